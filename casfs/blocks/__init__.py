@@ -1,0 +1,1 @@
+"""The bytes of one output: blocks fetched, verified, cached and read."""

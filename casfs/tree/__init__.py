@@ -1,0 +1,1 @@
+"""What the account looks like as files and folders."""

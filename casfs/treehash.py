@@ -1,0 +1,91 @@
+"""The tree hash of archives: pure arithmetic on digests.
+
+An archive is cut into leaves of 1 MiB (the last one may be shorter). A leaf's digest is the plain
+hash of its bytes; a parent's digest joins those of its two children; an odd last node moves up
+unchanged. The root is the archive's tree hash (Tencent CAS documentation, "Checksums"; Amazon
+Glacier Developer Guide, "Computing Checksums").
+
+Digests are raw bytes here; `to_text` and `from_text` convert to and from the form on the wire.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+LEAF_SIZE = 1 << 20
+"""Bytes in every leaf but the last."""
+
+Buffer = bytes | bytearray | memoryview
+"""What can be hashed without a copy."""
+
+
+class Hash(Protocol):
+    """The part of a `hashlib` object that a leaf needs."""
+
+    def update(self, data: Buffer, /) -> None:
+        """Take in more bytes."""
+
+    def digest(self) -> bytes:
+        """Return the hash of all bytes so far."""
+
+
+@dataclass(frozen=True)
+class TreeHash:
+    """One way to hash a tree.
+
+    Attributes:
+        new: starts the plain hash that makes a leaf.
+        join: digests of two neighbours -> digest of their parent.
+    """
+
+    new: Callable[[], Hash]
+    join: Callable[[bytes, bytes], bytes]
+
+    def leaf(self, data: Buffer) -> bytes:
+        """Return the digest of one leaf, at most `LEAF_SIZE` bytes."""
+        leaf = self.new()
+        leaf.update(data)
+        return leaf.digest()
+
+    def leaves(self, data: Buffer) -> list[bytes]:
+        """Return the digests of all leaves of `data`, whose first byte begins a leaf."""
+        view = memoryview(data)
+        return [self.leaf(view[at : at + LEAF_SIZE]) for at in range(0, len(view), LEAF_SIZE)]
+
+    def root(self, leaves: Sequence[bytes]) -> bytes:
+        """Return the digest of the tree over `leaves`.
+
+        Raises:
+            ValueError: there are no leaves; no archive is empty, so no empty tree has a hash.
+        """
+        if not leaves:
+            raise ValueError("a tree hash needs at least one leaf")
+        level = list(leaves)
+        while len(level) > 1:
+            odd = level[-1:] if len(level) % 2 else []
+            pairs = zip(level[::2], level[1::2], strict=False)
+            level = [self.join(left, right) for left, right in pairs] + odd
+        return level[0]
+
+
+def _join_sha256(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(left + right).digest()
+
+
+SHA256 = TreeHash(new=hashlib.sha256, join=_join_sha256)
+"""Tencent CAS and Amazon Glacier: SHA-256, parents join the two binary digests."""
+
+
+def to_text(digest: bytes) -> str:
+    """Return a digest as services write it: lower-case hexadecimal."""
+    return digest.hex()
+
+
+def from_text(text: str) -> bytes:
+    """Return the digest that `text` spells, in either case.
+
+    Raises:
+        ValueError: `text` is not hexadecimal.
+    """
+    return bytes.fromhex(text.strip())
