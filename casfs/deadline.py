@@ -1,0 +1,33 @@
+"""A point in time by which something must have ended."""
+
+import time
+
+from casfs.errors import DeadlineError
+
+
+class Deadline:
+    """Ends `seconds` from now, by the monotonic clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds left, never below 0."""
+        return max(0.0, self._end - time.monotonic())
+
+    def passed(self) -> bool:
+        """Tell whether nothing is left."""
+        return self.remaining() == 0.0
+
+    def check(self, what: str) -> None:
+        """Raise when the deadline has passed.
+
+        Raises:
+            DeadlineError: `what` did not end in time.
+        """
+        if self.passed():
+            raise DeadlineError(
+                f"{what}: no answer within {self.seconds:g} s; "
+                "check the network, or allow more with `deadline`"
+            )

@@ -1,0 +1,110 @@
+"""Every error of casfs, each an `OSError` with the errno that a program reading the mount sees.
+
+    CasfsError                 EIO
+    ├── ConfigError            EINVAL     the configuration or command line cannot be used
+    ├── MountError             EIO        the mount cannot be made or taken away
+    ├── NotFoundError          ENOENT     no such vault, job or file
+    ├── NotReadyError          EAGAIN     the job is still running
+    ├── ExpiredError           ESTALE     the output is gone and the block is not cached
+    ├── DeniedError            EACCES     the service refuses our credentials or the account
+    ├── ReadOnlyError          EROFS      any write
+    ├── DeadlineError          ETIMEDOUT  no answer inside the deadline
+    ├── RequestError           EIO        the service refuses the request; asking again is no use
+    └── TransientError         EIO        may succeed when asked again, and was asked again
+        ├── UnreachableError              no connection, or it broke or stalled
+        ├── ThrottledError                the service asks us to slow down
+        ├── ServerError                   the service failed (5xx)
+        ├── WrongAnswerError              not what was asked: range, length, form
+        └── MismatchError                 bytes that do not match their tree hash
+
+A message says what happened, to what, and what to do.
+"""
+
+import errno
+from typing import ClassVar
+
+
+class CasfsError(OSError):
+    """The root of the tree; `errno` is always a real one."""
+
+    code: ClassVar[int] = errno.EIO
+
+    def __init__(self, message: str) -> None:
+        super().__init__(self.code, message)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+class ConfigError(CasfsError):
+    """The configuration or the command line cannot be used."""
+
+    code = errno.EINVAL
+
+
+class MountError(CasfsError):
+    """The mount cannot be made or taken away."""
+
+
+class NotFoundError(CasfsError):
+    """No such vault, job or file."""
+
+    code = errno.ENOENT
+
+
+class NotReadyError(CasfsError):
+    """The job is still running: its output comes later."""
+
+    code = errno.EAGAIN
+
+
+class ExpiredError(CasfsError):
+    """The output is gone from the service and the block is not in the cache."""
+
+    code = errno.ESTALE
+
+
+class DeniedError(CasfsError):
+    """The service refuses the credentials or the account."""
+
+    code = errno.EACCES
+
+
+class ReadOnlyError(CasfsError):
+    """A write to the read-only tree."""
+
+    code = errno.EROFS
+
+
+class DeadlineError(CasfsError):
+    """No answer inside the deadline."""
+
+    code = errno.ETIMEDOUT
+
+
+class RequestError(CasfsError):
+    """The service refuses the request, and would refuse it again."""
+
+
+class TransientError(CasfsError):
+    """A failure that asking again may mend; it reaches a user only after asking again failed."""
+
+
+class UnreachableError(TransientError):
+    """No connection to the service, or it broke or stalled."""
+
+
+class ThrottledError(TransientError):
+    """The service asks us to slow down."""
+
+
+class ServerError(TransientError):
+    """The service failed to answer (5xx, or its own time-out)."""
+
+
+class WrongAnswerError(TransientError):
+    """An answer that is not what was asked for: its range, its length or its form."""
+
+
+class MismatchError(TransientError):
+    """Bytes that do not match their tree hash; they are never handed on."""

@@ -1,0 +1,55 @@
+"""Named counters, in one place: what a mount did, and where its bytes came from."""
+
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+
+
+class Metrics:
+    """The counters of one client.
+
+    Bytes are counted as they pass, blocks when they are complete. `as_dict` is for
+    `.casfs/status.json`, `as_text` (the Prometheus format) for `.casfs/metrics`.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = self._counter("requests", "Answers of the service", "call")
+        self.failures = self._counter("failures", "Attempts that failed", "reason")
+        self.received_bytes = self._counter("received_bytes", "Bytes of outputs received")
+        self.read_bytes = self._counter("read_bytes", "Bytes handed to readers")
+        self.blocks = self._counter("blocks", "Blocks handed to readers", "source")
+        self.unchecked_blocks = self._counter(
+            "unchecked_blocks", "Blocks received without a tree hash of their own"
+        )
+        self.rotten_blocks = self._counter(
+            "rotten_blocks", "Blocks on disk that were not what was written; fetched again"
+        )
+        self.unsaved_blocks = self._counter(
+            "unsaved_blocks", "Blocks not written to the disk cache: it was full, slow or failing"
+        )
+        self.evicted_blocks = self._counter(
+            "evicted_blocks", "Blocks removed from the disk cache to keep its size"
+        )
+        self.stale_listings = self._counter(
+            "stale_listings", "Listings served from memory because the service did not answer"
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"casfs_{name}", text, labels, registry=self._registry)
+
+    def as_dict(self) -> dict[str, float | dict[str, float]]:
+        """Return each counter by name; a counter with a label as a value for each label."""
+        result: dict[str, float | dict[str, float]] = {}
+        for family in self._registry.collect():
+            samples = [sample for sample in family.samples if sample.name.endswith("_total")]
+            name = family.name.removeprefix("casfs_")
+            if any(sample.labels for sample in samples):
+                result[name] = {
+                    label: sample.value for sample in samples for label in sample.labels.values()
+                }
+            else:
+                result[name] = sum(sample.value for sample in samples)
+        return result
+
+    def as_text(self) -> bytes:
+        """Return all counters in the Prometheus text format."""
+        return generate_latest(self._registry)
