@@ -1,0 +1,55 @@
+"""Values in JSON answers, read tolerantly: what cannot be read is unknown, never an exception."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+
+def text(value: Any) -> str | None:
+    """Return a non-empty string, else None."""
+    return value if isinstance(value, str) and value else None
+
+
+def integer(value: Any) -> int | None:
+    """Return a number from 0, sent as a number or as a string of digits, else None."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value if value >= 0 else None
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    return None
+
+
+def digest(value: Any, length: int) -> bytes | None:
+    """Return the digest of `length` bytes that a hexadecimal string spells, else None."""
+    try:
+        found = bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        return None
+    return found if len(found) == length else None
+
+
+def byte_range(value: Any) -> tuple[int, int] | None:
+    """Return first and last byte of a range such as "0-1048575", else None."""
+    first, dash, last = value.partition("-") if isinstance(value, str) else ("", "", "")
+    start, end = integer(first.strip()), integer(last.strip())
+    if not dash or start is None or end is None or end < start:
+        return None
+    return start, end
+
+
+def iso_date(value: Any) -> datetime | None:
+    """Return the time in UTC that an ISO 8601 string names, with or without fraction, else None."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    if found is None:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def compact(answer: Any) -> str:
+    """Return an answer as one line of JSON, keys in the order of the service."""
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))

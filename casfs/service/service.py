@@ -1,0 +1,275 @@
+"""The calls that a restore needs, the same for every dialect: listings, descriptions, outputs."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import requests
+
+from casfs.deadline import Deadline
+from casfs.errors import ExpiredError, NotFoundError, NotReadyError, RequestError, WrongAnswerError
+from casfs.metrics import Metrics
+from casfs.service.base import Dialect, Job, JobState, Output, Vault, output_of
+from casfs.service.transport import Limits, Transport, json_body
+from casfs.treehash import LEAF_SIZE
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Body:
+    """The body of an answer to Get Job Output, to be read once, front to back.
+
+    Attributes:
+        first: offset in the output of the body's first byte.
+        stop: offset in the output behind its last byte.
+        whole: the service answered with the whole output, whatever was asked.
+        tree_hash: digest of exactly these bytes, if the service sent one.
+        read: returns that many bytes.
+    """
+
+    first: int
+    stop: int
+    whole: bool
+    tree_hash: bytes | None
+    read: Callable[[int], bytes]
+
+
+class Service:
+    """One account of an archive service."""
+
+    def __init__(
+        self, dialect: Dialect, endpoint: str, account: str, limits: Limits, metrics: Metrics
+    ) -> None:
+        self._dialect = dialect
+        self._metrics = metrics
+        self._origin = (dialect.name, endpoint, account)
+        self.tree_hash = dialect.tree_hash
+        self._transport = Transport(
+            endpoint,
+            dialect.authorization(),
+            dialect.error,
+            dialect.request_id_header,
+            limits,
+            metrics,
+        )
+
+    def close(self) -> None:
+        """End every request under way."""
+        self._transport.close()
+
+    def vaults(self, deadline: Deadline) -> Iterator[Vault]:
+        """Yield every vault of the account, page by page."""
+        path = self._dialect.vaults_path()
+        for answer in self._listing("List Vaults", path, "VaultName", deadline):
+            yield self._dialect.vault(answer)
+
+    def vault(self, name: str, deadline: Deadline) -> Vault:
+        """Return a vault.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        return self._dialect.vault(
+            self._transport.get(
+                "Describe Vault", self._dialect.vault_path(name), json_body, deadline
+            )
+        )
+
+    def jobs(self, vault: str, deadline: Deadline) -> Iterator[Job]:
+        """Yield every job of a vault that the service still knows, page by page.
+
+        Raises:
+            NotFoundError: there is no such vault.
+        """
+        path = self._dialect.jobs_path(vault)
+        for answer in self._listing("List Jobs", path, "JobId", deadline):
+            yield self._dialect.job(vault, answer)
+
+    def job(self, vault: str, job_id: str, deadline: Deadline) -> Job:
+        """Return a job.
+
+        Raises:
+            NotFoundError: there is none, or it has expired.
+        """
+        path = self._dialect.job_path(vault, job_id)
+        return self.parse_job(vault, self._transport.get("Describe Job", path, json_body, deadline))
+
+    def parse_job(self, vault: str, answer: dict[str, Any]) -> Job:
+        """Return the job that an earlier answer described."""
+        return self._dialect.job(vault, answer)
+
+    def output_of(self, job: Job, deadline: Deadline) -> Output:
+        """Return what is to be read of a job; asks for the size where the job does not tell it.
+
+        Raises:
+            ExpiredError, NotReadyError: see `read`.
+        """
+        size = job.size
+        if size is None:
+            headers = {"Range": f"bytes=0-{LEAF_SIZE - 1}"}
+            size = self._output(job.vault, job.id, headers, _total_size, deadline)
+        return output_of(job, size, self._origin)
+
+    def read(
+        self,
+        output: Output,
+        span: tuple[int, int],
+        consume: Callable[[Body], T],
+        deadline: Deadline,
+    ) -> T:
+        """Ask for the bytes `span[0]` to `span[1] - 1` of an output.
+
+        Returns what `consume` makes of the body. A transient error that it raises (a tree hash
+        that does not match) has the bytes asked for again, on a new connection.
+
+        Raises:
+            ExpiredError: the service no longer has the output.
+            NotReadyError: the job is still running.
+            WrongAnswerError: the answer is not the range that was asked for.
+        """
+
+        def check(answer: requests.Response) -> T:
+            first, stop = _answered_span(answer, span, output.layout.size)
+            body = Body(
+                first=first,
+                stop=stop,
+                whole=answer.status_code != requests.codes.partial_content,
+                tree_hash=self._tree_hash(answer),
+                read=self._reader(answer),
+            )
+            result = consume(body)
+            # Without an announced length, only the end of the body tells that it was not longer.
+            if _content_length(answer) is None and answer.raw.read(1, decode_content=False):
+                raise WrongAnswerError(f"GET {answer.url}: the body is longer than the range")
+            return result
+
+        headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"}
+        return self._output(output.vault, output.job_id, headers, check, deadline)
+
+    def _reader(self, answer: requests.Response) -> Callable[[int], bytes]:
+        def read(size: int) -> bytes:
+            data: bytes = answer.raw.read(size, decode_content=False)
+            self._metrics.received_bytes.inc(len(data))
+            if len(data) != size:
+                raise WrongAnswerError(
+                    f"GET {answer.url}: the body ended {size - len(data)} bytes early"
+                )
+            return data
+
+        return read
+
+    def _tree_hash(self, answer: requests.Response) -> bytes | None:
+        text = answer.headers.get(self._dialect.tree_hash_header)
+        if text is None:
+            return None
+        try:
+            return bytes.fromhex(text)
+        except ValueError:
+            raise WrongAnswerError(
+                f"GET {answer.url}: the tree hash {text!r} is not hexadecimal"
+            ) from None
+
+    def _output(
+        self,
+        vault: str,
+        job_id: str,
+        headers: dict[str, str],
+        consume: Callable[[requests.Response], T],
+        deadline: Deadline,
+    ) -> T:
+        path = f"{self._dialect.job_path(vault, job_id)}/output"
+        try:
+            return self._transport.get("Get Job Output", path, consume, deadline, headers=headers)
+        except NotFoundError as error:
+            raise ExpiredError(
+                f"the output of job {job_id} in vault {vault} is gone; "
+                f"a new job for the same archive brings it back ({error})"
+            ) from error
+        except RequestError as error:
+            # What is answered for a running job is documented nowhere: ask the job itself.
+            if self.job(vault, job_id, deadline).state is JobState.RUNNING:
+                raise NotReadyError(
+                    f"job {job_id} in vault {vault} is still running; wait until it succeeds"
+                ) from error
+            raise
+
+    def _listing(
+        self, call: str, path: str, key: str, deadline: Deadline
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the items of all pages, each once.
+
+        Whether a marker names the last item of its page or the first of the next is documented
+        for no dialect beyond doubt: an item that was seen is dropped, and a page that brings
+        nothing new ends the listing.
+        """
+        seen: set[str] = set()
+        marker: str | None = None
+        while True:
+            parameters = {"limit": str(self._dialect.page_limit)}
+            if marker is not None:
+                parameters["marker"] = marker
+            answer = self._transport.get(call, path, json_body, deadline, parameters=parameters)
+            items, marker = self._dialect.page(answer)
+            new = [i for i in items if isinstance(i, dict) and str(i.get(key)) not in seen]
+            for item in new:
+                if str(item.get(key)) not in seen:
+                    seen.add(str(item.get(key)))
+                    yield item
+            if marker is None or not new:
+                return
+
+
+_CONTENT_RANGE = re.compile(r"bytes[ =]\s*(\d+)-(\d+)/(\d+|\*)")
+"""The documentation of OAS writes "bytes=" as well; CAS's shows no example."""
+
+
+def _content_length(answer: requests.Response) -> int | None:
+    text = answer.headers.get("Content-Length", "")
+    return int(text) if text.isdecimal() else None
+
+
+def _content_range(answer: requests.Response) -> tuple[int, int, int | None]:
+    text = answer.headers.get("Content-Range", "")
+    match = _CONTENT_RANGE.fullmatch(text.strip())
+    if match is None:
+        raise WrongAnswerError(f"GET {answer.url}: 206 with Content-Range {text!r}")
+    return int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])
+
+
+def _answered_span(answer: requests.Response, asked: tuple[int, int], size: int) -> tuple[int, int]:
+    """Return which bytes of the output an answer carries: those asked for, or all.
+
+    Raises:
+        WrongAnswerError: it carries others, or lengths that contradict each other.
+    """
+    span = (0, size)
+    if answer.status_code == requests.codes.partial_content:
+        first, stop, total = _content_range(answer)
+        if (first, stop) != asked or total not in (size, None):
+            raise WrongAnswerError(
+                f"GET {answer.url}: asked for bytes {asked[0]}-{asked[1] - 1} of {size}, "
+                f"answered {answer.headers['Content-Range']}"
+            )
+        span = asked
+    length = _content_length(answer)
+    if length is not None and length != span[1] - span[0]:
+        raise WrongAnswerError(
+            f"GET {answer.url}: {length} bytes where {span[1] - span[0]} were announced"
+        )
+    return span
+
+
+def _total_size(answer: requests.Response) -> int:
+    """Return the size of an output from an answer to a ranged GET; the body stays unread."""
+    size = None
+    if answer.status_code == requests.codes.partial_content:
+        size = _content_range(answer)[2]
+    else:
+        size = _content_length(answer)
+    # The body is not wanted, and a connection with an unread body cannot be used again.
+    answer.raw.close()
+    if not size:
+        raise WrongAnswerError(f"GET {answer.url}: the answer does not tell the output's size")
+    return size

@@ -1,0 +1,110 @@
+"""Ends connections whose time is over.
+
+A timeout of a socket counts from byte to byte: an answer that trickles never trips it. The
+watchdog knows the socket that each thread waits for, and shuts it down when the thread's deadline
+has passed; the thread then fails as if the connection had broken.
+"""
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from casfs.deadline import Deadline
+
+log = logging.getLogger(__name__)
+
+_TICK = 0.25
+"""Seconds between two looks at the deadlines."""
+
+
+class Watchdog:
+    """Shuts down sockets whose deadline has passed.
+
+    Lock order: its one lock is innermost; a socket's `shutdown`, which never blocks, is called
+    under it, so that no socket is shut down after its thread has let go of it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sockets: dict[int, tuple[Deadline, socket.socket]] = {}
+        self._current = threading.local()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def limit(self, deadline: Deadline) -> Iterator[None]:
+        """Let every socket that this thread waits for inside live until `deadline` at most."""
+        self._start()
+        self._current.deadline = deadline
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._sockets.pop(threading.get_ident(), None)
+
+    def watch(self, sock: socket.socket) -> None:
+        """Note that this thread now waits for `sock`."""
+        with self._lock:
+            self._sockets[threading.get_ident()] = (self._current.deadline, sock)
+
+    def close(self) -> None:
+        """Shut down every socket and stop watching."""
+        self._closed.set()
+        self._shutdown(everything=True)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while not self._closed.wait(_TICK):
+            self._shutdown()
+
+    def _shutdown(self, everything: bool = False) -> None:
+        with self._lock:
+            for deadline, sock in self._sockets.values():
+                if everything or deadline.passed():
+                    # Not sock.shutdown: that of a TLS socket takes the session away from the
+                    # thread that reads it. An error means that the peer was faster.
+                    with contextlib.suppress(OSError):
+                        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+class WatchedAdapter(HTTPAdapter):
+    """Tells a watchdog which socket a request of `requests` waits for."""
+
+    def __init__(self, watchdog: Watchdog) -> None:
+        self._watchdog = watchdog
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of urllib3 use connections that are watched."""
+        super().init_poolmanager(*args, **kwargs)
+        watchdog = self._watchdog
+
+        class Connection(HTTPConnection):
+            def getresponse(self) -> Any:
+                watchdog.watch(self.sock)
+                return super().getresponse()
+
+        class SecureConnection(HTTPSConnection):
+            def getresponse(self) -> Any:
+                watchdog.watch(self.sock)
+                return super().getresponse()
+
+        class Pool(HTTPConnectionPool):
+            ConnectionCls = Connection
+
+        class SecurePool(HTTPSConnectionPool):
+            ConnectionCls = SecureConnection
+
+        self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
