@@ -1,0 +1,63 @@
+"""One line of JSON for each answer, so that a test can count what a client has asked for."""
+
+import json
+import time
+from pathlib import Path
+from types import TracebackType
+
+from aiohttp import web
+
+
+class AccessLog:
+    """The open log; a context manager.
+
+    Each line has `time` (Unix seconds), `method`, `path` (as sent), `query` (as sent), `range` and
+    `content_range` (headers or null), `status` (null when no answer was sent), `bytes` of the body
+    sent, `fault` (name or null) and `request_id`. The line is written before the last bytes of the
+    answer leave: who has the whole answer finds its line.
+
+    Args:
+        file: where to append; None = nowhere.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file.open("a", encoding="utf-8", buffering=1) if file else None
+
+    def __enter__(self) -> "AccessLog":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(
+        self,
+        request: web.BaseRequest,
+        request_id: str,
+        status: int | None,
+        content_range: str | None,
+        count: int,
+        fault: str | None,
+    ) -> None:
+        """Add one line; `count` is in bytes."""
+        if self._file is None:
+            return
+        path, _, query = request.raw_path.partition("?")
+        line = {
+            "time": time.time(),
+            "method": request.method,
+            "path": path,
+            "query": query,
+            "range": request.headers.get("Range"),
+            "status": status,
+            "content_range": content_range,
+            "bytes": count,
+            "fault": fault,
+            "request_id": request_id,
+        }
+        self._file.write(json.dumps(line) + "\n")

@@ -1,0 +1,69 @@
+"""A body being received: written to a file and hashed on the way, in constant memory."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from casfs.treehash import LEAF_SIZE, SHA256
+
+
+@dataclass(frozen=True)
+class Received:
+    """A body that has arrived.
+
+    Attributes:
+        file: where its bytes are; gone after the call unless someone moved it.
+        size: in bytes.
+        sha256: plain hash of all bytes.
+        leaves: digest of each MiB.
+    """
+
+    file: Path
+    size: int
+    sha256: bytes
+    leaves: tuple[bytes, ...]
+
+
+class Incoming:
+    """A file that grows by whole MiB; use as a context manager, which removes what nobody moved.
+
+    Args:
+        folder: where to put the file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = NamedTemporaryFile(dir=folder, delete=False)  # noqa: SIM115 - closed by exit
+        self._path = Path(self._file.name)
+        self._all = hashlib.sha256()
+        self._leaves: list[bytes] = []
+        self._size = 0
+
+    def __enter__(self) -> "Incoming":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def take(self, block: bytes) -> None:
+        """Append one block: `LEAF_SIZE` bytes, or fewer if it is the last."""
+        self._file.write(block)
+        self._all.update(block)
+        self._leaves.append(SHA256.leaf(block))
+        self._size += len(block)
+
+    def copy(self, source: Path) -> None:
+        """Append a whole file."""
+        with source.open("rb", buffering=0) as file:
+            while block := file.read(LEAF_SIZE):
+                while len(block) < LEAF_SIZE and (more := file.read(LEAF_SIZE - len(block))):
+                    block += more
+                self.take(block)
+
+    def received(self) -> Received:
+        """Return the whole; nothing may be taken after that."""
+        self._file.close()
+        os.chmod(self._path, 0o644)
+        return Received(self._path, self._size, self._all.digest(), tuple(self._leaves))

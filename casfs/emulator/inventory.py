@@ -1,0 +1,58 @@
+"""What a vault held, written once when an inventory job completes; the dialect gives the form."""
+
+import math
+from collections.abc import Iterator
+from itertools import islice
+from typing import Protocol, TextIO
+
+from casfs.emulator.records import Archive, Job
+from casfs.emulator.store import Store
+
+ARCHIVES_LIMIT = 10_000
+"""The most archives in one inventory (CAS documentation, Initiate Job)."""
+
+
+class Form(Protocol):
+    """How a dialect writes an inventory."""
+
+    def write_inventory(self, output: TextIO, job: Job, archives: Iterator[Archive]) -> None:
+        """Write the archives in the format that the job asks for."""
+
+
+def write(store: Store, job: Job, form: Form, inclusive: bool) -> None:
+    """Write the output of a complete inventory job and note its size and continuation.
+
+    The content is the vault as it was at the job's completion, however late this is called.
+
+    Args:
+        store: where the archives are and the output goes.
+        job: the job.
+        form: writes the archives.
+        inclusive: whether a marker names the first archive to list, or the one before it.
+    """
+    found = store.archives_at(
+        job.vault,
+        job.completed,
+        -math.inf if job.start is None else job.start,
+        math.inf if job.end is None else job.end,
+        job.marker or "",
+        inclusive,
+    )
+    last = ""
+
+    def listed() -> Iterator[Archive]:
+        nonlocal last
+        for archive in islice(found, job.item_limit or ARCHIVES_LIMIT):
+            last = archive.id
+            yield archive
+
+    file = store.inventories / job.id
+    with file.open("w", encoding="utf-8", newline="") as output:
+        form.write_inventory(output, job, listed())
+    more = next(found, None)
+    continuation = None
+    if more is not None:
+        continuation = more.id if inclusive else last
+    with store.writing():
+        store.take_inventory(job.vault, job.completed)
+        store.set_inventory(job.id, file.stat().st_size, continuation)

@@ -1,0 +1,301 @@
+"""The life of a job: asked for, running, complete, expired. Nothing but stored times decides it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from casfs.emulator import inventory, ranges
+from casfs.emulator.errors import BadValue, NotReady, NotThere
+from casfs.emulator.records import Archive, Job, Kind
+from casfs.emulator.settings import Settings
+from casfs.emulator.store import Store, new_id
+from casfs.treehash import LEAF_SIZE, SHA256
+
+JOB_ID_LENGTH = 64
+"""Characters of a job id (samples in the CAS documentation, Command line tool)."""
+
+EXPEDITED_LIMIT = 256 << 20
+"""The largest archive, in bytes, of an Expedited retrieval (CAS documentation, Initiate Job)."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The bytes one answer is to carry.
+
+    Attributes:
+        kind: what the output is, for its content type: `archive`, `JSON` or `CSV`.
+        file: where the bytes are.
+        base: offset in the file of the output's first byte.
+        total: bytes of the whole output.
+        first: offset in the output of the first byte to send.
+        last: offset in the output of the last byte to send.
+        is_part: whether the answer is one to a range.
+        tree_hash: of the bytes to send; None = the answer says nothing of it.
+        whole_hash: the same for an answer that carries the whole output.
+        shift: bytes by which the answer lies about where its bytes begin and end.
+    """
+
+    kind: str
+    file: Path
+    base: int
+    total: int
+    first: int
+    last: int
+    is_part: bool
+    tree_hash: bytes | None
+    whole_hash: bytes | None
+    shift: int = 0
+
+    @property
+    def length(self) -> int:
+        """Bytes to send."""
+        return self.last - self.first + 1
+
+    def whole(self) -> "Selection":
+        """Return the same output as if no range had been asked for."""
+        return replace(self, first=0, last=self.total - 1, is_part=False, tree_hash=self.whole_hash)
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job as it is at one moment, with the archive it is about."""
+
+    job: Job
+    archive: Archive | None
+    is_complete: bool
+
+    @property
+    def is_succeeded(self) -> bool:
+        """Whether it is complete and has an output."""
+        return self.is_complete and self.job.failure is None
+
+
+class Jobs:
+    """All that can be done with the jobs of a vault that exists.
+
+    Args:
+        store: where they are.
+        settings: how long they run and live, and the open questions.
+        clock: Unix seconds.
+        form: how the dialect writes inventories.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Callable[[], float],
+        form: inventory.Form,
+    ) -> None:
+        self._form = form
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+
+    @property
+    def horizon(self) -> float:
+        """Jobs complete before this time have expired."""
+        return self._clock() - self._settings.output_hours * 3600
+
+    def start(
+        self, vault: str, kind: Kind, wanted: Job, byte_range: tuple[int, int | None] | None
+    ) -> Job:
+        """Start a job and return it as stored.
+
+        A job for an archive that is not there is taken and fails (CAS documentation, Delete Archive).
+
+        Args:
+            vault: its name.
+            kind: what it is to do.
+            wanted: what the caller says of it; id, times and outcome are filled in here.
+            byte_range: first and last byte of the archive; None = all, a last of None = to the end.
+
+        Raises:
+            BadValue: a range that is not aligned to MiB or outside of the archive, or an Expedited
+                retrieval of a large archive.
+        """
+        now = self._clock()
+        job = replace(
+            wanted,
+            id=new_id(JOB_ID_LENGTH),
+            vault=vault,
+            kind=kind,
+            created=now,
+            completed=now + self._settings.job_seconds,
+        )
+        if kind == "pull":
+            job = replace(job, failure="There is no object store to copy from.")
+        if kind in {"archive", "push"}:
+            job = self._about_archive(job, byte_range)
+        if kind == "push" and job.failure is None:
+            job = replace(job, failure="There is no object store to copy to.")
+        self._store.add_jobs([job])
+        return job
+
+    def _about_archive(self, job: Job, byte_range: tuple[int, int | None] | None) -> Job:
+        archive = self._store.archive(job.archive or "")
+        if archive is None or archive.deleted is not None or archive.vault != job.vault:
+            return replace(job, failure=f"The archive ID was not found: {job.archive}")
+        if job.tier == "Expedited" and archive.size > EXPEDITED_LIMIT:
+            raise BadValue(f"Expedited takes archives of up to {EXPEDITED_LIMIT} bytes")
+        return _with_range(job, archive, self._store.leaves(archive.id), byte_range)
+
+    def view(self, vault: str, job_id: str) -> JobView:
+        """Return a job that is there.
+
+        Raises:
+            NotThere: unknown, or expired (unless the switch `expired_job` keeps those).
+        """
+        self._write_inventories(vault)
+        job = self._store.job(vault, job_id)
+        gone = job is not None and job.completed < self.horizon
+        if job is None or (gone and self._settings.questions.expired_job == "gone"):
+            raise NotThere(f"The job ID was not found: {job_id}")
+        return self._viewed(job)
+
+    def page(
+        self,
+        vault: str,
+        marker: str,
+        limit: int,
+        done: bool | None,
+        failed: bool | None,
+    ) -> tuple[list[JobView], str | None]:
+        """Return jobs by id and the marker of the next page (None = this was the last).
+
+        Args:
+            vault: its name.
+            marker: where to begin; empty = at the first.
+            limit: the most jobs to return.
+            done: only complete (or running) jobs.
+            failed: only failed (or not failing) jobs.
+        """
+        self._write_inventories(vault)
+        now, inclusive = self._clock(), self._settings.questions.marker == "inclusive"
+        found = self._store.jobs(
+            vault, now, self.horizon, marker, inclusive, limit + 1, done, failed
+        )
+        following = None
+        if len(found) > limit:
+            following = found[limit if inclusive else limit - 1].id
+        return [self._viewed(job) for job in found[:limit]], following
+
+    def _viewed(self, job: Job) -> JobView:
+        archive = self._store.archive(job.archive) if job.archive else None
+        if archive is not None and archive.vault != job.vault:
+            archive = None
+        return JobView(job, archive, job.completed <= self._clock())
+
+    def _write_inventories(self, vault: str) -> None:
+        for job in self._store.inventories_to_write(vault, self._clock()):
+            inclusive = self._settings.questions.marker == "inclusive"
+            inventory.write(self._store, job, self._form, inclusive)
+
+    def select(self, vault: str, job_id: str, range_header: str | None) -> Selection:
+        """Return which bytes answer a read of a job's output.
+
+        Raises:
+            NotThere: no such job, or it has expired.
+            NotReady: it runs or has failed.
+            BadValue: the range is malformed or not aligned as the switches demand.
+            PastEnd: the range begins behind the end.
+        """
+        view = self.view(vault, job_id)
+        job = view.job
+        if job.completed < self.horizon:
+            raise NotThere(f"The job ID was not found: {job_id}")
+        if job.kind not in {"archive", "inventory"}:
+            raise BadValue(f"A job of this kind has no output: {job_id}")
+        if not view.is_succeeded:
+            raise NotReady(f"The job is not currently available for download: {job_id}")
+        whole = self._inventory_output(job) if job.kind == "inventory" else self._output(view)
+        if range_header is None:
+            return whole
+        first, last = ranges.asked(range_header, whole.total)
+        questions = self._settings.questions
+        if questions.range_alignment == "mib" and not ranges.is_aligned(first, last, whole.total):
+            raise BadValue(f"Range is not aligned to {LEAF_SIZE} bytes: {range_header}")
+        if questions.full_range == "200" and (first, last) == (0, whole.total - 1):
+            return whole
+        if job.kind == "archive":
+            part_hash = self._range_hash(view, first, last)
+        else:
+            part_hash = self._inventory_hash(whole.file, first, last)
+        return replace(whole, first=first, last=last, is_part=True, tree_hash=part_hash)
+
+    def _output(self, view: JobView) -> Selection:
+        job = view.job
+        if job.archive is None or job.first is None or job.last is None:
+            raise NotReady(f"The job is not currently available for download: {job.id}")
+        size = job.last - job.first + 1
+        return Selection(
+            kind="archive",
+            file=self._store.archives / job.archive,
+            base=job.first,
+            total=size,
+            first=0,
+            last=size - 1,
+            is_part=False,
+            tree_hash=job.tree_hash,
+            whole_hash=job.tree_hash,
+        )
+
+    def _range_hash(self, view: JobView, first: int, last: int) -> bytes | None:
+        """Hash of a range: a node of the archive's tree, inside of a job that is one itself.
+
+        The CAS documentation says both that the job and the range must be subtrees (Get Job Output)
+        and that the bytes finally selected must be one (Checksums); Amazon Glacier demands the first.
+        """
+        job, archive = view.job, view.archive
+        if archive is None or job.first is None:
+            return None
+        if job.tree_hash is None and self._settings.questions.hash_on_unaligned_job == "absent":
+            return None
+        first, last = job.first + first, job.first + last
+        if not ranges.is_subtree(first, last, archive.size):
+            return None
+        return ranges.subtree_hash(self._store.leaves(archive.id), first, last, archive.size)
+
+    def _inventory_output(self, job: Job) -> Selection:
+        file = self._store.inventories / job.id
+        total = job.output_size or 0
+        tree_hash = self._inventory_hash(file, 0, total - 1)
+        return Selection(
+            kind=job.format or "JSON",
+            file=file,
+            base=0,
+            total=total,
+            first=0,
+            last=total - 1,
+            is_part=False,
+            tree_hash=tree_hash,
+            whole_hash=tree_hash,
+        )
+
+    def _inventory_hash(self, file: Path, first: int, last: int) -> bytes | None:
+        """Hash of a range of an inventory: the documentation has it both ways, so a switch decides."""
+        if self._settings.questions.hash_on_inventory == "absent":
+            return None
+        data = file.read_bytes()
+        return ranges.subtree_hash(SHA256.leaves(data), first, last, len(data))
+
+
+def _with_range(
+    job: Job, archive: Archive, leaves: list[bytes], byte_range: tuple[int, int | None] | None
+) -> Job:
+    """Return the job with `first`, `last` and `tree_hash` of what it retrieves.
+
+    Raises:
+        BadValue: the range is not aligned to MiB, is empty or leaves the archive (CAS documentation,
+            Initiate Job: RetrievalByteRange).
+    """
+    first, last = byte_range or (0, None)
+    if last is None:
+        last = archive.size - 1
+    text = f"{first}-{last}"
+    if first > last or last >= archive.size:
+        raise BadValue(f"Invalid range of an archive of {archive.size} bytes: {text}")
+    if not ranges.is_aligned(first, last, archive.size):
+        raise BadValue(f"Range is not aligned to {LEAF_SIZE} bytes: {text}")
+    tree_hash = ranges.subtree_hash(leaves, first, last, archive.size)
+    return replace(job, first=first, last=last, tree_hash=tree_hash)

@@ -1,0 +1,75 @@
+"""Pure arithmetic on byte ranges: what a caller asks for, and which ranges have a tree hash."""
+
+import re
+from collections.abc import Sequence
+
+from casfs.emulator.errors import BadValue, PastEnd
+from casfs.treehash import LEAF_SIZE, SHA256
+
+_FORM = re.compile(r"\s*bytes\s*=\s*(\d*)-(\d*)\s*")
+
+
+def asked(header: str, total: int) -> tuple[int, int]:
+    """Return the first and last byte that a Range header asks of an output of `total` bytes.
+
+    An end behind the output means its last byte, `a-` reads to the end and `-n` the last n bytes
+    (RFC 9110, section 14.1.2; the CAS documentation shows `bytes=a-b` only).
+
+    Raises:
+        BadValue: not one range of bytes, or it ends before it begins.
+        PastEnd: it begins behind the last byte.
+    """
+    form = _FORM.fullmatch(header)
+    if form is None or not (form[1] or form[2]):
+        raise BadValue(f"Invalid Range: {header}")
+    if not form[1]:
+        length = min(int(form[2]), total)
+        if not length:
+            raise PastEnd(f"The range selects no byte of the retrieved data: {header}")
+        return total - length, total - 1
+    first = int(form[1])
+    last = int(form[2]) if form[2] else max(first, total - 1)
+    if last < first:
+        raise BadValue(f"Invalid Range: {header}")
+    if first >= total:
+        raise PastEnd(f"The start of the range is larger than size of retrieved data: {header}")
+    return first, min(last, total - 1)
+
+
+def is_aligned(first: int, last: int, total: int) -> bool:
+    """Say whether a range begins at a whole MiB and ends at one or at the end of `total` bytes."""
+    return first % LEAF_SIZE == 0 and ((last + 1) % LEAF_SIZE == 0 or last == total - 1)
+
+
+def is_subtree(first: int, last: int, size: int) -> bool:
+    """Say whether a range is one node of the hash tree of an archive of `size` bytes.
+
+    Source: CAS documentation, "Checksums"; Amazon Glacier Developer Guide, "Receiving checksums when
+    downloading data".
+    """
+    if not is_aligned(first, last, size):
+        return False
+    begin, end = first // LEAF_SIZE, last // LEAF_SIZE + 1
+    leaf_count = -(-size // LEAF_SIZE)
+    width = 1
+    while begin % width == 0:
+        if min(begin + width, leaf_count) == end:
+            return True
+        if width >= leaf_count:
+            return False
+        width *= 2
+    return False
+
+
+def subtree_hash(leaves: Sequence[bytes], first: int, last: int, size: int) -> bytes | None:
+    """Return the tree hash of a range of an archive, or None when the range is no subtree.
+
+    Args:
+        leaves: digests of all leaves of the archive.
+        first: offset of the first byte.
+        last: offset of the last byte.
+        size: bytes of the archive.
+    """
+    if not is_subtree(first, last, size):
+        return None
+    return SHA256.root(leaves[first // LEAF_SIZE : last // LEAF_SIZE + 1])

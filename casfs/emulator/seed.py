@@ -1,0 +1,107 @@
+"""Archives made of the files in a folder, each with a retrieval job that is complete."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from casfs.emulator.incoming import Incoming
+from casfs.emulator.jobs import JOB_ID_LENGTH
+from casfs.emulator.records import Archive, Job, Vault
+from casfs.emulator.store import Store, new_id
+from casfs.emulator.vaults import ARCHIVE_ID_LENGTH
+from casfs.treehash import SHA256
+
+_BATCH = 1000
+"""Files in one transaction."""
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """What seeding has done: how many archives and jobs are new, and which files were left out."""
+
+    archives: int
+    jobs: int
+    empty: tuple[str, ...]
+
+
+def seed(store: Store, vault: str, folder: Path, horizon: float) -> Seeded:
+    """Make an archive of each file below `folder`, and a complete job for each.
+
+    A file that was seeded before (same path, size and time) is not added again, nor is a job while
+    one for its archive can still be read. Empty files are left out: the service has no archive of
+    zero bytes (official Python SDK).
+
+    Args:
+        store: where to.
+        vault: its name; made when it is not there.
+        folder: where from; descriptions are paths relative to it.
+        horizon: jobs complete before this time have expired.
+    """
+    store.add_vault(Vault(vault, time.time()))
+    empty: list[str] = []
+    files = _files(folder, empty)
+    archive_count = job_count = 0
+    while batch := list(islice(files, _BATCH)):
+        with store.writing():
+            for file in batch:
+                added, started = _seed_file(store, vault, folder, file, horizon)
+                archive_count += added
+                job_count += started
+    store.take_inventory(vault, time.time())
+    return Seeded(archive_count, job_count, tuple(empty))
+
+
+def _files(folder: Path, empty: list[str]) -> Iterator[Path]:
+    for file in sorted(folder.rglob("*")):
+        if not file.is_file():
+            continue
+        if file.stat().st_size:
+            yield file
+        else:
+            empty.append(str(file.relative_to(folder)))
+
+
+def _seed_file(
+    store: Store, vault: str, folder: Path, file: Path, horizon: float
+) -> tuple[bool, bool]:
+    name = file.relative_to(folder).as_posix()
+    facts = file.stat()
+    key = f"{name} {facts.st_size} {facts.st_mtime_ns}"
+    found = store.seeded(vault, key)
+    archive = found or _add(store, vault, name, key, file)
+    if archive.deleted is not None or store.is_served(archive.id, horizon):
+        return found is None, False
+    now = time.time()
+    job = Job(
+        id=new_id(JOB_ID_LENGTH),
+        vault=vault,
+        kind="archive",
+        created=now,
+        completed=now,
+        archive=archive.id,
+        first=0,
+        last=archive.size - 1,
+        tree_hash=archive.tree_hash,
+        tier="Standard",
+    )
+    store.add_jobs([job])
+    return found is None, True
+
+
+def _add(store: Store, vault: str, name: str, key: str, file: Path) -> Archive:
+    with Incoming(store.incoming) as incoming:
+        incoming.copy(file)
+        body = incoming.received()
+        archive = Archive(
+            id=new_id(ARCHIVE_ID_LENGTH),
+            vault=vault,
+            description=name,
+            size=body.size,
+            created=time.time(),
+            tree_hash=SHA256.root(body.leaves),
+            seed=key,
+        )
+        store.keep(archive, body.leaves, body.file)
+    return archive

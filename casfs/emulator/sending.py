@@ -1,0 +1,151 @@
+"""Sends the bytes of one output: by sendfile, as fast or as slow, as whole or as broken as asked."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import BinaryIO
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+from casfs.emulator.jobs import Selection
+
+_TAIL_SIZE = 4096
+"""Bytes held back until the access log has its line: who has the whole answer finds the line."""
+
+_RATE_STEPS = 20
+"""Pieces a second of an answer that is slowed down."""
+
+
+class Sender:
+    """Sends one answer whose head is prepared.
+
+    Args:
+        request: the request that is answered.
+        selection: which bytes.
+        rate: bytes a second; None = as fast as it goes.
+        log: writes the line of the access log, given the bytes of the body.
+    """
+
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        selection: Selection,
+        rate: int | None,
+        log: Callable[[int], None],
+    ) -> None:
+        self._request = request
+        self._selection = selection
+        self._rate = rate
+        self._log: Callable[[int], None] | None = log
+        self._sent = 0
+
+    async def send(
+        self, writer: AbstractStreamWriter, fault: str | None, stall_seconds: float
+    ) -> None:
+        """Send head and body.
+
+        Args:
+            writer: of the prepared response.
+            fault: the fault of the body, or none.
+            stall_seconds: the longest that a stalled answer is kept open.
+
+        Raises:
+            ConnectionError: the caller has gone.
+        """
+        writer.send_headers()
+        try:
+            with self._selection.file.open("rb") as file:
+                await self._body(file, writer, fault, stall_seconds)
+        finally:
+            self._note()
+
+    async def _body(
+        self, file: BinaryIO, writer: AbstractStreamWriter, fault: str | None, stall_seconds: float
+    ) -> None:
+        length = self._selection.length
+        half = length // 2
+        if fault == "stall":
+            await self._run(file, half)
+            self._note()
+            await asyncio.sleep(stall_seconds)
+            abort(self._request)
+        elif fault == "cut-body":
+            await self._run(file, half)
+            self._note()
+            close(self._request)
+        elif fault == "wrong-byte":
+            await self._run(file, half)
+            await self._wrong_byte(file, writer)
+            await self._run(file, length)
+        else:
+            await self._run(file, length)
+
+    async def _run(self, file: BinaryIO, end: int) -> None:
+        """Send on up to byte `end` of the answer."""
+        loop = asyncio.get_running_loop()
+        begun, offset = loop.time(), self._sent
+        while self._sent < end:
+            count = end - self._sent
+            if self._rate is not None:
+                count = min(count, max(1, self._rate // _RATE_STEPS))
+            if end == self._selection.length:
+                count = self._held_back(count)
+            await self._piece(file, count)
+            if self._rate is not None:
+                due = begun + (self._sent - offset) / self._rate
+                await asyncio.sleep(max(0.0, due - loop.time()))
+
+    def _held_back(self, count: int) -> int:
+        left = self._selection.length - self._sent
+        if left <= _TAIL_SIZE:
+            self._note(self._selection.length)
+            return count
+        return min(count, left - _TAIL_SIZE)
+
+    async def _piece(self, file: BinaryIO, count: int) -> None:
+        transport = self._request.transport
+        if transport is None:
+            raise ConnectionResetError("the caller has gone")
+        place = self._selection.base + self._selection.first + self._sent
+        try:
+            sent = await asyncio.get_running_loop().sendfile(transport, file, place, count)
+        except (ConnectionError, asyncio.CancelledError):
+            # The position of the file says how much of a broken run has left.
+            self._sent += max(0, file.tell() - place)
+            raise
+        self._sent += sent
+        if sent < count:
+            # The file is shorter than its archive: say so by a cut body, as a service would.
+            close(self._request)
+            raise ConnectionResetError(f"{self._selection.file.name} ends early")
+
+    async def _wrong_byte(self, file: BinaryIO, writer: AbstractStreamWriter) -> None:
+        file.seek(self._selection.base + self._selection.first + self._sent)
+        right = file.read(1)
+        if right:
+            await writer.write(bytes([right[0] ^ 0xFF]))
+            self._sent += 1
+
+    def _note(self, count: int | None = None) -> None:
+        if self._log is not None:
+            self._log(self._sent if count is None else count)
+            self._log = None
+
+
+def close(request: web.BaseRequest) -> None:
+    """Close the connection in order, whatever of the answer is still missing."""
+    if request.transport is not None:
+        request.transport.close()
+
+
+def abort(request: web.BaseRequest) -> None:
+    """Reset the connection: the caller's kernel gets a TCP RST."""
+    transport = request.transport
+    if transport is None:
+        return
+    raw = transport.get_extra_info("socket")
+    if raw is not None:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

@@ -1,0 +1,246 @@
+"""A running emulator for tests: its own process, signed calls, its access log and its state."""
+
+import hashlib
+import json
+import os
+import select
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import requests
+from casfs.treehash import SHA256, to_text
+
+from tests.emulator.signing import Signer
+
+KEY_ID = "AKIDexample"
+SECRET = "dummySecretKeyForTests0000000001"
+KEYS = {"CASFS_ACCESS_KEY_ID": KEY_ID, "CASFS_SECRET_ACCESS_KEY": SECRET}
+"""Put these into the environment of whatever talks to the emulator."""
+
+ACCOUNT = "1250000000"
+
+_READY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the access log."""
+
+    time: float
+    method: str
+    path: str
+    query: str
+    range: str | None
+    status: int | None
+    content_range: str | None
+    bytes: int
+    fault: str | None
+    request_id: str
+
+    @property
+    def is_output(self) -> bool:
+        return self.path.endswith("/output")
+
+
+class RunningEmulator:
+    """An emulator in a process of its own; a context manager that ends it."""
+
+    def __init__(self, root: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
+        self.root = root
+        self.access_log = root / "access.jsonl"
+        root.mkdir(parents=True, exist_ok=True)
+        self._errors_path = root / "stderr.txt"
+        command = [sys.executable, "-m", "casfs.emulator", "--dialect", "cas"]
+        command += ["--root", str(root), "--access-log", str(self.access_log), *options]
+        with self._errors_path.open("ab") as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={**os.environ, **KEYS, **(env or {})},
+            )
+        self.session = requests.Session()
+        self.session.trust_env = False
+        try:
+            self.url = self._read_url()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _read_url(self) -> str:
+        out = self._process.stdout
+        assert out is not None
+        text, end = b"", time.monotonic() + _READY_SECONDS
+        while not text.endswith(b"\n"):
+            ready, _, _ = select.select([out], [], [], max(0.0, end - time.monotonic()))
+            piece = os.read(out.fileno(), 4096) if ready else b""
+            if not piece:
+                raise RuntimeError(f"the emulator did not start: {self.errors()}")
+            text += piece
+        return text.decode().strip()
+
+    def __enter__(self) -> "RunningEmulator":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def errors(self) -> str:
+        """What it has written to standard error."""
+        return self._errors_path.read_text()
+
+    def stop(self) -> int:
+        """End it, by force if it does not end by itself; returns the exit status."""
+        if hasattr(self, "session"):
+            self.session.close()
+        self._process.terminate()
+        try:
+            return self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+        finally:
+            if self._process.stdout:
+                self._process.stdout.close()
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._process.kill()
+        self.stop()
+
+    # state
+
+    def entries(self, path: str = "") -> list[Entry]:
+        """The access log so far; only entries whose path contains `path`."""
+        if not self.access_log.exists():
+            return []
+        lines = self.access_log.read_text().splitlines()
+        found = [Entry(**json.loads(line)) for line in lines]
+        return [entry for entry in found if path in entry.path]
+
+    def outputs(self) -> list[Entry]:
+        """The entries that read outputs."""
+        return [entry for entry in self.entries() if entry.is_output]
+
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run one statement on the state; see `casfs.emulator.store` for the tables."""
+        with closing(sqlite3.connect(self.root / "state.sqlite", timeout=60)) as rows, rows:
+            return rows.execute(statement, values).fetchall()
+
+    def expire(self, job: str) -> None:
+        """Let a job have completed so long ago that it has expired."""
+        self.sql("UPDATE jobs SET created = 1, completed = 1 WHERE id = ?", job)
+
+    def finish(self, job: str) -> None:
+        """Let a running job be complete from now on."""
+        self.sql("UPDATE jobs SET completed = ? WHERE id = ?", time.time(), job)
+
+    def archive_file(self, archive: str) -> Path:
+        """Where the bytes of an archive are: change them to get bytes that are always wrong."""
+        return self.root / "archives" / archive
+
+    # signed calls
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        account: str = "-",
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        data: Any = None,
+        signer: Signer | None = None,
+        stream: bool = False,
+        timeout: float = 60,
+    ) -> requests.Response:
+        """Send a signed request for `/<account>/vaults` + `path`; no check of the status."""
+        return self.session.request(
+            method,
+            f"{self.url}/{account}/vaults{path}",
+            params=params,
+            headers=headers,
+            data=data,
+            auth=signer or Signer(KEY_ID, SECRET),
+            stream=stream,
+            timeout=timeout,
+        )
+
+    def _good(self, response: requests.Response) -> requests.Response:
+        assert response.ok, (response.status_code, response.text)
+        return response
+
+    def create_vault(self, vault: str) -> None:
+        self._good(self.call("PUT", f"/{vault}"))
+
+    def upload(self, vault: str, data: bytes, description: str | None = None) -> str:
+        """Upload an archive; returns its id."""
+        headers = hashes(data)
+        if description is not None:
+            headers["x-cas-archive-description"] = description
+        response = self.call("POST", f"/{vault}/archives", headers=headers, data=data)
+        return self._good(response).headers["x-cas-archive-id"]
+
+    def start(self, vault: str, **fields: object) -> str:
+        """Initiate a job with these fields; returns its id."""
+        response = self.call("POST", f"/{vault}/jobs", data=json.dumps(fields))
+        return self._good(response).headers["x-cas-job-id"]
+
+    def retrieve(self, vault: str, archive: str, **fields: object) -> str:
+        """Initiate a retrieval; returns the job's id."""
+        return self.start(vault, Type="archive-retrieval", ArchiveId=archive, **fields)
+
+    def describe(self, vault: str, job: str) -> dict[str, Any]:
+        fields: dict[str, Any] = self._good(self.call("GET", f"/{vault}/jobs/{job}")).json()
+        return fields
+
+    def jobs(self, vault: str, **params: str) -> list[dict[str, Any]]:
+        """The jobs on the first page of the list."""
+        response = self._good(self.call("GET", f"/{vault}/jobs", params=params))
+        found: list[dict[str, Any]] = response.json()["JobList"]
+        return found
+
+    def output(
+        self, vault: str, job: str, byte_range: str | None = None, **more: Any
+    ) -> requests.Response:
+        """Read an output, or `a-b` of it; no check of the status."""
+        headers = {} if byte_range is None else {"Range": f"bytes={byte_range}"}
+        return self.call("GET", f"/{vault}/jobs/{job}/output", headers=headers, **more)
+
+
+def hashes(data: bytes) -> dict[str, str]:
+    """The headers that announce a body."""
+    return {
+        "x-cas-content-sha256": hashlib.sha256(data).hexdigest(),
+        "x-cas-sha256-tree-hash": to_text(SHA256.root(SHA256.leaves(data))) if data else "",
+    }
+
+
+@contextmanager
+def running_emulator(
+    root: Path, *options: str, env: Mapping[str, str] | None = None
+) -> Iterator[RunningEmulator]:
+    """Run an emulator with its state in `root` and further options, such as `--seed VAULT=DIR`."""
+    with RunningEmulator(root, *options, env=env) as emulator:
+        yield emulator
