@@ -13,44 +13,23 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 from typing import TypeVar
-from urllib.parse import unquote
 
-from casfs.emulator import cas_form, errors
+from casfs.emulator import cas_errors, cas_form, errors
+from casfs.emulator import cas_requests as ask
 from casfs.emulator.cas_jobs import wanted_job
 from casfs.emulator.dialect import Answer, Call, ReadBody, ReceiveFile, Reply, SendOutput
-from casfs.emulator.errors import BadValue, WrongDigest
+from casfs.emulator.errors import BadValueError
 from casfs.emulator.incoming import Received
-from casfs.emulator.jobs import Jobs, Selection
+from casfs.emulator.jobs import Jobs
+from casfs.emulator.selection import Selection
 from casfs.emulator.settings import Settings
-from casfs.emulator.signature import Flaw, Signed, SignatureRefused, verify
+from casfs.emulator.signature import SignatureError, Signed, verify
 from casfs.emulator.store import Store
+from casfs.emulator.uploads import Uploads
 from casfs.emulator.vaults import Vaults
-from casfs.treehash import SHA256, from_text, to_text
+from casfs.treehash import to_text
 
 _VAULT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")
-
-_LIST_LIMIT = 1000
-"""Items in the longest list (CAS documentation, List Vaults)."""
-
-_DESCRIPTION_LIMIT = 1024
-"""Bytes of the longest archive description (CAS documentation, Initiate Multipart Upload)."""
-
-_ERROR_CODES: dict[type[errors.Refused], str] = {
-    errors.NotThere: "ResourceNotFoundException",
-    errors.NotEmpty: "BadRequest",
-    errors.BadValue: "InvalidParameterValueException",
-    errors.TooMany: "LimitExceededException",
-    errors.WrongDigest: "InvalidDigest",
-    errors.NotReady: "InvalidParameterValueException",
-    errors.PastEnd: "InvalidParameterValueException",
-}
-
-_FLAW_CODES = {
-    Flaw.MISSING: "MissingAuthenticationTokenException",
-    Flaw.UNKNOWN_KEY: "UnrecognizedClientException",
-    Flaw.EXPIRED: "InvalidSignatureException",
-    Flaw.WRONG: "InvalidSignatureException",
-}
 
 _CONTENT_TYPES = {
     "archive": "application/octet-stream",
@@ -59,14 +38,6 @@ _CONTENT_TYPES = {
 }
 
 _Body = TypeVar("_Body")
-
-
-class _Answered(Exception):
-    """Carries an error answer out of the middle of a call."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__()
-        self.reply = reply
 
 
 class Cas:
@@ -87,6 +58,7 @@ class Cas:
         self._clock = clock
         self._form = cas_form.Form(settings)
         self._vaults = Vaults(store, settings, clock)
+        self._uploads = Uploads(store, self._vaults, settings, clock)
         self._jobs = Jobs(store, settings, clock, self._form)
         self._numbers = count(1)
         self._calls: dict[str, dict[str, Callable[..., Answer]]] = {
@@ -117,7 +89,7 @@ class Cas:
 
     def is_output(self, call: Call) -> bool:
         """Say whether a call reads the output of a job."""
-        return call.method == "GET" and _routed(call.path)[1] == "*/jobs/*/output"
+        return call.method == "GET" and ask.routed(call.path)[1] == "*/jobs/*/output"
 
     def answer(self, call: Call) -> Answer:
         """Check the signature and the account, then answer."""
@@ -151,15 +123,10 @@ class Cas:
     def _guarded(self, do: Callable[[_Body], Answer], body: _Body) -> Answer:
         try:
             return do(body)
-        except _Answered as answered:
+        except ask.ReplyError as answered:
             return answered.reply
-        except SignatureRefused as refused:
-            questions = self._settings.questions
-            if refused.flaw is Flaw.EXPIRED and questions.expired_signature == "403":
-                return cas_form.error("ExpiredTokenException", str(refused))
-            return cas_form.error(_FLAW_CODES[refused.flaw], str(refused))
-        except errors.Refused as refused:
-            return self._refusal(refused)
+        except (SignatureError, errors.EngineError) as refused:
+            return cas_errors.reply(refused, self._settings.questions)
 
     def _finishing(self, do: Callable[[_Body], Reply]) -> Callable[[_Body], Reply]:
         def finish(body: _Body) -> Reply:
@@ -170,24 +137,15 @@ class Cas:
 
         return finish
 
-    def _refusal(self, refused: errors.Refused) -> Reply:
-        questions = self._settings.questions
-        code, status = _ERROR_CODES[type(refused)], None
-        if isinstance(refused, errors.PastEnd):
-            status = int(questions.range_past_end)
-        if isinstance(refused, errors.NotReady) and questions.unfinished_output == "404":
-            code = "ResourceNotFoundException"
-        return cas_form.error(code, str(refused), status)
-
     def _answered(self, call: Call) -> Answer:
         questions = self._settings.questions
         signed = Signed(call.method, call.path, call.params, call.headers)
         authorization = call.headers.get("authorization")
         verify(authorization, signed, self._settings.keys, self._clock, questions.clock_leeway)
-        account, shape, names = _routed(call.path)
+        account, shape, names = ask.routed(call.path)
         methods = self._calls.get(shape) if account is not None else None
         if methods is None:
-            raise errors.NotThere(f"There is no such resource: {call.path}")
+            raise errors.NotThereError(f"There is no such resource: {call.path}")
         if account not in {"-", self._settings.account}:
             text = f"The account ID does not belong to the key: {account}"
             return cas_form.error("AccessDeniedException", text)
@@ -200,10 +158,10 @@ class Cas:
     # vaults
 
     def _list_vaults(self, call: Call) -> Answer:
-        marker, limit = _page(call)
+        marker, limit = ask.page(call)
         prefix = self._form.name_prefix
         if marker and not marker.startswith(prefix):
-            raise BadValue(f"Invalid marker: {marker}")
+            raise BadValueError(f"Invalid marker: {marker}")
         found, following = self._vaults.page(marker.removeprefix(prefix), limit)
         vaults = [self._form.vault(vault) for vault in found]
         marker_out = None if following is None else prefix + following
@@ -211,7 +169,7 @@ class Cas:
 
     def _create_vault(self, _: Call, name: str) -> Answer:
         if not _VAULT_NAME.fullmatch(name):
-            raise BadValue(f"Invalid vault name: {name}")
+            raise BadValueError(f"Invalid vault name: {name}")
         self._vaults.create(name)
         return Reply(201, {"Location": self._location(name)})
 
@@ -228,14 +186,14 @@ class Cas:
     # archives
 
     def _upload_archive(self, call: Call, vault: str) -> Answer:
-        description = _description(call)
-        check = _announced(call)
+        description = ask.description(call)
+        check = ask.announced(call)
         return ReceiveFile(self._finishing(partial(self._store_archive, vault, description, check)))
 
     def _store_archive(
         self, vault: str, description: str | None, check: tuple[bytes, bytes], body: Received
     ) -> Reply:
-        _check_body(body, check)
+        ask.check_body(body, check)
         # The vault may have gone while the body came.
         self._vaults.get(vault)
         archive = self._vaults.add_archive(vault, description, body)
@@ -254,8 +212,8 @@ class Cas:
     # multipart uploads
 
     def _begin_upload(self, call: Call, vault: str) -> Answer:
-        part_size = _number("x-cas-part-size", _header(call, "x-cas-part-size"))
-        upload = self._vaults.begin(vault, _description(call), part_size)
+        part_size = ask.number("x-cas-part-size", ask.header(call, "x-cas-part-size"))
+        upload = self._uploads.begin(vault, ask.description(call), part_size)
         headers = {
             "Location": self._location(vault, "multipart-uploads", upload.id),
             "x-cas-multipart-upload-id": upload.id,
@@ -263,46 +221,46 @@ class Cas:
         return Reply(201, headers)
 
     def _list_uploads(self, call: Call, vault: str) -> Answer:
-        marker, limit = _page(call)
-        found, following = self._vaults.uploads(vault, marker, limit)
+        marker, limit = ask.page(call)
+        found, following = self._uploads.page(vault, marker, limit)
         uploads = [self._form.upload(upload) for upload in found]
         return cas_form.ok({"Marker": following, "UploadsList": uploads})
 
     def _upload_part(self, call: Call, vault: str, upload_id: str) -> Answer:
-        upload = self._vaults.upload(vault, upload_id)
-        text = _header(call, "content-range")
+        upload = self._uploads.get(vault, upload_id)
+        text = ask.header(call, "content-range")
         form = re.fullmatch(r"\s*bytes[ =](\d+)-(\d+)/(?:\*|\d+)\s*", text)
         if form is None:
-            raise BadValue(f"Invalid Content-Range: {text}")
+            raise BadValueError(f"Invalid Content-Range: {text}")
         first, last = int(form[1]), int(form[2])
-        self._vaults.check_part(upload, first, last)
-        check = _announced(call)
+        self._uploads.check_part(upload, first, last)
+        check = ask.announced(call)
         if int(call.headers["content-length"]) != last - first + 1:
-            raise BadValue(f"Content-Length does not match Content-Range: {text}")
+            raise BadValueError(f"Content-Length does not match Content-Range: {text}")
 
         def finish(body: Received) -> Reply:
-            _check_body(body, check)
-            again = self._vaults.upload(vault, upload_id)
-            part = self._vaults.add_part(again, first, body)
+            ask.check_body(body, check)
+            again = self._uploads.get(vault, upload_id)
+            part = self._uploads.add_part(again, first, body)
             return Reply(204, {"x-cas-sha256-tree-hash": to_text(part.tree_hash)})
 
         return ReceiveFile(self._finishing(finish))
 
     def _list_parts(self, call: Call, vault: str, upload_id: str) -> Answer:
-        upload = self._vaults.upload(vault, upload_id)
-        marker, limit = _page(call)
-        first = _number("marker", marker.partition("-")[0]) if marker else -1
-        found, following = self._vaults.parts(upload, first, limit)
+        upload = self._uploads.get(vault, upload_id)
+        marker, limit = ask.page(call)
+        first = ask.number("marker", marker.partition("-")[0]) if marker else -1
+        found, following = self._uploads.parts(upload, first, limit)
         parts = [self._form.part(part) for part in found]
         marker_out = None if following is None else str(following)
         fields = self._form.upload(upload) | {"Marker": marker_out, "Parts": parts}
         return cas_form.ok(fields, compact=len(parts) > 20)
 
     def _complete_upload(self, call: Call, vault: str, upload_id: str) -> Answer:
-        upload = self._vaults.upload(vault, upload_id)
-        size = _number("x-cas-archive-size", _header(call, "x-cas-archive-size"))
-        tree_hash = _digest(call, "x-cas-sha256-tree-hash")
-        archive = self._vaults.complete(upload, size, tree_hash)
+        upload = self._uploads.get(vault, upload_id)
+        size = ask.number("x-cas-archive-size", ask.header(call, "x-cas-archive-size"))
+        tree_hash = ask.digest(call, "x-cas-sha256-tree-hash")
+        archive = self._uploads.complete(upload, size, tree_hash)
         headers = {
             "Location": self._location(vault, "archives", archive.id),
             "x-cas-archive-id": archive.id,
@@ -311,7 +269,7 @@ class Cas:
         return Reply(201, headers)
 
     def _abort_upload(self, _: Call, vault: str, upload_id: str) -> Answer:
-        self._vaults.abort(self._vaults.upload(vault, upload_id))
+        self._uploads.abort(self._uploads.get(vault, upload_id))
         return Reply(204)
 
     # jobs
@@ -340,10 +298,10 @@ class Cas:
         return Reply(202, headers)
 
     def _list_jobs(self, call: Call, vault: str) -> Answer:
-        marker, limit = _page(call)
-        done = _choice(call, "completed", {"true": True, "false": False})
+        marker, limit = ask.page(call)
+        done = ask.choice(call, "completed", {"true": True, "false": False})
         choices = {"inprogress": (False, None), "succeeded": (True, False), "failed": (True, True)}
-        status_done, failed = _choice(call, "statuscode", choices) or (None, None)
+        status_done, failed = ask.choice(call, "statuscode", choices) or (None, None)
         if done is not None and status_done is not None and done != status_done:
             return cas_form.ok({"JobList": [], "Marker": None})
         wanted = done if status_done is None else status_done
@@ -356,81 +314,3 @@ class Cas:
 
     def _output(self, call: Call, vault: str, job: str) -> Answer:
         return SendOutput(self._jobs.select(vault, job, call.headers.get("range")))
-
-
-def _routed(path: str) -> tuple[str | None, str, list[str]]:
-    """Take `/<account>/vaults/a/jobs/b` apart: account, `*/jobs/*`, `[a, b]`."""
-    words = [unquote(word) for word in path.split("/")[1:]]
-    if len(words) < 2 or words[1] != "vaults":
-        return None, "", []
-    rest = words[2:]
-    shape = "/".join("*" if at % 2 == 0 else word for at, word in enumerate(rest))
-    return words[0], shape, rest[::2]
-
-
-def _param(call: Call, name: str) -> str | None:
-    for key, value in call.params:
-        if key.lower() == name:
-            return value or None
-    return None
-
-
-def _choice(call: Call, name: str, choices: dict[str, _Body]) -> _Body | None:
-    text = _param(call, name)
-    if text is None:
-        return None
-    # A Python 2 boolean arrives as `True` (official Python SDK).
-    if text.lower() not in choices:
-        raise BadValue(f"Invalid {name}: {text}")
-    return choices[text.lower()]
-
-
-def _number(name: str, text: str) -> int:
-    if not re.fullmatch(r"\d{1,18}", text):
-        raise BadValue(f"Invalid {name}: {text}")
-    return int(text)
-
-
-def _page(call: Call) -> tuple[str, int]:
-    text = _param(call, "limit")
-    limit = _LIST_LIMIT if text is None else _number("limit", text)
-    if limit < 1:
-        raise BadValue(f"Invalid limit: {limit}")
-    return _param(call, "marker") or "", min(limit, _LIST_LIMIT)
-
-
-def _header(call: Call, name: str) -> str:
-    value = call.headers.get(name)
-    if value is None or not value.strip():
-        raise _Answered(cas_form.error("MissingParameterValueException", f"{name} is missing"))
-    return value
-
-
-def _description(call: Call) -> str | None:
-    text = call.headers.get("x-cas-archive-description")
-    if text is not None and len(text.encode("utf-8", "surrogateescape")) > _DESCRIPTION_LIMIT:
-        raise BadValue(f"The archive description is longer than {_DESCRIPTION_LIMIT} bytes")
-    return text or None
-
-
-def _digest(call: Call, name: str) -> bytes:
-    text = _header(call, name)
-    try:
-        return from_text(text)
-    except ValueError as error:
-        raise BadValue(f"Invalid {name}: {text}") from error
-
-
-def _announced(call: Call) -> tuple[bytes, bytes]:
-    """Return the plain hash and the tree hash that an upload announces; check that it has a length."""
-    if not _number("Content-Length", _header(call, "content-length")):
-        raise BadValue("An archive has at least one byte")
-    return _digest(call, "x-cas-content-sha256"), _digest(call, "x-cas-sha256-tree-hash")
-
-
-def _check_body(body: Received, announced: tuple[bytes, bytes]) -> None:
-    sha256, tree_hash = announced
-    if body.sha256 != sha256:
-        raise WrongDigest("The body does not match x-cas-content-sha256")
-    if SHA256.root(body.leaves) != tree_hash:
-        raise WrongDigest("The body does not match x-cas-sha256-tree-hash")

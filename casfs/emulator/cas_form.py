@@ -38,7 +38,7 @@ STATUSES = {
     "UnrecognizedClientException": 400,
     "ServiceUnavailableException": 500,
 }
-"""HTTP status by error code (CAS documentation, Error codes; InvalidDigest: official Python SDK)."""
+"""HTTP status by error code (CAS documentation, Error codes; InvalidDigest: Python SDK)."""
 
 
 def styled(value: object) -> bytes:

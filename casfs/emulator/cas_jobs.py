@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from casfs.emulator.cas_form import asked_date
-from casfs.emulator.errors import BadValue
+from casfs.emulator.errors import BadValueError
 from casfs.emulator.inventory import ARCHIVES_LIMIT
 from casfs.emulator.records import Job, Kind
 
@@ -29,11 +29,11 @@ def wanted_job(fields: Mapping[str, object]) -> tuple[Job, tuple[int, int | None
         end, which the official command line tool sends as `start-`).
 
     Raises:
-        BadValue: a key has a value it may not have.
+        BadValueError: a key has a value it may not have.
     """
     kind = _KINDS.get(_text(fields, "Type") or "")
     if kind is None:
-        raise BadValue(f"Invalid Type: {fields.get('Type')}")
+        raise BadValueError(f"Invalid Type: {fields.get('Type')}")
     common = Job(
         id="",
         vault="",
@@ -58,10 +58,10 @@ def wanted_job(fields: Mapping[str, object]) -> tuple[Job, tuple[int, int | None
 def _inventory(job: Job, fields: Mapping[str, object]) -> Job:
     form = (_text(fields, "Format") or "JSON").upper()
     if form not in {"JSON", "CSV"}:
-        raise BadValue(f"Invalid Format: {form}")
+        raise BadValueError(f"Invalid Format: {form}")
     parameters = fields.get("InventoryRetrievalParameters") or {}
     if not isinstance(parameters, dict):
-        raise BadValue("InventoryRetrievalParameters must be an object")
+        raise BadValueError("InventoryRetrievalParameters must be an object")
     return Job(
         id=job.id,
         vault=job.vault,
@@ -83,14 +83,14 @@ def _text(fields: Mapping[str, object], name: str) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise BadValue(f"{name} must be a string")
+        raise BadValueError(f"{name} must be a string")
     return value
 
 
 def _tier(fields: Mapping[str, object]) -> str:
     tier = _text(fields, "Tier") or "Standard"
     if tier not in _TIERS:
-        raise BadValue(f"Invalid Tier: {tier}")
+        raise BadValueError(f"Invalid Tier: {tier}")
     return tier
 
 
@@ -101,7 +101,7 @@ def _date(fields: Mapping[str, object], name: str) -> float | None:
     try:
         return asked_date(text)
     except ValueError as error:
-        raise BadValue(f"Invalid {name}: {text}") from error
+        raise BadValueError(f"Invalid {name}: {text}") from error
 
 
 def _limit(fields: Mapping[str, object]) -> int:
@@ -110,7 +110,7 @@ def _limit(fields: Mapping[str, object]) -> int:
     if value is None or value == "":
         return 0
     if not re.fullmatch(r"\d{1,9}", str(value)) or not 1 <= int(str(value)) <= ARCHIVES_LIMIT:
-        raise BadValue(f"Invalid Limit, not from 1 to {ARCHIVES_LIMIT}: {value}")
+        raise BadValueError(f"Invalid Limit, not from 1 to {ARCHIVES_LIMIT}: {value}")
     return int(str(value))
 
 
@@ -119,5 +119,5 @@ def _byte_range(text: str | None) -> tuple[int, int | None] | None:
         return None
     form = re.fullmatch(r"(\d{1,18})-(\d{0,18})", text)
     if form is None:
-        raise BadValue(f"Invalid RetrievalByteRange: {text}")
+        raise BadValueError(f"Invalid RetrievalByteRange: {text}")
     return int(form[1]), int(form[2]) if form[2] else None

@@ -36,7 +36,7 @@ _QUESTION_HELP = {
 }
 
 
-class _FaultType(click.ParamType):
+class _FaultType(click.ParamType[Fault]):
     name = "NAME[@output]=PROBABILITY"
 
     def convert(
@@ -57,7 +57,7 @@ class _FaultType(click.ParamType):
         return Fault(name, share, bool(at))
 
 
-class _SeedType(click.ParamType):
+class _SeedType(click.ParamType[tuple[str, Path]]):
     name = "VAULT=DIR"
 
     def convert(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from casfs.emulator.incoming import Received
-from casfs.emulator.jobs import Selection
+from casfs.emulator.selection import Selection
 
 
 @dataclass(frozen=True)

@@ -1,45 +1,45 @@
 """Why the engine refuses a call, in words of no particular dialect.
 
-    Refused
-    ├── NotThere       the vault, archive, job or upload does not exist
-    ├── NotEmpty       a vault that still holds archives cannot be deleted
-    ├── BadValue       a parameter is missing its form, its alignment or its limits
-    ├── TooMany        a quota of the account
-    ├── WrongDigest    bytes that do not hash to what the caller says
-    ├── NotReady       the output of a job that has not succeeded
-    └── PastEnd        a range that begins behind the last byte of the output
+    EngineError
+    ├── NotThereError       the vault, archive, job or upload does not exist
+    ├── NotEmptyError       a vault that still holds archives cannot be deleted
+    ├── BadValueError       a value of the wrong form, alignment or size
+    ├── TooManyError        a quota of the account
+    ├── WrongDigestError    bytes that do not hash to what the caller says
+    ├── NotReadyError       the output of a job that has not succeeded
+    └── PastEndError        a range that begins behind the last byte of the output
 
 A dialect turns each into its own code, status and body.
 """
 
 
-class Refused(Exception):
+class EngineError(Exception):
     """A call the engine will not do; the text is fit for the caller's eyes."""
 
 
-class NotThere(Refused):
+class NotThereError(EngineError):
     """What the call names does not exist."""
 
 
-class NotEmpty(Refused):
+class NotEmptyError(EngineError):
     """The vault still holds archives."""
 
 
-class BadValue(Refused):
+class BadValueError(EngineError):
     """A value the call may not have."""
 
 
-class TooMany(Refused):
+class TooManyError(EngineError):
     """The account has reached a quota."""
 
 
-class WrongDigest(Refused):
+class WrongDigestError(EngineError):
     """The bytes received are not the bytes announced."""
 
 
-class NotReady(Refused):
+class NotReadyError(EngineError):
     """The job has no output to read."""
 
 
-class PastEnd(Refused):
+class PastEndError(EngineError):
     """The range begins behind the end of the output."""

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from casfs.emulator.jobs import Selection
+from casfs.emulator.selection import Selection
 from casfs.emulator.settings import Fault
 
 BEFORE = ("reset", "throttle", "error-500")

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from casfs.emulator import inventory, ranges
-from casfs.emulator.errors import BadValue, NotReady, NotThere
+from casfs.emulator.errors import BadValueError, NotReadyError, NotThereError
 from casfs.emulator.records import Archive, Job, Kind
+from casfs.emulator.selection import Selection
 from casfs.emulator.settings import Settings
 from casfs.emulator.store import Store, new_id
 from casfs.treehash import LEAF_SIZE, SHA256
@@ -16,44 +17,6 @@ JOB_ID_LENGTH = 64
 
 EXPEDITED_LIMIT = 256 << 20
 """The largest archive, in bytes, of an Expedited retrieval (CAS documentation, Initiate Job)."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The bytes one answer is to carry.
-
-    Attributes:
-        kind: what the output is, for its content type: `archive`, `JSON` or `CSV`.
-        file: where the bytes are.
-        base: offset in the file of the output's first byte.
-        total: bytes of the whole output.
-        first: offset in the output of the first byte to send.
-        last: offset in the output of the last byte to send.
-        is_part: whether the answer is one to a range.
-        tree_hash: of the bytes to send; None = the answer says nothing of it.
-        whole_hash: the same for an answer that carries the whole output.
-        shift: bytes by which the answer lies about where its bytes begin and end.
-    """
-
-    kind: str
-    file: Path
-    base: int
-    total: int
-    first: int
-    last: int
-    is_part: bool
-    tree_hash: bytes | None
-    whole_hash: bytes | None
-    shift: int = 0
-
-    @property
-    def length(self) -> int:
-        """Bytes to send."""
-        return self.last - self.first + 1
-
-    def whole(self) -> "Selection":
-        """Return the same output as if no range had been asked for."""
-        return replace(self, first=0, last=self.total - 1, is_part=False, tree_hash=self.whole_hash)
 
 
 @dataclass(frozen=True)
@@ -102,7 +65,8 @@ class Jobs:
     ) -> Job:
         """Start a job and return it as stored.
 
-        A job for an archive that is not there is taken and fails (CAS documentation, Delete Archive).
+        A job for an archive that is not there is taken and fails (CAS documentation, Delete
+        Archive).
 
         Args:
             vault: its name.
@@ -111,7 +75,7 @@ class Jobs:
             byte_range: first and last byte of the archive; None = all, a last of None = to the end.
 
         Raises:
-            BadValue: a range that is not aligned to MiB or outside of the archive, or an Expedited
+            BadValueError: a range that is not aligned to MiB or outside of the archive, or an Expedited
                 retrieval of a large archive.
         """
         now = self._clock()
@@ -137,20 +101,20 @@ class Jobs:
         if archive is None or archive.deleted is not None or archive.vault != job.vault:
             return replace(job, failure=f"The archive ID was not found: {job.archive}")
         if job.tier == "Expedited" and archive.size > EXPEDITED_LIMIT:
-            raise BadValue(f"Expedited takes archives of up to {EXPEDITED_LIMIT} bytes")
+            raise BadValueError(f"Expedited takes archives of up to {EXPEDITED_LIMIT} bytes")
         return _with_range(job, archive, self._store.leaves(archive.id), byte_range)
 
     def view(self, vault: str, job_id: str) -> JobView:
         """Return a job that is there.
 
         Raises:
-            NotThere: unknown, or expired (unless the switch `expired_job` keeps those).
+            NotThereError: unknown, or expired (unless the switch `expired_job` keeps those).
         """
         self._write_inventories(vault)
         job = self._store.job(vault, job_id)
         gone = job is not None and job.completed < self.horizon
         if job is None or (gone and self._settings.questions.expired_job == "gone"):
-            raise NotThere(f"The job ID was not found: {job_id}")
+            raise NotThereError(f"The job ID was not found: {job_id}")
         return self._viewed(job)
 
     def page(
@@ -195,26 +159,26 @@ class Jobs:
         """Return which bytes answer a read of a job's output.
 
         Raises:
-            NotThere: no such job, or it has expired.
-            NotReady: it runs or has failed.
-            BadValue: the range is malformed or not aligned as the switches demand.
-            PastEnd: the range begins behind the end.
+            NotThereError: no such job, or it has expired.
+            NotReadyError: it runs or has failed.
+            BadValueError: the range is malformed or not aligned as the switches demand.
+            PastEndError: the range begins behind the end.
         """
         view = self.view(vault, job_id)
         job = view.job
         if job.completed < self.horizon:
-            raise NotThere(f"The job ID was not found: {job_id}")
+            raise NotThereError(f"The job ID was not found: {job_id}")
         if job.kind not in {"archive", "inventory"}:
-            raise BadValue(f"A job of this kind has no output: {job_id}")
+            raise BadValueError(f"A job of this kind has no output: {job_id}")
         if not view.is_succeeded:
-            raise NotReady(f"The job is not currently available for download: {job_id}")
+            raise NotReadyError(f"The job is not currently available for download: {job_id}")
         whole = self._inventory_output(job) if job.kind == "inventory" else self._output(view)
         if range_header is None:
             return whole
         first, last = ranges.asked(range_header, whole.total)
         questions = self._settings.questions
         if questions.range_alignment == "mib" and not ranges.is_aligned(first, last, whole.total):
-            raise BadValue(f"Range is not aligned to {LEAF_SIZE} bytes: {range_header}")
+            raise BadValueError(f"Range is not aligned to {LEAF_SIZE} bytes: {range_header}")
         if questions.full_range == "200" and (first, last) == (0, whole.total - 1):
             return whole
         if job.kind == "archive":
@@ -226,7 +190,7 @@ class Jobs:
     def _output(self, view: JobView) -> Selection:
         job = view.job
         if job.archive is None or job.first is None or job.last is None:
-            raise NotReady(f"The job is not currently available for download: {job.id}")
+            raise NotReadyError(f"The job is not currently available for download: {job.id}")
         size = job.last - job.first + 1
         return Selection(
             kind="archive",
@@ -243,8 +207,9 @@ class Jobs:
     def _range_hash(self, view: JobView, first: int, last: int) -> bytes | None:
         """Hash of a range: a node of the archive's tree, inside of a job that is one itself.
 
-        The CAS documentation says both that the job and the range must be subtrees (Get Job Output)
-        and that the bytes finally selected must be one (Checksums); Amazon Glacier demands the first.
+        The CAS documentation says both that the job and the range must be subtrees (Get Job
+        Output) and that the bytes finally selected must be one (Checksums); Amazon Glacier demands
+        the first.
         """
         job, archive = view.job, view.archive
         if archive is None or job.first is None:
@@ -273,7 +238,7 @@ class Jobs:
         )
 
     def _inventory_hash(self, file: Path, first: int, last: int) -> bytes | None:
-        """Hash of a range of an inventory: the documentation has it both ways, so a switch decides."""
+        """Hash of a range of an inventory; whether there is one is an open question."""
         if self._settings.questions.hash_on_inventory == "absent":
             return None
         data = file.read_bytes()
@@ -286,16 +251,16 @@ def _with_range(
     """Return the job with `first`, `last` and `tree_hash` of what it retrieves.
 
     Raises:
-        BadValue: the range is not aligned to MiB, is empty or leaves the archive (CAS documentation,
-            Initiate Job: RetrievalByteRange).
+        BadValueError: the range is not aligned to MiB, is empty or leaves the archive (CAS
+            documentation, Initiate Job: RetrievalByteRange).
     """
     first, last = byte_range or (0, None)
     if last is None:
         last = archive.size - 1
     text = f"{first}-{last}"
     if first > last or last >= archive.size:
-        raise BadValue(f"Invalid range of an archive of {archive.size} bytes: {text}")
+        raise BadValueError(f"Invalid range of an archive of {archive.size} bytes: {text}")
     if not ranges.is_aligned(first, last, archive.size):
-        raise BadValue(f"Range is not aligned to {LEAF_SIZE} bytes: {text}")
+        raise BadValueError(f"Range is not aligned to {LEAF_SIZE} bytes: {text}")
     tree_hash = ranges.subtree_hash(leaves, first, last, archive.size)
     return replace(job, first=first, last=last, tree_hash=tree_hash)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from casfs.emulator.errors import BadValue, PastEnd
+from casfs.emulator.errors import BadValueError, PastEndError
 from casfs.treehash import LEAF_SIZE, SHA256
 
 _FORM = re.compile(r"\s*bytes\s*=\s*(\d*)-(\d*)\s*")
@@ -16,23 +16,25 @@ def asked(header: str, total: int) -> tuple[int, int]:
     (RFC 9110, section 14.1.2; the CAS documentation shows `bytes=a-b` only).
 
     Raises:
-        BadValue: not one range of bytes, or it ends before it begins.
-        PastEnd: it begins behind the last byte.
+        BadValueError: not one range of bytes, or it ends before it begins.
+        PastEndError: it begins behind the last byte.
     """
     form = _FORM.fullmatch(header)
     if form is None or not (form[1] or form[2]):
-        raise BadValue(f"Invalid Range: {header}")
+        raise BadValueError(f"Invalid Range: {header}")
     if not form[1]:
         length = min(int(form[2]), total)
         if not length:
-            raise PastEnd(f"The range selects no byte of the retrieved data: {header}")
+            raise PastEndError(f"The range selects no byte of the retrieved data: {header}")
         return total - length, total - 1
     first = int(form[1])
     last = int(form[2]) if form[2] else max(first, total - 1)
     if last < first:
-        raise BadValue(f"Invalid Range: {header}")
+        raise BadValueError(f"Invalid Range: {header}")
     if first >= total:
-        raise PastEnd(f"The start of the range is larger than size of retrieved data: {header}")
+        raise PastEndError(
+            f"The start of the range is larger than size of retrieved data: {header}"
+        )
     return first, min(last, total - 1)
 
 
@@ -44,8 +46,8 @@ def is_aligned(first: int, last: int, total: int) -> bool:
 def is_subtree(first: int, last: int, size: int) -> bool:
     """Say whether a range is one node of the hash tree of an archive of `size` bytes.
 
-    Source: CAS documentation, "Checksums"; Amazon Glacier Developer Guide, "Receiving checksums when
-    downloading data".
+    Source: CAS documentation, "Checksums"; Amazon Glacier Developer Guide, "Receiving checksums
+    when downloading data".
     """
     if not is_aligned(first, last, size):
         return False

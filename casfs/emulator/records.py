@@ -101,7 +101,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class Part:
-    """One part of an upload: bytes `first` to `last` of the archive, and the digests of its leaves."""
+    """Part of an upload: bytes `first` to `last` of the archive, with the digests of its leaves."""
 
     upload: str
     first: int

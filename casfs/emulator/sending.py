@@ -1,4 +1,4 @@
-"""Sends the bytes of one output: by sendfile, as fast or as slow, as whole or as broken as asked."""
+"""Sends the bytes of one output by sendfile, as slow and as broken as asked."""
 
 import asyncio
 import socket
@@ -9,7 +9,7 @@ from typing import BinaryIO
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from casfs.emulator.jobs import Selection
+from casfs.emulator.selection import Selection
 
 _TAIL_SIZE = 4096
 """Bytes held back until the access log has its line: who has the whole answer finds the line."""

@@ -33,8 +33,8 @@ class OpenQuestions:
         range_past_end: the status for a range that begins behind the end.
         unfinished_output: the status for the output of a job that has not succeeded.
         expired_job: is an expired job gone, or still described (and its output refused)?
-        hash_on_unaligned_job: does a range that is a subtree of the archive carry its hash even when
-            the job's own range is not one?
+        hash_on_unaligned_job: does a range that is a subtree of the archive carry its hash even
+            when the job's own range is not one?
         hash_on_inventory: does an inventory carry a tree hash of its bytes?
         callback_key: the name of the call-back field in a job.
         archive_job_parameters: is the inventory field of an archive job null or left out?

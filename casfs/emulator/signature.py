@@ -35,7 +35,7 @@ class Flaw(Enum):
     WRONG = auto()
 
 
-class SignatureRefused(Exception):
+class SignatureError(Exception):
     """The request is not signed as it must be."""
 
     def __init__(self, flaw: Flaw, text: str) -> None:
@@ -76,16 +76,16 @@ def parse(authorization: str) -> Claim:
     """Take an Authorization header apart.
 
     Raises:
-        SignatureRefused: a field is missing, unknown or out of order, or the algorithm is not sha1.
+        SignatureError: a field is missing, unknown or out of order, or the algorithm is not sha1.
     """
     pairs = [pair.partition("=") for pair in authorization.strip().split("&")]
     if tuple(name for name, _, _ in pairs) != _FIELDS:
-        raise SignatureRefused(Flaw.WRONG, "The Authorization header is malformed")
+        raise SignatureError(Flaw.WRONG, "The Authorization header is malformed")
     algorithm, key_id, sign_time, key_time, headers, params, signature = (
         value for _, _, value in pairs
     )
     if algorithm != "sha1":
-        raise SignatureRefused(Flaw.WRONG, f"Unknown q-sign-algorithm: {algorithm}")
+        raise SignatureError(Flaw.WRONG, f"Unknown q-sign-algorithm: {algorithm}")
     return Claim(
         key_id,
         sign_time,
@@ -108,17 +108,17 @@ def format_string(claim: Claim, signed: Signed) -> str:
     """Return the four lines that the signature covers.
 
     Raises:
-        SignatureRefused: a header or parameter in the claim's lists is not in the request.
+        SignatureError: a header or parameter in the claim's lists is not in the request.
     """
     given = {name.lower(): value for name, value in signed.params}
     params, headers = [], []
     for name in sorted(name.lower() for name in claim.params):
         if name not in given:
-            raise SignatureRefused(Flaw.WRONG, f"The signed parameter is not there: {name}")
+            raise SignatureError(Flaw.WRONG, f"The signed parameter is not there: {name}")
         params.append(f"{name}={_encoded(given[name].lower())}")
     for name in sorted(name.lower() for name in claim.headers):
         if name not in signed.headers:
-            raise SignatureRefused(Flaw.WRONG, f"The signed header is not there: {name}")
+            raise SignatureError(Flaw.WRONG, f"The signed header is not there: {name}")
         headers.append(f"{name}={_encoded(signed.headers[name])}")
     lines = (signed.method.lower(), signed.path, "&".join(params), "&".join(headers))
     return "".join(line + "\n" for line in lines)
@@ -128,7 +128,7 @@ def signature(secret: str, claim: Claim, signed: Signed) -> str:
     """Return the signature that the request must carry.
 
     Raises:
-        SignatureRefused: a header or parameter in the claim's lists is not in the request.
+        SignatureError: a header or parameter in the claim's lists is not in the request.
     """
     text = format_string(claim, signed)
     digest = hashlib.sha1(text.encode("utf-8", "surrogateescape")).hexdigest()  # noqa: S324 - theirs
@@ -138,11 +138,11 @@ def signature(secret: str, claim: Claim, signed: Signed) -> str:
 def _check_time(name: str, window: str, now: float, leeway: float) -> None:
     form = re.fullmatch(r"(\d{1,12});(\d{1,12})", window)
     if form is None:
-        raise SignatureRefused(Flaw.WRONG, f"{name} is malformed: {window}")
+        raise SignatureError(Flaw.WRONG, f"{name} is malformed: {window}")
     if now < int(form[1]) - leeway:
-        raise SignatureRefused(Flaw.EXPIRED, f"{name} is not yet valid, its time has not begun")
+        raise SignatureError(Flaw.EXPIRED, f"{name} is not yet valid, its time has not begun")
     if now > int(form[2]):
-        raise SignatureRefused(Flaw.EXPIRED, f"{name} has expired")
+        raise SignatureError(Flaw.EXPIRED, f"{name} has expired")
 
 
 def verify(
@@ -162,16 +162,16 @@ def verify(
         leeway: seconds that a signature may be used before its start.
 
     Raises:
-        SignatureRefused: it is not.
+        SignatureError: it is not.
     """
     if not authorization:
-        raise SignatureRefused(Flaw.MISSING, "The Authorization header is missing")
+        raise SignatureError(Flaw.MISSING, "The Authorization header is missing")
     claim = parse(authorization)
     if claim.key_id != keys.key_id:
-        raise SignatureRefused(Flaw.UNKNOWN_KEY, f"The key is not known: {claim.key_id}")
+        raise SignatureError(Flaw.UNKNOWN_KEY, f"The key is not known: {claim.key_id}")
     now = clock()
     _check_time("q-sign-time", claim.sign_time, now, leeway)
     _check_time("q-key-time", claim.key_time, now, leeway)
     wanted = signature(keys.secret, claim, signed)
     if not hmac.compare_digest(wanted.encode(), claim.signature.encode()):
-        raise SignatureRefused(Flaw.WRONG, "The signature does not match the request")
+        raise SignatureError(Flaw.WRONG, "The signature does not match the request")

@@ -1,30 +1,5 @@
-"""The state of one emulator: rows in SQLite, bytes in files, all in one folder.
+"""The rows and files of one emulator; `schema` has the layout."""
 
-This layout is an interface: tests edit it while the server runs, since every request reads it anew.
-
-    ROOT/state.sqlite               the tables below, in WAL mode
-    ROOT/archives/<archive-id>      the bytes of an archive, for as long as a job may serve them
-    ROOT/inventories/<job-id>       the output of a complete inventory job
-    ROOT/uploads/<upload-id>        the parts of a multipart upload, each at its place
-    ROOT/incoming/                  bodies being received; emptied at each start
-
-Tables (times are Unix seconds, digests raw bytes; `records` has a dataclass with the same columns in
-the same order for each, where the columns are described):
-
-    vaults    name, created, inventoried, archive_count, byte_count
-    archives  id, vault, description, size, created, tree_hash, deleted, seed
-    leaves    archive, digests                 32 bytes for each MiB, from the time of the upload
-    jobs      id, vault, kind, created, completed, failure, archive, first, last, tree_hash, tier,
-              description, callback, bucket, object, format, start, end, item_limit, marker,
-              output_size, continuation
-    uploads   id, vault, description, part_size, created
-    parts     upload, first, last, tree_hash, leaves
-
-To let a job expire, set `jobs.completed` to a time long ago; to let it run on, to a time to come. To
-make a byte that is always wrong, change it in `archives/<archive-id>`: hashes come from `leaves`.
-"""
-
-import os
 import secrets
 import shutil
 import sqlite3
@@ -33,39 +8,11 @@ from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 
-from casfs.emulator.records import Archive, Job, Part, Upload, Vault
+from casfs.emulator.records import Archive, Job, Vault
+from casfs.emulator.schema import SCHEMA
 
 DIGEST_SIZE = 32
 """Bytes of a SHA-256 digest."""
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS vaults (
-    name TEXT PRIMARY KEY, created REAL NOT NULL,
-    inventoried REAL, archive_count INTEGER, byte_count INTEGER);
-CREATE TABLE IF NOT EXISTS archives (
-    id TEXT PRIMARY KEY, vault TEXT NOT NULL, description TEXT, size INTEGER NOT NULL,
-    created REAL NOT NULL, tree_hash BLOB NOT NULL, deleted REAL, seed TEXT);
-CREATE INDEX IF NOT EXISTS archives_by_vault ON archives (vault, id);
-CREATE UNIQUE INDEX IF NOT EXISTS archives_by_seed ON archives (vault, seed) WHERE seed NOT NULL;
-CREATE TABLE IF NOT EXISTS leaves (archive TEXT PRIMARY KEY, digests BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY, vault TEXT NOT NULL, kind TEXT NOT NULL, created REAL NOT NULL,
-    completed REAL NOT NULL, failure TEXT, archive TEXT, first INTEGER, last INTEGER,
-    tree_hash BLOB, tier TEXT, description TEXT NOT NULL, callback TEXT, bucket TEXT, object TEXT,
-    format TEXT, start REAL, end REAL, item_limit INTEGER NOT NULL, marker TEXT,
-    output_size INTEGER, continuation TEXT);
-CREATE INDEX IF NOT EXISTS jobs_by_vault ON jobs (vault, id);
-CREATE INDEX IF NOT EXISTS jobs_by_archive ON jobs (archive);
-CREATE INDEX IF NOT EXISTS inventories_to_write ON jobs (vault, completed)
-    WHERE kind = 'inventory' AND output_size IS NULL AND failure IS NULL;
-CREATE TABLE IF NOT EXISTS uploads (
-    id TEXT PRIMARY KEY, vault TEXT NOT NULL, description TEXT, part_size INTEGER NOT NULL,
-    created REAL NOT NULL);
-CREATE INDEX IF NOT EXISTS uploads_by_vault ON uploads (vault, id);
-CREATE TABLE IF NOT EXISTS parts (
-    upload TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    tree_hash BLOB NOT NULL, leaves BLOB NOT NULL, PRIMARY KEY (upload, first));
-"""
 
 
 def new_id(length: int) -> str:
@@ -97,11 +44,16 @@ class Store:
         )
         self._rows.execute("PRAGMA journal_mode=WAL")
         self._rows.execute("PRAGMA synchronous=NORMAL")
-        self._rows.executescript(_SCHEMA)
+        self._rows.executescript(SCHEMA)
 
     def close(self) -> None:
         """Let go of the database."""
         self._rows.close()
+
+    @property
+    def rows(self) -> sqlite3.Connection:
+        """The database, to read from."""
+        return self._rows
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -219,7 +171,7 @@ class Store:
                 rows.execute("INSERT INTO leaves VALUES (?, ?)", (archive.id, b"".join(leaves)))
 
     def remove_archive(self, archive: str, now: float, horizon: float, failure: str) -> None:
-        """Mark an archive deleted, fail its running jobs, and drop its bytes if nothing serves them.
+        """Mark an archive deleted, fail its running jobs, drop its bytes if nothing serves them.
 
         Args:
             archive: its id.
@@ -324,62 +276,6 @@ class Store:
                 "UPDATE jobs SET output_size = ?, continuation = ? WHERE id = ?",
                 (output_size, continuation, job),
             )
-
-    # multipart uploads
-
-    def upload(self, vault: str, upload: str, since: float) -> Upload | None:
-        """Return an upload of a vault that was begun at `since` or later."""
-        row = self._rows.execute(
-            "SELECT * FROM uploads WHERE vault = ? AND id = ? AND created >= ?",
-            (vault, upload, since),
-        ).fetchone()
-        return row and Upload(*row)
-
-    def open_uploads(
-        self, vault: str, since: float, marker: str, inclusive: bool, limit: int
-    ) -> list[Upload]:
-        """Return up to `limit` uploads by id, from `marker` on (or behind it)."""
-        rows = self._rows.execute(
-            "SELECT * FROM uploads WHERE vault = ? AND id >= ? AND (? OR id <> ?) AND created >= ?"
-            " ORDER BY id LIMIT ?",
-            (vault, marker, inclusive, marker, since, limit),
-        )
-        return [Upload(*row) for row in rows]
-
-    def add_upload(self, upload: Upload) -> None:
-        """Begin a multipart upload."""
-        with self.writing() as rows:
-            rows.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?)", astuple(upload))
-        (self.uploads / upload.id).touch()
-
-    def remove_upload(self, upload: str) -> None:
-        """Forget a multipart upload, its parts and what is left of its file."""
-        with self.writing() as rows:
-            rows.execute("DELETE FROM parts WHERE upload = ?", (upload,))
-            rows.execute("DELETE FROM uploads WHERE id = ?", (upload,))
-        (self.uploads / upload).unlink(missing_ok=True)
-
-    def parts(self, upload: str, first: int = 0, limit: int = -1) -> list[Part]:
-        """Return the parts of an upload that begin at offset `first` or later; -1 = all."""
-        rows = self._rows.execute(
-            "SELECT * FROM parts WHERE upload = ? AND first >= ? ORDER BY first LIMIT ?",
-            (upload, first, limit),
-        )
-        return [Part(*row) for row in rows]
-
-    def set_part(self, part: Part, file: Path) -> None:
-        """Put the bytes of `file` where the part belongs; an earlier one there is overwritten."""
-        with file.open("rb") as source, (self.uploads / part.upload).open("r+b") as target:
-            left, place = part.last - part.first + 1, part.first
-            while left:
-                copied = os.copy_file_range(
-                    source.fileno(), target.fileno(), left, offset_dst=place
-                )
-                if not copied:
-                    raise OSError(f"{file} ends {left} bytes early")
-                left, place = left - copied, place + copied
-        with self.writing() as rows:
-            rows.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?)", astuple(part))
 
     # files
 

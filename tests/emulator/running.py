@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import Any
 
 import requests
-from casfs.treehash import SHA256, to_text
 
+from casfs.treehash import SHA256, to_text
 from tests.emulator.signing import Signer
 
 KEY_ID = "AKIDexample"

@@ -1,0 +1,56 @@
+"""The state of one emulator: rows in SQLite, bytes in files, all in one folder.
+
+This layout is an interface: tests edit it while the server runs, since every request reads it anew.
+
+    ROOT/state.sqlite               the tables below, in WAL mode
+    ROOT/archives/<archive-id>      the bytes of an archive, for as long as a job may serve them
+    ROOT/inventories/<job-id>       the output of a complete inventory job
+    ROOT/uploads/<upload-id>        the parts of a multipart upload, each at its place
+    ROOT/incoming/                  bodies being received; emptied at each start
+
+Tables (times are Unix seconds, digests raw bytes; `records` has a dataclass with the same columns
+in the same order for each, where the columns are described):
+
+    vaults    name, created, inventoried, archive_count, byte_count
+    archives  id, vault, description, size, created, tree_hash, deleted, seed
+    leaves    archive, digests                 32 bytes for each MiB, from the time of the upload
+    jobs      id, vault, kind, created, completed, failure, archive, first, last, tree_hash, tier,
+              description, callback, bucket, object, format, start, end, item_limit, marker,
+              output_size, continuation
+    uploads   id, vault, description, part_size, created
+    parts     upload, first, last, tree_hash, leaves
+
+To let a job expire, set `jobs.completed` to a time long ago; to let it run on, to a time to
+come. To make a byte that is always wrong, change it in `archives/<archive-id>`: hashes come
+from `leaves`.
+"""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS vaults (
+    name TEXT PRIMARY KEY, created REAL NOT NULL,
+    inventoried REAL, archive_count INTEGER, byte_count INTEGER);
+CREATE TABLE IF NOT EXISTS archives (
+    id TEXT PRIMARY KEY, vault TEXT NOT NULL, description TEXT, size INTEGER NOT NULL,
+    created REAL NOT NULL, tree_hash BLOB NOT NULL, deleted REAL, seed TEXT);
+CREATE INDEX IF NOT EXISTS archives_by_vault ON archives (vault, id);
+CREATE UNIQUE INDEX IF NOT EXISTS archives_by_seed ON archives (vault, seed) WHERE seed NOT NULL;
+CREATE TABLE IF NOT EXISTS leaves (archive TEXT PRIMARY KEY, digests BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, vault TEXT NOT NULL, kind TEXT NOT NULL, created REAL NOT NULL,
+    completed REAL NOT NULL, failure TEXT, archive TEXT, first INTEGER, last INTEGER,
+    tree_hash BLOB, tier TEXT, description TEXT NOT NULL, callback TEXT, bucket TEXT, object TEXT,
+    format TEXT, start REAL, end REAL, item_limit INTEGER NOT NULL, marker TEXT,
+    output_size INTEGER, continuation TEXT);
+CREATE INDEX IF NOT EXISTS jobs_by_vault ON jobs (vault, id);
+CREATE INDEX IF NOT EXISTS jobs_by_archive ON jobs (archive);
+CREATE INDEX IF NOT EXISTS inventories_to_write ON jobs (vault, completed)
+    WHERE kind = 'inventory' AND output_size IS NULL AND failure IS NULL;
+CREATE TABLE IF NOT EXISTS uploads (
+    id TEXT PRIMARY KEY, vault TEXT NOT NULL, description TEXT, part_size INTEGER NOT NULL,
+    created REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS uploads_by_vault ON uploads (vault, id);
+CREATE TABLE IF NOT EXISTS parts (
+    upload TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    tree_hash BLOB NOT NULL, leaves BLOB NOT NULL, PRIMARY KEY (upload, first));
+"""
+"""All tables and their indices."""

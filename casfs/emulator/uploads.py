@@ -1,0 +1,172 @@
+"""Multipart uploads: begun, filled part by part, completed or aborted."""
+
+import os
+from collections.abc import Callable
+from dataclasses import astuple
+
+from casfs.emulator.errors import BadValueError, NotThereError, WrongDigestError
+from casfs.emulator.incoming import Received
+from casfs.emulator.records import Archive, Part, Upload
+from casfs.emulator.settings import Settings
+from casfs.emulator.store import Store, new_id, split_digests
+from casfs.emulator.vaults import Vaults
+from casfs.treehash import LEAF_SIZE, SHA256
+
+UPLOAD_ID_LENGTH = 64
+"""Characters of an upload id (samples in the CAS documentation, Command line tool)."""
+
+PARTS_LIMIT = 10_000
+"""Parts of one upload (CAS documentation, Initiate Multipart Upload)."""
+
+PART_SIZE_LIMIT = 4 << 30
+"""Bytes of the largest part (Amazon Glacier, Initiate Multipart Upload; CAS names no limit)."""
+
+UPLOAD_SECONDS = 24 * 3600
+"""The life of a multipart upload (CAS documentation, Initiate Multipart Upload)."""
+
+
+class Uploads:
+    """All that can be done with the multipart uploads of a vault that exists.
+
+    Args:
+        store: where they are.
+        vaults: where complete ones go.
+        settings: the open questions.
+        clock: Unix seconds.
+    """
+
+    def __init__(
+        self, store: Store, vaults: Vaults, settings: Settings, clock: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._vaults = vaults
+        self._clock = clock
+        self._inclusive = settings.questions.marker == "inclusive"
+
+    def begin(self, vault: str, description: str | None, part_size: int) -> Upload:
+        """Begin an upload.
+
+        Raises:
+            BadValueError: the part size is not 1 MiB times a power of two.
+        """
+        count, rest = divmod(part_size, LEAF_SIZE)
+        if rest or count < 1 or count & (count - 1) or part_size > PART_SIZE_LIMIT:
+            raise BadValueError(f"The part size must be 1 MiB times a power of two: {part_size}")
+        upload = Upload(new_id(UPLOAD_ID_LENGTH), vault, description, part_size, self._clock())
+        (self._store.uploads / upload.id).touch()
+        with self._store.writing() as rows:
+            rows.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?)", astuple(upload))
+        return upload
+
+    def get(self, vault: str, upload_id: str) -> Upload:
+        """Return an upload that can go on.
+
+        Raises:
+            NotThereError: unknown, complete, aborted or older than a day.
+        """
+        row = self._store.rows.execute(
+            "SELECT * FROM uploads WHERE vault = ? AND id = ? AND created >= ?",
+            (vault, upload_id, self._clock() - UPLOAD_SECONDS),
+        ).fetchone()
+        if row is None:
+            raise NotThereError(f"The upload ID was not found: {upload_id}")
+        return Upload(*row)
+
+    def page(self, vault: str, marker: str, limit: int) -> tuple[list[Upload], str | None]:
+        """Return uploads by id and the marker of the next page (None = this was the last)."""
+        rows = self._store.rows.execute(
+            "SELECT * FROM uploads WHERE vault = ? AND id >= ? AND (? OR id <> ?) AND created >= ?"
+            " ORDER BY id LIMIT ?",
+            (vault, marker, self._inclusive, marker, self._clock() - UPLOAD_SECONDS, limit + 1),
+        )
+        found = [Upload(*row) for row in rows]
+        following = None
+        if len(found) > limit:
+            following = found[limit if self._inclusive else limit - 1].id
+        return found[:limit], following
+
+    def check_part(self, upload: Upload, first: int, last: int) -> None:
+        """Check where a part begins and ends, before its body is read.
+
+        Raises:
+            BadValueError: it does not begin at a whole part, is too long, or is beyond the last number.
+        """
+        place, rest = divmod(first, upload.part_size)
+        if rest or not first <= last < first + upload.part_size or place >= PARTS_LIMIT:
+            raise BadValueError(
+                f"Invalid range of a part of {upload.part_size} bytes: {first}-{last}"
+            )
+
+    def add_part(self, upload: Upload, first: int, body: Received) -> Part:
+        """Put a part that has arrived and been checked at its place; it may overwrite another.
+
+        Raises:
+            OSError: the bytes could not be copied.
+        """
+        root = SHA256.root(body.leaves)
+        part = Part(upload.id, first, first + body.size - 1, root, b"".join(body.leaves))
+        with body.file.open("rb") as source, (self._store.uploads / upload.id).open("r+b") as whole:
+            left, place = body.size, first
+            while left:
+                copied = os.copy_file_range(source.fileno(), whole.fileno(), left, offset_dst=place)
+                if not copied:
+                    raise OSError(f"{body.file} ends {left} bytes early")
+                left, place = left - copied, place + copied
+        with self._store.writing() as rows:
+            rows.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?)", astuple(part))
+        return part
+
+    def parts(self, upload: Upload, marker: int, limit: int) -> tuple[list[Part], int | None]:
+        """Return parts by offset and the marker of the next page (None = this was the last).
+
+        Args:
+            upload: whose parts.
+            marker: an offset in the archive, or -1 for the first page.
+            limit: the most parts to return.
+        """
+        found = self._parts(upload, marker if self._inclusive else marker + 1, limit + 1)
+        following = None
+        if len(found) > limit:
+            following = found[limit if self._inclusive else limit - 1].first
+        return found[:limit], following
+
+    def _parts(self, upload: Upload, first: int, limit: int) -> list[Part]:
+        rows = self._store.rows.execute(
+            "SELECT * FROM parts WHERE upload = ? AND first >= ? ORDER BY first LIMIT ?",
+            (upload.id, first, limit),
+        )
+        return [Part(*row) for row in rows]
+
+    def complete(self, upload: Upload, size: int, tree_hash: bytes) -> Archive:
+        """Make an archive of all parts.
+
+        Raises:
+            BadValueError: parts are missing, or the size is another one.
+            WrongDigestError: the tree hash is another one.
+        """
+        parts = self._parts(upload, 0, PARTS_LIMIT)
+        end = 0
+        for part in parts:
+            if part.first != end or end % upload.part_size:
+                raise BadValueError(f"A part is missing or too short before offset {part.first}")
+            end = part.last + 1
+        if not parts or end != size:
+            raise BadValueError(f"The parts have {end} bytes, not {size}")
+        leaves = [leaf for part in parts for leaf in split_digests(part.leaves)]
+        if SHA256.root(leaves) != tree_hash:
+            raise WrongDigestError("The tree hash of the parts is not the one in the request")
+        file = self._store.uploads / upload.id
+        # A last part that was longer before it was overwritten leaves bytes behind.
+        os.truncate(file, size)
+        body = Received(file, size, b"", tuple(leaves))
+        with self._store.writing():
+            archive = self._vaults.add_archive(upload.vault, upload.description, body)
+            self.abort(upload)
+        return archive
+
+    def abort(self, upload: Upload) -> None:
+        """Forget an upload, its parts and what is left of its file."""
+        with self._store.writing() as rows:
+            rows.execute("DELETE FROM parts WHERE upload = ?", (upload.id,))
+            rows.execute("DELETE FROM uploads WHERE id = ?", (upload.id,))
+        (self._store.uploads / upload.id).unlink(missing_ok=True)
