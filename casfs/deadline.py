@@ -12,6 +12,10 @@ class Deadline:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
 
+    def restart(self) -> None:
+        """Begin anew, because there was progress."""
+        self._end = time.monotonic() + self.seconds
+
     def remaining(self) -> float:
         """Return the seconds left, never below 0."""
         return max(0.0, self._end - time.monotonic())

@@ -232,7 +232,7 @@ class Transport:
                 max(0.001, min(self._limits.read_timeout, left)),
             ),
             allow_redirects=False,
-            **session.merge_environment_settings(url, {}, None, None, None) | {"stream": True},
+            **settings,
         )
 
     def _error(self, call: str, url: str, answer: requests.Response) -> CasfsError:

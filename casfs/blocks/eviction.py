@@ -1,0 +1,88 @@
+"""Keeps the disk cache at its size: what was not read for longest goes first."""
+
+import heapq
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from casfs.metrics import Metrics
+from casfs.ranges import BLOCK_SIZE
+
+log = logging.getLogger(__name__)
+
+_KEEP = 0.9
+"""Part of the limit that is left after eviction, so that not every block causes one."""
+
+
+class Evictor:
+    """Counts what one process writes to a cache, and makes room when it is too much.
+
+    The folder is looked through only when the count says so; that look sees what other processes
+    wrote, too. One thread uses an evictor.
+
+    Args:
+        folder: folder of all outputs.
+        limit: bytes that blocks may take.
+        metrics: counts what was evicted.
+    """
+
+    def __init__(self, folder: Path, limit: int, metrics: Metrics) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._metrics = metrics
+        self._total: int | None = None
+
+    def added(self, size: int) -> None:
+        """Note that `size` bytes were written; evict if the cache is now too large."""
+        if self._total is None:
+            self._total = sum(entry.stat().st_size for entry in _blocks(self._folder))
+        else:
+            self._total += size
+        if self._total > self._limit:
+            self._evict()
+
+    def _evict(self) -> None:
+        total = sum(size for _, size, _ in self._ages())
+        excess = total - int(self._limit * _KEEP)
+        # Ages are taken anew, lazily: a cache of terabytes has millions of blocks.
+        oldest = heapq.nsmallest(max(0, -(-excess // BLOCK_SIZE)) + 1, self._ages())
+        for _, size, path in oldest:
+            if excess <= 0:
+                break
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                log.warning("block %s cannot be evicted: %s", path, error)
+                continue
+            self._metrics.evicted_blocks.inc()
+            excess -= size
+            total -= size
+        self._total = total
+
+    def _ages(self) -> Iterator[tuple[int, int, str]]:
+        for entry in _blocks(self._folder):
+            try:
+                status = entry.stat()
+            except FileNotFoundError:
+                continue
+            yield status.st_mtime_ns, status.st_size, entry.path
+
+
+def _blocks(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield the files of all blocks: <2 hex>/<62 hex>/<number>/<number>."""
+    for key_start in _entries(folder):
+        for output in _entries(key_start.path):
+            for numbers in _entries(output.path):
+                if numbers.name.isdecimal():
+                    yield from _entries(numbers.path)
+
+
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

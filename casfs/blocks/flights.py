@@ -1,0 +1,199 @@
+"""What is in memory and what is under way: so that no block is asked for twice.
+
+Lock order: `Flights._lock` is taken alone. Under it nothing is read, written, sent or waited for;
+pools, saver and leaves have locks of their own, taken when it is free. (The saver's queue is looked
+at under it, which takes no lock.)
+
+A block is looked up and registered as under way in one locked step, and it is with the saver
+before it stops being under way. So at every moment it is in memory, with the saver, on disk, under
+way, or missing.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+
+from cachetools import FIFOCache
+
+from casfs.blocks.pool import Task
+from casfs.deadline import Deadline
+from casfs.errors import CasfsError, DeadlineError
+from casfs.ranges import BLOCK_SIZE
+
+Key = tuple[str, int]
+"""Key of an output and number of a block."""
+
+
+@dataclass(eq=False, slots=True)
+class _Flight:
+    """A block under way; `wanted` when somebody waits for it, `task` brings it."""
+
+    landed: Future[bytes]
+    wanted: bool
+    task: Task | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of the blocks that a reader wants.
+
+    Attributes:
+        here: blocks by number.
+        flights: blocks under way by number, to be waited for.
+        missing: numbers of those among them that the caller has to bring.
+        tasks: tasks that wait for their turn to bring others of them.
+    """
+
+    here: dict[int, bytes]
+    flights: dict[int, _Flight]
+    missing: list[int]
+    tasks: set[Task]
+
+
+class Flights:
+    """The blocks in memory and under way, of all outputs.
+
+    Args:
+        memory_size: bytes of blocks kept in memory.
+        saving: returns a block that waits to be written to disk; takes no lock.
+    """
+
+    def __init__(self, memory_size: int, saving: Callable[[Key], bytes | None]) -> None:
+        self._saving = saving
+        self._lock = threading.Lock()
+        # First in, first out: what was fetched ahead must outlive what was read already, and
+        # the kernel keeps what is read often.
+        self._memory: FIFOCache[Key, bytes] = FIFOCache(max(memory_size, BLOCK_SIZE), len)
+        self._flights: dict[Key, _Flight] = {}
+        self._closed = False
+
+    def look_up(self, output: str, run: range) -> Found:
+        """Return what is known of a run that is wanted now; what is missing is now under way.
+
+        Raises:
+            CasfsError: closed.
+        """
+        found = Found({}, {}, [], set())
+        with self._lock:
+            for number in run:
+                data = self._present((output, number))
+                if data is not None:
+                    found.here[number] = data
+                    continue
+                flight = self._flights.get((output, number))
+                if flight is None:
+                    flight = self._begin((output, number))
+                    found.missing.append(number)
+                elif flight.task is not None and not flight.task.urgent:
+                    found.tasks.add(flight.task)
+                flight.wanted = True
+                found.flights[number] = flight
+        return found
+
+    def begin_ahead(self, output: str, run: range) -> list[int]:
+        """Return which blocks of a run nobody has or brings; they are now under way."""
+        with self._lock:
+            missing = [
+                number
+                for number in run
+                if self._present((output, number)) is None and (output, number) not in self._flights
+            ]
+            for number in missing:
+                self._begin((output, number))
+        return missing
+
+    def assign(self, output: str, run: range, task: Task) -> None:
+        """Note which task brings a run; it becomes urgent if somebody waits for it already."""
+        with self._lock:
+            for number in run:
+                flight = self._flights.get((output, number))
+                if flight is not None:
+                    flight.task = task
+                    task.urgent = task.urgent or flight.wanted
+
+    def under_way(self, output: str, run: range) -> list[int]:
+        """Return which blocks of a run are under way."""
+        with self._lock:
+            return [number for number in run if (output, number) in self._flights]
+
+    def land(self, output: str, blocks: Iterable[tuple[int, bytes]]) -> None:
+        """Hand blocks to memory and to everybody who waits for them."""
+        landed = []
+        with self._lock:
+            for number, data in blocks:
+                self._memory[output, number] = data
+                landed.append((self._flights.pop((output, number), None), data))
+        for flight, data in landed:
+            if flight is not None:
+                flight.landed.set_result(data)
+
+    def fail(self, output: str, numbers: Iterable[int], error: BaseException) -> None:
+        """Hand an error to everybody who waits for these blocks."""
+        with self._lock:
+            failed = [self._flights.pop((output, number), None) for number in numbers]
+        for flight in failed:
+            if flight is not None:
+                flight.landed.set_exception(error)
+
+    def abandon(self, output: str, run: range) -> list[int]:
+        """Let the blocks of a run be missing again; return those that somebody waits for after all,
+        which stay under way."""
+        wanted = []
+        with self._lock:
+            for number in run:
+                flight = self._flights.get((output, number))
+                if flight is not None and flight.wanted:
+                    wanted.append(number)
+                elif flight is not None:
+                    del self._flights[output, number]
+        return wanted
+
+    def forget(self, output: str, numbers: Iterable[int]) -> None:
+        """Drop blocks from memory."""
+        with self._lock:
+            for number in numbers:
+                self._memory.pop((output, number), None)
+
+    def close(self) -> None:
+        """Hand an error to everybody who waits, now or later."""
+        with self._lock:
+            self._closed = True
+            flights = list(self._flights.values())
+            self._flights.clear()
+        for flight in flights:
+            flight.landed.set_exception(_closed())
+
+    def _present(self, key: Key) -> bytes | None:
+        data = self._memory.get(key)
+        return data if data is not None else self._saving(key)
+
+    def _begin(self, key: Key) -> _Flight:
+        if self._closed:
+            raise _closed()
+        flight = self._flights[key] = _Flight(Future(), wanted=False)
+        return flight
+
+
+def wait(found: Found, deadline: Deadline, what: object) -> dict[int, bytes]:
+    """Return all blocks that were looked up, once they have landed.
+
+    Raises:
+        DeadlineError: one did not.
+        CasfsError: one could not be brought.
+    """
+    blocks = dict(found.here)
+    for number, flight in found.flights.items():
+        try:
+            blocks[number] = flight.landed.result(deadline.remaining())
+        except FutureTimeoutError:
+            raise DeadlineError(
+                f"block {number} of the {what} did not come within {deadline.seconds:g} s; "
+                "check the network, or allow more with `deadline`"
+            ) from None
+    return blocks
+
+
+def _closed() -> CasfsError:
+    return CasfsError("the mount is being taken away")

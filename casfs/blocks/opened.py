@@ -1,0 +1,120 @@
+"""An output that is being read: its store, and the check of the output as a whole."""
+
+import logging
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from casfs.blocks.cache import OutputStore
+from casfs.blocks.leaves import Trust
+from casfs.blocks.receive import Block
+from casfs.service.base import Output
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WholeMismatch:
+    """An output that is not what the job says: the message, and the blocks to be fetched again."""
+
+    message: str
+    forgotten: list[int]
+
+
+class OpenOutput:
+    """An output that is being read.
+
+    Lock order: its one lock is innermost.
+
+    Attributes:
+        output: what is read.
+        store: its blocks on disk.
+        refusal: why its bytes are not handed on, while they are not.
+    """
+
+    def __init__(self, output: Output, store: OutputStore) -> None:
+        self.output = output
+        self.store = store
+        self.refusal: str | None = None
+        self._lock = threading.Lock()
+        self._passing = False
+        self._adopted: list[range] = []
+
+    @property
+    def key(self) -> str:
+        """Return the key of the output."""
+        return self.output.key
+
+    def record(self, blocks: Iterable[Block]) -> None:
+        """Record the leaves of blocks that landed."""
+        for block in blocks:
+            try:
+                self.store.record(block.number, block.leaf, block.trust)
+            except OSError as error:
+                # The block is good all the same; only the check of the whole has to wait.
+                log.warning("a leaf of the %s was not recorded: %s", self.output, error)
+
+    def check_whole(self) -> WholeMismatch | None:
+        """Compare the whole output with the job's tree hash, once its last leaf is known.
+
+        On a mismatch, blocks that no answer's hash vouched for are forgotten, so that they are
+        fetched again. Where all were vouched for, the job's hash contradicts the service's
+        answers, and the output is refused from now on.
+        """
+        leaves, expected = self.store.leaves, self.output.tree_hash
+        if expected is None or not leaves.complete() or leaves.least_trust() is Trust.WHOLE:
+            return None
+        found = leaves.root()
+        if found == expected:
+            try:
+                leaves.trust_whole(found)
+            except OSError as error:
+                log.warning("that the %s is whole was not recorded: %s", self.output, error)
+            return None
+        message = (
+            f"the {self.output} as a whole has tree hash {found.hex() if found else 'unknown'}, "
+            f"the job says {expected.hex()}; do not use what was read of it, read it again"
+        )
+        forgotten = leaves.forget_unchecked()
+        for number in forgotten:
+            self.store.remove(number)
+        if not forgotten:
+            self.refusal = message
+        return WholeMismatch(message, forgotten)
+
+    def adopt(self, run: range) -> bool:
+        """Leave a run to the pass that is under way, if there is one; tell whether there is."""
+        with self._lock:
+            if self._passing:
+                self._adopted.append(run)
+            return self._passing
+
+    def adopt_or_begin_pass(self, run: range) -> bool:
+        """Leave a run to the pass that is under way, or begin one and return False."""
+        with self._lock:
+            if self._passing:
+                self._adopted.append(run)
+                return True
+            self._passing = True
+            return False
+
+    def end_pass(self) -> list[range]:
+        """End a pass; return the runs that were left to it."""
+        with self._lock:
+            self._passing = False
+            adopted, self._adopted = self._adopted, []
+        return adopted
+
+    def verified(self) -> str:
+        """Return `yes`, `partial` or `no`: whether the bytes are verified.
+
+        Verified is what matched a tree hash of the service, in parts or as a whole. Where the
+        job's own hash of the whole output is known, `yes` means that this one matched.
+        """
+        if self.refusal:
+            return "no"
+        leaves = self.store.leaves
+        enough = Trust.CHECKED if self.output.tree_hash is None else Trust.WHOLE
+        if leaves.least_trust() >= enough:
+            return "yes"
+        return "partial" if leaves.most_trust() >= Trust.CHECKED else "no"

@@ -1,0 +1,107 @@
+"""Threads that work off tasks: the urgent ones first, those for later when nothing is urgent.
+
+Lock order: the pool's one lock is innermost; no task runs under it.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+
+class Task:
+    """A piece of work that waits its turn.
+
+    Args:
+        work: what to do; it must not raise.
+        urgent: somebody waits for it now.
+    """
+
+    __slots__ = ("begun", "urgent", "work")
+
+    def __init__(self, work: Callable[[], None], urgent: bool) -> None:
+        self.work = work
+        self.urgent = urgent
+        self.begun = False
+
+
+class Pool:
+    """A fixed number of daemon threads over two queues.
+
+    Threads start with the first task, so that a process may still fork before it.
+    """
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._name = name
+        self._threads = threads
+        self._changed = threading.Condition(threading.Lock())
+        # A dict is a queue from which any task can be taken out in constant time.
+        self._urgent: dict[Task, None] = {}
+        self._later: dict[Task, None] = {}
+        self._workers: list[threading.Thread] = []
+        self._closed = False
+
+    def submit(self, task: Task) -> None:
+        """Queue a task behind its equals; a closed pool drops it."""
+        with self._changed:
+            if self._closed:
+                return
+            (self._urgent if task.urgent else self._later)[task] = None
+            if len(self._workers) < self._threads:
+                name = f"{self._name}-{len(self._workers)}"
+                worker = threading.Thread(target=self._run, name=name, daemon=True)
+                self._workers.append(worker)
+                worker.start()
+            self._changed.notify()
+
+    def hurry(self, task: Task) -> None:
+        """Make a task urgent, if it still waits for its turn."""
+        with self._changed:
+            if task in self._later:
+                del self._later[task]
+                task.urgent = True
+                self._urgent[task] = None
+
+    def withdraw(self, task: Task) -> bool:
+        """Take a task that is not urgent out of the queue; tell whether it was still there."""
+        with self._changed:
+            if task not in self._later:
+                return False
+            del self._later[task]
+            return True
+
+    def waiting(self) -> int:
+        """Return how many tasks wait for their turn."""
+        with self._changed:
+            return len(self._urgent) + len(self._later)
+
+    def close(self) -> None:
+        """Drop what waits and let the threads end after the task they are at."""
+        with self._changed:
+            self._closed = True
+            self._urgent.clear()
+            self._later.clear()
+            self._changed.notify_all()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the threads of a closed pool, at most that long for each."""
+        for worker in self._workers:
+            worker.join(seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not (self._urgent or self._later or self._closed):
+                    self._changed.wait()
+                if self._closed:
+                    return
+                queue = self._urgent or self._later
+                task = next(iter(queue))
+                del queue[task]
+                task.begun = True
+            try:
+                task.work()
+            except BaseException:
+                log.critical("a task of %s died; this is a bug", self._name, exc_info=True)
+                raise

@@ -1,0 +1,73 @@
+"""One open output: its size, its bytes at any place, and what is known of them."""
+
+import threading
+
+from casfs.blocks.fetch import Ahead, Fetcher
+from casfs.blocks.opened import OpenOutput
+from casfs.blocks.readahead import ReadAhead
+from casfs.metrics import Metrics
+from casfs.ranges import BLOCK_SIZE
+
+
+class Reader:
+    """Reads one output; safe for several threads.
+
+    Lock order: its one lock guards the read-ahead windows and is innermost.
+    """
+
+    def __init__(self, fetcher: Fetcher, opened: OpenOutput, metrics: Metrics) -> None:
+        self._fetcher = fetcher
+        self._opened = opened
+        self._metrics = metrics
+        self._layout = opened.output.layout
+        self.size = opened.output.layout.size
+        self._lock = threading.Lock()
+        self._windows = ReadAhead(opened.output.layout)
+        self._ahead: list[Ahead] = []
+        self._closed = False
+
+    def pread(self, size: int, offset: int) -> bytes:
+        """Return `size` bytes from `offset`, fewer only at the end of the output.
+
+        Raises:
+            CasfsError: as `Fetcher.get`.
+        """
+        run = self._layout.touched(offset, size)
+        if not run:
+            return b""
+        got = self._fetcher.get(self._opened, run, self._next(offset, size))
+        if got.missed or got.ahead:
+            self._note(got.missed, got.ahead)
+        end = min(offset + size, self.size)
+        self._metrics.read_bytes.inc(end - offset)
+        first = offset - run.start * BLOCK_SIZE
+        if len(run) == 1:
+            return got.blocks[run.start][first : first + end - offset]
+        parts = [memoryview(got.blocks[number]) for number in run]
+        parts[0] = parts[0][first:]
+        parts[-1] = parts[-1][: end - (run.stop - 1) * BLOCK_SIZE]
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Give up what is being fetched ahead for this reader."""
+        with self._lock:
+            self._closed = True
+            ahead, self._ahead = self._ahead, []
+        self._fetcher.withdraw(ahead)
+        self._fetcher.streams.discard(self)
+
+    def _next(self, offset: int, size: int) -> range:
+        step = self._fetcher.largest_get()
+        with self._lock:
+            return self._windows.after(offset, size, self._fetcher.window(), step)
+
+    def _note(self, missed: list[int], ahead: list[Ahead]) -> None:
+        with self._lock:
+            for number in missed:
+                self._windows.missed(number)
+            self._ahead = [item for item in self._ahead if not item.task.begun] + ahead
+            closed = self._closed
+            if ahead and not closed:
+                self._fetcher.streams.add(self)
+        if closed:
+            self._fetcher.withdraw(ahead)

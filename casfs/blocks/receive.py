@@ -1,0 +1,107 @@
+"""From the body of an answer to blocks that may be handed on: nothing passes here unverified."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from casfs.blocks.cache import OutputStore
+from casfs.blocks.leaves import Trust
+from casfs.deadline import Deadline
+from casfs.errors import CasfsError, MismatchError
+from casfs.service.base import Output
+from casfs.service.service import Body
+from casfs.treehash import TreeHash
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block that was received, and how sure we are of it."""
+
+    number: int
+    data: bytes
+    leaf: bytes
+    trust: Trust
+
+
+def receive_run(output: Output, run: range, body: Body, tree_hash: TreeHash) -> list[Block]:
+    """Return the blocks of a run, read from a body that carries exactly these.
+
+    Raises:
+        MismatchError: they do not match the answer's tree hash, or, when the run is the whole
+            output, that of the job.
+        WrongAnswerError: the body is short.
+    """
+    data = [body.read(output.layout.length(block)) for block in run]
+    leaves = [tree_hash.leaf(block) for block in data]
+    expected = [body.tree_hash]
+    if len(run) == output.layout.blocks:
+        expected.append(output.tree_hash)
+    trust = Trust.UNCHECKED
+    for digest in expected:
+        if digest is not None:
+            _compare(output, run, tree_hash.root(leaves), digest)
+            trust = Trust.CHECKED
+    return [Block(*block, trust) for block in zip(run, data, leaves, strict=True)]
+
+
+def _compare(output: Output, run: range, found: bytes, expected: bytes) -> None:
+    if found != expected:
+        first, stop = output.layout.span(run)
+        raise MismatchError(
+            f"bytes {first}-{stop - 1} of the {output} have tree hash {found.hex()}, "
+            f"the service announced {expected.hex()}; nothing of it was handed on"
+        )
+
+
+def receive_whole(
+    output: Output,
+    body: Body,
+    tree_hash: TreeHash,
+    store: OutputStore,
+    deadline: Deadline,
+    land: Callable[[Block], None],
+) -> None:
+    """Take a body that carries the whole output, because the service knows no ranges.
+
+    Without a tree hash in the answer each block lands as it comes, unchecked. With one, blocks
+    wait on disk until all are there and match. The deadline begins anew with each block, since
+    one pass takes as long as it takes.
+
+    Raises:
+        MismatchError, WrongAnswerError: as `receive_run`.
+        CasfsError: there is no room on disk for blocks that must wait.
+    """
+    staged: list[tuple[int, bytes, Path]] = []
+    try:
+        for number in range(output.layout.blocks):
+            data = body.read(output.layout.length(number))
+            leaf = tree_hash.leaf(data)
+            if body.tree_hash is None:
+                land(Block(number, data, leaf, Trust.UNCHECKED))
+            else:
+                staged.append((number, leaf, _stage(store, data, output)))
+            deadline.restart()
+        if body.tree_hash is None:
+            return
+        root = tree_hash.root([leaf for _, leaf, _ in staged])
+        _compare(output, range(output.layout.blocks), root, body.tree_hash)
+        while staged:
+            number, leaf, path = staged.pop(0)
+            data = path.read_bytes()
+            path.unlink()
+            # The disk is not trusted with what the hash has vouched for.
+            _compare(output, range(number, number + 1), tree_hash.leaf(data), leaf)
+            land(Block(number, data, leaf, Trust.CHECKED))
+    finally:
+        for _, _, path in staged:
+            path.unlink(missing_ok=True)
+
+
+def _stage(store: OutputStore, data: bytes, output: Output) -> Path:
+    try:
+        return store.stage(data)
+    except OSError as error:
+        raise CasfsError(
+            f"the {output} comes in one piece and must wait on disk until it is checked, "
+            f"but {error.strerror}; make room in the cache folder"
+        ) from error

@@ -1,0 +1,99 @@
+"""Writes blocks to the disk cache behind the readers' backs.
+
+A block that waits to be written is still found here. Who brings blocks queues them first, so that
+readers need not wait, and then waits a moment for room before bringing more; once the disk does
+not keep up, blocks are dropped and counted instead, so that it does not slow reading down.
+
+Lock order: the saver's one lock is innermost; it is not held while writing.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable
+
+from casfs.blocks.cache import OutputStore
+from casfs.blocks.eviction import Evictor
+from casfs.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+_QUEUE_BLOCKS = 24
+_PATIENCE = 2.0
+"""Seconds to wait for room before the disk counts as slow."""
+
+
+class Saver:
+    """One thread that writes blocks, and the queue before it."""
+
+    def __init__(self, evictor: Evictor, metrics: Metrics) -> None:
+        self._evictor = evictor
+        self._metrics = metrics
+        self._changed = threading.Condition(threading.Lock())
+        self._queue: dict[tuple[str, int], tuple[OutputStore, bytes]] = {}
+        self._slow = False
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def waiting(self, key: tuple[str, int]) -> bytes | None:
+        """Return a block that is not written yet."""
+        waiting = self._queue.get(key)
+        return waiting[1] if waiting else None
+
+    def save(self, store: OutputStore, key: str, blocks: Iterable[tuple[int, bytes]]) -> None:
+        """Queue blocks of an output; drop them when the disk is slow or the saver is closed."""
+        with self._changed:
+            for block, data in blocks:
+                if self._closed or (self._slow and len(self._queue) >= _QUEUE_BLOCKS):
+                    self._metrics.unsaved_blocks.inc()
+                    continue
+                self._queue[key, block] = (store, data)
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._run, name="save", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def wait_for_room(self) -> None:
+        """Wait a moment while the queue is too long; then the disk counts as slow."""
+        with self._changed:
+            if self._changed.wait_for(self._has_room, _PATIENCE):
+                return
+            self._slow = True
+        log.warning("the cache disk is slow; for now blocks are read without being kept")
+
+    def close(self, seconds: float) -> None:
+        """Write what waits, for at most that long, and end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
+            if thread.is_alive():
+                log.warning("the cache disk is slow; %d blocks were not kept", len(self._queue))
+
+    def _has_room(self) -> bool:
+        return len(self._queue) <= _QUEUE_BLOCKS or self._slow or self._closed
+
+    def _run(self) -> None:
+        failing = False
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._closed)
+                if not self._queue:
+                    return
+                key, (store, data) = next(iter(self._queue.items()))
+            try:
+                store.write(key[1], data)
+                self._evictor.added(len(data))
+                failing = False
+            except OSError as error:
+                self._metrics.unsaved_blocks.inc()
+                if not failing:
+                    log.warning("blocks are not kept: %s; make room in the cache folder", error)
+                failing = True
+            finally:
+                with self._changed:
+                    del self._queue[key]
+                    if not self._queue:
+                        self._slow = False
+                    self._changed.notify_all()
