@@ -75,7 +75,7 @@ class Jobs:
             byte_range: first and last byte of the archive; None = all, a last of None = to the end.
 
         Raises:
-            BadValueError: a range that is not aligned to MiB or outside of the archive, or an Expedited
+            BadValueError: a range not aligned to MiB or outside of the archive, or an Expedited
                 retrieval of a large archive.
         """
         now = self._clock()

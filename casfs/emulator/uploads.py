@@ -89,7 +89,7 @@ class Uploads:
         """Check where a part begins and ends, before its body is read.
 
         Raises:
-            BadValueError: it does not begin at a whole part, is too long, or is beyond the last number.
+            BadValueError: it does not begin at a whole part, is too long, or is one too many.
         """
         place, rest = divmod(first, upload.part_size)
         if rest or not first <= last < first + upload.part_size or place >= PARTS_LIMIT:
