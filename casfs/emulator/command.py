@@ -64,7 +64,7 @@ class _SeedType(click.ParamType[tuple[str, Path]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, Path]:
         vault, _, folder = str(value).partition("=")
-        if not vault or not Path(folder).is_dir():
+        if not (vault and folder and Path(folder).is_dir()):
             self.fail(f"{value} is not VAULT=DIR with a folder DIR", param, ctx)
         return vault, Path(folder)
 

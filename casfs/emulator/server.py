@@ -186,7 +186,11 @@ class Server:
         if writer is None:
             raise ConnectionResetError("the caller has gone")
         sender = sending.Sender(request, selection, self._settings.rate, log)
-        await sender.send(writer, fault, self._settings.stall_seconds)
+        try:
+            await sender.send(writer, fault, self._settings.stall_seconds)
+        except ConnectionError:
+            # The caller has gone, which is its right; the access log says how far it got.
+            sending.close(request)
         return response
 
     def _headers(self, reply: Reply, request_id: str) -> dict[str, str]:

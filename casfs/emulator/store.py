@@ -112,13 +112,14 @@ class Store:
             rows.execute("DELETE FROM vaults WHERE name = ?", (name,))
 
     def take_inventory(self, vault: str, now: float) -> None:
-        """Set the counts of a vault to what it holds now."""
+        """Set the counts of a vault to what it held at the time `now`."""
         with self.writing() as rows:
             rows.execute(
                 "UPDATE vaults SET inventoried = ?, (archive_count, byte_count) = ("
                 "SELECT count(*), coalesce(sum(size), 0) FROM archives"
-                " WHERE vault = vaults.name AND deleted IS NULL) WHERE name = ?",
-                (now, vault),
+                " WHERE vault = vaults.name AND created <= ?"
+                " AND (deleted IS NULL OR deleted > ?)) WHERE name = ?",
+                (now, now, now, vault),
             )
 
     # archives
