@@ -29,7 +29,8 @@ from casfs.emulator.uploads import Uploads
 from casfs.emulator.vaults import Vaults
 from casfs.treehash import to_text
 
-_VAULT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")
+VAULT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")
+"""Names that a vault may have (CAS documentation, Introduction)."""
 
 _CONTENT_TYPES = {
     "archive": "application/octet-stream",
@@ -168,7 +169,7 @@ class Cas:
         return cas_form.ok({"Marker": marker_out, "VaultList": vaults}, compact=len(vaults) > 20)
 
     def _create_vault(self, _: Call, name: str) -> Answer:
-        if not _VAULT_NAME.fullmatch(name):
+        if not VAULT_NAME.fullmatch(name):
             raise BadValueError(f"Invalid vault name: {name}")
         self._vaults.create(name)
         return Reply(201, {"Location": self._location(name)})

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from casfs.emulator.cas_form import asked_date
+from casfs.emulator.cas_requests import is_utf8
 from casfs.emulator.errors import BadValueError
 from casfs.emulator.inventory import ARCHIVES_LIMIT
 from casfs.emulator.records import Job, Kind
@@ -82,8 +83,8 @@ def _text(fields: Mapping[str, object], name: str) -> str | None:
     value = fields.get(name)
     if value is None or value == "":
         return None
-    if not isinstance(value, str):
-        raise BadValueError(f"{name} must be a string")
+    if not isinstance(value, str) or not is_utf8(value):
+        raise BadValueError(f"{name} must be a string of UTF-8")
     return value
 
 

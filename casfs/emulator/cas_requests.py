@@ -105,7 +105,18 @@ def description(call: Call) -> str | None:
     text = call.headers.get("x-cas-archive-description")
     if text is not None and len(text.encode("utf-8", "surrogateescape")) > _DESCRIPTION_LIMIT:
         raise BadValueError(f"The archive description is longer than {_DESCRIPTION_LIMIT} bytes")
+    if text is not None and not is_utf8(text):
+        raise BadValueError("The archive description is not UTF-8")
     return text or None
+
+
+def is_utf8(text: str) -> bool:
+    """Say whether a text has no stray surrogates, which no one could store."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def digest(call: Call, name: str) -> bytes:

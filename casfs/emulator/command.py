@@ -13,7 +13,7 @@ import click
 
 from casfs.emulator import faults
 from casfs.emulator.access_log import AccessLog
-from casfs.emulator.cas import Cas
+from casfs.emulator.cas import VAULT_NAME, Cas
 from casfs.emulator.seed import seed
 from casfs.emulator.server import Server
 from casfs.emulator.settings import Fault, Keys, OpenQuestions, Settings
@@ -64,7 +64,7 @@ class _SeedType(click.ParamType[tuple[str, Path]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, Path]:
         vault, _, folder = str(value).partition("=")
-        if not (vault and folder and Path(folder).is_dir()):
+        if not (VAULT_NAME.fullmatch(vault) and folder and Path(folder).is_dir()):
             self.fail(f"{value} is not VAULT=DIR with a folder DIR", param, ctx)
         return vault, Path(folder)
 

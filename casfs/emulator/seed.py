@@ -1,5 +1,6 @@
 """Archives made of the files in a folder, each with a retrieval job that is complete."""
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,7 +67,8 @@ def _files(folder: Path, empty: list[str]) -> Iterator[Path]:
 def _seed_file(
     store: Store, vault: str, folder: Path, file: Path, horizon: float
 ) -> tuple[bool, bool]:
-    name = file.relative_to(folder).as_posix()
+    # A name of other bytes than UTF-8 could not be stored; the archive is what matters.
+    name = os.fsencode(file.relative_to(folder)).decode("utf-8", "replace")
     facts = file.stat()
     key = f"{name} {facts.st_size} {facts.st_mtime_ns}"
     found = store.seeded(vault, key)

@@ -24,6 +24,7 @@ class Sender:
     Args:
         request: the request that is answered.
         selection: which bytes.
+        file: where they are, open.
         rate: bytes a second; None = as fast as it goes.
         log: writes the line of the access log, given the bytes of the body.
     """
@@ -32,11 +33,13 @@ class Sender:
         self,
         request: web.BaseRequest,
         selection: Selection,
+        file: BinaryIO,
         rate: int | None,
         log: Callable[[int], None],
     ) -> None:
         self._request = request
         self._selection = selection
+        self._file = file
         self._rate = rate
         self._log: Callable[[int], None] | None = log
         self._sent = 0
@@ -56,33 +59,32 @@ class Sender:
         """
         writer.send_headers()
         try:
-            with self._selection.file.open("rb") as file:
-                await self._body(file, writer, fault, stall_seconds)
+            await self._body(writer, fault, stall_seconds)
         finally:
             self._note()
 
     async def _body(
-        self, file: BinaryIO, writer: AbstractStreamWriter, fault: str | None, stall_seconds: float
+        self, writer: AbstractStreamWriter, fault: str | None, stall_seconds: float
     ) -> None:
         length = self._selection.length
         half = length // 2
         if fault == "stall":
-            await self._run(file, half)
+            await self._run(half)
             self._note()
             await asyncio.sleep(stall_seconds)
             abort(self._request)
         elif fault == "cut-body":
-            await self._run(file, half)
+            await self._run(half)
             self._note()
             close(self._request)
         elif fault == "wrong-byte":
-            await self._run(file, half)
-            await self._wrong_byte(file, writer)
-            await self._run(file, length)
+            await self._run(half)
+            await self._wrong_byte(writer)
+            await self._run(length)
         else:
-            await self._run(file, length)
+            await self._run(length)
 
-    async def _run(self, file: BinaryIO, end: int) -> None:
+    async def _run(self, end: int) -> None:
         """Send on up to byte `end` of the answer."""
         loop = asyncio.get_running_loop()
         begun, offset = loop.time(), self._sent
@@ -92,7 +94,7 @@ class Sender:
                 count = min(count, max(1, self._rate // _RATE_STEPS))
             if end == self._selection.length:
                 count = self._held_back(count)
-            await self._piece(file, count)
+            await self._piece(count)
             if self._rate is not None:
                 due = begun + (self._sent - offset) / self._rate
                 await asyncio.sleep(max(0.0, due - loop.time()))
@@ -104,16 +106,16 @@ class Sender:
             return count
         return min(count, left - _TAIL_SIZE)
 
-    async def _piece(self, file: BinaryIO, count: int) -> None:
+    async def _piece(self, count: int) -> None:
         transport = self._request.transport
         if transport is None:
             raise ConnectionResetError("the caller has gone")
         place = self._selection.base + self._selection.first + self._sent
         try:
-            sent = await asyncio.get_running_loop().sendfile(transport, file, place, count)
+            sent = await asyncio.get_running_loop().sendfile(transport, self._file, place, count)
         except (ConnectionError, asyncio.CancelledError):
             # The position of the file says how much of a broken run has left.
-            self._sent += max(0, file.tell() - place)
+            self._sent += max(0, self._file.tell() - place)
             raise
         self._sent += sent
         if sent < count:
@@ -121,9 +123,9 @@ class Sender:
             close(self._request)
             raise ConnectionResetError(f"{self._selection.file.name} ends early")
 
-    async def _wrong_byte(self, file: BinaryIO, writer: AbstractStreamWriter) -> None:
-        file.seek(self._selection.base + self._selection.first + self._sent)
-        right = file.read(1)
+    async def _wrong_byte(self, writer: AbstractStreamWriter) -> None:
+        self._file.seek(self._selection.base + self._selection.first + self._sent)
+        right = self._file.read(1)
         if right:
             await writer.write(bytes([right[0] ^ 0xFF]))
             self._sent += 1

@@ -6,7 +6,7 @@ import logging
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import BinaryIO, ParamSpec, TypeVar
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -101,14 +101,17 @@ class Server:
         try:
             answer = await self._stored(self._dialect.answer, call)
             reply = await self._finished(request, answer)
-        except (OSError, ArithmeticError, LookupError, TypeError, ValueError):
-            if request.transport is None or request.transport.is_closing():
-                raise
+            if isinstance(reply, SendOutput):
+                with reply.selection.file.open("rb") as file:
+                    return await self._send_output(request, request_id, reply, file, drawn)
+        except ConnectionError:
+            # The caller has gone in the middle of its body, which is its right.
+            sending.close(request)
+            return web.Response()
+        except Exception:  # noqa: BLE001 - whatever it is, the caller gets a 500 and the log a trace
             _log.exception("%s %s failed", request.method, path)
             reply = self._dialect.failed()
-        if isinstance(reply, SendOutput):
-            return await self._send_output(request, request_id, reply, drawn)
-        return await self._send(request, request_id, reply, "stall" if drawn else None)
+        return await self._send(request, request_id, reply, "stall" if "stall" in drawn else None)
 
     async def _refuse(
         self, request: web.BaseRequest, request_id: str, fault: str
@@ -171,7 +174,12 @@ class Server:
         return response
 
     async def _send_output(
-        self, request: web.BaseRequest, request_id: str, output: SendOutput, drawn: tuple[str, ...]
+        self,
+        request: web.BaseRequest,
+        request_id: str,
+        output: SendOutput,
+        file: BinaryIO,
+        drawn: tuple[str, ...],
     ) -> web.StreamResponse:
         selection, fault = faults.spoil(output.selection, drawn)
         head = self._dialect.output_head(selection)
@@ -185,11 +193,14 @@ class Server:
         writer = await response.prepare(request)
         if writer is None:
             raise ConnectionResetError("the caller has gone")
-        sender = sending.Sender(request, selection, self._settings.rate, log)
+        sender = sending.Sender(request, selection, file, self._settings.rate, log)
         try:
             await sender.send(writer, fault, self._settings.stall_seconds)
         except ConnectionError:
             # The caller has gone, which is its right; the access log says how far it got.
+            sending.close(request)
+        except OSError:
+            _log.exception("%s broke off", request.path)
             sending.close(request)
         return response
 

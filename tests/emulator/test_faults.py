@@ -213,3 +213,17 @@ def test_an_archive_file_that_was_cut_off_ends_the_body_early(tmp_path: Path) ->
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
             emulator.output("v", job)
         assert emulator.output("v", job, f"0-{MIB - 1}").content == DATA[:MIB]
+
+
+def test_a_refusal_is_not_spoiled_as_an_output_would_be(tmp_path: Path) -> None:
+    with seeded(tmp_path, "--fault", "wrong-byte=1", "--fault", "cut-body=1") as (emulator, _):
+        assert code(emulator.output("v", "nosuch")) == (404, "ResourceNotFoundException")
+        assert last_fault(emulator) is None
+
+
+def test_a_lost_archive_file_is_a_failure_of_the_service(tmp_path: Path) -> None:
+    with seeded(tmp_path) as (emulator, job):
+        emulator.archive_file(emulator.describe("v", job)["ArchiveId"]).unlink()
+        assert emulator.output("v", job).json()["code"] == "ServiceUnavailableException"
+        assert "FileNotFoundError" in emulator.errors()
+        assert emulator.describe("v", job)["StatusCode"] == "Succeeded"

@@ -4,15 +4,18 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from casfs.emulator.command import emulator as command
-from tests.emulator.running import KEYS, SECRET, RunningEmulator, running_emulator
+from tests.emulator.running import KEY_ID, KEYS, SECRET, RunningEmulator, hashes, running_emulator
+from tests.emulator.signing import authorization
 
 MIB = 1 << 20
 
@@ -60,6 +63,7 @@ def test_keys_must_be_there(tmp_path: Path, name: str) -> None:
         ["--fault", "reset@jobs=1"],
         ["--seed", "v=/nowhere/at/all"],
         ["--seed", "v"],
+        ["--seed", "a b=/"],
         ["--marker", "maybe"],
         ["--dialect", "other"],
         ["--rate", "0"],
@@ -185,3 +189,37 @@ def test_a_large_archive_takes_little_memory(emulator: RunningEmulator) -> None:
     found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
     assert found is not None
     assert int(found[1]) < 150 * 1024
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(emulator: RunningEmulator) -> None:
+    before = emulator.sql("SELECT count(*) FROM archives")
+    path = "/-/vaults/v/archives"
+    data = bytes(8 * MIB)
+    now = int(time.time())
+    host = f"127.0.0.1:{emulator.port}"
+    text = authorization(KEY_ID, SECRET, "POST", path, {}, {"host": host}, (now, now + 99))
+    head = {**hashes(data), "Authorization": text, "Host": host, "Content-Length": str(len(data))}
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items()), "", ""]
+    with socket.create_connection(("127.0.0.1", emulator.port)) as connection:
+        connection.sendall("\r\n".join(lines).encode() + data[: 3 * MIB])
+        incoming = emulator.root / "incoming"
+        while not any(incoming.iterdir()):
+            emulator.call("GET", "")
+    while any(incoming.iterdir()):
+        emulator.call("GET", "")
+    assert emulator.sql("SELECT count(*) FROM archives") == before
+    assert emulator.errors() == ""
+
+
+def test_a_body_is_asked_for_when_the_caller_waits(emulator: RunningEmulator) -> None:
+    headers = {**hashes(b"data"), "Expect": "100-continue"}
+    answer = emulator.call("POST", "/v/archives", headers=headers, data=b"data")
+    assert answer.status_code == 201
+
+
+def test_text_that_is_not_utf8_is_refused(emulator: RunningEmulator) -> None:
+    headers = {**hashes(b"data"), "x-cas-archive-description": "\xfc"}
+    answer = emulator.call("POST", "/v/archives", headers=headers, data=b"data")
+    assert answer.status_code == 400
+    answer = emulator.call("POST", "/v/jobs", data='{"Type": "\\ud800"}')
+    assert answer.status_code == 400
