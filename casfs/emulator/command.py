@@ -106,14 +106,25 @@ def _keys() -> Keys:
 @click.option("--account", default="1250000000", show_default=True, help="Owner of the key.")
 @click.option("--region", default="ap-chengdu", show_default=True, help="In resource names.")
 @click.option(
-    "--seed", "seeds", type=_SeedType(), multiple=True, help="An archive and a job a file."
+    "--seed",
+    "seeds",
+    type=_SeedType(),
+    multiple=True,
+    help="An archive and a finished job for each file.",
 )
 @click.option("--job-seconds", type=click.FloatRange(0), default=0.0, help="0 = at once.")
 @click.option("--output-hours", type=click.FloatRange(0), default=24.0, show_default=True)
 @click.option("--latency-ms", type=click.FloatRange(0), default=0.0, help="Before each answer.")
 @click.option("--rate", type=click.IntRange(1), help="Bytes of output a second and connection.")
 @click.option("--stall-seconds", type=click.FloatRange(0), default=600.0, show_default=True)
-@click.option("--fault", "fault_list", type=_FaultType(), multiple=True, help="What goes wrong.")
+@click.option(
+    "--fault",
+    "fault_list",
+    type=_FaultType(),
+    multiple=True,
+    metavar="NAME[@output]=PROBABILITY",
+    help=f"What goes wrong, everywhere or only in outputs: {', '.join(faults.NAMES)}.",
+)
 @click.option("--fault-seed", type=int, help="Repeats the faults of an earlier run.")
 @click.option("--access-log", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(

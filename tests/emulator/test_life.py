@@ -223,3 +223,13 @@ def test_text_that_is_not_utf8_is_refused(emulator: RunningEmulator) -> None:
     assert answer.status_code == 400
     answer = emulator.call("POST", "/v/jobs", data='{"Type": "\\ud800"}')
     assert answer.status_code == 400
+
+
+def test_a_restart_can_have_the_same_port(tmp_path: Path) -> None:
+    with running_emulator(tmp_path) as emulator:
+        emulator.create_vault("v")
+        job = emulator.retrieve("v", emulator.upload("v", b"data"))
+        port = emulator.port
+    with running_emulator(tmp_path, "--port", str(port)) as emulator:
+        assert emulator.port == port
+        assert emulator.output("v", job).content == b"data"
