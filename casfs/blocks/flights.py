@@ -138,8 +138,11 @@ class Flights:
                 flight.landed.set_exception(error)
 
     def abandon(self, output: str, run: range) -> list[int]:
-        """Let the blocks of a run be missing again; return those that somebody waits for after all,
-        which stay under way."""
+        """Let the blocks of a run be missing again, but for those that somebody waits for by now.
+
+        Returns:
+            the numbers of the latter, which stay under way.
+        """
         wanted = []
         with self._lock:
             for number in run:

@@ -6,8 +6,8 @@ from typing import Any
 
 
 def text(value: Any) -> str | None:
-    """Return a non-empty string, else None."""
-    return value if isinstance(value, str) and value else None
+    """Return a non-empty string, else None; half a surrogate pair, which nothing takes, is "?"."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and value else None
 
 
 def integer(value: Any) -> int | None:
@@ -52,4 +52,4 @@ def iso_date(value: Any) -> datetime | None:
 
 def compact(answer: Any) -> str:
     """Return an answer as one line of JSON, keys in the order of the service."""
-    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(answer, separators=(",", ":"))

@@ -1,5 +1,7 @@
 """The calls that a restore needs, the same for every dialect: listings, descriptions, outputs."""
 
+import json
+import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,10 +12,12 @@ import requests
 from casfs.deadline import Deadline
 from casfs.errors import ExpiredError, NotFoundError, NotReadyError, RequestError, WrongAnswerError
 from casfs.metrics import Metrics
+from casfs.service import fields
 from casfs.service.base import Dialect, Job, JobState, Output, Vault, output_of
 from casfs.service.transport import Limits, Transport, json_body
 from casfs.treehash import LEAF_SIZE
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -94,23 +98,29 @@ class Service:
             NotFoundError: there is none, or it has expired.
         """
         path = self._dialect.job_path(vault, job_id)
-        return self.parse_job(vault, self._transport.get("Describe Job", path, json_body, deadline))
-
-    def parse_job(self, vault: str, answer: dict[str, Any]) -> Job:
-        """Return the job that an earlier answer described."""
+        answer = self._transport.get("Describe Job", path, json_body, deadline)
         return self._dialect.job(vault, answer)
 
-    def output_of(self, job: Job, deadline: Deadline) -> Output:
-        """Return what is to be read of a job; asks for the size where the job does not tell it.
+    def parse_vault(self, description: str) -> Vault:
+        """Return the vault that an earlier answer, as JSON text, described."""
+        return self._dialect.vault(json.loads(description))
+
+    def parse_job(self, vault: str, description: str) -> Job:
+        """Return the job that an earlier answer, as JSON text, described."""
+        return self._dialect.job(vault, json.loads(description))
+
+    def output(self, job: Job, size: int) -> Output:
+        """Return what is to be read of a job whose output has `size` bytes."""
+        return output_of(job, size, self._origin)
+
+    def measure(self, job: Job, deadline: Deadline) -> int:
+        """Return the bytes of an output whose job does not tell them; costs a GET.
 
         Raises:
-            ExpiredError, NotReadyError: see `read`.
+            ExpiredError, NotReadyError, WrongAnswerError: see `read`.
         """
-        size = job.size
-        if size is None:
-            headers = {"Range": f"bytes=0-{LEAF_SIZE - 1}"}
-            size = self._output(job.vault, job.id, headers, _total_size, deadline)
-        return output_of(job, size, self._origin)
+        headers = {"Range": f"bytes=0-{LEAF_SIZE - 1}"}
+        return self._output(job.vault, job.id, headers, _total_size, deadline)
 
     def read(
         self,
@@ -212,12 +222,16 @@ class Service:
                 parameters["marker"] = marker
             answer = self._transport.get(call, path, json_body, deadline, parameters=parameters)
             items, marker = self._dialect.page(answer)
-            new = [i for i in items if isinstance(i, dict) and str(i.get(key)) not in seen]
-            for item in new:
-                if str(item.get(key)) not in seen:
-                    seen.add(str(item.get(key)))
+            news = 0
+            for item in items:
+                name = fields.text(item.get(key)) if isinstance(item, dict) else None
+                if name is None:
+                    log.warning("%s %s: an entry without %s is left out", call, path, key)
+                elif name not in seen:
+                    seen.add(name)
+                    news += 1
                     yield item
-            if marker is None or not new:
+            if marker is None or not news:
                 return
 
 

@@ -1,0 +1,5 @@
+"""`python -m casfs`."""
+
+from casfs.doors.cli.main import main
+
+main()

@@ -1,0 +1,231 @@
+"""The one core behind every door: an account as files, and the bytes of its outputs."""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from casfs import __version__
+from casfs.blocks.cache import DiskCache
+from casfs.blocks.eviction import Evictor
+from casfs.blocks.fetch import Fetcher
+from casfs.blocks.reader import Reader
+from casfs.blocks.save import Saver
+from casfs.config import Config
+from casfs.errors import NotFoundError
+from casfs.metrics import Metrics
+from casfs.service.base import Dialect, Job, Vault
+from casfs.service.cas import CasDialect
+from casfs.service.service import Service
+from casfs.service.transport import Limits
+from casfs.tree.account import Account
+from casfs.tree.catalog import Catalog
+from casfs.tree.nodes import Node, Tree, pretty
+
+log = logging.getLogger(__name__)
+
+_PADDED_TO = 4096
+"""Bytes to whose multiple the files of `.casfs` are padded with line breaks: their text changes all
+the time, and a program such as tar wants the size that it saw before."""
+
+
+class File(Protocol):
+    """An open file."""
+
+    size: int
+
+    def pread(self, size: int, offset: int) -> bytes:
+        """Return `size` bytes from `offset`, fewer only at the end."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is kept for this file."""
+        ...
+
+
+class BytesFile:
+    """An open file whose bytes are all there."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.size = len(data)
+
+    def pread(self, size: int, offset: int) -> bytes:
+        """Return `size` bytes from `offset`, fewer only at the end."""
+        return self._data[offset : offset + size]
+
+    def close(self) -> None:
+        """Do nothing: the bytes go with the file."""
+
+
+class Client:
+    """An account of an archive service, as files.
+
+    Threads start with the first request, so a process may fork after making a client.
+
+    Raises:
+        ConfigError: the cache folder cannot be used.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.metrics = Metrics()
+        self._started = time.time()
+        limits = Limits(config.connect_timeout, config.read_timeout, config.attempts)
+        self._service = Service(
+            _dialect(config), config.endpoint, config.account, limits, self.metrics
+        )
+        self._disk = DiskCache(config.cache_dir, self._service.tree_hash, self.metrics)
+        evictor = Evictor(self._disk.folder, config.cache_size, self.metrics)
+        self._fetcher = Fetcher(
+            self._service,
+            self._disk,
+            Saver(evictor, self.metrics),
+            config.memory_size,
+            config.connections,
+            config.deadline,
+            self.metrics,
+        )
+        self._catalog = Catalog(_catalog_path(config))
+        self._account = Account(
+            self._service,
+            self._catalog,
+            self._disk.holds_whole,
+            config.listing_ttl,
+            config.deadline,
+            self.metrics,
+        )
+        self._tree = Tree(self._account, {"status.json": self.status, "metrics": self._counters})
+
+    def close(self) -> None:
+        """End every wait with an error, write what is still to be written, and stop."""
+        self._service.close()
+        self._fetcher.close()
+        self._catalog.close()
+
+    def check(self) -> None:
+        """Ask the service for something, so that wrong settings show at once.
+
+        Raises:
+            DeniedError: the service refuses us.
+            CasfsError: it does not answer, and nothing is known from earlier.
+        """
+        self._account.check()
+
+    def stat(self, path: str) -> Node:
+        """Return what stands at a path.
+
+        Raises:
+            NotFoundError: nothing.
+            CasfsError: it is not known, and the service failed.
+        """
+        return self._tree.node(path)
+
+    def list(self, path: str) -> list[Node]:
+        """Return the entries of a folder.
+
+        Raises:
+            NotFoundError: there is no such folder.
+            CasfsError: they are not known, and the service failed.
+        """
+        return self._tree.children(path)
+
+    def open(self, node: Node) -> File:
+        """Open a file.
+
+        Raises:
+            CasfsError: it is a folder, or the service failed.
+        """
+        if node.content is not None:
+            return BytesFile(node.content())
+        if node.job is None:
+            raise NotFoundError(f"{node.path} is a folder, not a file; name a file in it")
+        opened = self._fetcher.open(self._tree.output(node.job))
+        return Reader(self._fetcher, opened, self.metrics)
+
+    def attributes(self, node: Node) -> dict[str, str]:
+        """Return the extended attributes of a node, by their name behind `user.casfs.`."""
+        job = node.job
+        if job is None:
+            return {}
+        output = self._tree.output(job)
+        opened = self._fetcher.open(output)
+        return {
+            name: value
+            for name, value in {
+                "archive-id": job.archive_id,
+                "job-id": job.id,
+                "tree-hash": output.tree_hash.hex() if output.tree_hash else None,
+                "verified": opened.verified(),
+                "expires": job.expires.isoformat() if job.expires else None,
+                "cached": str(opened.store.cached_bytes()),
+                "description": job.description,
+            }.items()
+            if value
+        }
+
+    def vaults(self) -> Iterator[Vault]:
+        """Yield every vault.
+
+        Raises:
+            CasfsError: nothing is known, and the service failed.
+        """
+        for name in self._account.vault_names():
+            yield self._account.vault(name)
+
+    def jobs(self, vault: str) -> Iterator[Job]:
+        """Yield every job of a vault, by its file name.
+
+        Raises:
+            NotFoundError: there is no such vault.
+            CasfsError: nothing is known, and the service failed.
+        """
+        name = self._account.vault(vault).name
+        for job_name in self._account.job_names(name):
+            # A job may vanish between listing it and looking at it.
+            with contextlib.suppress(NotFoundError):
+                yield self._account.job(name, job_name).job
+
+    def status(self) -> bytes:
+        """Return the bytes of `.casfs/status.json`: what the client is doing."""
+        config = self.config
+        return _padded(
+            pretty(
+                {
+                    "version": __version__,
+                    "pid": os.getpid(),
+                    "profile": config.profile,
+                    "dialect": config.dialect,
+                    "endpoint": config.endpoint,
+                    "account": config.account,
+                    "uptime_seconds": round(time.time() - self._started, 1),
+                    "connections": config.connections,
+                    "cache_dir": str(config.cache_dir),
+                    "cache_size": config.cache_size,
+                    "counters": self.metrics.as_dict(),
+                }
+            )
+        )
+
+    def _counters(self) -> bytes:
+        return _padded(self.metrics.as_text())
+
+
+def _padded(text: bytes) -> bytes:
+    return text + b"\n" * (-len(text) % _PADDED_TO)
+
+
+def _dialect(config: Config) -> Dialect:
+    makers = {"cas": CasDialect}
+    return makers[config.dialect](config.account, config.credentials)
+
+
+def _catalog_path(config: Config) -> Path:
+    origin = json.dumps([config.dialect, config.endpoint, config.account])
+    name = hashlib.sha256(origin.encode()).hexdigest()[:32]
+    return config.cache_dir / "catalog-1" / f"{name}.sqlite"

@@ -1,0 +1,104 @@
+"""`casfs vaults`, `casfs jobs`, `casfs cat`."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from casfs.client import Client
+from casfs.doors.cli.options import json_option, load_config, profile_option, service_options
+from casfs.doors.cli.show import show_json, show_table, size_text, time_text
+from casfs.tree.names import to_file_name
+
+_PIECE = 1 << 20
+"""Bytes that `casfs cat` reads at a time."""
+
+
+@contextlib.contextmanager
+def _client(profile: str | None, flags: dict[str, Any]) -> Iterator[Client]:
+    client = Client(load_config(profile, flags))
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@click.command("vaults")
+@profile_option
+@json_option
+@service_options
+def vaults_command(profile: str | None, as_json: bool, **flags: Any) -> None:
+    """List the vaults of the account."""
+    with _client(profile, flags) as client:
+        vaults = list(client.vaults())
+    if as_json:
+        show_json([json.loads(vault.raw) for vault in vaults])
+        return
+    columns = ["vault", "created", "inventory", "archives", "size"]
+    show_table(
+        columns,
+        (
+            [
+                vault.name,
+                time_text(vault.created),
+                time_text(vault.inventoried),
+                "-" if vault.archives is None else str(vault.archives),
+                size_text(vault.size),
+            ]
+            for vault in vaults
+        ),
+    )
+
+
+@click.command("jobs")
+@click.argument("vault")
+@profile_option
+@json_option
+@service_options
+def jobs_command(vault: str, profile: str | None, as_json: bool, **flags: Any) -> None:
+    """List the jobs of a vault, and until when their outputs can be read."""
+    with _client(profile, flags) as client:
+        jobs = list(client.jobs(to_file_name(vault)))
+    if as_json:
+        show_json([json.loads(job.raw) for job in jobs])
+        return
+    columns = ["job", "kind", "state", "completed", "expires", "size", "description"]
+    show_table(
+        columns,
+        (
+            [
+                job.id,
+                job.kind.value,
+                job.state.value,
+                time_text(job.completed),
+                time_text(job.expires if job.readable else None),
+                size_text(job.size),
+                job.description,
+            ]
+            for job in jobs
+        ),
+    )
+
+
+@click.command("cat", context_settings={"ignore_unknown_options": True})
+@click.argument("vault")
+@click.argument("job")
+@profile_option
+@service_options
+def cat_command(vault: str, job: str, profile: str | None, **flags: Any) -> None:
+    """Write a job's output to standard output, every byte checked.
+
+    A job that begins with - may be written as it is, or behind --.
+    """
+    with _client(profile, flags) as client:
+        path = f"/vaults/{to_file_name(vault)}/jobs/{to_file_name(job)}/output"
+        file = client.open(client.stat(path))
+        try:
+            for offset in range(0, file.size, _PIECE):
+                sys.stdout.buffer.write(file.pread(_PIECE, offset))
+            sys.stdout.buffer.flush()
+        finally:
+            file.close()

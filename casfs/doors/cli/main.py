@@ -1,0 +1,77 @@
+"""The `casfs` command."""
+
+import logging
+import os
+import sys
+
+import click
+
+from casfs import __version__
+from casfs.doors.cli.listing import cat_command, jobs_command, vaults_command
+from casfs.doors.cli.mounting import mount_command, status_command, umount_command
+from casfs.errors import CasfsError, ConfigError
+
+_FAILED = 1
+_USAGE = 2
+
+
+class _Commands(click.Group):
+    """Knows `casfs emulator` too, where the packages that it needs are installed."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; the emulator's is imported only when it is called."""
+        if cmd_name != "emulator":
+            return super().get_command(ctx, cmd_name)
+        try:
+            from casfs.emulator.command import emulator
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"the emulator needs {error.name}; run: pip install 'casfs[emulator]'"
+            ) from error
+        return emulator
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted([*super().list_commands(ctx), "emulator"])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+@click.option("-v", "--verbose", is_flag=True, help="Log what is done to standard error.")
+def casfs(verbose: bool) -> None:
+    """Mount the job outputs of archive services as read-only files, every byte checked."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="casfs: %(message)s"
+    )
+
+
+for command in (
+    mount_command,
+    umount_command,
+    status_command,
+    vaults_command,
+    jobs_command,
+    cat_command,
+):
+    casfs.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; exit with 0, 1 for a failure, or 2 for wrong usage."""
+    try:
+        casfs.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(_FAILED)
+    except ConfigError as error:
+        click.echo(f"casfs: {error}", err=True)
+        sys.exit(_USAGE)
+    except CasfsError as error:
+        click.echo(f"casfs: {error}", err=True)
+        sys.exit(_FAILED)
+    except BrokenPipeError:
+        # Whoever read the output wants no more; Python must not try to write it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_FAILED)

@@ -1,0 +1,95 @@
+"""`casfs mount`, `casfs umount`, `casfs status`."""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+import platformdirs
+
+from casfs.doors.cli.options import json_option, load_config, path_option, service_options
+from casfs.doors.cli.show import show_json, show_table
+from casfs.doors.mount.mountpoints import FILE_SYSTEM, mounts, status, unmount
+from casfs.errors import MountError
+
+
+@click.command("mount")
+@click.argument("arguments", nargs=-1, required=True, metavar="[PROFILE] MOUNTPOINT")
+@click.option("-f", "--foreground", is_flag=True, help="Stay in front; log to standard error.")
+@click.option(
+    "-o",
+    "options",
+    multiple=True,
+    metavar="OPT,...",
+    help="Mount options: allow_other, uid=N, gid=N, umask=M, and those of libfuse.",
+)
+@path_option("--log-file", "File to log to.")
+@service_options
+def mount_command(
+    arguments: tuple[str, ...],
+    foreground: bool,
+    options: tuple[str, ...],
+    log_file: Path | None,
+    **flags: Any,
+) -> None:
+    """Mount an account's vaults, jobs and outputs as read-only files.
+
+    Returns when the mount answers. A mount starts no job and costs no retrieval.
+    """
+    # Imported here, since it needs libfuse, which no other command does.
+    from casfs.doors.mount.daemon import mount, parse_options
+
+    if len(arguments) > 2:
+        raise click.UsageError("give a mount point, and a profile before it if need be")
+    profile = arguments[0] if len(arguments) == 2 else None
+    mountpoint = os.path.abspath(arguments[-1])
+    if log_file is None and not foreground:
+        log_file = platformdirs.user_log_path("casfs") / f"{quote(mountpoint, safe='')[-200:]}.log"
+    mount(
+        load_config(profile, flags),
+        mountpoint,
+        parse_options(options),
+        foreground,
+        log_file.absolute() if log_file else None,
+    )
+
+
+@click.command("umount")
+@click.argument("mountpoint")
+@click.option("-z", "--lazy", is_flag=True, help="Take it away though programs still use it.")
+def umount_command(mountpoint: str, lazy: bool) -> None:
+    """Take a mount away, and wait until its cache is written."""
+    unmount(mountpoint, lazy)
+
+
+@click.command("status")
+@click.argument("mountpoint", required=False)
+@json_option
+def status_command(mountpoint: str | None, as_json: bool) -> None:
+    """Show what a mount is doing, or all mounts."""
+    if mountpoint is not None:
+        found = status(mountpoint)
+        if as_json:
+            show_json(found)
+            return
+        counters = found.pop("counters", {})
+        rows = [[name.replace("_", " "), str(value)] for name, value in found.items()]
+        for name, value in counters.items():
+            parts = value.items() if isinstance(value, dict) else [("", value)]
+            text = ", ".join(f"{label} {number:.0f}".strip() for label, number in parts)
+            rows.append([name.replace("_", " "), text])
+        show_table(["", mountpoint], rows)
+        return
+    all_found = []
+    for mount in mounts():
+        if mount.file_system == FILE_SYSTEM:
+            try:
+                all_found.append({"mountpoint": mount.mountpoint} | status(mount.mountpoint))
+            except MountError as error:
+                all_found.append({"mountpoint": mount.mountpoint, "error": str(error)})
+    if as_json:
+        show_json(all_found)
+        return
+    columns = ["mountpoint", "endpoint", "account", "pid", "error"]
+    show_table(columns, ([str(one.get(name, "")) for name in columns] for one in all_found))

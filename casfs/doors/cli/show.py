@@ -1,0 +1,48 @@
+"""Results as a table for a person, or as JSON for a program."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import click
+import rich.box
+import rich.console
+import rich.table
+import rich.text
+
+_UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB"]
+
+
+def show_json(facts: object) -> None:
+    """Print facts as JSON."""
+    click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows; identifiers are never cut."""
+    table = rich.table.Table(*columns, box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"
+        column.no_wrap = True
+    for row in rows:
+        # Names come from the service: they are text, never markup.
+        table.add_row(*(rich.text.Text(cell) for cell in row))
+    console = rich.console.Console(soft_wrap=True)
+    console.print(table)
+
+
+def size_text(size: int | None) -> str:
+    """Return bytes as a person reads them, 1024-based."""
+    if size is None:
+        return "-"
+    value = float(size)
+    for unit in ["B", *_UNITS]:
+        if value < 1024 or unit == _UNITS[-1]:
+            break
+        value /= 1024
+    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def time_text(time: datetime | None) -> str:
+    """Return a time in UTC, to the second."""
+    return time.strftime("%Y-%m-%d %H:%M:%SZ") if time else "-"

@@ -1,0 +1,1 @@
+"""The kernel's door: a mount by way of FUSE."""

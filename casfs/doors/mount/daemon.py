@@ -1,0 +1,203 @@
+"""A mount as a process: detached or in front, ready when it answers, ended by a signal."""
+
+import logging
+import logging.handlers
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from casfs.client import Client
+from casfs.config import Config
+from casfs.doors.mount.mountpoints import FILE_SYSTEM, check_free
+from casfs.doors.mount.operations import Session
+from casfs.errors import CasfsError, ConfigError, MountError
+
+log = logging.getLogger(__name__)
+
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_WAKE = signal.SIGUSR1
+_READY = b"\0"
+_LOG_BYTES = 4 << 20
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@dataclass(frozen=True)
+class MountOptions:
+    """The `-o` options that casfs itself takes, and those that it hands to libfuse."""
+
+    owner: tuple[int, int]
+    umask: int
+    others: dict[str, str | bool]
+
+
+def parse_options(texts: tuple[str, ...]) -> MountOptions:
+    """Return what `-o a,b=c -o d` means.
+
+    Raises:
+        ConfigError: `uid`, `gid` or `umask` is not a number.
+    """
+    given: dict[str, str | bool] = {}
+    for text in filter(None, ",".join(texts).split(",")):
+        name, equals, value = text.partition("=")
+        given[name] = value if equals else True
+    if "rw" in given:
+        raise ConfigError("-o rw: a mount of casfs is read-only; leave it out")
+    # libfuse would give files the permissions of programs, and tell nobody of a wrong number.
+    uid = _number(given, "uid", os.getuid(), 10)
+    gid = _number(given, "gid", os.getgid(), 10)
+    umask = _number(given, "umask", 0, 8)
+    return MountOptions((uid, gid), umask, given)
+
+
+def _number(given: dict[str, str | bool], name: str, default: int, base: int) -> int:
+    value = given.pop(name, None)
+    if value is None:
+        return default
+    try:
+        return int(str(value), base)
+    except ValueError:
+        raise ConfigError(f"-o {name}={value}: not a number of base {base}") from None
+
+
+def mount(
+    config: Config, mountpoint: str, options: MountOptions, foreground: bool, log_file: Path | None
+) -> None:
+    """Mount; return when the mount answers, or, in front, when it has ended.
+
+    Args:
+        config: the account.
+        mountpoint: an existing folder.
+        options: what `-o` said.
+        foreground: stay in front, and log to standard error unless there is a log file.
+        log_file: where to log; detached, there must be one.
+
+    Raises:
+        CasfsError: it cannot be mounted; says why.
+    """
+    mountpoint = os.path.abspath(mountpoint)
+    check_free(mountpoint)
+    if foreground:
+        _log_to(log_file)
+        _serve(config, mountpoint, options, lambda: None)
+        return
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.close(reading)
+        _detached(config, mountpoint, options, log_file, writing)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        told = pipe.read()
+    if told != _READY:
+        raise MountError(told.decode() or f"{mountpoint}: the mount's process died; see {log_file}")
+    # What stands there now is the mount; asking it for its root shows that it answers.
+    os.stat(mountpoint)
+
+
+def _detached(
+    config: Config, mountpoint: str, options: MountOptions, log_file: Path | None, pipe: int
+) -> None:
+    """Be the mount's process; never returns."""
+    status = 1
+    try:
+        os.setsid()
+        os.chdir("/")
+        _log_to(log_file)
+        _serve(config, mountpoint, options, lambda: _ready(pipe))
+        status = 0
+    except CasfsError as error:
+        log.error("%s", error)
+        _tell(pipe, str(error).encode())
+    except BaseException as error:
+        log.critical("the mount ended by a bug", exc_info=True)
+        _tell(pipe, f"casfs met a bug ({error!r}); please report it".encode())
+    finally:
+        logging.shutdown()
+        os._exit(status)
+
+
+def _ready(pipe: int) -> None:
+    """Tell the process that waits, and let go of its terminal."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (sys.stdin, sys.stdout, sys.stderr):
+        os.dup2(nothing, standard.fileno())
+    os.close(nothing)
+    _tell(pipe, _READY)
+    os.close(pipe)
+
+
+def _tell(pipe: int, message: bytes) -> None:
+    try:
+        os.write(pipe, message)
+    except OSError as error:
+        log.info("nobody waits for the mount any more: %s", error)
+
+
+def _serve(
+    config: Config, mountpoint: str, options: MountOptions, ready: Callable[[], None]
+) -> None:
+    client = Client(config)
+    session = Session()
+    signal.signal(_WAKE, lambda *_: None)
+    # Blocked before any thread starts: so they reach the one thread that waits for them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    ended = threading.Event()
+
+    def started() -> None:
+        threading.Thread(
+            target=_end_on_signal, args=(client, session, ended), name="signals", daemon=True
+        ).start()
+        log.info("%s is mounted on %s", config.endpoint, mountpoint)
+        ready()
+
+    try:
+        client.check()
+        session.run(
+            client,
+            mountpoint,
+            _libfuse_options(config, options),
+            options.owner,
+            options.umask,
+            started,
+        )
+    finally:
+        ended.set()
+        client.close()
+        log.info("%s is unmounted", mountpoint)
+
+
+def _end_on_signal(client: Client, session: Session, ended: threading.Event) -> None:
+    number = signal.sigwait(_ENDING)
+    log.info("ended by %s", signal.Signals(number).name)
+    # Whoever waits for bytes gets an error first: the session ends only after its last answer.
+    client.close()
+    session.stop()
+    while not ended.wait(0.1):
+        signal.pthread_kill(threading.main_thread().ident or 0, _WAKE)
+
+
+def _libfuse_options(config: Config, options: MountOptions) -> dict[str, str | bool]:
+    ours: dict[str, str | bool] = {
+        "fsname": config.endpoint.partition("://")[2],
+        "subtype": FILE_SYSTEM.partition(".")[2],
+        "ro": True,
+        "default_permissions": True,
+        "use_ino": True,
+    }
+    return ours | options.others
+
+
+def _log_to(file: Path | None) -> None:
+    handler: logging.Handler = logging.StreamHandler()
+    if file is not None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            handler = logging.handlers.RotatingFileHandler(file, maxBytes=_LOG_BYTES, backupCount=2)
+        except OSError as error:
+            raise ConfigError(
+                f"the log {file} cannot be written ({error}); use --log-file"
+            ) from error
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, handlers=[handler], force=True)

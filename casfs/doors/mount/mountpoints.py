@@ -1,0 +1,136 @@
+"""Mounts of this machine: which there are, whether one is in the way, and how to take one away."""
+
+import errno
+import json
+import os
+import re
+import select
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from casfs.errors import ConfigError, MountError
+from casfs.tree.nodes import CONTROL
+
+FILE_SYSTEM = "fuse.casfs"
+_COMMAND_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A line of the kernel's table of mounts."""
+
+    mountpoint: str
+    file_system: str
+
+
+def mounts() -> list[Mount]:
+    """Return all mounts, in the order in which they were made."""
+    lines = Path("/proc/self/mountinfo").read_bytes().decode("utf-8", "surrogateescape")
+    found = []
+    for line in lines.splitlines():
+        before, _, behind = line.partition(" - ")
+        mountpoint = before.split(" ")[4]
+        found.append(Mount(_unescape(mountpoint), behind.split(" ")[0]))
+    return found
+
+
+def _unescape(text: str) -> str:
+    # The kernel writes blank, tab, line break and backslash as three octal digits.
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+
+
+def find(mountpoint: str) -> Mount | None:
+    """Return the mount that is seen at a path, if a mount begins there."""
+    path = os.path.realpath(mountpoint)
+    return next((mount for mount in reversed(mounts()) if mount.mountpoint == path), None)
+
+
+def check_free(mountpoint: str) -> None:
+    """Raise if nothing can be mounted here.
+
+    Raises:
+        ConfigError: it is no folder.
+        MountError: something is mounted here already, alive or dead.
+    """
+    mount = find(mountpoint)
+    if mount is not None and mount.file_system == FILE_SYSTEM:
+        try:
+            os.stat(mountpoint)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise MountError(f"{mountpoint}: {error.strerror}") from error
+            raise MountError(
+                f"{mountpoint} holds a casfs mount that died; run: casfs umount {mountpoint}"
+            ) from error
+        raise MountError(
+            f"{mountpoint} is already mounted by casfs; use it, or run: casfs umount {mountpoint}"
+        )
+    if not os.path.isdir(mountpoint):
+        raise ConfigError(f"{mountpoint} is not a folder; make it, or name another")
+
+
+def status(mountpoint: str) -> dict[str, Any]:
+    """Return what `.casfs/status.json` of a mount says.
+
+    Raises:
+        MountError: it is no casfs mount, or does not answer.
+    """
+    path = Path(mountpoint) / CONTROL / "status.json"
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise MountError(f"{mountpoint} is not a casfs mount that answers: {error}") from error
+    if not isinstance(found, dict):
+        raise MountError(f"{path} is not of casfs")
+    return found
+
+
+def unmount(mountpoint: str, lazy: bool) -> None:
+    """Take a casfs mount away, and wait for its process to end.
+
+    Args:
+        mountpoint: where it is.
+        lazy: take it away though programs still use it; they may go on with open files.
+
+    Raises:
+        MountError: it is not there, in use, or the process did not end.
+    """
+    mount = find(mountpoint)
+    if mount is None or mount.file_system != FILE_SYSTEM:
+        raise MountError(f"{mountpoint} is not a casfs mount; casfs status shows what is mounted")
+    try:
+        process = os.pidfd_open(status(mountpoint)["pid"])
+    except (MountError, ProcessLookupError):
+        process = None
+    _unmount_command(mountpoint, lazy)
+    if process is not None and not lazy:
+        waiting = select.poll()
+        waiting.register(process, select.POLLIN)
+        ended = waiting.poll(_COMMAND_SECONDS * 1000)
+        os.close(process)
+        if not ended:
+            raise MountError(
+                f"{mountpoint} is unmounted, but its process still writes to the cache; "
+                "let it end by itself"
+            )
+
+
+def _unmount_command(mountpoint: str, lazy: bool) -> None:
+    program = shutil.which("fusermount") or shutil.which("fusermount3")
+    if program is None:
+        raise MountError("fusermount is missing; install it: apt-get install fuse")
+    command = [program, "-u", *(["-z"] if lazy else []), "--", os.path.abspath(mountpoint)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise MountError(f"{mountpoint}: fusermount did not end; try again") from error
+    if done.returncode != 0:
+        told = done.stderr.strip()
+        if "busy" in told:
+            told += "; end the programs that use it, or add --lazy"
+        raise MountError(f"{mountpoint} could not be unmounted: {told}")

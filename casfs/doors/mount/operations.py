@@ -1,0 +1,220 @@
+"""The operations of FUSE, each one call of the client.
+
+The only module that knows the FUSE binding, so that another one of the same interface is one line.
+"""
+
+import ctypes
+import errno
+import itertools
+import logging
+import os
+import stat
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from casfs.client import Client, File
+from casfs.errors import CasfsError, MountError
+from casfs.ranges import BLOCK_SIZE
+from casfs.tree.nodes import CONTROL, Node
+
+try:
+    import fuse
+except OSError as failure:
+    raise MountError(
+        f"the FUSE library is missing ({failure}); install it: apt-get install fuse"
+    ) from failure
+
+log = logging.getLogger(__name__)
+
+_PREFIX = "user.casfs."
+_WRITING = os.O_WRONLY | os.O_RDWR
+_QUIET = (errno.ENOENT, errno.ENODATA, errno.EROFS)
+"""Answers that are part of ordinary use, and no news for the log."""
+
+
+def _from_kernel(path: str) -> str:
+    """Return a path as Python writes it: the binding hands over bytes as Latin-1."""
+    return os.fsdecode(path.encode("latin-1"))
+
+
+def _to_kernel(name: str) -> str:
+    return os.fsencode(name).decode("latin-1")
+
+
+class Operations(fuse.Operations):  # type: ignore[misc]
+    """Translates the kernel's requests, and every error to an errno.
+
+    Args:
+        client: answers them.
+        owner: user and group that own everything.
+        umask: permissions to take away from 0444 and 0555.
+        started: is called when the kernel begins to ask.
+    """
+
+    use_ns = True
+    # Reads come with a handle: the library need not work out the path.
+    flag_nullpath_ok = 1
+    flag_nopath = 1
+
+    def __init__(
+        self, client: Client, owner: tuple[int, int], umask: int, started: Callable[[], None]
+    ) -> None:
+        self._client = client
+        self._owner = owner
+        self._umask = umask
+        self._started = started
+        self._files: dict[int, tuple[File, Node]] = {}
+        self._handles = itertools.count(1)
+
+    def __call__(self, operation: str, path: str | None, *args: Any) -> Any:
+        """Run an operation; let nothing but an `OSError` with a real errno out.
+
+        The binding crashes on an OSError without errno, which those of requests are, and then
+        reports success with no data to the program that reads.
+        """
+        try:
+            decoded = None if path is None else _from_kernel(path)
+            return getattr(self, operation)(decoded, *args)
+        except CasfsError as error:
+            if error.errno not in _QUIET:
+                log.error("%s %s: %s", operation, path or "", error)
+            raise fuse.FuseOSError(error.errno) from error
+        except fuse.FuseOSError:
+            raise
+        except Exception as error:
+            log.exception("%s %s met a bug; please report it", operation, path or "")
+            raise fuse.FuseOSError(errno.EIO) from error
+
+    def init(self, path: str) -> None:
+        """Note that the kernel begins to ask."""
+        del path
+        self._started()
+
+    def getattr(self, path: str | None, handle: Any = None) -> dict[str, int]:
+        """Return the status of what stands at a path, or of an open file."""
+        if path is None:
+            return self._status(self._files[handle.fh][1])
+        return self._status(self._client.stat(path))
+
+    def readdir(self, path: str, handle: int) -> Iterator[tuple[str, dict[str, int] | None, int]]:
+        """Return the entries of a folder."""
+        del handle
+        nodes = self._client.list(path)
+        names = ((node.path.rpartition("/")[2], node) for node in nodes)
+        entries = ((_to_kernel(name), self._kind(node), 0) for name, node in names)
+        return itertools.chain([(".", None, 0), ("..", None, 0)], entries)
+
+    def open(self, path: str, info: Any) -> int:
+        """Open a file for reading."""
+        if info.flags & _WRITING:
+            raise fuse.FuseOSError(errno.EROFS)
+        node = self._client.stat(path)
+        handle = next(self._handles)
+        self._files[handle] = (self._client.open(node), node)
+        info.fh = handle
+        # The kernel may keep the pages of bytes that never change, also for the next who opens.
+        info.keep_cache = node.lasting
+        # It must not trust the size of bytes that change all the time.
+        info.direct_io = path.startswith(f"/{CONTROL}/")
+        return 0
+
+    def read(self, path: str | None, size: int, offset: int, info: Any) -> bytes:
+        """Return bytes of an open file."""
+        del path
+        return self._files[info.fh][0].pread(size, offset)
+
+    def release(self, path: str | None, info: Any) -> int:
+        """Close a file."""
+        del path
+        file, _ = self._files.pop(info.fh)
+        file.close()
+        return 0
+
+    def statfs(self, path: str) -> dict[str, int]:
+        """Return the status of the file system: nothing free, and nothing known of what is used."""
+        del path
+        return {
+            "f_bsize": BLOCK_SIZE,
+            "f_frsize": BLOCK_SIZE,
+            "f_namemax": 255,
+            "f_flag": os.ST_RDONLY,
+        }
+
+    def getxattr(self, path: str, name: str, position: int = 0) -> bytes:
+        """Return an extended attribute."""
+        del position
+        # The kernel asks for attributes of its own with every access.
+        if name.startswith(_PREFIX):
+            value = self._client.attributes(self._client.stat(path)).get(name[len(_PREFIX) :])
+            if value is not None:
+                return value.encode()
+        raise fuse.FuseOSError(errno.ENODATA)
+
+    def listxattr(self, path: str) -> list[str]:
+        """Return the names of all extended attributes."""
+        return [_PREFIX + name for name in self._client.attributes(self._client.stat(path))]
+
+    def setxattr(self, path: str, *args: Any) -> int:
+        """Refuse."""
+        del path, args
+        raise fuse.FuseOSError(errno.EROFS)
+
+    def _kind(self, node: Node) -> dict[str, int]:
+        mode = stat.S_IFDIR | 0o555 if node.folder else stat.S_IFREG | 0o444
+        return {"st_mode": mode & ~self._umask, "st_ino": node.inode}
+
+    def _status(self, node: Node) -> dict[str, int]:
+        return self._kind(node) | {
+            "st_nlink": 1,
+            "st_uid": self._owner[0],
+            "st_gid": self._owner[1],
+            "st_size": node.size,
+            "st_blocks": -(-node.size // 512),
+            "st_blksize": BLOCK_SIZE,
+            "st_atime": node.mtime,
+            "st_mtime": node.mtime,
+            "st_ctime": node.mtime,
+        }
+
+
+class Session:
+    """A FUSE session: the kernel on one side, operations on the other."""
+
+    def __init__(self) -> None:
+        self._pointer: ctypes.c_void_p | None = None
+
+    def run(
+        self,
+        client: Client,
+        mountpoint: str,
+        options: dict[str, str | bool],
+        owner: tuple[int, int],
+        umask: int,
+        started: Callable[[], None],
+    ) -> None:
+        """Serve a mount until it is unmounted or `stop` is called.
+
+        Raises:
+            MountError: the library could not mount; it said why on standard error.
+        """
+
+        def begin() -> None:
+            self._pointer = ctypes.c_void_p(fuse._libfuse.fuse_get_context().contents.fuse)
+            started()
+
+        try:
+            fuse.FUSE(
+                Operations(client, owner, umask, begin),
+                _to_kernel(mountpoint),
+                raw_fi=True,
+                encoding="latin-1",
+                foreground=True,
+                **options,
+            )
+        except RuntimeError as error:
+            raise MountError(f"{mountpoint} could not be mounted; see the line above") from error
+
+    def stop(self) -> None:
+        """Tell the session to end; the thread that runs it must then be woken by a signal."""
+        if self._pointer is not None:
+            fuse._libfuse.fuse_exit(self._pointer)

@@ -1,0 +1,290 @@
+"""The vaults and jobs of an account: from the service while it answers, else as last known.
+
+Finished jobs do not change, so what the catalogue knows of one is enough. A job that the service
+no longer knows disappears, unless its whole output is cached: then it is retained.
+
+Lock order: the account's one lock guards the table of listings and is innermost.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
+
+from cachetools import TTLCache
+
+from casfs.deadline import Deadline
+from casfs.errors import CasfsError, DeniedError, NotFoundError
+from casfs.metrics import Metrics
+from casfs.service.base import Job, JobState, Output, Vault
+from casfs.service.service import Service
+from casfs.tree.catalog import Catalog
+from casfs.tree.listing import Listing
+from casfs.tree.names import from_file_name, to_file_name
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_REMEMBERED = 4096
+"""Jobs whose description is kept in memory, and names that are known not to exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownJob:
+    """A job, and whether it is retained: unknown to the service, but whole in the cache."""
+
+    job: Job
+    retained: bool
+
+
+class Account:
+    """What is known of one account.
+
+    Args:
+        service: the account's service.
+        catalog: keeps what it said.
+        is_whole: tells whether an output is whole in the cache.
+        listing_ttl: seconds for which a listing is fresh.
+        deadline: seconds that a call may take.
+        metrics: counts stale answers.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        catalog: Catalog,
+        is_whole: Callable[[Output], bool],
+        listing_ttl: float,
+        deadline: float,
+        metrics: Metrics,
+    ) -> None:
+        self._service = service
+        self._catalog = catalog
+        self._is_whole = is_whole
+        self._ttl = listing_ttl
+        self._deadline = deadline
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._vaults: Listing[dict[str, str]] | None = None
+        self._jobs: dict[str, Listing[dict[str, int]]] = {}
+        # One that changes, because it is running or about to vanish, is asked for again in time.
+        self._recent: TTLCache[tuple[str, str], KnownJob] = TTLCache(_REMEMBERED, listing_ttl)
+        self._absent: TTLCache[tuple[str, str], bool] = TTLCache(_REMEMBERED, listing_ttl)
+
+    def check(self) -> None:
+        """Ask the service for the vaults, so that wrong credentials show at once.
+
+        Raises:
+            DeniedError: it refuses us.
+            CasfsError: it does not answer, and nothing is known from earlier.
+        """
+        self._vault_listing().get(Deadline(self._deadline))
+
+    def vault_names(self) -> list[str]:
+        """Return the file names of all vaults.
+
+        Raises:
+            CasfsError: nothing is known, and the service failed.
+        """
+        return list(self._vault_listing().get(Deadline(self._deadline)))
+
+    def vault(self, file_name: str) -> Vault:
+        """Return a vault; asks the service only for one that is not known.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            CasfsError: it is not known, and the service failed.
+        """
+        listing = self._vault_listing()
+        names = listing.known() or {}
+        if file_name not in names and not listing.is_fresh():
+            names = self._names_or_description(listing, file_name)
+        description = self._catalog.vault(names[file_name]) if file_name in names else None
+        if description is None:
+            raise NotFoundError(f"there is no vault {file_name}")
+        return self._service.parse_vault(description)
+
+    def job_names(self, vault: str) -> dict[str, int]:
+        """Return file name and mtime (nanoseconds since 1970) of every job of a vault.
+
+        Raises:
+            CasfsError: nothing is known, and the service failed.
+        """
+        return self._job_listing(vault).get(Deadline(self._deadline))
+
+    def job(self, vault: str, file_name: str) -> KnownJob:
+        """Return a job; asks the service, for this one job, only if it is not known or running.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            CasfsError: it is not known, and the service failed.
+        """
+        key = (vault, file_name)
+        with self._lock:
+            recent = self._recent.get(key)
+            absent = self._absent.get(key, False)
+        if recent is not None:
+            return recent
+        job_id = None if absent else from_file_name(file_name)
+        if job_id is None:
+            raise NotFoundError(f"there is no job {file_name} in vault {vault}")
+        known = self._known_job(vault, job_id)
+        listing = self._job_listing(vault)
+        finished = known is not None and known.job.state is not JobState.RUNNING
+        if known is None and listing.is_fresh():
+            raise NotFoundError(f"there is no job {job_id} in vault {vault}")
+        if not (finished or listing.is_fresh()):
+            try:
+                known = self._describe_job(vault, job_id, known)
+            except NotFoundError:
+                with self._lock:
+                    self._absent[key] = True
+                raise
+        if known is None:
+            raise NotFoundError(f"there is no job {job_id} in vault {vault}")
+        with self._lock:
+            self._recent[key] = known
+        return known
+
+    def output(self, job: Job) -> Output:
+        """Return the output of a job; asks for its size only if neither job nor catalogue tell.
+
+        Raises:
+            CasfsError: the size is not known, and the service failed.
+        """
+        size = job.size
+        if size is None:
+            row = self._catalog.job(job.vault, job.id)
+            size = row.size if row else None
+        if size is None:
+            size = self._service.measure(job, Deadline(self._deadline))
+            self._catalog.put_size(job, size)
+        return self._service.output(job, size)
+
+    def _names_or_description(
+        self, listing: Listing[dict[str, str]], file_name: str
+    ) -> dict[str, str]:
+        try:
+            return listing.get(Deadline(self._deadline))
+        except DeniedError:
+            # Who may not list vaults may be allowed to see one.
+            name = from_file_name(file_name)
+            if name is None:
+                raise
+            self._catalog.put_vault(self._service.vault(name, Deadline(self._deadline)))
+            return {file_name: name}
+
+    def _known_job(self, vault: str, job_id: str) -> KnownJob | None:
+        row = self._catalog.job(vault, job_id)
+        if row is None:
+            return None
+        return KnownJob(self._service.parse_job(vault, row.description), retained=not row.listed)
+
+    def _describe_job(self, vault: str, job_id: str, known: KnownJob | None) -> KnownJob:
+        try:
+            job = self._service.job(vault, job_id, Deadline(self._deadline))
+        except NotFoundError:
+            if known is not None and self._is_retained(known.job):
+                return KnownJob(known.job, retained=True)
+            self._catalog.remove_job(vault, job_id)
+            raise
+        except CasfsError as error:
+            if known is None:
+                raise
+            self._note_stale()
+            log.warning("job %s of vault %s is shown as it was: %s", job_id, vault, error)
+            return known
+        self._catalog.put_job(job)
+        return KnownJob(job, retained=False)
+
+    def _is_retained(self, job: Job) -> bool:
+        if not job.readable:
+            return False
+        row = self._catalog.job(job.vault, job.id)
+        size = job.size or (row.size if row else None)
+        return size is not None and self._is_whole(self._service.output(job, size))
+
+    def _vault_listing(self) -> Listing[dict[str, str]]:
+        with self._lock:
+            if self._vaults is not None:
+                return self._vaults
+        value, age = self._earlier(self._catalog.vaults_listed_at(), self._known_vaults)
+        made = Listing(
+            "the list of vaults", self._load_vaults, self._ttl, self._note_stale, value, age
+        )
+        with self._lock:
+            self._vaults = self._vaults or made
+            return self._vaults
+
+    def _job_listing(self, vault: str) -> Listing[dict[str, int]]:
+        with self._lock:
+            if vault in self._jobs:
+                return self._jobs[vault]
+        known = partial(self._known_jobs, vault)
+        value, age = self._earlier(self._catalog.jobs_listed_at(vault), known)
+        what, load = f"the list of jobs of vault {vault}", partial(self._load_jobs, vault)
+        made = Listing(what, load, self._ttl, self._note_stale, value, age)
+        with self._lock:
+            return self._jobs.setdefault(vault, made)
+
+    def _earlier(
+        self, listed_at: float | None, known: Callable[[], dict[str, T]]
+    ) -> tuple[dict[str, T] | None, float]:
+        """Return what an earlier process listed, if it did, and the seconds since then."""
+        if listed_at is None:
+            return None, math.inf
+        return known(), max(0.0, time.time() - listed_at)
+
+    def _load_vaults(self, deadline: Deadline) -> dict[str, str]:
+        self._catalog.list_vaults(self._service.vaults(deadline), time.time())
+        return self._known_vaults()
+
+    def _known_vaults(self) -> dict[str, str]:
+        names = {}
+        for name, _, listed in self._catalog.vaults():
+            if listed or self._known_jobs(name):
+                names[to_file_name(name)] = name
+            else:
+                self._catalog.remove_vault(name)
+        return names
+
+    def _load_jobs(self, vault: str, deadline: Deadline) -> dict[str, int]:
+        try:
+            self._catalog.list_jobs(vault, self._service.jobs(vault, deadline), time.time())
+        except NotFoundError:
+            # The vault is gone. What is retained of it stays.
+            self._catalog.list_jobs(vault, [], time.time())
+            if not self._known_jobs(vault):
+                raise
+        return self._known_jobs(vault)
+
+    def _known_jobs(self, vault: str) -> dict[str, int]:
+        names = {}
+        for job_id, description, listed in self._catalog.jobs(vault):
+            job = self._service.parse_job(vault, description)
+            if listed or self._is_retained(job):
+                names[to_file_name(job_id)] = mtime(job)
+            else:
+                self._catalog.remove_job(vault, job_id)
+        return names
+
+    def _note_stale(self) -> None:
+        self._metrics.stale_listings.inc()
+
+
+def mtime(job: Job) -> int:
+    """Return when a job completed, or began if it did not, in nanoseconds since 1970."""
+    return nanoseconds(job.completed or job.created)
+
+
+def nanoseconds(time_: datetime | None) -> int:
+    """Return a time in nanoseconds since 1970, 0 if it is not known."""
+    if time_ is None:
+        return 0
+    since = time_ - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86400 + since.seconds) * 10**9 + since.microseconds * 1000

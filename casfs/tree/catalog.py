@@ -1,0 +1,221 @@
+"""What was last known of every vault and job, in SQLite: kept over restarts, small in memory.
+
+    listings(scope, generation, listed_at)          one row for all vaults, and one a vault
+    vaults(name, description, generation)           description is the service's JSON
+    jobs(vault, id, description, size, generation)  size is set where it had to be asked for
+
+A listing arrives page by page, each in a transaction of its own, under a new generation; it counts
+from the moment its row in `listings` names that generation. Rows of older generations are what the
+service no longer lists.
+"""
+
+import collections
+import contextlib
+import itertools
+import logging
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from casfs.errors import ConfigError
+from casfs.service.base import Job, Vault
+
+log = logging.getLogger(__name__)
+
+_VERSION = 1
+_VAULTS = "vaults"
+_BUSY_SECONDS = 10.0
+_PAGE = 1000
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS listings (
+    scope TEXT PRIMARY KEY, generation INTEGER NOT NULL, listed_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS vaults (
+    name TEXT PRIMARY KEY, description TEXT NOT NULL, generation INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (
+    vault TEXT NOT NULL, id TEXT NOT NULL, description TEXT NOT NULL, size INTEGER,
+    generation INTEGER NOT NULL, PRIMARY KEY (vault, id)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job in the catalogue: its JSON, its size if that was asked for, whether it is listed."""
+
+    description: str
+    size: int | None
+    listed: bool
+
+
+class Catalog:
+    """The catalogue of one account.
+
+    A connection of SQLite serves one thread at a time, so each call borrows one. Several processes
+    may use one catalogue. A damaged file is put aside and begun anew: all in it can be asked for
+    again, except which expired jobs are still whole in the cache.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connections: collections.deque[sqlite3.Connection] = collections.deque()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                self._prepare()
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                log.warning("the catalogue %s is damaged and begun anew: %s", path, error)
+                path.replace(path.with_suffix(".damaged"))
+                self._prepare()
+        except (OSError, sqlite3.OperationalError) as error:
+            raise ConfigError(
+                f"the catalogue {path} cannot be used ({error}); give another --cache-dir"
+            ) from error
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        while self._connections:
+            self._connections.pop().close()
+
+    def list_vaults(self, vaults: Iterable[Vault], now: float) -> None:
+        """Take over a listing of all vaults, at `now` (Unix time)."""
+        generation = self._generation(_VAULTS) + 1
+        rows = ((vault.name, vault.raw, generation) for vault in vaults)
+        self._insert("INSERT OR REPLACE INTO vaults VALUES (?, ?, ?)", rows)
+        self._finish(_VAULTS, generation, now)
+
+    def list_jobs(self, vault: str, jobs: Iterable[Job], now: float) -> None:
+        """Take over a listing of all jobs of a vault, at `now` (Unix time)."""
+        scope = f"{_VAULTS}/{vault}"
+        generation = self._generation(scope) + 1
+        rows = ((vault, job.id, job.raw, generation) for job in jobs)
+        self._insert(_PUT_JOB, rows)
+        self._finish(scope, generation, now)
+
+    def put_vault(self, vault: Vault) -> None:
+        """Take over the description of one vault."""
+        row = (vault.name, vault.raw, self._generation(_VAULTS))
+        self._insert("INSERT OR REPLACE INTO vaults VALUES (?, ?, ?)", [row])
+
+    def put_job(self, job: Job) -> None:
+        """Take over the description of one job."""
+        row = (job.vault, job.id, job.raw, self._generation(f"{_VAULTS}/{job.vault}"))
+        self._insert(_PUT_JOB, [row])
+
+    def put_size(self, job: Job, size: int) -> None:
+        """Note the size of an output whose job does not tell it, bytes."""
+        with self._borrow() as connection:
+            connection.execute(
+                "UPDATE jobs SET size = ? WHERE vault = ? AND id = ?", (size, job.vault, job.id)
+            )
+
+    def remove_vault(self, name: str) -> None:
+        """Forget a vault and its jobs."""
+        with self._borrow() as connection:
+            connection.execute("DELETE FROM vaults WHERE name = ?", (name,))
+            connection.execute("DELETE FROM jobs WHERE vault = ?", (name,))
+            connection.execute("DELETE FROM listings WHERE scope = ?", (f"{_VAULTS}/{name}",))
+
+    def remove_job(self, vault: str, job_id: str) -> None:
+        """Forget a job."""
+        with self._borrow() as connection:
+            connection.execute("DELETE FROM jobs WHERE vault = ? AND id = ?", (vault, job_id))
+
+    def vaults_listed_at(self) -> float | None:
+        """Return when all vaults were last listed (Unix time), None if never."""
+        return self._listed_at(_VAULTS)
+
+    def jobs_listed_at(self, vault: str) -> float | None:
+        """Return when the jobs of a vault were last listed (Unix time), None if never."""
+        return self._listed_at(f"{_VAULTS}/{vault}")
+
+    def vaults(self) -> list[tuple[str, str, bool]]:
+        """Return name, description, and whether it is still listed, of every vault."""
+        query = "SELECT name, description, generation >= ? FROM vaults ORDER BY name"
+        rows = self._rows(query, self._generation(_VAULTS))
+        return [(name, description, bool(listed)) for name, description, listed in rows]
+
+    def vault(self, name: str) -> str | None:
+        """Return the description of a vault."""
+        rows = self._rows("SELECT description FROM vaults WHERE name = ?", name)
+        return rows[0][0] if rows else None
+
+    def jobs(self, vault: str) -> Iterator[tuple[str, str, bool]]:
+        """Yield id, description, and whether it is still listed, of every job of a vault."""
+        query = """SELECT id, description, generation >= ? FROM jobs
+                   WHERE vault = ? AND id > ? ORDER BY id LIMIT ?"""
+        generation, last = self._generation(f"{_VAULTS}/{vault}"), ""
+        while rows := self._rows(query, generation, vault, last, _PAGE):
+            yield from ((job_id, text, bool(listed)) for job_id, text, listed in rows)
+            last = rows[-1][0]
+
+    def job(self, vault: str, job_id: str) -> JobRow | None:
+        """Return what is known of a job."""
+        query = "SELECT description, size, generation >= ? FROM jobs WHERE vault = ? AND id = ?"
+        rows = self._rows(query, self._generation(f"{_VAULTS}/{vault}"), vault, job_id)
+        if not rows:
+            return None
+        description, size, listed = rows[0]
+        return JobRow(description, size, bool(listed))
+
+    def _rows(self, query: str, *values: str | int) -> list[Any]:
+        with self._borrow() as connection:
+            return connection.execute(query, values).fetchall()
+
+    def _generation(self, scope: str) -> int:
+        rows = self._rows("SELECT generation FROM listings WHERE scope = ?", scope)
+        return int(rows[0][0]) if rows else 0
+
+    def _listed_at(self, scope: str) -> float | None:
+        rows = self._rows("SELECT listed_at FROM listings WHERE scope = ?", scope)
+        return float(rows[0][0]) if rows else None
+
+    def _insert(self, statement: str, rows: Iterable[tuple[str | int, ...]]) -> None:
+        # The rows may come from the network: they are collected before the transaction begins.
+        rows = iter(rows)
+        while page := list(itertools.islice(rows, _PAGE)):
+            with self._borrow() as connection:
+                connection.executemany(statement, page)
+
+    def _finish(self, scope: str, generation: int, now: float) -> None:
+        statement = "INSERT OR REPLACE INTO listings VALUES (?, ?, ?)"
+        with self._borrow() as connection:
+            connection.execute(statement, (scope, generation, now))
+
+    @contextlib.contextmanager
+    def _borrow(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection; what is done with it is one transaction."""
+        try:
+            connection = self._connections.pop()
+        except IndexError:
+            connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False)
+            connection.execute("PRAGMA synchronous = OFF")
+        try:
+            with connection:
+                yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._connections.append(connection)
+
+    def _prepare(self) -> None:
+        with self._borrow() as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version not in (0, _VERSION):
+                raise sqlite3.DatabaseError(f"version {version}, not {_VERSION}")
+            connection.executescript(_SCHEMA)
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+_PUT_JOB = """INSERT INTO jobs (vault, id, description, generation) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE
+    SET description = excluded.description, generation = excluded.generation"""

@@ -1,0 +1,108 @@
+"""Something the service lists: fresh for a while, asked for by one caller at a time, then stale.
+
+Lock order: a listing's one lock is innermost; it is not held while the service is asked.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Generic, TypeVar
+
+from casfs.deadline import Deadline
+from casfs.errors import CasfsError, DeadlineError, NotFoundError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Listing(Generic[T]):
+    """A value with a time to live.
+
+    Args:
+        what: names it in messages.
+        load: asks the service for the value.
+        seconds: time to live.
+        on_stale: is told when an old value is served because the service did not answer.
+        value: what an earlier process knew, None if nothing.
+        age: seconds since that was fresh.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        load: Callable[[Deadline], T],
+        seconds: float,
+        on_stale: Callable[[], None],
+        value: T | None = None,
+        age: float = float("inf"),
+    ) -> None:
+        self._what = what
+        self._load = load
+        self._seconds = seconds
+        self._on_stale = on_stale
+        self._lock = threading.Lock()
+        self._value = value
+        self._refreshed = time.monotonic() - age
+        self._tried = self._refreshed
+        self._loading: Future[T] | None = None
+
+    def known(self) -> T | None:
+        """Return the value, however old, without asking."""
+        return self._value
+
+    def is_fresh(self) -> bool:
+        """Tell whether the value is so young that what it lacks does not exist."""
+        return self._value is not None and time.monotonic() - self._refreshed < self._seconds
+
+    def get(self, deadline: Deadline) -> T:
+        """Return the value, asking for it when it is old; an old one if the service fails.
+
+        Raises:
+            NotFoundError: what is listed does not exist (any more).
+            CasfsError: there is no value, and the service failed.
+        """
+        with self._lock:
+            old, loading = self._value, self._loading
+            # After a failure, too, the service is left alone for a while if there is a value.
+            if old is not None and time.monotonic() - self._tried < self._seconds:
+                return old
+            mine = loading is None
+            if loading is None:
+                loading = self._loading = Future()
+        if mine:
+            self._refresh(loading, deadline)
+        try:
+            return loading.result(deadline.remaining())
+        except NotFoundError:
+            raise
+        except FutureTimeoutError:
+            error: CasfsError = DeadlineError(
+                f"{self._what} did not come within {deadline.seconds:g} s; check the network"
+            )
+        except CasfsError as failure:
+            error = failure
+        if old is None:
+            raise error
+        self._on_stale()
+        log.warning("%s is served as it was: %s", self._what, error)
+        return old
+
+    def _refresh(self, loading: "Future[T]", deadline: Deadline) -> None:
+        try:
+            value = self._load(deadline)
+        except BaseException as error:
+            with self._lock:
+                self._loading = None
+                self._tried = time.monotonic()
+            loading.set_exception(error)
+            if not isinstance(error, CasfsError):
+                raise
+            return
+        with self._lock:
+            self._loading = None
+            self._value = value
+            self._refreshed = self._tried = time.monotonic()
+        loading.set_result(value)

@@ -1,0 +1,52 @@
+"""Names of vaults and jobs as names of files, and back.
+
+What cannot stand in a file name is written as `%` and two hexadecimal digits a byte: `/`, NUL,
+control characters, bytes that are not UTF-8, all of `.` and `..`, and a `%` that would otherwise
+read as such an escape. Everything else stays, a leading `-` too.
+"""
+
+import hashlib
+import re
+
+LONGEST = 255
+"""Bytes of a file name at most (Linux)."""
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\ud800-\udfff]|%(?=[0-9A-F]{2})")
+_ESCAPE = re.compile(r"(?:%[0-9A-F]{2})+")
+
+
+def to_file_name(name: str) -> str:
+    """Return the file name of a name; equal only for equal names.
+
+    A name too long for a file is cut and ends in `~` and a hash of all of it; such a file name
+    cannot be turned back.
+    """
+    escaped = _escape(name) if name in ("", ".", "..") else _UNSAFE.sub(_escape_match, name)
+    encoded = escaped.encode()
+    if len(encoded) <= LONGEST:
+        return escaped
+    end = "~" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return encoded[: LONGEST - len(end)].decode("utf-8", "ignore") + end
+
+
+def from_file_name(file_name: str) -> str | None:
+    """Return the name whose file name this is; None if there is none that was not cut."""
+    try:
+        name = _ESCAPE.sub(_unescape_match, file_name)
+    except UnicodeDecodeError:
+        return None
+    return name if to_file_name(name) == file_name else None
+
+
+def _escape(text: str) -> str:
+    if text == "":
+        return "%"
+    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
+
+
+def _escape_match(match: re.Match[str]) -> str:
+    return _escape(match[0])
+
+
+def _unescape_match(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "surrogatepass")

@@ -1,0 +1,160 @@
+"""Paths of the mount and what stands there: the path in the mount is the path in the API.
+
+vaults/<vault>/vault.json
+vaults/<vault>/jobs/<job id>/job.json
+vaults/<vault>/jobs/<job id>/output
+.casfs/<status file>
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from casfs.errors import NotFoundError
+from casfs.service.base import Job, Output, Vault
+from casfs.tree.account import Account, KnownJob, mtime, nanoseconds
+
+CONTROL = ".casfs"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An entry of the tree.
+
+    Attributes:
+        path: where it stands, "/" for the root.
+        size: bytes; 0 for a folder.
+        mtime: nanoseconds since 1970.
+        folder: whether it is one.
+        content: makes the bytes of a small file; None for folders and outputs.
+        job: the job whose output it is; None for all else.
+        lasting: whether its bytes never change.
+    """
+
+    path: str
+    mtime: int
+    size: int = 0
+    folder: bool = False
+    content: Callable[[], bytes] | None = None
+    job: Job | None = None
+    lasting: bool = False
+
+    @property
+    def inode(self) -> int:
+        """Return the inode, which depends on the path alone, so that it outlives a remount."""
+        digest = hashlib.blake2b(self.path.encode("utf-8", "surrogateescape"), digest_size=8)
+        # 0 and 1 mean something else to some programs.
+        return int.from_bytes(digest.digest()) | 2
+
+
+class Tree:
+    """The tree over an account.
+
+    Args:
+        account: what it shows.
+        control: name -> maker of the bytes of each file of `.casfs`.
+    """
+
+    def __init__(self, account: Account, control: Mapping[str, Callable[[], bytes]]) -> None:
+        self._account = account
+        self._control = control
+
+    def node(self, path: str) -> Node:
+        """Return what stands at a path.
+
+        Raises:
+            NotFoundError: nothing.
+            CasfsError: it is not known, and the service failed.
+        """
+        match _parts(path):
+            case [] | ["vaults"] | [".casfs"]:
+                return Node(path, mtime=0, folder=True)
+            case [".casfs", name] if name in self._control:
+                make = self._control[name]
+                return Node(path, mtime=0, size=len(make()), content=make)
+            case ["vaults", vault]:
+                return _vault_folder(path, self._account.vault(vault))
+            case ["vaults", vault, "vault.json"]:
+                return _vault_file(path, self._account.vault(vault))
+            case ["vaults", vault, "jobs"]:
+                return _vault_folder(path, self._account.vault(vault))
+            case ["vaults", vault, "jobs", name]:
+                known = self._account.job(self._account.vault(vault).name, name)
+                return Node(path, mtime=mtime(known.job), folder=True)
+            case ["vaults", vault, "jobs", name, "job.json"]:
+                return _job_file(path, self._account.job(self._account.vault(vault).name, name))
+            case ["vaults", vault, "jobs", name, "output"]:
+                job = self._account.job(self._account.vault(vault).name, name).job
+                if job.readable:
+                    return self._output_file(path, job)
+        raise NotFoundError(f"there is no {path}")
+
+    def children(self, path: str) -> list[Node]:
+        """Return the entries of a folder.
+
+        Raises:
+            NotFoundError: there is no such folder.
+            CasfsError: they are not known, and the service failed.
+        """
+        match _parts(path):
+            case []:
+                return [Node(f"/{name}", mtime=0, folder=True) for name in ("vaults", CONTROL)]
+            case [".casfs"]:
+                return [self.node(f"{path}/{name}") for name in self._control]
+            case ["vaults"]:
+                names = self._account.vault_names()
+                return [Node(f"{path}/{name}", mtime=0, folder=True) for name in names]
+            case ["vaults", vault]:
+                known = self._account.vault(vault)
+                jobs = _vault_folder(f"{path}/jobs", known)
+                return [_vault_file(f"{path}/vault.json", known), jobs]
+            case ["vaults", vault, "jobs"]:
+                listed = self._account.job_names(self._account.vault(vault).name)
+                return [
+                    Node(f"{path}/{name}", mtime=time, folder=True) for name, time in listed.items()
+                ]
+            case ["vaults", vault, "jobs", name]:
+                known_job = self._account.job(self._account.vault(vault).name, name)
+                files = [_job_file(f"{path}/job.json", known_job)]
+                if known_job.job.readable:
+                    files.append(self._output_file(f"{path}/output", known_job.job))
+                return files
+        raise NotFoundError(f"there is no folder {path}")
+
+    def output(self, job: Job) -> Output:
+        """Return what is to be read of a job."""
+        return self._account.output(job)
+
+    def _output_file(self, path: str, job: Job) -> Node:
+        size = self._account.output(job).layout.size
+        return Node(path, mtime=mtime(job), size=size, job=job, lasting=True)
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
+
+
+def _vault_folder(path: str, vault: Vault) -> Node:
+    return Node(path, mtime=nanoseconds(vault.created), folder=True)
+
+
+def _vault_file(path: str, vault: Vault) -> Node:
+    content = pretty(json.loads(vault.raw))
+    changed = nanoseconds(vault.inventoried or vault.created)
+    return Node(path, mtime=changed, size=len(content), content=lambda: content)
+
+
+def _job_file(path: str, known: KnownJob) -> Node:
+    facts = json.loads(known.job.raw)
+    if known.retained:
+        facts["Retained"] = True
+    content = pretty(facts)
+    return Node(path, mtime=mtime(known.job), size=len(content), content=lambda: content)
+
+
+def pretty(facts: object) -> bytes:
+    """Return facts as JSON for people, keys in the order of the service."""
+    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    # A service may send half a surrogate pair, which only an escape can hold.
+    return (text + "\n").encode("utf-8", "backslashreplace")
