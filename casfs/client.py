@@ -30,7 +30,7 @@ from casfs.tree.nodes import Node, Tree, pretty
 log = logging.getLogger(__name__)
 
 _PADDED_TO = 4096
-"""Bytes to whose multiple the files of `.casfs` are padded with line breaks: their text changes all
+"""Bytes to whose multiple the files of `.casfs` are padded with blanks: their text changes all
 the time, and a program such as tar wants the size that it saw before."""
 
 
@@ -217,7 +217,7 @@ class Client:
 
 
 def _padded(text: bytes) -> bytes:
-    return text + b"\n" * (-len(text) % _PADDED_TO)
+    return text + b" " * (-(len(text) + 1) % _PADDED_TO) + b"\n"
 
 
 def _dialect(config: Config) -> Dialect:

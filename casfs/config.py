@@ -55,7 +55,7 @@ class Config:
     dialect: str = "cas"
     account: str = "-"
     cache_size: int = 20 << 30
-    memory_size: int = 64 << 20
+    memory_size: int = 96 << 20
     connections: int = 8
     connect_timeout: float = 10.0
     read_timeout: float = 30.0

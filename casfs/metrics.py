@@ -36,18 +36,20 @@ class Metrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"casfs_{name}", text, labels, registry=self._registry)
 
-    def as_dict(self) -> dict[str, float | dict[str, float]]:
+    def as_dict(self) -> dict[str, int | dict[str, int]]:
         """Return each counter by name; a counter with a label as a value for each label."""
-        result: dict[str, float | dict[str, float]] = {}
+        result: dict[str, int | dict[str, int]] = {}
         for family in self._registry.collect():
             samples = [sample for sample in family.samples if sample.name.endswith("_total")]
             name = family.name.removeprefix("casfs_")
             if any(sample.labels for sample in samples):
                 result[name] = {
-                    label: sample.value for sample in samples for label in sample.labels.values()
+                    label: int(sample.value)
+                    for sample in samples
+                    for label in sample.labels.values()
                 }
             else:
-                result[name] = sum(sample.value for sample in samples)
+                result[name] = int(sum(sample.value for sample in samples))
         return result
 
     def as_text(self) -> bytes:

@@ -110,8 +110,12 @@ class Fetcher:
         return limit
 
     def window(self) -> int:
-        """Return how many blocks a reader may be ahead: its share of the memory."""
-        return max(self._memory_blocks // max(len(self.streams), 1), 1)
+        """Return how many blocks a reader may be ahead: its share of two thirds of the memory.
+
+        The other third is for what lands out of turn: a block that is pushed out of memory before
+        it is read must be read from disk again.
+        """
+        return max(self._memory_blocks * 2 // 3 // max(len(self.streams), 1), 1)
 
     def get(self, opened: OpenOutput, run: range, ahead: range) -> Got:
         """Return the blocks of a run, and begin to fetch another one ahead of its use.

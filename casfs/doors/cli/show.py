@@ -10,6 +10,7 @@ import rich.console
 import rich.table
 import rich.text
 
+_WIDEST = 10_000
 _UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB"]
 
 
@@ -27,7 +28,10 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         # Names come from the service: they are text, never markup.
         table.add_row(*(rich.text.Text(cell) for cell in row))
-    console = rich.console.Console(soft_wrap=True)
+    console = rich.console.Console()
+    # An identifier that is cut is of no use; a terminal that is too narrow wraps the line.
+    unbounded = console.options.update_width(_WIDEST)
+    console.width = max(console.width, console.measure(table, options=unbounded).maximum)
     console.print(table)
 
 

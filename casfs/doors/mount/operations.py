@@ -64,6 +64,7 @@ class Operations(fuse.Operations):  # type: ignore[misc]
         self._umask = umask
         self._started = started
         self._files: dict[int, tuple[File, Node]] = {}
+        self._folders: dict[int, list[Node]] = {}
         self._handles = itertools.count(1)
 
     def __call__(self, operation: str, path: str | None, *args: Any) -> Any:
@@ -96,13 +97,25 @@ class Operations(fuse.Operations):  # type: ignore[misc]
             return self._status(self._files[handle.fh][1])
         return self._status(self._client.stat(path))
 
-    def readdir(self, path: str, handle: int) -> Iterator[tuple[str, dict[str, int] | None, int]]:
-        """Return the entries of a folder."""
-        del handle
-        nodes = self._client.list(path)
+    def opendir(self, path: str) -> int:
+        """Look a folder's entries up, for as long as it is open."""
+        handle = next(self._handles)
+        self._folders[handle] = self._client.list(path)
+        return handle
+
+    def readdir(self, path: str | None, handle: int) -> Iterator[tuple[str, Any, int]]:
+        """Return the entries of an open folder."""
+        del path
+        nodes = self._folders[handle]
         names = ((node.path.rpartition("/")[2], node) for node in nodes)
         entries = ((_to_kernel(name), self._kind(node), 0) for name, node in names)
         return itertools.chain([(".", None, 0), ("..", None, 0)], entries)
+
+    def releasedir(self, path: str | None, handle: int) -> int:
+        """Close a folder."""
+        del path
+        del self._folders[handle]
+        return 0
 
     def open(self, path: str, info: Any) -> int:
         """Open a file for reading."""
