@@ -35,6 +35,10 @@ class CasfsError(OSError):
     def __str__(self) -> str:
         return str(self.strerror)
 
+    def __reduce__(self) -> tuple[type["CasfsError"], tuple[str]]:
+        # Worker processes send errors home by pickle; that of OSError would pass the errno too.
+        return type(self), (str(self),)
+
 
 class ConfigError(CasfsError):
     """The configuration or the command line cannot be used."""
