@@ -25,7 +25,7 @@ from casfs.service.base import Job, JobState, Output, Vault
 from casfs.service.service import Service
 from casfs.tree.catalog import Catalog
 from casfs.tree.listing import Listing
-from casfs.tree.names import from_file_name, to_file_name
+from casfs.tree.names import from_file_name, is_cut, to_file_name
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -130,7 +130,7 @@ class Account:
             absent = self._absent.get(key, False)
         if recent is not None:
             return recent
-        job_id = None if absent else from_file_name(file_name)
+        job_id = None if absent else self._job_id(vault, file_name)
         if job_id is None:
             raise NotFoundError(f"there is no job {file_name} in vault {vault}")
         known = self._known_job(vault, job_id)
@@ -178,6 +178,12 @@ class Account:
                 raise
             self._catalog.put_vault(self._service.vault(name, Deadline(self._deadline)))
             return {file_name: name}
+
+    def _job_id(self, vault: str, file_name: str) -> str | None:
+        if is_cut(file_name):
+            ids = (job_id for job_id, _, _ in self._catalog.jobs(vault))
+            return next((job_id for job_id in ids if to_file_name(job_id) == file_name), None)
+        return from_file_name(file_name)
 
     def _known_job(self, vault: str, job_id: str) -> KnownJob | None:
         row = self._catalog.job(vault, job_id)

@@ -13,6 +13,7 @@ LONGEST = 255
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\ud800-\udfff]|%(?=[0-9A-F]{2})")
 _ESCAPE = re.compile(r"(?:%[0-9A-F]{2})+")
+_CUT = re.compile(r".+~[0-9a-f]{32}", re.DOTALL)
 
 
 def to_file_name(name: str) -> str:
@@ -36,6 +37,13 @@ def from_file_name(file_name: str) -> str | None:
     except UnicodeDecodeError:
         return None
     return name if to_file_name(name) == file_name else None
+
+
+def is_cut(file_name: str) -> bool:
+    """Tell whether this looks like the file name of a name that was too long and cut."""
+    # A cut may lie up to three bytes before the limit, so as not to halve a character.
+    long = len(file_name.encode("utf-8", "surrogateescape")) >= LONGEST - 3
+    return long and _CUT.fullmatch(file_name) is not None
 
 
 def _escape(text: str) -> str:
