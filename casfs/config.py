@@ -15,6 +15,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -159,8 +160,13 @@ def _endpoint(dialect: str, endpoint: str, region: str) -> str:
             )
         return ENDPOINTS[dialect].format(region=region)
     url = endpoint if "://" in endpoint else f"https://{endpoint}"
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        # Looking at the port is what checks it.
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
         raise ConfigError(f"endpoint {endpoint!r} is not an http or https URL or a host name")
     if parts.path.strip("/") or parts.query or parts.username or parts.password:
         raise ConfigError(f"endpoint of {parts.hostname}: give scheme, host and port only")
@@ -173,10 +179,12 @@ def parse_size(text: str, name: str) -> int:
     Raises:
         ConfigError: the text is no size; the message names the setting `name`.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?", text.strip().lower())
+    match = re.fullmatch(
+        r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([kmgtp]?)(?:i?b)?", text.strip().lower()
+    )
     if not match:
         raise ConfigError(f"{name} must be a size such as 20GiB or 500M, not {text!r}")
-    return int(float(match[1]) * 1024 ** " kmgtp".index(match[2] or " "))
+    return int(Fraction(match[1]) * 1024 ** " kmgtp".index(match[2] or " "))
 
 
 def _number(text: str, name: str, smallest: float) -> float:
@@ -190,7 +198,10 @@ def _number(text: str, name: str, smallest: float) -> float:
 
 
 def _count(text: str, name: str) -> int:
-    return int(_number(text, name, 1))
+    value = _number(text, name, 1)
+    if not value.is_integer():
+        raise ConfigError(f"{name} must be a whole number from 1, not {text!r}")
+    return int(value)
 
 
 def _seconds(text: str, name: str) -> float:

@@ -1,6 +1,7 @@
 """Index arithmetic against brute force over the definition of the hash tree."""
 
 import functools
+import itertools
 
 import pytest
 from hypothesis import given
@@ -106,7 +107,7 @@ def test_the_root_of_a_subtree_is_a_node_of_the_whole_tree(leaves):
 def test_runs_join_neighbours_and_nothing_else(blocks):
     found = list(runs(sorted(blocks)))
     assert [block for run in found for block in run] == sorted(blocks)
-    assert all(left.stop < right.start for left, right in zip(found, found[1:], strict=False))
+    assert all(left.stop < right.start for left, right in itertools.pairwise(found))
 
 
 @given(st.integers(1, 40 << 20), st.integers(0, 41 << 20), st.integers(0, 3 << 20))

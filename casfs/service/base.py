@@ -85,7 +85,10 @@ class Job:
     @property
     def expires(self) -> datetime | None:
         """Return when the service drops the output; None while that is not known."""
-        return self.completed + OUTPUT_LIFETIME if self.completed else None
+        try:
+            return self.completed + OUTPUT_LIFETIME if self.completed else None
+        except OverflowError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

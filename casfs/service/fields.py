@@ -4,6 +4,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+_LARGEST = (1 << 63) - 1
+"""Larger numbers fit neither a file's size nor the catalogue."""
+
 
 def text(value: Any) -> str | None:
     """Return a non-empty string, else None; half a surrogate pair, which nothing takes, is "?"."""
@@ -14,11 +17,9 @@ def integer(value: Any) -> int | None:
     """Return a number from 0, sent as a number or as a string of digits, else None."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, int):
-        return value if value >= 0 else None
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    return None
+    if isinstance(value, str) and len(value) < 20 and value.isascii() and value.isdigit():
+        value = int(value)
+    return value if isinstance(value, int) and 0 <= value <= _LARGEST else None
 
 
 def digest(value: Any, length: int) -> bytes | None:
@@ -43,11 +44,11 @@ def iso_date(value: Any) -> datetime | None:
     """Return the time in UTC that an ISO 8601 string names, with or without fraction, else None."""
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        if found is None:
+            return None
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    if found is None:
-        return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def compact(answer: Any) -> str:

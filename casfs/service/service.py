@@ -235,13 +235,13 @@ class Service:
                 return
 
 
-_CONTENT_RANGE = re.compile(r"bytes[ =]\s*(\d+)-(\d+)/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes[ =]\s*(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 """The documentation of OAS writes "bytes=" as well; CAS's shows no example."""
 
 
 def _content_length(answer: requests.Response) -> int | None:
     text = answer.headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 def _content_range(answer: requests.Response) -> tuple[int, int, int | None]:

@@ -1,0 +1,203 @@
+"""Where settings come from, in which order, and what a user is told when one is wrong."""
+
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casfs.config import Config, config_file, load, parse_size
+from casfs.errors import ConfigError
+
+KEYS = {"CASFS_ACCESS_KEY_ID": "AKIDenv", "CASFS_SECRET_ACCESS_KEY": "secret-of-environment"}
+
+
+@pytest.fixture
+def home(tmp_path):
+    made = tmp_path / "home"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def settings(tmp_path, home):
+    """Load with a configuration file of this text and this environment."""
+
+    def loaded(text="", profile=None, flags=None, **environment) -> Config:
+        path = tmp_path / "config.toml"
+        path.write_text(text)
+        environment = {"CASFS_CONFIG": str(path), **environment}
+        return load(profile, flags, environment, home)
+
+    return loaded
+
+
+FILE = """
+[profiles.default]
+region = "file-region"
+account = "1"
+access_key_id = "AKIDfile"
+secret_access_key = "secret-of-file"
+connections = 3
+cache_size = "2GiB"
+read_timeout = 1.5
+
+[profiles.other]
+endpoint = "http://other.example:8080/"
+access_key_id = "AKIDother"
+secret_access_key = "secret-of-other"
+"""
+
+
+def test_a_file_is_enough(settings, tmp_path):
+    found = settings(FILE, CASFS_CACHE_DIR=str(tmp_path / "cache"))
+    assert found.endpoint == "https://cas.file-region.myqcloud.com"
+    assert found.account == "1"
+    assert found.credentials.access_key_id == "AKIDfile"
+    assert found.credentials.secret_access_key == "secret-of-file"
+    assert (found.connections, found.cache_size, found.read_timeout) == (3, 2 << 30, 1.5)
+    assert found.cache_dir == tmp_path / "cache"
+    assert found.profile == "default"
+
+
+def test_environment_is_enough_and_the_rest_has_defaults(settings):
+    found = settings(CASFS_REGION="ap-chengdu", **KEYS)
+    assert found.endpoint == "https://cas.ap-chengdu.myqcloud.com"
+    assert (found.dialect, found.account, found.connections) == ("cas", "-", 8)
+    assert found.cache_size == 20 << 30
+    assert found.cache_dir.is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("setting", "values"),
+    [
+        ("account", ("11", "22", "33")),
+        ("connections", (4, 5, 6)),
+        ("endpoint", ("https://a.example", "https://b.example", "https://c.example")),
+        ("cache_size", (1 << 20, 2 << 20, 3 << 20)),
+        ("deadline", (7.0, 8.0, 9.0)),
+    ],
+)
+def test_flag_beats_environment_beats_file(settings, setting, values):
+    in_file, in_environment, in_flag = values
+    quoted = f'"{in_file}"'
+    text = f"[profiles.default]\nregion = 'r'\n{setting} = {quoted}\n"
+    variable = {f"CASFS_{setting.upper()}": str(in_environment)}
+    assert getattr(settings(text, **KEYS), setting) == in_file
+    assert getattr(settings(text, **variable, **KEYS), setting) == in_environment
+    flags = {setting: str(in_flag)}
+    assert getattr(settings(text, flags=flags, **variable, **KEYS), setting) == in_flag
+    # A flag that was not given counts as nothing, an empty variable too.
+    variable = {f"CASFS_{setting.upper()}": ""}
+    assert getattr(settings(text, flags={setting: None}, **variable, **KEYS), setting) == in_file
+
+
+def test_a_profile_is_chosen_by_flag_before_environment(settings):
+    assert settings(FILE, "other").endpoint == "http://other.example:8080"
+    assert settings(FILE, CASFS_PROFILE="other").profile == "other"
+    assert settings(FILE, "default", CASFS_PROFILE="other").profile == "default"
+
+
+def test_keys_of_the_environment_do_not_mix_with_those_of_the_official_file(settings, home):
+    (home / ".cascmd_credentials").write_text("[CASCredentials]\nsecretid=a\nsecretkey=b\n")
+    with pytest.raises(ConfigError, match="no credentials"):
+        settings(CASFS_REGION="r", CASFS_ACCESS_KEY_ID="AKIDenv")
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "told"),
+    [
+        ("[profiles.default]\nregoin = 'x'", KEYS, "unknown setting regoin"),
+        ("profiles = 3", KEYS, "must be tables"),
+        ("[profiles]\ndefault = 3", KEYS, "must be tables"),
+        ("[profiles.default", KEYS, "cannot be read"),
+        ("", {"CASFS_REGION": "r"}, "CASFS_ACCESS_KEY_ID"),
+        ("", {"CASFS_REGION": "r", "CASFS_ACCESS_KEY_ID": "x"}, "CASFS_SECRET_ACCESS_KEY"),
+        ("", KEYS, "no endpoint"),
+        ("", KEYS | {"CASFS_REGION": "a/b"}, "no endpoint"),
+        ("", KEYS | {"CASFS_REGION": "r", "CASFS_DIALECT": "s3"}, "unknown dialect 's3'"),
+        ("", KEYS | {"CASFS_REGION": "r", "CASFS_CACHE_SIZE": "lots"}, "cache_size must be a size"),
+        ("", KEYS | {"CASFS_REGION": "r", "CASFS_CONNECTIONS": "0"}, "connections must be"),
+        ("", KEYS | {"CASFS_REGION": "r", "CASFS_CONNECTIONS": "2.5"}, "connections must be"),
+        ("", KEYS | {"CASFS_REGION": "r", "CASFS_DEADLINE": "nan"}, "deadline must be"),
+        ("", KEYS | {"CASFS_REGION": "r", "CASFS_DEADLINE": "inf"}, "deadline must be"),
+        ("", KEYS | {"CASFS_ENDPOINT": "ftp://x"}, "not an http or https URL"),
+        ("", KEYS | {"CASFS_ENDPOINT": "https://"}, "not an http or https URL"),
+        ("", KEYS | {"CASFS_ENDPOINT": "https://x/y"}, "host and port only"),
+        ("", KEYS | {"CASFS_ENDPOINT": "http://[::1"}, "not an http or https URL"),
+        ("", KEYS | {"CASFS_ENDPOINT": "http://x:port"}, "not an http or https URL"),
+        ("", KEYS | {"CASFS_ENDPOINT": "http://x:99999"}, "not an http or https URL"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(settings, text, environment, told):
+    with pytest.raises(ConfigError, match=told) as caught:
+        settings(text, **environment)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_profile_that_is_not_there_is_named_with_those_that_are(settings):
+    with pytest.raises(ConfigError, match=r"no profile 'nope'.*default, other.*profiles\.nope"):
+        settings(FILE, "nope")
+
+
+def test_no_error_and_no_repr_tells_a_secret(settings, home):
+    secret = "s3cret-%-value"
+    found = settings(FILE.replace("secret-of-file", secret))
+    assert secret not in repr(found)
+    assert secret not in str(vars(found))
+    broken = FILE.replace('"secret-of-file"', f'"{secret}')
+    with pytest.raises(ConfigError) as caught:
+        settings(broken)
+    assert secret not in str(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        settings(CASFS_ENDPOINT=f"https://me:{secret}@host", **KEYS)
+    assert secret not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given_", "wanted"),
+    [
+        ("cas.example", "https://cas.example"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("https://[::1]:8443/", "https://[::1]:8443"),
+        (" cas.example:81 ", "https://cas.example:81"),
+    ],
+)
+def test_an_endpoint_is_a_url_or_a_host(settings, given_, wanted):
+    assert settings(CASFS_ENDPOINT=given_, **KEYS).endpoint == wanted
+
+
+def test_the_file_is_in_the_users_folder_unless_named(tmp_path):
+    assert config_file({"CASFS_CONFIG": str(tmp_path / "x")}) == tmp_path / "x"
+    assert config_file({}).parts[-2:] == ("casfs", "config.toml")
+
+
+UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+
+
+@given(
+    st.integers(0, 1 << 70),
+    st.sampled_from(sorted(UNITS)),
+    st.sampled_from(["", "b", "ib", "B", "iB"]),
+    st.sampled_from(["", " "]),
+)
+def test_sizes_are_powers_of_1024_exactly(number, unit, suffix, blank):
+    text = f" {number}{blank}{unit}{suffix} "
+    assert parse_size(text, "size") == number * 1024 ** UNITS[unit]
+    assert parse_size(text.upper(), "size") == number * 1024 ** UNITS[unit]
+
+
+@given(st.decimals(0, 1000, places=3), st.sampled_from("kmgt"))
+def test_sizes_may_have_a_fraction(number, unit):
+    exact = number * 1024 ** UNITS[unit]
+    assert math.isclose(parse_size(f"{number}{unit}", "size"), exact, rel_tol=1e-9, abs_tol=1)
+
+
+@given(st.text(max_size=20) | st.from_regex(r"\A-?[0-9.]{0,400}[a-zA-Z]{0,3}\Z"))
+def test_any_other_text_is_refused_with_the_settings_name(text):
+    if re.fullmatch(r"\s*[0-9]{1,30}(\.[0-9]{1,30})?\s*[kmgtp]?(i?b)?\s*", text, re.I | re.A):
+        assert parse_size(text, "cache_size") >= 0
+    else:
+        with pytest.raises(ConfigError, match="^cache_size must be a size"):
+            parse_size(text, "cache_size")

@@ -1,0 +1,101 @@
+"""The credentials file of Tencent's own tool: read as it is, never shown."""
+
+import logging
+import traceback
+
+import pytest
+
+from casfs.config import load
+from casfs.credentials import Credentials, official_settings
+from casfs.errors import ConfigError
+
+SECRET = "Secr3t%(other)s%"
+TEXT = f"""[CASCredentials]
+endpoint = cas.ap-guangzhou.myqcloud.com
+appid = 1250000000
+secretid = AKIDofficial
+secretkey = {SECRET}
+"""
+
+
+@pytest.fixture
+def official(tmp_path):
+    def written(text: str | bytes, mode: int = 0o600):
+        path = tmp_path / ".cascmd_credentials"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(mode)
+        return tmp_path
+
+    return written
+
+
+def test_it_gives_all_settings_that_it_has(official):
+    home = official(TEXT)
+    assert official_settings(home) == {
+        "endpoint": "cas.ap-guangzhou.myqcloud.com",
+        "account": "1250000000",
+        "access_key_id": "AKIDofficial",
+        "secret_access_key": SECRET,
+    }
+    found = load(environment={"CASFS_CONFIG": str(home / "none")}, home=home)
+    assert found.endpoint == "https://cas.ap-guangzhou.myqcloud.com"
+    assert found.account == "1250000000"
+    assert found.credentials == Credentials("AKIDofficial", SECRET)
+
+
+def test_our_own_settings_win_over_it(official):
+    home = official(TEXT)
+    environment = {"CASFS_CONFIG": str(home / "none"), "CASFS_ENDPOINT": "http://127.0.0.1:1"}
+    found = load(environment=environment, home=home)
+    assert found.endpoint == "http://127.0.0.1:1"
+    assert found.credentials.access_key_id == "AKIDofficial"
+
+
+def test_our_own_keys_leave_it_aside_altogether(official):
+    """Its endpoint and account belong to its key, not to ours."""
+    environment = {
+        "CASFS_CONFIG": "/nowhere",
+        "CASFS_ACCESS_KEY_ID": "AKIDmine",
+        "CASFS_SECRET_ACCESS_KEY": "mine",
+        "CASFS_REGION": "ap-chengdu",
+    }
+    found = load(environment=environment, home=official(TEXT))
+    assert found.endpoint == "https://cas.ap-chengdu.myqcloud.com"
+    assert found.account == "-"
+
+
+def test_no_file_or_an_empty_one_is_no_settings(tmp_path, official):
+    assert official_settings(tmp_path) == {}
+    assert official_settings(official("")) == {}
+    assert official_settings(official("[CASCredentials]\nsecretid=\n")) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"secretkey = {SECRET}\n",
+        f"[CASCredentials]\n{SECRET}\n",
+        f"[CASCredentials]\nsecretkey={SECRET}\nsecretkey={SECRET}\n",
+        SECRET.encode() + b"\xff\xfe",
+    ],
+)
+def test_a_broken_file_is_named_without_its_secret(official, text):
+    home = official(text)
+    with pytest.raises(ConfigError) as caught:
+        official_settings(home)
+    assert ".cascmd_credentials" in str(caught.value)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o600, False)])
+def test_a_file_that_others_may_read_is_warned_about(official, caplog, mode, warned):
+    with caplog.at_level(logging.WARNING):
+        official_settings(official(TEXT, mode))
+    assert ("chmod 600" in caplog.text) == warned
+    assert SECRET not in caplog.text
+
+
+def test_a_key_is_shown_without_its_secret():
+    shown = f"{Credentials('AKIDofficial', SECRET)!r} {Credentials('AKIDofficial', SECRET)}"
+    assert "AKIDofficial" in shown
+    assert SECRET not in shown
