@@ -121,7 +121,7 @@ def unmount(mountpoint: str, lazy: bool) -> None:
 def _unmount_command(mountpoint: str, lazy: bool) -> None:
     program = shutil.which("fusermount") or shutil.which("fusermount3")
     if program is None:
-        raise MountError("fusermount is missing; install it: apt-get install fuse")
+        raise MountError("fusermount is missing; install it: apt-get install libfuse2 fuse3")
     command = [program, "-u", *(["-z"] if lazy else []), "--", os.path.abspath(mountpoint)]
     try:
         done = subprocess.run(

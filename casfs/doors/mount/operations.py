@@ -21,7 +21,7 @@ try:
     import fuse
 except OSError as failure:
     raise MountError(
-        f"the FUSE library is missing ({failure}); install it: apt-get install fuse"
+        f"the FUSE library is missing ({failure}); install it: apt-get install libfuse2 fuse3"
     ) from failure
 
 log = logging.getLogger(__name__)
