@@ -199,5 +199,5 @@ def test_any_other_text_is_refused_with_the_settings_name(text):
     if re.fullmatch(r"\s*[0-9]{1,30}(\.[0-9]{1,30})?\s*[kmgtp]?(i?b)?\s*", text, re.I | re.A):
         assert parse_size(text, "cache_size") >= 0
     else:
-        with pytest.raises(ConfigError, match="^cache_size must be a size"):
+        with pytest.raises(ConfigError, match=r"^cache_size must be a size"):
             parse_size(text, "cache_size")

@@ -236,7 +236,11 @@ class Transport:
         )
 
     def _error(self, call: str, url: str, answer: requests.Response) -> CasfsError:
-        body = _json_or_none(answer.raw.read(_ERROR_BODY_LIMIT, decode_content=False))
+        text = answer.raw.read(_ERROR_BODY_LIMIT, decode_content=False)
+        # What counts is the code in the body: one that broke off, which the next read finds out,
+        # is a broken connection.
+        answer.raw.read(1, decode_content=False)
+        body = _json_or_none(text)
         code, message = "", ""
         if isinstance(body, dict):
             code, message = str(body.get("code") or ""), str(body.get("message") or "")
