@@ -12,6 +12,7 @@ import requests
 
 from casfs.doors.mount.operations import Operations
 from casfs.errors import DeniedError, ExpiredError
+from casfs.tree.nodes import Node
 from tests.mount.mounting import mounted
 from tests.mount.serving import Served
 
@@ -43,7 +44,7 @@ class Failing:
 
 def outcome(error: Exception, operation: str, *arguments: Any) -> int | None:
     operations = Operations(Failing(error), (0, 0), 0, lambda: None)  # type: ignore[arg-type]
-    operations._files[1] = (Failing(error), None)  # type: ignore[assignment]
+    operations._files[1] = (Failing(error), Node("/x", mtime=0))  # type: ignore[assignment]
     with pytest.raises(OSError) as raised:  # noqa: PT011 - which errno is the question
         operations(operation, *arguments)
     return raised.value.errno

@@ -78,12 +78,12 @@ class Operations(fuse.Operations):  # type: ignore[misc]
             return getattr(self, operation)(decoded, *args)
         except CasfsError as error:
             if error.errno not in _QUIET:
-                log.error("%s %s: %s", operation, path or "", error)
+                log.error("%s: %s", self._about(operation, path, args), error)
             raise fuse.FuseOSError(error.errno) from error
         except fuse.FuseOSError:
             raise
         except Exception as error:
-            log.exception("%s %s met a bug; please report it", operation, path or "")
+            log.exception("%s met a bug; please report it", self._about(operation, path, args))
             raise fuse.FuseOSError(errno.EIO) from error
 
     def init(self, path: str) -> None:
@@ -171,6 +171,13 @@ class Operations(fuse.Operations):  # type: ignore[misc]
         """Refuse."""
         del path, args
         raise fuse.FuseOSError(errno.EROFS)
+
+    def _about(self, operation: str, path: str | None, args: tuple[Any, ...]) -> str:
+        """Return what an operation is about, for the log."""
+        if operation != "read":
+            return f"{operation} {_from_kernel(path or '')}"
+        size, offset, info = args
+        return f"read {self._files[info.fh][1].path}, bytes {offset}-{offset + size - 1}"
 
     def _kind(self, node: Node) -> dict[str, int]:
         mode = stat.S_IFDIR | 0o555 if node.folder else stat.S_IFREG | 0o444
