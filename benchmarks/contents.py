@@ -1,0 +1,225 @@
+"""The account that the origin serves: files of random bytes, their hash trees and descriptions."""
+
+import hashlib
+import json
+import mmap
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+LEAF = 1 << 20
+PAGE_JOBS = 1000
+_DATE = "2024-06-01T08:00:00Z"
+_HTTP_DATE = "Sat, 01 Jun 2024 08:00:00 GMT"
+_ENTRY = """<D:response><D:href>{href}</D:href><D:propstat><D:prop>
+<D:getlastmodified>{date}</D:getlastmodified>{kind}</D:prop>
+<D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>
+"""
+
+
+@dataclass(frozen=True)
+class Output:
+    """A job's output, which is also a plain file for other programs; `size` in bytes."""
+
+    vault: str
+    job: str
+    size: int
+
+    @property
+    def file(self) -> str:
+        """Path below the folder of plain files."""
+        return f"{self.vault}/{self.job}"
+
+
+def hash_tree(leaves: Sequence[bytes]) -> list[tuple[int, int, bytes]]:
+    """Return all nodes of a hash tree: first leaf, leaves below, digest; the root is last.
+
+    Written on its own, not imported from casfs: so an error there would show here.
+    """
+    level = [(at, 1, digest) for at, digest in enumerate(leaves)]
+    nodes = list(level)
+    while len(level) > 1:
+        parents = [
+            (left[0], left[1] + right[1], hashlib.sha256(left[2] + right[2]).digest())
+            for left, right in zip(level[::2], level[1::2], strict=False)
+        ]
+        nodes += parents
+        level = parents + (level[-1:] if len(level) % 2 else [])
+    return nodes
+
+
+class Contents:
+    """What stands below the origin's root folder.
+
+    Args:
+        root: the folder; made for this run alone.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._vaults: dict[str, list[dict[str, object]]] = {}
+        self._pinned: list[mmap.mmap] = []
+        self._write("api/vaults.json", json.dumps({"VaultList": [], "Marker": None}))
+
+    def add_vault(self, vault: str, sizes: Iterable[tuple[str, int]]) -> list[Output]:
+        """Make a vault of outputs of random bytes.
+
+        Args:
+            vault: its name.
+            sizes: job id and bytes of each output; ids in lexicographic order.
+        """
+        outputs = [Output(vault, job, size) for job, size in sizes]
+        self._publish(vault, [self._describe(one, self._fill(one)) for one in outputs])
+        self._list_files(vault, [(one.job, one.size) for one in outputs])
+        return outputs
+
+    def add_listing(self, vault: str, count: int) -> None:
+        """Make a vault of jobs to be listed, not read; the plain files are their descriptions."""
+        digest = hashlib.sha256(vault.encode()).hexdigest()
+        outputs = [Output(vault, f"job-{number:07d}", LEAF) for number in range(count)]
+        self._publish(vault, [self._describe(one, digest) for one in outputs])
+        files = self._root / "data" / vault
+        files.symlink_to(self._root / "api" / vault / "jobs")
+        self._list_files(vault, [(one.name, one.stat().st_size) for one in sorted(files.iterdir())])
+
+    def damage(self, output: Output) -> None:
+        """Change a byte of an output behind its hash tree's back."""
+        with open(self._root / "data" / output.file, "r+b") as file:
+            file.seek(output.size // 2)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 1]))
+
+    def path(self, output: Output) -> Path:
+        """Return the file that holds an output's bytes."""
+        return self._root / "data" / output.file
+
+    def drop(self, outputs: Iterable[Output]) -> None:
+        """Delete the bytes of outputs that are no longer needed."""
+        self.unpin()
+        for output in outputs:
+            self.path(output).unlink(missing_ok=True)
+
+    def pin(self, outputs: Iterable[Output]) -> None:
+        """Keep outputs in memory: dropping caches must make the clients cold, not the origin.
+
+        The kernel does not drop pages that a process has mapped.
+        """
+        for output in outputs:
+            with open(self.path(output), "rb") as file:
+                self._pinned.append(
+                    mmap.mmap(
+                        file.fileno(),
+                        0,
+                        flags=mmap.MAP_SHARED | mmap.MAP_POPULATE,
+                        prot=mmap.PROT_READ,
+                    )
+                )
+
+    def unpin(self) -> None:
+        """Let the kernel have all pages back."""
+        while self._pinned:
+            self._pinned.pop().close()
+
+    def _fill(self, output: Output) -> str:
+        """Write random bytes and the digests of their tree; return the root in hexadecimal."""
+        leaves = []
+        path = self.path(output)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            for at in range(0, output.size, LEAF):
+                data = os.urandom(min(LEAF, output.size - at))
+                leaves.append(hashlib.sha256(data).digest())
+                file.write(data)
+        nodes = hash_tree(leaves)
+        lines = [f"{first} {count} {digest.hex()}\n" for first, count, digest in nodes]
+        # The origin looks up "0 0" for an answer without a range.
+        self._write(f"hashes/{output.file}", "".join([*lines, f"0 0 {nodes[-1][2].hex()}\n"]))
+        return nodes[-1][2].hex()
+
+    def _describe(self, output: Output, tree_hash: str) -> dict[str, object]:
+        return {
+            "Action": "ArchiveRetrieval",
+            "ArchiveId": f"archive-{output.job}",
+            "ArchiveSHA256TreeHash": tree_hash,
+            "ArchiveSizeInBytes": output.size,
+            "Bucket": None,
+            "CallBackUrl": None,
+            "Completed": True,
+            "CompletionDate": _DATE,
+            "CreationDate": _DATE,
+            "InventoryRetrievalParameters": None,
+            "InventorySizeInBytes": None,
+            "JobCallBackUrl": None,
+            "JobDescription": "",
+            "JobId": output.job,
+            "Object": None,
+            "RetrievalByteRange": f"0-{output.size - 1}",
+            "SHA256TreeHash": tree_hash,
+            "StatusCode": "Succeeded",
+            "StatusMessage": "Succeeded",
+            "Tier": "Standard",
+            "VaultQCS": f"qcs::cas:benchmark:uid/-:vaults/{output.vault}",
+        }
+
+    def _publish(self, vault: str, jobs: list[dict[str, object]]) -> None:
+        for job in jobs:
+            self._write(f"api/{vault}/jobs/{job['JobId']}", json.dumps(job))
+        for at in range(0, max(1, len(jobs)), PAGE_JOBS):
+            following = jobs[at + PAGE_JOBS :]
+            page = {
+                "JobList": jobs[at : at + PAGE_JOBS],
+                "Marker": following[0]["JobId"] if following else None,
+            }
+            marker = jobs[at]["JobId"] if at else ""
+            self._write(f"api/{vault}/page-{marker}.json", json.dumps(page))
+        self._vaults[vault] = jobs
+        described = {
+            name: {
+                "CreationDate": _DATE,
+                "LastInventoryDate": None,
+                "NumberOfArchives": None,
+                "SizeInBytes": None,
+                "VaultName": name,
+                "VaultQCS": f"qcs::cas:benchmark:uid/-:vaults/{name}",
+            }
+            for name in sorted(self._vaults)
+        }
+        self._write(f"api/{vault}/vault.json", json.dumps(described[vault]))
+        listing = {"VaultList": list(described.values()), "Marker": None}
+        self._write("api/vaults.json", json.dumps(listing))
+
+    def _list_files(self, vault: str, files: list[tuple[str, int]]) -> None:
+        """Write the WebDAV listing of a folder of plain files, and of the folder above."""
+        entries = [_folder(f"/dav/{vault}/")]
+        entries += [
+            _ENTRY.format(
+                href=escape(f"/dav/{vault}/{name}"),
+                date=_HTTP_DATE,
+                kind=f"<D:getcontentlength>{size}</D:getcontentlength><D:resourcetype/>",
+            )
+            for name, size in files
+        ]
+        self._write(f"listings/{vault}.xml", _multistatus(entries))
+        folders = [_folder("/dav/"), *(_folder(f"/dav/{name}/") for name in sorted(self._vaults))]
+        self._write("listings/.xml", _multistatus(folders))
+
+    def _write(self, name: str, text: str) -> None:
+        path = self._root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Replaced, never rewritten: the server may be sending it.
+        fresh = path.with_name(path.name + ".new")
+        fresh.write_text(text, "utf-8")
+        fresh.replace(path)
+
+
+def _folder(href: str) -> str:
+    kind = "<D:resourcetype><D:collection/></D:resourcetype>"
+    return _ENTRY.format(href=escape(href), date=_HTTP_DATE, kind=kind)
+
+
+def _multistatus(entries: Iterable[str]) -> str:
+    text = "".join(entries)
+    return f'<?xml version="1.0"?>\n<D:multistatus xmlns:D="DAV:">\n{text}</D:multistatus>\n'

@@ -1,0 +1,190 @@
+"""Measuring: turns, so that a noisy machine disturbs all alike; medians, and how they spread."""
+
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from benchmarks.processes import BenchmarkError
+
+_DROP = Path("/proc/sys/vm/drop_caches")
+_ALL_CACHES = "3"
+
+
+class Unit(StrEnum):
+    """What a value counts."""
+
+    SECONDS = "s"
+    MILLISECONDS = "ms"
+    MB_PER_SECOND = "MB/s"
+    MIB = "MiB"
+    CPU_PER_GIB = "CPU s/GiB"
+    COUNT = ""
+
+    @property
+    def more_is_better(self) -> bool:
+        """Tell whether a larger value is the better one."""
+        return self is Unit.MB_PER_SECOND
+
+
+@dataclass(frozen=True)
+class Series:
+    """The values that one contestant reached, one for each turn."""
+
+    name: str
+    values: list[float]
+
+    @property
+    def median(self) -> float:
+        """The value in the middle."""
+        return statistics.median(self.values)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Values of several contestants that were measured in turns; the first one is casfs."""
+
+    title: str
+    unit: Unit
+    series: list[Series]
+
+    def median(self, name: str) -> float:
+        """Return the median of a contestant."""
+        return next(one for one in self.series if one.name == name).median
+
+    def ratio(self, other: str) -> float:
+        """Return how many times as good as another contestant casfs is."""
+        ours, theirs = self.series[0].median, self.median(other)
+        if not self.unit.more_is_better:
+            ours, theirs = theirs, ours
+        return ours / theirs if theirs else float("inf")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Something to reach, and what was reached.
+
+    Attributes:
+        text: what is looked at.
+        value: what was measured.
+        target: what it must be at least, or at most.
+        at_least: which of both.
+    """
+
+    text: str
+    value: float
+    target: float
+    at_least: bool = True
+
+    @property
+    def reached(self) -> bool:
+        """Tell whether the goal was reached."""
+        return self.value >= self.target if self.at_least else self.value <= self.target
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a scenario found.
+
+    Attributes:
+        name: of the scenario.
+        title: what it is about, with its sizes.
+        comparisons: the values.
+        goals: what is to be reached.
+    """
+
+    name: str
+    title: str
+    comparisons: list[Comparison]
+    goals: list[Goal] = field(default_factory=list)
+
+
+Measures = Mapping[str, float]
+"""Values of one turn by what they measure."""
+
+
+def in_turns(
+    contestants: Mapping[str, Callable[[], Measures]], turns: int, tell: Callable[[str], None]
+) -> dict[str, list[Series]]:
+    """Let contestants take turns (A B A B ...), and return their series by what is measured.
+
+    Args:
+        contestants: what to run, by name; each makes its own start cold or warm.
+        turns: how often each one runs.
+        tell: is told each turn's values.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for turn in range(1, turns + 1):
+        for name, run in contestants.items():
+            measures = run()
+            for what, value in measures.items():
+                found.setdefault(what, {}).setdefault(name, []).append(value)
+            values = ", ".join(f"{what} {value:.4g}" for what, value in measures.items())
+            tell(f"  turn {turn}/{turns} {name}: {values}")
+    return {
+        what: [Series(name, values) for name, values in by_name.items()]
+        for what, by_name in found.items()
+    }
+
+
+def drop_caches() -> None:
+    """Have the kernel forget what it keeps of files; pages that are mapped stay.
+
+    Raises:
+        BenchmarkError: only root may do so.
+    """
+    subprocess.run(["sync"], check=True)
+    try:
+        _DROP.write_text(_ALL_CACHES, "ascii")
+    except OSError as error:
+        raise BenchmarkError(f"kernel caches cannot be dropped ({error}); run as root") from error
+
+
+@contextmanager
+def stopwatch() -> Iterator[Callable[[], float]]:
+    """Yield a function that returns the seconds of the context, once it has ended."""
+    started = time.perf_counter()
+    ended = started
+
+    def seconds() -> float:
+        return ended - started
+
+    yield seconds
+    ended = time.perf_counter()
+
+
+def run_seconds(command: Sequence[str | Path]) -> float:
+    """Run a command to its end and return its seconds.
+
+    Raises:
+        BenchmarkError: it failed; with what it said.
+    """
+    with stopwatch() as seconds:
+        done = subprocess.run(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    if done.returncode != 0:
+        told = done.stderr.decode(errors="replace").strip()
+        raise BenchmarkError(f"{command[0]} failed: {told[-500:]}")
+    return seconds()
+
+
+def read_speed(path: Path, size: int) -> float:
+    """Read the first `size` bytes of a file with `dd bs=1M`; return MB/s."""
+    blocks = str(-(-size // (1 << 20)))
+    return megabytes(size) / run_seconds(
+        ["dd", f"if={path}", "of=/dev/null", "bs=1M", f"count={blocks}"]
+    )
+
+
+def megabytes(size: int) -> float:
+    """Return bytes in units of 1,000,000."""
+    return size / 1e6

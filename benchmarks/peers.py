@@ -1,0 +1,83 @@
+"""The programs beside casfs: rclone mount over the same files, and curl."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import processes
+from benchmarks.contents import Output
+from benchmarks.mounts import Mount
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A way to run rclone mount.
+
+    Attributes:
+        name: how the tables call it.
+        options: added to the command line.
+    """
+
+    name: str
+    options: tuple[str, ...]
+
+
+DEFAULT = Mode("rclone", ())
+FULL = Mode("rclone full", ("--vfs-cache-mode", "full"))
+STREAMS_4 = Mode("rclone 4 streams", ("--vfs-read-chunk-streams", "4"))
+STREAMS_8 = Mode("rclone 8 streams", ("--vfs-read-chunk-streams", "8"))
+
+
+@contextlib.contextmanager
+def rclone(mode: Mode, endpoint: str, folder: Path, cache: Path) -> Iterator[Mount]:
+    """Mount the origin's plain files with rclone, until the context ends.
+
+    Over WebDAV, since a listing then tells sizes: over plain HTTP, rclone would ask for each
+    file's size on its own.
+
+    Args:
+        mode: what is measured.
+        endpoint: URL of the origin.
+        folder: for the mount point and the log; its own.
+        cache: folder of rclone's cache, kept.
+    """
+    mountpoint = folder / "mnt"
+    mountpoint.mkdir(parents=True)
+    log = folder / "rclone.log"
+    command = [
+        Path(sys.executable).with_name("rclone"),
+        "mount",
+        ":webdav:",
+        mountpoint,
+        f"--webdav-url={endpoint}/dav/",
+        "--webdav-vendor=other",
+        "--read-only",
+        f"--cache-dir={cache}",
+        f"--config={os.devnull}",
+        *mode.options,
+    ]
+    process = processes.start(command, log)
+    try:
+        processes.wait_until(lambda: os.path.ismount(mountpoint), process, "rclone", log)
+        yield Mount(mountpoint, process)
+    finally:
+        processes.unmount(process, mountpoint)
+
+
+def curl_to_file(endpoint: str, output: Output, target: Path) -> Sequence[str]:
+    """Return the command that fetches an output into a file."""
+    return ["curl", "-sSf", "-o", str(target), url(endpoint, output)]
+
+
+def curl_and_hash(endpoint: str, output: Output) -> Sequence[str]:
+    """Return the command that fetches an output and hashes it, as a careful user would."""
+    line = 'curl -sSf "$1" | openssl dgst -sha256'
+    return ["bash", "-o", "pipefail", "-c", line, "bash", url(endpoint, output)]
+
+
+def url(endpoint: str, output: Output) -> str:
+    """Return where the service has an output."""
+    return f"{endpoint}/-/vaults/{output.vault}/jobs/{output.job}/output"

@@ -1,0 +1,128 @@
+"""Processes of a run: started apart from the terminal, ended by their own id, and measured."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+_START_SECONDS = 60.0
+_END_SECONDS = 120.0
+
+
+class BenchmarkError(Exception):
+    """The benchmark cannot go on; the message says why."""
+
+
+def start(
+    command: Sequence[str | Path], log: Path, environment: dict[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start a process whose output goes to a file.
+
+    It is no member of the terminal's process group: Ctrl-C reaches only this program, which then
+    ends the others in their order.
+    """
+    with open(log, "ab") as file:
+        return subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+
+
+def wait_until(
+    ready: Callable[[], bool], process: "subprocess.Popen[bytes]", what: str, log: Path
+) -> None:
+    """Wait until a started process answers.
+
+    Raises:
+        BenchmarkError: it ended, or did not answer in time; with the end of its log.
+    """
+    end = time.monotonic() + _START_SECONDS
+    while not ready():
+        if process.poll() is not None or time.monotonic() > end:
+            told = log.read_text("utf-8", "replace")[-2000:] if log.exists() else ""
+            raise BenchmarkError(f"{what} does not answer: {told}")
+        time.sleep(0.02)
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and wait for it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_END_SECONDS)
+
+
+def unmount(process: "subprocess.Popen[bytes]", mountpoint: Path) -> None:
+    """Take a mount away and wait for its process, which may still write to its cache.
+
+    Raises:
+        BenchmarkError: something still uses it; then it is taken away all the same.
+    """
+    failure = ""
+    if os.path.ismount(mountpoint):
+        done = _fusermount(mountpoint)
+        if done.returncode != 0 and os.path.ismount(mountpoint):
+            failure = done.stderr.strip()
+            _fusermount(mountpoint, "-z")
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        failure = failure or "its process did not end"
+    finally:
+        end(process)
+    if failure:
+        raise BenchmarkError(f"{mountpoint} could not be unmounted: {failure}")
+
+
+def _fusermount(mountpoint: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    command = ["fusermount", "-u", *options, "--", str(mountpoint)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def free_port() -> int:
+    """Return a port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def peak_memory(pid: int) -> int:
+    """Return the most bytes of memory that a process has had resident so far."""
+    for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise BenchmarkError(f"process {pid} has no peak memory; it has ended")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor seconds that a process has used so far, in user space and kernel."""
+    # The name, in parentheses, may hold blanks; behind it, times are fields 12 and 13 from 0.
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Have a request to end clean up as Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        del frame
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    kinds = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(kind, interrupt) for kind in kinds]
+    try:
+        yield
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)

@@ -1,0 +1,136 @@
+"""What a run found: a Markdown table, JSON, and a chart for each scenario."""
+
+import json
+import os
+import platform
+from dataclasses import asdict
+from pathlib import Path
+
+import matplotlib as mpl
+
+from benchmarks.measure import Comparison, Result
+
+mpl.use("svg")
+from matplotlib import pyplot
+
+_OURS = "#1b6ca8"
+_THEIRS = "#b9c4cc"
+_SPREAD = "#333333"
+_WIDTH = 7.5
+_ROW = 0.38
+
+
+def machine() -> dict[str, str]:
+    """Return what the run ran on."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "processors": str(os.cpu_count()),
+        "memory": f"{memory / (1 << 30):.0f} GiB",
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+def markdown(results: list[Result], facts: dict[str, str]) -> str:
+    """Return the tables of ratios and of goals."""
+    lines = [
+        "# Benchmark",
+        "",
+        ", ".join(f"{name}: {value}" for name, value in facts.items()) + ".",
+        "",
+        "Medians of turns (A B A B ...), least and most in brackets. The ratio says how many times",
+        "as good as this row casfs is: above 1, casfs is better. Compare ratios, not figures of",
+        "different runs.",
+        "",
+    ]
+    for result in results:
+        lines += [f"## {result.name}: {result.title}", ""]
+        lines += [
+            "| measure | contestant | median | spread | ratio |",
+            "| --- | --- | --: | --: | --: |",
+        ]
+        for comparison in result.comparisons:
+            lines += [_row(comparison, at) for at in range(len(comparison.series))]
+        lines.append("")
+    lines += ["## Goals", "", "| scenario | goal | measured | |", "| --- | --- | --: | --- |"]
+    lines += [
+        f"| {result.name} | {goal.text} {'≥' if goal.at_least else '≤'} {goal.target:g} "
+        f"| {goal.value:.3g} | {'reached' if goal.reached else '**not reached**'} |"
+        for result in results
+        for goal in result.goals
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(comparison: Comparison, at: int) -> str:
+    series = comparison.series[at]
+    unit = str(comparison.unit)
+    title = comparison.title if at == 0 else ""
+    ratio = "" if at == 0 else f"{comparison.ratio(series.name):.2f}x"
+    spread = f"{_figure(min(series.values))} - {_figure(max(series.values))}"
+    # A bar would end the table's cell.
+    name = series.name.replace("|", "\\|")
+    return f"| {title} | {name} | {_figure(series.median)} {unit} | {spread} | {ratio} |"
+
+
+def _figure(value: float) -> str:
+    """Return a value with three digits that count."""
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}"
+
+
+def write(results: list[Result], facts: dict[str, str], folder: Path) -> str:
+    """Write the table, the figures and the charts into a folder; return the table."""
+    text = markdown(results, facts)
+    charts = folder / "charts"
+    charts.mkdir(parents=True, exist_ok=True)
+    (folder / "benchmark.md").write_text(text, "utf-8")
+    figures = {"facts": facts, "results": [_as_json(result) for result in results]}
+    (folder / "benchmark.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    for result in results:
+        draw(result, charts / f"{result.name}.svg")
+    return text
+
+
+def _as_json(result: Result) -> dict[str, object]:
+    found = asdict(result)
+    for comparison, told in zip(result.comparisons, found["comparisons"], strict=True):
+        for series, entry in zip(comparison.series, told["series"], strict=True):
+            entry["median"] = series.median
+    for goal, entry in zip(result.goals, found["goals"], strict=True):
+        entry["reached"] = goal.reached
+    return found
+
+
+def draw(result: Result, path: Path) -> None:
+    """Draw bars of a scenario's medians, with lines from the least to the most."""
+    heights = [len(comparison.series) + 1.2 for comparison in result.comparisons]
+    figure, grid = pyplot.subplots(
+        len(heights),
+        1,
+        figsize=(_WIDTH, _ROW * sum(heights) + 0.6),
+        height_ratios=heights,
+        squeeze=False,
+        layout="constrained",
+    )
+    figure.suptitle(f"{result.name}: {result.title}", fontsize=10)
+    for axes, comparison in zip(grid[:, 0], result.comparisons, strict=True):
+        names = [series.name for series in comparison.series]
+        medians = [series.median for series in comparison.series]
+        below = [one.median - min(one.values) for one in comparison.series]
+        above = [max(one.values) - one.median for one in comparison.series]
+        colours = [_OURS if name.startswith("casfs") else _THEIRS for name in names]
+        axes.barh(names, medians, color=colours, xerr=[below, above], ecolor=_SPREAD, capsize=2)
+        for at, median in enumerate(medians):
+            axes.annotate(f" {_figure(median)}", (0, at), va="center", fontsize=8, color="black")
+        better = "more" if comparison.unit.more_is_better else "less"
+        unit = f", {comparison.unit}" if comparison.unit else ""
+        axes.set_title(f"{comparison.title}{unit} ({better} is better)", fontsize=9, loc="left")
+        axes.invert_yaxis()
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    # Without a date, and with names of its own, the same figures give the same file.
+    mpl.rcParams["svg.hashsalt"] = result.name
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
