@@ -210,7 +210,7 @@ def test_paths_hold_the_account_and_any_legal_name():
 ORIGIN = ("cas", "https://one.example", "-")
 
 
-def key_of(facts: dict, origin: tuple[str, ...] = ORIGIN, vault: str = "v") -> str:
+def key_of(facts: dict[str, object], origin: tuple[str, ...] = ORIGIN, vault: str = "v") -> str:
     job = DIALECT.job(vault, facts)
     assert job.size is not None
     return output_of(job, job.size, origin).key

@@ -11,7 +11,7 @@ from casfs.deadline import Deadline
 from casfs.metrics import Metrics
 from casfs.service.transport import json_body
 from tests.emulator.running import SECRET
-from tests.support.server import Answer, Server, in_turn, serving
+from tests.support.server import Answer, Behaviour, Server, in_turn, serving
 from tests.support.service import html, refusal, transport_to
 
 GOOD = Answer(body=b'{"good": true}')
@@ -22,7 +22,7 @@ def ask(server: Server, *, deadline: float = 60, metrics: Metrics | None = None,
         return transport.get("Ask", "/-/vaults", json_body, Deadline(deadline))
 
 
-TRANSIENT = {
+TRANSIENT: dict[str, Answer | Behaviour] = {
     "throttled as 400": refusal(400, "ThrottlingException"),
     "throttled as 429": html(429),
     "time-out of the service": refusal(408, "RequestTimeoutException"),
@@ -53,7 +53,9 @@ def test_what_may_succeed_next_time_is_asked_again_on_a_new_connection(wrong):
         assert ask(server, metrics=metrics) == {"good": True}
         assert [request.connection for request in server.requests] == [0, 1]
         assert len({request.path for request in server.requests}) == 1
-    assert sum(metrics.as_dict()["failures"].values()) == 1
+    failures = metrics.as_dict()["failures"]
+    assert isinstance(failures, dict)
+    assert sum(failures.values()) == 1
 
 
 @pytest.mark.parametrize("wrong", TRANSIENT.values(), ids=TRANSIENT.keys())

@@ -1,0 +1,199 @@
+"""An answer to a ranged GET is taken only if it carries exactly what was asked for."""
+
+from dataclasses import replace
+
+import pytest
+
+from casfs.deadline import Deadline
+from casfs.errors import (
+    DeniedError,
+    ExpiredError,
+    MismatchError,
+    NotReadyError,
+    RequestError,
+    WrongAnswerError,
+)
+from casfs.service.cas import CasDialect
+from casfs.service.service import Body
+from tests.support.archive import (
+    HASH_HEADER,
+    MIB,
+    Archive,
+    cut_after,
+    once,
+    output_of_bytes,
+    random_bytes,
+    root,
+    with_headers,
+)
+from tests.support.server import Answer, in_turn, serving
+from tests.support.service import KEY, refusal, service_at
+
+DATA = random_bytes(3 * MIB + 5)
+SPAN = (MIB, 2 * MIB)
+
+
+def whole_body(body: Body) -> tuple[Body, bytes]:
+    return body, body.read(body.stop - body.first)
+
+
+def read(archive, attempts=2, span=SPAN, consume=whole_body, data=DATA):
+    """Read from an archive; return the body, its bytes, and the server."""
+    with serving(archive) as server, service_at(server.url, attempts=attempts) as service:
+        found = service.read(output_of_bytes(data), span, consume, Deadline(60))
+        return *found, server
+
+
+def content_range(text):
+    return lambda request, answer: with_headers(answer, Content_Range=text)
+
+
+def resized(change):
+    """Another body, with the Content-Length that fits it."""
+    return lambda request, answer: replace(answer, body=change(answer.body))
+
+
+def lengthless(change):
+    return lambda request, answer: with_headers(
+        replace(answer, body=change(answer.body)), Content_Length=None
+    )
+
+
+WRONG = {
+    "another range": content_range(f"bytes 0-{MIB - 1}/{len(DATA)}"),
+    "a longer range": content_range(f"bytes {MIB}-{2 * MIB}/{len(DATA)}"),
+    "a shorter range": content_range(f"bytes {MIB}-{2 * MIB - 2}/{len(DATA)}"),
+    "another total": content_range(f"bytes {MIB}-{2 * MIB - 1}/{len(DATA) + 1}"),
+    "no Content-Range": content_range(None),
+    "another unit": content_range(f"blocks {MIB}-{2 * MIB - 1}/{len(DATA)}"),
+    "nonsense": content_range("bytes abc"),
+    "a number without end": content_range(f"bytes {MIB}-{2 * MIB - 1}/{'9' * 5000}"),
+    "one byte less": resized(lambda body: body[:-1]),
+    "one byte more": resized(lambda body: body + b"x"),
+    "nothing": resized(lambda body: b""),
+    "one byte less, no length": lengthless(lambda body: body[:-1]),
+    "one byte more, no length": lengthless(lambda body: body + b"x"),
+    "nothing, no length": lengthless(lambda body: b""),
+    "cut at the start": cut_after(0),
+    "cut in the middle": cut_after(MIB // 2),
+    "cut before the last byte": cut_after(MIB - 1),
+    "no digest": lambda request, answer: replace(
+        answer, headers={**answer.headers, HASH_HEADER: "xyz"}
+    ),
+    "whole of another length": lambda request, answer: Answer(200, DATA + b"x"),
+    "whole, cut": lambda request, answer: Answer(200, DATA[:-1], {"Content-Length": None}),
+    "HTML as 200": lambda request, answer: Answer(200, b"<html>log in</html>"),
+    "HTML as 206": lambda request, answer: Answer(206, b"<html>log in</html>"),
+    "no content": lambda request, answer: Answer(204),
+}
+
+
+@pytest.mark.parametrize("spoil", WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_answer_is_asked_again_on_a_new_connection(spoil):
+    body, data, server = read(Archive(DATA, spoil=once(spoil)))
+    assert data == DATA[slice(*SPAN)]
+    assert body.tree_hash == root(data)
+    assert [request.connection for request in server.requests] == [0, 1]
+
+
+@pytest.mark.parametrize("spoil", WRONG.values(), ids=WRONG.keys())
+def test_an_answer_that_stays_wrong_is_never_handed_on(spoil):
+    with pytest.raises((WrongAnswerError, OSError)) as caught:
+        read(Archive(DATA, spoil=spoil))
+    assert "output" in str(caught.value)
+
+
+RIGHT = {
+    "as the standard has it": content_range(f"bytes {MIB}-{2 * MIB - 1}/{len(DATA)}"),
+    "as the documentation of OAS has it": content_range(f"bytes={MIB}-{2 * MIB - 1}/{len(DATA)}"),
+    "of unknown total": content_range(f"bytes {MIB}-{2 * MIB - 1}/*"),
+    "without Content-Length": lengthless(lambda body: body),
+    "without hash": lambda request, answer: with_headers(answer, **{HASH_HEADER: None}),
+    "with the hash in upper case": lambda request, answer: with_headers(
+        answer, **{HASH_HEADER: str(answer.headers[HASH_HEADER]).upper()}
+    ),
+}
+
+
+@pytest.mark.parametrize("spoil", RIGHT.values(), ids=RIGHT.keys())
+def test_an_answer_may_have_any_of_the_forms_in_use(spoil):
+    body, data, server = read(Archive(DATA, spoil=spoil))
+    assert data == DATA[slice(*SPAN)]
+    assert (body.first, body.stop, body.whole) == (*SPAN, False)
+    assert body.tree_hash in (None, root(data))
+    assert server.spans() == [SPAN]
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_the_whole_output_instead_of_a_range_is_taken_as_what_it_is(length):
+    spoil = (lambda r, answer: answer) if length else lengthless(lambda body: body)
+    body, data, _ = read(Archive(DATA, ranges=False, spoil=spoil))
+    assert (body.first, body.stop, body.whole) == (0, len(DATA), True)
+    assert data == DATA
+
+
+def test_what_the_consumer_finds_wrong_is_asked_again_on_a_new_connection():
+    tries = []
+
+    def picky(body):
+        tries.append(whole_body(body))
+        if len(tries) < 3:
+            raise MismatchError("not these")
+        return tries[-1]
+
+    _, data, server = read(Archive(DATA), attempts=5, consume=picky)
+    assert data == DATA[slice(*SPAN)]
+    assert [request.connection for request in server.requests] == [0, 1, 2]
+
+
+def test_an_output_that_is_gone_has_expired():
+    gone = refusal(404, "ResourceNotFoundException", "The job ID was not found: j")
+    with pytest.raises(ExpiredError, match=r"job j in vault v is gone.*request-42"):
+        read(in_turn(gone))
+
+
+def test_the_output_of_a_running_job_is_not_ready():
+    with pytest.raises(NotReadyError, match="still running"):
+        read(Archive(DATA, state="InProgress"))
+
+
+@pytest.mark.parametrize("status", [400, 413, 416])
+def test_a_refusal_of_a_finished_job_is_told_as_it_is(status):
+    wrong = refusal(status, "InvalidRange")
+    with pytest.raises(RequestError, match="InvalidRange"):
+        read(Archive(DATA, spoil=lambda request, answer: wrong))
+
+
+def test_refused_credentials_are_not_taken_for_an_expired_output():
+    with pytest.raises(DeniedError):
+        read(in_turn(refusal(403, "AccessDeniedException")))
+
+
+MEASURED = {
+    "206": lambda request, answer: answer,
+    "200": lambda request, answer: Answer(200, DATA),
+}
+
+
+@pytest.mark.parametrize("spoil", MEASURED.values(), ids=MEASURED.keys())
+def test_a_size_that_the_job_does_not_tell_is_measured(spoil):
+    with serving(Archive(DATA, spoil=spoil)) as server, service_at(server.url) as service:
+        job = CasDialect("-", KEY).job("v", {"JobId": "j"})
+        for _ in range(2):
+            assert service.measure(job, Deadline(60)) == len(DATA)
+        assert service.output(job, len(DATA)).layout.size == len(DATA)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        content_range(f"bytes 0-{MIB - 1}/*"),
+        content_range(f"bytes 0-{MIB - 1}/0"),
+        lambda request, answer: Answer(200, DATA, {"Content-Length": None}),
+    ],
+)
+def test_a_size_that_nobody_tells_is_an_error(spoil):
+    with serving(Archive(DATA, spoil=spoil)) as server, service_at(server.url) as service:
+        job = CasDialect("-", KEY).job("v", {"JobId": "j"})
+        with pytest.raises(WrongAnswerError, match="size"):
+            service.measure(job, Deadline(60))

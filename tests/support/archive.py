@@ -1,0 +1,113 @@
+"""The output of one job, served by a server that can be told to be wrong in any way."""
+
+import hashlib
+import json
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from casfs.ranges import BLOCK_SIZE, Layout, is_subtree
+from casfs.service.base import Output
+from casfs.treehash import SHA256
+from tests.support.server import Answer, Behaviour, Request, Wire
+from tests.support.service import refusal
+
+HASH_HEADER = "x-cas-sha256-tree-hash"
+MIB = BLOCK_SIZE
+
+
+def random_bytes(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def root(data: bytes) -> bytes:
+    return SHA256.root(SHA256.leaves(data))
+
+
+def flipped(data: bytes, at: int = 0) -> bytes:
+    """The same bytes but for one bit."""
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def output_of_bytes(
+    data: bytes, tree_hash: bytes | None = None, first_leaf: int | None = 0
+) -> Output:
+    """The output that is a whole archive of these bytes."""
+    leaves = -(-len(data) // MIB)
+    layout = Layout(len(data), first_leaf, leaves)
+    return Output("v", "j", hashlib.sha256(data).hexdigest(), layout, tree_hash)
+
+
+Spoil = Callable[[Request, Answer], Answer | Behaviour]
+
+
+@dataclass
+class Archive:
+    """Serves `/-/vaults/v/jobs/j` and its output.
+
+    Attributes:
+        data: the bytes.
+        ranges: ranges are answered with 206, else the whole is sent.
+        hashes: answers that are a subtree carry its hash, and so does the whole.
+        state: StatusCode of the job.
+        spoil: changes an answer with bytes before it is sent.
+        gate: answers with bytes wait for it.
+    """
+
+    data: bytes
+    ranges: bool = True
+    hashes: bool = True
+    state: str = "Succeeded"
+    spoil: Spoil = lambda request, answer: answer
+    gate: threading.Event = field(default_factory=threading.Event)
+    arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    def __call__(self, request: Request, wire: Wire) -> Answer | None:
+        if not request.path.endswith("/output"):
+            facts = {"JobId": "j", "Action": "ArchiveRetrieval", "StatusCode": self.state}
+            return Answer(body=json.dumps(facts).encode())
+        if self.state != "Succeeded":
+            return refusal(400, "InvalidParameterValueException", "not available for download")
+        self.arrived.release()
+        if not self.gate.wait(60):
+            return None
+        answer = self.spoil(request, self.answer(request.span))
+        return answer if isinstance(answer, Answer) else answer(request, wire)
+
+    def answer(self, span: tuple[int, int] | None) -> Answer:
+        """The right answer."""
+        first, stop = span or (0, len(self.data))
+        headers: dict[str, str | None] = {}
+        if span and self.ranges:
+            headers["Content-Range"] = f"bytes {first}-{stop - 1}/{len(self.data)}"
+        else:
+            first, stop = 0, len(self.data)
+        run = range(first // MIB, -(-stop // MIB))
+        aligned = first % MIB == 0 and (stop % MIB == 0 or stop == len(self.data))
+        if self.hashes and aligned and is_subtree(run, -(-len(self.data) // MIB)):
+            headers[HASH_HEADER] = root(self.data[first:stop]).hex()
+        status = 206 if span and self.ranges else 200
+        return Answer(status, self.data[first:stop], headers)
+
+
+def with_headers(answer: Answer, **changes: str | None) -> Answer:
+    """An answer with other headers; `Content_Range` is Content-Range, None leaves one out."""
+    named = {name.replace("_", "-"): value for name, value in changes.items()}
+    return replace(answer, headers={**answer.headers, **named})
+
+
+def once(spoil: Spoil, times: int = 1) -> Spoil:
+    """Spoil only the first answers."""
+    left = threading.Semaphore(times)
+    return lambda request, answer: (
+        spoil(request, answer) if left.acquire(blocking=False) else answer
+    )
+
+
+def cut_after(size: int) -> Spoil:
+    """Break the connection after that many bytes of the body."""
+    return lambda request, answer: lambda request, wire: wire.send(answer.head + answer.body[:size])
