@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _WAKE = signal.SIGUSR1
 _READY = b"\0"
+_WRONG_USAGE = b"\1"
+"""Begins a message that is a `ConfigError`."""
 _LOG_BYTES = 4 << 20
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -80,37 +82,36 @@ def mount(
     """
     mountpoint = os.path.abspath(mountpoint)
     check_free(mountpoint)
+    _log_to(log_file)
     if foreground:
-        _log_to(log_file)
         _serve(config, mountpoint, options, lambda: None)
         return
     reading, writing = os.pipe()
     if os.fork() == 0:
         os.close(reading)
-        _detached(config, mountpoint, options, log_file, writing)
+        _detached(config, mountpoint, options, writing)
     os.close(writing)
     with open(reading, "rb") as pipe:
         told = pipe.read()
     if told != _READY:
+        if told.startswith(_WRONG_USAGE):
+            raise ConfigError(told.removeprefix(_WRONG_USAGE).decode())
         raise MountError(told.decode() or f"{mountpoint}: the mount's process died; see {log_file}")
     # What stands there now is the mount; asking it for its root shows that it answers.
     os.stat(mountpoint)
 
 
-def _detached(
-    config: Config, mountpoint: str, options: MountOptions, log_file: Path | None, pipe: int
-) -> None:
+def _detached(config: Config, mountpoint: str, options: MountOptions, pipe: int) -> None:
     """Be the mount's process; never returns."""
     status = 1
     try:
         os.setsid()
         os.chdir("/")
-        _log_to(log_file)
         _serve(config, mountpoint, options, lambda: _ready(pipe))
         status = 0
     except CasfsError as error:
         log.error("%s", error)
-        _tell(pipe, str(error).encode())
+        _tell(pipe, (_WRONG_USAGE if isinstance(error, ConfigError) else b"") + str(error).encode())
     except BaseException as error:
         log.critical("the mount ended by a bug", exc_info=True)
         _tell(pipe, f"casfs met a bug ({error!r}); please report it".encode())

@@ -58,7 +58,8 @@ def check_free(mountpoint: str) -> None:
     mount = find(mountpoint)
     if mount is not None and mount.file_system == FILE_SYSTEM:
         try:
-            os.stat(mountpoint)
+            # Not stat, which the kernel may answer by itself for a while.
+            os.statvfs(mountpoint)
         except OSError as error:
             if error.errno != errno.ENOTCONN:
                 raise MountError(f"{mountpoint}: {error.strerror}") from error

@@ -55,6 +55,8 @@ class Operations(fuse.Operations):  # type: ignore[misc]
     # Reads come with a handle: the library need not work out the path.
     flag_nullpath_ok = 1
     flag_nopath = 1
+    # The binding wants a path here that does not come. Without it, "no terminal" is answered.
+    ioctl = None
 
     def __init__(
         self, client: Client, owner: tuple[int, int], umask: int, started: Callable[[], None]

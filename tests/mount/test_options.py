@@ -1,0 +1,100 @@
+"""Mount options behave as for other FUSE programs."""
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mount.mounting import Mount, mounted
+from tests.mount.serving import Served
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def unmounted(service: Served, home: Path) -> Iterator[Mount]:
+    mount = Mount(home, service.url)
+    yield mount
+    mount.remove()
+
+
+def as_user(mount: Mount, user: int, *parts: str) -> bytes:
+    """Read a file as another user."""
+    # The folders above it are only the tester's: go there before becoming somebody else.
+    os.chdir(mount.mountpoint.parent)
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+    return Path(mount.mountpoint.name).joinpath(*parts).read_bytes()
+
+
+def modes(mount: Mount, service: Served) -> tuple[int, int]:
+    output = service.output("odd")
+    return mount.stat(*output).st_mode & 0o777, mount.stat(*output[:-1]).st_mode & 0o777
+
+
+def test_owner_and_permissions(service: Served, home: Path) -> None:
+    with mounted(
+        home, service.url, "-o", "allow_other,uid=1234,gid=4321", "-o", "umask=027"
+    ) as mount:
+        for parts in (service.output("odd"), (), (".casfs", "status.json")):
+            facts = mount.stat(*parts)
+            assert (facts.st_uid, facts.st_gid) == (1234, 4321)
+        assert modes(mount, service) == (0o440, 0o550)
+        output = service.output("odd")
+        assert mount.ask(as_user, mount, 1234, *output) == service.files["odd"]
+        assert mount.ask(as_user, mount, 4321, *output) == service.files["odd"]
+        assert mount.errno(as_user, mount, NOBODY, *output) == errno.EACCES
+
+
+def test_only_who_mounted_may_look_unless_others_are_allowed(service: Served, home: Path) -> None:
+    output = service.output("odd")
+    with mounted(home, service.url) as mount:
+        assert mount.errno(as_user, mount, NOBODY, *output) == errno.EACCES
+    with mounted(home, service.url, "-o", "allow_other") as mount:
+        assert mount.ask(as_user, mount, NOBODY, *output) == service.files["odd"]
+        assert modes(mount, service) == (0o444, 0o555)
+
+
+def test_options_of_the_kernel_are_handed_on(service: Served, home: Path) -> None:
+    options = "ro,noexec,nodev,nosuid,noatime,max_read=65536,fsname=mine"
+    with mounted(home, service.url, "-o", options) as mount:
+        found = mount.good("findmnt", "-n", "-o", "SOURCE,OPTIONS", mount.mountpoint)
+        source, _, given = found.strip().partition(" ")
+        assert source == "mine"
+        assert {"ro", "noexec", "nodev", "nosuid"} <= set(given.strip().split(","))
+        assert mount.read(*service.output("odd")) == service.files["odd"]
+
+
+@pytest.mark.parametrize(
+    ("option", "word"),
+    [
+        ("nosuchoption", "nosuchoption"),
+        ("nosuch=1", "nosuch=1"),
+        ("uid=me", "uid=me"),
+        ("gid=", "gid="),
+        ("umask=9", "umask=9"),
+        ("rw", "rw"),
+    ],
+)
+def test_options_that_nobody_knows(unmounted: Mount, option: str, word: str) -> None:
+    for front in ([], ["-f"]):
+        done = unmounted.start(*front, "-o", option)
+        assert done.returncode in (1, 2)
+        assert word in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not unmounted.is_mounted()
+        assert unmounted.processes() == []
+
+
+def test_a_folder_with_something_in_it(service: Served, unmounted: Mount) -> None:
+    (unmounted.mountpoint / "file").touch()
+    done = unmounted.start()
+    assert done.returncode == 1
+    assert "not empty" in done.stderr
+    assert not unmounted.is_mounted()
+    assert unmounted.processes() == []
+    assert unmounted.start("-o", "nonempty").returncode == 0
+    assert unmounted.list() == [".casfs", "vaults"]
