@@ -1,5 +1,6 @@
 """Measuring: turns, so that a noisy machine disturbs all alike; medians, and how they spread."""
 
+import math
 import statistics
 import subprocess
 import time
@@ -61,7 +62,7 @@ class Comparison:
         ours, theirs = self.series[0].median, self.median(other)
         if not self.unit.more_is_better:
             ours, theirs = theirs, ours
-        return ours / theirs if theirs else float("inf")
+        return ours / theirs if theirs else math.inf
 
 
 @dataclass(frozen=True)

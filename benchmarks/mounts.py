@@ -63,6 +63,12 @@ class CasfsMount(Mount):
         counters: dict[str, Any] = status["counters"]
         return counters
 
+    def check_not_fetched(self) -> None:
+        """Raise a `BenchmarkError` if any byte of an output came from the service."""
+        received = self.counters()["received_bytes"]
+        if received:
+            raise BenchmarkError(f"casfs fetched {received} bytes that its cache should hold")
+
     def check(self) -> None:
         """Raise a `BenchmarkError` unless all that came was verified and nothing failed."""
         counters = self.counters()
@@ -98,7 +104,16 @@ def casfs(
         "CASFS_CACHE_DIR": str(cache),
         **(settings or {}),
     }
-    command = [sys.executable, "-m", "casfs", "mount", "-f", "--log-file", log, mountpoint]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "casfs",
+        "mount",
+        "-f",
+        "--log-file",
+        log,
+        mountpoint,
+    ]
     process = processes.start(command, log, environment)
     status = mountpoint / ".casfs" / "status.json"
     try:

@@ -27,8 +27,12 @@ class Mode:
 
 DEFAULT = Mode("rclone", ())
 FULL = Mode("rclone full", ("--vfs-cache-mode", "full"))
-STREAMS_4 = Mode("rclone 4 streams", ("--vfs-read-chunk-streams", "4"))
-STREAMS_8 = Mode("rclone 8 streams", ("--vfs-read-chunk-streams", "8"))
+_PIECES = ("--vfs-read-chunk-size", "16M")
+"""Streams share out pieces of this size. With the default, 128 MiB, four of them are slower and
+take most of a GiB of memory; of 4, 16, 32, 64 and 128 MiB, this was the fastest here."""
+
+STREAMS_4 = Mode("rclone 4 streams", ("--vfs-read-chunk-streams", "4", *_PIECES))
+STREAMS_8 = Mode("rclone 8 streams", ("--vfs-read-chunk-streams", "8", *_PIECES))
 
 
 @contextlib.contextmanager
@@ -47,7 +51,7 @@ def rclone(mode: Mode, endpoint: str, folder: Path, cache: Path) -> Iterator[Mou
     mountpoint = folder / "mnt"
     mountpoint.mkdir(parents=True)
     log = folder / "rclone.log"
-    command = [
+    command: list[str | Path] = [
         Path(sys.executable).with_name("rclone"),
         "mount",
         ":webdav:",

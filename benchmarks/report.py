@@ -7,11 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
 from benchmarks.measure import Comparison, Result
-
-mpl.use("svg")
-from matplotlib import pyplot
 
 _OURS = "#1b6ca8"
 _THEIRS = "#b9c4cc"
@@ -66,7 +64,7 @@ def _row(comparison: Comparison, at: int) -> str:
     series = comparison.series[at]
     unit = str(comparison.unit)
     title = comparison.title if at == 0 else ""
-    ratio = "" if at == 0 else f"{comparison.ratio(series.name):.2f}x"
+    ratio = "" if at == 0 or not series.median else f"{comparison.ratio(series.name):.2f}x"
     spread = f"{_figure(min(series.values))} - {_figure(max(series.values))}"
     # A bar would end the table's cell.
     name = series.name.replace("|", "\\|")
@@ -106,14 +104,8 @@ def _as_json(result: Result) -> dict[str, object]:
 def draw(result: Result, path: Path) -> None:
     """Draw bars of a scenario's medians, with lines from the least to the most."""
     heights = [len(comparison.series) + 1.2 for comparison in result.comparisons]
-    figure, grid = pyplot.subplots(
-        len(heights),
-        1,
-        figsize=(_WIDTH, _ROW * sum(heights) + 0.6),
-        height_ratios=heights,
-        squeeze=False,
-        layout="constrained",
-    )
+    figure = Figure(figsize=(_WIDTH, _ROW * sum(heights) + 0.6), layout="constrained")
+    grid = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)
     figure.suptitle(f"{result.name}: {result.title}", fontsize=10)
     for axes, comparison in zip(grid[:, 0], result.comparisons, strict=True):
         names = [series.name for series in comparison.series]
@@ -122,15 +114,15 @@ def draw(result: Result, path: Path) -> None:
         above = [max(one.values) - one.median for one in comparison.series]
         colours = [_OURS if name.startswith("casfs") else _THEIRS for name in names]
         axes.barh(names, medians, color=colours, xerr=[below, above], ecolor=_SPREAD, capsize=2)
-        for at, median in enumerate(medians):
-            axes.annotate(f" {_figure(median)}", (0, at), va="center", fontsize=8, color="black")
+        for at, (median, room) in enumerate(zip(medians, above, strict=True)):
+            axes.annotate(f"  {_figure(median)}", (median + room, at), va="center", fontsize=8)
+        axes.set_xlim(0, max(map(sum, zip(medians, above, strict=True))) * 1.12 or 1)
         better = "more" if comparison.unit.more_is_better else "less"
         unit = f", {comparison.unit}" if comparison.unit else ""
         axes.set_title(f"{comparison.title}{unit} ({better} is better)", fontsize=9, loc="left")
         axes.invert_yaxis()
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
-    # Without a date, and with names of its own, the same figures give the same file.
-    mpl.rcParams["svg.hashsalt"] = result.name
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+    # Text as text, names of its own and no date: small, and the same figures give the same file.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": result.name}):
+        figure.savefig(path, metadata={"Date": None})

@@ -1,0 +1,62 @@
+"""Memory and growth: what a mount costs that reads 1, 4 and 16 GiB of one output."""
+
+from functools import partial
+
+from benchmarks import measure
+from benchmarks.bench import CASFS, GIB, MIB, Bench
+from benchmarks.measure import Goal, Measures, Result, Unit
+
+_SIZES = (1, 4, 16)
+_MEMORY = "memory"
+_CPU = "cpu"
+_SPEED = "speed"
+_ROOM = 200
+_GROWTH = 1.15
+"""How much more a GiB may cost in the largest read than in the smallest: noise, no growth."""
+
+_CACHE = 2
+"""GiB of the disk cache: larger reads run over it, and the run needs less disk."""
+
+
+def run(bench: Bench) -> Result:
+    """Read the first 1, 4 and 16 GiB of one output, each on a cold mount."""
+    sizes = [bench.size(gib * GIB) for gib in _SIZES]
+    (output,) = bench.origin.contents.add_vault("memory", [("large", sizes[-1])])
+    settings = {"CASFS_CACHE_SIZE": str(bench.size(_CACHE * GIB))}
+
+    def read(size: int) -> Measures:
+        with bench.casfs(bench.origin.fast, settings=settings) as mount:
+            before = mount.cpu_seconds()
+            speed = measure.read_speed(mount.file(output), size)
+            mount.check()
+            return {
+                _MEMORY: mount.peak_memory() / MIB,
+                _CPU: (mount.cpu_seconds() - before) * GIB / size,
+                _SPEED: speed,
+            }
+
+    found = bench.compare(
+        {f"{CASFS} {size // MIB} MiB": partial(read, size) for size in sizes},
+        {
+            _MEMORY: ("peak memory", Unit.MIB),
+            _CPU: ("processor time of the mount", Unit.CPU_PER_GIB),
+            _SPEED: ("speed", Unit.MB_PER_SECOND),
+        },
+    )
+    bench.origin.contents.drop([output])
+    cpu = [series.median for series in found[_CPU].series]
+    peak = max(value for series in found[_MEMORY].series for value in series.values)
+    return Result(
+        "memory",
+        f"sequential reads of one output, disk cache of {bench.size(_CACHE * GIB) // MIB} MiB",
+        list(found.values()),
+        [
+            Goal("peak memory in MiB", peak, _ROOM, at_least=False),
+            Goal(
+                "processor time of a GiB, largest / smallest",
+                cpu[-1] / cpu[0],
+                _GROWTH,
+                at_least=False,
+            ),
+        ],
+    )
