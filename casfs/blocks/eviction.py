@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from casfs.metrics import Metrics
-from casfs.ranges import BLOCK_SIZE
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +42,26 @@ class Evictor:
             self._evict()
 
     def _evict(self) -> None:
-        total = sum(size for _, size, _ in self._ages())
+        count = total = 0
+        for _, size, _ in self._ages():
+            count, total = count + 1, total + size
         excess = total - int(self._limit * _KEEP)
-        # Ages are taken anew, lazily: a cache of terabytes has millions of blocks.
-        oldest = heapq.nsmallest(max(0, -(-excess // BLOCK_SIZE)) + 1, self._ages())
+        while excess > 0:
+            # As many as hold the excess if all were equal. Ages are taken anew, lazily: a cache of
+            # terabytes has millions of blocks.
+            wanted = -(-excess * count // max(total, 1)) + 1
+            removed = self._remove(heapq.nsmallest(wanted, self._ages()), excess)
+            if not removed:
+                break
+            excess -= removed
+            total -= removed
+        self._total = total
+
+    def _remove(self, oldest: list[tuple[int, int, str]], excess: int) -> int:
+        """Remove the first of these blocks that hold `excess` bytes; return the bytes removed."""
+        removed = 0
         for _, size, path in oldest:
-            if excess <= 0:
+            if removed >= excess:
                 break
             try:
                 os.unlink(path)
@@ -58,9 +71,8 @@ class Evictor:
                 log.warning("block %s cannot be evicted: %s", path, error)
                 continue
             self._metrics.evicted_blocks.inc()
-            excess -= size
-            total -= size
-        self._total = total
+            removed += size
+        return removed
 
     def _ages(self) -> Iterator[tuple[int, int, str]]:
         for entry in _blocks(self._folder):

@@ -1,0 +1,213 @@
+"""The disk cache returns exactly what was put there, or nothing."""
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from casfs.blocks.cache import DiskCache
+from casfs.blocks.leaves import Trust
+from casfs.errors import ConfigError
+from casfs.metrics import Metrics
+from casfs.treehash import SHA256
+from tests.support.archive import MIB, flipped, output_of_bytes, random_bytes
+from tests.support.blocks import block_files, leaves_file
+
+DATA = random_bytes(3 * MIB + 5)
+OUTPUT = output_of_bytes(DATA)
+BLOCKS = [DATA[at : at + MIB] for at in range(0, len(DATA), MIB)]
+
+
+def cache_at(folder, metrics=None):
+    return DiskCache(folder, SHA256, metrics or Metrics())
+
+
+def put(store, number):
+    store.record(number, SHA256.leaf(BLOCKS[number]), Trust.CHECKED)
+    store.write(number, BLOCKS[number])
+
+
+NUMBERS = st.integers(0, len(BLOCKS) - 1)
+PLACES = st.integers(0, MIB)
+
+
+def _rotten(data, at):
+    return flipped(data, min(at, len(data) - 1)) if data else b"x"
+
+
+class CacheAgainstBytes(RuleBasedStateMachine):
+    """Whatever happens to the files: a block is right or not there, and there if unharmed."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.unharmed = set()
+        self.reopen()
+
+    def teardown(self):
+        shutil.rmtree(self.folder)
+
+    @rule()
+    def reopen(self):
+        self.store = cache_at(self.folder).store(OUTPUT)
+
+    @rule(number=NUMBERS)
+    def put(self, number):
+        put(self.store, number)
+        self.unharmed.add(number)
+
+    @rule(number=NUMBERS)
+    def read(self, number):
+        found = self.store.read(number)
+        if number in self.unharmed:
+            assert found == BLOCKS[number]
+        else:
+            assert found in (None, BLOCKS[number])
+        if found is None:
+            assert not self.store.holds(number)
+
+    def harm(self, number, change):
+        path = block_files(self.folder).get(str(number))
+        if path is not None:
+            self.unharmed.discard(number)
+            change(path)
+
+    @rule(number=NUMBERS, at=PLACES)
+    def rot(self, number, at):
+        self.harm(number, lambda p: p.write_bytes(_rotten(p.read_bytes(), at)))
+
+    @rule(number=NUMBERS, size=PLACES)
+    def tear(self, number, size):
+        self.harm(number, lambda path: os.truncate(path, size))
+
+    @rule(number=NUMBERS)
+    def lengthen(self, number):
+        self.harm(number, lambda path: path.write_bytes(path.read_bytes() + b"more"))
+
+    @rule(number=NUMBERS)
+    def delete(self, number):
+        self.harm(number, Path.unlink)
+
+    @rule(at=st.integers(0, 4 * 33), size=st.integers(0, 4 * 33), tear=st.booleans())
+    def harm_the_leaves(self, at, size, tear):
+        # A running process keeps what it knows in memory, so harm shows when it is opened anew.
+        for path in self.folder.glob("blocks-*/??/*/leaves"):
+            content = path.read_bytes()
+            if tear:
+                os.truncate(path, min(size, len(content)))
+            elif at < len(content):
+                path.write_bytes(flipped(content, at))
+            self.unharmed.clear()
+        self.reopen()
+
+
+TestCacheAgainstBytes = CacheAgainstBytes.TestCase
+TestCacheAgainstBytes.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+
+
+def test_a_block_is_read_as_it_was_written(tmp_path):
+    store = cache_at(tmp_path).store(OUTPUT)
+    for number, block in enumerate(BLOCKS):
+        assert store.read(number) is None
+        assert not store.holds(number)
+        put(store, number)
+        assert store.holds(number)
+        assert store.read(number) == block
+    assert store.cached_bytes() == len(DATA)
+
+
+def test_a_later_process_finds_it_and_knows_when_it_is_whole(tmp_path):
+    first = cache_at(tmp_path)
+    for number in range(len(BLOCKS)):
+        assert not first.holds_whole(OUTPUT)
+        put(first.store(OUTPUT), number)
+    later = cache_at(tmp_path)
+    assert later.holds_whole(OUTPUT)
+    assert [later.store(OUTPUT).read(number) for number in range(len(BLOCKS))] == BLOCKS
+
+
+def test_all_who_ask_for_an_output_share_its_store(tmp_path):
+    cache = cache_at(tmp_path)
+    assert cache.store(OUTPUT) is cache.store(OUTPUT)
+    assert cache.store(OUTPUT) is not cache.store(output_of_bytes(DATA[:MIB]))
+
+
+def test_looking_at_an_output_makes_no_folder(tmp_path):
+    cache = cache_at(tmp_path)
+    cache.store(OUTPUT).read(0)
+    assert cache.store(OUTPUT).cached_bytes() == 0
+    assert list(tmp_path.glob("blocks-*/??")) == []
+
+
+def test_rot_is_counted_and_removed(tmp_path):
+    metrics = Metrics()
+    store = cache_at(tmp_path, metrics).store(OUTPUT)
+    put(store, 1)
+    path = block_files(tmp_path)["1"]
+    path.write_bytes(flipped(BLOCKS[1], MIB - 1))
+    assert store.read(1) is None
+    assert not path.exists()
+    assert metrics.as_dict()["rotten_blocks"] == 1
+
+
+def test_a_folder_in_a_blocks_place_is_no_block(tmp_path):
+    store = cache_at(tmp_path).store(OUTPUT)
+    put(store, 1)
+    path = block_files(tmp_path)["1"]
+    path.unlink()
+    path.mkdir()
+    assert store.read(1) is None
+
+
+def test_reading_makes_a_block_young(tmp_path):
+    """Eviction takes what was not read for longest."""
+    store = cache_at(tmp_path).store(OUTPUT)
+    put(store, 0)
+    path = block_files(tmp_path)["0"]
+    os.utime(path, (1000, 1000))
+    store.read(0)
+    assert path.stat().st_mtime > 1000
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
+    cache = cache_at(tmp_path)
+    store = cache.store(OUTPUT)
+    put(store, 0)
+    path = block_files(tmp_path)["0"]
+    path.unlink()
+    path.mkdir()
+    (path / "in the way").touch()
+    with pytest.raises(OSError, match="directory"):
+        store.write(0, BLOCKS[0])
+    assert list((cache.folder / "temporary").iterdir()) == []
+
+
+def test_only_abandoned_temporary_files_are_cleared_away(tmp_path):
+    temporary = cache_at(tmp_path).folder / "temporary"
+    old, young = temporary / "old", temporary / "young"
+    old.touch()
+    young.touch()
+    os.utime(old, (time.time() - 7200,) * 2)
+    cache_at(tmp_path)
+    assert [path.name for path in temporary.iterdir()] == ["young"]
+
+
+def test_backups_and_other_people_stay_out(tmp_path):
+    root = tmp_path / "cache"
+    store = cache_at(root).store(OUTPUT)
+    put(store, 0)
+    assert (root / "CACHEDIR.TAG").read_bytes().startswith(b"Signature: 8a477f597d28d172789f0688")
+    assert block_files(root)["0"].stat().st_mode & 0o077 == 0
+    assert leaves_file(root).stat().st_mode & 0o077 == 0
+
+
+def test_a_cache_folder_that_cannot_be_used_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"cache folder .*file.*--cache-dir"):
+        cache_at(tmp_path / "file")

@@ -1,0 +1,163 @@
+"""What is known of an output's leaves survives restarts, and nothing wrong survives at all."""
+
+import gc
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from casfs.blocks.leaves import Leaves, Trust
+from casfs.ranges import BLOCK_SIZE, Layout
+from casfs.treehash import SHA256
+
+N = 5
+LAYOUT = Layout(N * BLOCK_SIZE - 7, 0, N)
+LEAVES = [SHA256.leaf(bytes([n])) for n in range(N)]
+ROOT = SHA256.root(LEAVES)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "leaves"
+
+
+def opened(path, layout=LAYOUT):
+    return Leaves(path, layout, SHA256)
+
+
+def filled(path, trust=Trust.CHECKED):
+    leaves = opened(path)
+    for number, leaf in enumerate(LEAVES):
+        leaves.put(number, leaf, trust)
+    return leaves
+
+
+def test_looking_makes_no_file(path):
+    leaves = opened(path)
+    assert leaves.leaf(0) is None
+    assert leaves.root() is None
+    assert leaves.trust(0) is leaves.least_trust() is leaves.most_trust() is Trust.UNKNOWN
+    assert not leaves.complete()
+    assert not path.exists()
+
+
+def test_what_is_recorded_is_there_after_a_restart(path):
+    filled(path)
+    again = opened(path)
+    assert [again.leaf(n) for n in range(N)] == LEAVES
+    assert again.complete()
+    assert again.root() == ROOT
+    assert again.least_trust() is Trust.CHECKED
+
+
+def test_others_cannot_read_it(path):
+    filled(path)
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_root_needs_every_leaf(path):
+    leaves = opened(path)
+    for number in (0, 1, 2, 4):
+        assert leaves.root() is None
+        leaves.put(number, LEAVES[number], Trust.CHECKED)
+    assert leaves.root() is None
+    leaves.put(3, LEAVES[3], Trust.CHECKED)
+    assert leaves.root() == ROOT
+
+
+def test_trust_in_the_whole_is_kept_while_the_leaves_are_the_same(path):
+    leaves = filled(path, Trust.UNCHECKED)
+    leaves.trust_whole(ROOT)
+    assert leaves.trust(2) is leaves.least_trust() is Trust.WHOLE
+    again = opened(path)
+    assert again.least_trust() is Trust.WHOLE
+    again.put(2, LEAVES[2], Trust.UNCHECKED)
+    assert again.least_trust() is Trust.WHOLE
+    again.put(2, LEAVES[1], Trust.CHECKED)
+    assert again.trust(2) is Trust.CHECKED
+    assert again.least_trust() is Trust.UNCHECKED
+    assert opened(path).least_trust() is Trust.UNCHECKED
+
+
+def test_the_same_leaf_never_loses_trust(path):
+    leaves = filled(path)
+    leaves.put(1, LEAVES[1], Trust.UNCHECKED)
+    assert leaves.trust(1) is opened(path).trust(1) is Trust.CHECKED
+
+
+def test_what_nobody_vouched_for_is_forgotten(path):
+    leaves = opened(path)
+    for number, leaf in enumerate(LEAVES):
+        leaves.put(number, leaf, Trust.UNCHECKED if number in (1, 4) else Trust.CHECKED)
+    assert leaves.forget_unchecked() == [1, 4]
+    for known in (leaves, opened(path)):
+        assert [known.leaf(n) for n in range(N)] == [
+            LEAVES[0], None, LEAVES[2], LEAVES[3], None
+        ]  # fmt: skip
+        assert not known.complete()
+    assert leaves.forget_unchecked() == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 32, 33, 34, 100, 5 * 33 - 1, 5 * 33, 5 * 33 + 10])
+def test_a_torn_file_is_as_good_as_what_is_left_of_it(path, size):
+    filled(path).trust_whole(ROOT)
+    os.truncate(path, size)
+    leaves = opened(path)
+    for number, leaf in enumerate(LEAVES):
+        assert leaves.leaf(number) == (leaf if (number + 1) * 33 <= size else None)
+    assert leaves.least_trust() is (Trust.CHECKED if size >= 5 * 33 else Trust.UNKNOWN)
+    for number, leaf in enumerate(LEAVES):
+        leaves.put(number, leaf, Trust.CHECKED)
+    assert leaves.root() == ROOT
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_rot_never_makes_the_whole_trusted_that_is_not(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("rot") / "leaves"
+    filled(path).trust_whole(ROOT)
+    content = bytearray(path.read_bytes())
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    leaves = opened(path)
+    if leaves.least_trust() is Trust.WHOLE:
+        assert leaves.root() == ROOT
+        assert [leaves.leaf(n) for n in range(N)] == LEAVES
+
+
+def test_a_foreign_file_is_no_knowledge(path):
+    path.write_bytes(os.urandom(33 * 7).replace(b"\x01", b"\x09").replace(b"\x02", b"\x09"))
+    leaves = opened(path)
+    assert leaves.most_trust() is Trust.UNKNOWN
+
+
+def test_two_who_look_at_one_file_see_each_others_leaves(path):
+    """Two processes may read one output."""
+    one = opened(path)
+    one.put(0, LEAVES[0], Trust.CHECKED)
+    other = opened(path)
+    other.put(1, LEAVES[1], Trust.CHECKED)
+    one.put(2, LEAVES[2], Trust.CHECKED)
+    third = opened(path)
+    assert [third.leaf(n) for n in range(3)] == LEAVES[:3]
+
+
+def test_the_file_is_closed_with_its_owner(path):
+    def open_files():
+        folder = "/proc/self/fd"
+        return [n for n in os.listdir(folder) if _target(f"{folder}/{n}") == str(path)]
+
+    leaves = filled(path)
+    assert len(open_files()) == 1
+    del leaves
+    gc.collect()
+    assert open_files() == []
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""

@@ -1,0 +1,123 @@
+"""What is fetched ahead: all of what is read in order, nothing of what is not."""
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from casfs.blocks.readahead import ReadAhead
+from casfs.ranges import BLOCK_SIZE, Layout
+
+KERNEL = 128 << 10
+LIMIT, STEP = 32, 8
+
+
+def read_all(layout, reads, limit=LIMIT, step=STEP):
+    """Return the runs to be fetched ahead, one for each read."""
+    windows = ReadAhead(layout)
+    return [windows.after(offset, size, limit, step) for offset, size in reads]
+
+
+def in_order(size, piece=KERNEL, start=0):
+    return [(at, min(piece, size - at)) for at in range(start, size, piece)]
+
+
+@given(st.integers(1, 200 * BLOCK_SIZE), st.data())
+def test_nothing_outside_the_output_and_nothing_too_far_ahead(size, data):
+    layout = Layout(size)
+    places = st.tuples(st.integers(0, size - 1), st.integers(1, 4 * BLOCK_SIZE))
+    windows = ReadAhead(layout)
+    for offset, count in data.draw(st.lists(places, max_size=30)):
+        limit, step = data.draw(st.integers(1, 64)), data.draw(st.sampled_from([1, 2, 4, 8]))
+        run = windows.after(offset, count, limit, step)
+        assert 0 <= run.start <= run.stop <= layout.blocks
+        if run:
+            end = -(-min(offset + count, size) // BLOCK_SIZE)
+            assert run.start * BLOCK_SIZE >= offset
+            assert run.stop <= end + limit + 1
+        windows.missed(data.draw(st.integers(0, layout.blocks - 1)))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 120 * BLOCK_SIZE), st.sampled_from([4096, KERNEL, BLOCK_SIZE, 3 << 20]))
+def test_a_sequential_reader_gets_every_later_block_ahead_exactly_once(size, piece):
+    if piece == 4096:
+        size = min(size, 10 * BLOCK_SIZE)
+    layout = Layout(size)
+    fetched, read = [], in_order(size, piece)
+    for (offset, count), run in zip(read, read_all(layout, read), strict=True):
+        first_needed = set(layout.touched(offset, count)) - set(fetched)
+        assert all(block * BLOCK_SIZE >= offset for block in run)
+        if offset >= 4 * BLOCK_SIZE:
+            assert not first_needed, "a reader in order had to wait for a block"
+        fetched += run
+    assert len(fetched) == len(set(fetched))
+    assert fetched == sorted(fetched)
+    # Only the blocks of the first two reads are not fetched ahead.
+    behind = set(range(layout.blocks)) - set(fetched)
+    assert behind <= set(layout.touched(0, 2 * piece))
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 6))
+def test_requests_of_the_kernel_out_of_order_are_still_in_order(dice, swaps):
+    """Neighbouring requests of 128 KiB overtake each other."""
+    size = 64 * BLOCK_SIZE
+    read = in_order(size)
+    for at in range(0, len(read) - 8, 8):
+        window = read[at : at + 8]
+        for _ in range(swaps):
+            a = dice.randrange(7)
+            window[a], window[a + 1] = window[a + 1], window[a]
+        read[at : at + 8] = window
+    fetched = [block for run in read_all(Layout(size), read) for block in run]
+    assert len(fetched) == len(set(fetched))
+    assert set(fetched) >= set(range(4, 64))
+
+
+@given(st.integers(0, 1 << 32))
+def test_random_reads_fetch_nothing_ahead(seed):
+    dice = random.Random(seed)
+    # Places of their own, far from each other: none goes on where another one ended.
+    places = dice.sample(range(0, 4000, 4), 60)
+    read = [(place * BLOCK_SIZE + dice.randrange(BLOCK_SIZE), 4096) for place in places]
+    assert not any(read_all(Layout(4001 * BLOCK_SIZE), read))
+
+
+def test_a_single_read_fetches_nothing_ahead():
+    assert read_all(Layout(100 * BLOCK_SIZE), [(5 * BLOCK_SIZE, KERNEL)]) == [range(0)]
+
+
+def test_the_window_grows_with_what_was_read_in_order():
+    runs = [run for run in read_all(Layout(1000 * BLOCK_SIZE), in_order(20 * BLOCK_SIZE)) if run]
+    assert len(runs[0]) <= 2
+    reached = [run.stop for run in runs]
+    assert reached == sorted(reached)
+    assert 20 + LIMIT - STEP <= reached[-1] <= 20 + LIMIT
+
+
+def test_long_windows_grow_by_whole_gets():
+    """Short GETs would cost a round trip each."""
+    runs = [run for run in read_all(Layout(1000 * BLOCK_SIZE), in_order(100 * BLOCK_SIZE)) if run]
+    late = [run for run in runs if run.start > LIMIT]
+    assert late
+    assert all(len(run) % STEP == 0 and run.start % STEP == 0 for run in late)
+
+
+def test_two_places_of_one_file_can_be_read_in_turns():
+    layout = Layout(200 * BLOCK_SIZE)
+    low, high = in_order(20 * BLOCK_SIZE), in_order(120 * BLOCK_SIZE, start=100 * BLOCK_SIZE)
+    read = [place for pair in zip(low, high, strict=True) for place in pair]
+    fetched = [block for run in read_all(layout, read) for block in run]
+    assert set(fetched) >= {*range(4, 20), *range(104, 120)}
+    assert len(fetched) == len(set(fetched))
+
+
+def test_a_block_that_was_lost_is_fetched_ahead_anew_with_what_follows():
+    windows = ReadAhead(Layout(100 * BLOCK_SIZE))
+    read = in_order(10 * BLOCK_SIZE, BLOCK_SIZE)
+    for offset, count in read:
+        windows.after(offset, count, LIMIT, STEP)
+    windows.missed(9)
+    again = windows.after(10 * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+    assert again.start == 11
+    assert again.stop >= 11 + STEP

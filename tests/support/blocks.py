@@ -1,0 +1,70 @@
+"""Caches and fetchers on a folder of a test."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from casfs.blocks.cache import DiskCache
+from casfs.blocks.eviction import Evictor
+from casfs.blocks.fetch import Fetcher
+from casfs.blocks.reader import Reader
+from casfs.blocks.save import Saver
+from casfs.metrics import Metrics
+from casfs.service.base import Output
+from casfs.treehash import SHA256
+from tests.support.service import service_at
+
+
+@dataclass
+class Bringing:
+    """A fetcher and what it is made of."""
+
+    fetcher: Fetcher
+    disk: DiskCache
+    metrics: Metrics
+
+    def reader(self, output: Output) -> Reader:
+        return Reader(self.fetcher, self.fetcher.open(output), self.metrics)
+
+    def count(self, name: str) -> int:
+        value = self.metrics.as_dict()[name]
+        assert isinstance(value, int)
+        return value
+
+    def blocks(self, source: str) -> int:
+        value = self.metrics.as_dict()["blocks"]
+        return value.get(source, 0) if isinstance(value, dict) else 0
+
+
+@contextmanager
+def bringing(
+    url: str,
+    folder: Path,
+    *,
+    memory: int = 64 << 20,
+    cache_size: int = 1 << 30,
+    connections: int = 4,
+    deadline: float = 30,
+    attempts: int = 3,
+) -> Iterator[Bringing]:
+    metrics = Metrics()
+    with service_at(url, metrics=metrics, attempts=attempts) as service:
+        disk = DiskCache(folder, SHA256, metrics)
+        saver = Saver(Evictor(disk.folder, cache_size, metrics), metrics)
+        fetcher = Fetcher(service, disk, saver, memory, connections, deadline, metrics)
+        try:
+            yield Bringing(fetcher, disk, metrics)
+        finally:
+            service.close()
+            fetcher.close()
+
+
+def block_files(folder: Path) -> dict[str, Path]:
+    """The files of all blocks in a cache, by their number; there is one output in it."""
+    return {path.name: path for path in folder.glob("blocks-*/??/*/*/*") if path.is_file()}
+
+
+def leaves_file(folder: Path) -> Path:
+    (found,) = folder.glob("blocks-*/??/*/leaves")
+    return found
