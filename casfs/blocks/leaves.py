@@ -44,6 +44,7 @@ class Leaves:
         self._record_size = 1 + len(tree_hash.leaf(b""))
         self._lock = threading.Lock()
         self._trust = bytearray(layout.blocks)
+        self._inherited = bytearray(layout.blocks)
         self._known = 0
         self._whole = False
         self._file: int | None = None
@@ -59,6 +60,11 @@ class Leaves:
         """Return how sure we are of the block that we are least sure of."""
         with self._lock:
             return Trust.WHOLE if self._whole else Trust(min(self._trust))
+
+    def least_known_trust(self) -> Trust:
+        """Return how sure we are of the block that we are least sure of, among those received."""
+        with self._lock:
+            return Trust(min(filter(None, self._trust), default=Trust.UNKNOWN))
 
     def most_trust(self) -> Trust:
         """Return how sure we are of the block that we are most sure of."""
@@ -89,6 +95,7 @@ class Leaves:
             self._known += not self._trust[block]
             self._trust[block] = max(trust, self._trust[block] if same else trust)
             self._whole = self._whole and same
+            self._inherited[block] = 0
 
     def root(self) -> bytes | None:
         """Return the tree hash over all leaves, None while one is not known."""
@@ -108,15 +115,23 @@ class Leaves:
 
     def forget_unchecked(self) -> list[int]:
         """Forget every leaf that no answer's hash vouched for; return their blocks."""
+        blocks = [n for n, trust in enumerate(self._trust) if trust == Trust.UNCHECKED]
+        self.forget(blocks)
+        return blocks
+
+    def inherited(self) -> list[int]:
+        """Return the blocks whose leaf was found in the file: it may have rotted there."""
+        return [n for n, found in enumerate(self._inherited) if found and self._trust[n]]
+
+    def forget(self, blocks: list[int]) -> None:
+        """Forget the leaves of blocks."""
         with self._lock:
-            blocks = [n for n, trust in enumerate(self._trust) if trust == Trust.UNCHECKED]
             for block in blocks:
+                self._known -= bool(self._trust[block])
                 self._trust[block] = Trust.UNKNOWN
-            self._known -= len(blocks)
             self._whole = False
         for block in blocks:
             self._write(block, Trust.UNKNOWN, bytes(self._record_size - 1))
-        return blocks
 
     def _write(self, block: int, trust: Trust, leaf: bytes) -> None:
         if self._file is None:
@@ -134,6 +149,7 @@ class Leaves:
         for block, record in enumerate(self._records(file)):
             if record[0] in (Trust.UNCHECKED, Trust.CHECKED):
                 self._trust[block] = record[0]
+                self._inherited[block] = 1
         self._known = len(self._trust) - self._trust.count(Trust.UNKNOWN)
         last = os.pread(file, self._record_size, len(self._trust) * self._record_size)
         # Any record may be torn or rotten: trust in the whole is only taken over if it is true.

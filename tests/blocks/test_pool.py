@@ -1,0 +1,123 @@
+"""Tasks run once, the urgent ones first, and nothing waits for a pool that is closed."""
+
+import threading
+
+import pytest
+
+from casfs.blocks.pool import Pool, Task
+
+GENEROUS = 30
+
+
+@pytest.fixture
+def pool():
+    made = Pool("test", 1)
+    yield made
+    made.close()
+    made.join(GENEROUS)
+
+
+class Busy:
+    """A task that keeps its thread busy until it is let go."""
+
+    def __init__(self, pool):
+        self.begun, self._go = threading.Event(), threading.Event()
+        pool.submit(Task(self._work, urgent=True))
+        assert self.begun.wait(GENEROUS)
+
+    def _work(self):
+        self.begun.set()
+        self._go.wait(GENEROUS)
+
+    def let_go(self):
+        self._go.set()
+
+
+def noting(pool, notes, name, urgent, last=None):
+    def work():
+        notes.append(name)
+        if last is not None:
+            last.set()
+
+    task = Task(work, urgent)
+    pool.submit(task)
+    return task
+
+
+def test_no_thread_before_the_first_task(pool):
+    """A process may still fork."""
+    before = threading.active_count()
+    other = Pool("other", 3)
+    assert threading.active_count() == before
+    other.close()
+
+
+def test_urgent_tasks_overtake_those_for_later(pool):
+    busy, notes, last = Busy(pool), [], threading.Event()
+    for name in ("later 1", "later 2"):
+        noting(pool, notes, name, urgent=False, last=last if name[-1] == "2" else None)
+    for name in ("urgent 1", "urgent 2"):
+        noting(pool, notes, name, urgent=True)
+    busy.let_go()
+    assert last.wait(GENEROUS)
+    assert notes == ["urgent 1", "urgent 2", "later 1", "later 2"]
+
+
+def test_a_task_for_later_can_become_urgent(pool):
+    busy, notes, last = Busy(pool), [], threading.Event()
+    noting(pool, notes, "first", urgent=False, last=None)
+    second = noting(pool, notes, "second", urgent=False)
+    noting(pool, notes, "third", urgent=False, last=last)
+    pool.hurry(second)
+    busy.let_go()
+    assert last.wait(GENEROUS)
+    assert notes == ["second", "first", "third"]
+
+
+def test_a_task_that_has_not_begun_can_be_withdrawn(pool):
+    busy, notes, last = Busy(pool), [], threading.Event()
+    gone = noting(pool, notes, "gone", urgent=False)
+    noting(pool, notes, "stays", urgent=False, last=last)
+    assert pool.waiting() == 2
+    assert pool.withdraw(gone)
+    assert not pool.withdraw(gone)
+    busy.let_go()
+    assert last.wait(GENEROUS)
+    assert notes == ["stays"]
+    assert not gone.begun
+
+
+def test_what_has_begun_cannot_be_withdrawn_or_hurried(pool):
+    notes, last = [], threading.Event()
+    task = noting(pool, notes, "done", urgent=False, last=last)
+    assert last.wait(GENEROUS)
+    assert not pool.withdraw(task)
+    pool.hurry(task)
+    assert pool.waiting() == 0
+    assert notes == ["done"]
+
+
+def test_a_closed_pool_drops_what_waits_and_ends(pool):
+    busy, notes = Busy(pool), []
+    noting(pool, notes, "never", urgent=True)
+    pool.close()
+    noting(pool, notes, "neither", urgent=True)
+    busy.let_go()
+    pool.join(GENEROUS)
+    assert notes == []
+
+
+def test_all_threads_work(pool):
+    """As many tasks at a time as threads: each waits for all others."""
+    together = threading.Barrier(4)
+    wide, met = Pool("wide", 4), threading.Semaphore(0)
+
+    def work():
+        together.wait(GENEROUS)
+        met.release()
+
+    for _ in range(4):
+        wide.submit(Task(work, urgent=False))
+    assert all(met.acquire(timeout=GENEROUS) for _ in range(4))
+    wide.close()
+    wide.join(GENEROUS)
