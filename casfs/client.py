@@ -39,8 +39,8 @@ class File(Protocol):
 
     size: int
 
-    def pread(self, size: int, offset: int) -> bytes:
-        """Return `size` bytes from `offset`, fewer only at the end."""
+    def pread(self, size: int, offset: int) -> bytes | memoryview:
+        """Return `size` bytes from `offset`, fewer only at the end; not to be written to."""
         ...
 
     def close(self) -> None:

@@ -20,7 +20,9 @@ import time
 import weakref
 from pathlib import Path
 
+from casfs.blocks.files import read_file, write_file
 from casfs.blocks.leaves import Leaves, Trust
+from casfs.blocks.memory import Memory
 from casfs.errors import ConfigError
 from casfs.metrics import Metrics
 from casfs.ranges import Layout
@@ -43,12 +45,19 @@ class OutputStore:
     """The blocks of one output on disk."""
 
     def __init__(
-        self, folder: Path, temporary: Path, layout: Layout, tree: TreeHash, metrics: Metrics
+        self,
+        folder: Path,
+        temporary: Path,
+        layout: Layout,
+        tree: TreeHash,
+        memory: Memory,
+        metrics: Metrics,
     ) -> None:
         self._folder = folder
         self._temporary = temporary
         self._layout = layout
         self._tree_hash = tree
+        self._memory = memory
         self._metrics = metrics
         self._names = itertools.count()
         self.leaves = Leaves(folder / "leaves", layout, tree)
@@ -66,30 +75,27 @@ class OutputStore:
         except OSError:
             return False
 
-    def read(self, block: int) -> bytes | None:
+    def read(self, block: int) -> memoryview | None:
         """Return a block whose bytes hash to its leaf, else None."""
         leaf = self.leaves.leaf(block)
         if leaf is None:
             return None
         path = self.path(block)
         try:
-            with path.open("rb", buffering=0) as file:
-                # One byte more than it may hold, so that a longer file is seen as one.
-                data = file.read(self._layout.length(block) + 1)
-                os.utime(file.fileno())
+            data = read_file(path, self._layout.length(block), self._memory)
         except FileNotFoundError:
             return None
         except OSError as error:
             log.warning("block %s cannot be read, fetching it again: %s", path, error)
             return None
-        if self._tree_hash.leaf(data) == leaf:
+        if data is not None and self._tree_hash.leaf(data) == leaf:
             return data
         self._metrics.rotten_blocks.inc()
         log.warning("block %s is not what was written, fetching it again", path)
         self.remove(block)
         return None
 
-    def write(self, block: int, data: bytes) -> None:
+    def write(self, block: int, data: memoryview) -> None:
         """Put a block's file in its place.
 
         Raises:
@@ -97,23 +103,14 @@ class OutputStore:
         """
         self.place(block, self.stage(data))
 
-    def stage(self, data: bytes) -> Path:
+    def stage(self, data: memoryview) -> Path:
         """Write a block's bytes to a file of their own, and return its path.
 
         Raises:
             OSError: as `write`.
         """
         path = self._temporary / f"{os.getpid()}-{id(self)}-{next(self._names)}"
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            written = 0
-            while written < len(data):
-                written += os.write(file, memoryview(data)[written:])
-        except OSError:
-            path.unlink()
-            raise
-        finally:
-            os.close(file)
+        write_file(path, data)
         return path
 
     def place(self, block: int, staged: Path) -> None:
@@ -146,8 +143,15 @@ class OutputStore:
             self.leaves.put(block, leaf, trust)
 
     def remove(self, block: int) -> None:
-        """Remove a block's file, if it is there."""
-        self.path(block).unlink(missing_ok=True)
+        """Remove a block's file, if it is there; one that cannot be removed is in nobody's way."""
+        try:
+            try:
+            self.path(block).unlink(missing_ok=True)
+        except OSError as error:
+            # What cannot be removed is found bad again, and a new file takes its place.
+            log.warning("block %s cannot be removed: %s", self.path(block), error)
+        except OSError as error:
+            log.warning("block %s cannot be removed: %s", self.path(block), error)
 
     def cached_bytes(self) -> int:
         """Return the bytes of the blocks that are there."""
@@ -169,6 +173,7 @@ class DiskCache:
 
     def __init__(self, root: Path, tree_hash: TreeHash, metrics: Metrics) -> None:
         self.folder = root / _FORMAT
+        self.memory = Memory()
         self._temporary = self.folder / "temporary"
         self._tree_hash = tree_hash
         self._metrics = metrics
@@ -191,7 +196,9 @@ class DiskCache:
         if store is not None:
             return store
         folder = self.folder / output.key[:2] / output.key[2:]
-        made = OutputStore(folder, self._temporary, output.layout, self._tree_hash, self._metrics)
+        made = OutputStore(
+            folder, self._temporary, output.layout, self._tree_hash, self.memory, self._metrics
+        )
         with self._lock:
             return self._stores.setdefault(output.key, made)
 

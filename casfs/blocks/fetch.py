@@ -50,7 +50,7 @@ class Got:
         ahead: what was queued to be fetched ahead.
     """
 
-    blocks: dict[int, bytes]
+    blocks: dict[int, memoryview]
     missed: list[int]
     ahead: list[Ahead]
 
@@ -83,6 +83,7 @@ class Fetcher:
         self._saver = saver
         self._deadline = deadline
         self._metrics = metrics
+        self._memory = disk.memory
         self._flights = Flights(memory_size, saver.waiting)
         self._network = Pool("fetch", connections)
         self._disks = Pool("disk", _DISK_THREADS)
@@ -233,12 +234,14 @@ class Fetcher:
         """Return the blocks of a run; none when the body was, or will be, a pass over the whole."""
         tree_hash = self._service.tree_hash
         if not body.whole or len(run) == opened.output.layout.blocks:
-            return receive_run(opened.output, run, body, tree_hash)
+            return receive_run(opened.output, run, body, tree_hash, self._memory)
         if opened.adopt_or_begin_pass(run):
             return []
         land = partial(self._land_from_pass, opened)
         try:
-            receive_whole(opened.output, body, tree_hash, opened.store, deadline, land)
+            receive_whole(
+                opened.output, body, tree_hash, self._memory, opened.store, deadline, land
+            )
         finally:
             # The pass may have begun behind these runs, or broken off before them.
             for other in opened.end_pass():

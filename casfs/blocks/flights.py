@@ -30,7 +30,7 @@ Key = tuple[str, int]
 class _Flight:
     """A block under way; `wanted` when somebody waits for it, `task` brings it."""
 
-    landed: Future[bytes]
+    landed: Future[memoryview]
     wanted: bool
     task: Task | None = None
 
@@ -46,7 +46,7 @@ class Found:
         tasks: tasks that wait for their turn to bring others of them.
     """
 
-    here: dict[int, bytes]
+    here: dict[int, memoryview]
     flights: dict[int, _Flight]
     missing: list[int]
     tasks: set[Task]
@@ -60,12 +60,12 @@ class Flights:
         saving: returns a block that waits to be written to disk; takes no lock.
     """
 
-    def __init__(self, memory_size: int, saving: Callable[[Key], bytes | None]) -> None:
+    def __init__(self, memory_size: int, saving: Callable[[Key], memoryview | None]) -> None:
         self._saving = saving
         self._lock = threading.Lock()
         # First in, first out: what was fetched ahead must outlive what was read already, and
         # the kernel keeps what is read often.
-        self._memory: FIFOCache[Key, bytes] = FIFOCache(max(memory_size, BLOCK_SIZE), len)
+        self._memory: FIFOCache[Key, memoryview] = FIFOCache(max(memory_size, BLOCK_SIZE), len)
         self._flights: dict[Key, _Flight] = {}
         self._closed = False
 
@@ -118,7 +118,7 @@ class Flights:
         with self._lock:
             return [number for number in run if (output, number) in self._flights]
 
-    def land(self, output: str, blocks: Iterable[tuple[int, bytes]]) -> None:
+    def land(self, output: str, blocks: Iterable[tuple[int, memoryview]]) -> None:
         """Hand blocks to memory and to everybody who waits for them."""
         landed = []
         with self._lock:
@@ -168,7 +168,7 @@ class Flights:
         for flight in flights:
             flight.landed.set_exception(_closed())
 
-    def _present(self, key: Key) -> bytes | None:
+    def _present(self, key: Key) -> memoryview | None:
         data = self._memory.get(key)
         return data if data is not None else self._saving(key)
 
@@ -179,7 +179,7 @@ class Flights:
         return flight
 
 
-def wait(found: Found, deadline: Deadline, what: object) -> dict[int, bytes]:
+def wait(found: Found, deadline: Deadline, what: object) -> dict[int, memoryview]:
     """Return all blocks that were looked up, once they have landed.
 
     Raises:

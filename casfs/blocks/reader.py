@@ -26,8 +26,10 @@ class Reader:
         self._ahead: list[Ahead] = []
         self._closed = False
 
-    def pread(self, size: int, offset: int) -> bytes:
+    def pread(self, size: int, offset: int) -> bytes | memoryview:
         """Return `size` bytes from `offset`, fewer only at the end of the output.
+
+        Within one block they are a view of it, without a copy, which is not to be written to.
 
         Raises:
             CasfsError: as `Fetcher.get`.
@@ -43,7 +45,7 @@ class Reader:
         first = offset - run.start * BLOCK_SIZE
         if len(run) == 1:
             return got.blocks[run.start][first : first + end - offset]
-        parts = [memoryview(got.blocks[number]) for number in run]
+        parts = [got.blocks[number] for number in run]
         parts[0] = parts[0][first:]
         parts[-1] = parts[-1][: end - (run.stop - 1) * BLOCK_SIZE]
         return b"".join(parts)

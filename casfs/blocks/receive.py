@@ -6,6 +6,7 @@ from pathlib import Path
 
 from casfs.blocks.cache import OutputStore
 from casfs.blocks.leaves import Trust
+from casfs.blocks.memory import Memory
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, MismatchError
 from casfs.service.base import Output
@@ -18,12 +19,14 @@ class Block:
     """A block that was received, and how sure we are of it."""
 
     number: int
-    data: bytes
+    data: memoryview
     leaf: bytes
     trust: Trust
 
 
-def receive_run(output: Output, run: range, body: Body, tree_hash: TreeHash) -> list[Block]:
+def receive_run(
+    output: Output, run: range, body: Body, tree_hash: TreeHash, memory: Memory
+) -> list[Block]:
     """Return the blocks of a run, read from a body that carries exactly these.
 
     Raises:
@@ -31,8 +34,8 @@ def receive_run(output: Output, run: range, body: Body, tree_hash: TreeHash) -> 
             output, that of the job.
         WrongAnswerError: the body is short.
     """
-    data = [body.read(output.layout.length(block)) for block in run]
-    leaves = [tree_hash.leaf(block) for block in data]
+    blocks = [_receive(output, number, body, tree_hash, memory) for number in run]
+    leaves = [leaf for _, leaf in blocks]
     expected = [body.tree_hash]
     if len(run) == output.layout.blocks:
         expected.append(output.tree_hash)
@@ -41,7 +44,17 @@ def receive_run(output: Output, run: range, body: Body, tree_hash: TreeHash) -> 
         if digest is not None:
             _compare(output, run, tree_hash.root(leaves), digest)
             trust = Trust.CHECKED
-    return [Block(*block, trust) for block in zip(run, data, leaves, strict=True)]
+    return [
+        Block(number, data, leaf, trust) for number, (data, leaf) in zip(run, blocks, strict=True)
+    ]
+
+
+def _receive(
+    output: Output, number: int, body: Body, tree_hash: TreeHash, memory: Memory
+) -> tuple[memoryview, bytes]:
+    data = memory.take(output.layout.length(number))
+    body.read_into(data)
+    return data, tree_hash.leaf(data)
 
 
 def _compare(output: Output, run: range, found: bytes, expected: bytes) -> None:
@@ -57,6 +70,7 @@ def receive_whole(
     output: Output,
     body: Body,
     tree_hash: TreeHash,
+    memory: Memory,
     store: OutputStore,
     deadline: Deadline,
     land: Callable[[Block], None],
@@ -74,8 +88,7 @@ def receive_whole(
     staged: list[tuple[int, bytes, Path]] = []
     try:
         for number in range(output.layout.blocks):
-            data = body.read(output.layout.length(number))
-            leaf = tree_hash.leaf(data)
+            data, leaf = _receive(output, number, body, tree_hash, memory)
             if body.tree_hash is None:
                 land(Block(number, data, leaf, Trust.UNCHECKED))
             else:
@@ -87,7 +100,7 @@ def receive_whole(
         _compare(output, range(output.layout.blocks), root, body.tree_hash)
         while staged:
             number, leaf, path = staged.pop(0)
-            data = path.read_bytes()
+            data = memoryview(path.read_bytes())
             path.unlink()
             # The disk is not trusted with what the hash has vouched for.
             _compare(output, range(number, number + 1), tree_hash.leaf(data), leaf)
@@ -97,7 +110,7 @@ def receive_whole(
             path.unlink(missing_ok=True)
 
 
-def _stage(store: OutputStore, data: bytes, output: Output) -> Path:
+def _stage(store: OutputStore, data: memoryview, output: Output) -> Path:
     try:
         return store.stage(data)
     except OSError as error:

@@ -29,17 +29,17 @@ class Saver:
         self._evictor = evictor
         self._metrics = metrics
         self._changed = threading.Condition(threading.Lock())
-        self._queue: dict[tuple[str, int], tuple[OutputStore, bytes]] = {}
+        self._queue: dict[tuple[str, int], tuple[OutputStore, memoryview]] = {}
         self._slow = False
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def waiting(self, key: tuple[str, int]) -> bytes | None:
+    def waiting(self, key: tuple[str, int]) -> memoryview | None:
         """Return a block that is not written yet."""
         waiting = self._queue.get(key)
         return waiting[1] if waiting else None
 
-    def save(self, store: OutputStore, key: str, blocks: Iterable[tuple[int, bytes]]) -> None:
+    def save(self, store: OutputStore, key: str, blocks: Iterable[tuple[int, memoryview]]) -> None:
         """Queue blocks of an output; drop them when the disk is slow or the saver is closed."""
         with self._changed:
             for block, data in blocks:

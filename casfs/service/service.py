@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from typing import Any, TypeVar
 
 import requests
@@ -30,14 +31,14 @@ class Body:
         stop: offset in the output behind its last byte.
         whole: the service answered with the whole output, whatever was asked.
         tree_hash: digest of exactly these bytes, if the service sent one.
-        read: returns that many bytes.
+        read_into: fills memory with the next bytes.
     """
 
     first: int
     stop: int
     whole: bool
     tree_hash: bytes | None
-    read: Callable[[int], bytes]
+    read_into: Callable[[memoryview], None]
 
 
 class Service:
@@ -147,28 +148,27 @@ class Service:
                 stop=stop,
                 whole=answer.status_code != requests.codes.partial_content,
                 tree_hash=self._tree_hash(answer),
-                read=self._reader(answer),
+                read_into=self._reader(answer),
             )
             result = consume(body)
-            # Without an announced length, only the end of the body tells that it was not longer.
-            if _content_length(answer) is None and answer.raw.read(1, decode_content=False):
-                raise WrongAnswerError(f"GET {answer.url}: the body is longer than the range")
+            _finish(answer)
             return result
 
         headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"}
         return self._output(output.vault, output.job_id, headers, check, deadline)
 
-    def _reader(self, answer: requests.Response) -> Callable[[int], bytes]:
-        def read(size: int) -> bytes:
-            data: bytes = answer.raw.read(size, decode_content=False)
-            self._metrics.received_bytes.inc(len(data))
-            if len(data) != size:
-                raise WrongAnswerError(
-                    f"GET {answer.url}: the body ended {size - len(data)} bytes early"
-                )
-            return data
+    def _reader(self, answer: requests.Response) -> Callable[[memoryview], None]:
+        source = _source(answer)
 
-        return read
+        def read_into(memory: memoryview) -> None:
+            size = source.readinto(memory)
+            self._metrics.received_bytes.inc(size)
+            if size != len(memory):
+                raise WrongAnswerError(
+                    f"GET {answer.url}: the body ended {len(memory) - size} bytes early"
+                )
+
+        return read_into
 
     def _tree_hash(self, answer: requests.Response) -> bytes | None:
         text = answer.headers.get(self._dialect.tree_hash_header)
@@ -250,6 +250,29 @@ def _content_range(answer: requests.Response) -> tuple[int, int, int | None]:
     if match is None:
         raise WrongAnswerError(f"GET {answer.url}: 206 with Content-Range {text!r}")
     return int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])
+
+
+def _source(answer: requests.Response) -> HTTPResponse:
+    """Return the answer of the standard library below those of requests and urllib3.
+
+    It fills memory of ours, where the others hand out copies; requests uses it in the same way.
+    """
+    source = answer.raw._original_response
+    if not isinstance(source, HTTPResponse):
+        raise WrongAnswerError(f"GET {answer.url}: the answer has no body to read")
+    return source
+
+
+def _finish(answer: requests.Response) -> None:
+    """Check that a body has ended, and give its connection back for the next request.
+
+    Raises:
+        WrongAnswerError: it goes on, which only a body without an announced length can.
+    """
+    source = _source(answer)
+    if not source.isclosed() and source.readinto(bytearray(1)):
+        raise WrongAnswerError(f"GET {answer.url}: the body is longer than the range")
+    answer.raw.release_conn()
 
 
 def _answered_span(answer: requests.Response, asked: tuple[int, int], size: int) -> tuple[int, int]:

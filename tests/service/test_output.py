@@ -34,7 +34,9 @@ SPAN = (MIB, 2 * MIB)
 
 
 def whole_body(body: Body) -> tuple[Body, bytes]:
-    return body, body.read(body.stop - body.first)
+    data = bytearray(body.stop - body.first)
+    body.read_into(memoryview(data))
+    return body, bytes(data)
 
 
 def read(archive, attempts=2, span=SPAN, consume=whole_body, data=DATA):

@@ -133,10 +133,14 @@ class Operations(fuse.Operations):  # type: ignore[misc]
         info.direct_io = path.startswith(f"/{CONTROL}/")
         return 0
 
-    def read(self, path: str | None, size: int, offset: int, info: Any) -> bytes:
+    def read(self, path: str | None, size: int, offset: int, info: Any) -> Any:
         """Return bytes of an open file."""
         del path
-        return self._files[info.fh][0].pread(size, offset)
+        data = self._files[info.fh][0].pread(size, offset)
+        if isinstance(data, bytes) or not data:
+            return bytes(data)
+        # The binding copies from bytes, or straight from memory that is dressed as an array.
+        return (ctypes.c_char * len(data)).from_buffer(data)
 
     def release(self, path: str | None, info: Any) -> int:
         """Close a file."""
