@@ -74,8 +74,10 @@ class OpenOutput:
         # A leaf may have rotted in its file. Where the block does not vouch for it, it is to come
         # again; while no block is unchecked, nothing wrong was handed on.
         doubtful = [number for number in leaves.inherited() if self.store.read(number) is None]
+        changed = leaves.root() != found
         leaves.forget(doubtful)
-        if doubtful and leaves.least_known_trust() >= Trust.CHECKED:
+        # Who changed a leaf in the meantime checks the whole after us.
+        if changed or (doubtful and leaves.least_known_trust() >= Trust.CHECKED):
             return None
         message = (
             f"the {self.output} as a whole has tree hash {found.hex() if found else 'unknown'}, "
