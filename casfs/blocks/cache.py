@@ -143,14 +143,11 @@ class OutputStore:
             self.leaves.put(block, leaf, trust)
 
     def remove(self, block: int) -> None:
-        """Remove a block's file, if it is there; one that cannot be removed is in nobody's way."""
+        """Remove a block's file, if it is there and can be removed."""
         try:
-            try:
             self.path(block).unlink(missing_ok=True)
         except OSError as error:
             # What cannot be removed is found bad again, and a new file takes its place.
-            log.warning("block %s cannot be removed: %s", self.path(block), error)
-        except OSError as error:
             log.warning("block %s cannot be removed: %s", self.path(block), error)
 
     def cached_bytes(self) -> int:
