@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import SESSION, Mount, marked_processes, mounted, mountpoints
+from tests.mount.mounting import Mount, mounted, mountpoints
+from tests.mount.processes import SESSION, marked_processes
 from tests.mount.serving import MIB, Served, served
 
 SIZES = {"small": 3, "odd": 3 * MIB + 17, "folder/whole": 9 * MIB}

@@ -8,37 +8,30 @@ which ends every wait in the kernel.
 import contextlib
 import json
 import os
-import pickle
-import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
-import traceback
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.emulator.running import KEYS
+from tests.mount.processes import (
+    MARK,
+    SECONDS,
+    SESSION,
+    Begun,
+    HungError,
+    end_processes,
+    marked_processes,
+    wait_until,
+)
 
 T = TypeVar("T")
-
 CASFS = str(Path(sys.executable).with_name("casfs"))
-SECONDS = 60.0
-"""Whatever takes longer has hung."""
-
-_MARK = "CASFS_TEST_MOUNT"
-"""Names in the environment of a mount's process which test's it is, since it leaves its parent."""
-
-SESSION = uuid.uuid4().hex
-"""Begins the mark of every mount of this run."""
-
-
-class HungError(AssertionError):
-    """Something that touches a mount did not end."""
 
 
 class Mount:
@@ -78,7 +71,7 @@ class Mount:
                 "HOME": str(home),
                 "XDG_CACHE_HOME": str(self.cache),
                 "CASFS_ENDPOINT": endpoint,
-                _MARK: self._mark,
+                MARK: self._mark,
                 **KEYS,
                 **{name: str(value) for name, value in (environment or {}).items()},
             }
@@ -188,38 +181,9 @@ class Mount:
         """Return what a function returns, or raise what it raises, in a process of its own."""
         return self.begin(function, *arguments)(seconds)
 
-    def begin(self, function: Callable[..., T], *arguments: Any) -> Callable[..., T]:
-        """Start a function in a process of its own; the result waits for it, then is as `ask`."""
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            _answer(function, arguments, writing)
-        os.close(writing)
-
-        def finish(seconds: float = SECONDS) -> T:
-            data, end = b"", time.monotonic() + seconds
-            with open(reading, "rb", buffering=0) as pipe:
-                while True:
-                    left = max(0.0, end - time.monotonic())
-                    if not select.select([pipe], [], [], left)[0]:
-                        self._free(child)
-                        os.waitpid(child, 0)
-                        raise HungError(
-                            f"{function.__name__}{arguments} did not end in {seconds:g} s; "
-                            f"log:\n{self.log}"
-                        )
-                    piece = pipe.read(1 << 20)
-                    if not piece:
-                        break
-                    data += piece
-            os.waitpid(child, 0)
-            failed, result = pickle.loads(data)
-            if failed:
-                raise result
-            value: T = result
-            return value
-
-        return finish
+    def begin(self, function: Callable[..., T], *arguments: Any) -> "Begun[T]":
+        """Start a function in a process of its own; calling the result is as `ask`."""
+        return Begun(function, arguments, self._free)
 
     def _free(self, waiting: int) -> None:
         """End whoever waits for the mount: killing the mount ends waits that ignore signals."""
@@ -247,22 +211,6 @@ class Mount:
         return self.path("vaults", vault, "jobs", job, file)
 
 
-def _answer(function: Callable[..., object], arguments: Sequence[object], pipe: int) -> None:
-    """Be the child: send the result, or the error, and end without any clean-up of the parent's."""
-    try:
-        try:
-            answer = pickle.dumps((False, function(*arguments)))
-        except OSError as error:
-            answer = pickle.dumps((True, OSError(error.errno, error.strerror)))
-        except BaseException:  # noqa: BLE001 - the parent raises it
-            answer = pickle.dumps((True, AssertionError(traceback.format_exc())))
-        view = memoryview(answer)
-        while view:
-            view = view[os.write(pipe, view) :]
-    finally:
-        os._exit(0)
-
-
 @contextlib.contextmanager
 def mounted(
     home: Path,
@@ -281,35 +229,10 @@ def mounted(
         mount.remove()
 
 
-# the machine
-
-
 def mountpoints() -> list[str]:
     """Where something is mounted."""
     lines = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
     return [line.split(" ")[4] for line in lines]
-
-
-def marked_processes(mark: str) -> list[int]:
-    """The processes in whose environment a mark stands; a zombie has none any more."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            with contextlib.suppress(OSError):
-                if f"{_MARK}={mark}".encode() in (folder / "environ").read_bytes():
-                    found.append(int(folder.name))
-    return found
-
-
-def end_processes(which: Callable[[], list[int]], grace: float = 0.0) -> None:
-    """Wait that long for processes to end, then kill them, and wait until they are gone."""
-    end = time.monotonic() + grace
-    while time.monotonic() < end and which():
-        time.sleep(0.02)
-    for pid in which():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not which(), "killed processes to be gone")
 
 
 def fusermount(option: str, mountpoint: Path) -> "subprocess.CompletedProcess[bytes]":
@@ -318,11 +241,3 @@ def fusermount(option: str, mountpoint: Path) -> "subprocess.CompletedProcess[by
     return subprocess.run(
         [program, option, "--", mountpoint], check=False, capture_output=True, timeout=SECONDS
     )
-
-
-def wait_until(true: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
-    """Poll for something that tells no one when it happens."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
-        time.sleep(0.02)

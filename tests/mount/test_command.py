@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.running import running_emulator
-from tests.mount.mounting import CASFS, SECONDS, Mount, mounted, wait_until
+from tests.mount.mounting import CASFS, Mount, mounted
+from tests.mount.processes import SECONDS, wait_until
 from tests.mount.serving import MIB, VAULT, Served, served
 
 ENDING = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]

@@ -13,6 +13,7 @@ import pytest
 
 from tests.emulator.running import running_emulator
 from tests.mount.mounting import Mount, mounted
+from tests.mount.processes import freeze
 from tests.mount.serving import MIB, VAULT, Served, served
 
 ONE = {"file": 9 * MIB}
@@ -168,7 +169,7 @@ def test_a_service_that_does_not_answer(
             if gone:
                 service.emulator.stop()
             else:
-                os.kill(service.emulator.pid, signal.SIGSTOP)
+                freeze(service.emulator.pid)
             try:
                 assert mount.errno(read_at, path, 4096, MIB) == expected
                 # What was listed before is listed as it was.

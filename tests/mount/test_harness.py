@@ -2,19 +2,19 @@
 
 import contextlib
 import os
-import signal
 from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import HungError, Mount, fusermount, marked_processes, mounted
+from tests.mount.mounting import Mount, fusermount, mounted
+from tests.mount.processes import HungError, freeze, marked_processes
 from tests.mount.serving import Served
 
 
 def test_a_mount_that_hangs_is_ended_and_removed(service: Served, home: Path) -> None:
     with mounted(home, service.url) as mount:
         pid = mount.pid
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
         with pytest.raises(HungError):
             mount.ask(os.listdir, mount.mountpoint, seconds=0.5)
         assert marked_processes(mount._mark) == []
@@ -24,7 +24,7 @@ def test_a_mount_that_hangs_is_ended_and_removed(service: Served, home: Path) ->
 
 def test_a_program_that_hangs_on_a_mount_is_ended(service: Served, home: Path) -> None:
     with mounted(home, service.url) as mount:
-        os.kill(mount.pid, signal.SIGSTOP)
+        freeze(mount.pid)
         with pytest.raises(HungError):
             mount.run("find", mount.mountpoint, seconds=0.5)
     assert not mount.is_mounted()
@@ -33,7 +33,7 @@ def test_a_program_that_hangs_on_a_mount_is_ended(service: Served, home: Path) -
 
 def test_a_stopped_mount_that_nobody_touched_is_removed(service: Served, home: Path) -> None:
     with mounted(home, service.url) as mount:
-        os.kill(mount.pid, signal.SIGSTOP)
+        freeze(mount.pid)
     assert not mount.is_mounted()
     assert mount.processes() == []
 

@@ -1,0 +1,136 @@
+"""Killed mounts, lost services, remounts: what was read stays read, and nothing hangs."""
+
+import errno
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.mount.mounting import CASFS, Mount, mounted
+from tests.mount.processes import freeze, wait_until
+from tests.mount.serving import MIB, Served, served
+
+LONG = 3600
+
+
+def cached_blocks(mount: Mount) -> set[int]:
+    """The blocks of the one output that was read which are on disk, and whole."""
+    files = mount.cache.rglob("blocks-1/*/*/[0-9]*/*")
+    return {int(file.name) for file in files if file.stat().st_size == MIB}
+
+
+def test_killed_in_the_middle_of_a_copy(tmp_path: Path, home: Path) -> None:
+    """At some 32 MiB/s, so that there is a middle."""
+    with (
+        served(tmp_path, {"file": 48 * MIB}, "--rate", str(4 * MIB)) as service,
+        mounted(home, service.url) as mount,
+    ):
+        source, copy = mount.path(*service.output("file")), home / "copy"
+        copying = mount.begin(mount.run, "cp", "--", source, copy)
+        wait_until(lambda: len(cached_blocks(mount)) >= 12, "some blocks to be on disk")
+        mount.kill()
+        assert copying().returncode != 0
+        kept, asked = cached_blocks(mount), len(service.emulator.entries())
+        assert len(kept) < 48, "the copy was over before the kill"
+        assert "died" in mount.start().stderr
+        mount.umount()
+        assert mount.start().returncode == 0
+        mount.good("cp", "--", source, copy)
+        assert copy.read_bytes() == service.files["file"]
+        again = [block for _, block in service.blocks(asked)]
+        assert sorted(again) == sorted(set(range(48)) - kept)
+        assert mount.status()["counters"]["rotten_blocks"] == 0
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+@pytest.mark.parametrize("ttl", [0, LONG])
+def test_a_remount_asks_for_no_output(tmp_path: Path, home: Path, running: bool, ttl: int) -> None:
+    sizes = {"file": 9 * MIB + 3, "other": 5}
+    with served(tmp_path, sizes) as service:
+        with mounted(home, service.url, CASFS_LISTING_TTL=ttl) as mount:
+            before = mount.good("find", mount.path("vaults"), "-printf", "%P %s %T@ %i\n")
+            for name, data in service.files.items():
+                assert mount.read(*service.output(name)) == data
+        asked = len(service.emulator.outputs())
+        if not running:
+            service.emulator.stop()
+        settings = {"CASFS_LISTING_TTL": ttl, "CASFS_ATTEMPTS": 1}
+        with mounted(home, service.url, **settings) as mount:  # type: ignore[arg-type]
+            after = mount.good("find", mount.path("vaults"), "-printf", "%P %s %T@ %i\n")
+            assert after == before
+            for name, data in service.files.items():
+                assert mount.read(*service.output(name)) == data
+        assert len(service.emulator.outputs()) == asked
+
+
+@pytest.mark.parametrize("hanging", [False, True], ids=["stopped", "hanging"])
+def test_a_lost_service_does_not_keep_a_mount(tmp_path: Path, home: Path, hanging: bool) -> None:
+    with (
+        served(tmp_path, dict.fromkeys(map(str, range(16)), MIB)) as service,
+        mounted(home, service.url, CASFS_DEADLINE=LONG, CASFS_ATTEMPTS=1000) as mount,
+    ):
+        paths = [mount.path(*service.output(name)) for name in service.files]
+        mount.ask(os.stat, paths[0])
+        if hanging:
+            freeze(service.emulator.pid)
+        else:
+            service.emulator.stop()
+        try:
+            waiting = [mount.begin(Path.read_bytes, path) for path in paths]
+            for reader in waiting:
+                wait_until(reader.waits, "a reader to wait")
+            # The rest answers at once all the same, and so does taking it away.
+            assert mount.list() == [".casfs", "vaults"]
+            assert mount.stat(*service.output("0")).st_size == MIB
+            assert mount.status()["pid"] == mount.pid
+            mount.good("df", mount.mountpoint, seconds=20)
+            begun = time.monotonic()
+            mount.umount("--lazy")
+            assert time.monotonic() - begun < 10
+            assert not mount.is_mounted()
+            os.kill(mount.pid, signal.SIGTERM)
+            wait_until(lambda: not mount.processes(), "the mount to end", seconds=20)
+            for reader in waiting:
+                with pytest.raises(OSError):  # noqa: PT011 - EIO or ECONNABORTED
+                    reader()
+        finally:
+            if hanging:
+                os.kill(service.emulator.pid, signal.SIGCONT)
+
+
+def test_umount_of_an_idle_mount_whose_service_hangs(tmp_path: Path, home: Path) -> None:
+    with served(tmp_path, {"file": 24 * MIB}) as service, mounted(home, service.url) as mount:
+        # Reading ahead has GETs under way when the service stops to answer.
+        mount.good("head", "-c", str(3 * MIB), mount.path(*service.output("file")))
+        freeze(service.emulator.pid)
+        try:
+            done = mount.run(CASFS, "umount", mount.mountpoint, seconds=20)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert mount.processes() == []
+        finally:
+            os.kill(service.emulator.pid, signal.SIGCONT)
+
+
+def test_a_service_that_comes_back(tmp_path: Path, home: Path) -> None:
+    with served(tmp_path, {"file": 9 * MIB}) as service:
+        settings = {"CASFS_ATTEMPTS": 2, "CASFS_READ_TIMEOUT": 0.3}
+        with mounted(home, service.url, **settings) as mount:  # type: ignore[arg-type]
+            path = mount.path(*service.output("file"))
+            mount.stat(*service.output("file"))
+            freeze(service.emulator.pid)
+            try:
+                assert mount.errno(Path.read_bytes, path) == errno.EIO
+            finally:
+                os.kill(service.emulator.pid, signal.SIGCONT)
+            assert mount.read(*service.output("file")) == service.files["file"]
+
+
+def test_a_catalogue_that_is_damaged_is_begun_anew(service: Served, home: Path) -> None:
+    with mounted(home, service.url) as mount:
+        assert mount.read(*service.output("odd")) == service.files["odd"]
+    (catalogue,) = home.rglob("*.sqlite")
+    catalogue.write_bytes(b"no database at all" * 1000)
+    with mounted(home, service.url) as mount:
+        assert mount.read(*service.output("odd")) == service.files["odd"]
