@@ -3,6 +3,7 @@
 import heapq
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ class Evictor:
     """Counts what one process writes to a cache, and makes room when it is too much.
 
     The folder is looked through only when the count says so; that look sees what other processes
-    wrote, too. One thread uses an evictor.
+    wrote, too. Lock order: the evictor's one lock is taken alone, and held while evicting.
 
     Args:
         folder: folder of all outputs.
@@ -30,16 +31,18 @@ class Evictor:
         self._folder = folder
         self._limit = limit
         self._metrics = metrics
+        self._lock = threading.Lock()
         self._total: int | None = None
 
     def added(self, size: int) -> None:
         """Note that `size` bytes were written; evict if the cache is now too large."""
-        if self._total is None:
-            self._total = sum(entry.stat().st_size for entry in _blocks(self._folder))
-        else:
-            self._total += size
-        if self._total > self._limit:
-            self._evict()
+        with self._lock:
+            if self._total is None:
+                self._total = sum(size for _, size, _ in self._ages())
+            else:
+                self._total += size
+            if self._total > self._limit:
+                self._evict()
 
     def _evict(self) -> None:
         count = total = 0

@@ -1,7 +1,9 @@
 """Brings blocks: from memory, from disk, from the service."""
 
 import logging
+import threading
 import time
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -87,14 +89,27 @@ class Fetcher:
         self._flights = Flights(memory_size, saver.waiting)
         self._network = Pool("fetch", connections)
         self._disks = Pool("disk", _DISK_THREADS)
+        self._opening = threading.Lock()
+        self._opened: weakref.WeakValueDictionary[tuple[str, str, str], OpenOutput] = (
+            weakref.WeakValueDictionary()
+        )
         self._seconds_per_block = 0.0
         self._memory_blocks = memory_size // BLOCK_SIZE
         self.streams: set[object] = set()
         """The readers that read in order; adding and discarding are atomic."""
 
     def open(self, output: Output) -> OpenOutput:
-        """Return an output to read from."""
-        return OpenOutput(output, self._disk.store(output))
+        """Return an output to read from, one for all who read it.
+
+        They share a pass over it, and one's refusal is everybody's. Another job may bring the same
+        blocks, but is asked by itself.
+        """
+        key = (output.key, output.vault, output.job_id)
+        with self._opening:
+            opened = self._opened.get(key)
+            if opened is None:
+                opened = self._opened[key] = OpenOutput(output, self._disk.store(output))
+            return opened
 
     def close(self) -> None:
         """End every wait with an error, and write what is still to be written."""
@@ -256,6 +271,7 @@ class Fetcher:
         # On disk first, here and now: what a pass drops costs another pass.
         try:
             opened.store.write(block.number, block.data)
+            self._saver.kept(len(block.data))
         except OSError as error:
             self._metrics.unsaved_blocks.inc()
             log.warning("block %d of the %s was not kept: %s", block.number, opened.output, error)

@@ -52,6 +52,10 @@ class Saver:
                 self._thread.start()
             self._changed.notify_all()
 
+    def kept(self, size: int) -> None:
+        """Note that somebody else wrote a block of `size` bytes to the disk cache."""
+        self._evictor.added(size)
+
     def wait_for_room(self) -> None:
         """Wait a moment while the queue is too long; then the disk counts as slow."""
         with self._changed:

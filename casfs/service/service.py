@@ -143,15 +143,26 @@ class Service:
 
         def check(answer: requests.Response) -> T:
             first, stop = _answered_span(answer, span, output.layout.size)
+            read_into, begun = self._reader(answer), False
+
+            def read(memory: memoryview) -> None:
+                nonlocal begun
+                begun = True
+                read_into(memory)
+
             body = Body(
                 first=first,
                 stop=stop,
                 whole=answer.status_code != requests.codes.partial_content,
                 tree_hash=self._tree_hash(answer),
-                read_into=self._reader(answer),
+                read_into=read,
             )
             result = consume(body)
-            _finish(answer)
+            if begun:
+                _finish(answer)
+            else:
+                # Nobody wanted the body, and a connection with an unread one is of no more use.
+                answer.close()
             return result
 
         headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"}

@@ -7,7 +7,7 @@ import pytest
 from tests.support.leftovers import no_leftover_threads
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _no_leftovers() -> Iterator[None]:
     with no_leftover_threads():
         yield

@@ -100,5 +100,8 @@ def test_an_answer_that_is_cut_is_asked_again(tls):
 def test_a_server_without_tls_is_a_broken_connection():
     with serving(in_turn(GOOD)) as server:
         url = server.url.replace("http:", "https:")
-        with transport_to(url, attempts=2) as transport, pytest.raises(TransientError):
+        with (
+            transport_to(url, attempts=2, connect_timeout=0.5) as transport,
+            pytest.raises(TransientError),
+        ):
             transport.get("Ask", "/x", json_body, Deadline(60))
