@@ -250,7 +250,9 @@ class Fetcher:
         tree_hash = self._service.tree_hash
         if not body.whole or len(run) == opened.output.layout.blocks:
             return receive_run(opened.output, run, body, tree_hash, self._memory)
-        if opened.adopt_or_begin_pass(run):
+        # An answer may come so late that a pass has brought these blocks already.
+        wanted = self._flights.under_way(opened.key, run)
+        if not wanted or opened.adopt_or_begin_pass(run):
             return []
         land = partial(self._land_from_pass, opened)
         try:

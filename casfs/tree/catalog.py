@@ -6,7 +6,7 @@
 
 A listing arrives page by page, each in a transaction of its own, under a new generation; it counts
 from the moment its row in `listings` names that generation. Rows of older generations are what the
-service no longer lists.
+service no longer lists. A listing that broke off leaves rows of a generation that no other uses.
 """
 
 import collections
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from casfs.errors import ConfigError
+from casfs.errors import CasfsError, ConfigError
 from casfs.service.base import Job, Vault
 
 log = logging.getLogger(__name__)
@@ -87,15 +87,19 @@ class Catalog:
 
     def list_vaults(self, vaults: Iterable[Vault], now: float) -> None:
         """Take over a listing of all vaults, at `now` (Unix time)."""
-        generation = self._generation(_VAULTS) + 1
+        begun = self._rows("SELECT ifnull(max(generation), 0) FROM vaults")[0][0]
+        generation = max(self._generation(_VAULTS), begun) + 1
         rows = ((vault.name, vault.raw, generation) for vault in vaults)
-        self._insert("INSERT OR REPLACE INTO vaults VALUES (?, ?, ?)", rows)
+        self._insert(_PUT_VAULT, rows)
         self._finish(_VAULTS, generation, now)
 
     def list_jobs(self, vault: str, jobs: Iterable[Job], now: float) -> None:
         """Take over a listing of all jobs of a vault, at `now` (Unix time)."""
         scope = f"{_VAULTS}/{vault}"
-        generation = self._generation(scope) + 1
+        begun = self._rows("SELECT ifnull(max(generation), 0) FROM jobs WHERE vault = ?", vault)[0][
+            0
+        ]
+        generation = max(self._generation(scope), begun) + 1
         rows = ((vault, job.id, job.raw, generation) for job in jobs)
         self._insert(_PUT_JOB, rows)
         self._finish(scope, generation, now)
@@ -103,7 +107,7 @@ class Catalog:
     def put_vault(self, vault: Vault) -> None:
         """Take over the description of one vault."""
         row = (vault.name, vault.raw, self._generation(_VAULTS))
-        self._insert("INSERT OR REPLACE INTO vaults VALUES (?, ?, ?)", [row])
+        self._insert(_PUT_VAULT, [row])
 
     def put_job(self, job: Job) -> None:
         """Take over the description of one job."""
@@ -192,7 +196,22 @@ class Catalog:
 
     @contextlib.contextmanager
     def _borrow(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection; what is done with it is one transaction."""
+        """Lend a connection; what is done with it is one transaction.
+
+        Raises:
+            CasfsError: the file cannot be read or written.
+        """
+        try:
+            with self._connection() as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise CasfsError(
+                f"the catalogue {self._path} failed ({error}); make room in the cache folder, "
+                "or remove the file to begin it anew"
+            ) from error
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
         try:
             connection = self._connections.pop()
         except IndexError:
@@ -207,7 +226,7 @@ class Catalog:
         self._connections.append(connection)
 
     def _prepare(self) -> None:
-        with self._borrow() as connection:
+        with self._connection() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version not in (0, _VERSION):
@@ -216,6 +235,9 @@ class Catalog:
             connection.execute(f"PRAGMA user_version = {_VERSION}")
 
 
+# A description of one may come while all are being listed: it must not go back behind that.
+_PUT_VAULT = """INSERT INTO vaults VALUES (?, ?, ?) ON CONFLICT DO UPDATE
+    SET description = excluded.description, generation = max(generation, excluded.generation)"""
 _PUT_JOB = """INSERT INTO jobs (vault, id, description, generation) VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE
-    SET description = excluded.description, generation = excluded.generation"""
+    SET description = excluded.description, generation = max(generation, excluded.generation)"""

@@ -1,8 +1,8 @@
 """Names of vaults and jobs as names of files, and back.
 
 What cannot stand in a file name is written as `%` and two hexadecimal digits a byte: `/`, NUL,
-control characters, bytes that are not UTF-8, all of `.` and `..`, and a `%` that would otherwise
-read as such an escape. Everything else stays, a leading `-` too.
+control characters, bytes that are not UTF-8, all of `.`, `..` and `%`, and a `%` that would
+otherwise read as such an escape. Everything else stays, a leading `-` too.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ def to_file_name(name: str) -> str:
     A name too long for a file is cut and ends in `~` and a hash of all of it; such a file name
     cannot be turned back.
     """
-    escaped = _escape(name) if name in ("", ".", "..") else _UNSAFE.sub(_escape_match, name)
+    escaped = _escape(name) if name in ("", ".", "..", "%") else _UNSAFE.sub(_escape_match, name)
     encoded = escaped.encode()
     if len(encoded) <= LONGEST:
         return escaped
@@ -32,6 +32,8 @@ def to_file_name(name: str) -> str:
 
 def from_file_name(file_name: str) -> str | None:
     """Return the name whose file name this is; None if there is none that was not cut."""
+    if file_name == "%":
+        return ""
     try:
         name = _ESCAPE.sub(_unescape_match, file_name)
     except UnicodeDecodeError:

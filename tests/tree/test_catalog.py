@@ -1,0 +1,259 @@
+"""What was known of an account outlives the process, whole listings at a time."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from casfs.credentials import Credentials
+from casfs.errors import CasfsError, ConfigError
+from casfs.service.cas import CasDialect
+from casfs.tree.catalog import Catalog
+
+DIALECT = CasDialect("-", Credentials("AKID", "secret"))
+
+
+def job(name, vault="v", **facts):
+    return DIALECT.job(vault, {"JobId": name, **facts})
+
+
+def vault(name, **facts):
+    return DIALECT.vault({"VaultName": name, **facts})
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "folder" / "catalog.sqlite"
+
+
+@pytest.fixture
+def catalog(path):
+    with closing(Catalog(path)) as made:
+        yield made
+
+
+def listed(catalog, name="v"):
+    return [job_id for job_id, _, is_listed in catalog.jobs(name) if is_listed]
+
+
+def unlisted(catalog, name="v"):
+    return [job_id for job_id, _, is_listed in catalog.jobs(name) if not is_listed]
+
+
+def test_nothing_is_known_at_first(catalog):
+    assert catalog.vaults() == []
+    assert catalog.vault("v") is None
+    assert list(catalog.jobs("v")) == []
+    assert catalog.job("v", "j") is None
+    assert catalog.vaults_listed_at() is None
+    assert catalog.jobs_listed_at("v") is None
+
+
+def test_it_is_all_there_after_a_restart(path):
+    with closing(Catalog(path)) as first:
+        first.list_vaults([vault("v", SizeInBytes=3)], 1000.5)
+        first.list_jobs("v", [job("b"), job("a", Tier="Bulk")], 2000.5)
+        first.put_size(job("a"), 77)
+    with closing(Catalog(path)) as later:
+        ((name, description, is_listed),) = later.vaults()
+        assert (name, is_listed) == ("v", True)
+        assert json.loads(description)["SizeInBytes"] == 3
+        assert later.vaults_listed_at() == 1000.5
+        assert later.jobs_listed_at("v") == 2000.5
+        assert listed(later) == ["a", "b"]
+        row = later.job("v", "a")
+        assert row is not None
+        assert (row.size, row.listed) == (77, True)
+        assert json.loads(row.description)["Tier"] == "Bulk"
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sets(st.text("abc", min_size=1, max_size=3)), min_size=1, max_size=5))
+def test_the_last_listing_says_what_is_listed(tmp_path_factory, listings):
+    with closing(Catalog(tmp_path_factory.mktemp("x") / "c.sqlite")) as catalog:
+        for number, names in enumerate(listings):
+            catalog.list_jobs("v", [job(name) for name in sorted(names)], float(number))
+        assert listed(catalog) == sorted(listings[-1])
+        assert unlisted(catalog) == sorted(set().union(*listings) - listings[-1])
+
+
+def test_pages_do_not_show(catalog):
+    names = [f"{number:05}" for number in range(2500)]
+    catalog.list_jobs("v", (job(name) for name in names), 1.0)
+    assert listed(catalog) == names
+
+
+def test_a_listing_that_breaks_off_takes_nothing_away(catalog):
+    catalog.list_jobs("v", [job("a"), job("b")], 1.0)
+
+    def broken():
+        yield from (job(f"{number:05}") for number in range(1500))
+        raise CasfsError("broken off")
+
+    with pytest.raises(CasfsError):
+        catalog.list_jobs("v", broken(), 2.0)
+    assert catalog.jobs_listed_at("v") == 1.0
+    assert {"a", "b"} <= set(listed(catalog))
+
+
+def test_what_a_listing_that_broke_off_brought_is_gone_with_the_next_one(catalog):
+    def broken():
+        yield from (job(f"{number:05}") for number in range(1500))
+        raise CasfsError("broken off")
+
+    with pytest.raises(CasfsError):
+        catalog.list_jobs("v", broken(), 2.0)
+    catalog.list_jobs("v", [job("a")], 3.0)
+    assert listed(catalog) == ["a"]
+
+
+def test_a_description_that_comes_during_a_listing_does_not_unlist_its_job(catalog):
+    """Somebody may look at one job while all are being listed."""
+
+    def jobs():
+        for number in range(1500):
+            if number == 1200:
+                catalog.put_job(job("00001", Tier="Bulk"))
+            yield job(f"{number:05}")
+
+    catalog.list_jobs("v", [job("00001")], 1.0)
+    catalog.list_jobs("v", jobs(), 2.0)
+    assert unlisted(catalog) == []
+
+
+def test_a_size_that_was_measured_outlives_new_descriptions(catalog):
+    catalog.put_job(job("a"))
+    catalog.put_size(job("a"), 5)
+    catalog.list_jobs("v", [job("a", Tier="Bulk")], 1.0)
+    row = catalog.job("v", "a")
+    assert row is not None
+    assert row.size == 5
+
+
+def test_vaults_have_jobs_of_their_own(catalog):
+    catalog.list_jobs("v", [job("a")], 1.0)
+    catalog.list_jobs("w", [job("a", vault="w"), job("b", vault="w")], 2.0)
+    catalog.remove_job("w", "a")
+    assert (listed(catalog, "v"), listed(catalog, "w")) == (["a"], ["b"])
+    catalog.remove_vault("w")
+    assert (listed(catalog, "v"), listed(catalog, "w")) == (["a"], [])
+    assert catalog.jobs_listed_at("w") is None
+
+
+GARBAGE = {
+    "no database": b"this is no database at all" * 500,
+    "rotten head": b"SQLite format 3\x00" + b"\xff" * 8000,
+    "cut": None,
+}
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_a_damaged_file_is_put_aside_and_begun_anew(path, kind):
+    with closing(Catalog(path)) as catalog:
+        catalog.list_jobs("v", [job(f"{n:04}", Padding="x" * 500) for n in range(400)], 1.0)
+    content = GARBAGE[kind]
+    path.write_bytes(path.read_bytes()[:5000] if content is None else content)
+    with closing(Catalog(path)) as catalog:
+        assert list(catalog.jobs("v")) == []
+        catalog.list_jobs("v", [job("a")], 2.0)
+        assert listed(catalog) == ["a"]
+    assert path.with_suffix(".damaged").exists()
+
+
+def test_damage_in_the_middle_is_an_error_that_names_the_file(path):
+    with closing(Catalog(path)) as catalog:
+        catalog.list_jobs("v", [job(f"{n:04}", Padding="x" * 500) for n in range(400)], 1.0)
+    content = bytearray(path.read_bytes())
+    content[3 * 4096 :] = b"\xa5" * len(content[3 * 4096 :])
+    path.write_bytes(content)
+    told = r"catalog\.sqlite failed.*remove the file"
+    with closing(Catalog(path)) as catalog, pytest.raises(CasfsError, match=told):
+        list(catalog.jobs("v"))
+
+
+def test_a_file_of_another_version_is_begun_anew(path):
+    Catalog(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA user_version = 99")
+    with closing(Catalog(path)) as catalog:
+        assert catalog.vaults() == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"catalogue .*--cache-dir"):
+        Catalog(tmp_path / "file" / "c.sqlite")
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from tests.tree.test_catalog import Catalog, job
+catalog = Catalog(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+for turn in range(20):
+    catalog.list_jobs("v", [job(f"{n:03}") for n in range(100)], float(turn))
+    catalog.put_job(job("extra" + sys.argv[2]))
+catalog.close()
+"""
+
+
+def test_two_processes_use_one_catalogue(path):
+    Catalog(path).close()
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in "ab"
+    ]
+    try:
+        for writer in writers:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n"
+        outs = []
+        for writer in writers:
+            assert writer.stdin is not None
+            writer.stdin.write("go\n")
+            writer.stdin.flush()
+        outs = [writer.communicate(timeout=60) for writer in writers]
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.wait()
+    assert [(writer.returncode, err) for writer, (_, err) in zip(writers, outs, strict=True)] == [
+        (0, ""),
+        (0, ""),
+    ]
+    with closing(Catalog(path)) as catalog:
+        assert {f"{n:03}" for n in range(100)} <= set(listed(catalog))
+
+
+def test_threads_use_one_catalogue(catalog):
+    errors = []
+
+    def work(name):
+        try:
+            for turn in range(20):
+                catalog.put_job(job(f"{name}{turn}"))
+                list(catalog.jobs("v"))
+        except Exception as error:  # noqa: BLE001 - shown below
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcdef"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len(list(catalog.jobs("v"))) == 120
