@@ -113,6 +113,15 @@ def test_umount_of_an_idle_mount_whose_service_hangs(tmp_path: Path, home: Path)
             os.kill(service.emulator.pid, signal.SIGCONT)
 
 
+def test_a_mount_that_hangs_can_be_taken_away(service: Served, home: Path) -> None:
+    with mounted(home, service.url) as mount:
+        freeze(mount.pid)
+        done = mount.run(CASFS, "umount", "--lazy", mount.mountpoint, seconds=20)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert not mount.is_mounted()
+        mount.kill()
+
+
 def test_a_service_that_comes_back(tmp_path: Path, home: Path) -> None:
     with served(tmp_path, {"file": 9 * MIB}) as service:
         settings = {"CASFS_ATTEMPTS": 2, "CASFS_READ_TIMEOUT": 0.3}

@@ -144,3 +144,17 @@ def test_direct_reads(service: Served, mount: Mount) -> None:
     shell = 'dd if="$0" iflag=direct bs=1M status=none | sha256sum'
     found = mount.good("sh", "-c", shell, path).split()[0]
     assert found == hashlib.sha256(service.files["folder/whole"]).hexdigest()
+
+
+def test_the_cache_keeps_its_size(tmp_path: Path, home: Path) -> None:
+    with served(tmp_path, {"file": 40 * MIB}) as service:
+        expected = hashlib.sha256(service.files["file"]).hexdigest()
+        options = ("--cache-size", "12MiB")
+        with mounted(home, service.url, *options, CASFS_MEMORY_SIZE="4M") as mount:
+            path = mount.path(*service.output("file"))
+            assert mount.ask(digest, path) == expected
+            mount.umount()
+            kept = sum(file.stat().st_size for file in mount.cache.rglob("blocks-1/*/*/0/*"))
+            assert 0 < kept <= 12 * MIB
+            assert mount.start(*options).returncode == 0
+            assert mount.ask(digest, path) == expected

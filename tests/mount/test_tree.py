@@ -1,5 +1,6 @@
 """What a user sees: the tree, sizes, times, inodes, states of jobs, and the mount's own files."""
 
+import errno
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tests.mount.mounting import Mount, mounted
+from tests.mount.processes import wait_until
 from tests.mount.serving import VAULT, Served, served
 
 
@@ -174,3 +176,20 @@ def test_many_jobs_are_all_listed(tmp_path: Path, home: Path) -> None:
             assert len(names) == 2501
             assert set(names) >= {f"made{number:05d}" for number in range(1, 2501)}
             assert mount.read(*folder, "made02500", "output") == service.files["file"]
+
+
+def test_a_vault_that_is_gone(tmp_path: Path, home: Path) -> None:
+    with (
+        served(tmp_path, {"file": 5}) as service,
+        mounted(home, service.url, CASFS_LISTING_TTL=0) as mount,
+    ):
+        service.emulator.create_vault("passing")
+        assert mount.list("vaults") == ["passing", VAULT]
+        assert mount.list("vaults", "passing") == ["jobs", "vault.json"]
+        assert mount.list("vaults", "passing", "jobs") == []
+        assert service.emulator.call("DELETE", "/passing").ok
+        assert mount.list("vaults") == [VAULT]
+        # The kernel remembers for a second what it has looked up.
+        gone = mount.path("vaults", "passing")
+        wait_until(lambda: mount.errno(os.stat, gone) == errno.ENOENT, "the vault to go")
+        assert mount.errno(os.listdir, gone / "jobs") == errno.ENOENT

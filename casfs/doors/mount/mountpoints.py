@@ -1,5 +1,6 @@
 """Mounts of this machine: which there are, whether one is in the way, and how to take one away."""
 
+import contextlib
 import errno
 import json
 import logging
@@ -120,12 +121,13 @@ def unmount(mountpoint: str, lazy: bool) -> None:
     mount = find(mountpoint)
     if mount is None or mount.file_system != FILE_SYSTEM:
         raise MountError(f"{mountpoint} is not a casfs mount; casfs status shows what is mounted")
-    try:
-        process = os.pidfd_open(status(mountpoint)["pid"])
-    except (MountError, ProcessLookupError):
-        process = None
+    process = None
+    # Taken away lazily, a mount is not waited for; it may be one that answers no more.
+    if not lazy:
+        with contextlib.suppress(MountError, ProcessLookupError):
+            process = os.pidfd_open(status(mountpoint)["pid"])
     _unmount_command(mountpoint, lazy)
-    if process is not None and not lazy:
+    if process is not None:
         waiting = select.poll()
         waiting.register(process, select.POLLIN)
         ended = waiting.poll(_COMMAND_SECONDS * 1000)
