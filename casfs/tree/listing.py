@@ -97,6 +97,8 @@ class Listing(Generic[T]):
             with self._lock:
                 self._loading = None
                 self._tried = time.monotonic()
+                if isinstance(error, NotFoundError):
+                    self._value = None
             loading.set_exception(error)
             if not isinstance(error, CasfsError):
                 raise
