@@ -71,7 +71,10 @@ def main() -> None:
     except CasfsError as error:
         click.echo(f"casfs: {error}", err=True)
         sys.exit(_FAILED)
-    except BrokenPipeError:
-        # Whoever read the output wants no more; Python must not try to write it at exit.
+    except OSError as error:
+        # Whoever read the output wants no more, or has no room for it.
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"casfs: {error}", err=True)
+        # Python must not try to write the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_FAILED)

@@ -1,0 +1,257 @@
+"""The real command against the emulator: what it prints, and how it ends."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.emulator.running import KEYS, SECRET, running_emulator
+from tests.support.archive import MIB, flipped, random_bytes
+
+COMMAND = str(Path(sys.executable).with_name("casfs"))
+DATA = random_bytes(3 * MIB + 17, seed=11)
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory):
+    with running_emulator(tmp_path_factory.mktemp("emulator")) as running:
+        for vault in ("v", "empty"):
+            running.create_vault(vault)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def job(emulator):
+    return emulator.retrieve("v", emulator.upload("v", DATA, "a [b]old name"))
+
+
+@pytest.fixture
+def casfs(emulator, tmp_path):
+    """Run the command with this environment; its output is bytes."""
+
+    def run(*arguments, stdout=subprocess.PIPE, **environment):
+        settings = {
+            "CASFS_ENDPOINT": emulator.url,
+            "CASFS_CACHE_DIR": str(tmp_path / "cache"),
+            "CASFS_CONFIG": str(tmp_path / "config.toml"),
+            "HOME": str(tmp_path),
+            **KEYS,
+        }
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        full = {k: v for k, v in {**kept, **settings, **environment}.items() if v is not None}
+        return subprocess.run(
+            [COMMAND, *arguments], env=full, stdout=stdout, stderr=subprocess.PIPE, timeout=60
+        )
+
+    return run
+
+
+def one_line(done):
+    """What it says about a failure: one line, and never the secret or a traceback."""
+    text = done.stderr.decode()
+    assert SECRET not in text
+    assert "Traceback" not in text
+    assert len(text.strip().splitlines()) == 1, text
+    assert text.startswith("casfs: ")
+    return text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        *[(name,) for name in ("vaults", "jobs", "cat", "status", "mount", "umount", "emulator")],
+    ],
+)
+def test_help_everywhere(casfs, arguments):
+    for flag in ("-h", "--help"):
+        done = casfs(*arguments, flag)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"Usage: casfs" in done.stdout
+
+
+def test_vaults(casfs, job):
+    done = casfs("vaults", "--json")
+    assert done.returncode == 0
+    assert [vault["VaultName"] for vault in json.loads(done.stdout)] == ["empty", "v"]
+    table = casfs("vaults").stdout.decode()
+    assert [line.split()[0] for line in table.splitlines() if line.strip()][2:] == ["empty", "v"]
+
+
+def test_jobs(casfs, emulator, job):
+    done = casfs("jobs", "v", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == emulator.jobs("v")
+    table = casfs("jobs", "v").stdout.decode()
+    (line,) = [line for line in table.splitlines() if job in line]
+    assert "succeeded" in line
+    assert "3.0 MiB" in line
+    assert json.loads(casfs("jobs", "empty", "--json").stdout) == []
+
+
+def test_cat_writes_exactly_the_output(casfs, job):
+    for _ in range(2):
+        done = casfs("cat", "v", job)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout == DATA
+
+
+def test_cat_takes_ids_that_begin_with_a_dash(casfs, emulator):
+    archive = emulator.upload("v", DATA[:1000])
+    for name in ("-Z" + "x" * 62, "--" + "x" * 62):
+        job = emulator.retrieve("v", archive)
+        emulator.sql("UPDATE jobs SET id = ? WHERE id = ?", name, job)
+        assert casfs("cat", "v", name).stdout == DATA[:1000]
+        assert casfs("cat", "--", "v", name).stdout == DATA[:1000]
+
+
+def test_cat_never_writes_a_wrong_byte(casfs, emulator):
+    archive = emulator.upload("v", DATA)
+    job = emulator.retrieve("v", archive)
+    file = emulator.archive_file(archive)
+    file.write_bytes(flipped(DATA, 2 * MIB + 5))
+    done = casfs("cat", "v", job, CASFS_ATTEMPTS="2")
+    assert done.returncode == 1
+    assert DATA.startswith(done.stdout)
+    assert len(done.stdout) <= 2 * MIB
+    assert "tree hash" in one_line(done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("jobs", "nope"), "nope"),
+        (("cat", "v", "nope"), "nope"),
+        (("cat", "nope", "x"), "nope"),
+    ],
+)
+def test_what_is_not_there_fails_with_1(casfs, arguments, told):
+    done = casfs(*arguments)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert told in one_line(done)
+
+
+def test_a_running_job_cannot_be_written(casfs, emulator, job):
+    running = emulator.retrieve("v", emulator.upload("v", DATA[:100]))
+    emulator.sql("UPDATE jobs SET completed = 9999999999 WHERE id = ?", running)
+    done = casfs("cat", "v", running)
+    assert (done.returncode, done.stdout) == (1, b"")
+    one_line(done)
+    emulator.finish(running)
+    assert casfs("cat", "v", running).stdout == DATA[:100]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nope",),
+        ("jobs",),
+        ("cat", "v"),
+        ("vaults", "--nope"),
+        ("vaults", "extra"),
+    ],
+)
+def test_wrong_usage_fails_with_2(casfs, arguments):
+    done = casfs(*arguments)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"Usage: casfs" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "told"),
+    [
+        (("vaults",), {"CASFS_SECRET_ACCESS_KEY": None}, "CASFS_SECRET_ACCESS_KEY"),
+        (("vaults",), {"CASFS_ENDPOINT": None}, "--endpoint"),
+        (("vaults", "--connections", "x"), {}, "connections"),
+        (("vaults", "--cache-size", "x"), {}, "cache_size"),
+        (("vaults", "--dialect", "s3"), {}, "dialect"),
+        (("vaults", "--profile", "nope"), {}, "nope"),
+        (("vaults", "--endpoint", "http://[::1"), {}, "endpoint"),
+        (("vaults", "--cache-dir", "/dev/null/x"), {}, "--cache-dir"),
+    ],
+)
+def test_wrong_settings_fail_with_2_and_name_the_setting(casfs, arguments, environment, told):
+    done = casfs(*arguments, **environment)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert told in one_line(done)
+
+
+@pytest.mark.parametrize("verbose", [(), ("-v",)])
+def test_refused_credentials_fail_with_1_and_tell_no_secret(casfs, verbose):
+    done = casfs(*verbose, "vaults", CASFS_SECRET_ACCESS_KEY="a wrong secret")
+    assert (done.returncode, done.stdout) == (1, b"")
+    text = done.stderr.decode()
+    assert "InvalidSignatureException" in text
+    assert "check the keys" in text
+    assert "request id" in text
+    assert "a wrong secret" not in text
+    assert "q-signature" not in text
+    assert "Traceback" not in text
+
+
+def test_a_service_that_is_not_there_fails_with_1(casfs):
+    done = casfs("vaults", "--endpoint", "http://127.0.0.1:1", CASFS_ATTEMPTS="2")
+    assert done.returncode == 1
+    assert "--endpoint" in one_line(done)
+
+
+def test_a_deadline_that_passes_fails_with_1(casfs):
+    done = casfs("vaults", "--endpoint", "http://127.0.0.1:1", "--deadline", "0.3")
+    assert done.returncode == 1
+    assert "0.3 s" in one_line(done)
+
+
+def test_verbose_tells_failed_attempts_without_secrets(casfs):
+    done = casfs("-v", "vaults", "--endpoint", "http://127.0.0.1:1", CASFS_ATTEMPTS="2")
+    text = done.stderr.decode()
+    assert "attempt 1 failed" in text
+    assert SECRET not in text
+    assert "q-ak" not in text
+
+
+def test_a_profile_is_enough(casfs, emulator, tmp_path):
+    (tmp_path / "config.toml").write_text(
+        f"[profiles.mine]\nendpoint = '{emulator.url}'\n"
+        f"access_key_id = '{KEYS['CASFS_ACCESS_KEY_ID']}'\nsecret_access_key = '{SECRET}'\n"
+    )
+    nothing = dict.fromkeys(("CASFS_ENDPOINT", *KEYS))
+    done = casfs("vaults", "--json", "--profile", "mine", **nothing)
+    assert done.returncode == 0
+    assert len(json.loads(done.stdout)) == 2
+
+
+def test_a_reader_that_wants_no_more_is_no_traceback(casfs, job):
+    reader = subprocess.Popen(["head", "-c", "10"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        done = casfs("cat", "v", job, stdout=reader.stdin)
+        assert reader.stdin is not None
+        reader.stdin.close()
+        assert reader.stdout is not None
+        assert reader.stdout.read() == DATA[:10]
+    finally:
+        reader.kill()
+        reader.wait()
+        reader.stdout.close()
+    assert b"Traceback" not in done.stderr
+    assert done.returncode in (0, 1)
+
+
+def test_a_full_disk_behind_the_output_is_one_line(casfs, job):
+    with open("/dev/full", "wb") as full:
+        done = casfs("cat", "v", job, stdout=full)
+    assert done.returncode == 1
+    assert "No space left" in one_line(done)
+
+
+def test_status_of_what_is_no_mount_fails_with_1(casfs, tmp_path):
+    done = casfs("status", str(tmp_path))
+    assert done.returncode == 1
+    assert str(tmp_path) in one_line(done)
+
+
+def test_the_version(casfs):
+    assert b"casfs" in casfs("--version").stdout
