@@ -64,7 +64,11 @@ def _row(comparison: Comparison, at: int) -> str:
     series = comparison.series[at]
     unit = str(comparison.unit)
     title = comparison.title if at == 0 else ""
-    ratio = "" if at == 0 or not series.median else f"{comparison.ratio(series.name):.2f}x"
+    ratio = (
+        ""
+        if at == 0 or 0 in (series.median, comparison.series[0].median)
+        else f"{comparison.ratio(series.name):.2f}x"
+    )
     spread = f"{_figure(min(series.values))} - {_figure(max(series.values))}"
     # A bar would end the table's cell.
     name = series.name.replace("|", "\\|")
