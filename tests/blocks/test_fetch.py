@@ -262,7 +262,7 @@ def test_closing_ends_every_wait(tmp_path):
             reader = parts.reader(OUTPUT)
             calls = [pool.submit(reader.pread, 1, block * MIB) for block in range(4)]
             assert archive.arrived.acquire(timeout=60)
-            parts.fetcher._service.close()
+            parts.service.close()
             parts.fetcher.close()
             for call in calls:
                 assert isinstance(call.exception(60), (CasfsError, UnreachableError))

@@ -1,0 +1,119 @@
+"""A block is in memory, with the saver, under way or missing: never asked for twice."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from casfs.blocks.flights import Flights, wait
+from casfs.blocks.pool import Task
+from casfs.deadline import Deadline
+from casfs.errors import CasfsError, DeadlineError, ServerError
+
+GENEROUS = 30
+BLOCK = memoryview(bytes(1 << 20))
+
+
+def flights_of(memory_blocks=4, saved=None):
+    return Flights(memory_blocks << 20, (saved or {}).get)
+
+
+def got(found, seconds=GENEROUS):
+    return wait(found, Deadline(seconds), "output")
+
+
+def test_only_the_first_who_wants_a_block_has_to_bring_it():
+    flights = flights_of()
+    barrier = threading.Barrier(16)
+
+    def want(_):
+        barrier.wait(GENEROUS)
+        return flights.look_up("o", range(3))
+
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(want, range(16)))
+    assert sorted(number for one in found for number in one.missing) == [0, 1, 2]
+    flights.land("o", [(number, BLOCK) for number in range(3)])
+    for one in found:
+        assert got(one).keys() == {0, 1, 2}
+
+
+def test_what_landed_is_there_for_those_who_come_later():
+    flights = flights_of()
+    flights.look_up("o", range(1))
+    flights.land("o", [(0, BLOCK)])
+    later = flights.look_up("o", range(2))
+    assert later.here == {0: BLOCK}
+    assert later.missing == [1]
+    assert flights.look_up("another", range(1)).missing == [0]
+
+
+def test_what_the_saver_holds_is_there():
+    flights = flights_of(saved={("o", 0): BLOCK})
+    assert flights.look_up("o", range(1)).here == {0: BLOCK}
+    assert flights.begin_ahead("o", range(2)) == [1]
+
+
+def test_an_error_reaches_everybody_and_the_next_one_tries_anew():
+    flights = flights_of()
+    first, second = flights.look_up("o", range(1)), flights.look_up("o", range(1))
+    flights.fail("o", [0], ServerError("down"))
+    for found in (first, second):
+        with pytest.raises(ServerError):
+            got(found)
+    assert flights.look_up("o", range(1)).missing == [0]
+
+
+def test_waiting_ends_at_the_deadline_and_names_the_block():
+    flights = flights_of()
+    with pytest.raises(DeadlineError, match="block 5 of the output"):
+        got(flights.look_up("o", range(5, 6)), 0.05)
+
+
+def test_memory_keeps_its_size():
+    flights = flights_of(memory_blocks=2)
+    for number in range(5):
+        flights.look_up("o", range(number, number + 1))
+        flights.land("o", [(number, BLOCK)])
+    assert flights.look_up("o", range(5)).here.keys() == {3, 4}
+
+
+def test_what_is_forgotten_has_to_be_brought_again():
+    flights = flights_of()
+    flights.land("o", [(0, BLOCK), (1, BLOCK)])
+    flights.forget("o", [0, 7])
+    assert flights.look_up("o", range(2)).missing == [0]
+
+
+def test_a_task_that_fetches_ahead_is_hurried_by_whoever_wants_its_block():
+    flights = flights_of()
+    assert flights.begin_ahead("o", range(3)) == [0, 1, 2]
+    assert flights.begin_ahead("o", range(4)) == [3]
+    task = Task(lambda: None, urgent=False)
+    flights.assign("o", range(3), task)
+    assert flights.look_up("o", range(1, 2)).tasks == {task}
+    # Whoever wants a block before it has a task makes the task urgent from the start.
+    flights.look_up("o", range(3, 4))
+    late = Task(lambda: None, urgent=False)
+    flights.assign("o", range(3, 4), late)
+    assert late.urgent
+
+
+def test_what_is_given_up_stays_under_way_only_for_those_who_wait():
+    flights = flights_of()
+    flights.begin_ahead("o", range(4))
+    waiting = flights.look_up("o", range(2, 3))
+    assert flights.abandon("o", range(4)) == [2]
+    assert flights.under_way("o", range(4)) == [2]
+    flights.land("o", [(2, BLOCK)])
+    assert got(waiting) == {2: BLOCK}
+
+
+def test_closing_ends_every_wait_now_and_later():
+    flights = flights_of()
+    found = flights.look_up("o", range(1))
+    flights.close()
+    with pytest.raises(CasfsError, match="taken away"):
+        got(found)
+    with pytest.raises(CasfsError, match="taken away"):
+        flights.look_up("o", range(1))

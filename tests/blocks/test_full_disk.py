@@ -1,0 +1,78 @@
+"""A disk without room, or that takes nothing, slows nothing down and makes nothing wrong."""
+
+import contextlib
+import errno
+import os
+import subprocess
+
+import pytest
+
+from casfs.errors import CasfsError
+from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
+from tests.support.blocks import block_files, bringing
+from tests.support.server import serving
+
+DATA = random_bytes(12 * MIB + 5, seed=6)
+OUTPUT = output_of_bytes(DATA, root(DATA))
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a tmpfs")
+
+
+@contextlib.contextmanager
+def tmpfs(folder, size):
+    """A small file system of its own."""
+    folder.mkdir()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "casfs-test", str(folder)], check=True
+    )
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def read_all(reader):
+    return b"".join(bytes(reader.pread(MIB, at)) for at in range(0, reader.size, MIB))
+
+
+@needs_root
+@pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "one pass"])
+def test_a_full_disk_does_not_disturb_reading(tmp_path, ranges):
+    archive = Archive(DATA, ranges=ranges, hashes=ranges)
+    with tmpfs(tmp_path / "full", 4 * MIB) as folder, serving(archive) as server:
+        with bringing(server.url, folder) as parts:
+            assert read_all(parts.reader(OUTPUT)) == DATA
+            parts.fetcher.close()
+            assert parts.count("unsaved_blocks") > 0
+        for path in block_files(folder).values():
+            first = int(path.name) * MIB
+            assert path.read_bytes() == DATA[first : first + MIB]
+        assert list(folder.glob("blocks-*/temporary/*")) == []
+        with bringing(server.url, folder) as parts:
+            assert read_all(parts.reader(OUTPUT)) == DATA
+
+
+@needs_root
+def test_no_room_for_a_single_byte_does_not_disturb_reading(tmp_path):
+    with tmpfs(tmp_path / "full", MIB) as folder, serving(Archive(DATA)) as server:
+        with bringing(server.url, folder) as parts:
+            with contextlib.suppress(OSError):
+                (folder / "filler").write_bytes(bytes(2 * MIB))
+            assert read_all(parts.reader(OUTPUT)) == DATA
+            assert block_files(folder) == {}
+        (folder / "filler").unlink()
+
+
+@needs_root
+def test_a_whole_with_a_hash_that_has_no_room_to_wait_is_told(tmp_path):
+    """It may be handed on only when all of it is there, and has nowhere to wait."""
+    archive = Archive(DATA, ranges=False)
+    with (
+        tmpfs(tmp_path / "full", 4 * MIB) as folder,
+        serving(archive) as server,
+        bringing(server.url, folder) as parts,
+    ):
+        with pytest.raises(CasfsError, match="make room in the cache folder") as caught:
+            parts.reader(OUTPUT).pread(1, 0)
+        assert caught.value.errno == errno.EIO
+        assert list(folder.glob("blocks-*/temporary/*")) == []

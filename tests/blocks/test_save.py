@@ -1,0 +1,118 @@
+"""What is saved can be found at once, is written in the end, and never holds a reader up."""
+
+import threading
+
+import pytest
+
+from casfs.blocks.cache import DiskCache
+from casfs.blocks.eviction import Evictor
+from casfs.blocks.leaves import Trust
+from casfs.blocks.save import Saver
+from casfs.metrics import Metrics
+from casfs.treehash import SHA256
+from tests.support.archive import output_of_bytes
+from tests.support.blocks import block_files
+
+GENEROUS = 30
+BLOCK = memoryview(b"x" * 4096)
+OUTPUT = output_of_bytes(bytes(60 << 20))
+
+
+class Disk:
+    """A store whose writes can be held up or made to fail."""
+
+    def __init__(self, store):
+        self._store = store
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.begun = threading.Event()
+        self.error = None
+
+    def write(self, block, data):
+        self.begun.set()
+        assert self.go_on.wait(GENEROUS)
+        if self.error is not None:
+            raise self.error
+        self._store.write(block, data)
+
+
+@pytest.fixture
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def disk(tmp_path, metrics):
+    store = DiskCache(tmp_path, SHA256, metrics).store(OUTPUT)
+    store.record(0, SHA256.leaf(BLOCK), Trust.CHECKED)
+    return Disk(store)
+
+
+@pytest.fixture
+def saver(tmp_path, metrics):
+    made = Saver(Evictor(tmp_path / "blocks-1", 1 << 30, metrics), metrics)
+    yield made
+    made.close(GENEROUS)
+
+
+def save(saver, disk, numbers):
+    saver.save(disk, OUTPUT.key, [(number, BLOCK) for number in numbers])
+
+
+def test_everything_is_on_disk_after_closing(saver, disk, tmp_path):
+    save(saver, disk, range(20))
+    saver.close(GENEROUS)
+    assert block_files(tmp_path).keys() == {str(number) for number in range(20)}
+    assert all(path.read_bytes() == BLOCK for path in block_files(tmp_path).values())
+
+
+def test_a_block_that_waits_is_found(saver, disk):
+    disk.go_on.clear()
+    save(saver, disk, [7, 8])
+    assert disk.begun.wait(GENEROUS)
+    for number in (7, 8):
+        assert saver.waiting((OUTPUT.key, number)) == BLOCK
+    assert saver.waiting((OUTPUT.key, 9)) is None
+    disk.go_on.set()
+    saver.close(GENEROUS)
+    assert saver.waiting((OUTPUT.key, 7)) is None
+
+
+def test_a_slow_disk_drops_blocks_instead_of_holding_readers_up(
+    saver, disk, metrics, monkeypatch, caplog
+):
+    monkeypatch.setattr("casfs.blocks.save._PATIENCE", 0.01)
+    disk.go_on.clear()
+    save(saver, disk, range(40))
+    saver.wait_for_room()
+    save(saver, disk, range(40, 60))
+    assert metrics.as_dict()["unsaved_blocks"] == 20
+    assert "slow" in caplog.text
+    disk.go_on.set()
+    saver.close(GENEROUS)
+    assert metrics.as_dict()["unsaved_blocks"] == 20
+
+
+def test_waiting_for_room_ends_when_there_is_room(saver, disk):
+    disk.go_on.clear()
+    save(saver, disk, range(40))
+    waiter = threading.Thread(target=saver.wait_for_room)
+    waiter.start()
+    disk.go_on.set()
+    waiter.join(GENEROUS)
+    assert not waiter.is_alive()
+
+
+def test_a_failing_disk_is_counted_and_told_once(saver, disk, metrics, caplog):
+    disk.error = OSError(28, "No space left on device")
+    save(saver, disk, range(5))
+    saver.close(GENEROUS)
+    assert metrics.as_dict()["unsaved_blocks"] == 5
+    assert caplog.text.count("make room") == 1
+
+
+def test_a_closed_saver_takes_nothing(saver, disk, metrics):
+    saver.close(GENEROUS)
+    save(saver, disk, [1])
+    assert saver.waiting((OUTPUT.key, 1)) is None
+    assert metrics.as_dict()["unsaved_blocks"] == 1
