@@ -2,33 +2,28 @@
 
 import logging
 import threading
-import time
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from casfs.blocks.cache import DiskCache
+from casfs.blocks.download import Downloader
 from casfs.blocks.flights import Flights, wait
-from casfs.blocks.leaves import Trust
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.pool import Pool, Task
-from casfs.blocks.receive import Block, receive_run, receive_whole
 from casfs.blocks.save import Saver
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, MismatchError
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE, runs
 from casfs.service.base import Output
-from casfs.service.service import Body, Service
+from casfs.service.service import Service
 
 log = logging.getLogger(__name__)
 
-LARGEST_GET = 8
-"""Blocks of one GET at most: long enough that latency hardly counts, short enough that several of
-them, which stay in memory until their hash is known, are small."""
-_GET_SECONDS = 20.0
-"""A GET is made smaller when it would take longer than this."""
+_OVERLAP = 4
+"""One request more for so many connections, to be sent while the bodies of others come."""
 _DISK_THREADS = 2
 _CLOSE_SECONDS = 20.0
 
@@ -65,7 +60,7 @@ class Fetcher:
         disk: where they are kept.
         saver: writes them there.
         memory_size: bytes of blocks kept in memory.
-        connections: GETs at a time.
+        connections: bodies of GETs received at a time.
         deadline: seconds that a GET, or a reader's wait, may take.
         metrics: counts what came from where.
     """
@@ -80,20 +75,27 @@ class Fetcher:
         deadline: float,
         metrics: Metrics,
     ) -> None:
-        self._service = service
         self._disk = disk
         self._saver = saver
         self._deadline = deadline
         self._metrics = metrics
-        self._memory = disk.memory
         self._flights = Flights(memory_size, saver.waiting)
-        self._network = Pool("fetch", connections)
+        self._downloader = Downloader(
+            service,
+            disk.memory,
+            self._flights,
+            saver,
+            connections,
+            deadline,
+            self._look_up_again,
+            metrics,
+        )
+        self._network = Pool("fetch", connections + -(-connections // _OVERLAP))
         self._disks = Pool("disk", _DISK_THREADS)
         self._opening = threading.Lock()
         self._opened: weakref.WeakValueDictionary[tuple[str, str, str], OpenOutput] = (
             weakref.WeakValueDictionary()
         )
-        self._seconds_per_block = 0.0
         self._memory_blocks = memory_size // BLOCK_SIZE
         self.streams: set[object] = set()
         """The readers that read in order; adding and discarding are atomic."""
@@ -120,10 +122,7 @@ class Fetcher:
 
     def largest_get(self) -> int:
         """Return how many blocks to ask for at once: fewer when the line is slow."""
-        limit = LARGEST_GET
-        while limit > 1 and limit * self._seconds_per_block > _GET_SECONDS:
-            limit //= 2
-        return limit
+        return self._downloader.largest_get()
 
     def window(self) -> int:
         """Return how many blocks a reader may be ahead: its share of two thirds of the memory.
@@ -154,6 +153,21 @@ class Fetcher:
         queued = self._fetch_ahead(opened, ahead) if ahead else []
         blocks = wait(found, Deadline(self._deadline), opened.output)
         return Got(blocks, found.missing, queued)
+
+    def fetch_ahead(self, output: Output, limit: int) -> int:
+        """Begin to fetch an output that may be read soon; only the first block of a large one.
+
+        Args:
+            output: what may be read.
+            limit: blocks to fetch at most.
+
+        Returns:
+            the number of blocks that it has or will have in memory.
+        """
+        blocks = output.layout.blocks
+        run = range(blocks if blocks <= limit else 1)
+        self._fetch_ahead(self.open(output), run)
+        return len(run)
 
     def withdraw(self, ahead: Iterable[Ahead]) -> None:
         """Give up fetching ahead what nobody waits for."""
@@ -203,10 +217,9 @@ class Fetcher:
 
     def _request(self, opened: OpenOutput, numbers: list[int], urgent: bool) -> list[Ahead]:
         """Queue the GETs that bring blocks under way."""
+        bring = self._downloader.bring
         return [
-            self._queue(
-                self._network, opened, part, Task(partial(self._fetch, opened, part), urgent)
-            )
+            self._queue(self._network, opened, part, Task(partial(bring, opened, part), urgent))
             for run in runs(numbers)
             for part in opened.output.layout.split(run, self.largest_get())
         ]
@@ -216,85 +229,9 @@ class Fetcher:
         pool.submit(task)
         return Ahead(opened, run, task)
 
-    def _fetch(self, opened: OpenOutput, run: range) -> None:
-        """Bring a run from the service; who waits for it gets the blocks or the error."""
-        if opened.adopt(run):
-            return
-        deadline = Deadline(self._deadline)
-        started = time.monotonic()
-        try:
-            blocks = self._service.read(
-                opened.output,
-                opened.output.layout.span(run),
-                lambda body: self._receive(opened, run, body, deadline),
-                deadline,
-            )
-            if blocks:
-                self._note_speed((time.monotonic() - started) / len(blocks))
-                self._settle(opened, blocks)
-                pairs = [(block.number, block.data) for block in blocks]
-                self._saver.save(opened.store, opened.key, pairs)
-                self._flights.land(opened.key, pairs)
-                self._saver.wait_for_room()
-        except CasfsError as error:
-            self._flights.fail(opened.key, run, error)
-        except Exception as error:
-            log.exception("fetching blocks %s of the %s met a bug", run, opened.output)
-            told = CasfsError(f"casfs met a bug while fetching ({error!r}); please report it")
-            self._flights.fail(opened.key, run, told)
-
-    def _receive(
-        self, opened: OpenOutput, run: range, body: Body, deadline: Deadline
-    ) -> list[Block]:
-        """Return the blocks of a run; none when the body was, or will be, a pass over the whole."""
-        tree_hash = self._service.tree_hash
-        if not body.whole or len(run) == opened.output.layout.blocks:
-            return receive_run(opened.output, run, body, tree_hash, self._memory)
-        # An answer may come so late that a pass has brought these blocks already.
-        wanted = self._flights.under_way(opened.key, run)
-        if not wanted or opened.adopt_or_begin_pass(run):
-            return []
-        land = partial(self._land_from_pass, opened)
-        try:
-            receive_whole(
-                opened.output, body, tree_hash, self._memory, opened.store, deadline, land
-            )
-        finally:
-            # The pass may have begun behind these runs, or broken off before them.
-            for other in opened.end_pass():
-                work = partial(self._load_adopted, opened, other)
-                self._queue(self._network, opened, other, Task(work, urgent=True))
-        return []
+    def _look_up_again(self, opened: OpenOutput, run: range) -> None:
+        work = partial(self._load_adopted, opened, run)
+        self._queue(self._network, opened, run, Task(work, urgent=True))
 
     def _load_adopted(self, opened: OpenOutput, run: range) -> None:
         self._load_in_background(opened, self._flights.under_way(opened.key, run))
-
-    def _land_from_pass(self, opened: OpenOutput, block: Block) -> None:
-        # On disk first, here and now: what a pass drops costs another pass.
-        try:
-            opened.store.write(block.number, block.data)
-            self._saver.kept(len(block.data))
-        except OSError as error:
-            self._metrics.unsaved_blocks.inc()
-            log.warning("block %d of the %s was not kept: %s", block.number, opened.output, error)
-        self._settle(opened, [block])
-        self._flights.land(opened.key, [(block.number, block.data)])
-
-    def _settle(self, opened: OpenOutput, blocks: list[Block]) -> None:
-        """Note blocks that came; check the whole output if they were the last ones.
-
-        Raises:
-            MismatchError: it does not match the job's tree hash.
-        """
-        self._metrics.blocks.labels("network").inc(len(blocks))
-        unchecked = sum(block.trust is Trust.UNCHECKED for block in blocks)
-        self._metrics.unchecked_blocks.inc(unchecked)
-        opened.record(blocks)
-        mismatch = opened.check_whole()
-        if mismatch is not None:
-            self._flights.forget(opened.key, mismatch.forgotten)
-            raise MismatchError(mismatch.message)
-
-    def _note_speed(self, seconds_per_block: float) -> None:
-        # Threads may overwrite each other's share; it is an estimate all the same.
-        self._seconds_per_block += (seconds_per_block - self._seconds_per_block) / 4

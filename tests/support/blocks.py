@@ -12,6 +12,7 @@ from casfs.blocks.reader import Reader
 from casfs.blocks.save import Saver
 from casfs.metrics import Metrics
 from casfs.service.base import Output
+from casfs.service.service import Service
 from casfs.treehash import SHA256
 from tests.support.service import service_at
 
@@ -20,6 +21,7 @@ from tests.support.service import service_at
 class Bringing:
     """A fetcher and what it is made of."""
 
+    service: Service
     fetcher: Fetcher
     disk: DiskCache
     metrics: Metrics
@@ -54,7 +56,7 @@ def bringing(
         saver = Saver(Evictor(disk.folder, cache_size, metrics), metrics)
         fetcher = Fetcher(service, disk, saver, memory, connections, deadline, metrics)
         try:
-            yield Bringing(fetcher, disk, metrics)
+            yield Bringing(service, fetcher, disk, metrics)
         finally:
             service.close()
             fetcher.close()

@@ -1,0 +1,159 @@
+"""Brings blocks from the service: asked for, received, verified, landed."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from casfs.blocks.flights import Flights
+from casfs.blocks.leaves import Trust
+from casfs.blocks.memory import Memory
+from casfs.blocks.opened import OpenOutput
+from casfs.blocks.receive import Block, receive_run, receive_whole
+from casfs.blocks.save import Saver
+from casfs.deadline import Deadline
+from casfs.errors import CasfsError, MismatchError
+from casfs.metrics import Metrics
+from casfs.service.service import Body, Service
+
+log = logging.getLogger(__name__)
+
+LARGEST_GET = 8
+"""Blocks of one GET at most: long enough that latency hardly counts, short enough that several of
+them, which stay in memory until their hash is known, are small."""
+_GET_SECONDS = 20.0
+"""A GET is made smaller when it would take longer than this."""
+
+
+class Downloader:
+    """Brings runs from the service; called by as many threads as there may be requests.
+
+    Args:
+        service: where blocks come from.
+        memory: where they are received.
+        flights: where they land.
+        saver: writes them to disk.
+        bodies: bodies that are received at a time. More requests may be under way: they wait for
+            their first byte while the bodies of others come, so that latency costs nothing.
+        deadline: seconds that a GET may take.
+        again: is told which runs to look up again, which had waited for a pass over the whole.
+        metrics: counts what came.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        memory: Memory,
+        flights: Flights,
+        saver: Saver,
+        bodies: int,
+        deadline: float,
+        again: Callable[[OpenOutput, range], None],
+        metrics: Metrics,
+    ) -> None:
+        self._service = service
+        self._memory = memory
+        self._flights = flights
+        self._saver = saver
+        self._bodies = threading.BoundedSemaphore(bodies)
+        self._deadline = deadline
+        self._again = again
+        self._metrics = metrics
+        self._seconds_per_block = 0.0
+
+    def largest_get(self) -> int:
+        """Return how many blocks to ask for at once: fewer when the line is slow."""
+        limit = LARGEST_GET
+        while limit > 1 and limit * self._seconds_per_block > _GET_SECONDS:
+            limit //= 2
+        return limit
+
+    def bring(self, opened: OpenOutput, run: range) -> None:
+        """Bring a run under way from the service; who waits for it gets the blocks or the error."""
+        if opened.adopt(run):
+            return
+        deadline = Deadline(self._deadline)
+        started = time.monotonic()
+        try:
+            blocks = self._service.read(
+                opened.output,
+                opened.output.layout.span(run),
+                lambda body: self._receive(opened, run, body, deadline),
+                deadline,
+            )
+            if blocks:
+                self._note_speed((time.monotonic() - started) / len(blocks))
+                self._settle(opened, blocks)
+                pairs = [(block.number, block.data) for block in blocks]
+                self._saver.save(opened.store, opened.key, pairs)
+                self._flights.land(opened.key, pairs)
+                self._saver.wait_for_room()
+        except CasfsError as error:
+            self._flights.fail(opened.key, run, error)
+        except Exception as error:
+            log.exception("fetching blocks %s of the %s met a bug", run, opened.output)
+            told = CasfsError(f"casfs met a bug while fetching ({error!r}); please report it")
+            self._flights.fail(opened.key, run, told)
+
+    def _receive(
+        self, opened: OpenOutput, run: range, body: Body, deadline: Deadline
+    ) -> list[Block]:
+        """Return the blocks of a run; none when the body was, or will be, a pass over the whole."""
+        if not self._bodies.acquire(timeout=deadline.remaining()):
+            deadline.check(f"the {opened.output}")
+        try:
+            if not body.whole or len(run) == opened.output.layout.blocks:
+                return receive_run(opened.output, run, body, self._service.tree_hash, self._memory)
+            # An answer may come so late that a pass has brought these blocks already.
+            wanted = self._flights.under_way(opened.key, run)
+            if wanted and not opened.adopt_or_begin_pass(run):
+                self._pass(opened, body, deadline)
+            return []
+        finally:
+            self._bodies.release()
+
+    def _pass(self, opened: OpenOutput, body: Body, deadline: Deadline) -> None:
+        try:
+            receive_whole(
+                opened.output,
+                body,
+                self._service.tree_hash,
+                self._memory,
+                opened.store,
+                deadline,
+                lambda block: self._land_from_pass(opened, block),
+            )
+        finally:
+            # The pass may have begun behind these runs, or broken off before them.
+            for run in opened.end_pass():
+                self._again(opened, run)
+
+    def _land_from_pass(self, opened: OpenOutput, block: Block) -> None:
+        # On disk first, here and now: what a pass drops costs another pass.
+        try:
+            opened.store.write(block.number, block.data)
+            self._saver.kept(len(block.data))
+        except OSError as error:
+            self._metrics.unsaved_blocks.inc()
+            log.warning("block %d of the %s was not kept: %s", block.number, opened.output, error)
+        self._settle(opened, [block])
+        self._flights.land(opened.key, [(block.number, block.data)])
+
+    def _settle(self, opened: OpenOutput, blocks: list[Block]) -> None:
+        """Note blocks that came; check the whole output if they were the last ones.
+
+        Raises:
+            MismatchError: it does not match the job's tree hash.
+        """
+        self._metrics.blocks.labels("network").inc(len(blocks))
+        unchecked = sum(block.trust is Trust.UNCHECKED for block in blocks)
+        self._metrics.unchecked_blocks.inc(unchecked)
+        opened.record(blocks)
+        mismatch = opened.check_whole()
+        if mismatch is not None:
+            self._flights.forget(opened.key, mismatch.forgotten)
+            raise MismatchError(mismatch.message)
+
+    def _note_speed(self, seconds_per_block: float) -> None:
+        # Threads may overwrite each other's share; it is an estimate all the same.
+        self._seconds_per_block += (seconds_per_block - self._seconds_per_block) / 4
