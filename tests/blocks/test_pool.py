@@ -17,6 +17,10 @@ def pool():
     made.join(GENEROUS)
 
 
+def notebook() -> list[str]:
+    return []
+
+
 class Busy:
     """A task that keeps its thread busy until it is let go."""
 
@@ -53,7 +57,7 @@ def test_no_thread_before_the_first_task(pool):
 
 
 def test_urgent_tasks_overtake_those_for_later(pool):
-    busy, notes, last = Busy(pool), [], threading.Event()
+    busy, notes, last = Busy(pool), notebook(), threading.Event()
     for name in ("later 1", "later 2"):
         noting(pool, notes, name, urgent=False, last=last if name[-1] == "2" else None)
     for name in ("urgent 1", "urgent 2"):
@@ -64,7 +68,7 @@ def test_urgent_tasks_overtake_those_for_later(pool):
 
 
 def test_a_task_for_later_can_become_urgent(pool):
-    busy, notes, last = Busy(pool), [], threading.Event()
+    busy, notes, last = Busy(pool), notebook(), threading.Event()
     noting(pool, notes, "first", urgent=False, last=None)
     second = noting(pool, notes, "second", urgent=False)
     noting(pool, notes, "third", urgent=False, last=last)
@@ -75,7 +79,7 @@ def test_a_task_for_later_can_become_urgent(pool):
 
 
 def test_a_task_that_has_not_begun_can_be_withdrawn(pool):
-    busy, notes, last = Busy(pool), [], threading.Event()
+    busy, notes, last = Busy(pool), notebook(), threading.Event()
     gone = noting(pool, notes, "gone", urgent=False)
     noting(pool, notes, "stays", urgent=False, last=last)
     assert pool.waiting() == 2
@@ -88,7 +92,7 @@ def test_a_task_that_has_not_begun_can_be_withdrawn(pool):
 
 
 def test_what_has_begun_cannot_be_withdrawn_or_hurried(pool):
-    notes, last = [], threading.Event()
+    notes, last = notebook(), threading.Event()
     task = noting(pool, notes, "done", urgent=False, last=last)
     assert last.wait(GENEROUS)
     assert not pool.withdraw(task)
@@ -98,7 +102,7 @@ def test_what_has_begun_cannot_be_withdrawn_or_hurried(pool):
 
 
 def test_a_closed_pool_drops_what_waits_and_ends(pool):
-    busy, notes = Busy(pool), []
+    busy, notes = Busy(pool), notebook()
     noting(pool, notes, "never", urgent=True)
     pool.close()
     noting(pool, notes, "neither", urgent=True)

@@ -44,7 +44,8 @@ def test_a_sequential_reader_gets_every_later_block_ahead_exactly_once(size, pie
     if piece == 4096:
         size = min(size, 10 * BLOCK_SIZE)
     layout = Layout(size)
-    fetched, read = [], in_order(size, piece)
+    fetched: list[int] = []
+    read = in_order(size, piece)
     for (offset, count), run in zip(read, read_all(layout, read), strict=True):
         first_needed = set(layout.touched(offset, count)) - set(fetched)
         assert all(block * BLOCK_SIZE >= offset for block in run)

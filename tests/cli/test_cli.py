@@ -232,10 +232,10 @@ def test_a_reader_that_wants_no_more_is_no_traceback(casfs, job):
         reader.stdin.close()
         assert reader.stdout is not None
         assert reader.stdout.read() == DATA[:10]
+        reader.stdout.close()
     finally:
         reader.kill()
         reader.wait()
-        reader.stdout.close()
     assert b"Traceback" not in done.stderr
     assert done.returncode in (0, 1)
 

@@ -1,0 +1,186 @@
+"""What is asked of the service, and what is answered from memory, catalogue and cache."""
+
+import json
+from contextlib import closing, contextmanager
+
+import pytest
+
+from casfs.errors import CasfsError, DeniedError, NotFoundError
+from casfs.metrics import Metrics
+from casfs.tree.account import Account
+from casfs.tree.catalog import Catalog
+from tests.support.server import Answer, serving
+from tests.support.service import html, refusal, service_at
+
+
+def job(name, status="Succeeded"):
+    return {
+        "JobId": name,
+        "Action": "ArchiveRetrieval",
+        "StatusCode": status,
+        "ArchiveId": f"archive of {name}",
+        "ArchiveSizeInBytes": 5,
+        "RetrievalByteRange": "0-4",
+    }
+
+
+class World:
+    """An account on a server, whose facts a test changes."""
+
+    def __init__(self):
+        self.vaults = ["v", "w"]
+        self.jobs = {"a": job("a"), "b": job("b", "InProgress")}
+        self.down = False
+        self.denied = False
+
+    def __call__(self, request, wire):
+        if self.down:
+            return html(502)
+        parts = request.path.strip("/").split("/")[2:]
+        if not parts and self.denied:
+            return refusal(403, "AccessDeniedException")
+        found = self.find(parts)
+        if found is None:
+            return refusal(404, "ResourceNotFoundException")
+        return Answer(body=json.dumps(found).encode())
+
+    def find(self, parts):
+        match parts:
+            case []:
+                return {"VaultList": [{"VaultName": name} for name in self.vaults]}
+            case [vault] if vault in self.vaults:
+                return {"VaultName": vault}
+            case [vault, "jobs"] if vault in self.vaults:
+                return {"JobList": list(self.jobs.values()) if vault == "v" else []}
+            case [vault, "jobs", name] if vault in self.vaults:
+                return self.jobs.get(name)
+        return None
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture
+def server(world):
+    with serving(world) as running:
+        yield running
+
+
+@contextmanager
+def account_at(server, folder, *, ttl=0.0, whole=()):
+    """An account whose jobs named in `whole` are whole in the cache."""
+    with (
+        service_at(server.url, attempts=1) as service,
+        closing(Catalog(folder / "c.sqlite")) as catalog,
+    ):
+        metrics = Metrics()
+        made = Account(service, catalog, lambda out: out.job_id in whole, ttl, 10, metrics)
+        made.metrics = metrics  # type: ignore[attr-defined]
+        yield made
+
+
+def test_fresh_listings_are_asked_for_once(server, tmp_path):
+    with account_at(server, tmp_path, ttl=60) as account:
+        for _ in range(3):
+            assert account.vault_names() == ["v", "w"]
+            assert account.job_names("v").keys() == {"a", "b"}
+            assert account.vault("v").name == "v"
+            assert account.job("v", "a").job.id == "a"
+            for missing in ("nope", "%41"):
+                with pytest.raises(NotFoundError):
+                    account.job("v", missing)
+                with pytest.raises(NotFoundError):
+                    account.vault(missing)
+        assert len(server.requests) == 2
+    with account_at(server, tmp_path, ttl=60) as later:
+        assert later.vault_names() == ["v", "w"]
+        assert later.job_names("v").keys() == {"a", "b"}
+        assert len(server.requests) == 2
+
+
+def test_old_listings_show_what_came_and_what_went(server, world, tmp_path):
+    with account_at(server, tmp_path) as account:
+        assert account.job_names("v").keys() == {"a", "b"}
+        world.jobs = {"b": job("b"), "c": job("c")}
+        world.vaults = ["v", "x"]
+        assert account.job_names("v").keys() == {"b", "c"}
+        assert account.vault_names() == ["v", "x"]
+        with pytest.raises(NotFoundError):
+            account.job("v", "a")
+
+
+def test_one_job_is_asked_for_by_itself_and_only_until_it_is_finished(server, tmp_path, world):
+    with account_at(server, tmp_path) as account:
+        assert not account.job("v", "b").job.readable
+        world.jobs["b"] = job("b")
+        assert account.job("v", "b").job.readable
+        asked = len(server.requests)
+        assert account.job("v", "b").job.readable
+        assert len(server.requests) == asked
+    assert not any(path.endswith("/jobs") for path in server.paths())
+
+
+def test_what_the_service_forgot_stays_if_it_is_whole(server, world, tmp_path):
+    with account_at(server, tmp_path, whole={"a"}) as account:
+        account.job_names("v")
+        world.jobs = {}
+        assert account.job_names("v").keys() == {"a"}
+        assert account.job("v", "a").retained
+        with pytest.raises(NotFoundError):
+            account.job("v", "b")
+    with account_at(server, tmp_path) as later:
+        assert later.job_names("v").keys() == set()
+
+
+def test_a_retained_job_keeps_its_vault(server, world, tmp_path):
+    with account_at(server, tmp_path, whole={"a"}) as account:
+        account.vault_names()
+        account.job_names("v")
+        world.vaults = ["w"]
+        assert account.vault_names() == ["v", "w"]
+        assert account.job_names("v").keys() == {"a"}
+    with account_at(server, tmp_path) as later:
+        assert later.vault_names() == ["w"]
+        with pytest.raises(NotFoundError):
+            later.job_names("v")
+
+
+def test_a_job_that_comes_back_is_no_longer_retained(server, world, tmp_path):
+    with account_at(server, tmp_path, whole={"a"}) as account:
+        account.job_names("v")
+        kept, world.jobs = world.jobs, {}
+        account.job_names("v")
+        assert account.job("v", "a").retained
+        world.jobs = kept
+        account.job_names("v")
+        assert not account.job("v", "a").retained
+
+
+def test_a_failing_service_changes_nothing(server, world, tmp_path):
+    with account_at(server, tmp_path) as account:
+        account.vault_names()
+        account.job_names("v")
+        world.down = True
+        assert account.vault_names() == ["v", "w"]
+        assert account.job_names("v").keys() == {"a", "b"}
+        assert account.vault("w").name == "w"
+        assert account.job("v", "a").job.readable
+        assert account.job("v", "b").job.id == "b"
+        assert account.metrics.as_dict()["stale_listings"] >= 3
+        with pytest.raises(CasfsError):
+            account.job_names("w")
+        with pytest.raises(CasfsError):
+            account.job("v", "unknown")
+
+
+def test_who_may_not_list_vaults_may_still_see_one(server, world, tmp_path):
+    world.denied = True
+    with account_at(server, tmp_path) as account:
+        with pytest.raises(DeniedError):
+            account.vault_names()
+        with pytest.raises(DeniedError):
+            account.check()
+        assert account.vault("w").name == "w"
+        assert account.job_names("v").keys() == {"a", "b"}

@@ -1,0 +1,110 @@
+"""Entries of the tree: stable inodes, times of the service, small files as JSON."""
+
+import json
+from contextlib import closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casfs.errors import NotFoundError
+from casfs.metrics import Metrics
+from casfs.tree.account import Account
+from casfs.tree.catalog import Catalog
+from casfs.tree.nodes import Node, Tree, pretty
+from tests.support.server import Answer, serving
+from tests.support.service import service_at
+
+VAULT = {
+    "VaultName": "..",
+    "CreationDate": "2020-01-01T00:00:00.000Z",
+    "LastInventoryDate": "2021-01-01T00:00:00.500Z",
+}
+JOB = {
+    "JobId": "-rf /",
+    "Action": "ArchiveRetrieval",
+    "StatusCode": "Succeeded",
+    "ArchiveId": "a",
+    "ArchiveSizeInBytes": "12",
+    "RetrievalByteRange": "0-11",
+    "CreationDate": "2022-01-01T00:00:00.000Z",
+    "CompletionDate": "2022-01-02T00:00:00.000Z",
+    "JobDescription": "é \ud83d",
+}
+FAILED = JOB | {"JobId": "failed", "StatusCode": "Failed", "Completed": True}
+RUNNING = {"JobId": "running", "Action": "ArchiveRetrieval", "StatusCode": "InProgress"}
+OTHER = JOB | {"JobId": "push", "Action": "PushToCOS"}
+JOBS = [JOB, FAILED, RUNNING, OTHER]
+
+
+def behave(request, wire):
+    if request.path.endswith("/jobs"):
+        return Answer(body=json.dumps({"JobList": JOBS}).encode())
+    for job in JOBS:
+        if request.path.endswith(f"/jobs/{job['JobId']}"):
+            return Answer(body=json.dumps(job).encode())
+    return Answer(body=json.dumps({"VaultList": [VAULT]}).encode())
+
+
+@pytest.fixture
+def tree(tmp_path):
+    with (
+        serving(behave) as server,
+        service_at(server.url) as service,
+        closing(Catalog(tmp_path / "c.sqlite")) as catalog,
+    ):
+        account = Account(service, catalog, lambda output: False, 60, 30, Metrics())
+        yield Tree(account, {"status.json": lambda: b"{}"})
+
+
+FOLDER = "/vaults/%2E%2E/jobs/-rf %2F"
+
+
+def test_odd_names_have_paths(tree):
+    assert [node.path for node in tree.children("/vaults")] == ["/vaults/%2E%2E"]
+    assert tree.node(FOLDER).folder
+    assert tree.node(f"{FOLDER}/output").size == 12
+
+
+def test_times_are_those_of_the_service(tree):
+    assert tree.node(f"{FOLDER}/output").mtime == 1641081600 * 10**9
+    assert tree.node(f"{FOLDER}/job.json").mtime == 1641081600 * 10**9
+    assert tree.node("/vaults/%2E%2E/vault.json").mtime == 1609459200 * 10**9 + 500_000_000
+    assert tree.node("/vaults/%2E%2E/jobs/running").mtime == 0
+
+
+@pytest.mark.parametrize("name", ["failed", "running", "push"])
+def test_only_what_can_be_read_has_an_output(tree, name):
+    folder = f"/vaults/%2E%2E/jobs/{name}"
+    assert [node.path for node in tree.children(folder)] == [f"{folder}/job.json"]
+    with pytest.raises(NotFoundError):
+        tree.node(f"{folder}/output")
+
+
+def test_a_description_is_shown_as_the_service_sent_it(tree):
+    node = tree.node(f"{FOLDER}/job.json")
+    assert node.content is not None
+    shown = node.content()
+    assert len(shown) == node.size
+    assert list(json.loads(shown)) == list(JOB)
+    assert json.loads(shown) == JOB
+    assert "é".encode() in shown
+
+
+@pytest.mark.parametrize("path", ["", "/", "//", "/vaults/", "//vaults//%2E%2E/"])
+def test_slashes_do_not_count(tree, path):
+    assert tree.node(path).folder
+
+
+@given(st.lists(st.text(min_size=1), unique=True, min_size=2, max_size=20))
+def test_inodes_depend_on_the_path_alone(paths):
+    inodes = {Node(path, mtime=number, size=number).inode for number, path in enumerate(paths)}
+    assert len(inodes) == len(paths)
+    assert all(1 < inode < 1 << 64 for inode in inodes)
+    assert Node(paths[0], mtime=5).inode == Node(paths[0], mtime=6, folder=True).inode
+
+
+@given(st.dictionaries(st.text(), st.text() | st.integers() | st.none()))
+def test_json_for_people_is_json(facts):
+    assert json.loads(pretty(facts)) == facts
+    assert pretty(facts).endswith(b"}\n")
