@@ -26,6 +26,7 @@ from casfs.service.transport import Limits
 from casfs.tree.account import Account
 from casfs.tree.catalog import Catalog
 from casfs.tree.nodes import Node, Tree, pretty
+from casfs.tree.siblings import Siblings
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,7 @@ class Client:
             config.deadline,
             self.metrics,
         )
+        self._siblings = Siblings(self._account, self._fetcher)
         self._tree = Tree(self._account, {"status.json": self.status, "metrics": self._counters})
 
     def close(self) -> None:
@@ -146,6 +148,7 @@ class Client:
         if node.job is None:
             raise NotFoundError(f"{node.path} is a folder, not a file; name a file in it")
         opened = self._fetcher.open(self._tree.output(node.job))
+        self._siblings.opened(node.job)
         return Reader(self._fetcher, opened, self.metrics)
 
     def attributes(self, node: Node) -> dict[str, str]:

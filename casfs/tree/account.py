@@ -72,6 +72,7 @@ class Account:
         self._lock = threading.Lock()
         self._vaults: Listing[dict[str, str]] | None = None
         self._jobs: dict[str, Listing[dict[str, int]]] = {}
+        self._described: TTLCache[str, Vault] = TTLCache(_REMEMBERED, listing_ttl)
         # One that changes, because it is running or about to vanish, is asked for again in time.
         self._recent: TTLCache[tuple[str, str], KnownJob] = TTLCache(_REMEMBERED, listing_ttl)
         self._absent: TTLCache[tuple[str, str], bool] = TTLCache(_REMEMBERED, listing_ttl)
@@ -100,6 +101,10 @@ class Account:
             NotFoundError: there is none of that name.
             CasfsError: it is not known, and the service failed.
         """
+        with self._lock:
+            described = self._described.get(file_name)
+        if described is not None:
+            return described
         listing = self._vault_listing()
         names = listing.known() or {}
         if file_name not in names and not listing.is_fresh():
@@ -107,7 +112,10 @@ class Account:
         description = self._catalog.vault(names[file_name]) if file_name in names else None
         if description is None:
             raise NotFoundError(f"there is no vault {file_name}")
-        return self._service.parse_vault(description)
+        vault = self._service.parse_vault(description)
+        with self._lock:
+            self._described[file_name] = vault
+        return vault
 
     def job_names(self, vault: str) -> dict[str, int]:
         """Return file name and mtime (nanoseconds since 1970) of every job of a vault.
@@ -150,6 +158,28 @@ class Account:
         with self._lock:
             self._recent[key] = known
         return known
+
+    def job_time(self, vault: str, file_name: str) -> int:
+        """Return the mtime of a job, as `job_names` does; does not look at a job that is listed.
+
+        Raises:
+            NotFoundError, CasfsError: as `job`.
+        """
+        listed = self._job_listing(vault).known() or {}
+        time_ = listed.get(file_name)
+        return mtime(self.job(vault, file_name).job) if time_ is None else time_
+
+    def listed_jobs(self, vault: str) -> dict[str, int]:
+        """Return what `job_names` last returned, without asking; nothing if it never did."""
+        return self._job_listing(vault).known() or {}
+
+    def known_output(self, vault: str, file_name: str) -> Output | None:
+        """Return the output of a job if all that it takes is known, without asking."""
+        job_id = self._job_id(vault, file_name)
+        known = self._known_job(vault, job_id) if job_id is not None else None
+        if known is None or known.job.size is None or not known.job.readable:
+            return None
+        return self._service.output(known.job, known.job.size)
 
     def output(self, job: Job) -> Output:
         """Return the output of a job; asks for its size only if neither job nor catalogue tell.
@@ -248,6 +278,8 @@ class Account:
 
     def _load_vaults(self, deadline: Deadline) -> dict[str, str]:
         self._catalog.list_vaults(self._service.vaults(deadline), time.time())
+        with self._lock:
+            self._described.clear()
         return self._known_vaults()
 
     def _known_vaults(self) -> dict[str, str]:

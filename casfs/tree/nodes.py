@@ -16,6 +16,8 @@ from casfs.service.base import Job, Output, Vault
 from casfs.tree.account import Account, KnownJob, mtime, nanoseconds
 
 CONTROL = ".casfs"
+_ORDERED = 3
+"""Bytes of a name that an inode begins with; the other five tell names apart that begin alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,16 @@ class Node:
 
     @property
     def inode(self) -> int:
-        """Return the inode, which depends on the path alone, so that it outlives a remount."""
-        digest = hashlib.blake2b(self.path.encode("utf-8", "surrogateescape"), digest_size=8)
+        """Return the inode, which depends on the path alone, so that it outlives a remount.
+
+        It begins like the name, since cp and others walk a folder by inode: then they open outputs
+        in the order of their names, too, in which the next ones are fetched ahead.
+        """
+        path = self.path.encode("utf-8", "surrogateescape")
+        name = path[path.rfind(b"/") + 1 :][:_ORDERED].ljust(_ORDERED, b"\0")
+        rest = hashlib.blake2b(path, digest_size=8 - _ORDERED).digest()
         # 0 and 1 mean something else to some programs.
-        return int.from_bytes(digest.digest()) | 2
+        return int.from_bytes(name + rest) | 2
 
 
 class Tree:
@@ -80,8 +88,8 @@ class Tree:
             case ["vaults", vault, "jobs"]:
                 return _vault_folder(path, self._account.vault(vault))
             case ["vaults", vault, "jobs", name]:
-                known = self._account.job(self._account.vault(vault).name, name)
-                return Node(path, mtime=mtime(known.job), folder=True)
+                time = self._account.job_time(self._account.vault(vault).name, name)
+                return Node(path, mtime=time, folder=True)
             case ["vaults", vault, "jobs", name, "job.json"]:
                 return _job_file(path, self._account.job(self._account.vault(vault).name, name))
             case ["vaults", vault, "jobs", name, "output"]:

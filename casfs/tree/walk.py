@@ -7,15 +7,25 @@ round trip to the service, so the next ones are fetched while it is busy with th
 _NEAR = 8
 """Outputs that may be skipped, or come in another order, without ending a walk."""
 _WINDOW = 32
+_WALKS = 4
 
 
-class Walk:
-    """How far a program has come in a folder whose entries have an order."""
+class _Walk:
+    """One program's way: the entry it opened last, how many so far, and up to which are fetched."""
+
+    __slots__ = ("ahead", "last", "steps")
+
+    def __init__(self, index: int) -> None:
+        self.last = index
+        self.steps = 0
+        self.ahead = index + 1
+
+
+class Walks:
+    """The ways of a few programs through one folder, whose entries have an order."""
 
     def __init__(self) -> None:
-        self._last = -1 - _NEAR
-        self._steps = 0
-        self._ahead = 0
+        self._walks: list[_Walk] = []
 
     def opened(self, index: int, count: int) -> range:
         """Return which entries to fetch, now that one is opened.
@@ -24,14 +34,19 @@ class Walk:
             index: place of the entry in the folder's order.
             count: number of entries.
         """
-        if abs(index - self._last) > _NEAR:
-            self._steps, self._ahead = 0, index + 1
-        self._steps += 1
-        self._last = index
-        if self._steps < 2:
+        walk = self._find(index)
+        walk.steps += 1
+        walk.last = index
+        if walk.steps < 2:
             return range(0)
         # The window doubles with each step, so that a walk is believed in quickly.
-        stop = min(index + 1 + min(2**self._steps, _WINDOW), count)
-        start = max(self._ahead, index + 1)
-        self._ahead = max(stop, start)
-        return range(start, self._ahead)
+        start = max(walk.ahead, index + 1)
+        stop = min(index + 1 + min(2**walk.steps, _WINDOW), count)
+        walk.ahead = max(start, stop)
+        return range(start, walk.ahead)
+
+    def _find(self, index: int) -> _Walk:
+        near = [walk for walk in self._walks if abs(index - walk.last) <= _NEAR]
+        walk = min(near, key=lambda one: abs(index - one.last), default=_Walk(index))
+        self._walks = [walk, *(other for other in self._walks if other is not walk)][:_WALKS]
+        return walk
