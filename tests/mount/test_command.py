@@ -99,7 +99,7 @@ def test_fusermount_ends_a_mount_in_front(service: Served, unmounted: Mount) -> 
 
 @pytest.mark.parametrize("how", ["casfs", "fusermount"])
 def test_unmounting_leaves_the_cache_written(tmp_path: Path, home: Path, how: str) -> None:
-    with served(tmp_path, {"file": 24 * MIB}) as service, mounted(home, service.url) as mount:
+    with served(tmp_path, {"file": 9 * MIB}) as service, mounted(home, service.url) as mount:
         assert mount.read(*service.output("file")) == service.files["file"]
         if how == "casfs":
             mount.umount()
@@ -116,7 +116,7 @@ def test_unmounting_leaves_the_cache_written(tmp_path: Path, home: Path, how: st
 @pytest.mark.parametrize("signalled", [True, False], ids=["signal", "lazily"])
 def test_a_mount_ends_while_a_read_waits(tmp_path: Path, home: Path, signalled: bool) -> None:
     with (
-        served(tmp_path, {"file": 24 * MIB}, fault={"stall@output": 1}) as service,
+        served(tmp_path, {"file": 9 * MIB}, fault={"stall@output": 1}) as service,
         mounted(home, service.url) as mount,
     ):
         reading = mount.begin(Path.read_bytes, mount.path(*service.output("file")))

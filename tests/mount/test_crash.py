@@ -24,23 +24,23 @@ def cached_blocks(mount: Mount) -> set[int]:
 def test_killed_in_the_middle_of_a_copy(tmp_path: Path, home: Path) -> None:
     """At some 32 MiB/s, so that there is a middle."""
     with (
-        served(tmp_path, {"file": 48 * MIB}, "--rate", str(4 * MIB)) as service,
+        served(tmp_path, {"file": 32 * MIB}, "--rate", str(4 * MIB)) as service,
         mounted(home, service.url) as mount,
     ):
         source, copy = mount.path(*service.output("file")), home / "copy"
         copying = mount.begin(mount.run, "cp", "--", source, copy)
-        wait_until(lambda: len(cached_blocks(mount)) >= 12, "some blocks to be on disk")
+        wait_until(lambda: len(cached_blocks(mount)) >= 8, "some blocks to be on disk")
         mount.kill()
         assert copying().returncode != 0
         kept, asked = cached_blocks(mount), len(service.emulator.entries())
-        assert len(kept) < 48, "the copy was over before the kill"
+        assert len(kept) < 32, "the copy was over before the kill"
         assert "died" in mount.start().stderr
         mount.umount()
         assert mount.start().returncode == 0
         mount.good("cp", "--", source, copy)
         assert copy.read_bytes() == service.files["file"]
         again = [block for _, block in service.blocks(asked)]
-        assert sorted(again) == sorted(set(range(48)) - kept)
+        assert sorted(again) == sorted(set(range(32)) - kept)
         assert mount.status()["counters"]["rotten_blocks"] == 0
 
 

@@ -93,7 +93,7 @@ SOME = ["reset", "stall", "ignore-range", "wrong-content-range", "wrong-hash", "
 
 @pytest.mark.parametrize("name", SOME)
 def test_a_fault_now_and_then_goes_unnoticed(tmp_path: Path, home: Path, name: str) -> None:
-    sizes = {f"small {number}": MIB // 2 + number for number in range(20)}
+    sizes = {f"small {number}": MIB // 2 + number for number in range(16)}
     sizes |= {"large": 17 * MIB + 1}
     with served(tmp_path, sizes, fault={f"{name}@output": 0.4}) as service:
         with mounted(home, service.url, **SHORT, CASFS_ATTEMPTS=20) as mount:

@@ -154,7 +154,7 @@ def test_an_error_is_one_line_that_names_what_was_read(tmp_path: Path, home: Pat
     ("settings", "expected"),
     [
         ({"CASFS_DEADLINE": 60, "CASFS_ATTEMPTS": 2}, errno.EIO),
-        ({"CASFS_DEADLINE": 1.5, "CASFS_ATTEMPTS": 1000}, errno.ETIMEDOUT),
+        ({"CASFS_DEADLINE": 1, "CASFS_ATTEMPTS": 1000}, errno.ETIMEDOUT),
     ],
     ids=["inside", "past"],
 )
