@@ -20,7 +20,7 @@ VAULT = {
     "CreationDate": "2020-01-01T00:00:00.000Z",
     "LastInventoryDate": "2021-01-01T00:00:00.500Z",
 }
-JOB = {
+JOB: dict[str, object] = {
     "JobId": "-rf /",
     "Action": "ArchiveRetrieval",
     "StatusCode": "Succeeded",
@@ -31,10 +31,14 @@ JOB = {
     "CompletionDate": "2022-01-02T00:00:00.000Z",
     "JobDescription": "é \ud83d",
 }
-FAILED = JOB | {"JobId": "failed", "StatusCode": "Failed", "Completed": True}
-RUNNING = {"JobId": "running", "Action": "ArchiveRetrieval", "StatusCode": "InProgress"}
+FAILED: dict[str, object] = JOB | {"JobId": "failed", "StatusCode": "Failed", "Completed": True}
+RUNNING: dict[str, object] = {
+    "JobId": "running",
+    "Action": "ArchiveRetrieval",
+    "StatusCode": "InProgress",
+}
 OTHER = JOB | {"JobId": "push", "Action": "PushToCOS"}
-JOBS = [JOB, FAILED, RUNNING, OTHER]
+JOBS: list[dict[str, object]] = [JOB, FAILED, RUNNING, OTHER]
 
 
 def behave(request, wire):
