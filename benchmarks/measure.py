@@ -2,7 +2,6 @@
 
 import math
 import mmap
-import os
 import statistics
 import subprocess
 import time
@@ -16,7 +15,7 @@ from benchmarks.processes import BenchmarkError
 
 _DROP = Path("/proc/sys/vm/drop_caches")
 _ALL_CACHES = "3"
-_TOUCHED = 0.8
+_LEFT = 0.35
 _TOUCH_PIECE = 256 << 20
 
 
@@ -155,11 +154,22 @@ def touch_memory() -> None:
     A virtual machine gets much of its memory only when it first uses it, and pays for that then:
     file caches filled ten times as slowly. Whoever is measured first must not pay for the others.
     """
-    size = int(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * _TOUCHED)
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
-    pieces = [mmap.mmap(-1, _TOUCH_PIECE, flags=flags) for _ in range(size // _TOUCH_PIECE)]
+    pieces = []
+    # Asked before each piece: other programs may take memory at the same time.
+    while _available_memory() > _LEFT:
+        pieces.append(mmap.mmap(-1, _TOUCH_PIECE, flags=flags))
     for piece in pieces:
         piece.close()
+
+
+def _available_memory() -> float:
+    """Return the share of the machine's memory that programs can still get."""
+    lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    sizes = {
+        name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)
+    }
+    return sizes["MemAvailable"] / sizes["MemTotal"]
 
 
 @contextmanager

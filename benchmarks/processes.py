@@ -23,11 +23,11 @@ def start(
     """Start a process whose output goes to a file.
 
     It is no member of the terminal's process group: Ctrl-C reaches only this program, which then
-    ends the others in their order.
+    ends the others in their order. If this program is killed, the process is told to end, too.
     """
     with open(log, "ab") as file:
         return subprocess.Popen(
-            [str(word) for word in command],
+            ["setpriv", "--pdeathsig", "TERM", "--", *(str(word) for word in command)],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
