@@ -11,7 +11,8 @@ COUNT = 1000
 
 
 def test_a_walk_in_order_has_every_entry_fetched_once_and_before_it_is_opened():
-    walks, fetched = Walks(), []
+    walks = Walks()
+    fetched: list[int] = []
     for index in range(COUNT):
         if index >= 2:
             assert index in fetched

@@ -1,0 +1,54 @@
+"""Clients of one emulator that share a cache folder."""
+
+import contextlib
+from dataclasses import replace
+
+import pytest
+
+from casfs.client import Client
+from casfs.config import Config
+from casfs.credentials import Credentials
+from tests.client.reading import DATA
+from tests.emulator.running import KEY_ID, SECRET, running_emulator
+from tests.support.leftovers import no_leftover_threads
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory):
+    with running_emulator(tmp_path_factory.mktemp("emulator")) as running:
+        for vault in ("v", "Other.1"):
+            running.create_vault(vault)
+        running.archive = running.upload("v", DATA, "a/b c.bin")  # type: ignore[attr-defined]
+        yield running
+
+
+@pytest.fixture
+def job(emulator):
+    return emulator.retrieve("v", emulator.archive)
+
+
+@pytest.fixture(autouse=True)
+def _no_leftovers(emulator):
+    with no_leftover_threads():
+        yield
+
+
+@pytest.fixture
+def client_of(emulator, tmp_path):
+    """Make clients that share a cache; a listing is never fresh unless asked for."""
+    with contextlib.ExitStack() as stack:
+
+        def made(**settings) -> Client:
+            config = Config(
+                endpoint=emulator.url,
+                credentials=Credentials(KEY_ID, SECRET),
+                cache_dir=tmp_path / "cache",
+                listing_ttl=0.0,
+                attempts=2,
+                deadline=20.0,
+            )
+            client = Client(replace(config, **settings))
+            stack.callback(client.close)
+            return client
+
+        yield made

@@ -1,0 +1,159 @@
+"""The core behind every door, against the emulator: the tree and its bytes."""
+
+import contextlib
+import errno
+import json
+import threading
+from dataclasses import replace
+
+import pytest
+
+from casfs.client import Client
+from casfs.credentials import Credentials
+from casfs.errors import (
+    CasfsError,
+    ConfigError,
+    DeniedError,
+    NotFoundError,
+)
+from tests.client.reading import DATA, content, names
+from tests.emulator.running import ACCOUNT, KEY_ID, SECRET
+
+
+def test_the_tree_is_the_api(emulator, job, client_of):
+    client = client_of()
+    assert names(client, "/") == [".casfs", "vaults"]
+    assert names(client, "/vaults") == ["Other.1", "v"]
+    assert names(client, "/vaults/v") == ["jobs", "vault.json"]
+    assert job in names(client, "/vaults/v/jobs")
+    assert names(client, f"/vaults/v/jobs/{job}") == ["job.json", "output"]
+    described = json.loads(content(client, f"/vaults/v/jobs/{job}/job.json"))
+    assert described == emulator.describe("v", job)
+    assert json.loads(content(client, "/vaults/v/vault.json"))["VaultName"] == "v"
+
+
+def test_every_node_is_the_same_by_stat_and_by_list(job, client_of):
+    client = client_of(listing_ttl=60.0)
+    folders = ["/"]
+    seen = 0
+    while folders:
+        for node in client.list(folders.pop()):
+            path = node.path.replace("//", "/")
+            same = client.stat(path)
+            if not path.startswith("/.casfs/"):
+                assert (same.size, same.folder, same.inode) == (node.size, node.folder, node.inode)
+            if node.content is None and not node.folder:
+                assert same.mtime == node.mtime > 0
+            if node.folder:
+                folders.append(path)
+            seen += 1
+    assert seen > 8
+
+
+def test_the_output_is_the_archive(job, client_of):
+    client = client_of()
+    path = f"/vaults/v/jobs/{job}/output"
+    assert client.stat(path).size == len(DATA)
+    assert content(client, path) == DATA
+    attributes = client.attributes(client.stat(path))
+    assert attributes["verified"] == "yes"
+    assert attributes["job-id"] == job
+    assert attributes["tree-hash"]
+    assert client.attributes(client.stat("/vaults")) == {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nope",
+        "/vaults/nope",
+        "/vaults/nope/jobs",
+        "/vaults/v/nope",
+        "/vaults/v/jobs/nope",
+        "/vaults/v/jobs/nope/output",
+        "/vaults/v/jobs/nope/job.json",
+        "/vaults/v/vault.json/x",
+        "/.casfs/nope",
+    ],
+)
+@pytest.mark.parametrize("ttl", [0.0, 60.0])
+def test_what_is_not_there_is_not_found(client_of, path, ttl):
+    client = client_of(listing_ttl=ttl)
+    for _ in range(2):
+        with pytest.raises(NotFoundError) as caught:
+            client.stat(path)
+        assert caught.value.errno == errno.ENOENT
+        with pytest.raises(NotFoundError):
+            client.list(path)
+
+
+@pytest.mark.parametrize("account", ["-", ACCOUNT])
+def test_the_account_may_be_named(client_of, account):
+    client = client_of(account=account)
+    client.check()
+    assert "v" in names(client, "/vaults")
+
+
+def test_wrong_settings_show_at_once(client_of):
+    with pytest.raises(DeniedError):
+        client_of(account="77").check()
+    wrong = Credentials(KEY_ID, "another secret")
+    with pytest.raises(DeniedError) as caught:
+        client_of(credentials=wrong).check()
+    assert "another secret" not in str(caught.value)
+    with pytest.raises(CasfsError) as unreachable:
+        client_of(endpoint="http://127.0.0.1:1").check()
+    assert unreachable.value.errno == errno.EIO
+
+
+def test_an_inventory_is_read_like_any_output(emulator, client_of):
+    job = emulator.start("v", Type="inventory-retrieval")
+    real = emulator.output("v", job).content
+    client = client_of()
+    assert client.stat(f"/vaults/v/jobs/{job}/output").size == len(real)
+    assert content(client, f"/vaults/v/jobs/{job}/output") == real
+
+
+def test_the_control_files_tell_what_is_done_and_no_secret(client_of, job):
+    client = client_of()
+    content(client, f"/vaults/v/jobs/{job}/output")
+    status = json.loads(content(client, "/.casfs/status.json"))
+    assert status["counters"]["read_bytes"] == len(DATA)
+    metrics = content(client, "/.casfs/metrics").decode()
+    (line,) = [line for line in metrics.splitlines() if line.startswith("casfs_read_bytes_total")]
+    assert float(line.split()[1]) == len(DATA)
+    shown = json.dumps(status) + metrics + repr(client.config)
+    assert SECRET not in shown
+    assert client.stat("/.casfs/status.json").size % 4096 == 0
+
+
+def test_many_threads_read_everything(emulator, client_of, job):
+    client = client_of(listing_ttl=60.0)
+    path = f"/vaults/v/jobs/{job}/output"
+    wrong = []
+
+    def work():
+        if content(client, path) != DATA:
+            wrong.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert sum(entry.bytes for entry in emulator.entries(job)) < len(DATA) + 10_000
+
+
+def test_a_cache_folder_that_cannot_be_used_is_told_by_name(client_of, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="--cache-dir"):
+        client_of(cache_dir=tmp_path / "file")
+
+
+def test_two_endpoints_share_no_knowledge(client_of, job):
+    client = client_of()
+    names(client, "/vaults")
+    other = replace(client.config, endpoint="http://127.0.0.1:1")
+    with contextlib.closing(Client(other)) as stranger, pytest.raises(CasfsError):
+        stranger.list("/vaults")
