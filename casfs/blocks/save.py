@@ -30,6 +30,8 @@ class Saver:
         self._metrics = metrics
         self._changed = threading.Condition(threading.Lock())
         self._queue: dict[tuple[str, int], tuple[OutputStore, memoryview]] = {}
+        self._kept = 0
+        self._failing = False
         self._slow = False
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -47,14 +49,13 @@ class Saver:
                     self._metrics.unsaved_blocks.inc()
                     continue
                 self._queue[key, block] = (store, data)
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="save", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+            self._begin()
 
     def kept(self, size: int) -> None:
         """Note that somebody else wrote a block of `size` bytes to the disk cache."""
-        self._evictor.added(size)
+        with self._changed:
+            self._kept += size
+            self._begin()
 
     def wait_for_room(self) -> None:
         """Wait a moment while the queue is too long; then the disk counts as slow."""
@@ -75,29 +76,48 @@ class Saver:
             if thread.is_alive():
                 log.warning("the cache disk is slow; %d blocks were not kept", len(self._queue))
 
+    def _begin(self) -> None:
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._run, name="save", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
     def _has_room(self) -> bool:
         return len(self._queue) <= _QUEUE_BLOCKS or self._slow or self._closed
 
     def _run(self) -> None:
-        failing = False
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closed)
-                if not self._queue:
+                self._changed.wait_for(lambda: self._queue or self._kept or self._closed)
+                if not self._queue and not self._kept:
                     return
-                key, (store, data) = next(iter(self._queue.items()))
+                size, self._kept = self._kept, 0
+                item = next(iter(self._queue.items()), None)
+            if item is not None:
+                size += self._write(*item)
             try:
-                store.write(key[1], data)
-                self._evictor.added(len(data))
-                failing = False
+                self._evictor.added(size)
             except OSError as error:
-                self._metrics.unsaved_blocks.inc()
-                if not failing:
-                    log.warning("blocks are not kept: %s; make room in the cache folder", error)
-                failing = True
-            finally:
-                with self._changed:
+                log.warning("the cache cannot be looked through to make room: %s", error)
+
+    def _write(self, key: tuple[str, int], item: tuple[OutputStore, memoryview]) -> int:
+        """Write a block that is queued; return the bytes that the cache has grown by."""
+        store, data = item
+        try:
+            store.write(key[1], data)
+            self._failing = False
+            return len(data)
+        except OSError as error:
+            self._metrics.unsaved_blocks.inc()
+            if not self._failing:
+                log.warning("blocks are not kept: %s; make room in the cache folder", error)
+            self._failing = True
+            return 0
+        finally:
+            with self._changed:
+                # The block may have come, and been queued, once more in the meantime.
+                if self._queue.get(key) is item:
                     del self._queue[key]
-                    if not self._queue:
-                        self._slow = False
-                    self._changed.notify_all()
+                if not self._queue:
+                    self._slow = False
+                self._changed.notify_all()

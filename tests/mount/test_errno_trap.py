@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from casfs.doors.mount.operations import Operations
+from casfs.doors.mount.operations import OpenFile, Operations
 from casfs.errors import DeniedError, ExpiredError
 from casfs.tree.nodes import Node
 from tests.mount.mounting import mounted
@@ -44,7 +44,8 @@ class Failing:
 
 def outcome(error: Exception, operation: str, *arguments: Any) -> int | None:
     operations = Operations(Failing(error), (0, 0), 0, lambda: None)  # type: ignore[arg-type]
-    operations._files[1] = (Failing(error), Node("/x", mtime=0))  # type: ignore[assignment]
+    node = Node("/x", mtime=0)
+    operations._files[1] = OpenFile(Failing(error), node)  # type: ignore[arg-type]
     with pytest.raises(OSError) as raised:  # noqa: PT011 - which errno is the question
         operations(operation, *arguments)
     return raised.value.errno

@@ -9,18 +9,24 @@ import re
 import select
 import shutil
 import subprocess
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from casfs.errors import ConfigError, MountError
 from casfs.tree.nodes import CONTROL
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 FILE_SYSTEM = "fuse.casfs"
 _COMMAND_SECONDS = 30.0
 _READAHEAD_KIB = 4096
+_ANSWER_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def check_free(mountpoint: str) -> None:
     if mount is not None and mount.file_system == FILE_SYSTEM:
         try:
             # Not stat, which the kernel may answer by itself for a while.
-            os.statvfs(mountpoint)
+            _within(lambda: os.statvfs(mountpoint))
         except OSError as error:
             if error.errno != errno.ENOTCONN:
                 raise MountError(f"{mountpoint}: {error.strerror}") from error
@@ -100,12 +106,35 @@ def status(mountpoint: str) -> dict[str, Any]:
     """
     path = Path(mountpoint) / CONTROL / "status.json"
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(_within(path.read_bytes))
     except (OSError, ValueError) as error:
         raise MountError(f"{mountpoint} is not a casfs mount that answers: {error}") from error
     if not isinstance(found, dict):
         raise MountError(f"{path} is not of casfs")
     return found
+
+
+def _within(call: Callable[[], T]) -> T:
+    """Return what a call that touches a mount returns; a mount that hangs must not hang us.
+
+    Raises:
+        MountError: the call did not end.
+        OSError: it failed.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except OSError as error:
+            done.set_exception(error)
+
+    # Of a thread that hangs in the kernel nothing is needed but that the process may end.
+    threading.Thread(target=run, name="mountpoint", daemon=True).start()
+    try:
+        return done.result(_ANSWER_SECONDS)
+    except FutureTimeoutError:
+        raise MountError(f"it did not answer for {_ANSWER_SECONDS:g} s") from None
 
 
 def unmount(mountpoint: str, lazy: bool) -> None:

@@ -9,7 +9,9 @@ import itertools
 import logging
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from casfs.client import Client, File
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _PREFIX = "user.casfs."
 _WRITING = os.O_WRONLY | os.O_RDWR
+_REMEMBERED_SECONDS = 1.0
 _QUIET = (errno.ENOENT, errno.ENODATA, errno.EROFS)
 """Answers that are part of ordinary use, and no news for the log."""
 
@@ -39,6 +42,40 @@ def _from_kernel(path: str) -> str:
 
 def _to_kernel(name: str) -> str:
     return os.fsencode(name).decode("latin-1")
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A read that failed: its bytes, the errno, and until when it is remembered."""
+
+    span: range
+    errno: int
+    until: float
+
+
+@dataclass
+class OpenFile:
+    """An open file, with the last failure to read it.
+
+    The kernel asks once more for pages that it wanted ahead and that failed. It gets the answer of
+    the first time, or every error would take twice its time.
+    """
+
+    file: File
+    node: Node
+    failure: _Failure | None = None
+
+    def pread(self, size: int, offset: int) -> bytes | memoryview:
+        """Return bytes of the file."""
+        failed = self.failure
+        if failed and offset in failed.span and time.monotonic() < failed.until:
+            raise fuse.FuseOSError(failed.errno)
+        try:
+            return self.file.pread(size, offset)
+        except CasfsError as error:
+            until = time.monotonic() + _REMEMBERED_SECONDS
+            self.failure = _Failure(range(offset, offset + size), error.errno or errno.EIO, until)
+            raise
 
 
 class Operations(fuse.Operations):  # type: ignore[misc]
@@ -65,7 +102,7 @@ class Operations(fuse.Operations):  # type: ignore[misc]
         self._owner = owner
         self._umask = umask
         self._started = started
-        self._files: dict[int, tuple[File, Node]] = {}
+        self._files: dict[int, OpenFile] = {}
         self._folders: dict[int, list[Node]] = {}
         self._handles = itertools.count(1)
 
@@ -96,7 +133,7 @@ class Operations(fuse.Operations):  # type: ignore[misc]
     def getattr(self, path: str | None, handle: Any = None) -> dict[str, int]:
         """Return the status of what stands at a path, or of an open file."""
         if path is None:
-            return self._status(self._files[handle.fh][1])
+            return self._status(self._files[handle.fh].node)
         return self._status(self._client.stat(path))
 
     def opendir(self, path: str) -> int:
@@ -125,7 +162,7 @@ class Operations(fuse.Operations):  # type: ignore[misc]
             raise fuse.FuseOSError(errno.EROFS)
         node = self._client.stat(path)
         handle = next(self._handles)
-        self._files[handle] = (self._client.open(node), node)
+        self._files[handle] = OpenFile(self._client.open(node), node)
         info.fh = handle
         # The kernel may keep the pages of bytes that never change, also for the next who opens.
         info.keep_cache = node.lasting
@@ -136,7 +173,7 @@ class Operations(fuse.Operations):  # type: ignore[misc]
     def read(self, path: str | None, size: int, offset: int, info: Any) -> Any:
         """Return bytes of an open file."""
         del path
-        data = self._files[info.fh][0].pread(size, offset)
+        data = self._files[info.fh].pread(size, offset)
         if isinstance(data, bytes) or not data:
             return bytes(data)
         # The binding copies from bytes, or straight from memory that is dressed as an array.
@@ -145,8 +182,7 @@ class Operations(fuse.Operations):  # type: ignore[misc]
     def release(self, path: str | None, info: Any) -> int:
         """Close a file."""
         del path
-        file, _ = self._files.pop(info.fh)
-        file.close()
+        self._files.pop(info.fh).file.close()
         return 0
 
     def statfs(self, path: str) -> dict[str, int]:
@@ -183,7 +219,7 @@ class Operations(fuse.Operations):  # type: ignore[misc]
         if operation != "read":
             return f"{operation} {_from_kernel(path or '')}"
         size, offset, info = args
-        return f"read {self._files[info.fh][1].path}, bytes {offset}-{offset + size - 1}"
+        return f"read {self._files[info.fh].node.path}, bytes {offset}-{offset + size - 1}"
 
     def _kind(self, node: Node) -> dict[str, int]:
         mode = stat.S_IFDIR | 0o555 if node.folder else stat.S_IFREG | 0o444
