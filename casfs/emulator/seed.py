@@ -87,7 +87,7 @@ def _seed_file(
         last=archive.size - 1,
         tree_hash=archive.tree_hash,
         tier="Standard",
-        description=archive.description,
+        description=archive.description or "",
     )
     store.add_jobs([job])
     return found is None, True

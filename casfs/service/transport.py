@@ -195,7 +195,10 @@ class Transport:
         except BaseException:
             session.close()
             raise
-        self._sessions.append(session)
+        if self._closed.is_set():
+            session.close()
+        else:
+            self._sessions.append(session)
         return result
 
     def _borrow_session(self) -> requests.Session:

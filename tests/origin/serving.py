@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from casfs.treehash import SHA256
-from tests.mount.mounting import wait_until
+from tests.mount.processes import wait_until
 
 MIB = 1 << 20
 VAULT = "restored"
