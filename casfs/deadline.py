@@ -31,7 +31,11 @@ class Deadline:
             DeadlineError: `what` did not end in time.
         """
         if self.passed():
-            raise DeadlineError(
-                f"{what}: no answer within {self.seconds:g} s; "
-                "check the network, or allow more with `deadline`"
-            )
+            raise self.error(what)
+
+    def error(self, what: str) -> DeadlineError:
+        """Return the error that says that `what` did not end in time."""
+        return DeadlineError(
+            f"{what}: no answer within {self.seconds:g} s; "
+            "check the network, or allow more with `deadline`"
+        )

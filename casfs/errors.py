@@ -10,6 +10,7 @@
     ├── ReadOnlyError          EROFS      any write
     ├── DeadlineError          ETIMEDOUT  no answer inside the deadline
     ├── RequestError           EIO        the service refuses the request; asking again is no use
+    ├── OutputMismatchError    EIO        an output that as a whole is not what the job says
     └── TransientError         EIO        may succeed when asked again, and was asked again
         ├── UnreachableError              no connection, or it broke or stalled
         ├── ThrottledError                the service asks us to slow down
@@ -88,6 +89,13 @@ class DeadlineError(CasfsError):
 
 class RequestError(CasfsError):
     """The service refuses the request, and would refuse it again."""
+
+
+class OutputMismatchError(CasfsError):
+    """An output that as a whole does not match its job's tree hash.
+
+    It is not asked for again by itself: that would be all of it, when most was handed on already.
+    """
 
 
 class TransientError(CasfsError):

@@ -18,6 +18,7 @@ PROMISED = {
     "ReadOnlyError": errno.EROFS,
     "DeadlineError": errno.ETIMEDOUT,
     "RequestError": errno.EIO,
+    "OutputMismatchError": errno.EIO,
     "TransientError": errno.EIO,
     "UnreachableError": errno.EIO,
     "ThrottledError": errno.EIO,

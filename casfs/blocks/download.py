@@ -12,7 +12,7 @@ from casfs.blocks.opened import OpenOutput
 from casfs.blocks.receive import Block, receive_run, receive_whole
 from casfs.blocks.save import Saver
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, MismatchError
+from casfs.errors import CasfsError, OutputMismatchError
 from casfs.metrics import Metrics
 from casfs.service.service import Body, Service
 
@@ -100,7 +100,7 @@ class Downloader:
     ) -> list[Block]:
         """Return the blocks of a run; none when the body was, or will be, a pass over the whole."""
         if not self._bodies.acquire(timeout=deadline.remaining()):
-            deadline.check(f"the {opened.output}")
+            raise deadline.error(f"the {opened.output}")
         try:
             if not body.whole or len(run) == opened.output.layout.blocks:
                 return receive_run(opened.output, run, body, self._service.tree_hash, self._memory)
@@ -143,7 +143,7 @@ class Downloader:
         """Note blocks that came; check the whole output if they were the last ones.
 
         Raises:
-            MismatchError: it does not match the job's tree hash.
+            OutputMismatchError: it does not match the job's tree hash.
         """
         self._metrics.blocks.labels("network").inc(len(blocks))
         unchecked = sum(block.trust is Trust.UNCHECKED for block in blocks)
@@ -152,7 +152,7 @@ class Downloader:
         mismatch = opened.check_whole()
         if mismatch is not None:
             self._flights.forget(opened.key, mismatch.forgotten)
-            raise MismatchError(mismatch.message)
+            raise OutputMismatchError(mismatch.message)
 
     def _note_speed(self, seconds_per_block: float) -> None:
         # Threads may overwrite each other's share; it is an estimate all the same.

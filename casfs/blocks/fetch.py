@@ -14,7 +14,7 @@ from casfs.blocks.opened import OpenOutput
 from casfs.blocks.pool import Pool, Task
 from casfs.blocks.save import Saver
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, MismatchError
+from casfs.errors import CasfsError, OutputMismatchError
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE, runs
 from casfs.service.base import Output
@@ -137,12 +137,13 @@ class Fetcher:
 
         Raises:
             MismatchError: the service's bytes are wrong, again and again.
+            OutputMismatchError: the output as a whole is not what the job says.
             ExpiredError: a block is neither cached nor at the service.
             DeadlineError: a block did not come in time.
             CasfsError: the service failed in another way.
         """
         if opened.refusal is not None:
-            raise MismatchError(opened.refusal)
+            raise OutputMismatchError(opened.refusal)
         found = self._flights.look_up(opened.key, run)
         self._metrics.blocks.labels("memory").inc(len(found.here))
         if found.missing:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from casfs.errors import CasfsError, MismatchError
+from casfs.errors import CasfsError, MismatchError, OutputMismatchError
 from casfs.ranges import Layout
 from tests.support.archive import (
     HASH_HEADER,
@@ -120,6 +120,16 @@ def test_without_hashes_the_whole_is_checked_when_the_last_block_is_there(tmp_pa
         assert parts.fetcher.open(OUTPUT).verified() == "yes"
 
 
+def test_a_pass_that_is_not_what_the_job_says_is_not_repeated(tmp_path):
+    """It would be all of the output once more, for bytes that are wrong in the service."""
+    lying = replace(OUTPUT, tree_hash=bytes(32))
+    archive = Archive(DATA, ranges=False, hashes=False)
+    with serving(archive) as server, bringing(server.url, tmp_path, connections=1) as parts:
+        with pytest.raises(OutputMismatchError):
+            parts.reader(lying).pread(1, len(DATA) - 1)
+        assert parts.blocks("network") == lying.layout.blocks
+
+
 def test_without_hashes_the_whole_is_checked_over_a_restart(tmp_path):
     def spoil(request, answer):
         first, _ = request.span
@@ -131,7 +141,7 @@ def test_without_hashes_the_whole_is_checked_over_a_restart(tmp_path):
             assert wrong != DATA[:MIB], "nothing can tell yet"
         server.behaviour = Archive(DATA, hashes=False)
         with bringing(server.url, tmp_path) as parts:
-            with pytest.raises(MismatchError):
+            with pytest.raises(OutputMismatchError):
                 read_all(parts.reader(OUTPUT))
             assert read_all(parts.reader(OUTPUT)) == DATA
 
@@ -142,9 +152,9 @@ def test_a_job_whose_hash_contradicts_the_answers_is_refused(tmp_path):
     with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
         opened = parts.fetcher.open(lying)
         reader = parts.reader(lying)
-        with pytest.raises(MismatchError, match="the job says 0000"):
+        with pytest.raises(OutputMismatchError, match="the job says 0000"):
             read_all(reader)
-        with pytest.raises(MismatchError, match="the job says 0000"):
+        with pytest.raises(OutputMismatchError, match="the job says 0000"):
             reader.pread(1, 0)
         assert opened.verified() != "yes"
 
