@@ -14,7 +14,8 @@ from casfs.blocks.save import Saver
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.metrics import Metrics
-from casfs.service.service import Body, Service
+from casfs.service.answers import Body
+from casfs.service.service import Service
 
 log = logging.getLogger(__name__)
 

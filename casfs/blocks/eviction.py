@@ -3,7 +3,6 @@
 import heapq
 import logging
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +12,17 @@ log = logging.getLogger(__name__)
 
 _KEEP = 0.9
 """Part of the limit that is left after eviction, so that not every block causes one."""
+_RESERVE = 256 << 20
+_RESERVE_PART = 0.02
+"""Bytes to keep free on the disk, and their part of a small disk."""
 
 
 class Evictor:
     """Counts what one process writes to a cache, and makes room when it is too much.
 
     The folder is looked through only when the count says so; that look sees what other processes
-    wrote, too. Lock order: the evictor's one lock is taken alone, and held while evicting.
+    wrote, too. So that the cache never fills its disk, what is free there counts as well. One
+    thread uses an evictor.
 
     Args:
         folder: folder of all outputs.
@@ -31,24 +34,28 @@ class Evictor:
         self._folder = folder
         self._limit = limit
         self._metrics = metrics
-        self._lock = threading.Lock()
         self._total: int | None = None
 
     def added(self, size: int) -> None:
         """Note that `size` bytes were written; evict if the cache is now too large."""
-        with self._lock:
-            if self._total is None:
-                self._total = sum(size for _, size, _ in self._ages())
-            else:
-                self._total += size
-            if self._total > self._limit:
-                self._evict()
+        if self._total is None:
+            self._total = sum(size for _, size, _ in self._ages())
+        else:
+            self._total += size
+        if self._total > self._limit or self._lacking():
+            self._evict()
+
+    def _lacking(self) -> int:
+        """Return the bytes that the disk lacks to have its reserve free."""
+        disk = os.statvfs(self._folder)
+        reserve = min(_RESERVE, int(disk.f_blocks * disk.f_frsize * _RESERVE_PART))
+        return max(0, reserve - disk.f_bavail * disk.f_frsize)
 
     def _evict(self) -> None:
         count = total = 0
         for _, size, _ in self._ages():
             count, total = count + 1, total + size
-        excess = total - int(self._limit * _KEEP)
+        excess = max(total - int(self._limit * _KEEP), 2 * self._lacking())
         while excess > 0:
             # As many as hold the excess if all were equal. Ages are taken anew, lazily: a cache of
             # terabytes has millions of blocks.

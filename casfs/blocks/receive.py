@@ -10,8 +10,8 @@ from casfs.blocks.leaves import Trust
 from casfs.blocks.memory import Memory
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, MismatchError
+from casfs.service.answers import Body
 from casfs.service.base import Output
-from casfs.service.service import Body
 from casfs.treehash import TreeHash
 
 

@@ -2,10 +2,7 @@
 
 import json
 import logging
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from http.client import HTTPResponse
 from typing import Any, TypeVar
 
 import requests
@@ -14,31 +11,14 @@ from casfs.deadline import Deadline
 from casfs.errors import ExpiredError, NotFoundError, NotReadyError, RequestError, WrongAnswerError
 from casfs.metrics import Metrics
 from casfs.service import fields
+from casfs.service.answers import Body, answered_span, finish, source_of, total_size
 from casfs.service.base import Dialect, Job, JobState, Output, Vault, output_of
-from casfs.service.transport import Limits, Transport, json_body
+from casfs.service.failures import json_body
+from casfs.service.transport import Limits, Transport
 from casfs.treehash import LEAF_SIZE
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Body:
-    """The body of an answer to Get Job Output, to be read once, front to back.
-
-    Attributes:
-        first: offset in the output of the body's first byte.
-        stop: offset in the output behind its last byte.
-        whole: the service answered with the whole output, whatever was asked.
-        tree_hash: digest of exactly these bytes, if the service sent one.
-        read_into: fills memory with the next bytes.
-    """
-
-    first: int
-    stop: int
-    whole: bool
-    tree_hash: bytes | None
-    read_into: Callable[[memoryview], None]
 
 
 class Service:
@@ -76,10 +56,9 @@ class Service:
         Raises:
             NotFoundError: there is none of that name.
         """
-        return self._dialect.vault(
-            self._transport.get(
-                "Describe Vault", self._dialect.vault_path(name), json_body, deadline
-            )
+        path = self._dialect.vault_path(name)
+        return self._transport.get(
+            "Describe Vault", path, lambda answer: self._dialect.vault(json_body(answer)), deadline
         )
 
     def jobs(self, vault: str, deadline: Deadline) -> Iterator[Job]:
@@ -99,8 +78,12 @@ class Service:
             NotFoundError: there is none, or it has expired.
         """
         path = self._dialect.job_path(vault, job_id)
-        answer = self._transport.get("Describe Job", path, json_body, deadline)
-        return self._dialect.job(vault, answer)
+        return self._transport.get(
+            "Describe Job",
+            path,
+            lambda answer: self._dialect.job(vault, json_body(answer)),
+            deadline,
+        )
 
     def parse_vault(self, description: str) -> Vault:
         """Return the vault that an earlier answer, as JSON text, described."""
@@ -121,7 +104,7 @@ class Service:
             ExpiredError, NotReadyError, WrongAnswerError: see `read`.
         """
         headers = {"Range": f"bytes=0-{LEAF_SIZE - 1}"}
-        return self._output(job.vault, job.id, headers, _total_size, deadline)
+        return self._output(job.vault, job.id, headers, total_size, deadline)
 
     def read(
         self,
@@ -142,7 +125,7 @@ class Service:
         """
 
         def check(answer: requests.Response) -> T:
-            first, stop = _answered_span(answer, span, output.layout.size)
+            first, stop = answered_span(answer, span, output.layout.size)
             read_into, begun = self._reader(answer), False
 
             def read(memory: memoryview) -> None:
@@ -159,7 +142,7 @@ class Service:
             )
             result = consume(body)
             if begun:
-                _finish(answer)
+                finish(answer)
             else:
                 # Nobody wanted the body, and a connection with an unread one is of no more use.
                 answer.close()
@@ -169,7 +152,7 @@ class Service:
         return self._output(output.vault, output.job_id, headers, check, deadline)
 
     def _reader(self, answer: requests.Response) -> Callable[[memoryview], None]:
-        source = _source(answer)
+        source = source_of(answer)
 
         def read_into(memory: memoryview) -> None:
             size = source.readinto(memory)
@@ -231,8 +214,13 @@ class Service:
             parameters = {"limit": str(self._dialect.page_limit)}
             if marker is not None:
                 parameters["marker"] = marker
-            answer = self._transport.get(call, path, json_body, deadline, parameters=parameters)
-            items, marker = self._dialect.page(answer)
+            items, marker = self._transport.get(
+                call,
+                path,
+                lambda answer: self._dialect.page(json_body(answer)),
+                deadline,
+                parameters=parameters,
+            )
             news = 0
             for item in items:
                 name = fields.text(item.get(key)) if isinstance(item, dict) else None
@@ -244,80 +232,3 @@ class Service:
                     yield item
             if marker is None or not news:
                 return
-
-
-_CONTENT_RANGE = re.compile(r"bytes[ =]\s*(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
-"""The documentation of OAS writes "bytes=" as well; CAS's shows no example."""
-
-
-def _content_length(answer: requests.Response) -> int | None:
-    text = answer.headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() and len(text) < 19 else None
-
-
-def _content_range(answer: requests.Response) -> tuple[int, int, int | None]:
-    text = answer.headers.get("Content-Range", "")
-    match = _CONTENT_RANGE.fullmatch(text.strip())
-    if match is None:
-        raise WrongAnswerError(f"GET {answer.url}: 206 with Content-Range {text!r}")
-    return int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])
-
-
-def _source(answer: requests.Response) -> HTTPResponse:
-    """Return the answer of the standard library below those of requests and urllib3.
-
-    It fills memory of ours, where the others hand out copies; requests uses it in the same way.
-    """
-    source = answer.raw._original_response
-    if not isinstance(source, HTTPResponse):
-        raise WrongAnswerError(f"GET {answer.url}: the answer has no body to read")
-    return source
-
-
-def _finish(answer: requests.Response) -> None:
-    """Check that a body has ended, and give its connection back for the next request.
-
-    Raises:
-        WrongAnswerError: it goes on, which only a body without an announced length can.
-    """
-    source = _source(answer)
-    if not source.isclosed() and source.readinto(bytearray(1)):
-        raise WrongAnswerError(f"GET {answer.url}: the body is longer than the range")
-    answer.raw.release_conn()
-
-
-def _answered_span(answer: requests.Response, asked: tuple[int, int], size: int) -> tuple[int, int]:
-    """Return which bytes of the output an answer carries: those asked for, or all.
-
-    Raises:
-        WrongAnswerError: it carries others, or lengths that contradict each other.
-    """
-    span = (0, size)
-    if answer.status_code == requests.codes.partial_content:
-        first, stop, total = _content_range(answer)
-        if (first, stop) != asked or total not in (size, None):
-            raise WrongAnswerError(
-                f"GET {answer.url}: asked for bytes {asked[0]}-{asked[1] - 1} of {size}, "
-                f"answered {answer.headers['Content-Range']}"
-            )
-        span = asked
-    length = _content_length(answer)
-    if length is not None and length != span[1] - span[0]:
-        raise WrongAnswerError(
-            f"GET {answer.url}: {length} bytes where {span[1] - span[0]} were announced"
-        )
-    return span
-
-
-def _total_size(answer: requests.Response) -> int:
-    """Return the size of an output from an answer to a ranged GET; the body stays unread."""
-    size = None
-    if answer.status_code == requests.codes.partial_content:
-        size = _content_range(answer)[2]
-    else:
-        size = _content_length(answer)
-    # The body is not wanted, and a connection with an unread body cannot be used again.
-    answer.raw.close()
-    if not size:
-        raise WrongAnswerError(f"GET {answer.url}: the answer does not tell the output's size")
-    return size

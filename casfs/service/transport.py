@@ -5,14 +5,12 @@ and gives it back; one that failed is closed instead, so that asking again uses 
 """
 
 import collections
-import json
 import logging
-import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import requests
@@ -25,31 +23,15 @@ from casfs.deadline import Deadline
 from casfs.errors import (
     CasfsError,
     DeadlineError,
-    DeniedError,
-    NotFoundError,
-    RequestError,
-    ServerError,
-    ThrottledError,
     TransientError,
     UnreachableError,
-    WrongAnswerError,
 )
 from casfs.metrics import Metrics
+from casfs.service.failures import answer_error, connection_error
 from casfs.service.watchdog import Watchdog, WatchedAdapter
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-_ERROR_BODY_LIMIT = 64 << 10
-"""Bytes of an error's body that are looked at."""
-
-_ADVICE: dict[type[CasfsError], str] = {
-    DeniedError: "check the keys, the account and this machine's clock",
-    NotFoundError: "it does not exist, or no longer",
-    ThrottledError: "try again later, or use fewer --connections",
-    ServerError: "try again later",
-    RequestError: "asking again will not help",
-}
 
 
 @dataclass(frozen=True)
@@ -180,7 +162,7 @@ class Transport:
                 with answer:
                     self._metrics.requests.labels(call).inc()
                     if answer.status_code // 100 != 2:
-                        raise self._error(call, url, answer)
+                        raise answer_error(call, answer, self._meaning, self._request_id_header)
                     result = consume(answer)
         except (
             requests.RequestException,
@@ -191,7 +173,7 @@ class Transport:
             session.close()
             if isinstance(error, CasfsError):
                 raise
-            raise self._connection_error(call, url, error) from error
+            raise connection_error(call, url, error) from error
         except BaseException:
             session.close()
             raise
@@ -238,32 +220,6 @@ class Transport:
             **settings,
         )
 
-    def _error(self, call: str, url: str, answer: requests.Response) -> CasfsError:
-        text = answer.raw.read(_ERROR_BODY_LIMIT, decode_content=False)
-        # What counts is the code in the body: one that broke off, which the next read finds out,
-        # is a broken connection.
-        answer.raw.read(1, decode_content=False)
-        body = _json_or_none(text)
-        code, message = "", ""
-        if isinstance(body, dict):
-            code, message = str(body.get("code") or ""), str(body.get("message") or "")
-        kind = self._meaning(answer.status_code, code) or _meaning_of_status(answer.status_code)
-        told = " ".join(filter(None, [str(answer.status_code), code, message]))
-        request_id = answer.headers.get(self._request_id_header, "unknown")
-        advice = _ADVICE.get(kind, "")
-        return kind(f"{call} {url}: {told} (request id {request_id}); {advice}")
-
-    def _connection_error(self, call: str, url: str, error: Exception) -> CasfsError:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                return RequestError(
-                    f"{call} {url}: the certificate is not trusted ({cause.verify_message}); "
-                    "set REQUESTS_CA_BUNDLE if it is your own"
-                )
-            cause = _next_cause(cause)
-        return UnreachableError(f"{call} {url}: {_plain(error)}; check the network and --endpoint")
-
 
 class _StopInTime(stop_base):
     """Ends asking again when the next attempt would begin behind the deadline."""
@@ -273,54 +229,3 @@ class _StopInTime(stop_base):
 
     def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
         return retry_state.upcoming_sleep >= self._deadline.remaining()
-
-
-def json_body(answer: requests.Response) -> dict[str, Any]:
-    """Return the JSON object that an answer holds, whatever its Content-Type says.
-
-    Raises:
-        WrongAnswerError: it holds something else.
-    """
-    body = _json_or_none(answer.content)
-    if not isinstance(body, dict):
-        raise WrongAnswerError(
-            f"GET {answer.url}: {answer.status_code} without a JSON object; check --endpoint"
-        )
-    return body
-
-
-def _json_or_none(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None
-
-
-def _meaning_of_status(status: int) -> type[CasfsError]:
-    if status in (401, 403):
-        return DeniedError
-    if status in (404, 410):
-        return NotFoundError
-    if status == 429:
-        return ThrottledError
-    if status == 408 or status >= 500:
-        return ServerError
-    return RequestError
-
-
-def _next_cause(error: BaseException) -> BaseException | None:
-    # urllib3 keeps the cause as an attribute, requests as an argument, Python as a context.
-    reason = getattr(error, "reason", None)
-    for candidate in (reason, *error.args, error.__cause__, error.__context__):
-        if isinstance(candidate, BaseException):
-            return candidate
-    return None
-
-
-def _plain(error: BaseException) -> str:
-    """Return the innermost text of an error: the outer ones repeat URL and pool."""
-    seen: set[int] = set()
-    while id(error) not in seen:
-        seen.add(id(error))
-        error = _next_cause(error) or error
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

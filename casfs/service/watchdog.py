@@ -53,6 +53,9 @@ class Watchdog:
         """Note that this thread now waits for `sock`."""
         with self._lock:
             self._sockets[threading.get_ident()] = (self._current.deadline, sock)
+            # A request may be sent at the very moment at which the client is closed.
+            if self._closed.is_set():
+                _end(sock)
 
     def close(self) -> None:
         """Shut down every socket and stop watching."""
@@ -73,10 +76,14 @@ class Watchdog:
         with self._lock:
             for deadline, sock in self._sockets.values():
                 if everything or deadline.passed():
-                    # Not sock.shutdown: that of a TLS socket takes the session away from the
-                    # thread that reads it. An error means that the peer was faster.
-                    with contextlib.suppress(OSError):
-                        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+                    _end(sock)
+
+
+def _end(sock: socket.socket) -> None:
+    # Not sock.shutdown: that of a TLS socket takes the session away from the thread that reads
+    # it. An error means that the peer was faster.
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 class WatchedAdapter(HTTPAdapter):

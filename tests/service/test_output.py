@@ -13,8 +13,8 @@ from casfs.errors import (
     RequestError,
     WrongAnswerError,
 )
+from casfs.service.answers import Body
 from casfs.service.cas import CasDialect
-from casfs.service.service import Body
 from tests.support.archive import (
     HASH_HEADER,
     MIB,

@@ -11,7 +11,7 @@ import pytest
 
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, UnreachableError
-from casfs.service.transport import json_body
+from casfs.service.failures import json_body
 from tests.support.server import Answer, Behaviour, Wire, in_turn, serving
 from tests.support.service import html, transport_to
 
