@@ -12,7 +12,7 @@ from pathlib import Path
 
 from casfs.client import Client
 from casfs.config import Config
-from casfs.doors.mount.mountpoints import FILE_SYSTEM, check_free, widen_readahead
+from casfs.doors.mount.mountpoints import FILE_SYSTEM, check_free
 from casfs.doors.mount.operations import Session
 from casfs.errors import CasfsError, ConfigError, MountError
 
@@ -150,9 +150,6 @@ def _serve(
     def started() -> None:
         threading.Thread(
             target=_end_on_signal, args=(client, session, ended), name="signals", daemon=True
-        ).start()
-        threading.Thread(
-            target=widen_readahead, args=(mountpoint,), name="readahead", daemon=True
         ).start()
         log.info("%s is mounted on %s", config.endpoint, mountpoint)
         ready()

@@ -25,7 +25,6 @@ T = TypeVar("T")
 
 FILE_SYSTEM = "fuse.casfs"
 _COMMAND_SECONDS = 30.0
-_READAHEAD_KIB = 4096
 _ANSWER_SECONDS = 10.0
 
 
@@ -82,20 +81,6 @@ def check_free(mountpoint: str) -> None:
         )
     if not os.path.isdir(mountpoint):
         raise ConfigError(f"{mountpoint} is not a folder; make it, or name another")
-
-
-def widen_readahead(mountpoint: str) -> None:
-    """Let the kernel ask a mount for more at a time, where we may: only root may.
-
-    By default it has two requests of 128 KiB under way, which is not enough to keep both sides of
-    the mount busy. Without root a mount is slower, and nothing else.
-    """
-    try:
-        device = os.stat(mountpoint).st_dev
-        setting = f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb"
-        Path(setting).write_text(str(_READAHEAD_KIB))
-    except OSError as error:
-        log.info("%s keeps the kernel's own read-ahead: %s", mountpoint, error)
 
 
 def status(mountpoint: str) -> dict[str, Any]:

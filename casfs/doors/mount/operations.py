@@ -9,6 +9,7 @@ import itertools
 import logging
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -105,6 +106,7 @@ class Operations(fuse.Operations):  # type: ignore[misc]
         self._files: dict[int, OpenFile] = {}
         self._folders: dict[int, list[Node]] = {}
         self._handles = itertools.count(1)
+        self._threads: set[int] = set()
 
     def __call__(self, operation: str, path: str | None, *args: Any) -> Any:
         """Run an operation; let nothing but an `OSError` with a real errno out.
@@ -112,6 +114,7 @@ class Operations(fuse.Operations):  # type: ignore[misc]
         The binding crashes on an OSError without errno, which those of requests are, and then
         reports success with no data to the program that reads.
         """
+        self._keep_thread()
         try:
             decoded = None if path is None else _from_kernel(path)
             return getattr(self, operation)(decoded, *args)
@@ -124,6 +127,17 @@ class Operations(fuse.Operations):  # type: ignore[misc]
         except Exception as error:
             log.exception("%s met a bug; please report it", self._about(operation, path, args))
             raise fuse.FuseOSError(errno.EIO) from error
+
+    def _keep_thread(self) -> None:
+        """Keep what Python makes for a thread that is not its own: else every request makes anew.
+
+        Holding the state once more than it is let go keeps it. It is never freed, so of threads
+        that the library ends and begins again only the first in each place is kept.
+        """
+        thread = threading.get_ident()
+        if thread not in self._threads:
+            self._threads.add(thread)
+            ctypes.pythonapi.PyGILState_Ensure()
 
     def init(self, path: str) -> None:
         """Note that the kernel begins to ask."""
