@@ -72,9 +72,7 @@ class Catalog:
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):
                     raise
-                log.warning("the catalogue %s is damaged and begun anew: %s", path, error)
-                path.replace(path.with_suffix(".damaged"))
-                self._prepare()
+                self._begin_anew(error)
         except (OSError, sqlite3.OperationalError) as error:
             raise ConfigError(
                 f"the catalogue {path} cannot be used ({error}); give another --cache-dir"
@@ -204,10 +202,14 @@ class Catalog:
         try:
             with self._connection() as connection:
                 yield connection
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
             raise CasfsError(
-                f"the catalogue {self._path} failed ({error}); make room in the cache folder, "
-                "or remove the file to begin it anew"
+                f"the catalogue {self._path} failed ({error}); make room in the cache folder"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            self._begin_anew(error)
+            raise CasfsError(
+                f"the catalogue {self._path} was damaged and is begun anew; try again"
             ) from error
 
     @contextlib.contextmanager
@@ -224,6 +226,16 @@ class Catalog:
             connection.close()
             raise
         self._connections.append(connection)
+
+    def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
+        log.warning("the catalogue %s is damaged and begun anew: %s", self._path, error)
+        self.close()
+        # What the old file's log holds must not be taken for the new one's.
+        for ending in ("-wal", "-shm"):
+            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+        if self._path.exists():
+            self._path.replace(self._path.with_suffix(".damaged"))
+        self._prepare()
 
     def _prepare(self) -> None:
         with self._connection() as connection:
