@@ -11,8 +11,6 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
@@ -24,22 +22,15 @@ from casfs.metrics import Metrics
 from casfs.service.base import Job, JobState, Output, Vault
 from casfs.service.service import Service
 from casfs.tree.catalog import Catalog
+from casfs.tree.known import Known, KnownJob, mtime
 from casfs.tree.listing import Listing
-from casfs.tree.names import from_file_name, is_cut, to_file_name
+from casfs.tree.names import from_file_name
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _REMEMBERED = 4096
 """Jobs whose description is kept in memory, and names that are known not to exist."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownJob:
-    """A job, and whether it is retained: unknown to the service, but whole in the cache."""
-
-    job: Job
-    retained: bool
 
 
 class Account:
@@ -65,7 +56,7 @@ class Account:
     ) -> None:
         self._service = service
         self._catalog = catalog
-        self._is_whole = is_whole
+        self._known = Known(service, catalog, is_whole)
         self._ttl = listing_ttl
         self._deadline = deadline
         self._metrics = metrics
@@ -138,10 +129,10 @@ class Account:
             absent = self._absent.get(key, False)
         if recent is not None:
             return recent
-        job_id = None if absent else self._job_id(vault, file_name)
+        job_id = None if absent else self._known.job_id(vault, file_name)
         if job_id is None:
             raise NotFoundError(f"there is no job {file_name} in vault {vault}")
-        known = self._known_job(vault, job_id)
+        known = self._known.job(vault, job_id)
         listing = self._job_listing(vault)
         finished = known is not None and known.job.state is not JobState.RUNNING
         if known is None and listing.is_fresh():
@@ -175,11 +166,7 @@ class Account:
 
     def known_output(self, vault: str, file_name: str) -> Output | None:
         """Return the output of a job if all that it takes is known, without asking."""
-        job_id = self._job_id(vault, file_name)
-        known = self._known_job(vault, job_id) if job_id is not None else None
-        if known is None or known.job.size is None or not known.job.readable:
-            return None
-        return self._service.output(known.job, known.job.size)
+        return self._known.output(vault, file_name)
 
     def output(self, job: Job) -> Output:
         """Return the output of a job; asks for its size only if neither job nor catalogue tell.
@@ -187,10 +174,7 @@ class Account:
         Raises:
             CasfsError: the size is not known, and the service failed.
         """
-        size = job.size
-        if size is None:
-            row = self._catalog.job(job.vault, job.id)
-            size = row.size if row else None
+        size = self._known.size(job)
         if size is None:
             size = self._service.measure(job, Deadline(self._deadline))
             self._catalog.put_size(job, size)
@@ -209,23 +193,11 @@ class Account:
             self._catalog.put_vault(self._service.vault(name, Deadline(self._deadline)))
             return {file_name: name}
 
-    def _job_id(self, vault: str, file_name: str) -> str | None:
-        if is_cut(file_name):
-            ids = (job_id for job_id, _, _ in self._catalog.jobs(vault))
-            return next((job_id for job_id in ids if to_file_name(job_id) == file_name), None)
-        return from_file_name(file_name)
-
-    def _known_job(self, vault: str, job_id: str) -> KnownJob | None:
-        row = self._catalog.job(vault, job_id)
-        if row is None:
-            return None
-        return KnownJob(self._service.parse_job(vault, row.description), retained=not row.listed)
-
     def _describe_job(self, vault: str, job_id: str, known: KnownJob | None) -> KnownJob:
         try:
             job = self._service.job(vault, job_id, Deadline(self._deadline))
         except NotFoundError:
-            if known is not None and self._is_retained(known.job):
+            if known is not None and self._known.is_retained(known.job):
                 return KnownJob(known.job, retained=True)
             self._catalog.remove_job(vault, job_id)
             raise
@@ -238,18 +210,11 @@ class Account:
         self._catalog.put_job(job)
         return KnownJob(job, retained=False)
 
-    def _is_retained(self, job: Job) -> bool:
-        if not job.readable:
-            return False
-        row = self._catalog.job(job.vault, job.id)
-        size = job.size or (row.size if row else None)
-        return size is not None and self._is_whole(self._service.output(job, size))
-
     def _vault_listing(self) -> Listing[dict[str, str]]:
         with self._lock:
             if self._vaults is not None:
                 return self._vaults
-        value, age = self._earlier(self._catalog.vaults_listed_at(), self._known_vaults)
+        value, age = self._earlier(self._catalog.vaults_listed_at(), self._known.vaults)
         made = Listing(
             "the list of vaults", self._load_vaults, self._ttl, self._note_stale, value, age
         )
@@ -261,7 +226,7 @@ class Account:
         with self._lock:
             if vault in self._jobs:
                 return self._jobs[vault]
-        known = partial(self._known_jobs, vault)
+        known = partial(self._known.jobs, vault)
         value, age = self._earlier(self._catalog.jobs_listed_at(vault), known)
         what, load = f"the list of jobs of vault {vault}", partial(self._load_jobs, vault)
         made = Listing(what, load, self._ttl, self._note_stale, value, age)
@@ -280,16 +245,7 @@ class Account:
         self._catalog.list_vaults(self._service.vaults(deadline), time.time())
         with self._lock:
             self._described.clear()
-        return self._known_vaults()
-
-    def _known_vaults(self) -> dict[str, str]:
-        names = {}
-        for name, _, listed in self._catalog.vaults():
-            if listed or self._known_jobs(name):
-                names[to_file_name(name)] = name
-            else:
-                self._catalog.remove_vault(name)
-        return names
+        return self._known.vaults()
 
     def _load_jobs(self, vault: str, deadline: Deadline) -> dict[str, int]:
         try:
@@ -297,32 +253,9 @@ class Account:
         except NotFoundError:
             # The vault is gone. What is retained of it stays.
             self._catalog.list_jobs(vault, [], time.time())
-            if not self._known_jobs(vault):
+            if not self._known.jobs(vault):
                 raise
-        return self._known_jobs(vault)
-
-    def _known_jobs(self, vault: str) -> dict[str, int]:
-        names = {}
-        for job_id, description, listed in self._catalog.jobs(vault):
-            job = self._service.parse_job(vault, description)
-            if listed or self._is_retained(job):
-                names[to_file_name(job_id)] = mtime(job)
-            else:
-                self._catalog.remove_job(vault, job_id)
-        return names
+        return self._known.jobs(vault)
 
     def _note_stale(self) -> None:
         self._metrics.stale_listings.inc()
-
-
-def mtime(job: Job) -> int:
-    """Return when a job completed, or began if it did not, in nanoseconds since 1970."""
-    return nanoseconds(job.completed or job.created)
-
-
-def nanoseconds(time_: datetime | None) -> int:
-    """Return a time in nanoseconds since 1970, 0 if it is not known."""
-    if time_ is None:
-        return 0
-    since = time_ - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86400 + since.seconds) * 10**9 + since.microseconds * 1000

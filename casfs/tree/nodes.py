@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from casfs.errors import NotFoundError
 from casfs.service.base import Job, Output, Vault
-from casfs.tree.account import Account, KnownJob, mtime, nanoseconds
+from casfs.tree.account import Account
+from casfs.tree.known import KnownJob, mtime, nanoseconds
 
 CONTROL = ".casfs"
 _ORDERED = 3

@@ -91,7 +91,7 @@ def jobs_command(vault: str, profile: str | None, as_json: bool, **flags: Any) -
 def cat_command(vault: str, job: str, profile: str | None, **flags: Any) -> None:
     """Write a job's output to standard output, every byte checked.
 
-    A job that begins with - may be written as it is, or behind --.
+    A job that begins with - is written behind --: casfs cat VAULT -- -JOB.
     """
     with _client(profile, flags) as client:
         path = f"/vaults/{to_file_name(vault)}/jobs/{to_file_name(job)}/output"

@@ -1,0 +1,104 @@
+"""What is known of vaults and jobs without asking the service: catalogue and cache."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from casfs.service.base import Job, Output
+from casfs.service.service import Service
+from casfs.tree.catalog import Catalog
+from casfs.tree.names import from_file_name, is_cut, to_file_name
+
+
+@dataclass(frozen=True, slots=True)
+class KnownJob:
+    """A job, and whether it is retained: unknown to the service, but whole in the cache."""
+
+    job: Job
+    retained: bool
+
+
+class Known:
+    """What the catalogue says, without what the service dropped and the cache has not whole.
+
+    Args:
+        service: understands its own descriptions.
+        catalog: has them.
+        is_whole: tells whether an output is whole in the cache.
+    """
+
+    def __init__(
+        self, service: Service, catalog: Catalog, is_whole: Callable[[Output], bool]
+    ) -> None:
+        self._service = service
+        self._catalog = catalog
+        self._is_whole = is_whole
+
+    def vaults(self) -> dict[str, str]:
+        """Return the name of each vault by its file name; forgets those that are gone."""
+        names = {}
+        for name, _, listed in self._catalog.vaults():
+            if listed or self.jobs(name):
+                names[to_file_name(name)] = name
+            else:
+                self._catalog.remove_vault(name)
+        return names
+
+    def jobs(self, vault: str) -> dict[str, int]:
+        """Return the mtime of each job of a vault by its file name; forgets those that are gone."""
+        names = {}
+        for job_id, description, listed in self._catalog.jobs(vault):
+            job = self._service.parse_job(vault, description)
+            if listed or self.is_retained(job):
+                names[to_file_name(job_id)] = mtime(job)
+            else:
+                self._catalog.remove_job(vault, job_id)
+        return names
+
+    def job_id(self, vault: str, file_name: str) -> str | None:
+        """Return the job whose file name this is, None if there can be none."""
+        if is_cut(file_name):
+            ids = (job_id for job_id, _, _ in self._catalog.jobs(vault))
+            return next((job_id for job_id in ids if to_file_name(job_id) == file_name), None)
+        return from_file_name(file_name)
+
+    def job(self, vault: str, job_id: str) -> KnownJob | None:
+        """Return a job, None if it is not known."""
+        row = self._catalog.job(vault, job_id)
+        if row is None:
+            return None
+        return KnownJob(self._service.parse_job(vault, row.description), retained=not row.listed)
+
+    def size(self, job: Job) -> int | None:
+        """Return the bytes of a job's output, None if neither job nor catalogue tell."""
+        if job.size is not None:
+            return job.size
+        row = self._catalog.job(job.vault, job.id)
+        return row.size if row else None
+
+    def output(self, vault: str, file_name: str) -> Output | None:
+        """Return the output of a job, None if it has none, or not all that it takes is known."""
+        job_id = self.job_id(vault, file_name)
+        known = self.job(vault, job_id) if job_id is not None else None
+        if known is None or not known.job.readable:
+            return None
+        size = self.size(known.job)
+        return None if size is None else self._service.output(known.job, size)
+
+    def is_retained(self, job: Job) -> bool:
+        """Tell whether the whole output of a job is in the cache."""
+        size = self.size(job) if job.readable else None
+        return size is not None and self._is_whole(self._service.output(job, size))
+
+
+def mtime(job: Job) -> int:
+    """Return when a job completed, or began if it did not, in nanoseconds since 1970."""
+    return nanoseconds(job.completed or job.created)
+
+
+def nanoseconds(time: datetime | None) -> int:
+    """Return a time in nanoseconds since 1970, 0 if it is not known."""
+    if time is None:
+        return 0
+    since = time - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86400 + since.seconds) * 10**9 + since.microseconds * 1000
