@@ -115,10 +115,6 @@ class Transport:
         query = urlencode(parameters or {}, quote_via=quote, safe="")
         url = f"{self._endpoint}{path}{'?' if query else ''}{query}"
 
-        def attempt() -> T:
-            deadline.check(f"{call} {path}")
-            return self._attempt(call, url, consume, headers or {}, deadline)
-
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TransientError),
             stop=tenacity.stop_after_attempt(self._limits.attempts)
@@ -130,11 +126,14 @@ class Transport:
             reraise=True,
         )
         tries = 0
+
+        def attempt() -> T:
+            nonlocal tries
+            tries += 1
+            return self._attempt(call, url, consume, headers or {}, deadline)
+
         try:
-            for tries, trial in enumerate(retrying, 1):  # noqa: B007 (used in the error below)
-                with trial:
-                    return attempt()
-            raise AssertionError("tenacity neither returned nor raised")
+            return retrying(attempt)
         except TransientError as error:
             if self._closed.is_set() or tries >= self._limits.attempts:
                 raise

@@ -144,6 +144,16 @@ def test_a_running_job_cannot_be_written(casfs, emulator, job):
     assert casfs("cat", "v", running).stdout == DATA[:100]
 
 
+@pytest.mark.parametrize("beginning", ["-h", "--help", "-f=", "--account-"])
+def test_a_job_that_looks_like_an_option_is_a_job(casfs, emulator, beginning):
+    made = emulator.retrieve("v", emulator.upload("v", DATA[:99]))
+    named = beginning + made[len(beginning) :]
+    emulator.sql("UPDATE jobs SET id = ? WHERE id = ?", named, made)
+    assert casfs("cat", "v", named).stdout == DATA[:99]
+    assert casfs("cat", "--account", "-", "v", "--", named).stdout == DATA[:99]
+    assert casfs("cat", named).returncode == 2
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -9,7 +9,13 @@ from typing import Any
 import click
 
 from casfs.client import Client
-from casfs.doors.cli.options import json_option, load_config, profile_option, service_options
+from casfs.doors.cli.options import (
+    IdentifierCommand,
+    json_option,
+    load_config,
+    profile_option,
+    service_options,
+)
 from casfs.doors.cli.show import show_json, show_table, size_text, time_text
 from casfs.tree.names import to_file_name
 
@@ -53,7 +59,7 @@ def vaults_command(profile: str | None, as_json: bool, **flags: Any) -> None:
     )
 
 
-@click.command("jobs")
+@click.command("jobs", cls=IdentifierCommand)
 @click.argument("vault")
 @profile_option
 @json_option
@@ -83,16 +89,13 @@ def jobs_command(vault: str, profile: str | None, as_json: bool, **flags: Any) -
     )
 
 
-@click.command("cat", context_settings={"ignore_unknown_options": True})
+@click.command("cat", cls=IdentifierCommand)
 @click.argument("vault")
 @click.argument("job")
 @profile_option
 @service_options
 def cat_command(vault: str, job: str, profile: str | None, **flags: Any) -> None:
-    """Write a job's output to standard output, every byte checked.
-
-    A job that begins with - is written behind --: casfs cat VAULT -- -JOB.
-    """
+    """Write a job's output to standard output, every byte checked."""
     with _client(profile, flags) as client:
         path = f"/vaults/{to_file_name(vault)}/jobs/{to_file_name(job)}/output"
         file = client.open(client.stat(path))

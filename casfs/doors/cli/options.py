@@ -1,5 +1,6 @@
 """Options that several commands take."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,31 @@ _SERVICE: list[tuple[str, str]] = [
     ("connections", "Parallel GETs."),
     ("deadline", "Seconds after which a read or a listing fails."),
 ]
+
+
+class IdentifierCommand(click.Command):
+    """A command whose arguments are identifiers of the service: they may begin with a dash.
+
+    Only what is an option of the command to the letter is taken for one; `-hXq3...` is a job.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Sort options from identifiers, and parse them."""
+        flags = {name: p for p in self.get_params(ctx) for name in p.opts if name[0] == "-"}
+        options: list[str] = []
+        identifiers: list[str] = []
+        rest = iter(args)
+        for arg in rest:
+            option = flags.get(arg.partition("=")[0])
+            if arg == "--":
+                identifiers += rest
+            elif isinstance(option, click.Option):
+                options.append(arg)
+                if not option.is_flag and "=" not in arg:
+                    options += itertools.islice(rest, 1)
+            else:
+                identifiers.append(arg)
+        return super().parse_args(ctx, [*options, "--", *identifiers])
 
 
 def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
