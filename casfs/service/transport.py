@@ -132,6 +132,7 @@ class Transport:
             tries += 1
             return self._attempt(call, url, consume, headers or {}, deadline)
 
+        deadline.check(f"{call} {path}")
         try:
             return retrying(attempt)
         except TransientError as error:
