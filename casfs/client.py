@@ -40,6 +40,11 @@ class File(Protocol):
 
     size: int
 
+    @property
+    def lasting(self) -> bool:
+        """Tell whether its bytes are verified and never change, so that they may be kept."""
+        ...
+
     def pread(self, size: int, offset: int) -> bytes | memoryview:
         """Return `size` bytes from `offset`, fewer only at the end; not to be written to."""
         ...
@@ -55,6 +60,7 @@ class BytesFile:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self.size = len(data)
+        self.lasting = False
 
     def pread(self, size: int, offset: int) -> bytes:
         """Return `size` bytes from `offset`, fewer only at the end."""

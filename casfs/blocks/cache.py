@@ -60,11 +60,18 @@ class OutputStore:
         self._memory = memory
         self._metrics = metrics
         self._names = itertools.count()
+        self.mismatch: str | None = None
+        self.mismatches = 0
         self.leaves = Leaves(folder / "leaves", layout, tree)
 
     def path(self, block: int) -> Path:
         """Return the file of a block."""
         return self._folder / str(block // _FOLDER_BLOCKS) / str(block)
+
+    def note_mismatch(self, message: str) -> None:
+        """Note that the output as a whole was found not to be what its job says."""
+        self.mismatch = message
+        self.mismatches += 1
 
     def holds(self, block: int) -> bool:
         """Tell whether a block seems to be there, without reading it."""

@@ -103,14 +103,24 @@ class Fetcher:
     def open(self, output: Output) -> OpenOutput:
         """Return an output to read from, one for all who read it.
 
-        They share a pass over it, and one's refusal is everybody's. Another job may bring the same
-        blocks, but is asked by itself.
+        They share a pass over it, and one's refusal is everybody's; who opens it after that begins
+        anew. Another job may bring the same blocks, but is asked by itself.
         """
         key = (output.key, output.vault, output.job_id)
         with self._opening:
             opened = self._opened.get(key)
-            if opened is None:
-                opened = self._opened[key] = OpenOutput(output, self._disk.store(output))
+        if opened is not None and opened.refusal is None:
+            return opened
+        made = OpenOutput(output, self._disk.store(output))
+        # An earlier process may have ended between the last block and this check.
+        mismatch = made.check_whole()
+        if mismatch is not None and mismatch.forgotten:
+            self._flights.forget(made.key, mismatch.forgotten)
+            made = OpenOutput(output, made.store)
+        with self._opening:
+            opened = self._opened.get(key)
+            if opened is None or opened.refusal is not None:
+                opened = self._opened[key] = made
             return opened
 
     def close(self) -> None:
@@ -142,8 +152,8 @@ class Fetcher:
             DeadlineError: a block did not come in time.
             CasfsError: the service failed in another way.
         """
-        if opened.refusal is not None:
-            raise OutputMismatchError(opened.refusal)
+        if (refusal := opened.refusal) is not None:
+            raise OutputMismatchError(refusal)
         found = self._flights.look_up(opened.key, run)
         self._metrics.blocks.labels("memory").inc(len(found.here))
         if found.missing:

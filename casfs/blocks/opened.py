@@ -29,13 +29,12 @@ class OpenOutput:
     Attributes:
         output: what is read.
         store: its blocks on disk.
-        refusal: why its bytes are not handed on, while they are not.
     """
 
     def __init__(self, output: Output, store: OutputStore) -> None:
         self.output = output
         self.store = store
-        self.refusal: str | None = None
+        self._mismatches = store.mismatches
         self._lock = threading.Lock()
         self._passing = False
         self._adopted: list[range] = []
@@ -44,6 +43,11 @@ class OpenOutput:
     def key(self) -> str:
         """Return the key of the output."""
         return self.output.key
+
+    @property
+    def refusal(self) -> str | None:
+        """Return why its bytes are not handed on, None if they are."""
+        return self.store.mismatch if self.store.mismatches != self._mismatches else None
 
     def record(self, blocks: Iterable[Block]) -> None:
         """Record the leaves of blocks that landed."""
@@ -57,9 +61,10 @@ class OpenOutput:
     def check_whole(self) -> WholeMismatch | None:
         """Compare the whole output with the job's tree hash, once its last leaf is known.
 
-        On a mismatch, blocks that no answer's hash vouched for are forgotten, so that they are
-        fetched again. Where all were vouched for, the job's hash contradicts the service's
-        answers, and the output is refused from now on.
+        On a mismatch everybody who has the output open is refused from now on: whichever bytes
+        were wrong, some may have been handed on, and the kernel may still have them. Blocks that
+        no answer's hash vouched for are forgotten, so that who opens the output anew fetches them
+        again. Where all were vouched for, the job's hash contradicts the service's answers.
         """
         leaves, expected = self.store.leaves, self.output.tree_hash
         if expected is None or not leaves.complete() or leaves.least_trust() is Trust.WHOLE:
@@ -86,8 +91,7 @@ class OpenOutput:
         forgotten = leaves.forget_unchecked()
         for number in forgotten:
             self.store.remove(number)
-        if not forgotten:
-            self.refusal = message
+        self.store.note_mismatch(message)
         return WholeMismatch(message, forgotten)
 
     def adopt(self, run: range) -> bool:

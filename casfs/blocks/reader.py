@@ -26,6 +26,11 @@ class Reader:
         self._ahead: list[Ahead] = []
         self._closed = False
 
+    @property
+    def lasting(self) -> bool:
+        """Tell whether its bytes are verified, so that whoever has them may keep them."""
+        return self._opened.verified() == "yes"
+
     def pread(self, size: int, offset: int) -> bytes | memoryview:
         """Return `size` bytes from `offset`, fewer only at the end of the output.
 

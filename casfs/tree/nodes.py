@@ -32,7 +32,6 @@ class Node:
         folder: whether it is one.
         content: makes the bytes of a small file; None for folders and outputs.
         job: the job whose output it is; None for all else.
-        lasting: whether its bytes never change.
     """
 
     path: str
@@ -41,7 +40,6 @@ class Node:
     folder: bool = False
     content: Callable[[], bytes] | None = None
     job: Job | None = None
-    lasting: bool = False
 
     @property
     def inode(self) -> int:
@@ -137,7 +135,7 @@ class Tree:
 
     def _output_file(self, path: str, job: Job) -> Node:
         size = self._account.output(job).layout.size
-        return Node(path, mtime=mtime(job), size=size, job=job, lasting=True)
+        return Node(path, mtime=mtime(job), size=size, job=job)
 
 
 def _parts(path: str) -> list[str]:

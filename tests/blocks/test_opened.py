@@ -61,7 +61,8 @@ def test_on_a_mismatch_only_what_nobody_vouched_for_comes_again(opened_of):
     assert mismatch is not None
     assert mismatch.forgotten == [1, 3]
     assert "do not use what was read" in mismatch.message
-    assert opened.refusal is None
+    assert opened.refusal == mismatch.message
+    assert OpenOutput(opened.output, opened.store).refusal is None
     assert opened.store.read(1) is None
 
 

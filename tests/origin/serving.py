@@ -99,9 +99,11 @@ class Origin:
 
 
 @contextlib.contextmanager
-def nginx(root: Path, sizes: Mapping[str, int]) -> Iterator[Origin]:
-    """Serve files of these sizes as outputs of jobs of these names."""
+def nginx(root: Path, sizes: Mapping[str, int], hashes: bool = True) -> Iterator[Origin]:
+    """Serve files of these sizes as outputs of jobs of these names, with or without tree hashes."""
     files = _write(root, sizes)
+    if not hashes:
+        (root / "hashes").write_text("")
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     assert program, "install nginx-light: these tests are never skipped"
     with socket.socket() as free:

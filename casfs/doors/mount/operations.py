@@ -176,10 +176,12 @@ class Operations(fuse.Operations):  # type: ignore[misc]
             raise fuse.FuseOSError(errno.EROFS)
         node = self._client.stat(path)
         handle = next(self._handles)
-        self._files[handle] = OpenFile(self._client.open(node), node)
+        file = self._client.open(node)
+        self._files[handle] = OpenFile(file, node)
         info.fh = handle
-        # The kernel may keep the pages of bytes that never change, also for the next who opens.
-        info.keep_cache = node.lasting
+        # What the kernel has of bytes that are verified serves the next who opens as well. Other
+        # pages must go: a mismatch found since would not reach who reads them.
+        info.keep_cache = file.lasting
         # It must not trust the size of bytes that change all the time.
         info.direct_io = path.startswith(f"/{CONTROL}/")
         return 0
