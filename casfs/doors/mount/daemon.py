@@ -140,6 +140,7 @@ def _tell(pipe: int, message: bytes) -> None:
 def _serve(
     config: Config, mountpoint: str, options: MountOptions, ready: Callable[[], None]
 ) -> None:
+    threading.excepthook = _log_death
     client = Client(config)
     session = Session()
     signal.signal(_WAKE, lambda *_: None)
@@ -168,6 +169,13 @@ def _serve(
         ended.set()
         client.close()
         log.info("%s is unmounted", mountpoint)
+
+
+def _log_death(death: threading.ExceptHookArgs) -> None:
+    """Let a thread that dies be seen in the log: standard error leads nowhere."""
+    name = death.thread.name if death.thread else "unknown"
+    error = death.exc_value or death.exc_type()
+    log.critical("the thread %s died; this is a bug, please report it", name, exc_info=error)
 
 
 def _end_on_signal(client: Client, session: Session, ended: threading.Event) -> None:
