@@ -28,7 +28,10 @@ class Saver:
     def __init__(self, evictor: Evictor, metrics: Metrics) -> None:
         self._evictor = evictor
         self._metrics = metrics
-        self._changed = threading.Condition(threading.Lock())
+        lock = threading.Lock()
+        self._work = threading.Condition(lock)
+        # Of those who wait for room one is woken at a time: all would only wait again.
+        self._room = threading.Condition(lock)
         self._queue: dict[tuple[str, int], tuple[OutputStore, memoryview]] = {}
         self._kept = 0
         self._failing = False
@@ -43,7 +46,7 @@ class Saver:
 
     def save(self, store: OutputStore, key: str, blocks: Iterable[tuple[int, memoryview]]) -> None:
         """Queue blocks of an output; drop them when the disk is slow or the saver is closed."""
-        with self._changed:
+        with self._work:
             for block, data in blocks:
                 if self._closed or (self._slow and len(self._queue) >= _QUEUE_BLOCKS):
                     self._metrics.unsaved_blocks.inc()
@@ -53,23 +56,25 @@ class Saver:
 
     def kept(self, size: int) -> None:
         """Note that somebody else wrote a block of `size` bytes to the disk cache."""
-        with self._changed:
+        with self._work:
             self._kept += size
             self._begin()
 
     def wait_for_room(self) -> None:
         """Wait a moment while the queue is too long; then the disk counts as slow."""
-        with self._changed:
-            if self._changed.wait_for(self._has_room, _PATIENCE):
+        with self._room:
+            if self._room.wait_for(self._has_room, _PATIENCE):
                 return
             self._slow = True
+            self._room.notify_all()
         log.warning("the cache disk is slow; for now blocks are read without being kept")
 
     def close(self, seconds: float) -> None:
         """Write what waits, for at most that long, and end."""
-        with self._changed:
+        with self._work:
             self._closed = True
-            self._changed.notify_all()
+            self._work.notify()
+            self._room.notify_all()
             thread = self._thread
         if thread is not None:
             thread.join(seconds)
@@ -80,15 +85,15 @@ class Saver:
         if self._thread is None and not self._closed:
             self._thread = threading.Thread(target=self._run, name="save", daemon=True)
             self._thread.start()
-        self._changed.notify_all()
+        self._work.notify()
 
     def _has_room(self) -> bool:
         return len(self._queue) <= _QUEUE_BLOCKS or self._slow or self._closed
 
     def _run(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._kept or self._closed)
+            with self._work:
+                self._work.wait_for(lambda: self._queue or self._kept or self._closed)
                 if not self._queue and not self._kept:
                     return
                 size, self._kept = self._kept, 0
@@ -114,10 +119,11 @@ class Saver:
             self._failing = True
             return 0
         finally:
-            with self._changed:
+            with self._room:
                 # The block may have come, and been queued, once more in the meantime.
                 if self._queue.get(key) is item:
                     del self._queue[key]
                 if not self._queue:
                     self._slow = False
-                self._changed.notify_all()
+                if self._has_room():
+                    self._room.notify()
