@@ -98,7 +98,7 @@ class Tree:
         raise NotFoundError(f"there is no {path}")
 
     def children(self, path: str) -> list[Node]:
-        """Return the entries of a folder.
+        """Return the entries of a folder, each as `node` returns it.
 
         Raises:
             NotFoundError: there is no such folder.
@@ -111,7 +111,9 @@ class Tree:
                 return [self.node(f"{path}/{name}") for name in self._control]
             case ["vaults"]:
                 names = self._account.vault_names()
-                return [Node(f"{path}/{name}", mtime=0, folder=True) for name in names]
+                return [
+                    _vault_folder(f"{path}/{name}", self._account.vault(name)) for name in names
+                ]
             case ["vaults", vault]:
                 known = self._account.vault(vault)
                 jobs = _vault_folder(f"{path}/jobs", known)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from casfs.client import Client
 from casfs.config import Config
-from casfs.doors.mount.mountpoints import FILE_SYSTEM, check_free
-from casfs.doors.mount.operations import Session
+from casfs.doors.mount.mountpoints import FILE_SYSTEM, check_free, widen_window
+from casfs.doors.mount.operations import Operations
+from casfs.doors.mount.session import Session, Settings, new_session
 from casfs.errors import CasfsError, ConfigError, MountError
 
 log = logging.getLogger(__name__)
@@ -23,16 +24,25 @@ _WAKE = signal.SIGUSR1
 _READY = b"\0"
 _WRONG_USAGE = b"\1"
 """Begins a message that is a `ConfigError`."""
+_UNSAFE = {"kernel_cache", "auto_cache"}
 _LOG_BYTES = 4 << 20
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 @dataclass(frozen=True)
 class MountOptions:
-    """The `-o` options that casfs itself takes, and those that it hands to libfuse."""
+    """The `-o` options that casfs itself takes, and those that it hands to libfuse.
+
+    Attributes:
+        owner: user and group that own everything.
+        umask: permissions to take away.
+        nonempty: whether there may be something in the folder, which is then hidden.
+        others: name -> value, True for an option without one.
+    """
 
     owner: tuple[int, int]
     umask: int
+    nonempty: bool
     others: dict[str, str | bool]
 
 
@@ -40,7 +50,7 @@ def parse_options(texts: tuple[str, ...]) -> MountOptions:
     """Return what `-o a,b=c -o d` means.
 
     Raises:
-        ConfigError: `uid`, `gid` or `umask` is not a number.
+        ConfigError: `uid`, `gid` or `umask` is not a number, or an option is none for casfs.
     """
     given: dict[str, str | bool] = {}
     for text in filter(None, ",".join(texts).split(",")):
@@ -48,11 +58,17 @@ def parse_options(texts: tuple[str, ...]) -> MountOptions:
         given[name] = value if equals else True
     if "rw" in given:
         raise ConfigError("-o rw: a mount of casfs is read-only; leave it out")
+    for name in _UNSAFE & given.keys():
+        raise ConfigError(
+            f"-o {name}: the kernel would keep bytes that were found to be wrong; leave it out"
+        )
     # libfuse would give files the permissions of programs, and tell nobody of a wrong number.
     uid = _number(given, "uid", os.getuid(), 10)
     gid = _number(given, "gid", os.getgid(), 10)
     umask = _number(given, "umask", 0, 8)
-    return MountOptions((uid, gid), umask, given)
+    # Of the two libraries, one always asks for this option, and one does not know it.
+    nonempty = bool(given.pop("nonempty", False))
+    return MountOptions((uid, gid), umask, nonempty, given)
 
 
 def _number(given: dict[str, str | bool], name: str, default: int, base: int) -> int:
@@ -80,8 +96,8 @@ def mount(
     Raises:
         CasfsError: it cannot be mounted; says why.
     """
-    mountpoint = os.path.abspath(mountpoint)
-    check_free(mountpoint)
+    mountpoint = os.path.realpath(mountpoint)
+    check_free(mountpoint, options.nonempty)
     _log_to(log_file)
     if foreground:
         _serve(config, mountpoint, options, lambda: None)
@@ -142,7 +158,7 @@ def _serve(
 ) -> None:
     threading.excepthook = _log_death
     client = Client(config)
-    session = Session()
+    session = new_session()
     signal.signal(_WAKE, lambda *_: None)
     # Blocked before any thread starts: so they reach the one thread that waits for them.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
@@ -152,17 +168,19 @@ def _serve(
         threading.Thread(
             target=_end_on_signal, args=(client, session, ended), name="signals", daemon=True
         ).start()
+        threading.Thread(
+            target=widen_window, args=(mountpoint,), name="window", daemon=True
+        ).start()
         log.info("%s is mounted on %s", config.endpoint, mountpoint)
         ready()
 
     try:
         client.check()
         session.run(
-            client,
-            mountpoint,
-            _libfuse_options(config, options),
-            options.owner,
-            options.umask,
+            Operations(client, options.umask),
+            Settings(
+                mountpoint, options.owner, config.listing_ttl, _libfuse_options(config, options)
+            ),
             started,
         )
     finally:
@@ -194,7 +212,6 @@ def _libfuse_options(config: Config, options: MountOptions) -> dict[str, str | b
         "subtype": FILE_SYSTEM.partition(".")[2],
         "ro": True,
         "default_permissions": True,
-        "use_ino": True,
     }
     return ours | options.others
 

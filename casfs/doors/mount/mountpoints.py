@@ -24,16 +24,25 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FILE_SYSTEM = "fuse.casfs"
+_WINDOW = 4 << 20
+"""Bytes that the kernel may ask for ahead of a sequential reader: four requests of 1 MiB."""
 _COMMAND_SECONDS = 30.0
 _ANSWER_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Mount:
-    """A line of the kernel's table of mounts."""
+    """A line of the kernel's table of mounts.
+
+    Attributes:
+        mountpoint: where it is.
+        file_system: its kind.
+        device: its number, as `major:minor`.
+    """
 
     mountpoint: str
     file_system: str
+    device: str
 
 
 def mounts() -> list[Mount]:
@@ -42,8 +51,8 @@ def mounts() -> list[Mount]:
     found = []
     for line in lines.splitlines():
         before, _, behind = line.partition(" - ")
-        mountpoint = before.split(" ")[4]
-        found.append(Mount(_unescape(mountpoint), behind.split(" ")[0]))
+        _, _, device, _, mountpoint, *_ = before.split(" ")
+        found.append(Mount(_unescape(mountpoint), behind.split(" ")[0], device))
     return found
 
 
@@ -58,12 +67,16 @@ def find(mountpoint: str) -> Mount | None:
     return next((mount for mount in reversed(mounts()) if mount.mountpoint == path), None)
 
 
-def check_free(mountpoint: str) -> None:
+def check_free(mountpoint: str, nonempty: bool) -> None:
     """Raise if nothing can be mounted here.
+
+    Args:
+        mountpoint: where.
+        nonempty: whether there may be something in the folder.
 
     Raises:
         ConfigError: it is no folder.
-        MountError: something is mounted here already, alive or dead.
+        MountError: something is mounted here already, alive or dead, or in the folder.
     """
     mount = find(mountpoint)
     if mount is not None and mount.file_system == FILE_SYSTEM:
@@ -81,6 +94,31 @@ def check_free(mountpoint: str) -> None:
         )
     if not os.path.isdir(mountpoint):
         raise ConfigError(f"{mountpoint} is not a folder; make it, or name another")
+    if not nonempty and os.listdir(mountpoint):
+        raise MountError(
+            f"{mountpoint} is not empty; name another folder, or hide what is there: -o nonempty"
+        )
+
+
+def widen_window(mountpoint: str) -> None:
+    """Let the kernel ask a mount for whole mebibytes; only root may, and nothing depends on it.
+
+    Its window is 128 KiB else, which are eight requests for every block. It is the kernel that sets
+    it when a mount begins to answer, so this waits for an answer first.
+    """
+    try:
+        os.stat(mountpoint)
+    except OSError as error:
+        log.info("the kernel's window stays as it is: %s", error)
+        return
+    mount = find(mountpoint)
+    if mount is None:
+        return
+    window = Path("/sys/class/bdi") / mount.device / "read_ahead_kb"
+    try:
+        window.write_text(str(_WINDOW >> 10))
+    except OSError as error:
+        log.info("the kernel's window stays as it is: %s; mount as root for a larger one", error)
 
 
 def status(mountpoint: str) -> dict[str, Any]:
@@ -154,9 +192,9 @@ def unmount(mountpoint: str, lazy: bool) -> None:
 
 
 def _unmount_command(mountpoint: str, lazy: bool) -> None:
-    program = shutil.which("fusermount") or shutil.which("fusermount3")
+    program = shutil.which("fusermount3") or shutil.which("fusermount")
     if program is None:
-        raise MountError("fusermount is missing; install it: apt-get install libfuse2 fuse3")
+        raise MountError("fusermount is missing; install it: apt-get install fuse3")
     command = [program, "-u", *(["-z"] if lazy else []), "--", os.path.abspath(mountpoint)]
     try:
         done = subprocess.run(

@@ -1,0 +1,112 @@
+"""The session over libfuse 2, through fusepy."""
+
+import ctypes
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import fuse
+
+from casfs.doors.mount.operations import OPERATIONS, Operations, Status
+from casfs.doors.mount.session import Settings
+from casfs.errors import MountError
+from casfs.ranges import BLOCK_SIZE
+
+
+class Libfuse2Session:
+    """A session of fusepy."""
+
+    def __init__(self) -> None:
+        self._pointer: ctypes.c_void_p | None = None
+
+    def run(self, operations: Operations, settings: Settings, started: Callable[[], None]) -> None:
+        """Serve a mount, as `Session` says."""
+
+        def begin(path: str) -> None:
+            del path
+            self._pointer = ctypes.c_void_p(fuse._libfuse.fuse_get_context().contents.fuse)
+            started()
+
+        options: dict[str, str | bool] = {"use_ino": True, "nonempty": True}
+        for what in ("attr_timeout", "entry_timeout"):
+            options[what] = str(settings.fresh_seconds)
+        try:
+            fuse.FUSE(
+                _Callbacks(operations, settings.owner, begin),
+                _to_kernel(settings.mountpoint),
+                raw_fi=True,
+                encoding="latin-1",
+                foreground=True,
+                **options | dict(settings.options),
+            )
+        except RuntimeError as error:
+            raise MountError(
+                f"{settings.mountpoint} could not be mounted; see the line above"
+            ) from error
+
+    def stop(self) -> None:
+        """Tell the session to end, as `Session` says."""
+        if self._pointer is not None:
+            fuse._libfuse.fuse_exit(self._pointer)
+
+
+class _Callbacks:
+    """What fusepy calls: itself, with the name of an operation that it has as an attribute."""
+
+    use_ns = True
+    flag_nullpath_ok = 1
+    flag_nopath = 1
+
+    def __init__(
+        self, operations: Operations, owner: tuple[int, int], begin: Callable[[str], None]
+    ) -> None:
+        self._operations = operations
+        self._owner = owner
+        self.init = begin
+        for name in OPERATIONS:
+            setattr(self, name, partial(self, name))
+
+    def __call__(self, operation: str, path: str | None, *args: Any) -> Any:
+        if operation == "init":
+            return self.init(path or "/")
+        decoded = None if path is None else _from_kernel(path)
+        if operation == "readdir":
+            return self._entries(decoded, *args)
+        found = self._operations(operation, decoded, *args)
+        return self._attributes(found) if isinstance(found, Status) else found
+
+    def _entries(self, path: str | None, handle: int) -> list[tuple[str, Any, int]]:
+        entries: list[tuple[str, Any, int]] = []
+
+        def emit(name: str, status: Status | None, place: int) -> bool:
+            del place
+            entries.append((_to_kernel(name), self._attributes(status) if status else None, 0))
+            return True
+
+        self._operations("readdir", path, handle, emit)
+        return entries
+
+    def _attributes(self, status: Status) -> dict[str, int]:
+        return {
+            "st_mode": status.mode,
+            "st_ino": status.inode,
+            "st_nlink": 1,
+            "st_uid": self._owner[0],
+            "st_gid": self._owner[1],
+            "st_size": status.size,
+            "st_blocks": -(-status.size // 512),
+            "st_blksize": BLOCK_SIZE,
+            "st_atime": status.mtime,
+            "st_mtime": status.mtime,
+            "st_ctime": status.mtime,
+        }
+
+
+def _from_kernel(path: str) -> str:
+    """Return a path as Python writes it: fusepy cannot hand over bytes but as Latin-1."""
+    return os.fsdecode(path.encode("latin-1"))
+
+
+def _to_kernel(name: str) -> str:
+    return os.fsencode(name).decode("latin-1")

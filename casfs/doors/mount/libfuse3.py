@@ -1,0 +1,141 @@
+"""The session over libfuse 3, through mfusepy."""
+
+import ctypes
+import errno
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+# Else libfuse 2 would be taken where there are both.
+os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
+import mfusepy
+
+from casfs.doors.mount.operations import ATTRIBUTES, OPERATIONS, Operations, Status
+from casfs.doors.mount.session import Settings
+from casfs.errors import MountError
+from casfs.ranges import BLOCK_SIZE
+
+if mfusepy.fuse_version_major != 3:
+    raise OSError(f"this is libfuse {mfusepy.fuse_version_major}")
+
+_THREADS = 64
+"""Requests that may wait for bytes at a time; libfuse's own limit is 10 since version 3.12, and one
+more, which may be an `ls`, would wait for one of them."""
+_OURS = os.fsencode(ATTRIBUTES)
+_FILL_PLUS = 2
+"""FUSE_FILL_DIR_PLUS of libfuse's fuse.h: an entry comes with all its attributes."""
+
+
+class Libfuse3Session:
+    """A session of mfusepy."""
+
+    def __init__(self) -> None:
+        self._pointer: ctypes.c_void_p | None = None
+
+    def run(self, operations: Operations, settings: Settings, started: Callable[[], None]) -> None:
+        """Serve a mount, as `Session` says."""
+
+        def begin(connection: Any, config: Any) -> None:
+            config.use_ino = True
+            config.nullpath_ok = True
+            # libfuse 3 wants to be told this twice.
+            if "max_read" in settings.options:
+                connection.max_read = int(settings.options["max_read"])
+            self._pointer = ctypes.c_void_p(mfusepy._libfuse.fuse_get_context().contents.fuse)
+            started()
+
+        options: dict[str, str | bool] = {"max_idle_threads": str(_THREADS)}
+        if mfusepy.fuse_version_minor >= 12:
+            options["max_threads"] = str(_THREADS)
+        for what in ("attr_timeout", "entry_timeout"):
+            options[what] = str(settings.fresh_seconds)
+        try:
+            _Fuse(
+                operations,
+                settings.owner,
+                begin,
+                settings.mountpoint,
+                options | dict(settings.options),
+            )
+        except RuntimeError as error:
+            raise MountError(
+                f"{settings.mountpoint} could not be mounted; see the line above"
+            ) from error
+
+    def stop(self) -> None:
+        """Tell the session to end, as `Session` says."""
+        if self._pointer is not None:
+            mfusepy._libfuse.fuse_exit(self._pointer)
+
+
+class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
+    """The binding, with what is asked most often written for speed, and attributes in listings."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        owner: tuple[int, int],
+        begin: Callable[[Any, Any], None],
+        mountpoint: str,
+        options: dict[str, str | bool],
+    ) -> None:
+        self._call = operations
+        self._owner = owner
+        callbacks = {name: partial(operations, name) for name in OPERATIONS}
+        super().__init__(
+            SimpleNamespace(use_ns=True, init_with_config=begin, **callbacks),
+            mountpoint,
+            raw_fi=True,
+            encoding=sys.getfilesystemencoding(),
+            errors=sys.getfilesystemencodeerrors(),
+            foreground=True,
+            **options,
+        )
+
+    def fgetattr(self, path: bytes | None, buffer: Any, info: Any) -> int:
+        """Answer with the attributes of a file."""
+        status = self._call(
+            "getattr", None if path is None else os.fsdecode(path), info.contents if info else None
+        )
+        self._fill(buffer.contents, status)
+        return 0
+
+    def getxattr(self, path: bytes, name: bytes, value: Any, size: int, *args: Any) -> int:
+        """Answer with an extended attribute; at once where it is none of ours.
+
+        `ls -l` asks for three of those with each entry.
+        """
+        if not name.startswith(_OURS):
+            return -errno.ENODATA
+        answer: int = super().getxattr(path, name, value, size, *args)
+        return answer
+
+    def readdir_fuse_3(
+        self, path: bytes | None, buffer: Any, filler: Any, offset: int, info: Any, flags: int
+    ) -> int:
+        """Answer with as many entries from a place on as the kernel has room for."""
+        del path
+        plus = _FILL_PLUS if flags else 0
+        stat = mfusepy.c_stat()
+
+        def emit(name: str, status: Status | None, place: int) -> bool:
+            if status is None:
+                return not filler(buffer, os.fsencode(name), None, place, 0)
+            self._fill(stat, status)
+            return not filler(buffer, os.fsencode(name), stat, place, plus)
+
+        self._call("readdir", None, info.contents.fh, emit, offset)
+        return 0
+
+    def _fill(self, stat: Any, status: Status) -> None:
+        stat.st_mode, stat.st_ino, stat.st_size, mtime = status
+        stat.st_nlink = 1
+        stat.st_uid, stat.st_gid = self._owner
+        stat.st_blocks = -(-status.size // 512)
+        stat.st_blksize = BLOCK_SIZE
+        seconds, nanoseconds = divmod(mtime, 10**9)
+        for timespec in (stat.st_atimespec, stat.st_mtimespec, stat.st_ctimespec):
+            timespec.tv_sec, timespec.tv_nsec = seconds, nanoseconds
