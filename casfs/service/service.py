@@ -166,7 +166,7 @@ class Service:
 
     def _tree_hash(self, answer: requests.Response) -> bytes | None:
         text = answer.headers.get(self._dialect.tree_hash_header)
-        if text is None:
+        if not text:
             return None
         try:
             return bytes.fromhex(text)

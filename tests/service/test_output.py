@@ -111,6 +111,7 @@ RIGHT = {
     "of unknown total": content_range(f"bytes {MIB}-{2 * MIB - 1}/*"),
     "without Content-Length": lengthless(lambda body: body),
     "without hash": lambda request, answer: with_headers(answer, **{HASH_HEADER: None}),
+    "with an empty hash": lambda request, answer: with_headers(answer, **{HASH_HEADER: ""}),
     "with the hash in upper case": lambda request, answer: with_headers(
         answer, **{HASH_HEADER: str(answer.headers[HASH_HEADER]).upper()}
     ),
