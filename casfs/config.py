@@ -167,7 +167,9 @@ def _endpoint(dialect: str, endpoint: str, region: str) -> str:
     except ValueError:
         good = False
     if not good:
-        raise ConfigError(f"endpoint {endpoint!r} is not an http or https URL or a host name")
+        # What stands before the host may be a password.
+        told = endpoint.rpartition("@")[2]
+        raise ConfigError(f"endpoint {told!r} is not an http or https URL or a host name")
     if parts.path.strip("/") or parts.query or parts.username or parts.password:
         raise ConfigError(f"endpoint of {parts.hostname}: give scheme, host and port only")
     return f"{parts.scheme}://{parts.netloc}"

@@ -150,9 +150,10 @@ def test_no_error_and_no_repr_tells_a_secret(settings, home):
     with pytest.raises(ConfigError) as caught:
         settings(broken)
     assert secret not in str(caught.value)
-    with pytest.raises(ConfigError) as caught:
-        settings(CASFS_ENDPOINT=f"https://me:{secret}@host", **KEYS)
-    assert secret not in str(caught.value)
+    for odd in ("https://me:{}@x.test", "ftp://me:{}@x.test", "http://me:{}@x.test:port"):
+        with pytest.raises(ConfigError, match=r"x\.test") as caught:
+            settings(CASFS_ENDPOINT=odd.format(secret), **KEYS)
+        assert secret not in str(caught.value)
 
 
 @pytest.mark.parametrize(
