@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import PoolManager
 
 from casfs.deadline import Deadline
 
@@ -96,22 +95,33 @@ class WatchedAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools of urllib3 use connections that are watched."""
         super().init_poolmanager(*args, **kwargs)
-        watchdog = self._watchdog
+        self._watch(self.poolmanager)
 
-        class Connection(HTTPConnection):
-            def getresponse(self) -> Any:
-                watchdog.watch(self.sock)
-                return super().getresponse()
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Return the pools for a proxy, whose connections are watched too."""
+        known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not known:
+            self._watch(manager)
+        return manager
 
-        class SecureConnection(HTTPSConnection):
-            def getresponse(self) -> Any:
-                watchdog.watch(self.sock)
-                return super().getresponse()
+    def _watch(self, manager: PoolManager) -> None:
+        # Those of a SOCKS proxy have classes of their own.
+        manager.pool_classes_by_scheme = {
+            scheme: _watched(pool, self._watchdog)
+            for scheme, pool in manager.pool_classes_by_scheme.items()
+        }
 
-        class Pool(HTTPConnectionPool):
-            ConnectionCls = Connection
 
-        class SecurePool(HTTPSConnectionPool):
-            ConnectionCls = SecureConnection
+def _watched(pool: Any, watchdog: Watchdog) -> Any:
+    """Return a class of pools like `pool`, whose connections are watched."""
 
-        self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
+    class Connection(pool.ConnectionCls):  # type: ignore[misc]
+        def getresponse(self) -> Any:
+            watchdog.watch(self.sock)
+            return super().getresponse()
+
+    class Pool(pool):  # type: ignore[misc]
+        ConnectionCls = Connection
+
+    return Pool

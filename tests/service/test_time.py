@@ -4,15 +4,17 @@ import errno
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, UnreachableError
 from casfs.service.failures import json_body
-from tests.support.server import Answer, Behaviour, Wire, in_turn, serving
+from casfs.service.transport import Transport
+from tests.support.server import Answer, Behaviour, Server, Wire, in_turn, serving
 from tests.support.service import html, transport_to
 
 GENEROUS = 20
@@ -52,6 +54,24 @@ def test_a_deadline_ends_any_answer(slow):
             transport.get("Ask", "/x", json_body, Deadline(0.6))
         assert caught.value.errno == errno.ETIMEDOUT
         assert 0.5 < time.monotonic() - began < GENEROUS
+
+
+@pytest.mark.parametrize("slow", SLOW.values(), ids=SLOW.keys())
+def test_a_deadline_ends_any_answer_of_a_proxy(slow, monkeypatch):
+    with serving(slow) as proxy, transport_by(proxy, monkeypatch) as transport:
+        with pytest.raises(DeadlineError):
+            transport.get("Ask", "/x", json_body, Deadline(0.6))
+        assert proxy.requests
+
+
+@contextmanager
+def transport_by(proxy: Server, monkeypatch) -> Iterator[Transport]:
+    """A transport that reaches its service only by way of a proxy."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", proxy.url)
+    with transport_to("http://cas.example.invalid", read_timeout=600) as transport:
+        yield transport
 
 
 @pytest.mark.parametrize("name", ["says nothing", "stops in the middle"])
@@ -133,16 +153,22 @@ def test_a_connection_that_cannot_be_made_ends_at_the_deadline(deaf):
         transport.get("Ask", "/x", json_body, Deadline(0.5))
 
 
-def test_closing_ends_requests_under_way():
+@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "by proxy"])
+def test_closing_ends_requests_under_way(proxied, monkeypatch):
     asked = threading.Event()
 
     def mute(request, wire):
         asked.set()
         wire.hang()
 
+    def reaching(server):
+        if proxied:
+            return transport_by(server, monkeypatch)
+        return transport_to(server.url, read_timeout=600)
+
     with (
         serving(mute) as server,
-        transport_to(server.url, read_timeout=600) as transport,
+        reaching(server) as transport,
         ThreadPoolExecutor(1) as pool,
     ):
         call = pool.submit(transport.get, "Ask", "/x", json_body, Deadline(600))

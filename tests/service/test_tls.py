@@ -88,6 +88,26 @@ def test_an_answer_that_trickles_ends_at_the_deadline(tls):
 
 
 @pytest.mark.usefixtures("trusted")
+def test_an_answer_that_trickles_by_way_of_a_proxy_ends_at_the_deadline(tls, monkeypatch):
+    def trickle(request, wire):
+        wire.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        with wire.encrypted(tls) as tunnel:
+            tunnel.send(GOOD.head)
+            tunnel.trickle(GOOD.body, 0.2)
+
+    with serving(trickle) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        with (
+            transport_to("https://127.0.0.1:1", read_timeout=60) as transport,
+            pytest.raises(DeadlineError),
+        ):
+            transport.get("Ask", "/x", json_body, Deadline(0.6))
+        assert proxy.requests[0].method == "CONNECT"
+
+
+@pytest.mark.usefixtures("trusted")
 def test_an_answer_that_is_cut_is_asked_again(tls):
     def cut(request, wire):
         wire.send(GOOD.head + GOOD.body[:5])

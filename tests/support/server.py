@@ -64,6 +64,12 @@ class Wire:
             if self._stopped.wait(pause):
                 return
 
+    @contextmanager
+    def encrypted(self, tls: SSLContext) -> Iterator["Wire"]:
+        """Speak TLS from here on, as a server behind a proxy does."""
+        with tls.wrap_socket(self._sock, server_side=True) as sock:
+            yield Wire(sock, self._stopped)
+
     def hang(self) -> None:
         """Say nothing until the peer goes away."""
         while self._sock.recv(4096):
