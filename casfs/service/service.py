@@ -202,7 +202,7 @@ class Service:
     def _listing(
         self, call: str, path: str, key: str, deadline: Deadline
     ) -> Iterator[dict[str, Any]]:
-        """Yield the items of all pages, each once.
+        """Yield the items of all pages, each once; the deadline begins anew with each page.
 
         Whether a marker names the last item of its page or the first of the next is documented
         for no dialect beyond doubt: an item that was seen is dropped, and a page that brings
@@ -232,3 +232,4 @@ class Service:
                     yield item
             if marker is None or not news:
                 return
+            deadline.restart()

@@ -1,21 +1,24 @@
 """Nothing waits longer than its deadline, however slowly the other side talks."""
 
 import errno
+import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
+from casfs import deadline
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, UnreachableError
 from casfs.service.failures import json_body
 from casfs.service.transport import Transport
 from tests.support.server import Answer, Behaviour, Server, Wire, in_turn, serving
-from tests.support.service import html, transport_to
+from tests.support.service import html, service_at, transport_to
 
 GENEROUS = 20
 """Seconds that a call with a deadline of a second may take on a busy machine."""
@@ -104,6 +107,22 @@ def test_no_attempt_begins_behind_the_deadline():
         ):
             transport.get("Ask", "/x", json_body, Deadline(0.5))
         assert len(server.requests) > 1
+
+
+def test_a_listing_may_take_its_time_as_long_as_each_page_comes(monkeypatch):
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(deadline, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    def slow(request, wire):
+        clock.now += 0.9 * GENEROUS
+        number = int(request.query.get("marker", "0"))
+        marker = str(number + 1) if number < 4 else None
+        page = {"VaultList": [{"VaultName": f"v{number}"}], "Marker": marker}
+        return Answer(body=json.dumps(page).encode())
+
+    with serving(slow) as server, service_at(server.url, attempts=1) as service:
+        names = [vault.name for vault in service.vaults(Deadline(GENEROUS))]
+        assert names == [f"v{number}" for number in range(5)]
 
 
 def test_a_deadline_that_has_passed_sends_nothing():
