@@ -17,6 +17,7 @@ from casfs.blocks.fetch import Fetcher
 from casfs.blocks.reader import Reader
 from casfs.blocks.save import Saver
 from casfs.config import Config
+from casfs.credentials import owner
 from casfs.errors import NotFoundError
 from casfs.metrics import Metrics
 from casfs.service.base import Dialect, Job, Vault
@@ -84,9 +85,8 @@ class Client:
         self.metrics = Metrics()
         self._started = time.time()
         limits = Limits(config.connect_timeout, config.read_timeout, config.attempts)
-        self._service = Service(
-            _dialect(config), config.endpoint, config.account, limits, self.metrics
-        )
+        whose = owner(config.account, config.credentials)
+        self._service = Service(_dialect(config), config.endpoint, whose, limits, self.metrics)
         self._disk = DiskCache(config.cache_dir, self._service.tree_hash, self.metrics)
         evictor = Evictor(self._disk.folder, config.cache_size, self.metrics)
         self._fetcher = Fetcher(
@@ -98,7 +98,7 @@ class Client:
             config.deadline,
             self.metrics,
         )
-        self._catalog = Catalog(_catalog_path(config))
+        self._catalog = Catalog(_catalog_path(config.cache_dir, self._service.origin))
         self._account = Account(
             self._service,
             self._catalog,
@@ -234,7 +234,6 @@ def _dialect(config: Config) -> Dialect:
     return makers[config.dialect](config.account, config.credentials)
 
 
-def _catalog_path(config: Config) -> Path:
-    origin = json.dumps([config.dialect, config.endpoint, config.account])
-    name = hashlib.sha256(origin.encode()).hexdigest()[:32]
-    return config.cache_dir / "catalog-1" / f"{name}.sqlite"
+def _catalog_path(cache_dir: Path, origin: tuple[str, ...]) -> Path:
+    name = hashlib.sha256(json.dumps(origin).encode()).hexdigest()[:32]
+    return cache_dir / "catalog-1" / f"{name}.sqlite"

@@ -17,6 +17,19 @@ class Credentials:
     access_key_id: str
     secret_access_key: str = field(repr=False)
 
+    @property
+    def identity(self) -> str:
+        """Return what tells this key from others, and is no secret."""
+        return self.access_key_id
+
+
+def owner(account: str, key: Credentials) -> str:
+    """Return whose vaults a key sees: a named account's, or, where that is "-", the key's own.
+
+    What is cached is kept by it: keys of different accounts must never see each other's.
+    """
+    return f"key {key.identity}" if account == "-" else account
+
 
 def official_settings(home: Path) -> dict[str, object]:
     """Return the settings in `~/.cascmd_credentials`, the file of Tencent's own `cascmd.py`.

@@ -114,9 +114,9 @@ class Output:
 def output_of(job: Job, size: int, origin: tuple[str, ...]) -> Output:
     """Return the output of a job, `size` bytes long.
 
-    Its key covers what the bytes depend on: `origin` (dialect, endpoint, account), vault, archive,
-    retrieval range, tree hash and size, so that a later job for the same archive finds what an
-    earlier one cached. An inventory, or an archive that the service does not name, has its job.
+    Its key covers what the bytes depend on: `origin` (see `Service`), vault, archive, retrieval
+    range, tree hash and size, so that a later job for the same archive finds what an earlier one
+    cached. An inventory, or an archive that the service does not name, has its job.
     """
     leaf_aligned = job.archive_size is not None and (
         job.first_byte % BLOCK_SIZE == 0

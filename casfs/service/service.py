@@ -22,14 +22,19 @@ T = TypeVar("T")
 
 
 class Service:
-    """One account of an archive service."""
+    """One account of an archive service.
+
+    Attributes:
+        origin: dialect, endpoint and `owner`, that is, whose vaults are seen there; what is kept
+            of one origin is not another's.
+    """
 
     def __init__(
-        self, dialect: Dialect, endpoint: str, account: str, limits: Limits, metrics: Metrics
+        self, dialect: Dialect, endpoint: str, owner: str, limits: Limits, metrics: Metrics
     ) -> None:
         self._dialect = dialect
         self._metrics = metrics
-        self._origin = (dialect.name, endpoint, account)
+        self.origin = (dialect.name, endpoint, owner)
         self.tree_hash = dialect.tree_hash
         self._transport = Transport(
             endpoint,
@@ -95,7 +100,7 @@ class Service:
 
     def output(self, job: Job, size: int) -> Output:
         """Return what is to be read of a job whose output has `size` bytes."""
-        return output_of(job, size, self._origin)
+        return output_of(job, size, self.origin)
 
     def measure(self, job: Job, deadline: Deadline) -> int:
         """Return the bytes of an output whose job does not tell them; costs a GET.

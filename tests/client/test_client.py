@@ -18,6 +18,9 @@ from casfs.errors import (
 )
 from tests.client.reading import DATA, content, names
 from tests.emulator.running import ACCOUNT, KEY_ID, SECRET
+from tests.support.archive import Archive
+from tests.support.server import Answer, serving
+from tests.support.service import refusal
 
 
 def test_the_tree_is_the_api(emulator, job, client_of):
@@ -157,3 +160,52 @@ def test_two_endpoints_share_no_knowledge(client_of, job):
     other = replace(client.config, endpoint="http://127.0.0.1:1")
     with contextlib.closing(Client(other)) as stranger, pytest.raises(CasfsError):
         stranger.list("/vaults")
+
+
+def one_vault_each(request, wire):
+    """A service whose accounts have one vault each, named like the account or its only key."""
+    _, owner, *path = request.path.split("/")
+    if owner == "-":
+        owner = request.headers["authorization"].partition("q-ak=")[2].partition("&")[0]
+    job = {
+        "JobId": "j",
+        "Action": "ArchiveRetrieval",
+        "StatusCode": "Succeeded",
+        "ArchiveId": "a",
+        "ArchiveSizeInBytes": len(DATA),
+        "RetrievalByteRange": f"0-{len(DATA) - 1}",
+    }
+    match path:
+        case ["vaults"]:
+            return Answer(body=json.dumps({"VaultList": [{"VaultName": owner}]}).encode())
+        case ["vaults", vault, *_] if vault != owner:
+            return refusal(403, "AccessDeniedException")
+        case ["vaults", _, "jobs"]:
+            return Answer(body=json.dumps({"JobList": [job]}).encode())
+        case ["vaults", _, "jobs", "j"]:
+            return Answer(body=json.dumps(job).encode())
+        case ["vaults", _, "jobs", "j", "output"]:
+            return Archive(DATA)(request, wire)
+    return refusal(404, "ResourceNotFoundException")
+
+
+def test_two_keys_without_a_named_account_share_no_knowledge(client_of):
+    with serving(one_vault_each) as server:
+        for key, other in ("first", "second"), ("second", "first"):
+            credentials = Credentials(key, "secret")
+            client = client_of(endpoint=server.url, credentials=credentials, listing_ttl=60.0)
+            assert names(client, "/vaults") == [key]
+            with pytest.raises(NotFoundError):
+                client.stat(f"/vaults/{other}/jobs/j/output")
+            assert content(client, f"/vaults/{key}/jobs/j/output") == DATA
+            client.close()
+
+
+def test_all_keys_of_a_named_account_share_what_is_known(client_of):
+    with serving(one_vault_each) as server:
+        for key in "first", "second":
+            credentials = Credentials(key, "secret")
+            client = client_of(endpoint=server.url, account="77", credentials=credentials)
+            assert content(client, "/vaults/77/jobs/j/output") == DATA
+            client.close()
+        assert sum(stop - first for first, stop in filter(None, server.spans())) == len(DATA)
