@@ -75,7 +75,7 @@ class Account:
             DeniedError: it refuses us.
             CasfsError: it does not answer, and nothing is known from earlier.
         """
-        self._vault_listing().get(Deadline(self._deadline))
+        self._vault_listing().get(Deadline(self._deadline), anew=True)
 
     def vault_names(self) -> list[str]:
         """Return the file names of all vaults.

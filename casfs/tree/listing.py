@@ -12,7 +12,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Generic, TypeVar
 
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, DeadlineError, NotFoundError
+from casfs.errors import CasfsError, DeadlineError, DeniedError, NotFoundError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -57,17 +57,23 @@ class Listing(Generic[T]):
         """Tell whether the value is so young that what it lacks does not exist."""
         return self._value is not None and time.monotonic() - self._refreshed < self._seconds
 
-    def get(self, deadline: Deadline) -> T:
+    def get(self, deadline: Deadline, anew: bool = False) -> T:
         """Return the value, asking for it when it is old; an old one if the service fails.
+
+        Args:
+            deadline: ends waiting for it.
+            anew: ask however young it is, and let nothing old hide that the service refuses us.
 
         Raises:
             NotFoundError: what is listed does not exist (any more).
+            DeniedError: the service refuses us; not if there is a value, unless `anew`.
             CasfsError: there is no value, and the service failed.
         """
         with self._lock:
             old, loading = self._value, self._loading
             # After a failure, too, the service is left alone for a while if there is a value.
-            if old is not None and time.monotonic() - self._tried < self._seconds:
+            young = time.monotonic() - self._tried < self._seconds
+            if old is not None and young and not anew:
                 return old
             mine = loading is None
             if loading is None:
@@ -84,7 +90,7 @@ class Listing(Generic[T]):
             )
         except CasfsError as failure:
             error = failure
-        if old is None:
+        if old is None or (anew and isinstance(error, DeniedError)):
             raise error
         self._on_stale()
         log.warning("%s is served as it was: %s", self._what, error)

@@ -109,6 +109,13 @@ def test_wrong_settings_show_at_once(client_of):
     assert unreachable.value.errno == errno.EIO
 
 
+def test_wrong_settings_show_at_once_after_right_ones_too(client_of):
+    client_of(account=ACCOUNT, listing_ttl=60.0).check()
+    wrong = Credentials(KEY_ID, "another secret")
+    with pytest.raises(DeniedError):
+        client_of(account=ACCOUNT, listing_ttl=60.0, credentials=wrong).check()
+
+
 def test_an_inventory_is_read_like_any_output(emulator, client_of):
     job = emulator.start("v", Type="inventory-retrieval")
     real = emulator.output("v", job).content

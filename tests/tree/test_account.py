@@ -175,6 +175,31 @@ def test_a_failing_service_changes_nothing(server, world, tmp_path):
             account.job("v", "unknown")
 
 
+def test_a_check_asks_and_tells_of_a_refusal_whatever_is_known(server, world, tmp_path):
+    with account_at(server, tmp_path, ttl=60) as account:
+        account.vault_names()
+        asked = len(server.requests)
+        account.check()
+        assert len(server.requests) == asked + 1
+        world.denied = True
+        with pytest.raises(DeniedError):
+            account.check()
+        assert account.vault_names() == ["v", "w"]
+
+
+def test_a_check_passes_without_the_service_if_something_is_known(server, world, tmp_path):
+    world.down = True
+    with account_at(server, tmp_path) as account, pytest.raises(CasfsError):
+        account.check()
+    world.down = False
+    with account_at(server, tmp_path) as account:
+        account.check()
+    world.down = True
+    with account_at(server, tmp_path) as later:
+        later.check()
+        assert later.vault_names() == ["v", "w"]
+
+
 def test_who_may_not_list_vaults_may_still_see_one(server, world, tmp_path):
     world.denied = True
     with account_at(server, tmp_path) as account:
