@@ -17,6 +17,9 @@ from casfs.errors import CasfsError, DeadlineError, DeniedError, NotFoundError
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_PATIENCE = 2.0
+"""Seconds to wait for a service that failed the last time, where there is an old value to serve."""
+
 
 class Listing(Generic[T]):
     """A value with a time to live.
@@ -48,6 +51,7 @@ class Listing(Generic[T]):
         self._refreshed = time.monotonic() - age
         self._tried = self._refreshed
         self._loading: Future[T] | None = None
+        self._failed = False
 
     def known(self) -> T | None:
         """Return the value, however old, without asking."""
@@ -59,6 +63,8 @@ class Listing(Generic[T]):
 
     def get(self, deadline: Deadline, anew: bool = False) -> T:
         """Return the value, asking for it when it is old; an old one if the service fails.
+
+        Once it has failed nobody waits long for it again: an old value is served while it is asked.
 
         Args:
             deadline: ends waiting for it.
@@ -75,18 +81,24 @@ class Listing(Generic[T]):
             young = time.monotonic() - self._tried < self._seconds
             if old is not None and young and not anew:
                 return old
+            brief = old is not None and self._failed
             mine = loading is None
             if loading is None:
                 loading = self._loading = Future()
-        if mine:
+        if mine and brief:
+            self._refresh_aside(loading, deadline)
+        elif mine:
             self._refresh(loading, deadline)
+        patience = min(_PATIENCE, deadline.remaining()) if brief else deadline.remaining()
         try:
-            return loading.result(deadline.remaining())
+            return loading.result(patience)
         except NotFoundError:
             raise
         except FutureTimeoutError:
+            with self._lock:
+                self._tried = time.monotonic()
             error: CasfsError = DeadlineError(
-                f"{self._what} did not come within {deadline.seconds:g} s; check the network"
+                f"{self._what} did not come within {patience:.3g} s; check the network"
             )
         except CasfsError as failure:
             error = failure
@@ -96,6 +108,11 @@ class Listing(Generic[T]):
         log.warning("%s is served as it was: %s", self._what, error)
         return old
 
+    def _refresh_aside(self, loading: "Future[T]", deadline: Deadline) -> None:
+        threading.Thread(
+            target=self._refresh, args=(loading, deadline), name="listing", daemon=True
+        ).start()
+
     def _refresh(self, loading: "Future[T]", deadline: Deadline) -> None:
         try:
             value = self._load(deadline)
@@ -103,6 +120,7 @@ class Listing(Generic[T]):
             with self._lock:
                 self._loading = None
                 self._tried = time.monotonic()
+                self._failed = True
                 if isinstance(error, NotFoundError):
                     self._value = None
             loading.set_exception(error)
@@ -111,6 +129,7 @@ class Listing(Generic[T]):
             return
         with self._lock:
             self._loading = None
+            self._failed = False
             self._value = value
             self._refreshed = self._tried = time.monotonic()
         loading.set_result(value)

@@ -81,6 +81,33 @@ def test_an_old_one_is_served_when_the_service_fails_and_the_service_left_alone(
     assert get(listing) == 3
 
 
+def test_nobody_waits_for_a_service_that_hangs_a_second_time(clock, monkeypatch):
+    monkeypatch.setattr(module, "_PATIENCE", 0.05)
+    source, go_on = Source(), threading.Event()
+    listing = source.listing()
+    get(listing)
+    clock.now += 61
+    source.error = ServerError("down")
+    get(listing)
+    clock.now += 61
+    source.error = None
+
+    def hang(deadline):
+        go_on.wait(GENEROUS)
+        return Source.load(source, deadline)
+
+    monkeypatch.setattr(listing, "_load", hang)
+    assert [get(listing), get(listing)] == [1, 1]
+    assert source.asked == 2
+    clock.now += 61
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(module, "_PATIENCE", GENEROUS)
+        call = pool.submit(get, listing)
+        go_on.set()
+        assert call.result(GENEROUS) == 3
+    assert source.asked == 3
+
+
 def test_with_nothing_known_the_error_is_told_and_the_next_one_asks_anew(clock):
     source = Source()
     listing = source.listing()
