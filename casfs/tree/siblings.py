@@ -3,6 +3,7 @@
 Lock order: the one lock guards walks and orders, and is innermost.
 """
 
+import logging
 import threading
 
 from casfs.blocks.fetch import Fetcher
@@ -10,6 +11,8 @@ from casfs.service.base import Job
 from casfs.tree.account import Account
 from casfs.tree.names import to_file_name
 from casfs.tree.walk import Walks
+
+log = logging.getLogger(__name__)
 
 
 class Siblings:
@@ -38,9 +41,13 @@ class Siblings:
             run = walks.opened(place, len(names))
         room = self._fetcher.window()
         for index in run:
-            output = self._account.known_output(job.vault, names[index])
-            if output is not None and room > 0:
-                room -= self._fetcher.fetch_ahead(output, self._fetcher.largest_get())
+            try:
+                output = self._account.known_output(job.vault, names[index])
+                if output is not None and room > 0:
+                    room -= self._fetcher.fetch_ahead(output, self._fetcher.largest_get())
+            except OSError as error:
+                # Whoever opens it will be told.
+                log.info("%s of %s is not fetched ahead: %s", names[index], job.vault, error)
 
     def _order(self, vault: str) -> tuple[list[str], dict[str, int]]:
         """Return the names of a vault's jobs in the order of a listing, and each one's place."""

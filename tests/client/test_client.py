@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import json
+import sqlite3
 import threading
 from dataclasses import replace
 
@@ -169,29 +170,35 @@ def test_two_endpoints_share_no_knowledge(client_of, job):
         stranger.list("/vaults")
 
 
+JOBS = [f"job{number}" for number in range(6)]
+
+
+def facts(job):
+    return {
+        "JobId": job,
+        "Action": "ArchiveRetrieval",
+        "StatusCode": "Succeeded",
+        "ArchiveId": f"archive of {job}",
+        "ArchiveSizeInBytes": len(DATA),
+        "RetrievalByteRange": f"0-{len(DATA) - 1}",
+    }
+
+
 def one_vault_each(request, wire):
     """A service whose accounts have one vault each, named like the account or its only key."""
     _, owner, *path = request.path.split("/")
     if owner == "-":
         owner = request.headers["authorization"].partition("q-ak=")[2].partition("&")[0]
-    job = {
-        "JobId": "j",
-        "Action": "ArchiveRetrieval",
-        "StatusCode": "Succeeded",
-        "ArchiveId": "a",
-        "ArchiveSizeInBytes": len(DATA),
-        "RetrievalByteRange": f"0-{len(DATA) - 1}",
-    }
     match path:
         case ["vaults"]:
             return Answer(body=json.dumps({"VaultList": [{"VaultName": owner}]}).encode())
         case ["vaults", vault, *_] if vault != owner:
             return refusal(403, "AccessDeniedException")
         case ["vaults", _, "jobs"]:
-            return Answer(body=json.dumps({"JobList": [job]}).encode())
-        case ["vaults", _, "jobs", "j"]:
-            return Answer(body=json.dumps(job).encode())
-        case ["vaults", _, "jobs", "j", "output"]:
+            return Answer(body=json.dumps({"JobList": [facts(job) for job in JOBS]}).encode())
+        case ["vaults", _, "jobs", job]:
+            return Answer(body=json.dumps(facts(job)).encode())
+        case ["vaults", _, "jobs", _, "output"]:
             return Archive(DATA)(request, wire)
     return refusal(404, "ResourceNotFoundException")
 
@@ -203,8 +210,8 @@ def test_two_keys_without_a_named_account_share_no_knowledge(client_of):
             client = client_of(endpoint=server.url, credentials=credentials, listing_ttl=60.0)
             assert names(client, "/vaults") == [key]
             with pytest.raises(NotFoundError):
-                client.stat(f"/vaults/{other}/jobs/j/output")
-            assert content(client, f"/vaults/{key}/jobs/j/output") == DATA
+                client.stat(f"/vaults/{other}/jobs/job0/output")
+            assert content(client, f"/vaults/{key}/jobs/job0/output") == DATA
             client.close()
 
 
@@ -213,6 +220,17 @@ def test_all_keys_of_a_named_account_share_what_is_known(client_of):
         for key in "first", "second":
             credentials = Credentials(key, "secret")
             client = client_of(endpoint=server.url, account="77", credentials=credentials)
-            assert content(client, "/vaults/77/jobs/j/output") == DATA
+            assert content(client, "/vaults/77/jobs/job0/output") == DATA
             client.close()
         assert sum(stop - first for first, stop in filter(None, server.spans())) == len(DATA)
+
+
+def test_a_file_that_cannot_be_fetched_ahead_is_no_reason_to_refuse_another(client_of, tmp_path):
+    with serving(one_vault_each) as server:
+        client = client_of(endpoint=server.url, account="77", listing_ttl=60.0)
+        names(client, "/vaults/77/jobs")
+        (catalog,) = (tmp_path / "cache").glob("catalog-*/*.sqlite")
+        with contextlib.closing(sqlite3.connect(catalog)) as connection, connection:
+            connection.execute("UPDATE jobs SET description = '{}' WHERE id = ?", (JOBS[3],))
+        for job in JOBS[:3] + JOBS[4:]:
+            assert content(client, f"/vaults/77/jobs/{job}/output") == DATA
