@@ -1,5 +1,6 @@
 """`casfs mount` and `casfs umount`: what they return, say and leave, and how a mount ends."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -48,6 +49,24 @@ def test_a_mount_answers_when_the_command_returns(service: Served, unmounted: Mo
     assert not unmounted.is_mounted()
     assert unmounted.processes() == []
     assert " ERROR " not in unmounted.log
+
+
+def open_all(paths: list[Path]) -> int:
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(path.open("rb", buffering=0)) for path in paths]
+        return sum(len(file.read()) for file in files)
+
+
+def test_more_files_may_be_open_than_a_shell_allows(tmp_path: Path, home: Path) -> None:
+    names = [f"file{number:02}" for number in range(90)]
+    shell = ("bash", "-c", 'ulimit -Sn 64; exec "$0" "$@"', CASFS)
+    with (
+        served(tmp_path, dict.fromkeys(names, 7)) as service,
+        mounted(home, service.url, program=shell) as mount,
+    ):
+        paths = [mount.path(*service.output(name)) for name in names]
+        for _ in "received", "cached":
+            assert mount.ask(open_all, paths) == 7 * len(names)
 
 
 def test_the_kernel_knows_it_as_casfs(service: Served, unmounted: Mount) -> None:

@@ -3,6 +3,7 @@
 import logging
 import logging.handlers
 import os
+import resource
 import signal
 import sys
 import threading
@@ -157,6 +158,7 @@ def _serve(
     config: Config, mountpoint: str, options: MountOptions, ready: Callable[[], None]
 ) -> None:
     threading.excepthook = _log_death
+    _allow_open_files()
     client = Client(config)
     session = new_session()
     signal.signal(_WAKE, lambda *_: None)
@@ -187,6 +189,15 @@ def _serve(
         ended.set()
         client.close()
         log.info("%s is unmounted", mountpoint)
+
+
+def _allow_open_files() -> None:
+    """Have as many files open as this user may: who reads many outputs at once needs many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError) as error:
+        log.warning("at most %d files can be open at a time: %s", soft, error)
 
 
 def _log_death(death: threading.ExceptHookArgs) -> None:
