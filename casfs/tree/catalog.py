@@ -1,12 +1,14 @@
 """What was last known of every vault and job, in SQLite: kept over restarts, small in memory.
 
-    listings(scope, generation, listed_at)          one row for all vaults, and one a vault
+    listings(scope, generation, listed_at)          one row for all vaults, and one a vault;
+                                                    one more each for a listing that has begun
     vaults(name, description, generation)           description is the service's JSON
     jobs(vault, id, description, size, generation)  size is set where it had to be asked for
 
 A listing arrives page by page, each in a transaction of its own, under a new generation; it counts
 from the moment its row in `listings` names that generation. Rows of older generations are what the
-service no longer lists. A listing that broke off leaves rows of a generation that no other uses.
+service no longer lists. A listing that broke off leaves rows of a generation that no other listing
+uses.
 """
 
 import collections
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _VERSION = 1
 _VAULTS = "vaults"
+_BEGUN = "begun"
 _BUSY_SECONDS = 10.0
 _PAGE = 1000
 _SCHEMA = """
@@ -85,31 +88,29 @@ class Catalog:
 
     def list_vaults(self, vaults: Iterable[Vault], now: float) -> None:
         """Take over a listing of all vaults, at `now` (Unix time)."""
-        begun = self._rows("SELECT ifnull(max(generation), 0) FROM vaults")[0][0]
-        generation = max(self._generation(_VAULTS), begun) + 1
+        query = "SELECT ifnull(max(generation), 0) FROM vaults"
+        generation = self._begin(_VAULTS, self._rows(query)[0][0], now)
         rows = ((vault.name, vault.raw, generation) for vault in vaults)
         self._insert(_PUT_VAULT, rows)
-        self._finish(_VAULTS, generation, now)
+        self._put_listing(_VAULTS, generation, now)
 
     def list_jobs(self, vault: str, jobs: Iterable[Job], now: float) -> None:
         """Take over a listing of all jobs of a vault, at `now` (Unix time)."""
         scope = f"{_VAULTS}/{vault}"
-        begun = self._rows("SELECT ifnull(max(generation), 0) FROM jobs WHERE vault = ?", vault)[0][
-            0
-        ]
-        generation = max(self._generation(scope), begun) + 1
+        query = "SELECT ifnull(max(generation), 0) FROM jobs WHERE vault = ?"
+        generation = self._begin(scope, self._rows(query, vault)[0][0], now)
         rows = ((vault, job.id, job.raw, generation) for job in jobs)
         self._insert(_PUT_JOB, rows)
-        self._finish(scope, generation, now)
+        self._put_listing(scope, generation, now)
 
     def put_vault(self, vault: Vault) -> None:
         """Take over the description of one vault."""
-        row = (vault.name, vault.raw, self._generation(_VAULTS))
+        row = (vault.name, vault.raw, self._newest_generation(_VAULTS))
         self._insert(_PUT_VAULT, [row])
 
     def put_job(self, job: Job) -> None:
         """Take over the description of one job."""
-        row = (job.vault, job.id, job.raw, self._generation(f"{_VAULTS}/{job.vault}"))
+        row = (job.vault, job.id, job.raw, self._newest_generation(f"{_VAULTS}/{job.vault}"))
         self._insert(_PUT_JOB, [row])
 
     def put_size(self, job: Job, size: int) -> None:
@@ -124,7 +125,10 @@ class Catalog:
         with self._borrow() as connection:
             connection.execute("DELETE FROM vaults WHERE name = ?", (name,))
             connection.execute("DELETE FROM jobs WHERE vault = ?", (name,))
-            connection.execute("DELETE FROM listings WHERE scope = ?", (f"{_VAULTS}/{name}",))
+            scope = f"{_VAULTS}/{name}"
+            connection.execute(
+                "DELETE FROM listings WHERE scope IN (?, ?)", (scope, f"{_BEGUN}/{scope}")
+            )
 
     def remove_job(self, vault: str, job_id: str) -> None:
         """Forget a job."""
@@ -187,7 +191,16 @@ class Catalog:
             with self._borrow() as connection:
                 connection.executemany(statement, page)
 
-    def _finish(self, scope: str, generation: int, now: float) -> None:
+    def _begin(self, scope: str, used: int, now: float) -> int:
+        generation = max(self._generation(scope), used) + 1
+        self._put_listing(f"{_BEGUN}/{scope}", generation, now)
+        return generation
+
+    def _newest_generation(self, scope: str) -> int:
+        # What is described while a listing goes on may be too new for it.
+        return max(self._generation(scope), self._generation(f"{_BEGUN}/{scope}"))
+
+    def _put_listing(self, scope: str, generation: int, now: float) -> None:
         statement = "INSERT OR REPLACE INTO listings VALUES (?, ?, ?)"
         with self._borrow() as connection:
             connection.execute(statement, (scope, generation, now))

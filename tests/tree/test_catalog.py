@@ -127,6 +127,28 @@ def test_a_description_that_comes_during_a_listing_does_not_unlist_its_job(catal
     assert unlisted(catalog) == []
 
 
+@pytest.mark.parametrize("moment", [0, 1200])
+def test_what_is_described_for_the_first_time_during_a_listing_counts_as_listed(catalog, moment):
+    """It may have been made behind the pages that came already."""
+
+    def then(things, put, new):
+        for number, thing in enumerate(things):
+            if number == moment:
+                put(new)
+            yield thing
+
+    old = [f"{number:05}" for number in range(1500)]
+    catalog.list_jobs("v", [job("a")], 1.0)
+    catalog.list_jobs("v", then([job(name) for name in old], catalog.put_job, job("new")), 2.0)
+    assert listed(catalog) == [*old, "new"]
+    catalog.list_jobs("v", [job(name) for name in old], 3.0)
+    assert listed(catalog) == old
+
+    catalog.list_vaults([vault("a")], 1.0)
+    catalog.list_vaults(then([vault(name) for name in old], catalog.put_vault, vault("new")), 2.0)
+    assert [name for name, _, is_listed in catalog.vaults() if is_listed] == [*old, "new"]
+
+
 def test_a_size_that_was_measured_outlives_new_descriptions(catalog):
     catalog.put_job(job("a"))
     catalog.put_size(job("a"), 5)
