@@ -13,6 +13,7 @@ uses.
 
 import collections
 import contextlib
+import fcntl
 import itertools
 import logging
 import sqlite3
@@ -54,6 +55,18 @@ class JobRow:
     listed: bool
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that knows which file it has open: another process may put that aside."""
+
+    inode: int | None = None
+
+
+def _is_damage(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(
+        error, sqlite3.OperationalError
+    )
+
+
 class Catalog:
     """The catalogue of one account.
 
@@ -67,15 +80,14 @@ class Catalog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connections: collections.deque[sqlite3.Connection] = collections.deque()
+        self._connections: collections.deque[_Connection] = collections.deque()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
                 self._prepare()
             except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):
+                if not _is_damage(error):
                     raise
-                self._begin_anew(error)
         except (OSError, sqlite3.OperationalError) as error:
             raise ConfigError(
                 f"the catalogue {path} cannot be used ({error}); give another --cache-dir"
@@ -220,35 +232,52 @@ class Catalog:
                 f"the catalogue {self._path} failed ({error}); make room in the cache folder"
             ) from error
         except sqlite3.DatabaseError as error:
-            self._begin_anew(error)
             raise CasfsError(
                 f"the catalogue {self._path} was damaged and is begun anew; try again"
             ) from error
 
     @contextlib.contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self) -> Iterator[_Connection]:
         try:
             connection = self._connections.pop()
         except IndexError:
-            connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, check_same_thread=False)
-            connection.execute("PRAGMA synchronous = OFF")
+            # Looked up before: of a file that comes in between we know nothing, and do it no harm.
+            inode = self._inode()
+            connection = sqlite3.connect(
+                self._path, timeout=_BUSY_SECONDS, check_same_thread=False, factory=_Connection
+            )
+            connection.inode = inode
         try:
+            connection.execute("PRAGMA synchronous = OFF")
             with connection:
                 yield connection
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if _is_damage(error):
+                self._begin_anew(connection.inode, error)
             raise
         self._connections.append(connection)
 
-    def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
-        log.warning("the catalogue %s is damaged and begun anew: %s", self._path, error)
+    def _begin_anew(self, inode: int | None, error: BaseException) -> None:
+        """Put the file aside whose damage was found, unless somebody has done that already."""
         self.close()
-        # What the old file's log holds must not be taken for the new one's.
-        for ending in ("-wal", "-shm"):
-            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
-        if self._path.exists():
+        with self._path.with_suffix(".lock").open("w") as lock:
+            # Held for moments, and by no process that has died.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if inode is None or self._inode() != inode:
+                return
+            log.warning("the catalogue %s is damaged and begun anew: %s", self._path, error)
+            # What the old file's log holds must not be taken for the new one's.
+            for ending in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
             self._path.replace(self._path.with_suffix(".damaged"))
         self._prepare()
+
+    def _inode(self) -> int | None:
+        try:
+            return self._path.stat().st_ino
+        except FileNotFoundError:
+            return None
 
     def _prepare(self) -> None:
         with self._connection() as connection:

@@ -204,6 +204,23 @@ def test_damage_in_the_middle_is_an_error_once_and_then_begun_anew(path):
         assert listed(catalog) == ["a"]
 
 
+def test_what_one_process_has_begun_anew_another_that_finds_the_damage_later_leaves_alone(path):
+    with closing(Catalog(path)) as catalog:
+        catalog.list_jobs("v", [job(f"{n:04}", Padding="x" * 500) for n in range(400)], 1.0)
+    with closing(Catalog(path)) as first, closing(Catalog(path)) as second:
+        content = bytearray(path.read_bytes())
+        content[3 * 4096 :] = b"\xa5" * len(content[3 * 4096 :])
+        path.write_bytes(content)
+        with pytest.raises(CasfsError, match="damaged"):
+            list(first.jobs("v"))
+        first.list_jobs("v", [job("a")], 2.0)
+        with pytest.raises(CasfsError, match="damaged"):
+            list(second.jobs("v"))
+        assert listed(second) == listed(first) == ["a"]
+    with closing(Catalog(path)) as later:
+        assert listed(later) == ["a"]
+
+
 def test_a_file_of_another_version_is_begun_anew(path):
     Catalog(path).close()
     with closing(sqlite3.connect(path)) as other:
