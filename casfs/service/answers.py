@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 
 import requests
 
 from casfs.errors import WrongAnswerError
+from casfs.service.failures import connection_error
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,26 @@ def source_of(answer: requests.Response) -> HTTPResponse:
     return source
 
 
+def read_into(answer: requests.Response, memory: bytearray | memoryview) -> int:
+    """Fill memory with the next bytes of a body, and return how many there were.
+
+    Raises:
+        UnreachableError: the connection broke or stalled.
+    """
+    try:
+        return source_of(answer).readinto(memory)
+    except (OSError, HTTPException) as error:
+        raise connection_error("Get Job Output", str(answer.url), error) from error
+
+
 def finish(answer: requests.Response) -> None:
     """Check that a body has ended, and give its connection back for the next request.
 
     Raises:
         WrongAnswerError: it goes on, which only a body without an announced length can.
+        UnreachableError: see `read_into`.
     """
-    source = source_of(answer)
-    if not source.isclosed() and source.readinto(bytearray(1)):
+    if not source_of(answer).isclosed() and read_into(answer, bytearray(1)):
         raise WrongAnswerError(f"GET {answer.url}: the body is longer than the range")
     answer.raw.release_conn()
 

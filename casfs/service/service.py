@@ -8,10 +8,17 @@ from typing import Any, TypeVar
 import requests
 
 from casfs.deadline import Deadline
-from casfs.errors import ExpiredError, NotFoundError, NotReadyError, RequestError, WrongAnswerError
+from casfs.errors import (
+    CasfsError,
+    ExpiredError,
+    NotFoundError,
+    NotReadyError,
+    RequestError,
+    WrongAnswerError,
+)
 from casfs.metrics import Metrics
 from casfs.service import fields
-from casfs.service.answers import Body, answered_span, finish, source_of, total_size
+from casfs.service.answers import Body, answered_span, finish, read_into, total_size
 from casfs.service.base import Dialect, Job, JobState, Output, Vault, output_of
 from casfs.service.failures import json_body
 from casfs.service.transport import Limits, Transport
@@ -127,16 +134,17 @@ class Service:
             ExpiredError: the service no longer has the output.
             NotReadyError: the job is still running.
             WrongAnswerError: the answer is not the range that was asked for.
+            CasfsError: this machine failed, in `consume`.
         """
 
         def check(answer: requests.Response) -> T:
             first, stop = answered_span(answer, span, output.layout.size)
-            read_into, begun = self._reader(answer), False
+            read_some, begun = self._reader(answer), False
 
             def read(memory: memoryview) -> None:
                 nonlocal begun
                 begun = True
-                read_into(memory)
+                read_some(memory)
 
             body = Body(
                 first=first,
@@ -145,7 +153,15 @@ class Service:
                 tree_hash=self._tree_hash(answer),
                 read_into=read,
             )
-            result = consume(body)
+            try:
+                result = consume(body)
+            except CasfsError:
+                raise
+            except OSError as error:
+                raise CasfsError(
+                    f"the {output} came, but this machine could not take it in ({error}); "
+                    "make room in memory and in the cache folder"
+                ) from error
             if begun:
                 finish(answer)
             else:
@@ -157,17 +173,15 @@ class Service:
         return self._output(output.vault, output.job_id, headers, check, deadline)
 
     def _reader(self, answer: requests.Response) -> Callable[[memoryview], None]:
-        source = source_of(answer)
-
-        def read_into(memory: memoryview) -> None:
-            size = source.readinto(memory)
+        def read(memory: memoryview) -> None:
+            size = read_into(answer, memory)
             self._metrics.received_bytes.inc(size)
             if size != len(memory):
                 raise WrongAnswerError(
                     f"GET {answer.url}: the body ended {len(memory) - size} bytes early"
                 )
 
-        return read_into
+        return read
 
     def _tree_hash(self, answer: requests.Response) -> bytes | None:
         text = answer.headers.get(self._dialect.tree_hash_header)

@@ -1,16 +1,20 @@
 """An answer to a ranged GET is taken only if it carries exactly what was asked for."""
 
+import errno
+import os
 from dataclasses import replace
 
 import pytest
 
 from casfs.deadline import Deadline
 from casfs.errors import (
+    CasfsError,
     DeniedError,
     ExpiredError,
     MismatchError,
     NotReadyError,
     RequestError,
+    UnreachableError,
     WrongAnswerError,
 )
 from casfs.service.answers import Body
@@ -147,6 +151,31 @@ def test_what_the_consumer_finds_wrong_is_asked_again_on_a_new_connection():
     _, data, server = read(Archive(DATA), attempts=5, consume=picky)
     assert data == DATA[slice(*SPAN)]
     assert [request.connection for request in server.requests] == [0, 1, 2]
+
+
+def test_what_fails_on_this_machine_is_not_laid_on_the_network_nor_asked_again():
+    def out_of_memory(body):
+        whole_body(body)
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    with serving(Archive(DATA)) as server, service_at(server.url) as service:
+        with pytest.raises(CasfsError, match=r"job j .*this machine.*allocate memory") as caught:
+            service.read(output_of_bytes(DATA), SPAN, out_of_memory, Deadline(60))
+        assert caught.value.errno == errno.EIO
+        assert "network" not in str(caught.value)
+        assert server.spans() == [SPAN]
+
+
+def test_a_connection_that_breaks_in_the_body_is_told_as_that():
+    def broken(request, answer):
+        def behave(request, wire):
+            wire.send(answer.head + answer.body[: MIB // 2])
+            wire.reset()
+
+        return behave
+
+    with pytest.raises(UnreachableError, match="check the network"):
+        read(Archive(DATA, spoil=broken))
 
 
 def test_an_output_that_is_gone_has_expired():
