@@ -17,7 +17,17 @@ from typing import TypeVar
 from casfs.emulator import cas_errors, cas_form, errors
 from casfs.emulator import cas_requests as ask
 from casfs.emulator.cas_jobs import wanted_job
-from casfs.emulator.dialect import Answer, Call, ReadBody, ReceiveFile, Reply, SendOutput
+from casfs.emulator.cas_settings import RULES, CasQuestions
+from casfs.emulator.dialect import (
+    Answer,
+    Call,
+    Dialect,
+    ReadBody,
+    ReceiveFile,
+    Reply,
+    SendOutput,
+    Service,
+)
 from casfs.emulator.errors import BadValueError
 from casfs.emulator.incoming import Received
 from casfs.emulator.jobs import Jobs
@@ -28,9 +38,6 @@ from casfs.emulator.store import Store
 from casfs.emulator.uploads import Uploads
 from casfs.emulator.vaults import Vaults
 from casfs.treehash import to_text
-
-VAULT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")
-"""Names that a vault may have (CAS documentation, Introduction)."""
 
 _CONTENT_TYPES = {
     "archive": "application/octet-stream",
@@ -46,18 +53,23 @@ class Cas:
 
     Args:
         store: the state.
-        settings: keys, account, region and the open questions.
+        settings: keys, account and region.
+        questions: the open questions.
         clock: Unix seconds.
     """
 
     request_id_header = "x-cas-requestid"
 
     def __init__(
-        self, store: Store, settings: Settings, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        settings: Settings,
+        questions: CasQuestions,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._form = cas_form.Form(settings)
+        self._form = cas_form.Form(settings, questions)
         self._vaults = Vaults(store, settings, clock)
         self._uploads = Uploads(store, self._vaults, settings, clock)
         self._jobs = Jobs(store, settings, clock, self._form)
@@ -169,8 +181,6 @@ class Cas:
         return cas_form.ok({"Marker": marker_out, "VaultList": vaults}, compact=len(vaults) > 20)
 
     def _create_vault(self, _: Call, name: str) -> Answer:
-        if not VAULT_NAME.fullmatch(name):
-            raise BadValueError(f"Invalid vault name: {name}")
         self._vaults.create(name)
         return Reply(201, {"Location": self._location(name)})
 
@@ -315,3 +325,13 @@ class Cas:
 
     def _output(self, call: Call, vault: str, job: str) -> Answer:
         return SendOutput(self._jobs.select(vault, job, call.headers.get("range")))
+
+
+def _make(store: Store, settings: Settings) -> Dialect:
+    if not isinstance(settings.questions, CasQuestions):
+        raise TypeError(f"not the questions of CAS: {settings.questions}")
+    return Cas(store, settings, settings.questions)
+
+
+CAS = Service(RULES, CasQuestions, account="1250000000", region="ap-chengdu", make=_make)
+"""Tencent CAS, as the emulator's table of services has it."""

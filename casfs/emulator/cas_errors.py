@@ -12,7 +12,6 @@ from casfs.emulator.signature import Flaw, SignatureError
 
 _ERROR_CODES: dict[type[errors.EngineError], str] = {
     errors.NotThereError: "ResourceNotFoundException",
-    errors.NotEmptyError: "BadRequest",
     errors.BadValueError: "InvalidParameterValueException",
     errors.TooManyError: "LimitExceededException",
     errors.WrongDigestError: "InvalidDigest",
@@ -39,7 +38,11 @@ def reply(refused: SignatureError | errors.EngineError, questions: OpenQuestions
         if refused.flaw is Flaw.EXPIRED and questions.expired_signature == "403":
             return error("ExpiredTokenException", str(refused))
         return error(_FLAW_CODES[refused.flaw], str(refused))
-    code, status = _ERROR_CODES[type(refused)], None
+    if isinstance(refused, errors.NotEmptyError):
+        # The text of the CAS documentation, Delete Vault.
+        return error("BadRequest", "vault is not empty, only empty vault can be delete")
+    code = next(code for kind, code in _ERROR_CODES.items() if isinstance(refused, kind))
+    status = None
     if isinstance(refused, errors.PastEndError):
         status = int(questions.range_past_end)
     if isinstance(refused, errors.NotReadyError) and questions.unfinished_output == "404":

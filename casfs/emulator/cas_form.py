@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
+from casfs.emulator.cas_settings import CasQuestions
 from casfs.emulator.dialect import Reply
 from casfs.emulator.jobs import JobView
 from casfs.emulator.records import Archive, Job, Part, Upload, Vault
@@ -94,11 +95,12 @@ class Form:
     """Field names and values, as the switches want them.
 
     Args:
-        settings: region and account for resource names, and the open questions.
+        settings: region and account for resource names.
+        questions: the open questions.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._questions = settings.questions
+    def __init__(self, settings: Settings, questions: CasQuestions) -> None:
+        self._questions = questions
         self.name_prefix = f"qcs:id/0:cas:{settings.region}:uid/{settings.account}:vaults/"
 
     def resource_name(self, vault: str) -> str:
@@ -134,7 +136,7 @@ class Form:
             "JobId": job.id,
             "Object": job.object,
             "RetrievalByteRange": None if job.first is None else f"{job.first}-{job.last}",
-            "SHA256TreeHash": _range_hash(view),
+            "SHA256TreeHash": self._range_hash(view),
             "StatusCode": _status(view),
             "StatusMessage": (job.failure if view.is_complete else None) or _status(view),
             "Tier": job.tier,
@@ -159,6 +161,14 @@ class Form:
             "Marker": job.continuation if view.is_complete else None,
             "StartDate": _asked_date_text(job.start),
         }
+
+    def _range_hash(self, view: JobView) -> str | None:
+        job, archive = view.job, view.archive
+        if job.tree_hash is None:
+            return None
+        is_whole = archive is not None and job.first == 0 and job.last == archive.size - 1
+        early = is_whole and self._questions.hash_of_running_job == "present"
+        return to_text(job.tree_hash) if early or view.is_complete else None
 
     def upload(self, upload: Upload) -> dict[str, object]:
         """Return a multipart upload (CAS documentation, List Multipart Uploads)."""
@@ -203,14 +213,6 @@ def _status(view: JobView) -> str:
     if not view.is_complete:
         return "InProgress"
     return "Succeeded" if view.job.failure is None else "Failed"
-
-
-def _range_hash(view: JobView) -> str | None:
-    job, archive = view.job, view.archive
-    if job.tree_hash is None:
-        return None
-    is_whole = archive is not None and job.first == 0 and job.last == archive.size - 1
-    return to_text(job.tree_hash) if is_whole or view.is_complete else None
 
 
 def _inventory_element(archive: Archive) -> Mapping[str, object]:

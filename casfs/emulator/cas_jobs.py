@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from casfs.emulator.cas_form import asked_date
 from casfs.emulator.cas_requests import is_utf8
+from casfs.emulator.cas_settings import RULES
 from casfs.emulator.errors import BadValueError
-from casfs.emulator.inventory import ARCHIVES_LIMIT
 from casfs.emulator.records import Job, Kind
 
 _KINDS: dict[str, Kind] = {
@@ -110,8 +110,9 @@ def _limit(fields: Mapping[str, object]) -> int:
     value = fields.get("Limit")
     if value is None or value == "":
         return 0
-    if not re.fullmatch(r"\d{1,9}", str(value)) or not 1 <= int(str(value)) <= ARCHIVES_LIMIT:
-        raise BadValueError(f"Invalid Limit, not from 1 to {ARCHIVES_LIMIT}: {value}")
+    most = RULES.inventory_limit or 0
+    if not re.fullmatch(r"\d{1,9}", str(value)) or not 1 <= int(str(value)) <= most:
+        raise BadValueError(f"Invalid Limit, not from 1 to {most}: {value}")
     return int(str(value))
 
 

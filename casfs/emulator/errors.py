@@ -1,7 +1,8 @@
 """Why the engine refuses a call, in words of no particular dialect.
 
     EngineError
-    ├── NotThereError       the vault, archive, job or upload does not exist
+    ├── NotThereError       the archive, job or upload does not exist
+    │   └── NoVaultError    the vault does not exist
     ├── NotEmptyError       a vault that still holds archives cannot be deleted
     ├── BadValueError       a value of the wrong form, alignment or size
     ├── TooManyError        a quota of the account
@@ -21,8 +22,20 @@ class NotThereError(EngineError):
     """What the call names does not exist."""
 
 
+class NoVaultError(NotThereError):
+    """There is no vault of the name that `vault` says."""
+
+    def __init__(self, vault: str) -> None:
+        super().__init__(f"The vault was not found: {vault}")
+        self.vault = vault
+
+
 class NotEmptyError(EngineError):
-    """The vault still holds archives."""
+    """The vault that `vault` names still holds archives."""
+
+    def __init__(self, vault: str) -> None:
+        super().__init__(f"The vault is not empty: {vault}")
+        self.vault = vault
 
 
 class BadValueError(EngineError):

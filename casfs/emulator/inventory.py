@@ -6,10 +6,8 @@ from itertools import islice
 from typing import Protocol, TextIO
 
 from casfs.emulator.records import Archive, Job
+from casfs.emulator.rules import Rules
 from casfs.emulator.store import Store
-
-ARCHIVES_LIMIT = 10_000
-"""The most archives in one inventory (CAS documentation, Initiate Job)."""
 
 
 class Form(Protocol):
@@ -19,7 +17,7 @@ class Form(Protocol):
         """Write the archives in the format that the job asks for."""
 
 
-def write(store: Store, job: Job, form: Form, inclusive: bool) -> None:
+def write(store: Store, job: Job, form: Form, rules: Rules, inclusive: bool) -> None:
     """Write the output of a complete inventory job and note its size and continuation.
 
     The content is the vault as it was at the job's completion, however late this is called.
@@ -28,21 +26,19 @@ def write(store: Store, job: Job, form: Form, inclusive: bool) -> None:
         store: where the archives are and the output goes.
         job: the job.
         form: writes the archives.
+        rules: what the service fixes.
         inclusive: whether a marker names the first archive to list, or the one before it.
     """
-    found = store.archives_at(
-        job.vault,
-        job.completed,
-        -math.inf if job.start is None else job.start,
-        math.inf if job.end is None else job.end,
-        job.marker or "",
-        inclusive,
-    )
+    start = -math.inf if job.start is None else job.start
+    end = math.inf if job.end is None else job.end
+    if not rules.includes_end_date:
+        end = math.nextafter(end, -math.inf)
+    found = store.archives_at(job.vault, job.completed, start, end, job.marker or "", inclusive)
     last = ""
 
     def listed() -> Iterator[Archive]:
         nonlocal last
-        for archive in islice(found, job.item_limit or ARCHIVES_LIMIT):
+        for archive in islice(found, job.item_limit or rules.inventory_limit):
             last = archive.id
             yield archive
 

@@ -12,12 +12,6 @@ from casfs.emulator.settings import Settings
 from casfs.emulator.store import Store, new_id
 from casfs.treehash import LEAF_SIZE, SHA256
 
-JOB_ID_LENGTH = 64
-"""Characters of a job id (samples in the CAS documentation, Command line tool)."""
-
-EXPEDITED_LIMIT = 256 << 20
-"""The largest archive, in bytes, of an Expedited retrieval (CAS documentation, Initiate Job)."""
-
 
 @dataclass(frozen=True)
 class JobView:
@@ -38,7 +32,7 @@ class Jobs:
 
     Args:
         store: where they are.
-        settings: how long they run and live, and the open questions.
+        settings: how long they run and live, the rules, and the open questions.
         clock: Unix seconds.
         form: how the dialect writes inventories.
     """
@@ -65,8 +59,8 @@ class Jobs:
     ) -> Job:
         """Start a job and return it as stored.
 
-        A job for an archive that is not there is taken and fails (CAS documentation, Delete
-        Archive).
+        Whether a job for an archive that is not there is refused, or taken and fails, is for the
+        rules of the service to say.
 
         Args:
             vault: its name.
@@ -77,11 +71,12 @@ class Jobs:
         Raises:
             BadValueError: a range not aligned to MiB or outside of the archive, or an Expedited
                 retrieval of a large archive.
+            NotThereError: no such archive.
         """
         now = self._clock()
         job = replace(
             wanted,
-            id=new_id(JOB_ID_LENGTH),
+            id=new_id(self._settings.rules.job_id_length),
             vault=vault,
             kind=kind,
             created=now,
@@ -89,19 +84,22 @@ class Jobs:
         )
         if kind == "pull":
             job = replace(job, failure="There is no object store to copy from.")
-        if kind in {"archive", "push"}:
+        if kind in {"archive", "push", "select"}:
             job = self._about_archive(job, byte_range)
-        if kind == "push" and job.failure is None:
+        if kind in {"push", "select"} and job.failure is None:
             job = replace(job, failure="There is no object store to copy to.")
         self._store.add_jobs([job])
         return job
 
     def _about_archive(self, job: Job, byte_range: tuple[int, int | None] | None) -> Job:
-        archive = self._store.archive(job.archive or "")
+        archive, rules = self._store.archive(job.archive or ""), self._settings.rules
         if archive is None or archive.deleted is not None or archive.vault != job.vault:
-            return replace(job, failure=f"The archive ID was not found: {job.archive}")
-        if job.tier == "Expedited" and archive.size > EXPEDITED_LIMIT:
-            raise BadValueError(f"Expedited takes archives of up to {EXPEDITED_LIMIT} bytes")
+            text = f"The archive ID was not found: {job.archive}"
+            if rules.refuses_missing_archive:
+                raise NotThereError(text)
+            return replace(job, failure=text)
+        if job.tier == "Expedited" and archive.size > rules.expedited_limit:
+            raise BadValueError(f"Expedited takes archives of up to {rules.expedited_limit} bytes")
         return _with_range(job, archive, self._store.leaves(archive.id), byte_range)
 
     def view(self, vault: str, job_id: str) -> JobView:
@@ -153,7 +151,7 @@ class Jobs:
     def _write_inventories(self, vault: str) -> None:
         for job in self._store.inventories_to_write(vault, self._clock()):
             inclusive = self._settings.questions.marker == "inclusive"
-            inventory.write(self._store, job, self._form, inclusive)
+            inventory.write(self._store, job, self._form, self._settings.rules, inclusive)
 
     def select(self, vault: str, job_id: str, range_header: str | None) -> Selection:
         """Return which bytes answer a read of a job's output.
@@ -175,8 +173,10 @@ class Jobs:
         whole = self._inventory_output(job) if job.kind == "inventory" else self._output(view)
         if range_header is None:
             return whole
-        first, last = ranges.asked(range_header, whole.total)
         questions = self._settings.questions
+        if questions.malformed_range == "ignored" and not ranges.is_wellformed(range_header):
+            return whole
+        first, last = ranges.asked(range_header, whole.total)
         if questions.range_alignment == "mib" and not ranges.is_aligned(first, last, whole.total):
             raise BadValueError(f"Range is not aligned to {LEAF_SIZE} bytes: {range_header}")
         if questions.full_range == "200" and (first, last) == (0, whole.total - 1):
@@ -207,9 +207,8 @@ class Jobs:
     def _range_hash(self, view: JobView, first: int, last: int) -> bytes | None:
         """Hash of a range: a node of the archive's tree, inside of a job that is one itself.
 
-        The CAS documentation says both that the job and the range must be subtrees (Get Job
-        Output) and that the bytes finally selected must be one (Checksums); Amazon Glacier demands
-        the first.
+        Some texts say that the job and the range must be subtrees, others that the bytes finally
+        selected must be one.
         """
         job, archive = view.job, view.archive
         if archive is None or job.first is None:
@@ -251,8 +250,7 @@ def _with_range(
     """Return the job with `first`, `last` and `tree_hash` of what it retrieves.
 
     Raises:
-        BadValueError: the range is not aligned to MiB, is empty or leaves the archive (CAS
-            documentation, Initiate Job: RetrievalByteRange).
+        BadValueError: the range is not aligned to MiB, is empty or leaves the archive.
     """
     first, last = byte_range or (0, None)
     if last is None:

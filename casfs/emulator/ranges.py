@@ -9,18 +9,26 @@ from casfs.treehash import LEAF_SIZE, SHA256
 _FORM = re.compile(r"\s*bytes\s*=\s*(\d*)-(\d*)\s*")
 
 
+def is_wellformed(header: str) -> bool:
+    """Say whether a Range header asks for one range of bytes that does not end before it begins."""
+    form = _FORM.fullmatch(header)
+    if form is None or not (form[1] or form[2]):
+        return False
+    return not (form[1] and form[2]) or int(form[1]) <= int(form[2])
+
+
 def asked(header: str, total: int) -> tuple[int, int]:
     """Return the first and last byte that a Range header asks of an output of `total` bytes.
 
     An end behind the output means its last byte, `a-` reads to the end and `-n` the last n bytes
-    (RFC 9110, section 14.1.2; the CAS documentation shows `bytes=a-b` only).
+    (RFC 9110, section 14.1.2; the services document `bytes=a-b` only).
 
     Raises:
         BadValueError: not one range of bytes, or it ends before it begins.
         PastEndError: it begins behind the last byte.
     """
     form = _FORM.fullmatch(header)
-    if form is None or not (form[1] or form[2]):
+    if form is None or not is_wellformed(header):
         raise BadValueError(f"Invalid Range: {header}")
     if not form[1]:
         length = min(int(form[2]), total)
@@ -29,8 +37,6 @@ def asked(header: str, total: int) -> tuple[int, int]:
         return total - length, total - 1
     first = int(form[1])
     last = int(form[2]) if form[2] else max(first, total - 1)
-    if last < first:
-        raise BadValueError(f"Invalid Range: {header}")
     if first >= total:
         raise PastEndError(
             f"The start of the range is larger than size of retrieved data: {header}"
@@ -46,8 +52,7 @@ def is_aligned(first: int, last: int, total: int) -> bool:
 def is_subtree(first: int, last: int, size: int) -> bool:
     """Say whether a range is one node of the hash tree of an archive of `size` bytes.
 
-    Source: CAS documentation, "Checksums"; Amazon Glacier Developer Guide, "Receiving checksums
-    when downloading data".
+    Source: Amazon Glacier Developer Guide, "Receiving checksums when downloading data".
     """
     if not is_aligned(first, last, size):
         return False

@@ -16,7 +16,7 @@ in the same order for each, where the columns are described):
     leaves    archive, digests                 32 bytes for each MiB, from the time of the upload
     jobs      id, vault, kind, created, completed, failure, archive, first, last, tree_hash, tier,
               description, callback, bucket, object, format, start, end, item_limit, marker,
-              output_size, continuation
+              output_size, continuation, details
     uploads   id, vault, description, part_size, created
     parts     upload, first, last, tree_hash, leaves
 
@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     completed REAL NOT NULL, failure TEXT, archive TEXT, first INTEGER, last INTEGER,
     tree_hash BLOB, tier TEXT, description TEXT NOT NULL, callback TEXT, bucket TEXT, object TEXT,
     format TEXT, start REAL, end REAL, item_limit INTEGER NOT NULL, marker TEXT,
-    output_size INTEGER, continuation TEXT);
+    output_size INTEGER, continuation TEXT, details TEXT);
 CREATE INDEX IF NOT EXISTS jobs_by_vault ON jobs (vault, id);
 CREATE INDEX IF NOT EXISTS jobs_by_archive ON jobs (archive);
 CREATE INDEX IF NOT EXISTS inventories_to_write ON jobs (vault, completed)

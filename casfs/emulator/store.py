@@ -16,10 +16,10 @@ DIGEST_SIZE = 32
 
 
 def new_id(length: int) -> str:
-    """Return a fresh id of `length` characters of the base64url alphabet, a multiple of 4.
+    """Return a fresh id of `length` characters of the base64url alphabet, not 4 n + 1.
 
-    Ids of the service are opaque and may begin with `-` (official Python SDK, change log). One in
-    eight does here, so that no tool gets by without meeting one.
+    Ids are opaque and may begin with `-`. One in eight does here, so that no tool gets by without
+    meeting one.
     """
     text = secrets.token_urlsafe(length * 3 // 4)
     return text if secrets.randbelow(8) else "-" + text[1:]
@@ -248,7 +248,7 @@ class Store:
         with self.writing() as rows:
             rows.executemany(
                 "INSERT INTO jobs VALUES"
-                " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (astuple(job) for job in jobs),
             )
 

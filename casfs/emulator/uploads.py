@@ -12,17 +12,14 @@ from casfs.emulator.store import Store, new_id, split_digests
 from casfs.emulator.vaults import Vaults
 from casfs.treehash import LEAF_SIZE, SHA256
 
-UPLOAD_ID_LENGTH = 64
-"""Characters of an upload id (samples in the CAS documentation, Command line tool)."""
-
 PARTS_LIMIT = 10_000
-"""Parts of one upload (CAS documentation, Initiate Multipart Upload)."""
+"""Parts of one upload (the services' pages on Initiate Multipart Upload, as below)."""
 
 PART_SIZE_LIMIT = 4 << 30
-"""Bytes of the largest part (Amazon Glacier, Initiate Multipart Upload; CAS names no limit)."""
+"""Bytes of the largest part."""
 
 UPLOAD_SECONDS = 24 * 3600
-"""The life of a multipart upload (CAS documentation, Initiate Multipart Upload)."""
+"""The life of a multipart upload."""
 
 
 class Uploads:
@@ -31,7 +28,7 @@ class Uploads:
     Args:
         store: where they are.
         vaults: where complete ones go.
-        settings: the open questions.
+        settings: the rules and the open questions.
         clock: Unix seconds.
     """
 
@@ -41,6 +38,7 @@ class Uploads:
         self._store = store
         self._vaults = vaults
         self._clock = clock
+        self._id_length = settings.rules.upload_id_length
         self._inclusive = settings.questions.marker == "inclusive"
 
     def begin(self, vault: str, description: str | None, part_size: int) -> Upload:
@@ -52,7 +50,7 @@ class Uploads:
         count, rest = divmod(part_size, LEAF_SIZE)
         if rest or count < 1 or count & (count - 1) or part_size > PART_SIZE_LIMIT:
             raise BadValueError(f"The part size must be 1 MiB times a power of two: {part_size}")
-        upload = Upload(new_id(UPLOAD_ID_LENGTH), vault, description, part_size, self._clock())
+        upload = Upload(new_id(self._id_length), vault, description, part_size, self._clock())
         (self._store.uploads / upload.id).touch()
         with self._store.writing() as rows:
             rows.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?)", astuple(upload))

@@ -2,21 +2,21 @@
 
 from collections.abc import Callable
 
-from casfs.emulator.errors import NotEmptyError, NotThereError, TooManyError
+from casfs.emulator.errors import (
+    BadValueError,
+    NotEmptyError,
+    NotThereError,
+    NoVaultError,
+    TooManyError,
+)
 from casfs.emulator.incoming import Received
 from casfs.emulator.records import Archive, Vault
 from casfs.emulator.settings import Settings
 from casfs.emulator.store import Store, new_id
 from casfs.treehash import SHA256
 
-ARCHIVE_ID_LENGTH = 128
-"""Characters of an archive id (samples in the CAS documentation, Command line tool)."""
-
-VAULTS_LIMIT = 1000
-"""Vaults in one account (CAS documentation, Create Vault)."""
-
 INVENTORY_SECONDS = 24 * 3600
-"""The age at which the counts of a vault are taken anew (CAS documentation, List Vaults)."""
+"""The age at which the counts of a vault are taken anew."""
 
 
 class Vaults:
@@ -24,13 +24,14 @@ class Vaults:
 
     Args:
         store: where they are.
-        settings: the open questions.
+        settings: the rules and the open questions.
         clock: Unix seconds.
     """
 
     def __init__(self, store: Store, settings: Settings, clock: Callable[[], float]) -> None:
         self._store = store
         self._clock = clock
+        self._rules = settings.rules
         self._inclusive = settings.questions.marker == "inclusive"
         self._output_seconds = settings.output_hours * 3600
 
@@ -38,10 +39,14 @@ class Vaults:
         """Make a vault; one that is there already stays as it is.
 
         Raises:
+            BadValueError: a vault may not have that name.
             TooManyError: the account has all the vaults it may have.
         """
-        if self._store.vault(name) is None and self._store.vault_count() >= VAULTS_LIMIT:
-            raise TooManyError(f"An account has at most {VAULTS_LIMIT} vaults")
+        if not self._rules.vault_name.fullmatch(name):
+            raise BadValueError(f"Invalid vault name: {name}")
+        limit = self._rules.vaults_limit
+        if self._store.vault(name) is None and self._store.vault_count() >= limit:
+            raise TooManyError(f"An account has at most {limit} vaults")
         self._store.add_vault(Vault(name, self._clock()))
 
     def get(self, name: str) -> Vault:
@@ -52,7 +57,7 @@ class Vaults:
         """
         vault = self._store.vault(name)
         if vault is None:
-            raise NotThereError(f"The vault was not found: {name}")
+            raise NoVaultError(name)
         return self._counted(vault)
 
     def _counted(self, vault: Vault) -> Vault:
@@ -79,13 +84,13 @@ class Vaults:
         """
         self.get(name)
         if self._store.holds_archives(name):
-            raise NotEmptyError("vault is not empty, only empty vault can be delete")
+            raise NotEmptyError(name)
         self._store.remove_vault(name)
 
     def add_archive(self, vault: str, description: str | None, body: Received) -> Archive:
         """Make an archive of a body that has arrived and been checked."""
         archive = Archive(
-            id=new_id(ARCHIVE_ID_LENGTH),
+            id=new_id(self._rules.archive_id_length),
             vault=vault,
             description=description,
             size=body.size,
@@ -96,9 +101,9 @@ class Vaults:
         return archive
 
     def delete_archive(self, vault: str, archive_id: str) -> None:
-        """Delete an archive; deleting it again changes nothing (Amazon Glacier, Delete Archive).
+        """Delete an archive; deleting it again changes nothing.
 
-        Running jobs will fail, outputs stay readable (CAS documentation, Delete Archive).
+        Running jobs will fail, outputs stay readable.
 
         Raises:
             NotThereError: the vault never had it.

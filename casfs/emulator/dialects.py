@@ -1,0 +1,9 @@
+"""The services that the emulator can be, by the name of their dialect."""
+
+from collections.abc import Mapping
+
+from casfs.emulator.cas import CAS
+from casfs.emulator.dialect import Service
+
+DIALECTS: Mapping[str, Service] = {"cas": CAS}
+"""What `--dialect` takes; the first is its default."""
