@@ -45,6 +45,11 @@ class TreeHash:
     new: Callable[[], Hash]
     join: Callable[[bytes, bytes], bytes]
 
+    @property
+    def digest_size(self) -> int:
+        """Bytes of a digest."""
+        return len(self.new().digest())
+
     def leaf(self, data: Buffer) -> bytes:
         """Return the digest of one leaf, at most `LEAF_SIZE` bytes."""
         leaf = self.new()

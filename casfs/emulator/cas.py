@@ -211,7 +211,7 @@ class Cas:
         headers = {
             "Location": self._location(vault, "archives", archive.id),
             "x-cas-archive-id": archive.id,
-            "x-cas-content-sha256": to_text(body.sha256),
+            "x-cas-content-sha256": to_text(body.digest),
             "x-cas-sha256-tree-hash": to_text(archive.tree_hash),
         }
         return Reply(201, headers)

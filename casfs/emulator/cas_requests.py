@@ -152,7 +152,7 @@ def check_body(body: Received, announced: tuple[bytes, bytes]) -> None:
         WrongDigestError: one of them is another.
     """
     sha256, tree_hash = announced
-    if body.sha256 != sha256:
+    if body.digest != sha256:
         raise WrongDigestError("The body does not match x-cas-content-sha256")
     if SHA256.root(body.leaves) != tree_hash:
         raise WrongDigestError("The body does not match x-cas-sha256-tree-hash")

@@ -8,15 +8,21 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from casfs.emulator.rules import Rules
+from casfs.emulator.rules import Rules, new_base64_id
 from casfs.emulator.settings import OpenQuestions, question
+from casfs.treehash import SHA256
 
 RULES = Rules(
+    tree=SHA256,  # Checksums
     vault_name=re.compile(r"[A-Za-z0-9_.-]{1,255}"),  # Introduction
     vaults_limit=1000,  # Create Vault
+    new_id=new_base64_id,
     archive_id_length=128,  # samples in Command line tool, as are the other ids
     job_id_length=64,
     upload_id_length=64,
+    upload_seconds=24 * 3600,  # Initiate Multipart Upload
+    part_size_limit=4 << 30,  # Amazon Glacier, Initiate Multipart Upload; CAS names none
+    doubles_part_size=True,  # Initiate Multipart Upload
     expedited_limit=256 << 20,  # Initiate Job
     inventory_limit=10_000,  # Initiate Job
     includes_end_date=True,  # official Python SDK

@@ -185,7 +185,7 @@ def emulator(
         questions=_answered(dialect, given, clock_leeway),
         **switches,
     )
-    store = Store(settings.root)
+    store = Store(settings.root, settings.rules)
     try:
         _prepare(store, settings, seeds)
         with AccessLog(settings.access_log) as log:

@@ -9,8 +9,8 @@ from casfs.emulator.errors import BadValueError, NotReadyError, NotThereError
 from casfs.emulator.records import Archive, Job, Kind
 from casfs.emulator.selection import Selection
 from casfs.emulator.settings import Settings
-from casfs.emulator.store import Store, new_id
-from casfs.treehash import LEAF_SIZE, SHA256
+from casfs.emulator.store import Store
+from casfs.treehash import LEAF_SIZE
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class Jobs:
                 retrieval of a large archive.
             NotThereError: no such archive.
         """
-        now = self._clock()
+        now, rules = self._clock(), self._settings.rules
         job = replace(
             wanted,
-            id=new_id(self._settings.rules.job_id_length),
+            id=rules.new_id(rules.job_id_length),
             vault=vault,
             kind=kind,
             created=now,
@@ -98,9 +98,30 @@ class Jobs:
             if rules.refuses_missing_archive:
                 raise NotThereError(text)
             return replace(job, failure=text)
-        if job.tier == "Expedited" and archive.size > rules.expedited_limit:
-            raise BadValueError(f"Expedited takes archives of up to {rules.expedited_limit} bytes")
-        return _with_range(job, archive, self._store.leaves(archive.id), byte_range)
+        limit = rules.expedited_limit
+        if limit is not None and job.tier == "Expedited" and archive.size > limit:
+            raise BadValueError(f"Expedited takes archives of up to {limit} bytes")
+        return self._with_range(job, archive, byte_range)
+
+    def _with_range(
+        self, job: Job, archive: Archive, byte_range: tuple[int, int | None] | None
+    ) -> Job:
+        """Return the job with `first`, `last` and `tree_hash` of what it retrieves.
+
+        Raises:
+            BadValueError: the range is not aligned to MiB, is empty or leaves the archive.
+        """
+        first, last = byte_range or (0, None)
+        if last is None:
+            last = archive.size - 1
+        text = f"{first}-{last}"
+        if first > last or last >= archive.size:
+            raise BadValueError(f"Invalid range of an archive of {archive.size} bytes: {text}")
+        if not ranges.is_aligned(first, last, archive.size):
+            raise BadValueError(f"Range is not aligned to {LEAF_SIZE} bytes: {text}")
+        tree, leaves = self._settings.rules.tree, self._store.leaves(archive.id)
+        tree_hash = ranges.subtree_hash(tree, leaves, first, last, archive.size)
+        return replace(job, first=first, last=last, tree_hash=tree_hash)
 
     def view(self, vault: str, job_id: str) -> JobView:
         """Return a job that is there.
@@ -218,7 +239,8 @@ class Jobs:
         first, last = job.first + first, job.first + last
         if not ranges.is_subtree(first, last, archive.size):
             return None
-        return ranges.subtree_hash(self._store.leaves(archive.id), first, last, archive.size)
+        tree, leaves = self._settings.rules.tree, self._store.leaves(archive.id)
+        return ranges.subtree_hash(tree, leaves, first, last, archive.size)
 
     def _inventory_output(self, job: Job) -> Selection:
         file = self._store.inventories / job.id
@@ -241,24 +263,5 @@ class Jobs:
         if self._settings.questions.hash_on_inventory == "absent":
             return None
         data = file.read_bytes()
-        return ranges.subtree_hash(SHA256.leaves(data), first, last, len(data))
-
-
-def _with_range(
-    job: Job, archive: Archive, leaves: list[bytes], byte_range: tuple[int, int | None] | None
-) -> Job:
-    """Return the job with `first`, `last` and `tree_hash` of what it retrieves.
-
-    Raises:
-        BadValueError: the range is not aligned to MiB, is empty or leaves the archive.
-    """
-    first, last = byte_range or (0, None)
-    if last is None:
-        last = archive.size - 1
-    text = f"{first}-{last}"
-    if first > last or last >= archive.size:
-        raise BadValueError(f"Invalid range of an archive of {archive.size} bytes: {text}")
-    if not ranges.is_aligned(first, last, archive.size):
-        raise BadValueError(f"Range is not aligned to {LEAF_SIZE} bytes: {text}")
-    tree_hash = ranges.subtree_hash(leaves, first, last, archive.size)
-    return replace(job, first=first, last=last, tree_hash=tree_hash)
+        tree = self._settings.rules.tree
+        return ranges.subtree_hash(tree, tree.leaves(data), first, last, len(data))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from casfs.emulator.errors import BadValueError, PastEndError
-from casfs.treehash import LEAF_SIZE, SHA256
+from casfs.treehash import LEAF_SIZE, TreeHash
 
 _FORM = re.compile(r"\s*bytes\s*=\s*(\d*)-(\d*)\s*")
 
@@ -68,10 +68,13 @@ def is_subtree(first: int, last: int, size: int) -> bool:
     return False
 
 
-def subtree_hash(leaves: Sequence[bytes], first: int, last: int, size: int) -> bytes | None:
+def subtree_hash(
+    tree: TreeHash, leaves: Sequence[bytes], first: int, last: int, size: int
+) -> bytes | None:
     """Return the tree hash of a range of an archive, or None when the range is no subtree.
 
     Args:
+        tree: how the archive is hashed.
         leaves: digests of all leaves of the archive.
         first: offset of the first byte.
         last: offset of the last byte.
@@ -79,4 +82,4 @@ def subtree_hash(leaves: Sequence[bytes], first: int, last: int, size: int) -> b
     """
     if not is_subtree(first, last, size):
         return None
-    return SHA256.root(leaves[first // LEAF_SIZE : last // LEAF_SIZE + 1])
+    return tree.root(leaves[first // LEAF_SIZE : last // LEAF_SIZE + 1])

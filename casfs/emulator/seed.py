@@ -10,8 +10,7 @@ from pathlib import Path
 from casfs.emulator.incoming import Incoming
 from casfs.emulator.records import Archive, Job, Vault
 from casfs.emulator.rules import Rules
-from casfs.emulator.store import Store, new_id
-from casfs.treehash import SHA256
+from casfs.emulator.store import Store
 
 _BATCH = 1000
 """Files in one transaction."""
@@ -77,7 +76,7 @@ def _seed_file(
         return found is None, False
     now = time.time()
     job = Job(
-        id=new_id(rules.job_id_length),
+        id=rules.new_id(rules.job_id_length),
         vault=vault,
         kind="archive",
         created=now,
@@ -94,16 +93,16 @@ def _seed_file(
 
 
 def _add(store: Store, rules: Rules, vault: str, name: str, key: str, file: Path) -> Archive:
-    with Incoming(store.incoming) as incoming:
+    with Incoming(store.incoming, rules.tree) as incoming:
         incoming.copy(file)
         body = incoming.received()
         archive = Archive(
-            id=new_id(rules.archive_id_length),
+            id=rules.new_id(rules.archive_id_length),
             vault=vault,
             description=name,
             size=body.size,
             created=time.time(),
-            tree_hash=SHA256.root(body.leaves),
+            tree_hash=rules.tree.root(body.leaves),
             seed=key,
         )
         store.keep(archive, body.leaves, body.file)

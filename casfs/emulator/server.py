@@ -48,7 +48,7 @@ class Server:
 
     def __init__(self, dialect: Dialect, store: Store, settings: Settings, log: AccessLog) -> None:
         self._dialect = dialect
-        self._incoming = store.incoming
+        self._store = store
         self._settings = settings
         self._access_log = log
         self._faults = faults.Faults(settings.faults, settings.fault_seed)
@@ -143,7 +143,7 @@ class Server:
         return await self._receive(request, answer)
 
     async def _receive(self, request: web.BaseRequest, answer: ReceiveFile) -> Reply:
-        with Incoming(self._incoming) as incoming:
+        with Incoming(self._store.incoming, self._settings.rules.tree) as incoming:
             while True:
                 try:
                     block = await request.content.readexactly(LEAF_SIZE)

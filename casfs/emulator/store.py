@@ -1,6 +1,5 @@
 """The rows and files of one emulator; `schema` has the layout."""
 
-import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,20 +8,8 @@ from dataclasses import astuple
 from pathlib import Path
 
 from casfs.emulator.records import Archive, Job, Vault
+from casfs.emulator.rules import Rules
 from casfs.emulator.schema import SCHEMA
-
-DIGEST_SIZE = 32
-"""Bytes of a SHA-256 digest."""
-
-
-def new_id(length: int) -> str:
-    """Return a fresh id of `length` characters of the base64url alphabet, not 4 n + 1.
-
-    Ids are opaque and may begin with `-`. One in eight does here, so that no tool gets by without
-    meeting one.
-    """
-    text = secrets.token_urlsafe(length * 3 // 4)
-    return text if secrets.randbelow(8) else "-" + text[1:]
 
 
 class Store:
@@ -30,9 +17,11 @@ class Store:
 
     Args:
         root: the folder of all state, made when it is not there.
+        rules: what the service fixes whose state it is.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, rules: Rules) -> None:
+        self._rules = rules
         self.archives, self.inventories, self.uploads, self.incoming = (
             root / name for name in ("archives", "inventories", "uploads", "incoming")
         )
@@ -160,7 +149,7 @@ class Store:
         row = self._rows.execute(
             "SELECT digests FROM leaves WHERE archive = ?", (archive,)
         ).fetchone()
-        return split_digests(row[0]) if row else []
+        return self.split_digests(row[0]) if row else []
 
     def add_archives(self, archives: Iterable[tuple[Archive, Sequence[bytes]]]) -> None:
         """Add archives, each with the digests of its leaves; their files are in place already."""
@@ -285,7 +274,7 @@ class Store:
         file.rename(self.archives / archive.id)
         self.add_archives([(archive, leaves)])
 
-
-def split_digests(digests: bytes) -> list[bytes]:
-    """Return the single digests of a row of them."""
-    return [digests[at : at + DIGEST_SIZE] for at in range(0, len(digests), DIGEST_SIZE)]
+    def split_digests(self, digests: bytes) -> list[bytes]:
+        """Return the single digests of a row of them."""
+        size = self._rules.tree.digest_size
+        return [digests[at : at + size] for at in range(0, len(digests), size)]

@@ -12,8 +12,7 @@ from casfs.emulator.errors import (
 from casfs.emulator.incoming import Received
 from casfs.emulator.records import Archive, Vault
 from casfs.emulator.settings import Settings
-from casfs.emulator.store import Store, new_id
-from casfs.treehash import SHA256
+from casfs.emulator.store import Store
 
 INVENTORY_SECONDS = 24 * 3600
 """The age at which the counts of a vault are taken anew."""
@@ -90,12 +89,12 @@ class Vaults:
     def add_archive(self, vault: str, description: str | None, body: Received) -> Archive:
         """Make an archive of a body that has arrived and been checked."""
         archive = Archive(
-            id=new_id(self._rules.archive_id_length),
+            id=self._rules.new_id(self._rules.archive_id_length),
             vault=vault,
             description=description,
             size=body.size,
             created=self._clock(),
-            tree_hash=SHA256.root(body.leaves),
+            tree_hash=self._rules.tree.root(body.leaves),
         )
         self._store.keep(archive, body.leaves, body.file)
         return archive
