@@ -12,6 +12,7 @@ from casfs.emulator.signature import Flaw, SignatureError
 
 _ERROR_CODES: dict[type[errors.EngineError], str] = {
     errors.NotThereError: "ResourceNotFoundException",
+    errors.ForeignError: "AccessDeniedException",
     errors.BadValueError: "InvalidParameterValueException",
     errors.TooManyError: "LimitExceededException",
     errors.WrongDigestError: "InvalidDigest",

@@ -13,8 +13,10 @@ from casfs.emulator.settings import OpenQuestions, question
 from casfs.treehash import SHA256
 
 RULES = Rules(
+    service="cas",
     tree=SHA256,  # Checksums
     vault_name=re.compile(r"[A-Za-z0-9_.-]{1,255}"),  # Introduction
+    vault_id_length=None,
     vaults_limit=1000,  # Create Vault
     new_id=new_base64_id,
     archive_id_length=128,  # samples in Command line tool, as are the other ids

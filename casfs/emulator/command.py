@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -185,16 +186,16 @@ def emulator(
         questions=_answered(dialect, given, clock_leeway),
         **switches,
     )
-    store = Store(settings.root, settings.rules)
     try:
-        _prepare(store, settings, seeds)
-        with AccessLog(settings.access_log) as log:
+        with (
+            closing(Store(settings.root, settings.rules)) as store,
+            AccessLog(settings.access_log) as log,
+        ):
+            _prepare(store, settings, seeds)
             server = Server(service.make(store, settings), store, settings, log)
             asyncio.run(server.serve(click.echo))
     except OSError as error:
         raise click.ClickException(str(error)) from error
-    finally:
-        store.close()
 
 
 _QUESTIONS = _open_questions()

@@ -3,6 +3,7 @@
     EngineError
     ├── NotThereError       the archive, job or upload does not exist
     │   └── NoVaultError    the vault does not exist
+    ├── ForeignError        it belongs to another account
     ├── NotEmptyError       a vault that still holds archives cannot be deleted
     ├── BadValueError       a value of the wrong form, alignment or size
     ├── TooManyError        a quota of the account
@@ -28,6 +29,10 @@ class NoVaultError(NotThereError):
     def __init__(self, vault: str) -> None:
         super().__init__(f"The vault was not found: {vault}")
         self.vault = vault
+
+
+class ForeignError(EngineError):
+    """What the call names belongs to another account."""
 
 
 class NotEmptyError(EngineError):

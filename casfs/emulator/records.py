@@ -9,13 +9,24 @@ Kind = Literal["archive", "inventory", "push", "pull", "select"]
 
 @dataclass(frozen=True)
 class Vault:
-    """A named set of archives; the counts are those of its last inventory (None = never taken)."""
+    """A named set of archives; the counts are those of its last inventory (None = never taken).
+
+    `id` is what calls name it by where that is not its name. `owner` is the account that it
+    belongs to; None = the account of the key.
+    """
 
     name: str
     created: float
     inventoried: float | None = None
     archive_count: int | None = None
     byte_count: int | None = None
+    id: str | None = None
+    owner: str | None = None
+
+    @property
+    def address(self) -> str:
+        """What calls name it by."""
+        return self.name if self.id is None else self.id
 
 
 @dataclass(frozen=True)
@@ -103,10 +114,14 @@ class Upload:
 
 @dataclass(frozen=True)
 class Part:
-    """Part of an upload: bytes `first` to `last` of the archive, with the digests of its leaves."""
+    """Part of an upload: bytes `first` to `last` of the archive, with the digests of its leaves.
+
+    `digest` is the plain hash of its bytes.
+    """
 
     upload: str
     first: int
     last: int
     tree_hash: bytes
     leaves: bytes
+    digest: bytes

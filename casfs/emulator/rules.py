@@ -13,8 +13,10 @@ class Rules:
     """The rules of one service; its dialect names the source of each.
 
     Attributes:
+        service: name of its dialect, by which a state remembers whose it is.
         tree: how bytes are hashed: the tree of an archive, and by its leaves' hash a whole body.
         vault_name: names that a vault may have.
+        vault_id_length: characters of the id of a vault; None = calls name vaults by their names.
         vaults_limit: vaults in one account.
         new_id: returns a fresh id of so many characters.
         archive_id_length: characters of an archive id.
@@ -31,8 +33,10 @@ class Rules:
             is taken and fails.
     """
 
+    service: str
     tree: TreeHash
     vault_name: re.Pattern[str]
+    vault_id_length: int | None
     vaults_limit: int
     new_id: Callable[[int], str]
     archive_id_length: int

@@ -11,24 +11,30 @@ This layout is an interface: tests edit it while the server runs, since every re
 Tables (times are Unix seconds, digests raw bytes; `records` has a dataclass with the same columns
 in the same order for each, where the columns are described):
 
-    vaults    name, created, inventoried, archive_count, byte_count
+    service   name, of the service whose state this is
+    vaults    name, created, inventoried, archive_count, byte_count, id, owner
     archives  id, vault, description, size, created, tree_hash, deleted, seed
-    leaves    archive, digests                 32 bytes for each MiB, from the time of the upload
+    leaves    archive, digests        the digest of each MiB, from the time of the upload
     jobs      id, vault, kind, created, completed, failure, archive, first, last, tree_hash, tier,
               description, callback, bucket, object, format, start, end, item_limit, marker,
               output_size, continuation, details
     uploads   id, vault, description, part_size, created
-    parts     upload, first, last, tree_hash, leaves
+    parts     upload, first, last, tree_hash, leaves, digest
 
 To let a job expire, set `jobs.completed` to a time long ago; to let it run on, to a time to
 come. To make a byte that is always wrong, change it in `archives/<archive-id>`: hashes come
-from `leaves`.
+from `leaves`. To give a vault to another account, set `vaults.owner`.
 """
 
+VERSION = 2
+"""Of this layout, in `PRAGMA user_version`."""
+
 SCHEMA = """
+CREATE TABLE IF NOT EXISTS service (name TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS vaults (
     name TEXT PRIMARY KEY, created REAL NOT NULL,
-    inventoried REAL, archive_count INTEGER, byte_count INTEGER);
+    inventoried REAL, archive_count INTEGER, byte_count INTEGER, id TEXT, owner TEXT);
+CREATE UNIQUE INDEX IF NOT EXISTS vaults_by_address ON vaults (coalesce(id, name));
 CREATE TABLE IF NOT EXISTS archives (
     id TEXT PRIMARY KEY, vault TEXT NOT NULL, description TEXT, size INTEGER NOT NULL,
     created REAL NOT NULL, tree_hash BLOB NOT NULL, deleted REAL, seed TEXT);
@@ -51,6 +57,7 @@ CREATE TABLE IF NOT EXISTS uploads (
 CREATE INDEX IF NOT EXISTS uploads_by_vault ON uploads (vault, id);
 CREATE TABLE IF NOT EXISTS parts (
     upload TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    tree_hash BLOB NOT NULL, leaves BLOB NOT NULL, PRIMARY KEY (upload, first));
+    tree_hash BLOB NOT NULL, leaves BLOB NOT NULL, digest BLOB NOT NULL,
+    PRIMARY KEY (upload, first));
 """
 """All tables and their indices."""

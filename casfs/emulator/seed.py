@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from casfs.emulator.incoming import Incoming
-from casfs.emulator.records import Archive, Job, Vault
+from casfs.emulator.records import Archive, Job
 from casfs.emulator.rules import Rules
 from casfs.emulator.store import Store
 
@@ -39,7 +39,7 @@ def seed(store: Store, rules: Rules, vault: str, folder: Path, horizon: float) -
         folder: where from; descriptions are paths relative to it.
         horizon: jobs complete before this time have expired.
     """
-    store.add_vault(Vault(vault, time.time()))
+    store.add_vault(vault, time.time())
     empty: list[str] = []
     files = _files(folder, empty)
     archive_count = job_count = 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from casfs.emulator.records import Archive, Job, Vault
 from casfs.emulator.rules import Rules
-from casfs.emulator.schema import SCHEMA
+from casfs.emulator.schema import SCHEMA, VERSION
 
 
 class Store:
@@ -18,6 +18,9 @@ class Store:
     Args:
         root: the folder of all state, made when it is not there.
         rules: what the service fixes whose state it is.
+
+    Raises:
+        OSError: the folder has the state of another service or of another version of casfs.
     """
 
     def __init__(self, root: Path, rules: Rules) -> None:
@@ -33,7 +36,26 @@ class Store:
         )
         self._rows.execute("PRAGMA journal_mode=WAL")
         self._rows.execute("PRAGMA synchronous=NORMAL")
+        try:
+            self._check(root)
+        except OSError:
+            self._rows.close()
+            raise
         self._rows.executescript(SCHEMA)
+        with self.writing() as rows:
+            rows.execute("INSERT OR IGNORE INTO service VALUES (?)", (rules.service,))
+
+    def _check(self, root: Path) -> None:
+        """Refuse a state that would be misread, before anything is written to it."""
+        if not self._rows.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
+            self._rows.execute(f"PRAGMA user_version = {VERSION}")
+            return
+        version = self._rows.execute("PRAGMA user_version").fetchone()[0]
+        if version != VERSION:
+            raise OSError(f"{root} has the state of another version of casfs: use another folder")
+        for (service,) in self._rows.execute("SELECT name FROM service"):
+            if service != self._rules.service:
+                raise OSError(f"{root} has the state of the dialect {service}: use another folder")
 
     def close(self) -> None:
         """Let go of the database."""
@@ -60,28 +82,42 @@ class Store:
 
     # vaults
 
+    def vault_at(self, address: str) -> Vault | None:
+        """Return the vault that calls name by `address`."""
+        row = self._rows.execute(
+            "SELECT * FROM vaults WHERE coalesce(id, name) = ?", (address,)
+        ).fetchone()
+        return row and Vault(*row)
+
     def vault(self, name: str) -> Vault | None:
         """Return one vault."""
         row = self._rows.execute("SELECT * FROM vaults WHERE name = ?", (name,)).fetchone()
         return row and Vault(*row)
 
     def vault_count(self) -> int:
-        """Return how many vaults there are."""
-        count: int = self._rows.execute("SELECT count(*) FROM vaults").fetchone()[0]
+        """Return how many vaults the account has."""
+        rows = self._rows.execute("SELECT count(*) FROM vaults WHERE owner IS NULL")
+        count: int = rows.fetchone()[0]
         return count
 
     def vaults(self, marker: str, inclusive: bool, limit: int) -> list[Vault]:
-        """Return up to `limit` vaults by name, from `marker` on (or behind it)."""
+        """Return up to `limit` own vaults by address, from `marker` on (or behind it)."""
         rows = self._rows.execute(
-            "SELECT * FROM vaults WHERE name >= ? AND (? OR name <> ?) ORDER BY name LIMIT ?",
+            "SELECT * FROM vaults WHERE owner IS NULL AND coalesce(id, name) >= ?"
+            " AND (? OR coalesce(id, name) <> ?) ORDER BY coalesce(id, name) LIMIT ?",
             (marker, inclusive, marker, limit),
         )
         return [Vault(*row) for row in rows]
 
-    def add_vault(self, vault: Vault) -> None:
-        """Add a vault; one of that name stays as it is."""
+    def add_vault(self, name: str, created: float) -> None:
+        """Add a vault without archives; one of that name stays as it is."""
+        length = self._rules.vault_id_length
+        vault_id = None if length is None else self._rules.new_id(length)
         with self.writing() as rows:
-            rows.execute("INSERT OR IGNORE INTO vaults VALUES (?, ?, ?, ?, ?)", astuple(vault))
+            rows.execute(
+                "INSERT OR IGNORE INTO vaults (name, created, id) VALUES (?, ?, ?)",
+                (name, created, vault_id),
+            )
 
     def remove_vault(self, name: str) -> None:
         """Forget a vault and its jobs and uploads."""

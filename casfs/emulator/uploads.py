@@ -111,7 +111,8 @@ class Uploads:
             OSError: the bytes could not be copied.
         """
         root = self._rules.tree.root(body.leaves)
-        part = Part(upload.id, first, first + body.size - 1, root, b"".join(body.leaves))
+        leaves = b"".join(body.leaves)
+        part = Part(upload.id, first, first + body.size - 1, root, leaves, body.digest)
         with body.file.open("rb") as source, (self._store.uploads / upload.id).open("r+b") as whole:
             left, place = body.size, first
             while left:
@@ -120,7 +121,7 @@ class Uploads:
                     raise OSError(f"{body.file} ends {left} bytes early")
                 left, place = left - copied, place + copied
         with self._store.writing() as rows:
-            rows.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?)", astuple(part))
+            rows.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?)", astuple(part))
         return part
 
     def parts(self, upload: Upload, marker: int, limit: int) -> tuple[list[Part], int | None]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from casfs.emulator.errors import (
     BadValueError,
+    ForeignError,
     NotEmptyError,
     NotThereError,
     NoVaultError,
@@ -34,11 +35,12 @@ class Vaults:
         self._inclusive = settings.questions.marker == "inclusive"
         self._output_seconds = settings.output_hours * 3600
 
-    def create(self, name: str) -> None:
-        """Make a vault; one that is there already stays as it is.
+    def create(self, name: str) -> Vault:
+        """Make a vault, or return the one of that name that is there already.
 
         Raises:
             BadValueError: a vault may not have that name.
+            ForeignError: there is one already, and another account owns it.
             TooManyError: the account has all the vaults it may have.
         """
         if not self._rules.vault_name.fullmatch(name):
@@ -46,17 +48,32 @@ class Vaults:
         limit = self._rules.vaults_limit
         if self._store.vault(name) is None and self._store.vault_count() >= limit:
             raise TooManyError(f"An account has at most {limit} vaults")
-        self._store.add_vault(Vault(name, self._clock()))
+        self._store.add_vault(name, self._clock())
+        return self.get(name)
 
     def get(self, name: str) -> Vault:
         """Return a vault, its counts at most a day old.
 
         Raises:
-            NotThereError: there is none of that name.
+            NoVaultError: there is none of that name.
+            ForeignError: another account owns it.
         """
-        vault = self._store.vault(name)
+        return self._found(self._store.vault(name), name)
+
+    def at(self, address: str) -> Vault:
+        """Return the vault that calls name by `address`, its counts at most a day old.
+
+        Raises:
+            NoVaultError: there is none.
+            ForeignError: another account owns it.
+        """
+        return self._found(self._store.vault_at(address), address)
+
+    def _found(self, vault: Vault | None, address: str) -> Vault:
         if vault is None:
-            raise NoVaultError(name)
+            raise NoVaultError(address)
+        if vault.owner is not None:
+            raise ForeignError(f"The vault belongs to another account: {address}")
         return self._counted(vault)
 
     def _counted(self, vault: Vault) -> Vault:
@@ -67,11 +84,11 @@ class Vaults:
         return self._store.vault(vault.name) or vault
 
     def page(self, marker: str, limit: int) -> tuple[list[Vault], str | None]:
-        """Return vaults by name and the name to go on with (None = this was the last page)."""
+        """Return vaults by address and the one to go on with (None = this was the last page)."""
         found = self._store.vaults(marker, self._inclusive, limit + 1)
         following = None
         if len(found) > limit:
-            following = found[limit if self._inclusive else limit - 1].name
+            following = found[limit if self._inclusive else limit - 1].address
         return [self._counted(vault) for vault in found[:limit]], following
 
     def delete(self, name: str) -> None:
