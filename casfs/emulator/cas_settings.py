@@ -40,3 +40,6 @@ class CasQuestions(OpenQuestions):
     callback_key: Literal["both", "CallBackUrl", "JobCallBackUrl"] = question(
         "both", "Name of the call-back field in a job."
     )
+    expired_signature: Literal["400", "403"] = question(
+        "400", "Status for a signature outside of its time."
+    )

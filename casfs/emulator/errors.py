@@ -5,6 +5,8 @@
     │   └── NoVaultError    the vault does not exist
     ├── ForeignError        it belongs to another account
     ├── NotEmptyError       a vault that still holds archives cannot be deleted
+    ├── MissingValueError   a value that the call needs is not given
+    ├── MalformedBodyError  the body is not what the call takes
     ├── BadValueError       a value of the wrong form, alignment or size
     ├── TooManyError        a quota of the account
     ├── WrongDigestError    bytes that do not hash to what the caller says
@@ -41,6 +43,14 @@ class NotEmptyError(EngineError):
     def __init__(self, vault: str) -> None:
         super().__init__(f"The vault is not empty: {vault}")
         self.vault = vault
+
+
+class MissingValueError(EngineError):
+    """A value that the call needs is not given."""
+
+
+class MalformedBodyError(EngineError):
+    """The body is not what the call takes."""
 
 
 class BadValueError(EngineError):

@@ -223,6 +223,7 @@ class Jobs:
             is_part=False,
             tree_hash=job.tree_hash,
             whole_hash=job.tree_hash,
+            description=view.archive.description if view.archive else None,
         )
 
     def _range_hash(self, view: JobView, first: int, last: int) -> bytes | None:

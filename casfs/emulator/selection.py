@@ -18,6 +18,7 @@ class Selection:
         is_part: whether the answer is one to a range.
         tree_hash: of the bytes to send; None = the answer says nothing of it.
         whole_hash: the same for an answer that carries the whole output.
+        description: of the archive, if the output is one that has one.
         shift: bytes by which the answer lies about where its bytes begin and end.
     """
 
@@ -30,6 +31,7 @@ class Selection:
     is_part: bool
     tree_hash: bytes | None
     whole_hash: bytes | None
+    description: str | None = None
     shift: int = 0
 
     @property

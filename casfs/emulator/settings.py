@@ -78,9 +78,6 @@ class OpenQuestions:
     throttling: Literal["400", "503", "reset"] = question(
         "400", "How the fault `throttle` refuses a request."
     )
-    expired_signature: Literal["400", "403"] = question(
-        "400", "Status for a signature outside of its time."
-    )
     clock_leeway: float = 900.0
     """Seconds that a signature may be used before its start."""
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import requests
 
+from casfs.emulator.cas_signature import Signed, format_string, parse, verify
 from casfs.emulator.settings import Keys
-from casfs.emulator.signature import Flaw, SignatureError, Signed, format_string, parse, verify
+from casfs.emulator.signature import Flaw, SignatureError
 from tests.emulator.running import ACCOUNT, KEY_ID, SECRET, RunningEmulator, running_emulator
 from tests.emulator.signing import Signer, authorization
 

@@ -1,30 +1,16 @@
-"""Reads what requests of Tencent CAS say in their paths, parameters and headers."""
+"""Reads what requests say in their paths, parameters and headers."""
 
 import re
 from typing import TypeVar
 from urllib.parse import unquote
 
-from casfs.emulator import cas_form
-from casfs.emulator.dialect import Call, Reply
-from casfs.emulator.errors import BadValueError, WrongDigestError
+from casfs.emulator.dialect import Call
+from casfs.emulator.errors import BadValueError, MissingValueError, WrongDigestError
 from casfs.emulator.incoming import Received
+from casfs.emulator.wire import Wire
 from casfs.treehash import SHA256, from_text
 
-_LIST_LIMIT = 1000
-"""Items in the longest list (CAS documentation, List Vaults)."""
-
-_DESCRIPTION_LIMIT = 1024
-"""Bytes of the longest archive description (CAS documentation, Initiate Multipart Upload)."""
-
 _Choice = TypeVar("_Choice")
-
-
-class ReplyError(Exception):
-    """Carries an error answer out of the middle of a call."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__()
-        self.reply = reply
 
 
 def routed(path: str) -> tuple[str | None, str, list[str]]:
@@ -54,7 +40,7 @@ def choice(call: Call, name: str, choices: dict[str, _Choice]) -> _Choice | None
     text = param(call, name)
     if text is None:
         return None
-    # A Python 2 boolean arrives as `True` (official Python SDK).
+    # A Python 2 boolean arrives as `True` (official Python SDK of CAS).
     if text.lower() not in choices:
         raise BadValueError(f"Invalid {name}: {text}")
     return choices[text.lower()]
@@ -71,43 +57,29 @@ def number(name: str, text: str) -> int:
     return int(text)
 
 
-def page(call: Call) -> tuple[str, int]:
-    """Return the marker (empty = the first page) and the limit of a list.
+def page(call: Call, longest: int) -> tuple[str, int]:
+    """Return the marker (empty = the first page) and the limit of a list, at most `longest`.
 
     Raises:
         BadValueError: the limit is no number or zero.
     """
     text = param(call, "limit")
-    limit = _LIST_LIMIT if text is None else number("limit", text)
+    limit = longest if text is None else number("limit", text)
     if limit < 1:
         raise BadValueError(f"Invalid limit: {limit}")
-    return param(call, "marker") or "", min(limit, _LIST_LIMIT)
+    return param(call, "marker") or "", min(limit, longest)
 
 
 def header(call: Call, name: str) -> str:
     """Return a header by its lower-cased name.
 
     Raises:
-        ReplyError: it is missing.
+        MissingValueError: it is missing.
     """
     value = call.headers.get(name)
     if value is None or not value.strip():
-        raise ReplyError(cas_form.error("MissingParameterValueException", f"{name} is missing"))
+        raise MissingValueError(f"{name} is missing")
     return value
-
-
-def description(call: Call) -> str | None:
-    """Return the description of the archive to be, if there is one.
-
-    Raises:
-        BadValueError: it is too long.
-    """
-    text = call.headers.get("x-cas-archive-description")
-    if text is not None and len(text.encode("utf-8", "surrogateescape")) > _DESCRIPTION_LIMIT:
-        raise BadValueError(f"The archive description is longer than {_DESCRIPTION_LIMIT} bytes")
-    if text is not None and not is_utf8(text):
-        raise BadValueError("The archive description is not UTF-8")
-    return text or None
 
 
 def is_utf8(text: str) -> bool:
@@ -119,11 +91,33 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def digest(call: Call, name: str) -> bytes:
-    """Return the digest in a header, which may be in either case (official command line tool).
+def own_number(call: Call, prefix: str, name: str) -> int:
+    """Return the number in one of the service's own headers.
 
     Raises:
-        ReplyError: it is missing.
+        MissingValueError: it is missing.
+        BadValueError: it is no number.
+    """
+    return number(prefix + name, header(call, prefix + name))
+
+
+def description(call: Call, wire: Wire) -> str | None:
+    """Return the description of the archive to be, if there is one.
+
+    Raises:
+        BadValueError: the service does not take it.
+    """
+    text = call.headers.get(f"{wire.header_prefix}archive-description")
+    if text is not None:
+        wire.check_description(text)
+    return text or None
+
+
+def digest(call: Call, name: str) -> bytes:
+    """Return the digest in a header, which may be in either case (official tool of CAS).
+
+    Raises:
+        MissingValueError: it is missing.
         BadValueError: it is not hexadecimal.
     """
     text = header(call, name)
@@ -133,16 +127,17 @@ def digest(call: Call, name: str) -> bytes:
         raise BadValueError(f"Invalid {name}: {text}") from error
 
 
-def announced(call: Call) -> tuple[bytes, bytes]:
+def announced(call: Call, prefix: str) -> tuple[bytes, bytes]:
     """Return the plain hash and the tree hash that an upload announces.
 
     Raises:
-        ReplyError: one of them or the length is missing.
-        BadValueError: the body is empty (official Python SDK), or a hash is not hexadecimal.
+        MissingValueError: one of them or the length is missing.
+        BadValueError: the body is empty (official Python SDK of CAS; Glacier: an archive has at
+            least one byte), or a hash is not hexadecimal.
     """
     if not number("Content-Length", header(call, "content-length")):
         raise BadValueError("An archive has at least one byte")
-    return digest(call, "x-cas-content-sha256"), digest(call, "x-cas-sha256-tree-hash")
+    return digest(call, f"{prefix}content-sha256"), digest(call, f"{prefix}sha256-tree-hash")
 
 
 def check_body(body: Received, announced: tuple[bytes, bytes]) -> None:
@@ -153,6 +148,6 @@ def check_body(body: Received, announced: tuple[bytes, bytes]) -> None:
     """
     sha256, tree_hash = announced
     if body.digest != sha256:
-        raise WrongDigestError("The body does not match x-cas-content-sha256")
+        raise WrongDigestError("The body does not match the hash of its content")
     if SHA256.root(body.leaves) != tree_hash:
-        raise WrongDigestError("The body does not match x-cas-sha256-tree-hash")
+        raise WrongDigestError("The body does not match the tree hash")
