@@ -1,17 +1,24 @@
 """Why the engine refuses a call, in words of no particular dialect.
 
     EngineError
-    ├── NotThereError       the archive, job or upload does not exist
-    │   └── NoVaultError    the vault does not exist
+    ├── NotThereError       what the path names does not exist
+    │   ├── NoVaultError
+    │   ├── NoArchiveError
+    │   ├── NoJobError
+    │   └── NoUploadError
     ├── ForeignError        it belongs to another account
     ├── NotEmptyError       a vault that still holds archives cannot be deleted
     ├── MissingValueError   a value that the call needs is not given
     ├── MalformedBodyError  the body is not what the call takes
     ├── BadValueError       a value of the wrong form, alignment or size
+    │   ├── BadParamError   a parameter of the query
+    │   ├── BadPartError    where a part of an upload is, or what is missing there
+    │   └── BadRangeError   the range of an output
+    │       └── PastEndError    it begins behind the last byte
     ├── TooManyError        a quota of the account
     ├── WrongDigestError    bytes that do not hash to what the caller says
-    ├── NotReadyError       the output of a job that has not succeeded
-    └── PastEndError        a range that begins behind the last byte of the output
+    └── NotReadyError       the output of a job that is running
+        └── NoOutputError   the output of a job that has failed
 
 A dialect turns each into its own code, status and body.
 """
@@ -31,6 +38,27 @@ class NoVaultError(NotThereError):
     def __init__(self, vault: str) -> None:
         super().__init__(f"The vault was not found: {vault}")
         self.vault = vault
+
+
+class NoArchiveError(NotThereError):
+    """There is no such archive in the vault."""
+
+    def __init__(self, archive: str | None) -> None:
+        super().__init__(f"The archive ID was not found: {archive}")
+
+
+class NoJobError(NotThereError):
+    """There is no such job in the vault, or it has expired."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"The job ID was not found: {job}")
+
+
+class NoUploadError(NotThereError):
+    """There is no such upload in the vault, or it has ended."""
+
+    def __init__(self, upload: str) -> None:
+        super().__init__(f"The upload ID was not found: {upload}")
 
 
 class ForeignError(EngineError):
@@ -57,6 +85,22 @@ class BadValueError(EngineError):
     """A value the call may not have."""
 
 
+class BadParamError(BadValueError):
+    """A value that a parameter of the query may not have."""
+
+
+class BadPartError(BadValueError):
+    """A part of an upload is at the wrong place, or missing."""
+
+
+class BadRangeError(BadValueError):
+    """A range that an output cannot be read in."""
+
+
+class PastEndError(BadRangeError):
+    """The range begins behind the end of the output."""
+
+
 class TooManyError(EngineError):
     """The account has reached a quota."""
 
@@ -69,5 +113,5 @@ class NotReadyError(EngineError):
     """The job has no output to read."""
 
 
-class PastEndError(EngineError):
-    """The range begins behind the end of the output."""
+class NoOutputError(NotReadyError):
+    """The job has failed and will never have an output to read."""

@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from casfs.emulator import inventory, ranges
-from casfs.emulator.errors import BadValueError, NotReadyError, NotThereError
+from casfs.emulator.errors import (
+    BadRangeError,
+    BadValueError,
+    NoArchiveError,
+    NoJobError,
+    NoOutputError,
+    NotReadyError,
+)
 from casfs.emulator.records import Archive, Job, Kind
 from casfs.emulator.selection import Selection
 from casfs.emulator.settings import Settings
@@ -71,7 +78,7 @@ class Jobs:
         Raises:
             BadValueError: a range not aligned to MiB or outside of the archive, or an Expedited
                 retrieval of a large archive.
-            NotThereError: no such archive.
+            NoArchiveError: no such archive.
         """
         now, rules = self._clock(), self._settings.rules
         job = replace(
@@ -94,10 +101,10 @@ class Jobs:
     def _about_archive(self, job: Job, byte_range: tuple[int, int | None] | None) -> Job:
         archive, rules = self._store.archive(job.archive or ""), self._settings.rules
         if archive is None or archive.deleted is not None or archive.vault != job.vault:
-            text = f"The archive ID was not found: {job.archive}"
+            missing = NoArchiveError(job.archive)
             if rules.refuses_missing_archive:
-                raise NotThereError(text)
-            return replace(job, failure=text)
+                raise missing
+            return replace(job, failure=str(missing))
         limit = rules.expedited_limit
         if limit is not None and job.tier == "Expedited" and archive.size > limit:
             raise BadValueError(f"Expedited takes archives of up to {limit} bytes")
@@ -127,13 +134,13 @@ class Jobs:
         """Return a job that is there.
 
         Raises:
-            NotThereError: unknown, or expired (unless the switch `expired_job` keeps those).
+            NoJobError: unknown, or expired (unless the switch `expired_job` keeps those).
         """
         self._write_inventories(vault)
         job = self._store.job(vault, job_id)
         gone = job is not None and job.completed < self.horizon
         if job is None or (gone and self._settings.questions.expired_job == "gone"):
-            raise NotThereError(f"The job ID was not found: {job_id}")
+            raise NoJobError(job_id)
         return self._viewed(job)
 
     def page(
@@ -178,28 +185,34 @@ class Jobs:
         """Return which bytes answer a read of a job's output.
 
         Raises:
-            NotThereError: no such job, or it has expired.
-            NotReadyError: it runs or has failed.
-            BadValueError: the range is malformed or not aligned as the switches demand.
+            NoJobError: no such job, or it has expired.
+            NotReadyError: it runs.
+            NoOutputError: it has failed.
+            BadValueError: jobs of its kind have no output.
+            BadRangeError: the range is malformed or not aligned as the switches demand.
             PastEndError: the range begins behind the end.
         """
         view = self.view(vault, job_id)
         job = view.job
         if job.completed < self.horizon:
-            raise NotThereError(f"The job ID was not found: {job_id}")
+            raise NoJobError(job_id)
         if job.kind not in {"archive", "inventory"}:
             raise BadValueError(f"A job of this kind has no output: {job_id}")
         if not view.is_succeeded:
-            raise NotReadyError(f"The job is not currently available for download: {job_id}")
+            refused = NoOutputError if view.is_complete else NotReadyError
+            raise refused(f"The job is not currently available for download: {job_id}")
         whole = self._inventory_output(job) if job.kind == "inventory" else self._output(view)
-        if range_header is None:
-            return whole
         questions = self._settings.questions
+        if range_header is None:
+            is_part = job.kind == "archive" and questions.output_without_range == "206"
+            return replace(whole, is_part=is_part)
         if questions.malformed_range == "ignored" and not ranges.is_wellformed(range_header):
             return whole
         first, last = ranges.asked(range_header, whole.total)
+        if questions.range_alignment == "strict":
+            ranges.check_strictly(range_header, whole.total)
         if questions.range_alignment == "mib" and not ranges.is_aligned(first, last, whole.total):
-            raise BadValueError(f"Range is not aligned to {LEAF_SIZE} bytes: {range_header}")
+            raise BadRangeError(f"Range is not aligned to {LEAF_SIZE} bytes: {range_header}")
         if questions.full_range == "200" and (first, last) == (0, whole.total - 1):
             return whole
         if job.kind == "archive":
@@ -230,18 +243,20 @@ class Jobs:
         """Hash of a range: a node of the archive's tree, inside of a job that is one itself.
 
         Some texts say that the job and the range must be subtrees, others that the bytes finally
-        selected must be one.
+        selected must be one, or that the job must be.
         """
-        job, archive = view.job, view.archive
+        job, archive, questions = view.job, view.archive, self._settings.questions
         if archive is None or job.first is None:
             return None
-        if job.tree_hash is None and self._settings.questions.hash_on_unaligned_job == "absent":
+        if job.tree_hash is None and questions.hash_on_unaligned_job == "absent":
             return None
         first, last = job.first + first, job.first + last
-        if not ranges.is_subtree(first, last, archive.size):
+        any_aligned = questions.hash_on_unaligned_range == "present"
+        has_hash = ranges.is_aligned if any_aligned else ranges.is_subtree
+        if not has_hash(first, last, archive.size):
             return None
         tree, leaves = self._settings.rules.tree, self._store.leaves(archive.id)
-        return ranges.subtree_hash(tree, leaves, first, last, archive.size)
+        return ranges.root_of(tree, leaves, first, last)
 
     def _inventory_output(self, job: Job) -> Selection:
         file = self._store.inventories / job.id

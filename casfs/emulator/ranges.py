@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from casfs.emulator.errors import BadValueError, PastEndError
+from casfs.emulator.errors import BadRangeError, PastEndError
 from casfs.treehash import LEAF_SIZE, TreeHash
 
 _FORM = re.compile(r"\s*bytes\s*=\s*(\d*)-(\d*)\s*")
@@ -24,12 +24,12 @@ def asked(header: str, total: int) -> tuple[int, int]:
     (RFC 9110, section 14.1.2; the services document `bytes=a-b` only).
 
     Raises:
-        BadValueError: not one range of bytes, or it ends before it begins.
+        BadRangeError: not one range of bytes, or it ends before it begins.
         PastEndError: it begins behind the last byte.
     """
     form = _FORM.fullmatch(header)
     if form is None or not is_wellformed(header):
-        raise BadValueError(f"Invalid Range: {header}")
+        raise BadRangeError(f"Invalid Range: {header}")
     if not form[1]:
         length = min(int(form[2]), total)
         if not length:
@@ -42,6 +42,19 @@ def asked(header: str, total: int) -> tuple[int, int]:
             f"The start of the range is larger than size of retrieved data: {header}"
         )
     return first, min(last, total - 1)
+
+
+def check_strictly(header: str, total: int) -> None:
+    """Check that a Range header gives both ends, each at a whole MiB or at the end of the output.
+
+    Source: Aliyun OAS documentation, Get Job Output.
+
+    Raises:
+        BadRangeError: it does not.
+    """
+    form = _FORM.fullmatch(header)
+    if form is None or not (form[1] and form[2] and is_aligned(int(form[1]), int(form[2]), total)):
+        raise BadRangeError(f"Range is not aligned to {LEAF_SIZE} bytes: {header}")
 
 
 def is_aligned(first: int, last: int, total: int) -> bool:
@@ -82,4 +95,9 @@ def subtree_hash(
     """
     if not is_subtree(first, last, size):
         return None
+    return root_of(tree, leaves, first, last)
+
+
+def root_of(tree: TreeHash, leaves: Sequence[bytes], first: int, last: int) -> bytes:
+    """Return the tree hash that an aligned range would have as an archive of its own."""
     return tree.root(leaves[first // LEAF_SIZE : last // LEAF_SIZE + 1])

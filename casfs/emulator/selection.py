@@ -34,6 +34,11 @@ class Selection:
     description: str | None = None
     shift: int = 0
 
+    def content_range(self, form: str) -> str:
+        """Return the header of a part in the form that the question `content_range` names."""
+        sign = "=" if form == "equals" else " "
+        return f"bytes{sign}{self.first + self.shift}-{self.last + self.shift}/{self.total}"
+
     @property
     def length(self) -> int:
         """Bytes to send."""

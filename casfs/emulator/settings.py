@@ -39,11 +39,17 @@ class OpenQuestions:
     A dialect adds its own questions in a class of its own, and its defaults where they are others.
     """
 
-    range_alignment: Literal["any", "mib"] = question(
-        "any", "Where a range of an output may begin and end."
+    range_alignment: Literal["any", "mib", "strict"] = question(
+        "any", "Where a range of an output may begin and end; strict also wants both ends."
+    )
+    output_without_range: Literal["200", "206"] = question(
+        "200", "Status for the output of an archive that is read without a range."
     )
     full_range: Literal["206", "200"] = question(
         "206", "Status for a range that covers the whole output."
+    )
+    content_range: Literal["blank", "equals"] = question(
+        "blank", "What follows `bytes` in Content-Range."
     )
     range_past_end: Literal["400", "416", "413"] = question(
         "400", "Status for a range that begins behind the end."
@@ -62,6 +68,9 @@ class OpenQuestions:
     )
     hash_on_unaligned_job: Literal["absent", "present"] = question(
         "absent", "Tree hash on subtree ranges of a job that is no subtree itself."
+    )
+    hash_on_unaligned_range: Literal["absent", "present"] = question(
+        "absent", "Tree hash on ranges of whole MiB that are no subtree of the archive."
     )
     hash_on_inventory: Literal["absent", "present"] = question(
         "absent", "Tree hash on inventories."

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import astuple
 
-from casfs.emulator.errors import BadValueError, NotThereError, WrongDigestError
+from casfs.emulator.errors import BadPartError, BadValueError, NoUploadError, WrongDigestError
 from casfs.emulator.incoming import Received
 from casfs.emulator.records import Archive, Part, Upload
 from casfs.emulator.settings import Settings
@@ -62,14 +62,14 @@ class Uploads:
         """Return an upload that can go on.
 
         Raises:
-            NotThereError: unknown, complete, aborted or too old.
+            NoUploadError: unknown, complete, aborted or too old.
         """
         row = self._store.rows.execute(
             "SELECT * FROM uploads WHERE vault = ? AND id = ? AND created >= ?",
             (vault, upload_id, self._oldest),
         ).fetchone()
         if row is None:
-            raise NotThereError(f"The upload ID was not found: {upload_id}")
+            raise NoUploadError(upload_id)
         return Upload(*row)
 
     def page(self, vault: str, marker: str, limit: int) -> tuple[list[Upload], str | None]:
@@ -96,11 +96,11 @@ class Uploads:
         """Check where a part begins and ends, before its body is read.
 
         Raises:
-            BadValueError: it does not begin at a whole part, is too long, or is one too many.
+            BadPartError: it does not begin at a whole part, is too long, or is one too many.
         """
         place, rest = divmod(first, upload.part_size)
         if rest or not first <= last < first + upload.part_size or place >= PARTS_LIMIT:
-            raise BadValueError(
+            raise BadPartError(
                 f"Invalid range of a part of {upload.part_size} bytes: {first}-{last}"
             )
 
@@ -149,14 +149,15 @@ class Uploads:
         """Make an archive of all parts.
 
         Raises:
-            BadValueError: parts are missing, or the size is another one.
+            BadPartError: parts are missing.
+            BadValueError: the size is another one.
             WrongDigestError: the tree hash is another one.
         """
         parts = self._parts(upload, 0, PARTS_LIMIT)
         end = 0
         for part in parts:
             if part.first != end or end % upload.part_size:
-                raise BadValueError(f"A part is missing or too short before offset {part.first}")
+                raise BadPartError(f"A part is missing or too short before offset {part.first}")
             end = part.last + 1
         if not parts or end != size:
             raise BadValueError(f"The parts have {end} bytes, not {size}")

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from casfs.emulator.errors import (
     BadValueError,
     ForeignError,
+    NoArchiveError,
     NotEmptyError,
-    NotThereError,
     NoVaultError,
     TooManyError,
 )
@@ -122,11 +122,11 @@ class Vaults:
         Running jobs will fail, outputs stay readable.
 
         Raises:
-            NotThereError: the vault never had it.
+            NoArchiveError: the vault never had it.
         """
         archive = self._store.archive(archive_id)
         if archive is None or archive.vault != vault:
-            raise NotThereError(f"The archive ID was not found: {archive_id}")
+            raise NoArchiveError(archive_id)
         if archive.deleted is None:
             now = self._clock()
             failure = f"The archive ID was not found: {archive_id}"
