@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from casfs.emulator.cas import CAS
 from casfs.emulator.dialect import Service
+from casfs.emulator.glacier import GLACIER
 
-DIALECTS: Mapping[str, Service] = {"cas": CAS}
+DIALECTS: Mapping[str, Service] = {"cas": CAS, "glacier": GLACIER}
 """What `--dialect` takes; the first is its default."""

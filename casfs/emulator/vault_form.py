@@ -102,12 +102,13 @@ class VaultForm(ABC):
         return {
             "EndDate": None if job.end is None else short_date(job.end),
             "Format": job.format,
-            "Limit": self._limit(job),
+            "Limit": self.limit(job),
             "Marker": job.continuation if view.is_complete else None,
             "StartDate": None if job.start is None else short_date(job.start),
         }
 
-    def _limit(self, job: Job) -> object:
+    def limit(self, job: Job) -> object:
+        """Return the limit of an inventory job."""
         return str(job.item_limit) if self._questions.limit_form == "string" else job.item_limit
 
     def _range_hash(self, view: JobView) -> str | None:
