@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 import requests
+from requests.auth import AuthBase
 
 from casfs.treehash import SHA256, to_text
 from tests.emulator.signing import Signer
@@ -177,7 +178,7 @@ class RunningEmulator:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         data: Any = None,
-        signer: Signer | None = None,
+        signer: AuthBase | None = None,
         stream: bool = False,
         timeout: float = 60,
     ) -> requests.Response:
