@@ -4,7 +4,7 @@ Sources: CAS documentation, Error codes; Amazon Glacier API 2012-06-01, Error re
 does not say which code answers which mistake: that follows Glacier, and the open ones are switches.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from casfs.emulator import errors
@@ -18,6 +18,7 @@ CODES: Mapping[type[errors.EngineError], str] = {
     errors.ForeignError: "AccessDeniedException",
     errors.MissingValueError: "MissingParameterValueException",
     errors.MalformedBodyError: "SerializationException",
+    errors.NoMethodError: "BadRequest",
     errors.TooManyError: "LimitExceededException",
     errors.EngineError: "InvalidParameterValueException",
 }
@@ -73,7 +74,28 @@ class Answers:
 
     def location(self, *names: str) -> str:
         """Return the path of what has been made."""
-        return "/".join(["", self._account, "vaults", *names])
+        account = [self._account] if self._wire.words.has_account else []
+        return "/".join(["", *account, "vaults", *names])
+
+    def hashes(self, *, content: bytes | None = None, tree: bytes) -> dict[str, str]:
+        """Return the headers that say plain hash and tree hash."""
+        words = self._wire.words
+        named = {words.content_hash: content, words.tree_hash: tree}
+        return {self.name(name): words.digest(one) for name, one in named.items() if one}
+
+    def page(
+        self, name: str, items: Sequence[object], following: str | None, **more: object
+    ) -> Reply:
+        """Return one page of a list.
+
+        Args:
+            name: the field that has the items.
+            items: those of this page.
+            following: the marker of the next page; None = this was the last.
+            more: other fields.
+        """
+        marker = self._wire.words.last_marker if following is None else following
+        return self.ok({**more, "Marker": marker, name: items}, len(items))
 
     def ok(self, value: object, items: int = 0) -> Reply:
         """Return an answer with a JSON body that lists so many items."""
@@ -99,8 +121,9 @@ class Answers:
         return finish
 
     def error(self, code: str, message: str, status: int | None = None) -> Reply:
-        """Return an error answer (both services: Error responses)."""
-        kind = "Server" if code == "ServiceUnavailableException" else "Client"
+        """Return an error answer (all services: Error responses)."""
+        words = self._wire.words
+        kind = words.server if code in words.server_codes else words.client
         body = self._wire.layout({"code": code, "message": message, "type": kind})
         headers = {"Content-Type": "application/json"}
         return Reply(status or self._wire.statuses[code], headers, body)
@@ -113,7 +136,7 @@ class Answers:
         if isinstance(refused, errors.PastEndError):
             status = int(self._questions.range_past_end)
         if isinstance(refused, errors.NotReadyError) and self._questions.unfinished_output == "404":
-            code = "ResourceNotFoundException"
+            code, status = self._code(errors.NoJobError("")), 404
         return self.error(code, self._wire.message(refused), status)
 
     def _code(self, refused: errors.EngineError) -> str:
@@ -125,4 +148,8 @@ class Answers:
         how = self._questions.throttling
         if how == "reset":
             return None
-        return self.error("ThrottlingException", "Slow down", int(how))
+        return self.error(self._wire.words.throttled, "Slow down", int(how))
+
+    def failed(self) -> Reply:
+        """Answer as a service that has failed."""
+        return self.error(self._wire.words.failed, "The service is not available")

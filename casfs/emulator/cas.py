@@ -26,7 +26,7 @@ from casfs.emulator.store import Store
 from casfs.emulator.vault_api import VaultApi
 from casfs.emulator.vault_form import VaultForm
 from casfs.emulator.vault_requests import is_utf8
-from casfs.emulator.wire import ByteRange, PageLimits
+from casfs.emulator.wire import ByteRange, PageLimits, Words
 
 _DESCRIPTION_LIMIT = 1024
 """Bytes of the longest archive description (CAS documentation, Initiate Multipart Upload)."""
@@ -61,6 +61,7 @@ class CasWire:
 
     header_prefix = "x-cas-"
     request_id_header = "x-cas-requestid"
+    words = Words()
     page_limits = PageLimits(vaults=1000, jobs=1000, uploads=1000, parts=1000)
     statuses: Mapping[str, int] = {
         **STATUSES,

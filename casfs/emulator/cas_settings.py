@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from casfs.emulator.rules import Rules, new_base64_id
-from casfs.emulator.settings import OpenQuestions, question
+from casfs.emulator.settings import VaultFormQuestions, question
 from casfs.treehash import SHA256
 
 RULES = Rules(
@@ -34,7 +34,7 @@ RULES = Rules(
 
 
 @dataclass(frozen=True)
-class CasQuestions(OpenQuestions):
+class CasQuestions(VaultFormQuestions):
     """The open questions of CAS."""
 
     callback_key: Literal["both", "CallBackUrl", "JobCallBackUrl"] = question(

@@ -86,9 +86,14 @@ def _described(defaults: Mapping[str, str]) -> str:
 def _answered(dialect: str, answers: Mapping[str, str], clock_leeway: float) -> OpenQuestions:
     """Return the questions of a dialect with the answers that were given."""
     questions = DIALECTS[dialect].questions
-    known = {one.name for one in fields(questions)}
-    for name in set(answers) - known:
-        raise click.UsageError(f"--{name.replace('_', '-')} is no question of {dialect}")
+    hints = get_type_hints(questions)
+    for name, answer in answers.items():
+        switch = "--" + name.replace("_", "-")
+        if name not in hints:
+            raise click.UsageError(f"{switch} is no question of {dialect}")
+        if answer not in get_args(hints[name]):
+            choices = ", ".join(get_args(hints[name]))
+            raise click.UsageError(f"{switch} of {dialect} is one of: {choices}")
     return questions(clock_leeway=clock_leeway, **answers)  # type: ignore[arg-type]
 
 

@@ -8,9 +8,12 @@
     │   └── NoUploadError
     ├── ForeignError        it belongs to another account
     ├── NotEmptyError       a vault that still holds archives cannot be deleted
+    ├── NoMethodError       what the path names cannot do that
     ├── MissingValueError   a value that the call needs is not given
+    │   └── MissingLengthError  the length of a body
     ├── MalformedBodyError  the body is not what the call takes
     ├── BadValueError       a value of the wrong form, alignment or size
+    │   ├── BadDigestError  a digest that is none
     │   ├── BadParamError   a parameter of the query
     │   ├── BadPartError    where a part of an upload is, or what is missing there
     │   └── BadRangeError   the range of an output
@@ -73,8 +76,16 @@ class NotEmptyError(EngineError):
         self.vault = vault
 
 
+class NoMethodError(EngineError):
+    """What the path names has no such method."""
+
+
 class MissingValueError(EngineError):
     """A value that the call needs is not given."""
+
+
+class MissingLengthError(MissingValueError):
+    """The length of a body is not given."""
 
 
 class MalformedBodyError(EngineError):
@@ -83,6 +94,10 @@ class MalformedBodyError(EngineError):
 
 class BadValueError(EngineError):
     """A value the call may not have."""
+
+
+class BadDigestError(BadValueError):
+    """A value that is no digest."""
 
 
 class BadParamError(BadValueError):

@@ -25,7 +25,7 @@ from casfs.emulator.signature import Flaw
 from casfs.emulator.store import Store
 from casfs.emulator.vault_api import VaultApi
 from casfs.emulator.vault_form import VaultForm
-from casfs.emulator.wire import ByteRange, PageLimits
+from casfs.emulator.wire import ByteRange, PageLimits, Words
 
 _VERSION = "2012-06-01"
 
@@ -65,6 +65,7 @@ class GlacierWire:
 
     header_prefix = "x-amz-"
     request_id_header = "x-amzn-RequestId"
+    words = Words()
     page_limits = PageLimits(vaults=10, jobs=50, uploads=50, parts=50)
     statuses: Mapping[str, int] = {**STATUSES, "InvalidSignatureException": 403}
     codes: Mapping[type[errors.EngineError], str] = CODES
@@ -159,7 +160,10 @@ class GlacierWire:
 
 def _brings_file(call: Call) -> bool:
     """Say whether the body of a call is a file, whose hash a header tells before it comes."""
-    return ask.routed(call.path)[1] in _FILES and "x-amz-content-sha256" in call.headers
+    return (
+        ask.routed(call.path, has_account=True)[1] in _FILES
+        and "x-amz-content-sha256" in call.headers
+    )
 
 
 def _select(job: Job, fields: Mapping[str, object]) -> Job:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from casfs.emulator.rules import Rules, new_base64_id
-from casfs.emulator.settings import OpenQuestions, question
+from casfs.emulator.settings import VaultFormQuestions, question
 from casfs.treehash import SHA256
 
 RULES = Rules(
@@ -33,7 +33,7 @@ RULES = Rules(
 
 
 @dataclass(frozen=True)
-class GlacierQuestions(OpenQuestions):
+class GlacierQuestions(VaultFormQuestions):
     """The open questions of Glacier, with what was seen of the live service as defaults."""
 
     malformed_range: Literal["refused", "ignored"] = "ignored"

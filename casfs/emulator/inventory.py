@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Protocol, TextIO
 
-from casfs.emulator.records import Archive, Job
+from casfs.emulator.records import Archive, Job, Vault
 from casfs.emulator.rules import Rules
 from casfs.emulator.store import Store
 
@@ -13,8 +13,10 @@ from casfs.emulator.store import Store
 class Form(Protocol):
     """How a dialect writes an inventory."""
 
-    def write_inventory(self, output: TextIO, job: Job, archives: Iterator[Archive]) -> None:
-        """Write the archives in the format that the job asks for."""
+    def write_inventory(
+        self, output: TextIO, vault: Vault, job: Job, archives: Iterator[Archive]
+    ) -> None:
+        """Write the archives of a vault in the format that the job asks for."""
 
 
 def write(store: Store, job: Job, form: Form, rules: Rules, inclusive: bool) -> None:
@@ -42,9 +44,11 @@ def write(store: Store, job: Job, form: Form, rules: Rules, inclusive: bool) -> 
             last = archive.id
             yield archive
 
-    file = store.inventories / job.id
+    file, vault = store.inventories / job.id, store.vault(job.vault)
+    if vault is None:
+        raise ValueError(f"job {job.id} is of a vault that is not there: {job.vault}")
     with file.open("w", encoding="utf-8", newline="") as output:
-        form.write_inventory(output, job, listed())
+        form.write_inventory(output, vault, job, listed())
     more = next(found, None)
     continuation = None
     if more is not None:

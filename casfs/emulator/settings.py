@@ -63,9 +63,6 @@ class OpenQuestions:
     expired_job: Literal["gone", "described"] = question(
         "gone", "Whether an expired job is gone or still described, without output."
     )
-    hash_of_running_job: Literal["present", "absent"] = question(
-        "present", "Tree hash in the description of a job for a whole archive while it runs."
-    )
     hash_on_unaligned_job: Literal["absent", "present"] = question(
         "absent", "Tree hash on subtree ranges of a job that is no subtree itself."
     )
@@ -75,12 +72,6 @@ class OpenQuestions:
     hash_on_inventory: Literal["absent", "present"] = question(
         "absent", "Tree hash on inventories."
     )
-    archive_job_parameters: Literal["null", "absent"] = question(
-        "null", "InventoryRetrievalParameters in jobs without inventory."
-    )
-    limit_form: Literal["number", "string"] = question(
-        "number", "Form of Limit in an inventory job."
-    )
     marker: Literal["inclusive", "exclusive"] = question(
         "inclusive", "Whether a marker names the next item or the last one seen."
     )
@@ -89,6 +80,21 @@ class OpenQuestions:
     )
     clock_leeway: float = 900.0
     """Seconds that a signature may be used before its start."""
+
+
+@dataclass(frozen=True)
+class VaultFormQuestions(OpenQuestions):
+    """The questions of services whose vaults and jobs `vault_form` writes."""
+
+    hash_of_running_job: Literal["present", "absent"] = question(
+        "present", "Tree hash in the description of a job for a whole archive while it runs."
+    )
+    archive_job_parameters: Literal["null", "absent"] = question(
+        "null", "InventoryRetrievalParameters in jobs without inventory."
+    )
+    limit_form: Literal["number", "string"] = question(
+        "number", "Form of Limit in an inventory job."
+    )
 
 
 @dataclass(frozen=True)

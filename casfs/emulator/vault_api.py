@@ -1,13 +1,18 @@
-"""The dialect of services whose vaults are at `/<account>/vaults/<name>`: Tencent CAS, Glacier."""
+"""The dialect of services whose vaults are at `/<account>/vaults/<name>`, or nearly so."""
 
 import time
 from collections.abc import Callable
 from functools import partial
 
-from casfs.emulator import errors
 from casfs.emulator import vault_requests as ask
 from casfs.emulator.answers import Answers
 from casfs.emulator.dialect import Answer, Call, ReadBody, Reply
+from casfs.emulator.errors import (
+    ForeignError,
+    MalformedBodyError,
+    NoMethodError,
+    NotThereError,
+)
 from casfs.emulator.job_calls import OUTPUT, JobCalls
 from casfs.emulator.jobs import Jobs
 from casfs.emulator.selection import Selection
@@ -15,9 +20,9 @@ from casfs.emulator.settings import Settings
 from casfs.emulator.store import Store
 from casfs.emulator.upload_calls import UploadCalls
 from casfs.emulator.uploads import Uploads
-from casfs.emulator.vault_calls import VaultCalls
+from casfs.emulator.vault_calls import CREATE_VAULT, VaultCalls
 from casfs.emulator.vaults import Vaults
-from casfs.emulator.wire import Wire
+from casfs.emulator.wire import Table, Wire
 
 
 class VaultApi:
@@ -28,6 +33,7 @@ class VaultApi:
         store: the state.
         settings: account and open questions.
         clock: Unix seconds.
+        more_calls: makes the calls that only this service has.
     """
 
     def __init__(
@@ -36,18 +42,23 @@ class VaultApi:
         store: Store,
         settings: Settings,
         clock: Callable[[], float] = time.time,
+        more_calls: Callable[[Answers, Vaults], Table] = lambda _answers, _vaults: {},
     ) -> None:
         self.request_id_header = wire.request_id_header
         self._wire = wire
         self._account = settings.account
+        self._has_account = wire.words.has_account
         self._answers = Answers(wire, settings)
         self._vaults = Vaults(store, settings, clock)
         uploads = Uploads(store, self._vaults, settings, clock)
-        self._jobs = JobCalls(wire, self._answers, Jobs(store, settings, clock, wire.form))
+        jobs = Jobs(store, settings, clock, wire.form)
+        tree, content_range = settings.rules.tree, settings.questions.content_range
+        self._jobs = JobCalls(wire, self._answers, jobs, content_range)
         self._calls = {
-            **VaultCalls(wire, self._answers, self._vaults).table,
-            **UploadCalls(wire, self._answers, uploads).table,
+            **VaultCalls(wire, self._answers, self._vaults, tree).table,
+            **UploadCalls(wire, self._answers, uploads, tree).table,
             **self._jobs.table,
+            **more_calls(self._answers, self._vaults),
         }
 
     def new_request_id(self) -> str:
@@ -56,7 +67,7 @@ class VaultApi:
 
     def is_output(self, call: Call) -> bool:
         """Say whether a call reads the output of a job."""
-        return call.method == "GET" and ask.routed(call.path)[1] == OUTPUT
+        return call.method == "GET" and ask.routed(call.path, self._has_account)[1] == OUTPUT
 
     def answer(self, call: Call) -> Answer:
         """Check the signature and the account, then answer."""
@@ -74,11 +85,11 @@ class VaultApi:
 
     def failed(self) -> Reply:
         """Answer as a service that has failed."""
-        return self._answers.error("ServiceUnavailableException", "The service is not available")
+        return self._answers.failed()
 
     def body_too_large(self) -> Reply:
         """Refuse a JSON body that no call can need."""
-        return self._answers.error("SerializationException", "The body of the request is too large")
+        return self._answers.refusal(MalformedBodyError("The body of the request is too large"))
 
     def _answered(self, call: Call) -> Answer:
         self._wire.check(call, b"")
@@ -90,15 +101,15 @@ class VaultApi:
         return answer.finish(body) if isinstance(answer, ReadBody) else answer
 
     def _routed(self, call: Call) -> Answer:
-        account, shape, names = ask.routed(call.path)
+        account, shape, names = ask.routed(call.path, self._has_account)
         methods = self._calls.get(shape) if account is not None else None
         if methods is None:
-            raise errors.NotThereError(f"There is no such resource: {call.path}")
+            raise NotThereError(f"There is no such resource: {call.path}")
         if account not in {"-", self._account}:
-            raise errors.ForeignError(f"The account ID does not belong to the key: {account}")
+            raise ForeignError(f"The account ID does not belong to the key: {account}")
         if call.method not in methods:
-            text = f"The resource has no method {call.method}"
-            return self._answers.error("BadRequest", text)
-        if shape not in {"", "*"}:
-            self._vaults.get(names[0])
-        return methods[call.method](call, *names)
+            raise NoMethodError(f"The resource has no method {call.method}")
+        do = methods[call.method]
+        if not names or (shape, call.method) == CREATE_VAULT:
+            return do(call, *names)
+        return do(call, self._vaults.at(names[0]), *names[1:])

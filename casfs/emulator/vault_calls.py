@@ -1,7 +1,8 @@
-"""The calls on vaults and archives that CAS and Glacier have.
+"""The calls on vaults and archives that all services have.
 
 Sources: CAS documentation (product 572), page by page; where that is silent, the official Python
-SDK (cassdk 1.0.2, cas_python_sdk v1.0.6), then Amazon Glacier 2012-06-01, whose design it is.
+SDK (cassdk 1.0.2, cas_python_sdk v1.0.6), then Amazon Glacier 2012-06-01, whose design it is. What
+other services have in another way, their wires say.
 """
 
 from functools import partial
@@ -9,11 +10,15 @@ from functools import partial
 from casfs.emulator import vault_requests as ask
 from casfs.emulator.answers import Answers
 from casfs.emulator.dialect import Answer, Call, ReceiveFile, Reply
-from casfs.emulator.errors import BadValueError
+from casfs.emulator.errors import BadParamError
 from casfs.emulator.incoming import Received
+from casfs.emulator.records import Vault
 from casfs.emulator.vaults import Vaults
 from casfs.emulator.wire import Table, Wire
-from casfs.treehash import to_text
+from casfs.treehash import TreeHash
+
+CREATE_VAULT = ("*", "PUT")
+"""The one call that names a vault which need not be there: it gets the name."""
 
 
 class VaultCalls:
@@ -23,9 +28,11 @@ class VaultCalls:
         wire: what is the service's own.
         answers: makes answers.
         vaults: the engine.
+        tree: how archives are hashed.
     """
 
-    def __init__(self, wire: Wire, answers: Answers, vaults: Vaults) -> None:
+    def __init__(self, wire: Wire, answers: Answers, vaults: Vaults, tree: TreeHash) -> None:
+        self._tree = tree
         self._wire = wire
         self._form = wire.form
         self._answers = answers
@@ -45,45 +52,47 @@ class VaultCalls:
         marker, limit = ask.page(call, self._wire.page_limits.vaults)
         prefix = self._form.name_prefix
         if marker and not marker.startswith(prefix):
-            raise BadValueError(f"Invalid marker: {marker}")
+            raise BadParamError(f"Invalid marker: {marker}")
+        ask.check_marker(marker, self._wire, self._vaults.at)
         found, following = self._vaults.page(marker.removeprefix(prefix), limit)
         vaults = [self._form.vault(vault) for vault in found]
-        marker_out = None if following is None else prefix + following
-        return self._answers.ok({"Marker": marker_out, "VaultList": vaults}, len(vaults))
+        return self._answers.page("VaultList", vaults, following and prefix + following)
 
     def _create_vault(self, _: Call, name: str) -> Answer:
-        self._vaults.create(name)
-        return Reply(201, {"Location": self._answers.location(name)})
+        vault = self._vaults.create(name)
+        headers = {"Location": self._answers.location(vault.address)}
+        if vault.id is not None:
+            headers[self._answers.name("vault-id")] = vault.id
+        return Reply(201, headers)
 
-    def _describe_vault(self, _: Call, name: str) -> Answer:
-        return self._answers.ok(self._form.vault(self._vaults.get(name)))
+    def _describe_vault(self, _: Call, vault: Vault) -> Answer:
+        return self._answers.ok(self._form.vault(vault))
 
-    def _delete_vault(self, _: Call, name: str) -> Answer:
-        self._vaults.delete(name)
+    def _delete_vault(self, _: Call, vault: Vault) -> Answer:
+        self._vaults.delete(vault.name)
         return Reply(204)
 
-    def _upload_archive(self, call: Call, vault: str) -> Answer:
+    def _upload_archive(self, call: Call, vault: Vault) -> Answer:
         description = ask.description(call, self._wire)
-        check = ask.announced(call, self._wire.header_prefix)
+        check = ask.announced(call, self._wire)
         return ReceiveFile(
             self._answers.finishing(partial(self._store_archive, vault, description, check))
         )
 
     def _store_archive(
-        self, vault: str, description: str | None, check: tuple[bytes, bytes], body: Received
+        self, vault: Vault, description: str | None, check: tuple[bytes, bytes], body: Received
     ) -> Reply:
-        ask.check_body(body, check)
+        ask.check_body(self._tree, body, check)
         # The vault may have gone while the body came.
-        self._vaults.get(vault)
-        archive = self._vaults.add_archive(vault, description, body)
+        self._vaults.get(vault.name)
+        archive = self._vaults.add_archive(vault.name, description, body)
         headers = {
-            "Location": self._answers.location(vault, "archives", archive.id),
+            "Location": self._answers.location(vault.address, "archives", archive.id),
             self._answers.name("archive-id"): archive.id,
-            self._answers.name("content-sha256"): to_text(body.digest),
-            self._answers.name("sha256-tree-hash"): to_text(archive.tree_hash),
+            **self._answers.hashes(content=body.digest, tree=archive.tree_hash),
         }
         return Reply(201, headers)
 
-    def _delete_archive(self, _: Call, vault: str, archive: str) -> Answer:
-        self._vaults.delete_archive(vault, archive)
+    def _delete_archive(self, _: Call, vault: Vault, archive: str) -> Answer:
+        self._vaults.delete_archive(vault.name, archive)
         return Reply(204)

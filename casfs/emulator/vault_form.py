@@ -12,7 +12,7 @@ from typing import TextIO
 
 from casfs.emulator.jobs import JobView
 from casfs.emulator.records import Archive, Job, Part, Upload, Vault
-from casfs.emulator.settings import OpenQuestions
+from casfs.emulator.settings import VaultFormQuestions
 from casfs.treehash import to_text
 
 
@@ -36,7 +36,7 @@ class VaultForm(ABC):
         name_prefix: what the full name of a vault begins with.
     """
 
-    def __init__(self, questions: OpenQuestions, name_key: str, name_prefix: str) -> None:
+    def __init__(self, questions: VaultFormQuestions, name_key: str, name_prefix: str) -> None:
         self._questions = questions
         self._name_key = name_key
         self.name_prefix = name_prefix
@@ -136,7 +136,9 @@ class VaultForm(ABC):
             "SHA256TreeHash": to_text(part.tree_hash),
         }
 
-    def write_inventory(self, output: TextIO, job: Job, archives: Iterator[Archive]) -> None:
+    def write_inventory(
+        self, output: TextIO, vault: Vault, job: Job, archives: Iterator[Archive]
+    ) -> None:
         """Write an inventory (Get Job Output)."""
         if job.format == "CSV":
             output.write("ArchiveId,ArchiveDescription,CreationDate,Size,SHA256TreeHash\n")
@@ -144,7 +146,7 @@ class VaultForm(ABC):
                 output.write(self.csv_row(archive))
             return
         head = {
-            self._name_key: self.name_prefix + job.vault,
+            self._name_key: self.name_prefix + vault.name,
             "InventoryDate": self.inventory_date(job),
         }
         output.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "ArchiveList": [')

@@ -1,21 +1,35 @@
 """Reads what requests say in their paths, parameters and headers."""
 
 import re
+from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import unquote
 
 from casfs.emulator.dialect import Call
-from casfs.emulator.errors import BadValueError, MissingValueError, WrongDigestError
+from casfs.emulator.errors import (
+    BadDigestError,
+    BadParamError,
+    BadValueError,
+    MissingLengthError,
+    MissingValueError,
+    NotThereError,
+    WrongDigestError,
+)
 from casfs.emulator.incoming import Received
 from casfs.emulator.wire import Wire
-from casfs.treehash import SHA256, from_text
+from casfs.treehash import TreeHash, from_text
 
 _Choice = TypeVar("_Choice")
 
 
-def routed(path: str) -> tuple[str | None, str, list[str]]:
-    """Take `/<account>/vaults/a/jobs/b` apart: account, `*/jobs/*`, `[a, b]`."""
+def routed(path: str, has_account: bool) -> tuple[str | None, str, list[str]]:
+    """Take `/<account>/vaults/a/jobs/b` apart: account, `*/jobs/*`, `[a, b]`.
+
+    Where paths have no account it is `-`; for a path that is no such it is None.
+    """
     words = [unquote(word) for word in path.split("/")[1:]]
+    if not has_account:
+        words = ["-", *words]
     if len(words) < 2 or words[1] != "vaults":
         return None, "", []
     rest = words[2:]
@@ -35,14 +49,14 @@ def choice(call: Call, name: str, choices: dict[str, _Choice]) -> _Choice | None
     """Return what a parameter chooses, None when it is not given.
 
     Raises:
-        BadValueError: it is none of the choices.
+        BadParamError: it is none of the choices.
     """
     text = param(call, name)
     if text is None:
         return None
     # A Python 2 boolean arrives as `True` (official Python SDK of CAS).
     if text.lower() not in choices:
-        raise BadValueError(f"Invalid {name}: {text}")
+        raise BadParamError(f"Invalid {name}: {text}")
     return choices[text.lower()]
 
 
@@ -61,13 +75,32 @@ def page(call: Call, longest: int) -> tuple[str, int]:
     """Return the marker (empty = the first page) and the limit of a list, at most `longest`.
 
     Raises:
-        BadValueError: the limit is no number or zero.
+        BadParamError: the limit is no number or zero.
     """
     text = param(call, "limit")
-    limit = longest if text is None else number("limit", text)
-    if limit < 1:
-        raise BadValueError(f"Invalid limit: {limit}")
-    return param(call, "marker") or "", min(limit, longest)
+    limit = str(longest) if text is None else text
+    if not re.fullmatch(r"\d{1,18}", limit) or not int(limit):
+        raise BadParamError(f"Invalid limit: {limit}")
+    return param(call, "marker") or "", min(int(limit), longest)
+
+
+def check_marker(marker: str, wire: Wire, look_up: Callable[[str], object]) -> None:
+    """Check that a marker names an item that is there, if the service does.
+
+    Args:
+        marker: the marker; empty = none is given.
+        wire: of the service.
+        look_up: raises NotThereError for what is not there.
+
+    Raises:
+        BadParamError: it does not.
+    """
+    if not marker or not wire.words.checks_markers:
+        return
+    try:
+        look_up(marker)
+    except NotThereError as error:
+        raise BadParamError(f"Invalid marker: {marker}") from error
 
 
 def header(call: Call, name: str) -> str:
@@ -118,36 +151,41 @@ def digest(call: Call, name: str) -> bytes:
 
     Raises:
         MissingValueError: it is missing.
-        BadValueError: it is not hexadecimal.
+        BadDigestError: it is not hexadecimal.
     """
     text = header(call, name)
     try:
         return from_text(text)
     except ValueError as error:
-        raise BadValueError(f"Invalid {name}: {text}") from error
+        raise BadDigestError(f"Invalid {name}: {text}") from error
 
 
-def announced(call: Call, prefix: str) -> tuple[bytes, bytes]:
+def announced(call: Call, wire: Wire) -> tuple[bytes, bytes]:
     """Return the plain hash and the tree hash that an upload announces.
 
     Raises:
-        MissingValueError: one of them or the length is missing.
-        BadValueError: the body is empty (official Python SDK of CAS; Glacier: an archive has at
-            least one byte), or a hash is not hexadecimal.
+        MissingLengthError: the length is missing.
+        MissingValueError: one of them is missing.
+        BadValueError: the body is empty (official Python SDKs of CAS and OAS; Glacier: an archive
+            has at least one byte).
+        BadDigestError: a hash is not hexadecimal.
     """
-    if not number("Content-Length", header(call, "content-length")):
+    if "content-length" not in call.headers:
+        raise MissingLengthError("content-length is missing")
+    if not number("Content-Length", call.headers["content-length"]):
         raise BadValueError("An archive has at least one byte")
-    return digest(call, f"{prefix}content-sha256"), digest(call, f"{prefix}sha256-tree-hash")
+    prefix, words = wire.header_prefix, wire.words
+    return digest(call, prefix + words.content_hash), digest(call, prefix + words.tree_hash)
 
 
-def check_body(body: Received, announced: tuple[bytes, bytes]) -> None:
+def check_body(tree: TreeHash, body: Received, announced: tuple[bytes, bytes]) -> None:
     """Compare a body with the plain hash and the tree hash that were announced.
 
     Raises:
         WrongDigestError: one of them is another.
     """
-    sha256, tree_hash = announced
-    if body.digest != sha256:
+    content_hash, tree_hash = announced
+    if body.digest != content_hash:
         raise WrongDigestError("The body does not match the hash of its content")
-    if SHA256.root(body.leaves) != tree_hash:
+    if tree.root(body.leaves) != tree_hash:
         raise WrongDigestError("The body does not match the tree hash")
