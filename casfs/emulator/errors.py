@@ -16,6 +16,7 @@
     │   ├── BadDigestError  a digest that is none
     │   ├── BadParamError   a parameter of the query
     │   ├── BadPartError    where a part of an upload is, or what is missing there
+    │   ├── BadVaultNameError
     │   └── BadRangeError   the range of an output
     │       └── PastEndError    it begins behind the last byte
     ├── TooManyError        a quota of the account
@@ -106,6 +107,10 @@ class BadParamError(BadValueError):
 
 class BadPartError(BadValueError):
     """A part of an upload is at the wrong place, or missing."""
+
+
+class BadVaultNameError(BadValueError):
+    """A name that a vault may not have."""
 
 
 class BadRangeError(BadValueError):

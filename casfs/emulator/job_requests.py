@@ -26,13 +26,13 @@ class JobWords:
 
     Attributes:
         types: by the value of Type.
-        callback: the field that says whom to tell at the end.
+        callback: the field that says whom to tell at the end; None = there is none.
         inventory_limit: the largest Limit of an inventory; None = any.
         date: reads StartDate and EndDate, or raises ValueError.
     """
 
     types: Mapping[str, JobType]
-    callback: str
+    callback: str | None
     inventory_limit: int | None
     date: Callable[[str], float]
 
@@ -71,7 +71,7 @@ def wanted_job(fields: Mapping[str, object], words: JobWords) -> tuple[Job, Byte
         # The official Node.js demo of CAS sends a tier with inventory jobs, which have none.
         tier=_tier(fields) if is_about_archive else None,
         description=text(fields, "Description") or "",
-        callback=text(fields, words.callback),
+        callback=None if words.callback is None else text(fields, words.callback),
     )
     if job.kind == "inventory":
         return _inventory(job, fields, words), None

@@ -75,7 +75,7 @@ class OpenQuestions:
     marker: Literal["inclusive", "exclusive"] = question(
         "inclusive", "Whether a marker names the next item or the last one seen."
     )
-    throttling: Literal["400", "503", "reset"] = question(
+    throttling: Literal["400", "502", "503", "reset"] = question(
         "400", "How the fault `throttle` refuses a request."
     )
     clock_leeway: float = 900.0

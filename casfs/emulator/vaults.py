@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from casfs.emulator.errors import (
-    BadValueError,
+    BadVaultNameError,
     ForeignError,
     NoArchiveError,
     NotEmptyError,
@@ -39,12 +39,12 @@ class Vaults:
         """Make a vault, or return the one of that name that is there already.
 
         Raises:
-            BadValueError: a vault may not have that name.
+            BadVaultNameError: a vault may not have that name.
             ForeignError: there is one already, and another account owns it.
             TooManyError: the account has all the vaults it may have.
         """
         if not self._rules.vault_name.fullmatch(name):
-            raise BadValueError(f"Invalid vault name: {name}")
+            raise BadVaultNameError(f"Invalid vault name: {name}")
         limit = self._rules.vaults_limit
         if self._store.vault(name) is None and self._store.vault_count() >= limit:
             raise TooManyError(f"An account has at most {limit} vaults")
@@ -114,6 +114,17 @@ class Vaults:
             tree_hash=self._rules.tree.root(body.leaves),
         )
         self._store.keep(archive, body.leaves, body.file)
+        return archive
+
+    def archive(self, vault: str, archive_id: str) -> Archive:
+        """Return an archive that is there.
+
+        Raises:
+            NoArchiveError: unknown, or deleted.
+        """
+        archive = self._store.archive(archive_id)
+        if archive is None or archive.vault != vault or archive.deleted is not None:
+            raise NoArchiveError(archive_id)
         return archive
 
     def delete_archive(self, vault: str, archive_id: str) -> None:
