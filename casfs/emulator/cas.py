@@ -102,9 +102,8 @@ class CasWire:
         Raises:
             SignatureError: the call is not signed as it must be.
         """
-        signed = cas_signature.Signed(call.method, call.path, call.params, call.headers)
         authorization = call.headers.get("authorization")
-        cas_signature.verify(authorization, signed, self._keys, self._clock, self._leeway)
+        cas_signature.verify(authorization, call, self._keys, self._clock, self._leeway)
 
     def check_description(self, text: str) -> None:
         """Check the description of an archive to be.

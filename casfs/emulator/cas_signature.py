@@ -8,10 +8,11 @@ parameters are lower-cased before they are signed.
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from casfs.emulator.dialect import Call
 from casfs.emulator.settings import Keys
 from casfs.emulator.signature import Flaw, SignatureError
 
@@ -24,23 +25,6 @@ _FIELDS = (
     "q-url-param-list",
     "q-signature",
 )
-
-
-@dataclass(frozen=True)
-class Signed:
-    """What a signature can cover.
-
-    Attributes:
-        method: in any case.
-        path: as sent, without the query.
-        params: names and decoded values of the query, in any order.
-        headers: value by lower-cased name, as received.
-    """
-
-    method: str
-    path: str
-    params: Sequence[tuple[str, str]]
-    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -87,33 +71,33 @@ def _hmac(key: str, message: str) -> str:
     return hmac.new(key.encode(), message.encode(), hashlib.sha1).hexdigest()
 
 
-def format_string(claim: Claim, signed: Signed) -> str:
+def format_string(claim: Claim, call: Call) -> str:
     """Return the four lines that the signature covers.
 
     Raises:
         SignatureError: a header or parameter in the claim's lists is not in the request.
     """
-    given = {name.lower(): value for name, value in signed.params}
+    given = {name.lower(): value for name, value in call.params}
     params, headers = [], []
     for name in sorted(name.lower() for name in claim.params):
         if name not in given:
             raise SignatureError(Flaw.WRONG, f"The signed parameter is not there: {name}")
         params.append(f"{name}={_encoded(given[name].lower())}")
     for name in sorted(name.lower() for name in claim.headers):
-        if name not in signed.headers:
+        if name not in call.headers:
             raise SignatureError(Flaw.WRONG, f"The signed header is not there: {name}")
-        headers.append(f"{name}={_encoded(signed.headers[name])}")
-    lines = (signed.method.lower(), signed.path, "&".join(params), "&".join(headers))
+        headers.append(f"{name}={_encoded(call.headers[name])}")
+    lines = (call.method.lower(), call.path, "&".join(params), "&".join(headers))
     return "".join(line + "\n" for line in lines)
 
 
-def signature(secret: str, claim: Claim, signed: Signed) -> str:
+def signature(secret: str, claim: Claim, call: Call) -> str:
     """Return the signature that the request must carry.
 
     Raises:
         SignatureError: a header or parameter in the claim's lists is not in the request.
     """
-    text = format_string(claim, signed)
+    text = format_string(claim, call)
     digest = hashlib.sha1(text.encode("utf-8", "surrogateescape")).hexdigest()  # noqa: S324 - theirs
     return _hmac(_hmac(secret, claim.key_time), f"sha1\n{claim.sign_time}\n{digest}\n")
 
@@ -130,7 +114,7 @@ def _check_time(name: str, window: str, now: float, leeway: float) -> None:
 
 def verify(
     authorization: str | None,
-    signed: Signed,
+    call: Call,
     keys: Keys,
     clock: Callable[[], float],
     leeway: float,
@@ -139,7 +123,7 @@ def verify(
 
     Args:
         authorization: the header, None when there is none.
-        signed: the request.
+        call: the request.
         keys: the one key pair that is known.
         clock: Unix seconds.
         leeway: seconds that a signature may be used before its start.
@@ -155,6 +139,6 @@ def verify(
     now = clock()
     _check_time("q-sign-time", claim.sign_time, now, leeway)
     _check_time("q-key-time", claim.key_time, now, leeway)
-    wanted = signature(keys.secret, claim, signed)
+    wanted = signature(keys.secret, claim, call)
     if not hmac.compare_digest(wanted.encode(), claim.signature.encode()):
         raise SignatureError(Flaw.WRONG, "The signature does not match the request")
