@@ -1,9 +1,9 @@
-"""Drops a Host header that only repeats another, before the parser of requests sees it.
+"""Makes one Host header of several that name the same host, before the parser sees them.
 
-The official Python 2 SDK of Aliyun OAS sends two when it streams an upload: the one of its HTTP
-library, with the port, and its own, without. RFC 9112 (section 3.2) has a server refuse that, and
-aiohttp does, so that what is the same host twice is made one here. All else passes as it came, two
-different hosts included.
+The official Python 2 SDKs of Tencent CAS and Aliyun OAS send two when they stream an upload: that
+of their HTTP library, with the port, then their own, without, which is the one that they sign. RFC
+9112 (section 3.2) has a server refuse that, and aiohttp does, so that the last is left here, at the
+end of the head. All else passes as it came, two different hosts included.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import re
 _LINE_LIMIT = 1 << 16
 """Bytes of a line that are waited for."""
 
-_PORT = re.compile(rb":\d*$")
+_HOST = re.compile(rb"host:\s*(.*?)(?::\d*)?\s*", re.IGNORECASE)
 
 
 class HeadFilter:
@@ -25,7 +25,7 @@ class HeadFilter:
         self._begin()
 
     def _begin(self) -> None:
-        self._host: bytes | None = None
+        self._hosts: list[bytes] = []
         self._length: int | None = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -37,41 +37,38 @@ class HeadFilter:
                 self._body_left -= len(body)
                 passed.append(body)
                 continue
-            end = data.find(b"\n") + 1
-            if not end:
-                self._line += data
-                data = b""
-                self._gives_up = len(self._line) > _LINE_LIMIT
-                break
-            line, data = self._line + data[:end], data[end:]
-            self._line = b""
-            if not self._repeats_host(line):
-                passed.append(line)
+            end = data.find(b"\n") + 1 or len(data)
+            self._line += data[:end]
+            data = data[end:]
+            if self._line.endswith(b"\n"):
+                passed += self._passed(self._line)
+                self._line = b""
+            self._gives_up = self._gives_up or len(self._line) > _LINE_LIMIT
         if self._gives_up:
-            passed += [self._line, data]
-            self._line = b""
+            passed += [*self._hosts, self._line, data]
+            self._hosts, self._line = [], b""
         return b"".join(passed)
 
-    def _repeats_host(self, line: bytes) -> bool:
-        """Take note of one line of a head, and say whether it repeats the Host of that head."""
+    def _passed(self, line: bytes) -> list[bytes]:
+        """Take note of one line of a head and return the lines that may go on now."""
         if not line.strip(b"\r\n"):
+            names = {form[1].lower() for host in self._hosts if (form := _HOST.fullmatch(host))}
+            hosts = self._hosts[-1:] if len(names) == 1 else self._hosts
             # The length of a body in chunks, or of one that is nonsense, cannot be followed.
             self._gives_up = self._length is None
             self._body_left = self._length or 0
             self._begin()
-            return False
-        name, _, value = line.partition(b":")
-        name, value = name.lower(), value.strip()
+            return [*hosts, line]
+        name, _, value = line.lower().partition(b":")
+        if name == b"host":
+            self._hosts.append(line)
+            return []
         if name == b"content-length" and self._length is not None:
+            value = value.strip()
             self._length = int(value) if value.isdigit() else None
         elif name == b"transfer-encoding":
             self._length = None
-        elif name == b"host":
-            host = _PORT.sub(b"", value).lower()
-            if self._host == host:
-                return True
-            self._host = host
-        return False
+        return [line]
 
 
 class OneHost(asyncio.Protocol):
