@@ -19,8 +19,8 @@ from casfs.blocks.save import Saver
 from casfs.config import Config
 from casfs.errors import NotFoundError
 from casfs.metrics import Metrics
-from casfs.service.base import Dialect, Job, Vault
-from casfs.service.cas import CasDialect
+from casfs.service.base import Job, Vault
+from casfs.service.registry import DIALECTS
 from casfs.service.service import Service
 from casfs.service.transport import Limits
 from casfs.tree.account import Account
@@ -84,9 +84,10 @@ class Client:
         self.metrics = Metrics()
         self._started = time.time()
         limits = Limits(config.connect_timeout, config.read_timeout, config.attempts)
-        self._service = Service(
-            _dialect(config), config.endpoint, config.account, limits, self.metrics
+        dialect = DIALECTS[config.dialect].dialect(
+            config.account, config.credentials, config.region
         )
+        self._service = Service(dialect, config.endpoint, config.account, limits, self.metrics)
         self._disk = DiskCache(config.cache_dir, self._service.tree_hash, self.metrics)
         evictor = Evictor(self._disk.folder, config.cache_size, self.metrics)
         self._fetcher = Fetcher(
@@ -98,7 +99,7 @@ class Client:
             config.deadline,
             self.metrics,
         )
-        self._catalog = Catalog(_catalog_path(config))
+        self._catalog = Catalog(_catalog_path(config.cache_dir, self._service.origin))
         self._account = Account(
             self._service,
             self._catalog,
@@ -229,12 +230,6 @@ def _padded(text: bytes) -> bytes:
     return text + b" " * (-(len(text) + 1) % _PADDED_TO) + b"\n"
 
 
-def _dialect(config: Config) -> Dialect:
-    makers = {"cas": CasDialect}
-    return makers[config.dialect](config.account, config.credentials)
-
-
-def _catalog_path(config: Config) -> Path:
-    origin = json.dumps([config.dialect, config.endpoint, config.account])
-    name = hashlib.sha256(origin.encode()).hexdigest()[:32]
-    return config.cache_dir / "catalog-1" / f"{name}.sqlite"
+def _catalog_path(cache_dir: Path, origin: tuple[str, ...]) -> Path:
+    name = hashlib.sha256(json.dumps(origin).encode()).hexdigest()[:32]
+    return cache_dir / "catalog-1" / f"{name}.sqlite"

@@ -6,8 +6,9 @@ import traceback
 import pytest
 
 from casfs.config import load
-from casfs.credentials import Credentials, official_settings
+from casfs.credentials import Credentials
 from casfs.errors import ConfigError
+from casfs.service.cas import CAS
 
 SECRET = "Secr3t%(other)s%"
 TEXT = f"""[CASCredentials]
@@ -31,12 +32,13 @@ def official(tmp_path):
 
 def test_it_gives_all_settings_that_it_has(official):
     home = official(TEXT)
-    assert official_settings(home) == {
+    (official_,) = CAS.keys.list(home)
+    assert official_.settings == {
         "endpoint": "cas.ap-guangzhou.myqcloud.com",
         "account": "1250000000",
-        "access_key_id": "AKIDofficial",
-        "secret_access_key": SECRET,
     }
+    assert official_.keys == Credentials("AKIDofficial", SECRET)
+    assert SECRET not in repr(official_)
     found = load(environment={"CASFS_CONFIG": str(home / "none")}, home=home)
     assert found.endpoint == "https://cas.ap-guangzhou.myqcloud.com"
     assert found.account == "1250000000"
@@ -48,7 +50,7 @@ def test_our_own_settings_win_over_it(official):
     environment = {"CASFS_CONFIG": str(home / "none"), "CASFS_ENDPOINT": "http://127.0.0.1:1"}
     found = load(environment=environment, home=home)
     assert found.endpoint == "http://127.0.0.1:1"
-    assert found.credentials.access_key_id == "AKIDofficial"
+    assert found.credentials.current().access_key_id == "AKIDofficial"
 
 
 def test_our_own_keys_leave_it_aside_altogether(official):
@@ -65,9 +67,9 @@ def test_our_own_keys_leave_it_aside_altogether(official):
 
 
 def test_no_file_or_an_empty_one_is_no_settings(tmp_path, official):
-    assert official_settings(tmp_path) == {}
-    assert official_settings(official("")) == {}
-    assert official_settings(official("[CASCredentials]\nsecretid=\n")) == {}
+    assert CAS.keys.find(tmp_path, None) is None
+    assert CAS.keys.find(official(""), None) is None
+    assert CAS.keys.find(official("[CASCredentials]\nsecretid=\n"), None) is None
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_no_file_or_an_empty_one_is_no_settings(tmp_path, official):
 def test_a_broken_file_is_named_without_its_secret(official, text):
     home = official(text)
     with pytest.raises(ConfigError) as caught:
-        official_settings(home)
+        CAS.keys.find(home, None)
     assert ".cascmd_credentials" in str(caught.value)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
@@ -90,7 +92,7 @@ def test_a_broken_file_is_named_without_its_secret(official, text):
 @pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o600, False)])
 def test_a_file_that_others_may_read_is_warned_about(official, caplog, mode, warned):
     with caplog.at_level(logging.WARNING):
-        official_settings(official(TEXT, mode))
+        CAS.keys.find(official(TEXT, mode), None)
     assert ("chmod 600" in caplog.text) == warned
     assert SECRET not in caplog.text
 

@@ -54,7 +54,9 @@ def answer_error(
     body = _json_or_none(text)
     code, message = "", ""
     if isinstance(body, dict):
-        code, message = str(body.get("code") or ""), str(body.get("message") or "")
+        # Some stand-ins for AWS say `__type`.
+        code = str(body.get("code") or body.get("__type") or "")
+        message = str(body.get("message") or "")
     kind = meaning(answer.status_code, code) or _meaning_of_status(answer.status_code)
     told = " ".join(filter(None, [str(answer.status_code), code, message]))
     request_id = answer.headers.get(request_id_header, "unknown")

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -12,7 +13,8 @@ from casfs.errors import ExpiredError, NotFoundError, NotReadyError, RequestErro
 from casfs.metrics import Metrics
 from casfs.service import fields
 from casfs.service.answers import Body, answered_span, finish, source_of, total_size
-from casfs.service.base import Dialect, Job, JobState, Output, Vault, output_of
+from casfs.service.base import Job, JobState, Output, Vault, output_of
+from casfs.service.dialect import Dialect
 from casfs.service.failures import json_body
 from casfs.service.transport import Limits, Transport
 from casfs.treehash import LEAF_SIZE
@@ -22,18 +24,25 @@ T = TypeVar("T")
 
 
 class Service:
-    """One account of an archive service."""
+    """One account of an archive service.
+
+    Lock order: its one lock guards the addresses of vaults and is innermost.
+    """
 
     def __init__(
         self, dialect: Dialect, endpoint: str, account: str, limits: Limits, metrics: Metrics
     ) -> None:
         self._dialect = dialect
         self._metrics = metrics
-        self._origin = (dialect.name, endpoint, account)
+        # Two regions behind one endpoint hold different vaults.
+        region = (dialect.region,) if dialect.region else ()
+        self.origin = (dialect.name, endpoint, account, *region)
+        self._lock = threading.Lock()
+        self._addresses: dict[str, str] = {}
         self.tree_hash = dialect.tree_hash
         self._transport = Transport(
             endpoint,
-            dialect.authorization(),
+            dialect.authorization,
             dialect.error,
             dialect.request_id_header,
             limits,
@@ -47,8 +56,9 @@ class Service:
     def vaults(self, deadline: Deadline) -> Iterator[Vault]:
         """Yield every vault of the account, page by page."""
         path = self._dialect.vaults_path()
-        for answer in self._listing("List Vaults", path, "VaultName", deadline):
-            yield self._dialect.vault(answer)
+        limit = self._dialect.vaults_limit
+        for answer in self._listing("List Vaults", path, "VaultName", limit, deadline):
+            yield self._noted(self._dialect.vault(answer))
 
     def vault(self, name: str, deadline: Deadline) -> Vault:
         """Return a vault.
@@ -56,9 +66,12 @@ class Service:
         Raises:
             NotFoundError: there is none of that name.
         """
-        path = self._dialect.vault_path(name)
+        path = self._dialect.vault_path(self._address(name, deadline))
         return self._transport.get(
-            "Describe Vault", path, lambda answer: self._dialect.vault(json_body(answer)), deadline
+            "Describe Vault",
+            path,
+            lambda answer: self._noted(self._dialect.vault(json_body(answer))),
+            deadline,
         )
 
     def jobs(self, vault: str, deadline: Deadline) -> Iterator[Job]:
@@ -67,8 +80,9 @@ class Service:
         Raises:
             NotFoundError: there is no such vault.
         """
-        path = self._dialect.jobs_path(vault)
-        for answer in self._listing("List Jobs", path, "JobId", deadline):
+        path = self._dialect.jobs_path(self._address(vault, deadline))
+        limit = self._dialect.jobs_limit
+        for answer in self._listing("List Jobs", path, "JobId", limit, deadline):
             yield self._dialect.job(vault, answer)
 
     def job(self, vault: str, job_id: str, deadline: Deadline) -> Job:
@@ -77,7 +91,7 @@ class Service:
         Raises:
             NotFoundError: there is none, or it has expired.
         """
-        path = self._dialect.job_path(vault, job_id)
+        path = self._dialect.job_path(self._address(vault, deadline), job_id)
         return self._transport.get(
             "Describe Job",
             path,
@@ -87,7 +101,7 @@ class Service:
 
     def parse_vault(self, description: str) -> Vault:
         """Return the vault that an earlier answer, as JSON text, described."""
-        return self._dialect.vault(json.loads(description))
+        return self._noted(self._dialect.vault(json.loads(description)))
 
     def parse_job(self, vault: str, description: str) -> Job:
         """Return the job that an earlier answer, as JSON text, described."""
@@ -95,7 +109,7 @@ class Service:
 
     def output(self, job: Job, size: int) -> Output:
         """Return what is to be read of a job whose output has `size` bytes."""
-        return output_of(job, size, self._origin)
+        return output_of(job, size, self.origin)
 
     def measure(self, job: Job, deadline: Deadline) -> int:
         """Return the bytes of an output whose job does not tell them; costs a GET.
@@ -151,6 +165,28 @@ class Service:
         headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"}
         return self._output(output.vault, output.job_id, headers, check, deadline)
 
+    def _noted(self, vault: Vault) -> Vault:
+        with self._lock:
+            self._addresses[vault.name] = vault.address
+        return vault
+
+    def _address(self, name: str, deadline: Deadline) -> str:
+        """Return what stands for a vault in paths; lists the vaults if it is not known.
+
+        Raises:
+            NotFoundError: there is no such vault.
+        """
+        address = self._dialect.address(name)
+        if address is None:
+            with self._lock:
+                address = self._addresses.get(name)
+        if address is not None:
+            return address
+        for vault in self.vaults(deadline):
+            if vault.name == name:
+                return vault.address
+        raise NotFoundError(f"there is no vault {name}")
+
     def _reader(self, answer: requests.Response) -> Callable[[memoryview], None]:
         source = source_of(answer)
 
@@ -183,7 +219,8 @@ class Service:
         consume: Callable[[requests.Response], T],
         deadline: Deadline,
     ) -> T:
-        path = f"{self._dialect.job_path(vault, job_id)}/output"
+        address = self._address(vault, deadline)
+        path = f"{self._dialect.job_path(address, job_id)}/output"
         try:
             return self._transport.get("Get Job Output", path, consume, deadline, headers=headers)
         except NotFoundError as error:
@@ -200,7 +237,7 @@ class Service:
             raise
 
     def _listing(
-        self, call: str, path: str, key: str, deadline: Deadline
+        self, call: str, path: str, key: str, limit: int, deadline: Deadline
     ) -> Iterator[dict[str, Any]]:
         """Yield the items of all pages, each once.
 
@@ -211,7 +248,7 @@ class Service:
         seen: set[str] = set()
         marker: str | None = None
         while True:
-            parameters = {"limit": str(self._dialect.page_limit)}
+            parameters = {"limit": str(limit)}
             if marker is not None:
                 parameters["marker"] = marker
             items, marker = self._transport.get(

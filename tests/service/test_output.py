@@ -14,7 +14,7 @@ from casfs.errors import (
     WrongAnswerError,
 )
 from casfs.service.answers import Body
-from casfs.service.cas import CasDialect
+from casfs.service.cas import cas
 from tests.support.archive import (
     HASH_HEADER,
     MIB,
@@ -180,7 +180,7 @@ MEASURED = {
 @pytest.mark.parametrize("spoil", MEASURED.values(), ids=MEASURED.keys())
 def test_a_size_that_the_job_does_not_tell_is_measured(spoil):
     with serving(Archive(DATA, spoil=spoil)) as server, service_at(server.url) as service:
-        job = CasDialect("-", KEY).job("v", {"JobId": "j"})
+        job = cas("-", KEY, "").job("v", {"JobId": "j"})
         for _ in range(2):
             assert service.measure(job, Deadline(60)) == len(DATA)
         assert service.output(job, len(DATA)).layout.size == len(DATA)
@@ -196,6 +196,6 @@ def test_a_size_that_the_job_does_not_tell_is_measured(spoil):
 )
 def test_a_size_that_nobody_tells_is_an_error(spoil):
     with serving(Archive(DATA, spoil=spoil)) as server, service_at(server.url) as service:
-        job = CasDialect("-", KEY).job("v", {"JobId": "j"})
+        job = cas("-", KEY, "").job("v", {"JobId": "j"})
         with pytest.raises(WrongAnswerError, match="size"):
             service.measure(job, Deadline(60))

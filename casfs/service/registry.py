@@ -1,0 +1,9 @@
+"""The one table of dialects: a new one is a file beside this one, and a row here."""
+
+from casfs.service.cas import CAS
+from casfs.service.dialect import Registration
+
+DIALECTS: dict[str, Registration] = {
+    "cas": CAS,
+}
+"""Dialects by the name that `--dialect` takes; the first is the default."""
