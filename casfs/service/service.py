@@ -223,18 +223,26 @@ class Service:
         path = f"{self._dialect.job_path(address, job_id)}/output"
         try:
             return self._transport.get("Get Job Output", path, consume, deadline, headers=headers)
-        except NotFoundError as error:
-            raise ExpiredError(
-                f"the output of job {job_id} in vault {vault} is gone; "
-                f"a new job for the same archive brings it back ({error})"
-            ) from error
-        except RequestError as error:
-            # What is answered for a running job is documented nowhere: ask the job itself.
-            if self.job(vault, job_id, deadline).state is JobState.RUNNING:
+        except (NotFoundError, RequestError) as error:
+            # How the output of a running job, or of an expired one, is refused is documented for
+            # no dialect beyond doubt: ask the job itself.
+            state = self._state(vault, job_id, deadline)
+            if state is JobState.RUNNING:
                 raise NotReadyError(
                     f"job {job_id} in vault {vault} is still running; wait until it succeeds"
                 ) from error
+            if state is None or isinstance(error, NotFoundError):
+                raise ExpiredError(
+                    f"the output of job {job_id} in vault {vault} is gone; "
+                    f"a new job for the same archive brings it back ({error})"
+                ) from error
             raise
+
+    def _state(self, vault: str, job_id: str, deadline: Deadline) -> JobState | None:
+        try:
+            return self.job(vault, job_id, deadline).state
+        except NotFoundError:
+            return None
 
     def _listing(
         self, call: str, path: str, key: str, limit: int, deadline: Deadline

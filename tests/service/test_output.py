@@ -199,3 +199,15 @@ def test_a_size_that_nobody_tells_is_an_error(spoil):
         job = cas("-", KEY, "").job("v", {"JobId": "j"})
         with pytest.raises(WrongAnswerError, match="size"):
             service.measure(job, Deadline(60))
+
+
+def test_the_whole_output_may_come_as_a_part_without_saying_which():
+    """So the documentation of OAS: Content-Range is for parts."""
+    body, data, _ = read(Archive(DATA, spoil=content_range(None)), span=(0, len(DATA)))
+    assert (body.first, body.stop, data) == (0, len(DATA), DATA)
+
+
+def test_an_output_that_is_refused_and_whose_job_is_gone_has_expired():
+    answers = in_turn(refusal(400, "InvalidArgument"), refusal(404, "ResourceNotFoundException"))
+    with pytest.raises(ExpiredError, match="gone"):
+        read(answers)

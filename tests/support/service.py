@@ -46,12 +46,13 @@ def service_at(
     url: str,
     account: str = "-",
     metrics: Metrics | None = None,
-    page_limit: int = 1000,
+    page_limit: int | None = None,
     dialect: Dialect | None = None,
     **tries: float,
 ) -> Iterator[Service]:
     dialect = dialect or cas(account, KEY, "")
-    dialect = replace(dialect, vaults_limit=page_limit, jobs_limit=page_limit)
+    if page_limit is not None:
+        dialect = replace(dialect, vaults_limit=page_limit, jobs_limit=page_limit)
     tried = limits(**tries)  # type: ignore[arg-type]
     service = Service(dialect, url, account, tried, metrics or Metrics())
     try:
