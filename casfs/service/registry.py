@@ -2,8 +2,10 @@
 
 from casfs.service.cas import CAS
 from casfs.service.dialect import Registration
+from casfs.service.oas import OAS
 
 DIALECTS: dict[str, Registration] = {
     "cas": CAS,
+    "oas": OAS,
 }
 """Dialects by the name that `--dialect` takes; the first is the default."""
