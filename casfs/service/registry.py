@@ -2,10 +2,12 @@
 
 from casfs.service.cas import CAS
 from casfs.service.dialect import Registration
+from casfs.service.glacier import GLACIER
 from casfs.service.oas import OAS
 
 DIALECTS: dict[str, Registration] = {
     "cas": CAS,
     "oas": OAS,
+    "glacier": GLACIER,
 }
 """Dialects by the name that `--dialect` takes; the first is the default."""
