@@ -49,6 +49,8 @@ class AwsChain:
     has it; the folder that is given to it is not looked at.
     """
 
+    place = "the AWS configuration"
+
     def find(self, home: Path, profile: str | None) -> Found | None:
         """Return the first key of the chain, None if it has none; may ask the network.
 

@@ -96,8 +96,8 @@ def load(
     if keys is None:
         raise ConfigError(
             "no credentials; set CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, or access_key_id "
-            f"and secret_access_key of [profiles.{name or DEFAULT_PROFILE}] in {path}"
-            f"{_others(dialect, home)}"
+            f"and secret_access_key of [profiles.{name or DEFAULT_PROFILE}] in {path}, or use "
+            f"{DIALECTS[dialect].keys.place}{_others(dialect, home)}"
         )
     return _build(settings, dialect, keys, name or DEFAULT_PROFILE)
 

@@ -90,6 +90,11 @@ class IniFile:
     section: str
     names: Mapping[str, str]
 
+    @property
+    def place(self) -> str:
+        """Return the place of the file, for messages."""
+        return f"~/{self.name}"
+
     def find(self, home: Path, profile: str | None) -> Found | None:
         """Return what the file says; None if it is missing or says nothing. It has one profile.
 

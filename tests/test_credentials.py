@@ -101,3 +101,61 @@ def test_a_key_is_shown_without_its_secret():
     shown = f"{Credentials('AKIDofficial', SECRET)!r} {Credentials('AKIDofficial', SECRET)}"
     assert "AKIDofficial" in shown
     assert SECRET not in shown
+
+
+OAS_TEXT = f"""[OASCredentials]
+host = cn-hangzhou.oas.aliyuncs.com
+port = 80
+accessid = OASofficial
+accesskey = {SECRET}
+"""
+
+
+@pytest.fixture
+def oas_settings(tmp_path):
+    def loaded(text: str, **environment: str):
+        (tmp_path / ".oascredentials").write_text(text)
+        (tmp_path / ".oascredentials").chmod(0o600)
+        environment = {"CASFS_CONFIG": str(tmp_path / "none"), "CASFS_DIALECT": "oas"} | environment
+        return load(None, None, environment, tmp_path)
+
+    return loaded
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "endpoint"),
+    [
+        ("h.example", "port = 80", "http://h.example"),
+        ("h.example", "port = 443", "https://h.example"),
+        ("h.example", "port = 8080", "http://h.example:8080"),
+        ("h.example", "", "https://h.example"),
+        ("127.0.0.1", "port = 1", "http://127.0.0.1:1"),
+    ],
+)
+def test_the_file_of_oas_gives_endpoint_port_and_key(oas_settings, host, port, endpoint):
+    text = OAS_TEXT.replace("cn-hangzhou.oas.aliyuncs.com", host).replace("port = 80", port)
+    found = oas_settings(text)
+    assert found.endpoint == endpoint
+    assert found.credentials == Credentials("OASofficial", SECRET)
+    assert (found.dialect, found.account) == ("oas", "-")
+
+
+@pytest.mark.parametrize("port", ["eighty", "-1", "70000", "80/x"])
+def test_a_port_that_is_none_is_told(oas_settings, port):
+    with pytest.raises(ConfigError, match="endpoint"):
+        oas_settings(OAS_TEXT.replace("port = 80", f"port = {port}"))
+
+
+def test_the_dialect_says_which_file_is_used_not_what_is_there(official, oas_settings):
+    home = official(TEXT)
+    found = oas_settings(OAS_TEXT)
+    assert found.credentials == Credentials("OASofficial", SECRET)
+    environment = {"CASFS_CONFIG": str(home / "none")}
+    assert load(environment=environment, home=home).credentials == Credentials(
+        "AKIDofficial", SECRET
+    )
+    (home / ".cascmd_credentials").unlink()
+    with pytest.raises(ConfigError, match=r"--dialect oas in .*\.oascredentials") as caught:
+        load(environment=environment, home=home)
+    assert SECRET not in str(caught.value)
+    assert "OASofficial" not in str(caught.value)

@@ -28,7 +28,14 @@ _STATES = {
 
 
 class OfficialKeys(Protocol):
-    """Where the official tools of a service keep keys and settings."""
+    """Where the official tools of a service keep keys and settings.
+
+    Attributes:
+        place: the place, for messages.
+    """
+
+    @property
+    def place(self) -> str: ...  # noqa: D102 - as above
 
     def find(self, home: Path, profile: str | None) -> Found | None:
         """Return what they would use, None if there is nothing.
