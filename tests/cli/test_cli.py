@@ -59,25 +59,10 @@ def one_line(done):
     return text
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        (),
-        *[
-            (name,)
-            for name in [
-                "vaults",
-                "jobs",
-                "cat",
-                "status",
-                "mount",
-                "umount",
-                "emulator",
-                "profiles",
-            ]
-        ],
-    ],
-)
+COMMANDS = ("cat", "emulator", "jobs", "mount", "profiles", "status", "umount", "vaults")
+
+
+@pytest.mark.parametrize("arguments", [(), *[(name,) for name in COMMANDS]])
 def test_help_everywhere(casfs, arguments):
     for flag in ("-h", "--help"):
         done = casfs(*arguments, flag)
