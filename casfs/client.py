@@ -174,7 +174,7 @@ class Client:
                 "verified": opened.verified(),
                 "expires": job.expires.isoformat() if job.expires else None,
                 "cached": str(opened.store.cached_bytes()),
-                "description": job.description,
+                "description": self._service.archive_description(job) or job.description,
             }.items()
             if value
         }

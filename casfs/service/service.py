@@ -1,32 +1,34 @@
 """The calls that a restore needs, the same for every dialect: listings, descriptions, outputs."""
 
 import json
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import requests
+from cachetools import LRUCache
 
 from casfs.deadline import Deadline
 from casfs.errors import ExpiredError, NotFoundError, NotReadyError, RequestError, WrongAnswerError
 from casfs.metrics import Metrics
-from casfs.service import fields
 from casfs.service.answers import Body, answered_span, finish, source_of, total_size
 from casfs.service.base import Job, JobState, Output, Vault, output_of
 from casfs.service.dialect import Dialect
 from casfs.service.failures import json_body
+from casfs.service.paging import every_item
 from casfs.service.transport import Limits, Transport
 from casfs.treehash import LEAF_SIZE
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+_DESCRIPTIONS = 4096
+"""Descriptions of archives that are kept in memory."""
 
 
 class Service:
     """One account of an archive service.
 
-    Lock order: its one lock guards the addresses of vaults and is innermost.
+    Lock order: its one lock guards what was learnt of vaults and archives and is innermost.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Service:
         self.origin = (dialect.name, endpoint, account, *region)
         self._lock = threading.Lock()
         self._addresses: dict[str, str] = {}
+        self._descriptions: LRUCache[tuple[str, str], str] = LRUCache(_DESCRIPTIONS)
         self.tree_hash = dialect.tree_hash
         self._transport = Transport(
             endpoint,
@@ -110,6 +113,14 @@ class Service:
     def output(self, job: Job, size: int) -> Output:
         """Return what is to be read of a job whose output has `size` bytes."""
         return output_of(job, size, self.origin)
+
+    def archive_description(self, job: Job) -> str | None:
+        """Return the description of the archive that a job brings.
+
+        Only some dialects tell it, and those with the bytes: None before any were read.
+        """
+        with self._lock:
+            return self._descriptions.get((job.vault, job.id))
 
     def measure(self, job: Job, deadline: Deadline) -> int:
         """Return the bytes of an output whose job does not tell them; costs a GET.
@@ -221,8 +232,13 @@ class Service:
     ) -> T:
         address = self._address(vault, deadline)
         path = f"{self._dialect.job_path(address, job_id)}/output"
+
+        def noted(answer: requests.Response) -> T:
+            self._note_description(vault, job_id, answer)
+            return consume(answer)
+
         try:
-            return self._transport.get("Get Job Output", path, consume, deadline, headers=headers)
+            return self._transport.get("Get Job Output", path, noted, deadline, headers=headers)
         except (NotFoundError, RequestError) as error:
             # How the output of a running job, or of an expired one, is refused is documented for
             # no dialect beyond doubt: ask the job itself.
@@ -238,6 +254,14 @@ class Service:
                 ) from error
             raise
 
+    def _note_description(self, vault: str, job_id: str, answer: requests.Response) -> None:
+        text = answer.headers.get(self._dialect.description_header or "")
+        if text:
+            # Headers are read as Latin-1; what stands in them may be UTF-8.
+            described = text.encode("latin-1", "replace").decode("utf-8", "replace")
+            with self._lock:
+                self._descriptions[vault, job_id] = described
+
     def _state(self, vault: str, job_id: str, deadline: Deadline) -> JobState | None:
         try:
             return self.job(vault, job_id, deadline).state
@@ -247,33 +271,16 @@ class Service:
     def _listing(
         self, call: str, path: str, key: str, limit: int, deadline: Deadline
     ) -> Iterator[dict[str, Any]]:
-        """Yield the items of all pages, each once.
-
-        Whether a marker names the last item of its page or the first of the next is documented
-        for no dialect beyond doubt: an item that was seen is dropped, and a page that brings
-        nothing new ends the listing.
-        """
-        seen: set[str] = set()
-        marker: str | None = None
-        while True:
+        def page(marker: str | None) -> tuple[list[Any], str | None]:
             parameters = {"limit": str(limit)}
             if marker is not None:
                 parameters["marker"] = marker
-            items, marker = self._transport.get(
+            return self._transport.get(
                 call,
                 path,
                 lambda answer: self._dialect.page(json_body(answer)),
                 deadline,
                 parameters=parameters,
             )
-            news = 0
-            for item in items:
-                name = fields.text(item.get(key)) if isinstance(item, dict) else None
-                if name is None:
-                    log.warning("%s %s: an entry without %s is left out", call, path, key)
-                elif name not in seen:
-                    seen.add(name)
-                    news += 1
-                    yield item
-            if marker is None or not news:
-                return
+
+        return every_item(f"{call} {path}", key, page)

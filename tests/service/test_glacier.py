@@ -127,6 +127,19 @@ def described(state: str) -> Answer:
 
 
 @pytest.mark.parametrize(
+    ("sent", "told"),
+    [(None, None), ("", None), ("a b.txt", "a b.txt"), ("\xc3\xbc", "ü"), ("\xff", "\ufffd")],
+)
+def test_the_description_of_an_archive_comes_with_its_bytes(sent, told):
+    answer = Answer(200, bytes(MIB), {"x-amz-archive-description": sent})
+    with serving(in_turn(answer)) as server, service_of_glacier(server.url) as service:
+        job = DIALECT.job("photos", ARCHIVE_JOB | {"JobId": "j"})
+        assert service.archive_description(job) is None
+        service.read(OUTPUT, (0, MIB), lambda body: None, Deadline(60))
+        assert service.archive_description(job) == told
+
+
+@pytest.mark.parametrize(
     "refused",
     [
         refusal(400, "InvalidParameterValueException", "not currently available for download"),
