@@ -1,7 +1,6 @@
 """The OAS dialect: Aliyun OAS (Open Archive Storage), its documentation and its SDK oassdk 0.2.5.
 
-The service names no digests, ranges or dates in another way than here, but vaults: their name is
-for people, requests take their VaultId, which only a listing tells.
+Vaults have a name for people and a VaultId for requests, which only a listing tells.
 """
 
 import base64

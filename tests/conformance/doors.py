@@ -7,8 +7,9 @@ from typing import Protocol
 
 from casfs.client import Client
 from casfs.config import load
-from tests.conformance.serving import MIB, Service
+from tests.conformance.serving import Service
 from tests.mount.mounting import Mount
+from tests.mount.serving import MIB
 
 
 class Door(Protocol):

@@ -1,18 +1,14 @@
 """Every service with the same content, as its emulator has it."""
 
-import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from casfs.service.registry import DIALECTS
-from casfs.treehash import TreeHash
 from tests.emulator.running import KEYS, RunningEmulator, running_emulator
-from tests.support.service import KEY
+from tests.mount.serving import MIB, content
 
-MIB = 1 << 20
 REGION = "eu-west-1"
 VAULT = "photos"
 BIG = 100 * MIB
@@ -26,16 +22,6 @@ SIZES = {
 """Of the outputs that every test may read and no test changes."""
 FILE = {"file": 20 * MIB + 5}
 """The one output of a service in trouble."""
-
-
-def content(name: str, size: int) -> bytes:
-    """Bytes that no two names share, and no two blocks."""
-    dice = random.Random(name)
-    return b"".join(dice.randbytes(min(MIB, size - at)) for at in range(0, size, MIB))
-
-
-def tree_hash_of(dialect: str) -> TreeHash:
-    return DIALECTS[dialect].dialect("-", KEY, REGION).tree_hash
 
 
 @dataclass

@@ -5,7 +5,8 @@ import hashlib
 import pytest
 
 from tests.conformance.doors import Door
-from tests.conformance.serving import BIG, MIB, SIZES, VAULT, Service
+from tests.conformance.serving import BIG, SIZES, VAULT, Service
+from tests.mount.serving import MIB
 
 SEVEN = SIZES["seven"]
 

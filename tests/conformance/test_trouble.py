@@ -10,9 +10,10 @@ import pytest
 
 from tests.conformance.conftest import Opener, Troubled
 from tests.conformance.doors import Door, client_of
-from tests.conformance.serving import FILE, MIB, VAULT, Service, serving
+from tests.conformance.serving import FILE, VAULT, Service, serving
 from tests.mount.mounting import Mount
 from tests.mount.processes import wait_until
+from tests.mount.serving import MIB
 
 JOBS = f"vaults/{VAULT}/jobs"
 
