@@ -26,6 +26,8 @@ come. To make a byte that is always wrong, change it in `archives/<archive-id>`:
 from `leaves`. To give a vault to another account, set `vaults.owner`.
 """
 
+import sqlite3
+
 VERSION = 2
 """Of this layout, in `PRAGMA user_version`."""
 
@@ -61,3 +63,24 @@ CREATE TABLE IF NOT EXISTS parts (
     PRIMARY KEY (upload, first));
 """
 """All tables and their indices."""
+
+
+def prepare(rows: sqlite3.Connection, service: str) -> None:
+    """Make the tables where there are none.
+
+    Args:
+        rows: the database.
+        service: name of the service whose state it is.
+
+    Raises:
+        OSError: it is the state of another service or of another version, and stays as it is.
+    """
+    if rows.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
+        if rows.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            raise OSError("has the state of another version of casfs")
+        for (other,) in rows.execute("SELECT name FROM service WHERE name <> ?", (service,)):
+            raise OSError(f"has the state of the dialect {other}")
+    # First, so that a crash in between leaves no tables of an unknown version.
+    rows.execute(f"PRAGMA user_version = {VERSION}")
+    rows.executescript(SCHEMA)
+    rows.execute("INSERT OR IGNORE INTO service VALUES (?)", (service,))

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 
+from casfs.emulator import schema
 from casfs.emulator.records import Archive, Job, Vault
 from casfs.emulator.rules import Rules
-from casfs.emulator.schema import SCHEMA, VERSION
 
 
 class Store:
@@ -37,25 +37,10 @@ class Store:
         self._rows.execute("PRAGMA journal_mode=WAL")
         self._rows.execute("PRAGMA synchronous=NORMAL")
         try:
-            self._check(root)
-        except OSError:
+            schema.prepare(self._rows, rules.service)
+        except OSError as error:
             self._rows.close()
-            raise
-        self._rows.executescript(SCHEMA)
-        with self.writing() as rows:
-            rows.execute("INSERT OR IGNORE INTO service VALUES (?)", (rules.service,))
-
-    def _check(self, root: Path) -> None:
-        """Refuse a state that would be misread, before anything is written to it."""
-        if not self._rows.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
-            self._rows.execute(f"PRAGMA user_version = {VERSION}")
-            return
-        version = self._rows.execute("PRAGMA user_version").fetchone()[0]
-        if version != VERSION:
-            raise OSError(f"{root} has the state of another version of casfs: use another folder")
-        for (service,) in self._rows.execute("SELECT name FROM service"):
-            if service != self._rules.service:
-                raise OSError(f"{root} has the state of the dialect {service}: use another folder")
+            raise OSError(f"{root} {error}: use another folder") from error
 
     def close(self) -> None:
         """Let go of the database."""

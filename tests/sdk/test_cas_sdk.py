@@ -7,16 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.running import ACCOUNT, KEY_ID, SECRET, RunningEmulator, running_emulator
-from tests.sdk.content import LARGE, MIB, SMALL, Files, written
+from tests.sdk.content import LARGE, MIB, SMALL, Files
 from tests.sdk.python2 import after, at_port_80, session, tool
 from tests.sdk.reading import casfs_cat
 
 Command = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    return written(tmp_path_factory.mktemp("files"))
 
 
 def test_the_sdk(tmp_path: Path, files: Files) -> None:

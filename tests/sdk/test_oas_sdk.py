@@ -8,16 +8,11 @@ import pytest
 
 from tests.emulator.oas import Oas, etag, running_oas, tree_etag
 from tests.emulator.running import KEY_ID, SECRET
-from tests.sdk.content import LARGE, MIB, SMALL, Files, written
+from tests.sdk.content import LARGE, MIB, SMALL, Files
 from tests.sdk.python2 import after, session, tool
 from tests.sdk.reading import casfs_cat
 
 Command = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    return written(tmp_path_factory.mktemp("files"))
 
 
 def test_the_sdk(tmp_path: Path, files: Files) -> None:
