@@ -20,8 +20,8 @@ from casfs.config import Config
 from casfs.credentials import owner
 from casfs.errors import NotFoundError
 from casfs.metrics import Metrics
-from casfs.service.base import Dialect, Job, Vault
-from casfs.service.cas import CasDialect
+from casfs.service.base import Job, Vault
+from casfs.service.registry import DIALECTS
 from casfs.service.service import Service
 from casfs.service.transport import Limits
 from casfs.tree.account import Account
@@ -85,8 +85,11 @@ class Client:
         self.metrics = Metrics()
         self._started = time.time()
         limits = Limits(config.connect_timeout, config.read_timeout, config.attempts)
+        dialect = DIALECTS[config.dialect].dialect(
+            config.account, config.credentials, config.region
+        )
         whose = owner(config.account, config.credentials)
-        self._service = Service(_dialect(config), config.endpoint, whose, limits, self.metrics)
+        self._service = Service(dialect, config.endpoint, whose, limits, self.metrics)
         self._disk = DiskCache(config.cache_dir, self._service.tree_hash, self.metrics)
         evictor = Evictor(self._disk.folder, config.cache_size, self.metrics)
         self._fetcher = Fetcher(
@@ -173,7 +176,7 @@ class Client:
                 "verified": opened.verified(),
                 "expires": job.expires.isoformat() if job.expires else None,
                 "cached": str(opened.store.cached_bytes()),
-                "description": job.description,
+                "description": self._service.archive_description(job) or job.description,
             }.items()
             if value
         }
@@ -227,11 +230,6 @@ class Client:
 
 def _padded(text: bytes) -> bytes:
     return text + b" " * (-(len(text) + 1) % _PADDED_TO) + b"\n"
-
-
-def _dialect(config: Config) -> Dialect:
-    makers = {"cas": CasDialect}
-    return makers[config.dialect](config.account, config.credentials)
 
 
 def _catalog_path(cache_dir: Path, origin: tuple[str, ...]) -> Path:

@@ -1,33 +1,23 @@
-"""Where every setting comes from: flag, environment, file, then the official tool's own file.
+"""Where every setting comes from: flag, environment, file, then what the official tools keep."""
 
-The file is TOML, `config.toml` in the user's config folder (or where `CASFS_CONFIG` points):
-
-    [profiles.default]
-    region = "ap-chengdu"
-    account = "1250000000"
-    access_key_id = "..."
-    secret_access_key = "..."
-"""
-
-import math
+import contextlib
 import os
 import re
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import platformdirs
 
-from casfs.credentials import Credentials, official_settings
+from casfs.credentials import Credentials, KeySource, warn_if_exposed
 from casfs.errors import ConfigError
+from casfs.service.dialect import Registration
+from casfs.service.registry import DIALECTS
+from casfs.settings import NUMBERS, check_names, config_file, environment_settings, file_profiles
 
 DEFAULT_PROFILE = "default"
-ENDPOINTS = {"cas": "https://cas.{region}.myqcloud.com"}
-"""Endpoint of each dialect by region (Tencent CAS documentation, "Introduction")."""
+DEFAULT_DIALECT = next(iter(DIALECTS))
 
 
 @dataclass(frozen=True)
@@ -37,8 +27,9 @@ class Config:
     Attributes:
         dialect: the service's wire form.
         endpoint: URL with scheme and host, without a path.
+        region: what requests are signed for, where they are; "" if it is not known.
         account: the account in the path, "-" for the one that owns the key.
-        credentials: the key that signs requests.
+        credentials: has the key that signs requests.
         cache_dir: folder of the disk cache.
         cache_size: bytes that the disk cache may hold.
         memory_size: bytes of blocks kept in memory.
@@ -51,9 +42,10 @@ class Config:
     """
 
     endpoint: str
-    credentials: Credentials
+    credentials: KeySource
     cache_dir: Path
-    dialect: str = "cas"
+    dialect: str = DEFAULT_DIALECT
+    region: str = ""
     account: str = "-"
     cache_size: int = 20 << 30
     memory_size: int = 96 << 20
@@ -72,13 +64,15 @@ def load(
     environment: Mapping[str, str] = os.environ,
     home: Path | None = None,
 ) -> Config:
-    """Return the settings of a profile: flag beats environment beats file beats official file.
+    """Return the settings of a profile: flag beats environment beats file beats official tool.
+
+    Which official tool's keys are taken is for the dialect to say, never for what is found.
 
     Args:
         profile: name of a `[profiles.NAME]` table; else `CASFS_PROFILE`, else "default".
         flags: settings from the command line by name; None values count as not given.
         environment: where `CASFS_*` are looked up.
-        home: home folder, for the official tool's credentials file.
+        home: home folder, for the official tools' credentials files.
 
     Raises:
         ConfigError: a setting is missing, unknown or malformed; the message names it.
@@ -86,79 +80,96 @@ def load(
     name = profile or environment.get("CASFS_PROFILE")
     path = config_file(environment)
     given = {key: value for key, value in (flags or {}).items() if value is not None}
-    settings = (
-        _from_file(path, name)
-        | {key: environment[_variable(key)] for key in _SETTINGS if environment.get(_variable(key))}
-        | given
-    )
+    settings = _of_profile(path, name) | environment_settings(environment) | given
+    dialect = text(settings, "dialect", DEFAULT_DIALECT)
+    if dialect not in DIALECTS:
+        raise ConfigError(f"unknown dialect {dialect!r}; known: {', '.join(DIALECTS)}")
+    home = home or Path.home()
+    keys: KeySource | None = None
     if not ({"access_key_id", "secret_access_key"} & settings.keys()):
-        settings = official_settings(home or Path.home()) | settings
-    return _build(settings, name or DEFAULT_PROFILE, path)
+        found = DIALECTS[dialect].keys.find(home, text(settings, "aws_profile") or None)
+        if found is not None:
+            settings = dict(found.settings) | settings
+            keys = found.keys
+    elif text(settings, "access_key_id") and text(settings, "secret_access_key"):
+        keys = Credentials(text(settings, "access_key_id"), text(settings, "secret_access_key"))
+    if keys is None:
+        raise ConfigError(
+            "no credentials; set CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, or access_key_id "
+            f"and secret_access_key of [profiles.{name or DEFAULT_PROFILE}] in {path}, or use "
+            f"{DIALECTS[dialect].keys.place}{_others(dialect, home)}"
+        )
+    return _build(settings, dialect, keys, name or DEFAULT_PROFILE)
 
 
-def config_file(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the path of the configuration file, whether it exists or not."""
-    named = environment.get("CASFS_CONFIG")
-    return Path(named) if named else platformdirs.user_config_path("casfs") / "config.toml"
-
-
-def _variable(setting: str) -> str:
-    return f"CASFS_{setting.upper()}"
-
-
-def _from_file(path: Path, name: str | None) -> dict[str, object]:
-    try:
-        profiles = tomllib.loads(path.read_text("utf-8")).get("profiles", {})
-    except FileNotFoundError:
-        profiles = {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}; correct it") from error
-    if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
-        raise ConfigError(f"{path}: `profiles` must be tables; write [profiles.NAME]")
+def _of_profile(path: Path, name: str | None) -> dict[str, object]:
+    profiles = file_profiles(path)
     if name is not None and name not in profiles:
         known = ", ".join(sorted(profiles)) or "none"
         raise ConfigError(
             f"there is no profile {name!r} in {path} (there: {known}); add [profiles.{name}]"
         )
-    settings: dict[str, object] = profiles.get(name or DEFAULT_PROFILE, {})
-    if unknown := settings.keys() - _SETTINGS:
-        raise ConfigError(
-            f"{path}: unknown setting {', '.join(sorted(unknown))}; correct or remove"
-        )
+    settings = profiles.get(name or DEFAULT_PROFILE, {})
+    check_names(settings, path)
+    if "secret_access_key" in settings:
+        warn_if_exposed(path)
     return settings
 
 
-def _build(settings: dict[str, object], profile: str, path: Path) -> Config:
-    def text(name: str, default: str = "") -> str:
-        return str(settings.get(name, default)).strip()
+def _others(dialect: str, home: Path) -> str:
+    """Return a hint at keys that were found for other dialects, for the end of a message."""
+    found = []
+    for other, registration in DIALECTS.items():
+        # What is wrong with another dialect's file is not what is wrong here.
+        with contextlib.suppress(ConfigError):
+            if other != dialect and (places := registration.keys.list(home)):
+                found.append(f"there are some for --dialect {other} in {places[0].source}")
+    return f" ({'; '.join(found)})" if found else ""
 
-    dialect = text("dialect", "cas")
-    if dialect not in ENDPOINTS:
-        raise ConfigError(f"unknown dialect {dialect!r}; known: {', '.join(ENDPOINTS)}")
-    if not (text("access_key_id") and text("secret_access_key")):
+
+def text(settings: Mapping[str, object], name: str, default: str = "") -> str:
+    """Return a setting as text, whatever it was in the file."""
+    return str(settings.get(name, default)).strip() or default
+
+
+def _build(settings: Mapping[str, object], dialect: str, keys: KeySource, profile: str) -> Config:
+    registration, region = DIALECTS[dialect], text(settings, "region")
+    cache_dir = text(settings, "cache_dir") or str(platformdirs.user_cache_path("casfs"))
+    endpoint = find_endpoint(registration, text(settings, "endpoint"), region)
+    if registration.signs_region and not region:
         raise ConfigError(
-            "no credentials; set CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, or access_key_id "
-            f"and secret_access_key of [profiles.{profile}] in {path}"
+            f"no region, which requests to {dialect} are signed for; "
+            f"give --region {registration.region}"
         )
-    cache_dir = text("cache_dir") or str(platformdirs.user_cache_path("casfs"))
     return Config(
-        endpoint=_endpoint(dialect, text("endpoint"), text("region")),
-        credentials=Credentials(text("access_key_id"), text("secret_access_key")),
+        endpoint=endpoint,
+        credentials=keys,
         cache_dir=Path(cache_dir).expanduser().absolute(),
         dialect=dialect,
-        account=text("account", "-") or "-",
+        region=region,
+        account=text(settings, "account", "-"),
         profile=profile,
-        **{name: parse(text(name), name) for name, parse in _NUMBERS.items() if name in settings},
+        **{
+            name: parse(text(settings, name), name)
+            for name, parse in NUMBERS.items()
+            if name in settings
+        },
     )
 
 
-def _endpoint(dialect: str, endpoint: str, region: str) -> str:
+def find_endpoint(registration: Registration, endpoint: str, region: str) -> str:
+    """Return the URL of a service: the endpoint that was given, else by region.
+
+    Raises:
+        ConfigError: there is neither, or one is malformed.
+    """
     if not endpoint:
         if not re.fullmatch(r"[a-z0-9-]+", region):
             raise ConfigError(
-                f"no endpoint (region: {region!r}); give --region ap-chengdu, or --endpoint URL"
+                f"no endpoint (region: {region!r}); "
+                f"give --region {registration.region}, or --endpoint URL"
             )
-        return ENDPOINTS[dialect].format(region=region)
+        return registration.endpoint.format(region=region)
     url = endpoint if "://" in endpoint else f"https://{endpoint}"
     try:
         parts = urlsplit(url)
@@ -173,57 +184,3 @@ def _endpoint(dialect: str, endpoint: str, region: str) -> str:
     if parts.path.strip("/") or parts.query or parts.username or parts.password:
         raise ConfigError(f"endpoint of {parts.hostname}: give scheme, host and port only")
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def parse_size(text: str, name: str) -> int:
-    """Return the bytes that a text such as `20GiB`, `500M` or `1048576` means (1024-based).
-
-    Raises:
-        ConfigError: the text is no size; the message names the setting `name`.
-    """
-    match = re.fullmatch(
-        r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([kmgtp]?)(?:i?b)?", text.strip().lower()
-    )
-    if not match:
-        raise ConfigError(f"{name} must be a size such as 20GiB or 500M, not {text!r}")
-    return int(Fraction(match[1]) * 1024 ** " kmgtp".index(match[2] or " "))
-
-
-def _number(text: str, name: str, smallest: float) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not smallest <= value < math.inf:
-        raise ConfigError(f"{name} must be a number from {smallest:g}, not {text!r}")
-    return value
-
-
-def _count(text: str, name: str) -> int:
-    value = _number(text, name, 1)
-    if not value.is_integer():
-        raise ConfigError(f"{name} must be a whole number from 1, not {text!r}")
-    return int(value)
-
-
-def _seconds(text: str, name: str) -> float:
-    return _number(text, name, 0.01)
-
-
-def _seconds_or_never(text: str, name: str) -> float:
-    return _number(text, name, 0)
-
-
-_NUMBERS: dict[str, Callable[[str, str], Any]] = {
-    "cache_size": parse_size,
-    "memory_size": parse_size,
-    "connections": _count,
-    "attempts": _count,
-    "connect_timeout": _seconds,
-    "read_timeout": _seconds,
-    "deadline": _seconds,
-    "listing_ttl": _seconds_or_never,
-}
-_SETTINGS = _NUMBERS.keys() | {
-    "dialect", "endpoint", "region", "account", "access_key_id", "secret_access_key", "cache_dir",
-}  # fmt: skip

@@ -2,8 +2,10 @@
 
 import configparser
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from casfs.errors import ConfigError
 
@@ -12,10 +14,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Credentials:
-    """A key: its public identifier, and the secret that signs and is never shown."""
+    """A key: its public identifier, and the secret that signs and is never shown.
+
+    Attributes:
+        session_token: proves a temporary key, None for a lasting one; as secret as the secret.
+    """
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+    def current(self) -> "Credentials":
+        """Return the key: this one."""
+        return self
 
     @property
     def identity(self) -> str:
@@ -23,7 +34,24 @@ class Credentials:
         return self.access_key_id
 
 
-def owner(account: str, key: Credentials) -> str:
+class KeySource(Protocol):
+    """Has the key to sign with, which may be another one after a while."""
+
+    def current(self) -> Credentials:
+        """Return the key to sign with now.
+
+        Raises:
+            DeniedError: it has run out, and there is no new one.
+        """
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Return what tells this key from others, and stays when it is renewed; no secret."""
+        ...
+
+
+def owner(account: str, key: KeySource) -> str:
     """Return whose vaults a key sees: a named account's, or, where that is "-", the key's own.
 
     What is cached is kept by it: keys of different accounts must never see each other's.
@@ -31,33 +59,112 @@ def owner(account: str, key: Credentials) -> str:
     return f"key {key.identity}" if account == "-" else account
 
 
-def official_settings(home: Path) -> dict[str, object]:
-    """Return the settings in `~/.cascmd_credentials`, the file of Tencent's own `cascmd.py`.
+@dataclass(frozen=True)
+class Found:
+    """Settings that were found in one place.
 
-    Its `endpoint` is a bare host that cascmd asks over plain HTTP; ours goes to https unless the
-    user names another endpoint. A missing file is no settings.
-
-    Raises:
-        ConfigError: the file is there and cannot be read.
+    Attributes:
+        source: the place, as a person names it.
+        settings: endpoint, account, region, as far as they are there; no secret.
+        keys: what signs, None if there is no whole key.
+        access_key_id: public identifier of the key, None if it is not known without asking.
+        profile: which one it is, where the place has several.
+        file: the file that holds the secret, None if none does.
     """
-    path = home / ".cascmd_credentials"
-    # A secret may hold "%", which the default interpolation would take for a reference.
-    parser = configparser.ConfigParser(interpolation=None)
+
+    source: str
+    settings: Mapping[str, str]
+    keys: KeySource | None
+    access_key_id: str | None
+    profile: str | None = None
+    file: Path | None = None
+
+
+def is_exposed(path: Path) -> bool:
+    """Tell whether others than its owner may read a file."""
     try:
-        if not parser.read(path, "utf-8"):
-            return {}
-    except (OSError, UnicodeDecodeError, configparser.Error):
-        # The parser's own message quotes the line, which may be the secret.
-        raise ConfigError(
-            f"{path} is not a credentials file of cascmd; correct or remove it"
-        ) from None
-    if path.stat().st_mode & 0o077:
+        return bool(path.stat().st_mode & 0o077)
+    except OSError:
+        return False
+
+
+def warn_if_exposed(path: Path) -> None:
+    """Log a warning about a file that holds a secret and that others may read."""
+    if is_exposed(path):
         log.warning("%s holds a secret and others may read it; run: chmod 600 %s", path, path)
-    section = parser["CASCredentials"] if parser.has_section("CASCredentials") else {}
-    names = {
-        "endpoint": "endpoint",
-        "appid": "account",
-        "secretid": "access_key_id",
-        "secretkey": "secret_access_key",
-    }
-    return {ours: section[theirs] for theirs, ours in names.items() if section.get(theirs)}
+
+
+@dataclass(frozen=True)
+class IniFile:
+    """The credentials file of an official tool: one section of an INI file in the home folder.
+
+    Attributes:
+        name: of the file.
+        section: that is read.
+        names: their names of settings -> ours; `port` belongs to the endpoint.
+    """
+
+    name: str
+    section: str
+    names: Mapping[str, str]
+
+    @property
+    def place(self) -> str:
+        """Return the place of the file, for messages."""
+        return f"~/{self.name}"
+
+    def find(self, home: Path, profile: str | None) -> Found | None:
+        """Return what the file says; None if it is missing or says nothing. It has one profile.
+
+        Raises:
+            ConfigError: the file is there and cannot be read.
+        """
+        del profile
+        found = self._read(home / self.name)
+        if found is not None and found.file is not None:
+            warn_if_exposed(found.file)
+        return found
+
+    def list(self, home: Path) -> list[Found]:
+        """Return what the file says.
+
+        Raises:
+            ConfigError: as `find`.
+        """
+        found = self._read(home / self.name)
+        return [found] if found is not None else []
+
+    def _read(self, path: Path) -> Found | None:
+        # A secret may hold "%", which the default interpolation would take for a reference.
+        parser = configparser.ConfigParser(interpolation=None)
+        try:
+            if not parser.read(path, "utf-8"):
+                return None
+        except (OSError, UnicodeDecodeError, configparser.Error):
+            # The parser's own message quotes the line, which may be the secret.
+            raise ConfigError(
+                f"{path} is not a credentials file with [{self.section}]; correct or remove it"
+            ) from None
+        section = parser[self.section] if parser.has_section(self.section) else {}
+        settings = {
+            ours: section[theirs] for theirs, ours in self.names.items() if section.get(theirs)
+        }
+        if not settings:
+            return None
+        key_id, secret = (
+            settings.pop("access_key_id", None),
+            settings.pop("secret_access_key", None),
+        )
+        port = settings.pop("port", None)
+        if port is not None and "endpoint" in settings:
+            settings["endpoint"] = _with_port(settings["endpoint"], port)
+        keys = Credentials(key_id, secret) if key_id and secret else None
+        return Found(str(path), settings, keys, key_id, file=path if secret else None)
+
+
+def _with_port(host: str, port: str) -> str:
+    """Return the URL of a host and a port: as in the tools that write both, only 443 is https."""
+    if "://" in host:
+        return host
+    scheme, usual = ("https", "443") if port.strip() == "443" else ("http", "80")
+    return f"{scheme}://{host}" if port.strip() == usual else f"{scheme}://{host}:{port.strip()}"

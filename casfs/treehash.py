@@ -5,12 +5,15 @@ hash of its bytes; a parent's digest joins those of its two children; an odd las
 unchanged. The root is the archive's tree hash (Tencent CAS documentation, "Checksums"; Amazon
 Glacier Developer Guide, "Computing Checksums").
 
+Aliyun OAS has trees of the same shape, hashed by MD5 over digests written as text.
+
 Digests are raw bytes here; `to_text` and `from_text` convert to and from the form on the wire.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 LEAF_SIZE = 1 << 20
@@ -41,6 +44,11 @@ class TreeHash:
 
     new: Callable[[], Hash]
     join: Callable[[bytes, bytes], bytes]
+
+    @property
+    def digest_size(self) -> int:
+        """Bytes of a digest."""
+        return len(self.new().digest())
 
     def leaf(self, data: Buffer) -> bytes:
         """Return the digest of one leaf, at most `LEAF_SIZE` bytes."""
@@ -75,6 +83,17 @@ def _join_sha256(left: bytes, right: bytes) -> bytes:
 
 SHA256 = TreeHash(new=hashlib.sha256, join=_join_sha256)
 """Tencent CAS and Amazon Glacier: SHA-256, parents join the two binary digests."""
+
+
+_new_md5 = partial(hashlib.md5, usedforsecurity=False)
+
+
+def _join_md5(left: bytes, right: bytes) -> bytes:
+    return _new_md5((left.hex() + right.hex()).upper().encode()).digest()
+
+
+MD5 = TreeHash(new=_new_md5, join=_join_md5)
+"""Aliyun OAS: MD5, parents join the two digests as upper-case hexadecimal text (official SDK)."""
 
 
 def to_text(digest: bytes) -> str:

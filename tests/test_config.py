@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casfs.config import Config, config_file, load, parse_size
+from casfs.config import Config, load
 from casfs.errors import ConfigError
+from casfs.settings import config_file, parse_size
 
 KEYS = {"CASFS_ACCESS_KEY_ID": "AKIDenv", "CASFS_SECRET_ACCESS_KEY": "secret-of-environment"}
 
@@ -54,8 +55,8 @@ def test_a_file_is_enough(settings, tmp_path):
     found = settings(FILE, CASFS_CACHE_DIR=str(tmp_path / "cache"))
     assert found.endpoint == "https://cas.file-region.myqcloud.com"
     assert found.account == "1"
-    assert found.credentials.access_key_id == "AKIDfile"
-    assert found.credentials.secret_access_key == "secret-of-file"
+    assert found.credentials.current().access_key_id == "AKIDfile"
+    assert found.credentials.current().secret_access_key == "secret-of-file"
     assert (found.connections, found.cache_size, found.read_timeout) == (3, 2 << 30, 1.5)
     assert found.cache_dir == tmp_path / "cache"
     assert found.profile == "default"

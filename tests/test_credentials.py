@@ -6,8 +6,9 @@ import traceback
 import pytest
 
 from casfs.config import load
-from casfs.credentials import Credentials, official_settings
+from casfs.credentials import Credentials
 from casfs.errors import ConfigError
+from casfs.service.cas import CAS
 
 SECRET = "Secr3t%(other)s%"
 TEXT = f"""[CASCredentials]
@@ -31,12 +32,13 @@ def official(tmp_path):
 
 def test_it_gives_all_settings_that_it_has(official):
     home = official(TEXT)
-    assert official_settings(home) == {
+    (official_,) = CAS.keys.list(home)
+    assert official_.settings == {
         "endpoint": "cas.ap-guangzhou.myqcloud.com",
         "account": "1250000000",
-        "access_key_id": "AKIDofficial",
-        "secret_access_key": SECRET,
     }
+    assert official_.keys == Credentials("AKIDofficial", SECRET)
+    assert SECRET not in repr(official_)
     found = load(environment={"CASFS_CONFIG": str(home / "none")}, home=home)
     assert found.endpoint == "https://cas.ap-guangzhou.myqcloud.com"
     assert found.account == "1250000000"
@@ -48,7 +50,7 @@ def test_our_own_settings_win_over_it(official):
     environment = {"CASFS_CONFIG": str(home / "none"), "CASFS_ENDPOINT": "http://127.0.0.1:1"}
     found = load(environment=environment, home=home)
     assert found.endpoint == "http://127.0.0.1:1"
-    assert found.credentials.access_key_id == "AKIDofficial"
+    assert found.credentials.current().access_key_id == "AKIDofficial"
 
 
 def test_our_own_keys_leave_it_aside_altogether(official):
@@ -65,9 +67,9 @@ def test_our_own_keys_leave_it_aside_altogether(official):
 
 
 def test_no_file_or_an_empty_one_is_no_settings(tmp_path, official):
-    assert official_settings(tmp_path) == {}
-    assert official_settings(official("")) == {}
-    assert official_settings(official("[CASCredentials]\nsecretid=\n")) == {}
+    assert CAS.keys.find(tmp_path, None) is None
+    assert CAS.keys.find(official(""), None) is None
+    assert CAS.keys.find(official("[CASCredentials]\nsecretid=\n"), None) is None
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_no_file_or_an_empty_one_is_no_settings(tmp_path, official):
 def test_a_broken_file_is_named_without_its_secret(official, text):
     home = official(text)
     with pytest.raises(ConfigError) as caught:
-        official_settings(home)
+        CAS.keys.find(home, None)
     assert ".cascmd_credentials" in str(caught.value)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
@@ -90,7 +92,7 @@ def test_a_broken_file_is_named_without_its_secret(official, text):
 @pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o600, False)])
 def test_a_file_that_others_may_read_is_warned_about(official, caplog, mode, warned):
     with caplog.at_level(logging.WARNING):
-        official_settings(official(TEXT, mode))
+        CAS.keys.find(official(TEXT, mode), None)
     assert ("chmod 600" in caplog.text) == warned
     assert SECRET not in caplog.text
 
@@ -99,3 +101,61 @@ def test_a_key_is_shown_without_its_secret():
     shown = f"{Credentials('AKIDofficial', SECRET)!r} {Credentials('AKIDofficial', SECRET)}"
     assert "AKIDofficial" in shown
     assert SECRET not in shown
+
+
+OAS_TEXT = f"""[OASCredentials]
+host = cn-hangzhou.oas.aliyuncs.com
+port = 80
+accessid = OASofficial
+accesskey = {SECRET}
+"""
+
+
+@pytest.fixture
+def oas_settings(tmp_path):
+    def loaded(text: str, **environment: str):
+        (tmp_path / ".oascredentials").write_text(text)
+        (tmp_path / ".oascredentials").chmod(0o600)
+        environment = {"CASFS_CONFIG": str(tmp_path / "none"), "CASFS_DIALECT": "oas"} | environment
+        return load(None, None, environment, tmp_path)
+
+    return loaded
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "endpoint"),
+    [
+        ("h.example", "port = 80", "http://h.example"),
+        ("h.example", "port = 443", "https://h.example"),
+        ("h.example", "port = 8080", "http://h.example:8080"),
+        ("h.example", "", "https://h.example"),
+        ("127.0.0.1", "port = 1", "http://127.0.0.1:1"),
+    ],
+)
+def test_the_file_of_oas_gives_endpoint_port_and_key(oas_settings, host, port, endpoint):
+    text = OAS_TEXT.replace("cn-hangzhou.oas.aliyuncs.com", host).replace("port = 80", port)
+    found = oas_settings(text)
+    assert found.endpoint == endpoint
+    assert found.credentials == Credentials("OASofficial", SECRET)
+    assert (found.dialect, found.account) == ("oas", "-")
+
+
+@pytest.mark.parametrize("port", ["eighty", "-1", "70000", "80/x"])
+def test_a_port_that_is_none_is_told(oas_settings, port):
+    with pytest.raises(ConfigError, match="endpoint"):
+        oas_settings(OAS_TEXT.replace("port = 80", f"port = {port}"))
+
+
+def test_the_dialect_says_which_file_is_used_not_what_is_there(official, oas_settings):
+    home = official(TEXT)
+    found = oas_settings(OAS_TEXT)
+    assert found.credentials == Credentials("OASofficial", SECRET)
+    environment = {"CASFS_CONFIG": str(home / "none")}
+    assert load(environment=environment, home=home).credentials == Credentials(
+        "AKIDofficial", SECRET
+    )
+    (home / ".cascmd_credentials").unlink()
+    with pytest.raises(ConfigError, match=r"--dialect oas in .*\.oascredentials") as caught:
+        load(environment=environment, home=home)
+    assert SECRET not in str(caught.value)
+    assert "OASofficial" not in str(caught.value)

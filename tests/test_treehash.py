@@ -1,12 +1,13 @@
 """The tree hash against the vectors of the official SDK, and its laws."""
 
 import hashlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casfs.treehash import LEAF_SIZE, SHA256, from_text, to_text
+from casfs.treehash import LEAF_SIZE, MD5, SHA256, TreeHash, from_text, to_text
 
 T = b"".join(bytes([letter]) * LEAF_SIZE for letter in b"ABCDEF") + b"G" * (512 << 10)
 """6.5 MiB, each MiB of another letter."""
@@ -50,6 +51,60 @@ def model(data: bytes) -> bytes:
 )
 def test_vectors_of_the_official_sdk(data: bytes, wanted: str) -> None:
     assert tree_hash(data) == wanted
+
+
+def oas_data(size: int) -> bytes:
+    return (bytes(range(251)) * (size // 251 + 1))[:size]
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        (b"hello", "5D41402ABC4B2A76B9719D911017C592"),
+        (oas_data(1 << 20), "8F293A2F6C19B345152F7A49BB4C643C"),
+        (oas_data((1 << 20) + 1), "2DD050B18D8A52C275D3E6DAC425D44B"),
+        (oas_data(2 << 20), "063515434B8FC89318BC40C066B88DB2"),
+        (oas_data(3 << 20), "09CC420F278EEAAA196348B7D0BDB720"),
+        (oas_data(7 << 19), "82E7A1E2BB2570CFE4492AEE9A410617"),
+        (oas_data(5 << 20), "DC4530AD763DB8493C5BD3A6A2650CA3"),
+        (oas_data(13 << 19), "C23F314F461C71D8FA488DB04F9F98B3"),
+    ],
+    ids=["hello", "1Mi", "1Mi+1", "2Mi", "3Mi", "3.5Mi", "5Mi", "6.5Mi"],
+)
+def test_vectors_of_the_official_oas_sdk(data: bytes, wanted: str) -> None:
+    assert to_text(MD5.root(MD5.leaves(data))).upper() == wanted
+
+
+def test_the_leaves_and_subtrees_of_the_official_oas_sdk() -> None:
+    leaves = MD5.leaves(oas_data(7 << 19))
+    assert [to_text(leaf).upper() for leaf in leaves] == [
+        "8F293A2F6C19B345152F7A49BB4C643C",
+        "B66F7BDA0D9B13D834B1B87EDE0A33BB",
+        "D6BF877399E1176160D38BAA7A114898",
+        "44472E52640E6DBCAF84967A4D34A1F3",
+    ]
+    assert to_text(MD5.root(leaves[:2])).upper() == "063515434B8FC89318BC40C066B88DB2"
+    assert to_text(MD5.root(leaves[2:])).upper() == "88D90ABB0E15B7B03DBEBAD69275C349"
+
+
+@pytest.mark.parametrize(
+    ("join", "wrong"),
+    [
+        (lambda left, right: left + right, "8D72FB0A3248164093F5103F3BC7B0AF"),
+        (
+            lambda left, right: (left.hex() + right.hex()).encode(),
+            "E6DD57F0199AA0EC949D20CD07A6263A",
+        ),
+    ],
+    ids=["raw digests", "lower-case text"],
+)
+def test_md5_joins_neither_raw_digests_nor_lower_case_text(
+    join: Callable[[bytes, bytes], bytes], wrong: str
+) -> None:
+    leaves = MD5.leaves(oas_data(7 << 19))
+    mistaken = TreeHash(MD5.new, lambda left, right: hashlib.md5(join(left, right)).digest())
+    assert to_text(mistaken.root(leaves)).upper() == wrong
+    assert to_text(MD5.root(leaves)).upper() != wrong
 
 
 @settings(max_examples=30, deadline=None)

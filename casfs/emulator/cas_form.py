@@ -1,18 +1,17 @@
-"""How Tencent CAS writes things: field names, dates, error bodies, inventories.
+"""How Tencent CAS writes what it has of its own: names, actions, call-backs, JSON, CSV.
 
 Sources: CAS documentation (product 572), the official Python SDK (cassdk 1.0.2, cas_python_sdk
-v1.0.6), which shows that a job has every key in every kind, null where it does not apply.
+v1.0.6).
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import TextIO
+from collections.abc import Mapping
 
-from casfs.emulator.dialect import Reply
+from casfs.emulator.cas_settings import CasQuestions
 from casfs.emulator.jobs import JobView
-from casfs.emulator.records import Archive, Job, Part, Upload, Vault
+from casfs.emulator.records import Archive, Job
 from casfs.emulator.settings import Settings
+from casfs.emulator.vault_form import VaultForm, date
 from casfs.treehash import to_text
 
 _ACTIONS = {
@@ -22,210 +21,62 @@ _ACTIONS = {
     "pull": "PullFromCOS",
 }
 
-STATUSES = {
-    "AccessDeniedException": 403,
-    "BadRequest": 400,
-    "ExpiredTokenException": 403,
-    "InvalidDigest": 400,
-    "InvalidParameterValueException": 400,
-    "InvalidSignatureException": 400,
-    "LimitExceededException": 400,
-    "MissingAuthenticationTokenException": 400,
-    "MissingParameterValueException": 400,
-    "ResourceNotFoundException": 404,
-    "SerializationException": 400,
-    "ThrottlingException": 400,
-    "UnrecognizedClientException": 400,
-    "ServiceUnavailableException": 500,
-}
-"""HTTP status by error code (CAS documentation, Error codes; InvalidDigest: Python SDK)."""
 
+def layout(value: object, is_long: bool) -> bytes:
+    """Return JSON in the layout of the documented samples: sorted keys, three blanks, ` : `.
 
-def styled(value: object) -> bytes:
-    """Return JSON in the layout of the documented samples: sorted keys, three blanks, ` : `."""
-    text = json.dumps(value, indent=3, sort_keys=True, separators=(",", " : "), ensure_ascii=False)
-    return (text + "\n").encode("utf-8", "surrogateescape")
-
-
-def ok(value: object, compact: bool = False) -> Reply:
-    """Return an answer with a JSON body; a compact one for long lists, ten times as fast."""
-    if compact:
-        body = json.dumps(value, sort_keys=True, ensure_ascii=False).encode(
-            "utf-8", "surrogateescape"
-        )
-    else:
-        body = styled(value)
-    return Reply(200, {"Content-Type": "application/json"}, body)
-
-
-def error(code: str, message: str, status: int | None = None) -> Reply:
-    """Return an error answer (CAS documentation, Error codes)."""
-    kind = "Server" if code == "ServiceUnavailableException" else "Client"
-    body = styled({"code": code, "message": message, "type": kind})
-    return Reply(status or STATUSES[code], {"Content-Type": "application/json"}, body)
-
-
-def date(seconds: float) -> str:
-    """Return a time as answers show it: ISO 8601, UTC, milliseconds."""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-
-
-def _date_or_none(seconds: float | None) -> str | None:
-    return None if seconds is None else date(seconds)
-
-
-def asked_date(text: str) -> float:
-    """Return the time of a date in a request, `YYYY-MM-DDThh:mm:ssZ`.
-
-    Raises:
-        ValueError: another form.
+    Long lists are on one line, which is ten times as fast.
     """
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+    if is_long:
+        text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    else:
+        signs = (",", " : ")
+        text = json.dumps(value, indent=3, sort_keys=True, separators=signs, ensure_ascii=False)
+        text += "\n"
+    return text.encode("utf-8", "surrogateescape")
 
 
-def _asked_date_text(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class Form:
-    """Field names and values, as the switches want them.
+class CasForm(VaultForm):
+    """The form of CAS.
 
     Args:
-        settings: region and account for resource names, and the open questions.
+        settings: region and account for resource names.
+        questions: the open questions.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._questions = settings.questions
-        self.name_prefix = f"qcs:id/0:cas:{settings.region}:uid/{settings.account}:vaults/"
+    def __init__(self, settings: Settings, questions: CasQuestions) -> None:
+        # CAS documentation, Glossary: VaultQCS.
+        prefix = f"qcs:id/0:cas:{settings.region}:uid/{settings.account}:vaults/"
+        super().__init__(questions, "VaultQCS", prefix)
+        self._callback_key = questions.callback_key
 
-    def resource_name(self, vault: str) -> str:
-        """Return the full name of a vault (CAS documentation, Glossary: VaultQCS)."""
-        return self.name_prefix + vault
+    def action(self, job: Job) -> str:
+        """Return what a job does (CAS documentation, Describe Job)."""
+        return _ACTIONS[job.kind]
 
-    def vault(self, vault: Vault) -> dict[str, object]:
-        """Return a vault (CAS documentation, Describe Vault)."""
-        return {
-            "CreationDate": date(vault.created),
-            "LastInventoryDate": _date_or_none(vault.inventoried),
-            "NumberOfArchives": vault.archive_count,
-            "SizeInBytes": vault.byte_count,
-            "VaultName": vault.name,
-            "VaultQCS": self.resource_name(vault.name),
-        }
-
-    def job(self, view: JobView) -> dict[str, object]:
-        """Return a job: one flat union of all kinds (official Python SDK)."""
-        job, archive = view.job, view.archive
-        fields: dict[str, object] = {
-            "Action": _ACTIONS[job.kind],
-            "ArchiveId": job.archive,
-            "ArchiveSHA256TreeHash": to_text(archive.tree_hash) if archive else None,
-            "ArchiveSizeInBytes": archive.size if archive else None,
-            "Bucket": job.bucket,
-            "Completed": view.is_complete,
-            "CompletionDate": date(job.completed) if view.is_complete else None,
-            "CreationDate": date(job.created),
-            "InventoryRetrievalParameters": self._parameters(view),
-            "InventorySizeInBytes": (job.output_size or 0) if job.kind == "inventory" else None,
-            "JobDescription": job.description,
-            "JobId": job.id,
-            "Object": job.object,
-            "RetrievalByteRange": None if job.first is None else f"{job.first}-{job.last}",
-            "SHA256TreeHash": _range_hash(view),
-            "StatusCode": _status(view),
-            "StatusMessage": (job.failure if view.is_complete else None) or _status(view),
-            "Tier": job.tier,
-            "VaultQCS": self.resource_name(job.vault),
-        }
-        names = {"both": ("CallBackUrl", "JobCallBackUrl")}
-        for name in names.get(self._questions.callback_key, (self._questions.callback_key,)):
-            fields[name] = job.callback
-        if job.kind != "inventory" and self._questions.archive_job_parameters == "absent":
-            del fields["InventoryRetrievalParameters"]
-        return fields
-
-    def _parameters(self, view: JobView) -> dict[str, object] | None:
+    def own_fields(self, view: JobView) -> Mapping[str, object]:
+        """Return call-back, object store and the size of an inventory, 0 while it runs."""
         job = view.job
-        if job.kind != "inventory":
-            return None
-        as_text = self._questions.limit_form == "string"
+        names = {"both": ("CallBackUrl", "JobCallBackUrl")}
         return {
-            "EndDate": _asked_date_text(job.end),
-            "Format": job.format,
-            "Limit": str(job.item_limit) if as_text else job.item_limit,
-            "Marker": job.continuation if view.is_complete else None,
-            "StartDate": _asked_date_text(job.start),
+            "Bucket": job.bucket,
+            "InventorySizeInBytes": (job.output_size or 0) if job.kind == "inventory" else None,
+            "Object": job.object,
+            **dict.fromkeys(names.get(self._callback_key, (self._callback_key,)), job.callback),
         }
 
-    def upload(self, upload: Upload) -> dict[str, object]:
-        """Return a multipart upload (CAS documentation, List Multipart Uploads)."""
-        return {
-            "ArchiveDescription": upload.description,
-            "CreationDate": date(upload.created),
-            "MultipartUploadId": upload.id,
-            "PartSizeInBytes": upload.part_size,
-            "VaultQCS": self.resource_name(upload.vault),
-        }
+    def inventory_date(self, job: Job) -> str:
+        """Return the date of an inventory (CAS documentation, Get Job Output)."""
+        return date(job.completed)
 
-    def part(self, part: Part) -> dict[str, object]:
-        """Return one part of an upload (CAS documentation, List Parts)."""
-        return {
-            "RangeInBytes": f"{part.first}-{part.last}",
-            "SHA256TreeHash": to_text(part.tree_hash),
-        }
+    def csv_row(self, archive: Archive) -> str:
+        """Return a line of an inventory (CAS documentation, Get Job Output).
 
-    def write_inventory(self, output: TextIO, job: Job, archives: Iterator[Archive]) -> None:
-        """Write an inventory (CAS documentation, Get Job Output).
-
-        The page names four of five CSV columns; the fifth is that of Amazon Glacier, whose sentence
+        The page names four of five columns; the fifth is that of Amazon Glacier, whose sentence
         it is. Header row and escapes are Glacier's too: a backslash before a quote or a backslash.
         """
-        if job.format == "CSV":
-            output.write("ArchiveId,ArchiveDescription,CreationDate,Size,SHA256TreeHash\n")
-            for archive in archives:
-                output.write(_csv_row(archive))
-            return
-        head = {
-            "VaultQCS": self.resource_name(job.vault),
-            "InventoryDate": date(job.completed),
-        }
-        output.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "ArchiveList": [')
-        for number, archive in enumerate(archives):
-            element = json.dumps(_inventory_element(archive), ensure_ascii=False)
-            output.write((", " if number else "") + element)
-        output.write("]}")
-
-
-def _status(view: JobView) -> str:
-    if not view.is_complete:
-        return "InProgress"
-    return "Succeeded" if view.job.failure is None else "Failed"
-
-
-def _range_hash(view: JobView) -> str | None:
-    job, archive = view.job, view.archive
-    if job.tree_hash is None:
-        return None
-    is_whole = archive is not None and job.first == 0 and job.last == archive.size - 1
-    return to_text(job.tree_hash) if is_whole or view.is_complete else None
-
-
-def _inventory_element(archive: Archive) -> Mapping[str, object]:
-    return {
-        "ArchiveId": archive.id,
-        "ArchiveDescription": archive.description,
-        "CreationDate": date(archive.created),
-        "Size": archive.size,
-        "SHA256TreeHash": to_text(archive.tree_hash),
-    }
-
-
-def _csv_row(archive: Archive) -> str:
-    text = archive.description or ""
-    if any(sign in text for sign in ',"\\\n\r'):
-        text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    tree_hash = to_text(archive.tree_hash)
-    return f"{archive.id},{text},{date(archive.created)},{archive.size},{tree_hash}\n"
+        text = archive.description or ""
+        if any(sign in text for sign in ',"\\\n\r'):
+            text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        tree_hash = to_text(archive.tree_hash)
+        return f"{archive.id},{text},{date(archive.created)},{archive.size},{tree_hash}\n"

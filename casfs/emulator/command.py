@@ -5,6 +5,8 @@ import logging
 import os
 import secrets
 import time
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -13,27 +15,11 @@ import click
 
 from casfs.emulator import faults
 from casfs.emulator.access_log import AccessLog
-from casfs.emulator.cas import VAULT_NAME, Cas
+from casfs.emulator.dialects import DIALECTS
 from casfs.emulator.seed import seed
 from casfs.emulator.server import Server
 from casfs.emulator.settings import Fault, Keys, OpenQuestions, Settings
 from casfs.emulator.store import Store
-
-_QUESTION_HELP = {
-    "range_alignment": "Where a range of an output may begin and end.",
-    "full_range": "Status for a range that covers the whole output.",
-    "range_past_end": "Status for a range that begins behind the end.",
-    "unfinished_output": "Status for the output of a job that has not succeeded.",
-    "expired_job": "Whether an expired job is gone or still described, without output.",
-    "hash_on_unaligned_job": "Tree hash on subtree ranges of a job that is no subtree itself.",
-    "hash_on_inventory": "Tree hash on inventories.",
-    "callback_key": "Name of the call-back field in a job.",
-    "archive_job_parameters": "InventoryRetrievalParameters in jobs without inventory.",
-    "limit_form": "Form of Limit in an inventory job.",
-    "marker": "Whether a marker names the next item or the last one seen.",
-    "throttling": "How the fault `throttle` refuses a request.",
-    "expired_signature": "Status for a signature outside of its time.",
-}
 
 
 class _FaultType(click.ParamType[Fault]):
@@ -64,25 +50,51 @@ class _SeedType(click.ParamType[tuple[str, Path]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, Path]:
         vault, _, folder = str(value).partition("=")
-        if not (VAULT_NAME.fullmatch(vault) and folder and Path(folder).is_dir()):
+        if not (vault and folder and Path(folder).is_dir()):
             self.fail(f"{value} is not VAULT=DIR with a folder DIR", param, ctx)
         return vault, Path(folder)
 
 
 def _open_questions() -> list[click.Option]:
-    """Return an option for each open question, from the one list of them."""
-    hints = get_type_hints(OpenQuestions)
+    """Return an option for each open question of any dialect; one not given is None."""
+    found: dict[str, tuple[list[str], str, dict[str, str]]] = {}
+    for dialect, service in DIALECTS.items():
+        hints = get_type_hints(service.questions)
+        for one in fields(service.questions):
+            choices, texts, defaults = found.setdefault(one.name, ([], "", {}))
+            choices += [answer for answer in get_args(hints[one.name]) if answer not in choices]
+            found[one.name] = choices, texts or one.metadata.get("help", ""), defaults
+            defaults[dialect] = str(one.default)
     return [
         click.Option(
-            ["--" + question.name.replace("_", "-")],
-            type=click.Choice(get_args(hints[question.name])),
-            default=question.default,
-            show_default=True,
-            help=_QUESTION_HELP[question.name],
+            ["--" + name.replace("_", "-")],
+            type=click.Choice(choices),
+            show_default=_described(defaults),
+            help=text,
         )
-        for question in fields(OpenQuestions)
-        if question.name in _QUESTION_HELP
+        for name, (choices, text, defaults) in found.items()
+        if choices
     ]
+
+
+def _described(defaults: Mapping[str, str]) -> str:
+    if len(defaults) == len(DIALECTS) and len(set(defaults.values())) == 1:
+        return next(iter(defaults.values()))
+    return ", ".join(f"{dialect}: {answer}" for dialect, answer in defaults.items())
+
+
+def _answered(dialect: str, answers: Mapping[str, str], clock_leeway: float) -> OpenQuestions:
+    """Return the questions of a dialect with the answers that were given."""
+    questions = DIALECTS[dialect].questions
+    hints = get_type_hints(questions)
+    for name, answer in answers.items():
+        switch = "--" + name.replace("_", "-")
+        if name not in hints:
+            raise click.UsageError(f"{switch} is no question of {dialect}")
+        if answer not in get_args(hints[name]):
+            choices = ", ".join(get_args(hints[name]))
+            raise click.UsageError(f"{switch} of {dialect} is one of: {choices}")
+    return questions(clock_leeway=clock_leeway, **answers)  # type: ignore[arg-type]
 
 
 def _keys() -> Keys:
@@ -93,18 +105,29 @@ def _keys() -> Keys:
             f"{' and '.join(missing)} not set: the emulator takes the key pair that requests must"
             " be signed with from the environment; any text will do."
         )
-    return Keys(*(os.environ[name] for name in names))
+    key_id, secret = (os.environ[name] for name in names)
+    return Keys(key_id, secret, os.environ.get("CASFS_SESSION_TOKEN") or None)
 
 
 @click.command("emulator", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--dialect", type=click.Choice(["cas"]), default="cas", show_default=True)
+@click.option(
+    "--dialect", type=click.Choice(list(DIALECTS)), default=next(iter(DIALECTS)), show_default=True
+)
 @click.option(
     "--root", type=click.Path(file_okay=False, path_type=Path), required=True, help="All state."
 )
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 = a free one.")
-@click.option("--account", default="1250000000", show_default=True, help="Owner of the key.")
-@click.option("--region", default="ap-chengdu", show_default=True, help="In resource names.")
+@click.option(
+    "--account",
+    show_default=_described({name: one.account for name, one in DIALECTS.items()}),
+    help="Owner of the key.",
+)
+@click.option(
+    "--region",
+    show_default=_described({name: one.region for name, one in DIALECTS.items()}),
+    help="In resource names.",
+)
 @click.option(
     "--seed",
     "seeds",
@@ -135,7 +158,9 @@ def _keys() -> Keys:
     help="Seconds that a signature may be used before its start.",
 )
 def emulator(
-    dialect: str,  # noqa: ARG001 - one dialect so far, and the choice is checked already
+    dialect: str,
+    account: str | None,
+    region: str | None,
     seeds: tuple[tuple[str, Path], ...],
     fault_list: tuple[Fault, ...],
     fault_seed: int | None,
@@ -145,41 +170,50 @@ def emulator(
     """Serve an archive service on this machine, its state in one folder.
 
     Prints its URL when it is ready and ends at SIGTERM or SIGINT. The key pair comes from
-    CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY.
+    CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, and from CASFS_SESSION_TOKEN if it is one of a
+    session.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    answers = {name: switches.pop(name) for name in _QUESTION_HELP}
+    service = DIALECTS[dialect]
+    answers = {str(option.name): switches.pop(str(option.name)) for option in _QUESTIONS}
+    given = {name: answer for name, answer in answers.items() if answer is not None}
     if fault_seed is None:
         fault_seed = secrets.randbelow(1 << 32)
         if fault_list:
             click.echo(f"--fault-seed {fault_seed}", err=True)
     settings = Settings(
         keys=_keys(),
+        rules=service.rules,
+        account=account or service.account,
+        region=region or service.region,
         faults=fault_list,
         fault_seed=fault_seed,
-        questions=OpenQuestions(clock_leeway=clock_leeway, **answers),
+        questions=_answered(dialect, given, clock_leeway),
         **switches,
     )
-    store = Store(settings.root)
     try:
-        _prepare(store, settings, seeds)
-        with AccessLog(settings.access_log) as log:
-            server = Server(Cas(store, settings), store, settings, log)
+        with (
+            closing(Store(settings.root, settings.rules)) as store,
+            AccessLog(settings.access_log) as log,
+        ):
+            _prepare(store, settings, seeds)
+            server = Server(service.make(store, settings), store, settings, log)
             asyncio.run(server.serve(click.echo))
     except OSError as error:
         raise click.ClickException(str(error)) from error
-    finally:
-        store.close()
 
 
-emulator.params.extend(_open_questions())
+_QUESTIONS = _open_questions()
+emulator.params.extend(_QUESTIONS)
 
 
 def _prepare(store: Store, settings: Settings, seeds: tuple[tuple[str, Path], ...]) -> None:
     horizon = time.time() - settings.output_hours * 3600
     store.drop_unserved(horizon)
     for vault, folder in seeds:
-        done = seed(store, vault, folder, horizon)
+        if not settings.rules.vault_name.fullmatch(vault):
+            raise click.UsageError(f"{vault!r} is no name for a vault")
+        done = seed(store, settings.rules, vault, folder, horizon)
         click.echo(f"{vault}: {done.archives} archives and {done.jobs} jobs added", err=True)
         for name in done.empty:
             click.echo(f"{vault}: left out, it is empty: {name}", err=True)

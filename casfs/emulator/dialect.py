@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from casfs.emulator.incoming import Received
+from casfs.emulator.rules import Rules
 from casfs.emulator.selection import Selection
+from casfs.emulator.settings import OpenQuestions, Settings
+from casfs.emulator.store import Store
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,22 @@ class Dialect(Protocol):
 
     def body_too_large(self) -> Reply:
         """Return the refusal of a request whose small body is not small."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that the emulator can be.
+
+    Attributes:
+        rules: what it fixes.
+        questions: what its public sources leave open, with default answers.
+        account: the account that owns the key, unless another is given.
+        region: the region, unless another is given.
+        make: its dialect over a store.
+    """
+
+    rules: Rules
+    questions: type[OpenQuestions]
+    account: str
+    region: str
+    make: Callable[[Store, Settings], Dialect]

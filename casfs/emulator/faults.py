@@ -14,6 +14,7 @@ Faults of an output hit only answers that have what they spoil:
     ignore-range          a range is answered with the whole output, as 200
     wrong-content-range   the answer says that its bytes are from another place
     wrong-hash            the tree hash of the answer is another
+    missing-hash          the answer has no tree hash
 """
 
 from collections import Counter
@@ -27,7 +28,14 @@ from casfs.emulator.settings import Fault
 BEFORE = ("reset", "throttle", "error-500")
 """Faults that come instead of an answer."""
 
-OF_OUTPUT = ("ignore-range", "wrong-content-range", "wrong-hash", "wrong-byte", "cut-body")
+OF_OUTPUT = (
+    "ignore-range",
+    "wrong-content-range",
+    "wrong-hash",
+    "missing-hash",
+    "wrong-byte",
+    "cut-body",
+)
 """Faults that only an output can have."""
 
 NAMES = (*BEFORE, "stall", *OF_OUTPUT)
@@ -88,4 +96,6 @@ def spoil(selection: Selection, names: Sequence[str]) -> tuple[Selection, str | 
         if name == "wrong-hash" and selection.tree_hash is not None:
             wrong = bytes([selection.tree_hash[0] ^ 1]) + selection.tree_hash[1:]
             return replace(selection, tree_hash=wrong), name
+        if name == "missing-hash" and selection.tree_hash is not None:
+            return replace(selection, tree_hash=None), name
     return selection, None

@@ -1,12 +1,11 @@
 """A body being received: written to a file and hashed on the way, in constant memory."""
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from casfs.treehash import LEAF_SIZE, SHA256
+from casfs.treehash import LEAF_SIZE, TreeHash
 
 
 @dataclass(frozen=True)
@@ -16,13 +15,13 @@ class Received:
     Attributes:
         file: where its bytes are; gone after the call unless someone moved it.
         size: in bytes.
-        sha256: plain hash of all bytes.
+        digest: plain hash of all bytes.
         leaves: digest of each MiB.
     """
 
     file: Path
     size: int
-    sha256: bytes
+    digest: bytes
     leaves: tuple[bytes, ...]
 
 
@@ -31,12 +30,14 @@ class Incoming:
 
     Args:
         folder: where to put the file.
+        tree: how to hash it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tree: TreeHash) -> None:
         self._file = NamedTemporaryFile(dir=folder, delete=False)  # noqa: SIM115 - closed by exit
         self._path = Path(self._file.name)
-        self._all = hashlib.sha256()
+        self._tree = tree
+        self._all = tree.new()
         self._leaves: list[bytes] = []
         self._size = 0
 
@@ -51,7 +52,7 @@ class Incoming:
         """Append one block: `LEAF_SIZE` bytes, or fewer if it is the last."""
         self._file.write(block)
         self._all.update(block)
-        self._leaves.append(SHA256.leaf(block))
+        self._leaves.append(self._tree.leaf(block))
         self._size += len(block)
 
     def copy(self, source: Path) -> None:

@@ -5,21 +5,21 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Protocol, TextIO
 
-from casfs.emulator.records import Archive, Job
+from casfs.emulator.records import Archive, Job, Vault
+from casfs.emulator.rules import Rules
 from casfs.emulator.store import Store
-
-ARCHIVES_LIMIT = 10_000
-"""The most archives in one inventory (CAS documentation, Initiate Job)."""
 
 
 class Form(Protocol):
     """How a dialect writes an inventory."""
 
-    def write_inventory(self, output: TextIO, job: Job, archives: Iterator[Archive]) -> None:
-        """Write the archives in the format that the job asks for."""
+    def write_inventory(
+        self, output: TextIO, vault: Vault, job: Job, archives: Iterator[Archive]
+    ) -> None:
+        """Write the archives of a vault in the format that the job asks for."""
 
 
-def write(store: Store, job: Job, form: Form, inclusive: bool) -> None:
+def write(store: Store, job: Job, form: Form, rules: Rules, inclusive: bool) -> None:
     """Write the output of a complete inventory job and note its size and continuation.
 
     The content is the vault as it was at the job's completion, however late this is called.
@@ -28,27 +28,27 @@ def write(store: Store, job: Job, form: Form, inclusive: bool) -> None:
         store: where the archives are and the output goes.
         job: the job.
         form: writes the archives.
+        rules: what the service fixes.
         inclusive: whether a marker names the first archive to list, or the one before it.
     """
-    found = store.archives_at(
-        job.vault,
-        job.completed,
-        -math.inf if job.start is None else job.start,
-        math.inf if job.end is None else job.end,
-        job.marker or "",
-        inclusive,
-    )
+    start = -math.inf if job.start is None else job.start
+    end = math.inf if job.end is None else job.end
+    if not rules.includes_end_date:
+        end = math.nextafter(end, -math.inf)
+    found = store.archives_at(job.vault, job.completed, start, end, job.marker or "", inclusive)
     last = ""
 
     def listed() -> Iterator[Archive]:
         nonlocal last
-        for archive in islice(found, job.item_limit or ARCHIVES_LIMIT):
+        for archive in islice(found, job.item_limit or rules.inventory_limit):
             last = archive.id
             yield archive
 
-    file = store.inventories / job.id
+    file, vault = store.inventories / job.id, store.vault(job.vault)
+    if vault is None:
+        raise ValueError(f"job {job.id} is of a vault that is not there: {job.vault}")
     with file.open("w", encoding="utf-8", newline="") as output:
-        form.write_inventory(output, job, listed())
+        form.write_inventory(output, vault, job, listed())
     more = next(found, None)
     continuation = None
     if more is not None:

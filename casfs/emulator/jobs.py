@@ -5,18 +5,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from casfs.emulator import inventory, ranges
-from casfs.emulator.errors import BadValueError, NotReadyError, NotThereError
+from casfs.emulator.errors import (
+    BadRangeError,
+    BadValueError,
+    NoArchiveError,
+    NoJobError,
+    NoOutputError,
+    NotReadyError,
+)
 from casfs.emulator.records import Archive, Job, Kind
 from casfs.emulator.selection import Selection
 from casfs.emulator.settings import Settings
-from casfs.emulator.store import Store, new_id
-from casfs.treehash import LEAF_SIZE, SHA256
-
-JOB_ID_LENGTH = 64
-"""Characters of a job id (samples in the CAS documentation, Command line tool)."""
-
-EXPEDITED_LIMIT = 256 << 20
-"""The largest archive, in bytes, of an Expedited retrieval (CAS documentation, Initiate Job)."""
+from casfs.emulator.store import Store
+from casfs.treehash import LEAF_SIZE
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Jobs:
 
     Args:
         store: where they are.
-        settings: how long they run and live, and the open questions.
+        settings: how long they run and live, the rules, and the open questions.
         clock: Unix seconds.
         form: how the dialect writes inventories.
     """
@@ -65,8 +66,8 @@ class Jobs:
     ) -> Job:
         """Start a job and return it as stored.
 
-        A job for an archive that is not there is taken and fails (CAS documentation, Delete
-        Archive).
+        Whether a job for an archive that is not there is refused, or taken and fails, is for the
+        rules of the service to say.
 
         Args:
             vault: its name.
@@ -77,11 +78,12 @@ class Jobs:
         Raises:
             BadValueError: a range not aligned to MiB or outside of the archive, or an Expedited
                 retrieval of a large archive.
+            NoArchiveError: no such archive.
         """
-        now = self._clock()
+        now, rules = self._clock(), self._settings.rules
         job = replace(
             wanted,
-            id=new_id(JOB_ID_LENGTH),
+            id=rules.new_id(rules.job_id_length),
             vault=vault,
             kind=kind,
             created=now,
@@ -89,32 +91,56 @@ class Jobs:
         )
         if kind == "pull":
             job = replace(job, failure="There is no object store to copy from.")
-        if kind in {"archive", "push"}:
+        if kind in {"archive", "push", "select"}:
             job = self._about_archive(job, byte_range)
-        if kind == "push" and job.failure is None:
+        if kind in {"push", "select"} and job.failure is None:
             job = replace(job, failure="There is no object store to copy to.")
         self._store.add_jobs([job])
         return job
 
     def _about_archive(self, job: Job, byte_range: tuple[int, int | None] | None) -> Job:
-        archive = self._store.archive(job.archive or "")
+        archive, rules = self._store.archive(job.archive or ""), self._settings.rules
         if archive is None or archive.deleted is not None or archive.vault != job.vault:
-            return replace(job, failure=f"The archive ID was not found: {job.archive}")
-        if job.tier == "Expedited" and archive.size > EXPEDITED_LIMIT:
-            raise BadValueError(f"Expedited takes archives of up to {EXPEDITED_LIMIT} bytes")
-        return _with_range(job, archive, self._store.leaves(archive.id), byte_range)
+            missing = NoArchiveError(job.archive)
+            if rules.refuses_missing_archive:
+                raise missing
+            return replace(job, failure=str(missing))
+        limit = rules.expedited_limit
+        if limit is not None and job.tier == "Expedited" and archive.size > limit:
+            raise BadValueError(f"Expedited takes archives of up to {limit} bytes")
+        return self._with_range(job, archive, byte_range)
+
+    def _with_range(
+        self, job: Job, archive: Archive, byte_range: tuple[int, int | None] | None
+    ) -> Job:
+        """Return the job with `first`, `last` and `tree_hash` of what it retrieves.
+
+        Raises:
+            BadValueError: the range is not aligned to MiB, is empty or leaves the archive.
+        """
+        first, last = byte_range or (0, None)
+        if last is None:
+            last = archive.size - 1
+        text = f"{first}-{last}"
+        if first > last or last >= archive.size:
+            raise BadValueError(f"Invalid range of an archive of {archive.size} bytes: {text}")
+        if not ranges.is_aligned(first, last, archive.size):
+            raise BadValueError(f"Range is not aligned to {LEAF_SIZE} bytes: {text}")
+        tree, leaves = self._settings.rules.tree, self._store.leaves(archive.id)
+        tree_hash = ranges.subtree_hash(tree, leaves, first, last, archive.size)
+        return replace(job, first=first, last=last, tree_hash=tree_hash)
 
     def view(self, vault: str, job_id: str) -> JobView:
         """Return a job that is there.
 
         Raises:
-            NotThereError: unknown, or expired (unless the switch `expired_job` keeps those).
+            NoJobError: unknown, or expired (unless the switch `expired_job` keeps those).
         """
         self._write_inventories(vault)
         job = self._store.job(vault, job_id)
         gone = job is not None and job.completed < self.horizon
         if job is None or (gone and self._settings.questions.expired_job == "gone"):
-            raise NotThereError(f"The job ID was not found: {job_id}")
+            raise NoJobError(job_id)
         return self._viewed(job)
 
     def page(
@@ -153,32 +179,40 @@ class Jobs:
     def _write_inventories(self, vault: str) -> None:
         for job in self._store.inventories_to_write(vault, self._clock()):
             inclusive = self._settings.questions.marker == "inclusive"
-            inventory.write(self._store, job, self._form, inclusive)
+            inventory.write(self._store, job, self._form, self._settings.rules, inclusive)
 
     def select(self, vault: str, job_id: str, range_header: str | None) -> Selection:
         """Return which bytes answer a read of a job's output.
 
         Raises:
-            NotThereError: no such job, or it has expired.
-            NotReadyError: it runs or has failed.
-            BadValueError: the range is malformed or not aligned as the switches demand.
+            NoJobError: no such job, or it has expired.
+            NotReadyError: it runs.
+            NoOutputError: it has failed.
+            BadValueError: jobs of its kind have no output.
+            BadRangeError: the range is malformed or not aligned as the switches demand.
             PastEndError: the range begins behind the end.
         """
         view = self.view(vault, job_id)
         job = view.job
         if job.completed < self.horizon:
-            raise NotThereError(f"The job ID was not found: {job_id}")
+            raise NoJobError(job_id)
         if job.kind not in {"archive", "inventory"}:
             raise BadValueError(f"A job of this kind has no output: {job_id}")
         if not view.is_succeeded:
-            raise NotReadyError(f"The job is not currently available for download: {job_id}")
+            refused = NoOutputError if view.is_complete else NotReadyError
+            raise refused(f"The job is not currently available for download: {job_id}")
         whole = self._inventory_output(job) if job.kind == "inventory" else self._output(view)
+        questions = self._settings.questions
         if range_header is None:
+            is_part = job.kind == "archive" and questions.output_without_range == "206"
+            return replace(whole, is_part=is_part)
+        if questions.malformed_range == "ignored" and not ranges.is_wellformed(range_header):
             return whole
         first, last = ranges.asked(range_header, whole.total)
-        questions = self._settings.questions
+        if questions.range_alignment == "strict":
+            ranges.check_strictly(range_header, whole.total)
         if questions.range_alignment == "mib" and not ranges.is_aligned(first, last, whole.total):
-            raise BadValueError(f"Range is not aligned to {LEAF_SIZE} bytes: {range_header}")
+            raise BadRangeError(f"Range is not aligned to {LEAF_SIZE} bytes: {range_header}")
         if questions.full_range == "200" and (first, last) == (0, whole.total - 1):
             return whole
         if job.kind == "archive":
@@ -202,24 +236,27 @@ class Jobs:
             is_part=False,
             tree_hash=job.tree_hash,
             whole_hash=job.tree_hash,
+            description=view.archive.description if view.archive else None,
         )
 
     def _range_hash(self, view: JobView, first: int, last: int) -> bytes | None:
         """Hash of a range: a node of the archive's tree, inside of a job that is one itself.
 
-        The CAS documentation says both that the job and the range must be subtrees (Get Job
-        Output) and that the bytes finally selected must be one (Checksums); Amazon Glacier demands
-        the first.
+        Some texts say that the job and the range must be subtrees, others that the bytes finally
+        selected must be one, or that the job must be.
         """
-        job, archive = view.job, view.archive
+        job, archive, questions = view.job, view.archive, self._settings.questions
         if archive is None or job.first is None:
             return None
-        if job.tree_hash is None and self._settings.questions.hash_on_unaligned_job == "absent":
+        if job.tree_hash is None and questions.hash_on_unaligned_job == "absent":
             return None
         first, last = job.first + first, job.first + last
-        if not ranges.is_subtree(first, last, archive.size):
+        any_aligned = questions.hash_on_unaligned_range == "present"
+        has_hash = ranges.is_aligned if any_aligned else ranges.is_subtree
+        if not has_hash(first, last, archive.size):
             return None
-        return ranges.subtree_hash(self._store.leaves(archive.id), first, last, archive.size)
+        tree, leaves = self._settings.rules.tree, self._store.leaves(archive.id)
+        return ranges.root_of(tree, leaves, first, last)
 
     def _inventory_output(self, job: Job) -> Selection:
         file = self._store.inventories / job.id
@@ -242,25 +279,5 @@ class Jobs:
         if self._settings.questions.hash_on_inventory == "absent":
             return None
         data = file.read_bytes()
-        return ranges.subtree_hash(SHA256.leaves(data), first, last, len(data))
-
-
-def _with_range(
-    job: Job, archive: Archive, leaves: list[bytes], byte_range: tuple[int, int | None] | None
-) -> Job:
-    """Return the job with `first`, `last` and `tree_hash` of what it retrieves.
-
-    Raises:
-        BadValueError: the range is not aligned to MiB, is empty or leaves the archive (CAS
-            documentation, Initiate Job: RetrievalByteRange).
-    """
-    first, last = byte_range or (0, None)
-    if last is None:
-        last = archive.size - 1
-    text = f"{first}-{last}"
-    if first > last or last >= archive.size:
-        raise BadValueError(f"Invalid range of an archive of {archive.size} bytes: {text}")
-    if not ranges.is_aligned(first, last, archive.size):
-        raise BadValueError(f"Range is not aligned to {LEAF_SIZE} bytes: {text}")
-    tree_hash = ranges.subtree_hash(leaves, first, last, archive.size)
-    return replace(job, first=first, last=last, tree_hash=tree_hash)
+        tree = self._settings.rules.tree
+        return ranges.subtree_hash(tree, tree.leaves(data), first, last, len(data))

@@ -3,25 +3,33 @@
 import re
 from collections.abc import Sequence
 
-from casfs.emulator.errors import BadValueError, PastEndError
-from casfs.treehash import LEAF_SIZE, SHA256
+from casfs.emulator.errors import BadRangeError, PastEndError
+from casfs.treehash import LEAF_SIZE, TreeHash
 
 _FORM = re.compile(r"\s*bytes\s*=\s*(\d*)-(\d*)\s*")
+
+
+def is_wellformed(header: str) -> bool:
+    """Say whether a Range header asks for one range of bytes that does not end before it begins."""
+    form = _FORM.fullmatch(header)
+    if form is None or not (form[1] or form[2]):
+        return False
+    return not (form[1] and form[2]) or int(form[1]) <= int(form[2])
 
 
 def asked(header: str, total: int) -> tuple[int, int]:
     """Return the first and last byte that a Range header asks of an output of `total` bytes.
 
     An end behind the output means its last byte, `a-` reads to the end and `-n` the last n bytes
-    (RFC 9110, section 14.1.2; the CAS documentation shows `bytes=a-b` only).
+    (RFC 9110, section 14.1.2; the services document `bytes=a-b` only).
 
     Raises:
-        BadValueError: not one range of bytes, or it ends before it begins.
+        BadRangeError: not one range of bytes, or it ends before it begins.
         PastEndError: it begins behind the last byte.
     """
     form = _FORM.fullmatch(header)
-    if form is None or not (form[1] or form[2]):
-        raise BadValueError(f"Invalid Range: {header}")
+    if form is None or not is_wellformed(header):
+        raise BadRangeError(f"Invalid Range: {header}")
     if not form[1]:
         length = min(int(form[2]), total)
         if not length:
@@ -29,13 +37,24 @@ def asked(header: str, total: int) -> tuple[int, int]:
         return total - length, total - 1
     first = int(form[1])
     last = int(form[2]) if form[2] else max(first, total - 1)
-    if last < first:
-        raise BadValueError(f"Invalid Range: {header}")
     if first >= total:
         raise PastEndError(
             f"The start of the range is larger than size of retrieved data: {header}"
         )
     return first, min(last, total - 1)
+
+
+def check_strictly(header: str, total: int) -> None:
+    """Check that a Range header gives both ends, each at a whole MiB or at the end of the output.
+
+    Source: Aliyun OAS documentation, Get Job Output.
+
+    Raises:
+        BadRangeError: it does not.
+    """
+    form = _FORM.fullmatch(header)
+    if form is None or not (form[1] and form[2] and is_aligned(int(form[1]), int(form[2]), total)):
+        raise BadRangeError(f"Range is not aligned to {LEAF_SIZE} bytes: {header}")
 
 
 def is_aligned(first: int, last: int, total: int) -> bool:
@@ -46,8 +65,7 @@ def is_aligned(first: int, last: int, total: int) -> bool:
 def is_subtree(first: int, last: int, size: int) -> bool:
     """Say whether a range is one node of the hash tree of an archive of `size` bytes.
 
-    Source: CAS documentation, "Checksums"; Amazon Glacier Developer Guide, "Receiving checksums
-    when downloading data".
+    Source: Amazon Glacier Developer Guide, "Receiving checksums when downloading data".
     """
     if not is_aligned(first, last, size):
         return False
@@ -63,10 +81,13 @@ def is_subtree(first: int, last: int, size: int) -> bool:
     return False
 
 
-def subtree_hash(leaves: Sequence[bytes], first: int, last: int, size: int) -> bytes | None:
+def subtree_hash(
+    tree: TreeHash, leaves: Sequence[bytes], first: int, last: int, size: int
+) -> bytes | None:
     """Return the tree hash of a range of an archive, or None when the range is no subtree.
 
     Args:
+        tree: how the archive is hashed.
         leaves: digests of all leaves of the archive.
         first: offset of the first byte.
         last: offset of the last byte.
@@ -74,4 +95,9 @@ def subtree_hash(leaves: Sequence[bytes], first: int, last: int, size: int) -> b
     """
     if not is_subtree(first, last, size):
         return None
-    return SHA256.root(leaves[first // LEAF_SIZE : last // LEAF_SIZE + 1])
+    return root_of(tree, leaves, first, last)
+
+
+def root_of(tree: TreeHash, leaves: Sequence[bytes], first: int, last: int) -> bytes:
+    """Return the tree hash that an aligned range would have as an archive of its own."""
+    return tree.root(leaves[first // LEAF_SIZE : last // LEAF_SIZE + 1])

@@ -3,19 +3,30 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["archive", "inventory", "push", "pull"]
-"""What a job does; the last two copy to and from an object store, which does not exist here."""
+Kind = Literal["archive", "inventory", "push", "pull", "select"]
+"""What a job does; all but the first two need an object store, which does not exist here."""
 
 
 @dataclass(frozen=True)
 class Vault:
-    """A named set of archives; the counts are those of its last inventory (None = never taken)."""
+    """A named set of archives; the counts are those of its last inventory (None = never taken).
+
+    `id` is what calls name it by where that is not its name. `owner` is the account that it
+    belongs to; None = the account of the key.
+    """
 
     name: str
     created: float
     inventoried: float | None = None
     archive_count: int | None = None
     byte_count: int | None = None
+    id: str | None = None
+    owner: str | None = None
+
+    @property
+    def address(self) -> str:
+        """What calls name it by."""
+        return self.name if self.id is None else self.id
 
 
 @dataclass(frozen=True)
@@ -53,8 +64,8 @@ class Job:
         tier: speed and price class of a retrieval.
         description: free text, empty when none was given.
         callback: URL to be told; stored and shown only.
-        bucket: of the object store, for `push` and `pull`.
-        object: key in the bucket, for `push` and `pull`.
+        bucket: of the object store, for kinds that need one.
+        object: key in the bucket, for kinds that need one.
         format: `JSON` or `CSV`, for inventories.
         start: inventories list archives created at or after this time.
         end: inventories list archives created at or before this time.
@@ -62,6 +73,7 @@ class Job:
         marker: where an inventory begins.
         output_size: bytes of the inventory; None until it is written.
         continuation: the marker of the next inventory; None = this one is the last.
+        details: JSON of what only the dialect understands.
     """
 
     id: str
@@ -86,6 +98,7 @@ class Job:
     marker: str | None = None
     output_size: int | None = None
     continuation: str | None = None
+    details: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,10 +114,14 @@ class Upload:
 
 @dataclass(frozen=True)
 class Part:
-    """Part of an upload: bytes `first` to `last` of the archive, with the digests of its leaves."""
+    """Part of an upload: bytes `first` to `last` of the archive, with the digests of its leaves.
+
+    `digest` is the plain hash of its bytes.
+    """
 
     upload: str
     first: int
     last: int
     tree_hash: bytes
     leaves: bytes
+    digest: bytes

@@ -11,24 +11,32 @@ This layout is an interface: tests edit it while the server runs, since every re
 Tables (times are Unix seconds, digests raw bytes; `records` has a dataclass with the same columns
 in the same order for each, where the columns are described):
 
-    vaults    name, created, inventoried, archive_count, byte_count
+    service   name, of the service whose state this is
+    vaults    name, created, inventoried, archive_count, byte_count, id, owner
     archives  id, vault, description, size, created, tree_hash, deleted, seed
-    leaves    archive, digests                 32 bytes for each MiB, from the time of the upload
+    leaves    archive, digests        the digest of each MiB, from the time of the upload
     jobs      id, vault, kind, created, completed, failure, archive, first, last, tree_hash, tier,
               description, callback, bucket, object, format, start, end, item_limit, marker,
-              output_size, continuation
+              output_size, continuation, details
     uploads   id, vault, description, part_size, created
-    parts     upload, first, last, tree_hash, leaves
+    parts     upload, first, last, tree_hash, leaves, digest
 
 To let a job expire, set `jobs.completed` to a time long ago; to let it run on, to a time to
 come. To make a byte that is always wrong, change it in `archives/<archive-id>`: hashes come
-from `leaves`.
+from `leaves`. To give a vault to another account, set `vaults.owner`.
 """
 
+import sqlite3
+
+VERSION = 2
+"""Of this layout, in `PRAGMA user_version`."""
+
 SCHEMA = """
+CREATE TABLE IF NOT EXISTS service (name TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS vaults (
     name TEXT PRIMARY KEY, created REAL NOT NULL,
-    inventoried REAL, archive_count INTEGER, byte_count INTEGER);
+    inventoried REAL, archive_count INTEGER, byte_count INTEGER, id TEXT, owner TEXT);
+CREATE UNIQUE INDEX IF NOT EXISTS vaults_by_address ON vaults (coalesce(id, name));
 CREATE TABLE IF NOT EXISTS archives (
     id TEXT PRIMARY KEY, vault TEXT NOT NULL, description TEXT, size INTEGER NOT NULL,
     created REAL NOT NULL, tree_hash BLOB NOT NULL, deleted REAL, seed TEXT);
@@ -40,7 +48,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     completed REAL NOT NULL, failure TEXT, archive TEXT, first INTEGER, last INTEGER,
     tree_hash BLOB, tier TEXT, description TEXT NOT NULL, callback TEXT, bucket TEXT, object TEXT,
     format TEXT, start REAL, end REAL, item_limit INTEGER NOT NULL, marker TEXT,
-    output_size INTEGER, continuation TEXT);
+    output_size INTEGER, continuation TEXT, details TEXT);
 CREATE INDEX IF NOT EXISTS jobs_by_vault ON jobs (vault, id);
 CREATE INDEX IF NOT EXISTS jobs_by_archive ON jobs (archive);
 CREATE INDEX IF NOT EXISTS inventories_to_write ON jobs (vault, completed)
@@ -51,6 +59,28 @@ CREATE TABLE IF NOT EXISTS uploads (
 CREATE INDEX IF NOT EXISTS uploads_by_vault ON uploads (vault, id);
 CREATE TABLE IF NOT EXISTS parts (
     upload TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    tree_hash BLOB NOT NULL, leaves BLOB NOT NULL, PRIMARY KEY (upload, first));
+    tree_hash BLOB NOT NULL, leaves BLOB NOT NULL, digest BLOB NOT NULL,
+    PRIMARY KEY (upload, first));
 """
 """All tables and their indices."""
+
+
+def prepare(rows: sqlite3.Connection, service: str) -> None:
+    """Make the tables where there are none.
+
+    Args:
+        rows: the database.
+        service: name of the service whose state it is.
+
+    Raises:
+        OSError: it is the state of another service or of another version, and stays as it is.
+    """
+    if rows.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
+        if rows.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            raise OSError("has the state of another version of casfs")
+        for (other,) in rows.execute("SELECT name FROM service WHERE name <> ?", (service,)):
+            raise OSError(f"has the state of the dialect {other}")
+    # First, so that a crash in between leaves no tables of an unknown version.
+    rows.execute(f"PRAGMA user_version = {VERSION}")
+    rows.executescript(SCHEMA)
+    rows.execute("INSERT OR IGNORE INTO service VALUES (?)", (service,))

@@ -8,11 +8,9 @@ from itertools import islice
 from pathlib import Path
 
 from casfs.emulator.incoming import Incoming
-from casfs.emulator.jobs import JOB_ID_LENGTH
-from casfs.emulator.records import Archive, Job, Vault
-from casfs.emulator.store import Store, new_id
-from casfs.emulator.vaults import ARCHIVE_ID_LENGTH
-from casfs.treehash import SHA256
+from casfs.emulator.records import Archive, Job
+from casfs.emulator.rules import Rules
+from casfs.emulator.store import Store
 
 _BATCH = 1000
 """Files in one transaction."""
@@ -27,27 +25,28 @@ class Seeded:
     empty: tuple[str, ...]
 
 
-def seed(store: Store, vault: str, folder: Path, horizon: float) -> Seeded:
+def seed(store: Store, rules: Rules, vault: str, folder: Path, horizon: float) -> Seeded:
     """Make an archive of each file below `folder`, and a complete job for each.
 
     A file that was seeded before (same path, size and time) is not added again, nor is a job while
-    one for its archive can still be read. Empty files are left out: the service has no archive of
-    zero bytes (official Python SDK).
+    one for its archive can still be read. Empty files are left out: no service has archives of
+    zero bytes.
 
     Args:
         store: where to.
+        rules: what the service fixes.
         vault: its name; made when it is not there.
         folder: where from; descriptions are paths relative to it.
         horizon: jobs complete before this time have expired.
     """
-    store.add_vault(Vault(vault, time.time()))
+    store.add_vault(vault, time.time())
     empty: list[str] = []
     files = _files(folder, empty)
     archive_count = job_count = 0
     while batch := list(islice(files, _BATCH)):
         with store.writing():
             for file in batch:
-                added, started = _seed_file(store, vault, folder, file, horizon)
+                added, started = _seed_file(store, rules, vault, folder, file, horizon)
                 archive_count += added
                 job_count += started
     store.take_inventory(vault, time.time())
@@ -65,19 +64,19 @@ def _files(folder: Path, empty: list[str]) -> Iterator[Path]:
 
 
 def _seed_file(
-    store: Store, vault: str, folder: Path, file: Path, horizon: float
+    store: Store, rules: Rules, vault: str, folder: Path, file: Path, horizon: float
 ) -> tuple[bool, bool]:
     # A name of other bytes than UTF-8 could not be stored; the archive is what matters.
     name = os.fsencode(file.relative_to(folder)).decode("utf-8", "replace")
     facts = file.stat()
     key = f"{name} {facts.st_size} {facts.st_mtime_ns}"
     found = store.seeded(vault, key)
-    archive = found or _add(store, vault, name, key, file)
+    archive = found or _add(store, rules, vault, name, key, file)
     if archive.deleted is not None or store.is_served(archive.id, horizon):
         return found is None, False
     now = time.time()
     job = Job(
-        id=new_id(JOB_ID_LENGTH),
+        id=rules.new_id(rules.job_id_length),
         vault=vault,
         kind="archive",
         created=now,
@@ -93,17 +92,17 @@ def _seed_file(
     return found is None, True
 
 
-def _add(store: Store, vault: str, name: str, key: str, file: Path) -> Archive:
-    with Incoming(store.incoming) as incoming:
+def _add(store: Store, rules: Rules, vault: str, name: str, key: str, file: Path) -> Archive:
+    with Incoming(store.incoming, rules.tree) as incoming:
         incoming.copy(file)
         body = incoming.received()
         archive = Archive(
-            id=new_id(ARCHIVE_ID_LENGTH),
+            id=rules.new_id(rules.archive_id_length),
             vault=vault,
             description=name,
             size=body.size,
             created=time.time(),
-            tree_hash=SHA256.root(body.leaves),
+            tree_hash=rules.tree.root(body.leaves),
             seed=key,
         )
         store.keep(archive, body.leaves, body.file)

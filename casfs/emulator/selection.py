@@ -18,6 +18,7 @@ class Selection:
         is_part: whether the answer is one to a range.
         tree_hash: of the bytes to send; None = the answer says nothing of it.
         whole_hash: the same for an answer that carries the whole output.
+        description: of the archive, if the output is one that has one.
         shift: bytes by which the answer lies about where its bytes begin and end.
     """
 
@@ -30,7 +31,13 @@ class Selection:
     is_part: bool
     tree_hash: bytes | None
     whole_hash: bytes | None
+    description: str | None = None
     shift: int = 0
+
+    def content_range(self, form: str) -> str:
+        """Return the header of a part in the form that the question `content_range` names."""
+        sign = "=" if form == "equals" else " "
+        return f"bytes{sign}{self.first + self.shift}-{self.last + self.shift}/{self.total}"
 
     @property
     def length(self) -> int:

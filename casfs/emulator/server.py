@@ -23,6 +23,7 @@ from casfs.emulator.dialect import (
     SendOutput,
 )
 from casfs.emulator.incoming import Incoming
+from casfs.emulator.one_host import OneHost
 from casfs.emulator.settings import Settings
 from casfs.emulator.store import Store
 from casfs.treehash import LEAF_SIZE
@@ -48,7 +49,7 @@ class Server:
 
     def __init__(self, dialect: Dialect, store: Store, settings: Settings, log: AccessLog) -> None:
         self._dialect = dialect
-        self._incoming = store.incoming
+        self._store = store
         self._settings = settings
         self._access_log = log
         self._faults = faults.Faults(settings.faults, settings.fault_seed)
@@ -68,16 +69,20 @@ class Server:
             read_bufsize=LEAF_SIZE,
             lingering_time=1.0,
         )
-        runner = web.ServerRunner(web_server, shutdown_timeout=_SHUTDOWN_SECONDS)
-        await runner.setup()
+        listener = await loop.create_server(
+            lambda: OneHost(web_server()),
+            self._settings.host,
+            self._settings.port,
+            backlog=1024,
+        )
         try:
-            site = web.TCPSite(runner, self._settings.host, self._settings.port, backlog=1024)
-            await site.start()
-            host, port = runner.addresses[0][:2]
+            host, port = listener.sockets[0].getsockname()[:2]
             ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
             await end.wait()
         finally:
-            await runner.cleanup()
+            listener.close()
+            web_server.pre_shutdown()
+            await web_server.shutdown(_SHUTDOWN_SECONDS)
             self._store_thread.shutdown()
 
     async def _stored(self, do: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -143,7 +148,7 @@ class Server:
         return await self._receive(request, answer)
 
     async def _receive(self, request: web.BaseRequest, answer: ReceiveFile) -> Reply:
-        with Incoming(self._incoming) as incoming:
+        with Incoming(self._store.incoming, self._settings.rules.tree) as incoming:
             while True:
                 try:
                     block = await request.content.readexactly(LEAF_SIZE)

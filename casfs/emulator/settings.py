@@ -1,13 +1,14 @@
 """All switches of one emulator, as facts.
 
-Where the public documentation of CAS leaves a question open, the answer is a switch here, so that a
-client can be tried against every answer it may meet. The defaults follow the nearest public
-relative: the CAS documentation and SDKs first, then Amazon Glacier 2012-06-01.
+Where the public documentation of a service leaves a question open, the answer is a switch, so that
+a client can be tried against every answer it may meet.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from casfs.emulator.rules import Rules
 
 
 @dataclass(frozen=True)
@@ -17,48 +18,83 @@ class Keys:
     Attributes:
         key_id: the public half.
         secret: the private half; in no repr.
+        token: of the session that temporary keys belong to, for services that have such; in no
+            repr.
     """
 
     key_id: str
     secret: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+
+
+def question(default: str, text: str) -> Any:
+    """Return the field of a question with its first answer and the help for its switch."""
+    return field(default=default, metadata={"help": text})
 
 
 @dataclass(frozen=True)
 class OpenQuestions:
-    """One field for each question that the public sources leave open.
+    """One field for each question that the public sources of a service leave open.
 
-    Attributes:
-        range_alignment: may a range of an output begin and end anywhere, or only at whole MiB?
-        full_range: the status of an answer to a range that covers the whole output.
-        range_past_end: the status for a range that begins behind the end.
-        unfinished_output: the status for the output of a job that has not succeeded.
-        expired_job: is an expired job gone, or still described (and its output refused)?
-        hash_on_unaligned_job: does a range that is a subtree of the archive carry its hash even
-            when the job's own range is not one?
-        hash_on_inventory: does an inventory carry a tree hash of its bytes?
-        callback_key: the name of the call-back field in a job.
-        archive_job_parameters: is the inventory field of an archive job null or left out?
-        limit_form: the form of the limit in an inventory job.
-        marker: does a marker name the first item of the next list, or the last one of this list?
-        throttling: how too many requests are refused.
-        expired_signature: the status for a signature outside its time.
-        clock_leeway: seconds that a signature may be used before its start.
+    A dialect adds its own questions in a class of its own, and its defaults where they are others.
     """
 
-    range_alignment: Literal["any", "mib"] = "any"
-    full_range: Literal["206", "200"] = "206"
-    range_past_end: Literal["400", "416", "413"] = "400"
-    unfinished_output: Literal["400", "404"] = "400"
-    expired_job: Literal["gone", "described"] = "gone"
-    hash_on_unaligned_job: Literal["absent", "present"] = "absent"
-    hash_on_inventory: Literal["absent", "present"] = "absent"
-    callback_key: Literal["both", "CallBackUrl", "JobCallBackUrl"] = "both"
-    archive_job_parameters: Literal["null", "absent"] = "null"
-    limit_form: Literal["number", "string"] = "number"
-    marker: Literal["inclusive", "exclusive"] = "inclusive"
-    throttling: Literal["400", "503", "reset"] = "400"
-    expired_signature: Literal["400", "403"] = "400"
+    range_alignment: Literal["any", "mib", "strict"] = question(
+        "any", "Where a range of an output may begin and end; strict also wants both ends."
+    )
+    output_without_range: Literal["200", "206"] = question(
+        "200", "Status for the output of an archive that is read without a range."
+    )
+    full_range: Literal["206", "200"] = question(
+        "206", "Status for a range that covers the whole output."
+    )
+    content_range: Literal["blank", "equals"] = question(
+        "blank", "What follows `bytes` in Content-Range."
+    )
+    range_past_end: Literal["400", "416", "413"] = question(
+        "400", "Status for a range that begins behind the end."
+    )
+    malformed_range: Literal["refused", "ignored"] = question(
+        "refused", "Whether a Range that cannot be read is refused or answered with everything."
+    )
+    unfinished_output: Literal["400", "404"] = question(
+        "400", "Status for the output of a job that has not succeeded."
+    )
+    expired_job: Literal["gone", "described"] = question(
+        "gone", "Whether an expired job is gone or still described, without output."
+    )
+    hash_on_unaligned_job: Literal["absent", "present"] = question(
+        "absent", "Tree hash on subtree ranges of a job that is no subtree itself."
+    )
+    hash_on_unaligned_range: Literal["absent", "present"] = question(
+        "absent", "Tree hash on ranges of whole MiB that are no subtree of the archive."
+    )
+    hash_on_inventory: Literal["absent", "present"] = question(
+        "absent", "Tree hash on inventories."
+    )
+    marker: Literal["inclusive", "exclusive"] = question(
+        "inclusive", "Whether a marker names the next item or the last one seen."
+    )
+    throttling: Literal["400", "502", "503", "reset"] = question(
+        "400", "How the fault `throttle` refuses a request."
+    )
     clock_leeway: float = 900.0
+    """Seconds that a signature may be used before its start."""
+
+
+@dataclass(frozen=True)
+class VaultFormQuestions(OpenQuestions):
+    """The questions of services whose vaults and jobs `vault_form` writes."""
+
+    hash_of_running_job: Literal["present", "absent"] = question(
+        "present", "Tree hash in the description of a job for a whole archive while it runs."
+    )
+    archive_job_parameters: Literal["null", "absent"] = question(
+        "null", "InventoryRetrievalParameters in jobs without inventory."
+    )
+    limit_form: Literal["number", "string"] = question(
+        "number", "Form of Limit in an inventory job."
+    )
 
 
 @dataclass(frozen=True)
@@ -83,7 +119,8 @@ class Settings:
     Attributes:
         root: the folder of all state.
         keys: the key pair that requests must be signed with.
-        account: the account number (APPID) that owns the key.
+        rules: what the service fixes.
+        account: the account number that owns the key.
         region: the region in resource names.
         host: the address to listen on.
         port: the TCP port; 0 = a free one.
@@ -100,8 +137,9 @@ class Settings:
 
     root: Path
     keys: Keys
-    account: str = "1250000000"
-    region: str = "ap-chengdu"
+    rules: Rules
+    account: str
+    region: str
     host: str = "127.0.0.1"
     port: int = 0
     job_seconds: float = 0.0

@@ -1,6 +1,5 @@
 """The rows and files of one emulator; `schema` has the layout."""
 
-import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,21 +7,9 @@ from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 
+from casfs.emulator import schema
 from casfs.emulator.records import Archive, Job, Vault
-from casfs.emulator.schema import SCHEMA
-
-DIGEST_SIZE = 32
-"""Bytes of a SHA-256 digest."""
-
-
-def new_id(length: int) -> str:
-    """Return a fresh id of `length` characters of the base64url alphabet, a multiple of 4.
-
-    Ids of the service are opaque and may begin with `-` (official Python SDK, change log). One in
-    eight does here, so that no tool gets by without meeting one.
-    """
-    text = secrets.token_urlsafe(length * 3 // 4)
-    return text if secrets.randbelow(8) else "-" + text[1:]
+from casfs.emulator.rules import Rules
 
 
 class Store:
@@ -30,9 +17,14 @@ class Store:
 
     Args:
         root: the folder of all state, made when it is not there.
+        rules: what the service fixes whose state it is.
+
+    Raises:
+        OSError: the folder has the state of another service or of another version of casfs.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, rules: Rules) -> None:
+        self._rules = rules
         self.archives, self.inventories, self.uploads, self.incoming = (
             root / name for name in ("archives", "inventories", "uploads", "incoming")
         )
@@ -44,7 +36,11 @@ class Store:
         )
         self._rows.execute("PRAGMA journal_mode=WAL")
         self._rows.execute("PRAGMA synchronous=NORMAL")
-        self._rows.executescript(SCHEMA)
+        try:
+            schema.prepare(self._rows, rules.service)
+        except OSError as error:
+            self._rows.close()
+            raise OSError(f"{root} {error}: use another folder") from error
 
     def close(self) -> None:
         """Let go of the database."""
@@ -71,28 +67,42 @@ class Store:
 
     # vaults
 
+    def vault_at(self, address: str) -> Vault | None:
+        """Return the vault that calls name by `address`."""
+        row = self._rows.execute(
+            "SELECT * FROM vaults WHERE coalesce(id, name) = ?", (address,)
+        ).fetchone()
+        return row and Vault(*row)
+
     def vault(self, name: str) -> Vault | None:
         """Return one vault."""
         row = self._rows.execute("SELECT * FROM vaults WHERE name = ?", (name,)).fetchone()
         return row and Vault(*row)
 
     def vault_count(self) -> int:
-        """Return how many vaults there are."""
-        count: int = self._rows.execute("SELECT count(*) FROM vaults").fetchone()[0]
+        """Return how many vaults the account has."""
+        rows = self._rows.execute("SELECT count(*) FROM vaults WHERE owner IS NULL")
+        count: int = rows.fetchone()[0]
         return count
 
     def vaults(self, marker: str, inclusive: bool, limit: int) -> list[Vault]:
-        """Return up to `limit` vaults by name, from `marker` on (or behind it)."""
+        """Return up to `limit` own vaults by address, from `marker` on (or behind it)."""
         rows = self._rows.execute(
-            "SELECT * FROM vaults WHERE name >= ? AND (? OR name <> ?) ORDER BY name LIMIT ?",
+            "SELECT * FROM vaults WHERE owner IS NULL AND coalesce(id, name) >= ?"
+            " AND (? OR coalesce(id, name) <> ?) ORDER BY coalesce(id, name) LIMIT ?",
             (marker, inclusive, marker, limit),
         )
         return [Vault(*row) for row in rows]
 
-    def add_vault(self, vault: Vault) -> None:
-        """Add a vault; one of that name stays as it is."""
+    def add_vault(self, name: str, created: float) -> None:
+        """Add a vault without archives; one of that name stays as it is."""
+        length = self._rules.vault_id_length
+        vault_id = None if length is None else self._rules.new_id(length)
         with self.writing() as rows:
-            rows.execute("INSERT OR IGNORE INTO vaults VALUES (?, ?, ?, ?, ?)", astuple(vault))
+            rows.execute(
+                "INSERT OR IGNORE INTO vaults (name, created, id) VALUES (?, ?, ?)",
+                (name, created, vault_id),
+            )
 
     def remove_vault(self, name: str) -> None:
         """Forget a vault and its jobs and uploads."""
@@ -160,7 +170,7 @@ class Store:
         row = self._rows.execute(
             "SELECT digests FROM leaves WHERE archive = ?", (archive,)
         ).fetchone()
-        return split_digests(row[0]) if row else []
+        return self.split_digests(row[0]) if row else []
 
     def add_archives(self, archives: Iterable[tuple[Archive, Sequence[bytes]]]) -> None:
         """Add archives, each with the digests of its leaves; their files are in place already."""
@@ -248,7 +258,7 @@ class Store:
         with self.writing() as rows:
             rows.executemany(
                 "INSERT INTO jobs VALUES"
-                " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (astuple(job) for job in jobs),
             )
 
@@ -285,7 +295,7 @@ class Store:
         file.rename(self.archives / archive.id)
         self.add_archives([(archive, leaves)])
 
-
-def split_digests(digests: bytes) -> list[bytes]:
-    """Return the single digests of a row of them."""
-    return [digests[at : at + DIGEST_SIZE] for at in range(0, len(digests), DIGEST_SIZE)]
+    def split_digests(self, digests: bytes) -> list[bytes]:
+        """Return the single digests of a row of them."""
+        size = self._rules.tree.digest_size
+        return [digests[at : at + size] for at in range(0, len(digests), size)]

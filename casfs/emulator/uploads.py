@@ -4,25 +4,16 @@ import os
 from collections.abc import Callable
 from dataclasses import astuple
 
-from casfs.emulator.errors import BadValueError, NotThereError, WrongDigestError
+from casfs.emulator.errors import BadPartError, BadValueError, NoUploadError, WrongDigestError
 from casfs.emulator.incoming import Received
 from casfs.emulator.records import Archive, Part, Upload
 from casfs.emulator.settings import Settings
-from casfs.emulator.store import Store, new_id, split_digests
+from casfs.emulator.store import Store
 from casfs.emulator.vaults import Vaults
-from casfs.treehash import LEAF_SIZE, SHA256
-
-UPLOAD_ID_LENGTH = 64
-"""Characters of an upload id (samples in the CAS documentation, Command line tool)."""
+from casfs.treehash import LEAF_SIZE
 
 PARTS_LIMIT = 10_000
-"""Parts of one upload (CAS documentation, Initiate Multipart Upload)."""
-
-PART_SIZE_LIMIT = 4 << 30
-"""Bytes of the largest part (Amazon Glacier, Initiate Multipart Upload; CAS names no limit)."""
-
-UPLOAD_SECONDS = 24 * 3600
-"""The life of a multipart upload (CAS documentation, Initiate Multipart Upload)."""
+"""Parts of one upload (the services' pages on Initiate Multipart Upload)."""
 
 
 class Uploads:
@@ -31,7 +22,7 @@ class Uploads:
     Args:
         store: where they are.
         vaults: where complete ones go.
-        settings: the open questions.
+        settings: the rules and the open questions.
         clock: Unix seconds.
     """
 
@@ -41,18 +32,27 @@ class Uploads:
         self._store = store
         self._vaults = vaults
         self._clock = clock
+        self._rules = settings.rules
         self._inclusive = settings.questions.marker == "inclusive"
+
+    @property
+    def _oldest(self) -> float:
+        """Uploads begun before this time are gone."""
+        return self._clock() - self._rules.upload_seconds
 
     def begin(self, vault: str, description: str | None, part_size: int) -> Upload:
         """Begin an upload.
 
         Raises:
-            BadValueError: the part size is not 1 MiB times a power of two.
+            BadValueError: the part size is not 1 MiB times a number that the service takes.
         """
         count, rest = divmod(part_size, LEAF_SIZE)
-        if rest or count < 1 or count & (count - 1) or part_size > PART_SIZE_LIMIT:
-            raise BadValueError(f"The part size must be 1 MiB times a power of two: {part_size}")
-        upload = Upload(new_id(UPLOAD_ID_LENGTH), vault, description, part_size, self._clock())
+        doubles, limit = self._rules.doubles_part_size, self._rules.part_size_limit
+        if rest or count < 1 or (doubles and count & (count - 1)) or part_size > limit:
+            factor = "a power of two" if doubles else "a whole number"
+            raise BadValueError(f"The part size must be 1 MiB times {factor}: {part_size}")
+        upload_id = self._rules.new_id(self._rules.upload_id_length)
+        upload = Upload(upload_id, vault, description, part_size, self._clock())
         (self._store.uploads / upload.id).touch()
         with self._store.writing() as rows:
             rows.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?)", astuple(upload))
@@ -62,14 +62,14 @@ class Uploads:
         """Return an upload that can go on.
 
         Raises:
-            NotThereError: unknown, complete, aborted or older than a day.
+            NoUploadError: unknown, complete, aborted or too old.
         """
         row = self._store.rows.execute(
             "SELECT * FROM uploads WHERE vault = ? AND id = ? AND created >= ?",
-            (vault, upload_id, self._clock() - UPLOAD_SECONDS),
+            (vault, upload_id, self._oldest),
         ).fetchone()
         if row is None:
-            raise NotThereError(f"The upload ID was not found: {upload_id}")
+            raise NoUploadError(upload_id)
         return Upload(*row)
 
     def page(self, vault: str, marker: str, limit: int) -> tuple[list[Upload], str | None]:
@@ -77,7 +77,14 @@ class Uploads:
         rows = self._store.rows.execute(
             "SELECT * FROM uploads WHERE vault = ? AND id >= ? AND (? OR id <> ?) AND created >= ?"
             " ORDER BY id LIMIT ?",
-            (vault, marker, self._inclusive, marker, self._clock() - UPLOAD_SECONDS, limit + 1),
+            (
+                vault,
+                marker,
+                self._inclusive,
+                marker,
+                self._clock() - self._rules.upload_seconds,
+                limit + 1,
+            ),
         )
         found = [Upload(*row) for row in rows]
         following = None
@@ -89,11 +96,11 @@ class Uploads:
         """Check where a part begins and ends, before its body is read.
 
         Raises:
-            BadValueError: it does not begin at a whole part, is too long, or is one too many.
+            BadPartError: it does not begin at a whole part, is too long, or is one too many.
         """
         place, rest = divmod(first, upload.part_size)
         if rest or not first <= last < first + upload.part_size or place >= PARTS_LIMIT:
-            raise BadValueError(
+            raise BadPartError(
                 f"Invalid range of a part of {upload.part_size} bytes: {first}-{last}"
             )
 
@@ -103,8 +110,9 @@ class Uploads:
         Raises:
             OSError: the bytes could not be copied.
         """
-        root = SHA256.root(body.leaves)
-        part = Part(upload.id, first, first + body.size - 1, root, b"".join(body.leaves))
+        root = self._rules.tree.root(body.leaves)
+        leaves = b"".join(body.leaves)
+        part = Part(upload.id, first, first + body.size - 1, root, leaves, body.digest)
         with body.file.open("rb") as source, (self._store.uploads / upload.id).open("r+b") as whole:
             left, place = body.size, first
             while left:
@@ -113,7 +121,7 @@ class Uploads:
                     raise OSError(f"{body.file} ends {left} bytes early")
                 left, place = left - copied, place + copied
         with self._store.writing() as rows:
-            rows.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?)", astuple(part))
+            rows.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?)", astuple(part))
         return part
 
     def parts(self, upload: Upload, marker: int, limit: int) -> tuple[list[Part], int | None]:
@@ -141,19 +149,20 @@ class Uploads:
         """Make an archive of all parts.
 
         Raises:
-            BadValueError: parts are missing, or the size is another one.
+            BadPartError: parts are missing.
+            BadValueError: the size is another one.
             WrongDigestError: the tree hash is another one.
         """
         parts = self._parts(upload, 0, PARTS_LIMIT)
         end = 0
         for part in parts:
             if part.first != end or end % upload.part_size:
-                raise BadValueError(f"A part is missing or too short before offset {part.first}")
+                raise BadPartError(f"A part is missing or too short before offset {part.first}")
             end = part.last + 1
         if not parts or end != size:
             raise BadValueError(f"The parts have {end} bytes, not {size}")
-        leaves = [leaf for part in parts for leaf in split_digests(part.leaves)]
-        if SHA256.root(leaves) != tree_hash:
+        leaves = [leaf for part in parts for leaf in self._store.split_digests(part.leaves)]
+        if self._rules.tree.root(leaves) != tree_hash:
             raise WrongDigestError("The tree hash of the parts is not the one in the request")
         file = self._store.uploads / upload.id
         # A last part that was longer before it was overwritten leaves bytes behind.

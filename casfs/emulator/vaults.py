@@ -2,21 +2,21 @@
 
 from collections.abc import Callable
 
-from casfs.emulator.errors import NotEmptyError, NotThereError, TooManyError
+from casfs.emulator.errors import (
+    BadVaultNameError,
+    ForeignError,
+    NoArchiveError,
+    NotEmptyError,
+    NoVaultError,
+    TooManyError,
+)
 from casfs.emulator.incoming import Received
 from casfs.emulator.records import Archive, Vault
 from casfs.emulator.settings import Settings
-from casfs.emulator.store import Store, new_id
-from casfs.treehash import SHA256
-
-ARCHIVE_ID_LENGTH = 128
-"""Characters of an archive id (samples in the CAS documentation, Command line tool)."""
-
-VAULTS_LIMIT = 1000
-"""Vaults in one account (CAS documentation, Create Vault)."""
+from casfs.emulator.store import Store
 
 INVENTORY_SECONDS = 24 * 3600
-"""The age at which the counts of a vault are taken anew (CAS documentation, List Vaults)."""
+"""The age at which the counts of a vault are taken anew."""
 
 
 class Vaults:
@@ -24,35 +24,56 @@ class Vaults:
 
     Args:
         store: where they are.
-        settings: the open questions.
+        settings: the rules and the open questions.
         clock: Unix seconds.
     """
 
     def __init__(self, store: Store, settings: Settings, clock: Callable[[], float]) -> None:
         self._store = store
         self._clock = clock
+        self._rules = settings.rules
         self._inclusive = settings.questions.marker == "inclusive"
         self._output_seconds = settings.output_hours * 3600
 
-    def create(self, name: str) -> None:
-        """Make a vault; one that is there already stays as it is.
+    def create(self, name: str) -> Vault:
+        """Make a vault, or return the one of that name that is there already.
 
         Raises:
+            BadVaultNameError: a vault may not have that name.
+            ForeignError: there is one already, and another account owns it.
             TooManyError: the account has all the vaults it may have.
         """
-        if self._store.vault(name) is None and self._store.vault_count() >= VAULTS_LIMIT:
-            raise TooManyError(f"An account has at most {VAULTS_LIMIT} vaults")
-        self._store.add_vault(Vault(name, self._clock()))
+        if not self._rules.vault_name.fullmatch(name):
+            raise BadVaultNameError(f"Invalid vault name: {name}")
+        limit = self._rules.vaults_limit
+        if self._store.vault(name) is None and self._store.vault_count() >= limit:
+            raise TooManyError(f"An account has at most {limit} vaults")
+        self._store.add_vault(name, self._clock())
+        return self.get(name)
 
     def get(self, name: str) -> Vault:
         """Return a vault, its counts at most a day old.
 
         Raises:
-            NotThereError: there is none of that name.
+            NoVaultError: there is none of that name.
+            ForeignError: another account owns it.
         """
-        vault = self._store.vault(name)
+        return self._found(self._store.vault(name), name)
+
+    def at(self, address: str) -> Vault:
+        """Return the vault that calls name by `address`, its counts at most a day old.
+
+        Raises:
+            NoVaultError: there is none.
+            ForeignError: another account owns it.
+        """
+        return self._found(self._store.vault_at(address), address)
+
+    def _found(self, vault: Vault | None, address: str) -> Vault:
         if vault is None:
-            raise NotThereError(f"The vault was not found: {name}")
+            raise NoVaultError(address)
+        if vault.owner is not None:
+            raise ForeignError(f"The vault belongs to another account: {address}")
         return self._counted(vault)
 
     def _counted(self, vault: Vault) -> Vault:
@@ -63,11 +84,11 @@ class Vaults:
         return self._store.vault(vault.name) or vault
 
     def page(self, marker: str, limit: int) -> tuple[list[Vault], str | None]:
-        """Return vaults by name and the name to go on with (None = this was the last page)."""
+        """Return vaults by address and the one to go on with (None = this was the last page)."""
         found = self._store.vaults(marker, self._inclusive, limit + 1)
         following = None
         if len(found) > limit:
-            following = found[limit if self._inclusive else limit - 1].name
+            following = found[limit if self._inclusive else limit - 1].address
         return [self._counted(vault) for vault in found[:limit]], following
 
     def delete(self, name: str) -> None:
@@ -79,33 +100,44 @@ class Vaults:
         """
         self.get(name)
         if self._store.holds_archives(name):
-            raise NotEmptyError("vault is not empty, only empty vault can be delete")
+            raise NotEmptyError(name)
         self._store.remove_vault(name)
 
     def add_archive(self, vault: str, description: str | None, body: Received) -> Archive:
         """Make an archive of a body that has arrived and been checked."""
         archive = Archive(
-            id=new_id(ARCHIVE_ID_LENGTH),
+            id=self._rules.new_id(self._rules.archive_id_length),
             vault=vault,
             description=description,
             size=body.size,
             created=self._clock(),
-            tree_hash=SHA256.root(body.leaves),
+            tree_hash=self._rules.tree.root(body.leaves),
         )
         self._store.keep(archive, body.leaves, body.file)
         return archive
 
-    def delete_archive(self, vault: str, archive_id: str) -> None:
-        """Delete an archive; deleting it again changes nothing (Amazon Glacier, Delete Archive).
-
-        Running jobs will fail, outputs stay readable (CAS documentation, Delete Archive).
+    def archive(self, vault: str, archive_id: str) -> Archive:
+        """Return an archive that is there.
 
         Raises:
-            NotThereError: the vault never had it.
+            NoArchiveError: unknown, or deleted.
+        """
+        archive = self._store.archive(archive_id)
+        if archive is None or archive.vault != vault or archive.deleted is not None:
+            raise NoArchiveError(archive_id)
+        return archive
+
+    def delete_archive(self, vault: str, archive_id: str) -> None:
+        """Delete an archive; deleting it again changes nothing.
+
+        Running jobs will fail, outputs stay readable.
+
+        Raises:
+            NoArchiveError: the vault never had it.
         """
         archive = self._store.archive(archive_id)
         if archive is None or archive.vault != vault:
-            raise NotThereError(f"The archive ID was not found: {archive_id}")
+            raise NoArchiveError(archive_id)
         if archive.deleted is None:
             now = self._clock()
             failure = f"The archive ID was not found: {archive_id}"

@@ -1,18 +1,12 @@
-"""What every archive service has in common: vaults, jobs, and what a dialect must say of itself."""
+"""What every archive service has in common: vaults, jobs, and their outputs."""
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Protocol
 
-from requests.auth import AuthBase
-
-from casfs.errors import CasfsError
 from casfs.ranges import BLOCK_SIZE, Layout
-from casfs.treehash import TreeHash
 
 OUTPUT_LIFETIME = timedelta(hours=24)
 """How long an output stays after its job completed: 24 hours with all three services (Tencent CAS
@@ -24,10 +18,13 @@ class Vault:
     """A vault as the service describes it; times are UTC, sizes bytes, None is unknown.
 
     Attributes:
+        name: what people call it; files and cached blocks go by it.
+        address: what stands for it in the paths of requests.
         raw: the description as JSON text, for `vault.json`.
     """
 
     name: str
+    address: str
     created: datetime | None
     inventoried: datetime | None
     archives: int | None
@@ -142,57 +139,3 @@ def output_of(job: Job, size: int, origin: tuple[str, ...]) -> Output:
         ),
         tree_hash=job.tree_hash,
     )
-
-
-class Dialect(Protocol):
-    """One service's wire form: all that differs between services, and nothing else."""
-
-    name: str
-    tree_hash: TreeHash
-    tree_hash_header: str
-    request_id_header: str
-    page_limit: int
-
-    def authorization(self) -> AuthBase:
-        """Return what signs a request."""
-        ...
-
-    def vaults_path(self) -> str:
-        """Return the path of List Vaults."""
-        ...
-
-    def vault_path(self, vault: str) -> str:
-        """Return the path of Describe Vault."""
-        ...
-
-    def jobs_path(self, vault: str) -> str:
-        """Return the path of List Jobs."""
-        ...
-
-    def job_path(self, vault: str, job_id: str) -> str:
-        """Return the path of Describe Job; `/output` behind it is Get Job Output."""
-        ...
-
-    def page(self, answer: Mapping[str, Any]) -> tuple[list[Any], str | None]:
-        """Return the items of a page of a listing, and the marker of the next page or None."""
-        ...
-
-    def vault(self, answer: Mapping[str, Any]) -> Vault:
-        """Return the vault that an answer describes.
-
-        Raises:
-            WrongAnswerError: the answer describes none.
-        """
-        ...
-
-    def job(self, vault: str, answer: Mapping[str, Any]) -> Job:
-        """Return the job that an answer describes.
-
-        Raises:
-            WrongAnswerError: the answer describes none.
-        """
-        ...
-
-    def error(self, status: int, code: str) -> type[CasfsError] | None:
-        """Return what an error answer means; None when the status alone says it."""
-        ...

@@ -3,6 +3,7 @@
 import json
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
@@ -17,9 +18,13 @@ from casfs.errors import (
     UnreachableError,
     WrongAnswerError,
 )
+from casfs.service import fields
 
 _ERROR_BODY_LIMIT = 64 << 10
 """Bytes of an error's body that are looked at."""
+
+_CLOCK_LEEWAY = timedelta(minutes=15)
+"""How far a signed time may be off (Aliyun OAS, "Request signing"; so with most services)."""
 
 _ADVICE: dict[type[CasfsError], str] = {
     DeniedError: "check the keys, the account and this machine's clock",
@@ -54,12 +59,28 @@ def answer_error(
     body = _json_or_none(text)
     code, message = "", ""
     if isinstance(body, dict):
-        code, message = str(body.get("code") or ""), str(body.get("message") or "")
+        # Some stand-ins for AWS say `__type`.
+        code = str(body.get("code") or body.get("__type") or "")
+        message = str(body.get("message") or "")
     kind = meaning(answer.status_code, code) or _meaning_of_status(answer.status_code)
     told = " ".join(filter(None, [str(answer.status_code), code, message]))
     request_id = answer.headers.get(request_id_header, "unknown")
-    advice = _ADVICE.get(kind, "")
+    advice = _clock_advice(answer) if kind is DeniedError else None
+    advice = advice or _ADVICE.get(kind, "")
     return kind(f"{call} {answer.url}: {told} (request id {request_id}); {advice}")
+
+
+def _clock_advice(answer: requests.Response) -> str | None:
+    """Return what to do about this machine's clock, if the service's shows another time."""
+    theirs = fields.http_date(answer.headers.get("Date"))
+    if theirs is None:
+        return None
+    ahead = datetime.now(UTC) - theirs
+    if abs(ahead) < _CLOCK_LEEWAY:
+        return None
+    direction = "ahead of" if ahead > timedelta(0) else "behind"
+    minutes = round(abs(ahead) / timedelta(minutes=1))
+    return f"this machine's clock is {minutes} minutes {direction} the service's; set it right"
 
 
 def connection_error(call: str, url: str, error: Exception) -> CasfsError:

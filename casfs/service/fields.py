@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 _LARGEST = (1 << 63) - 1
@@ -44,6 +45,17 @@ def iso_date(value: Any) -> datetime | None:
     """Return the time in UTC that an ISO 8601 string names, with or without fraction, else None."""
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if found is None:
+            return None
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def http_date(value: Any) -> datetime | None:
+    """Return the time in UTC that a date of HTTP (RFC 1123) names, else None."""
+    try:
+        found = parsedate_to_datetime(value.strip()) if isinstance(value, str) else None
         if found is None:
             return None
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,11 +1,12 @@
 """The calls that a restore needs, the same for every dialect: listings, descriptions, outputs."""
 
 import json
-import logging
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import requests
+from cachetools import LRUCache
 
 from casfs.deadline import Deadline
 from casfs.errors import (
@@ -17,23 +18,28 @@ from casfs.errors import (
     WrongAnswerError,
 )
 from casfs.metrics import Metrics
-from casfs.service import fields
 from casfs.service.answers import Body, answered_span, finish, read_into, total_size
-from casfs.service.base import Dialect, Job, JobState, Output, Vault, output_of
+from casfs.service.base import Job, JobState, Output, Vault, output_of
+from casfs.service.dialect import Dialect
 from casfs.service.failures import json_body
+from casfs.service.paging import every_item
 from casfs.service.transport import Limits, Transport
 from casfs.treehash import LEAF_SIZE
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+_DESCRIPTIONS = 4096
+"""Descriptions of archives that are kept in memory."""
 
 
 class Service:
     """One account of an archive service.
 
+    Lock order: its one lock guards what was learnt of vaults and archives and is innermost.
+
     Attributes:
-        origin: dialect, endpoint and `owner`, that is, whose vaults are seen there; what is kept
-            of one origin is not another's.
+        origin: dialect, endpoint, `owner` (whose vaults are seen there), and region where there are
+            several behind one endpoint; what is kept of one origin is not another's.
     """
 
     def __init__(
@@ -41,11 +47,16 @@ class Service:
     ) -> None:
         self._dialect = dialect
         self._metrics = metrics
-        self.origin = (dialect.name, endpoint, owner)
+        # Two regions behind one endpoint hold different vaults.
+        region = (dialect.region,) if dialect.region else ()
+        self.origin = (dialect.name, endpoint, owner, *region)
+        self._lock = threading.Lock()
+        self._addresses: dict[str, str] = {}
+        self._descriptions: LRUCache[tuple[str, str], str] = LRUCache(_DESCRIPTIONS)
         self.tree_hash = dialect.tree_hash
         self._transport = Transport(
             endpoint,
-            dialect.authorization(),
+            dialect.authorization,
             dialect.error,
             dialect.request_id_header,
             limits,
@@ -59,8 +70,9 @@ class Service:
     def vaults(self, deadline: Deadline) -> Iterator[Vault]:
         """Yield every vault of the account, page by page."""
         path = self._dialect.vaults_path()
-        for answer in self._listing("List Vaults", path, "VaultName", deadline):
-            yield self._dialect.vault(answer)
+        limit = self._dialect.vaults_limit
+        for answer in self._listing("List Vaults", path, "VaultName", limit, deadline):
+            yield self._noted(self._dialect.vault(answer))
 
     def vault(self, name: str, deadline: Deadline) -> Vault:
         """Return a vault.
@@ -68,9 +80,12 @@ class Service:
         Raises:
             NotFoundError: there is none of that name.
         """
-        path = self._dialect.vault_path(name)
+        path = self._dialect.vault_path(self._address(name, deadline))
         return self._transport.get(
-            "Describe Vault", path, lambda answer: self._dialect.vault(json_body(answer)), deadline
+            "Describe Vault",
+            path,
+            lambda answer: self._noted(self._dialect.vault(json_body(answer))),
+            deadline,
         )
 
     def jobs(self, vault: str, deadline: Deadline) -> Iterator[Job]:
@@ -79,8 +94,9 @@ class Service:
         Raises:
             NotFoundError: there is no such vault.
         """
-        path = self._dialect.jobs_path(vault)
-        for answer in self._listing("List Jobs", path, "JobId", deadline):
+        path = self._dialect.jobs_path(self._address(vault, deadline))
+        limit = self._dialect.jobs_limit
+        for answer in self._listing("List Jobs", path, "JobId", limit, deadline):
             yield self._dialect.job(vault, answer)
 
     def job(self, vault: str, job_id: str, deadline: Deadline) -> Job:
@@ -89,7 +105,7 @@ class Service:
         Raises:
             NotFoundError: there is none, or it has expired.
         """
-        path = self._dialect.job_path(vault, job_id)
+        path = self._dialect.job_path(self._address(vault, deadline), job_id)
         return self._transport.get(
             "Describe Job",
             path,
@@ -99,7 +115,7 @@ class Service:
 
     def parse_vault(self, description: str) -> Vault:
         """Return the vault that an earlier answer, as JSON text, described."""
-        return self._dialect.vault(json.loads(description))
+        return self._noted(self._dialect.vault(json.loads(description)))
 
     def parse_job(self, vault: str, description: str) -> Job:
         """Return the job that an earlier answer, as JSON text, described."""
@@ -108,6 +124,14 @@ class Service:
     def output(self, job: Job, size: int) -> Output:
         """Return what is to be read of a job whose output has `size` bytes."""
         return output_of(job, size, self.origin)
+
+    def archive_description(self, job: Job) -> str | None:
+        """Return the description of the archive that a job brings.
+
+        Only some dialects tell it, and those with the bytes: None before any were read.
+        """
+        with self._lock:
+            return self._descriptions.get((job.vault, job.id))
 
     def measure(self, job: Job, deadline: Deadline) -> int:
         """Return the bytes of an output whose job does not tell them; costs a GET.
@@ -172,6 +196,28 @@ class Service:
         headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"}
         return self._output(output.vault, output.job_id, headers, check, deadline)
 
+    def _noted(self, vault: Vault) -> Vault:
+        with self._lock:
+            self._addresses[vault.name] = vault.address
+        return vault
+
+    def _address(self, name: str, deadline: Deadline) -> str:
+        """Return what stands for a vault in paths; lists the vaults if it is not known.
+
+        Raises:
+            NotFoundError: there is no such vault.
+        """
+        address = self._dialect.address(name)
+        if address is None:
+            with self._lock:
+                address = self._addresses.get(name)
+        if address is not None:
+            return address
+        for vault in self.vaults(deadline):
+            if vault.name == name:
+                return vault.address
+        raise NotFoundError(f"there is no vault {name}")
+
     def _reader(self, answer: requests.Response) -> Callable[[memoryview], None]:
         def read(memory: memoryview) -> None:
             size = read_into(answer, memory)
@@ -202,53 +248,60 @@ class Service:
         consume: Callable[[requests.Response], T],
         deadline: Deadline,
     ) -> T:
-        path = f"{self._dialect.job_path(vault, job_id)}/output"
+        address = self._address(vault, deadline)
+        path = f"{self._dialect.job_path(address, job_id)}/output"
+
+        def noted(answer: requests.Response) -> T:
+            self._note_description(vault, job_id, answer)
+            return consume(answer)
+
         try:
-            return self._transport.get("Get Job Output", path, consume, deadline, headers=headers)
-        except NotFoundError as error:
-            raise ExpiredError(
-                f"the output of job {job_id} in vault {vault} is gone; "
-                f"a new job for the same archive brings it back ({error})"
-            ) from error
-        except RequestError as error:
-            # What is answered for a running job is documented nowhere: ask the job itself.
-            if self.job(vault, job_id, deadline).state is JobState.RUNNING:
+            return self._transport.get("Get Job Output", path, noted, deadline, headers=headers)
+        except (NotFoundError, RequestError) as error:
+            # How the output of a running job, or of an expired one, is refused is documented for
+            # no dialect beyond doubt: ask the job itself.
+            state = self._state(vault, job_id, deadline)
+            if state is JobState.RUNNING:
                 raise NotReadyError(
                     f"job {job_id} in vault {vault} is still running; wait until it succeeds"
                 ) from error
+            if state is None or isinstance(error, NotFoundError):
+                raise ExpiredError(
+                    f"the output of job {job_id} in vault {vault} is gone; "
+                    f"a new job for the same archive brings it back ({error})"
+                ) from error
             raise
 
-    def _listing(
-        self, call: str, path: str, key: str, deadline: Deadline
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the items of all pages, each once; the deadline begins anew with each page.
+    def _note_description(self, vault: str, job_id: str, answer: requests.Response) -> None:
+        text = answer.headers.get(self._dialect.description_header or "")
+        if text:
+            # Headers are read as Latin-1; what stands in them may be UTF-8.
+            described = text.encode("latin-1", "replace").decode("utf-8", "replace")
+            with self._lock:
+                self._descriptions[vault, job_id] = described
 
-        Whether a marker names the last item of its page or the first of the next is documented
-        for no dialect beyond doubt: an item that was seen is dropped, and a page that brings
-        nothing new ends the listing.
-        """
-        seen: set[str] = set()
-        marker: str | None = None
-        while True:
-            parameters = {"limit": str(self._dialect.page_limit)}
+    def _state(self, vault: str, job_id: str, deadline: Deadline) -> JobState | None:
+        try:
+            return self.job(vault, job_id, deadline).state
+        except NotFoundError:
+            return None
+
+    def _listing(
+        self, call: str, path: str, key: str, limit: int, deadline: Deadline
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the items of all pages, each once; the deadline begins anew with each page."""
+
+        def page(marker: str | None) -> tuple[list[Any], str | None]:
+            parameters = {"limit": str(limit)}
             if marker is not None:
                 parameters["marker"] = marker
-            items, marker = self._transport.get(
+                deadline.restart()
+            return self._transport.get(
                 call,
                 path,
                 lambda answer: self._dialect.page(json_body(answer)),
                 deadline,
                 parameters=parameters,
             )
-            news = 0
-            for item in items:
-                name = fields.text(item.get(key)) if isinstance(item, dict) else None
-                if name is None:
-                    log.warning("%s %s: an entry without %s is left out", call, path, key)
-                elif name not in seen:
-                    seen.add(name)
-                    news += 1
-                    yield item
-            if marker is None or not news:
-                return
-            deadline.restart()
+
+        return every_item(f"{call} {path}", key, page)

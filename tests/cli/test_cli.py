@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.running import KEYS, SECRET, running_emulator
+from tests.emulator.running import KEY_ID, KEYS, SECRET, running_emulator
 from tests.support.archive import MIB, flipped, random_bytes
 
 COMMAND = str(Path(sys.executable).with_name("casfs"))
@@ -59,13 +59,10 @@ def one_line(done):
     return text
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        (),
-        *[(name,) for name in ("vaults", "jobs", "cat", "status", "mount", "umount", "emulator")],
-    ],
-)
+COMMANDS = ("cat", "emulator", "jobs", "mount", "profiles", "status", "umount", "vaults")
+
+
+@pytest.mark.parametrize("arguments", [(), *[(name,) for name in COMMANDS]])
 def test_help_everywhere(casfs, arguments):
     for flag in ("-h", "--help"):
         done = casfs(*arguments, flag)
@@ -265,3 +262,13 @@ def test_status_of_what_is_no_mount_fails_with_1(casfs, tmp_path):
 
 def test_the_version(casfs):
     assert b"casfs" in casfs("--version").stdout
+
+
+def test_profiles_say_what_was_found_and_never_a_secret(casfs):
+    done = casfs("profiles", "--json")
+    assert (done.returncode, done.stderr) == (0, b"")
+    listed = json.loads(done.stdout)
+    assert {"access_key_id": KEY_ID, "source": "environment (CASFS_*)"}.items() <= listed[0].items()
+    table = casfs("profiles").stdout.decode()
+    assert KEY_ID in table
+    assert SECRET not in table + done.stdout.decode()

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 import requests
+from requests.auth import AuthBase
 
 from casfs.treehash import SHA256, to_text
 from tests.emulator.signing import Signer
@@ -53,12 +54,18 @@ class Entry:
 class RunningEmulator:
     """An emulator in a process of its own; a context manager that ends it."""
 
-    def __init__(self, root: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *options: str,
+        dialect: str = "cas",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.root = root
         self.access_log = root / "access.jsonl"
         root.mkdir(parents=True, exist_ok=True)
         self._errors_path = root / "stderr.txt"
-        command = [sys.executable, "-m", "casfs.emulator", "--dialect", "cas"]
+        command = [sys.executable, "-m", "casfs.emulator", "--dialect", dialect]
         command += ["--root", str(root), "--access-log", str(self.access_log), *options]
         with self._errors_path.open("ab") as errors:
             self._process = subprocess.Popen(
@@ -171,7 +178,7 @@ class RunningEmulator:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         data: Any = None,
-        signer: Signer | None = None,
+        signer: AuthBase | None = None,
         stream: bool = False,
         timeout: float = 60,
     ) -> requests.Response:
@@ -239,8 +246,8 @@ def hashes(data: bytes) -> dict[str, str]:
 
 @contextmanager
 def running_emulator(
-    root: Path, *options: str, env: Mapping[str, str] | None = None
+    root: Path, *options: str, dialect: str = "cas", env: Mapping[str, str] | None = None
 ) -> Iterator[RunningEmulator]:
     """Run an emulator with its state in `root` and further options, such as `--seed VAULT=DIR`."""
-    with RunningEmulator(root, *options, env=env) as emulator:
+    with RunningEmulator(root, *options, dialect=dialect, env=env) as emulator:
         yield emulator

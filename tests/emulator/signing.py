@@ -61,7 +61,8 @@ class Signer(AuthBase):
         assert r.method is not None
         parts = urlsplit(r.url)
         now = int(time.time())
-        signed = {"host": r.headers.get("Host", parts.netloc)}
+        # The port that everyone means is not sent.
+        signed = {"host": r.headers.get("Host", parts.netloc.removesuffix(":80"))}
         signed |= {name: r.headers[name] for name in self._headers if name in r.headers}
         r.headers["Authorization"] = authorization(
             self._key_id,

@@ -156,6 +156,16 @@ def test_wrong_hash(tmp_path: Path) -> None:
         assert last_fault(emulator) is None
 
 
+def test_missing_hash(tmp_path: Path) -> None:
+    with seeded(tmp_path, "--fault", "missing-hash=1") as (emulator, job):
+        answer = emulator.output("v", job, f"0-{MIB - 1}")
+        assert answer.content == DATA[:MIB]
+        assert "x-cas-sha256-tree-hash" not in answer.headers
+        assert last_fault(emulator) == "missing-hash"
+        emulator.output("v", job, "1-2")
+        assert last_fault(emulator) is None
+
+
 def test_a_run_can_be_repeated(tmp_path: Path) -> None:
     runs = []
     options = ["--fault", "throttle=0.3", "--fault", "wrong-hash=0.3"]

@@ -123,6 +123,23 @@ def test_seeding_again_gives_new_jobs_for_expired_ones_and_archives_for_changes(
         assert len(emulator.sql("SELECT 1 FROM archives")) == 3
 
 
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("UPDATE service SET name = 'oas'", "the state of the dialect oas"),
+        ("PRAGMA user_version = 1", "the state of another version of casfs"),
+    ],
+)
+def test_a_folder_of_another_state_is_refused(tmp_path: Path, change: str, why: str) -> None:
+    with running_emulator(tmp_path) as emulator:
+        emulator.create_vault("v")
+        emulator.sql(change)
+    result = CliRunner().invoke(command, ["--root", str(tmp_path)], env=KEYS)
+    assert result.exit_code == 1
+    assert why in result.output
+    assert "use another folder" in result.output
+
+
 @pytest.mark.parametrize("crash", [False, True])
 def test_state_survives_a_restart(tmp_path: Path, crash: bool) -> None:
     options = ["--job-seconds", "1000"]

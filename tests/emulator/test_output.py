@@ -143,7 +143,7 @@ def test_subtree_hash_is_none_or_the_root(data: st.DataObject) -> None:
     end = data.draw(st.integers(begin + 1, len(leaves)))
     size = len(leaves) * MIB
     wanted = SHA256.root(leaves[begin:end]) if (begin, end) in nodes(len(leaves)) else None
-    assert subtree_hash(leaves, begin * MIB, end * MIB - 1, size) == wanted
+    assert subtree_hash(SHA256, leaves, begin * MIB, end * MIB - 1, size) == wanted
 
 
 def test_switches_of_ranges(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import requests
 
+from casfs.emulator.cas_signature import format_string, parse, verify
+from casfs.emulator.dialect import Call
 from casfs.emulator.settings import Keys
-from casfs.emulator.signature import Flaw, SignatureError, Signed, format_string, parse, verify
+from casfs.emulator.signature import Flaw, SignatureError
 from tests.emulator.running import ACCOUNT, KEY_ID, SECRET, RunningEmulator, running_emulator
 from tests.emulator.signing import Signer, authorization
 
@@ -46,17 +48,17 @@ VECTORS = {
 """Method, path, parameters, headers, header list, parameter list, signature of the official SDK."""
 
 
-def vector(name: str) -> tuple[Signed, str]:
+def vector(name: str) -> tuple[Call, str]:
     method, path, params, headers, header_list, param_list, signature = VECTORS[name]
     text = (
         f"q-sign-algorithm=sha1&q-ak=AKID&q-sign-time={NOW};{NOW + 1200}"
         f"&q-key-time={NOW};{NOW + 1200}&q-header-list={header_list}"
         f"&q-url-param-list={param_list}&q-signature={signature}"
     )
-    return Signed(method, path, params, headers), text
+    return Call(method, path, params, headers), text
 
 
-def flaw(text: str | None, signed: Signed, now: float = NOW, leeway: float = 900) -> Flaw | None:
+def flaw(text: str | None, signed: Call, now: float = NOW, leeway: float = 900) -> Flaw | None:
     try:
         verify(text, signed, Keys("AKID", SECRET), lambda: now, leeway)
     except SignatureError as error:

@@ -77,12 +77,31 @@ def test_pages_of_vaults(tmp_path: Path, marker: str) -> None:
             assert code(answer) == (400, "InvalidParameterValueException")
 
 
+def test_a_vault_of_another_account(tmp_path: Path) -> None:
+    with running_emulator(tmp_path) as emulator:
+        for name in ("mine", "theirs"):
+            emulator.create_vault(name)
+        archive = emulator.upload("theirs", b"data")
+        job = emulator.retrieve("theirs", archive)
+        emulator.sql("UPDATE vaults SET owner = '1250000001' WHERE name = 'theirs'")
+        for method, path in [
+            ("GET", "/theirs"),
+            ("PUT", "/theirs"),
+            ("DELETE", "/theirs"),
+            ("GET", "/theirs/jobs"),
+            ("GET", f"/theirs/jobs/{job}/output"),
+        ]:
+            assert code(emulator.call(method, path)) == (403, "AccessDeniedException")
+        listed = emulator.call("GET", "").json()["VaultList"]
+        assert [vault["VaultName"] for vault in listed] == ["mine"]
+
+
 def test_quota_of_vaults(tmp_path: Path) -> None:
     with running_emulator(tmp_path) as emulator:
         emulator.create_vault("first")
         emulator.sql(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)"
-            " INSERT INTO vaults SELECT 'v' || i, 1, NULL, NULL, NULL FROM n"
+            " INSERT INTO vaults (name, created) SELECT 'v' || i, 1 FROM n"
         )
         assert code(emulator.call("PUT", "/last")) == (400, "LimitExceededException")
         assert emulator.call("PUT", "/first").status_code == 201

@@ -54,7 +54,7 @@ class Begun(Generic[T]):
 
     def __call__(self, seconds: float = SECONDS) -> T:
         """Wait for the end; return or raise what the function did."""
-        data, end = b"", time.monotonic() + seconds
+        data, end = bytearray(), time.monotonic() + seconds
         with open(self._pipe, "rb", buffering=0) as pipe:
             while select.select([pipe], [], [], max(0.0, end - time.monotonic()))[0]:
                 piece = pipe.read(1 << 20)

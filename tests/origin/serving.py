@@ -5,39 +5,21 @@ in a table of all subtrees by path and Range, so that nginx needs no module.
 """
 
 import contextlib
-import getpass
 import json
 import os
 import random
 import re
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from casfs.treehash import SHA256
-from tests.mount.processes import wait_until
+from tests.origin.nginx import running_nginx
 
 MIB = 1 << 20
 VAULT = "restored"
-SECONDS = 30
 
-_CONFIG = """
-daemon off;
-user {user};
-pid {root}/nginx.pid;
-error_log {root}/error.log;
-worker_processes 1;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
+_SITE = """
     log_format ranges '$status "$http_range" $uri';
-    client_body_temp_path {root}/temporary;
-    proxy_temp_path {root}/temporary;
-    fastcgi_temp_path {root}/temporary;
-    uwsgi_temp_path {root}/temporary;
-    scgi_temp_path {root}/temporary;
     map_hash_max_size 65536;
     map_hash_bucket_size 256;
     map "$uri $http_range" $tree_hash {{
@@ -64,7 +46,6 @@ http {{
             access_log {root}/ranges.log ranges;
         }}
     }}
-}}
 """
 
 
@@ -104,33 +85,13 @@ def nginx(root: Path, sizes: Mapping[str, int], hashes: bool = True) -> Iterator
     files = _write(root, sizes)
     if not hashes:
         (root / "hashes").write_text("")
-    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    assert program, "install nginx-light: these tests are never skipped"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (root / "nginx.conf").write_text(_CONFIG.format(root=root, port=port, user=getpass.getuser()))
     (root / "ranges.log").touch()
-    process = subprocess.Popen(
-        [program, "-p", root, "-c", root / "nginx.conf", "-e", root / "error.log"],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_until(lambda: _answers(port) or process.poll() is not None, "nginx to answer")
-        assert process.poll() is None, (root / "error.log").read_text()
+    with running_nginx(root, _SITE) as port:
         yield Origin(root, port, files)
-    finally:
-        process.terminate()
-        process.wait(SECONDS)
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as attempt:
-        return attempt.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _write(root: Path, sizes: Mapping[str, int]) -> dict[str, Path]:
-    for folder in ("files", "json", "temporary"):
+    for folder in ("files", "json"):
         (root / folder).mkdir()
     files, hashes, jobs = {}, {}, []
     for job, size in sizes.items():

@@ -12,10 +12,10 @@ from casfs.credentials import Credentials
 from casfs.errors import WrongAnswerError
 from casfs.ranges import BLOCK_SIZE
 from casfs.service.base import JobKind, JobState, output_of
-from casfs.service.cas import CasDialect
+from casfs.service.cas import cas
 from tests.service.test_fields import ANYTHING
 
-DIALECT = CasDialect("-", Credentials("AKID", "secret"))
+DIALECT = cas("-", Credentials("AKID", "secret"), "")
 HASH = "ab" * 32
 
 ARCHIVE_JOB = {
@@ -200,7 +200,7 @@ def test_an_error_means_what_its_code_says():
 
 
 def test_paths_hold_the_account_and_any_legal_name():
-    mine = CasDialect("1250000000", Credentials("a", "b"))
+    mine = cas("1250000000", Credentials("a", "b"), "")
     assert mine.vaults_path() == "/1250000000/vaults"
     assert DIALECT.vaults_path() == "/-/vaults"
     assert DIALECT.vault_path("..") == "/-/vaults/.."

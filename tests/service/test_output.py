@@ -18,7 +18,7 @@ from casfs.errors import (
     WrongAnswerError,
 )
 from casfs.service.answers import Body
-from casfs.service.cas import CasDialect
+from casfs.service.cas import cas
 from tests.support.archive import (
     HASH_HEADER,
     MIB,
@@ -210,7 +210,7 @@ MEASURED = {
 @pytest.mark.parametrize("spoil", MEASURED.values(), ids=MEASURED.keys())
 def test_a_size_that_the_job_does_not_tell_is_measured(spoil):
     with serving(Archive(DATA, spoil=spoil)) as server, service_at(server.url) as service:
-        job = CasDialect("-", KEY).job("v", {"JobId": "j"})
+        job = cas("-", KEY, "").job("v", {"JobId": "j"})
         for _ in range(2):
             assert service.measure(job, Deadline(60)) == len(DATA)
         assert service.output(job, len(DATA)).layout.size == len(DATA)
@@ -226,6 +226,18 @@ def test_a_size_that_the_job_does_not_tell_is_measured(spoil):
 )
 def test_a_size_that_nobody_tells_is_an_error(spoil):
     with serving(Archive(DATA, spoil=spoil)) as server, service_at(server.url) as service:
-        job = CasDialect("-", KEY).job("v", {"JobId": "j"})
+        job = cas("-", KEY, "").job("v", {"JobId": "j"})
         with pytest.raises(WrongAnswerError, match="size"):
             service.measure(job, Deadline(60))
+
+
+def test_the_whole_output_may_come_as_a_part_without_saying_which():
+    """So the documentation of OAS: Content-Range is for parts."""
+    body, data, _ = read(Archive(DATA, spoil=content_range(None)), span=(0, len(DATA)))
+    assert (body.first, body.stop, data) == (0, len(DATA), DATA)
+
+
+def test_an_output_that_is_refused_and_whose_job_is_gone_has_expired():
+    answers = in_turn(refusal(400, "InvalidArgument"), refusal(404, "ResourceNotFoundException"))
+    with pytest.raises(ExpiredError, match="gone"):
+        read(answers)

@@ -3,6 +3,9 @@
 import errno
 import logging
 import traceback
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -169,3 +172,29 @@ def test_proxies_of_the_environment_are_used(monkeypatch):
         with transport_to("http://cas.example.invalid") as transport:
             transport.get("Ask", "/-/vaults", json_body, Deadline(60))
         assert proxy.requests[0].headers["host"] == "cas.example.invalid"
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"),
+    [(timedelta(hours=2), "120 minutes behind"), (timedelta(hours=-1), "60 minutes ahead of")],
+)
+def test_a_refusal_by_a_server_of_another_time_is_laid_on_the_clock(ahead, told):
+    date = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
+    refused = refusal(403, "RequestTimeTooSkewed")
+    answer = replace(refused, headers={**refused.headers, "Date": date})
+    with (
+        serving(in_turn(answer)) as server,
+        pytest.raises(errors.DeniedError, match=f"clock is {told}"),
+    ):
+        ask(server)
+
+
+@pytest.mark.parametrize("date", [None, "yesterday", "now"])
+def test_a_refusal_by_a_server_of_our_time_is_not(date):
+    headers = {"Date": format_datetime(datetime.now(UTC), usegmt=True) if date == "now" else date}
+    answer = replace(refusal(403, "AccessDeniedException"), headers=headers)
+    with (
+        serving(in_turn(answer)) as server,
+        pytest.raises(errors.DeniedError, match="check the keys"),
+    ):
+        ask(server)

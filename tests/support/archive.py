@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from casfs.ranges import BLOCK_SIZE, Layout, is_subtree
 from casfs.service.base import Output
-from casfs.treehash import SHA256
+from casfs.treehash import SHA256, TreeHash
 from tests.support.server import Answer, Behaviour, Request, Wire
 from tests.support.service import refusal
 
@@ -21,8 +21,8 @@ def random_bytes(size: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
-def root(data: bytes) -> bytes:
-    return SHA256.root(SHA256.leaves(data))
+def root(data: bytes, tree_hash: TreeHash = SHA256) -> bytes:
+    return tree_hash.root(tree_hash.leaves(data))
 
 
 def flipped(data: bytes, at: int = 0) -> bytes:
@@ -44,7 +44,7 @@ Spoil = Callable[[Request, Answer], Answer | Behaviour]
 
 @dataclass
 class Archive:
-    """Serves `/-/vaults/v/jobs/j` and its output.
+    """Serves the job `j`, whatever its vault, and its output.
 
     Attributes:
         data: the bytes.
@@ -53,6 +53,8 @@ class Archive:
         state: StatusCode of the job.
         spoil: changes an answer with bytes before it is sent.
         gate: answers with bytes wait for it.
+        tree_hash: how hashes are made.
+        hash_header: header that has them.
     """
 
     data: bytes
@@ -62,6 +64,8 @@ class Archive:
     spoil: Spoil = lambda request, answer: answer
     gate: threading.Event = field(default_factory=threading.Event)
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    tree_hash: TreeHash = SHA256
+    hash_header: str = HASH_HEADER
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -89,7 +93,7 @@ class Archive:
         run = range(first // MIB, -(-stop // MIB))
         aligned = first % MIB == 0 and (stop % MIB == 0 or stop == len(self.data))
         if self.hashes and aligned and is_subtree(run, -(-len(self.data) // MIB)):
-            headers[HASH_HEADER] = root(self.data[first:stop]).hex()
+            headers[self.hash_header] = root(self.data[first:stop], self.tree_hash).hex()
         status = 206 if span and self.ranges else 200
         return Answer(status, self.data[first:stop], headers)
 

@@ -12,8 +12,8 @@ from casfs.blocks.reader import Reader
 from casfs.blocks.save import Saver
 from casfs.metrics import Metrics
 from casfs.service.base import Output
+from casfs.service.dialect import Dialect
 from casfs.service.service import Service
-from casfs.treehash import SHA256
 from tests.support.service import service_at
 
 
@@ -49,10 +49,11 @@ def bringing(
     connections: int = 4,
     deadline: float = 30,
     attempts: int = 3,
+    dialect: Dialect | None = None,
 ) -> Iterator[Bringing]:
     metrics = Metrics()
-    with service_at(url, metrics=metrics, attempts=attempts) as service:
-        disk = DiskCache(folder, SHA256, metrics)
+    with service_at(url, metrics=metrics, dialect=dialect, attempts=attempts) as service:
+        disk = DiskCache(folder, service.tree_hash, metrics)
         saver = Saver(Evictor(disk.folder, cache_size, metrics), metrics)
         fetcher = Fetcher(service, disk, saver, memory, connections, deadline, metrics)
         try:

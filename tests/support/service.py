@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from casfs.credentials import Credentials
 from casfs.metrics import Metrics
-from casfs.service.cas import CasDialect
+from casfs.service.cas import cas
+from casfs.service.dialect import Dialect
 from casfs.service.service import Service
 from casfs.service.transport import Limits, Transport
 from tests.emulator.running import KEY_ID, SECRET
@@ -24,10 +26,10 @@ def limits(
 
 @contextmanager
 def transport_to(url: str, metrics: Metrics | None = None, **tries: float) -> Iterator[Transport]:
-    dialect = CasDialect("-", KEY)
+    dialect = cas("-", KEY, "")
     transport = Transport(
         url,
-        dialect.authorization(),
+        dialect.authorization,
         dialect.error,
         dialect.request_id_header,
         limits(**tries),  # type: ignore[arg-type]
@@ -44,11 +46,13 @@ def service_at(
     url: str,
     account: str = "-",
     metrics: Metrics | None = None,
-    page_limit: int = 1000,
+    page_limit: int | None = None,
+    dialect: Dialect | None = None,
     **tries: float,
 ) -> Iterator[Service]:
-    dialect = CasDialect(account, KEY)
-    dialect.page_limit = page_limit
+    dialect = dialect or cas(account, KEY, "")
+    if page_limit is not None:
+        dialect = replace(dialect, vaults_limit=page_limit, jobs_limit=page_limit)
     tried = limits(**tries)  # type: ignore[arg-type]
     service = Service(dialect, url, account, tried, metrics or Metrics())
     try:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from casfs.credentials import Credentials
 from casfs.errors import CasfsError, ConfigError
-from casfs.service.cas import CasDialect
+from casfs.service.cas import cas
 from casfs.tree.catalog import Catalog
 
-DIALECT = CasDialect("-", Credentials("AKID", "secret"))
+DIALECT = cas("-", Credentials("AKID", "secret"), "")
 
 
 def job(name, vault="v", **facts):

@@ -9,6 +9,7 @@ import click
 from casfs import __version__
 from casfs.doors.cli.listing import cat_command, jobs_command, vaults_command
 from casfs.doors.cli.mounting import mount_command, status_command, umount_command
+from casfs.doors.cli.profiles import profiles_command
 from casfs.errors import CasfsError, ConfigError
 
 _FAILED = 1
@@ -52,6 +53,7 @@ for command in (
     vaults_command,
     jobs_command,
     cat_command,
+    profiles_command,
 ):
     casfs.add_command(command)
 

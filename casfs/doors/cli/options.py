@@ -9,9 +9,10 @@ import click
 
 from casfs import config
 from casfs.config import Config
+from casfs.service.registry import DIALECTS
 
 _SERVICE: list[tuple[str, str]] = [
-    ("dialect", "Wire form of the service: cas."),
+    ("dialect", f"Wire form of the service: {', '.join(DIALECTS)}."),
     ("endpoint", "URL or host of the service; https when no scheme is given."),
     ("region", "Region, which makes the endpoint when none is given."),
     ("account", "Account in the path: a number, or - for the key's own."),

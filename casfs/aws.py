@@ -1,0 +1,142 @@
+"""Keys as all tools of Amazon find them: by way of botocore, and read by nobody else.
+
+Its chain is: environment, profiles (a key, a role to assume, single sign-on, a program that is
+asked), container, instance role. botocore is imported where it is used, since that takes a while.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from casfs.credentials import Credentials, Found, warn_if_exposed
+from casfs.errors import ConfigError, DeniedError
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+_KEY_ID = "aws_access_key_id"
+
+
+class AwsKeys:
+    """A key of botocore's, which renews temporary ones by itself, before they run out.
+
+    Args:
+        credentials: botocore's.
+        profile: which one they are of.
+    """
+
+    def __init__(self, credentials: Any, profile: str | None) -> None:
+        self._credentials = credentials
+        self._profile = profile
+
+    @property
+    def identity(self) -> str:
+        """Return what tells this key from others: its identifier, or how it is renewed."""
+        from botocore.credentials import RefreshableCredentials
+
+        if isinstance(self._credentials, RefreshableCredentials):
+            return f"{self._credentials.method} {self._profile or ''}".strip()
+        return str(self._credentials.access_key)
+
+    def current(self) -> Credentials:
+        """Return the key to sign with now; asks for a new one when it is about to run out.
+
+        Raises:
+            DeniedError: there is no new one.
+        """
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            now = self._credentials.get_frozen_credentials()
+        except (BotoCoreError, OSError) as error:
+            raise DeniedError(
+                f"the AWS keys from {self._credentials.method} have run out and cannot be renewed "
+                f"({type(error).__name__}); sign in again"
+            ) from error
+        return Credentials(now.access_key, now.secret_key, now.token)
+
+
+class AwsChain:
+    """The chain of keys, and the profiles in Amazon's two files.
+
+    Where they are, and which profile counts, `AWS_*` variables of this process say, as botocore
+    has it; the folder that is given to it is not looked at.
+    """
+
+    place = "the AWS configuration"
+
+    def find(self, home: Path, profile: str | None) -> Found | None:
+        """Return the first key of the chain, None if it has none; may ask the network.
+
+        Raises:
+            ConfigError: there is no such profile, or a file cannot be read.
+        """
+        del home
+        from botocore.exceptions import BotoCoreError
+
+        session = _session(profile)
+        try:
+            credentials = session.get_credentials()
+            region = session.get_config_variable("region")
+        except BotoCoreError as error:
+            raise _broken(error) from None
+        if credentials is None:
+            return None
+        file = None
+        if credentials.method == "shared-credentials-file":
+            file = _path(session, "credentials_file")
+            warn_if_exposed(file)
+        settings = {"region": str(region)} if region else {}
+        source, name = f"AWS ({credentials.method})", session.profile
+        return Found(source, settings, AwsKeys(credentials, name), None, name, file)
+
+    def list(self, home: Path) -> list[Found]:
+        """Return the key in the environment, and every profile.
+
+        Raises:
+            ConfigError: a file cannot be read.
+        """
+        del home
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            return list(_listed(_session(None)))
+        except BotoCoreError as error:
+            raise _broken(error) from None
+
+
+def _session(profile: str | None) -> "Session":
+    from botocore.session import Session
+
+    return Session(profile=profile)
+
+
+def _listed(session: "Session") -> Iterator[Found]:
+    from botocore.configloader import load_config, raw_config_parse
+
+    if key_id := os.environ.get("AWS_ACCESS_KEY_ID"):
+        region = os.environ.get("AWS_DEFAULT_REGION")
+        yield Found("environment (AWS_*)", {"region": region} if region else {}, None, key_id)
+    secret_file, file = _path(session, "credentials_file"), _path(session, "config_file")
+    known = load_config(str(file))["profiles"] if file.exists() else {}
+    secret = raw_config_parse(str(secret_file)) if secret_file.exists() else {}
+    for path, profiles in ((secret_file, secret), (file, known)):
+        for name, facts in profiles.items():
+            region = facts.get("region") or known.get(name, {}).get("region")
+            holds_secret = path if "aws_secret_access_key" in facts else None
+            if holds_secret or name not in secret:
+                settings = {"region": region} if region else {}
+                yield Found(str(path), settings, None, facts.get(_KEY_ID), name, holds_secret)
+
+
+def _path(session: "Session", name: str) -> Path:
+    return Path(session.get_config_variable(name)).expanduser()
+
+
+def _broken(error: Exception) -> ConfigError:
+    from botocore.exceptions import ConfigParseError
+
+    # The parser's own message quotes the line, which may be the secret.
+    told = "a file cannot be read" if isinstance(error, ConfigParseError) else str(error)
+    return ConfigError(f"the AWS configuration: {told}; correct ~/.aws or AWS_PROFILE")

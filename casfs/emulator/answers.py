@@ -1,0 +1,155 @@
+"""Makes answers, and says with which code and status the engine or the signature check refuses.
+
+Sources: CAS documentation, Error codes; Amazon Glacier API 2012-06-01, Error responses. The first
+does not say which code answers which mistake: that follows Glacier, and the open ones are switches.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from casfs.emulator import errors
+from casfs.emulator.dialect import Answer, Reply
+from casfs.emulator.settings import Settings
+from casfs.emulator.signature import Flaw, SignatureError
+from casfs.emulator.wire import Wire
+
+CODES: Mapping[type[errors.EngineError], str] = {
+    errors.NotThereError: "ResourceNotFoundException",
+    errors.ForeignError: "AccessDeniedException",
+    errors.MissingValueError: "MissingParameterValueException",
+    errors.MalformedBodyError: "SerializationException",
+    errors.NoMethodError: "BadRequest",
+    errors.TooManyError: "LimitExceededException",
+    errors.EngineError: "InvalidParameterValueException",
+}
+"""Code by reason, where both services have the same."""
+
+FLAW_CODES: Mapping[Flaw, str] = {
+    Flaw.MISSING: "MissingAuthenticationTokenException",
+    Flaw.UNKNOWN_KEY: "UnrecognizedClientException",
+    Flaw.EXPIRED: "InvalidSignatureException",
+    Flaw.WRONG: "InvalidSignatureException",
+}
+"""Code by what is wrong with a signature, where both services have the same."""
+
+STATUSES: Mapping[str, int] = {
+    "AccessDeniedException": 403,
+    "BadRequest": 400,
+    "ExpiredTokenException": 403,
+    "InvalidParameterValueException": 400,
+    "LimitExceededException": 400,
+    "MissingAuthenticationTokenException": 400,
+    "MissingParameterValueException": 400,
+    "ResourceNotFoundException": 404,
+    "SerializationException": 400,
+    "ThrottlingException": 400,
+    "UnrecognizedClientException": 400,
+    "ServiceUnavailableException": 500,
+}
+"""Status by code, where both services have the same."""
+
+
+_LONG = 20
+"""Items in a list that is long."""
+
+_Body = TypeVar("_Body")
+
+
+class Answers:
+    """Makes answers in the form of one service.
+
+    Args:
+        wire: names, codes, statuses and layout of the service.
+        settings: account, and the open questions: late ranges, outputs of running jobs, throttling.
+    """
+
+    def __init__(self, wire: Wire, settings: Settings) -> None:
+        self._wire = wire
+        self._account = settings.account
+        self._questions = settings.questions
+
+    def name(self, header: str) -> str:
+        """Return the full name of one of the service's own headers."""
+        return self._wire.header_prefix + header
+
+    def location(self, *names: str) -> str:
+        """Return the path of what has been made."""
+        account = [self._account] if self._wire.words.has_account else []
+        return "/".join(["", *account, "vaults", *names])
+
+    def hashes(self, *, content: bytes | None = None, tree: bytes) -> dict[str, str]:
+        """Return the headers that say plain hash and tree hash."""
+        words = self._wire.words
+        named = {words.content_hash: content, words.tree_hash: tree}
+        return {self.name(name): words.digest(one) for name, one in named.items() if one}
+
+    def page(
+        self, name: str, items: Sequence[object], following: str | None, **more: object
+    ) -> Reply:
+        """Return one page of a list.
+
+        Args:
+            name: the field that has the items.
+            items: those of this page.
+            following: the marker of the next page; None = this was the last.
+            more: other fields.
+        """
+        marker = self._wire.words.last_marker if following is None else following
+        return self.ok({**more, "Marker": marker, name: items}, len(items))
+
+    def ok(self, value: object, items: int = 0) -> Reply:
+        """Return an answer with a JSON body that lists so many items."""
+        headers = {"Content-Type": "application/json"}
+        return Reply(200, headers, self._wire.layout(value, items > _LONG))
+
+    def guarded(self, do: Callable[[_Body], Answer], body: _Body) -> Answer:
+        """Do a call; what refuses it becomes its answer."""
+        try:
+            return do(body)
+        except (SignatureError, errors.EngineError) as refused:
+            return self.refusal(refused)
+
+    def finishing(self, do: Callable[[_Body], Answer]) -> Callable[[_Body], Reply]:
+        """Return what takes the body of a call and ends it, guarded."""
+
+        def finish(body: _Body) -> Reply:
+            reply = self.guarded(do, body)
+            if not isinstance(reply, Reply):
+                raise TypeError(f"a call must end with a reply, not {reply}")
+            return reply
+
+        return finish
+
+    def error(self, code: str, message: str, status: int | None = None) -> Reply:
+        """Return an error answer (all services: Error responses)."""
+        words = self._wire.words
+        kind = words.server if code in words.server_codes else words.client
+        body = self._wire.layout({"code": code, "message": message, "type": kind})
+        headers = {"Content-Type": "application/json"}
+        return Reply(status or self._wire.statuses[code], headers, body)
+
+    def refusal(self, refused: SignatureError | errors.EngineError) -> Reply:
+        """Return the answer to a call that is refused for this reason."""
+        if isinstance(refused, SignatureError):
+            return self.error(self._wire.flaw_codes[refused.flaw], str(refused))
+        code, status = self._code(refused), None
+        if isinstance(refused, errors.PastEndError):
+            status = int(self._questions.range_past_end)
+        if isinstance(refused, errors.NotReadyError) and self._questions.unfinished_output == "404":
+            code, status = self._code(errors.NoJobError("")), 404
+        return self.error(code, self._wire.message(refused), status)
+
+    def _code(self, refused: errors.EngineError) -> str:
+        codes = self._wire.codes
+        return next(codes[kind] for kind in type(refused).__mro__ if kind in codes)
+
+    def throttled(self) -> Reply | None:
+        """Refuse one request too many: the documented code is a 400, other proxies say 503."""
+        how = self._questions.throttling
+        if how == "reset":
+            return None
+        return self.error(self._wire.words.throttled, "Slow down", int(how))
+
+    def failed(self) -> Reply:
+        """Answer as a service that has failed."""
+        return self.error(self._wire.words.failed, "The service is not available")

@@ -1,0 +1,194 @@
+"""Amazon Glacier: names, signature, codes, limits and jobs over the calls that it shares.
+
+Source: Amazon Glacier Developer Guide, API version 2012-06-01; the service model of botocore 1.44.
+"""
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from casfs.emulator import errors, glacier_form, job_requests, sigv4
+from casfs.emulator import vault_requests as ask
+from casfs.emulator.answers import CODES, FLAW_CODES, STATUSES
+from casfs.emulator.dialect import Call, Dialect, Service
+from casfs.emulator.errors import BadValueError, MissingValueError
+from casfs.emulator.glacier_settings import RULES, GlacierQuestions
+from casfs.emulator.job_requests import JobType, JobWords
+from casfs.emulator.records import Job
+from casfs.emulator.selection import Selection
+from casfs.emulator.settings import Settings
+from casfs.emulator.signature import Flaw
+from casfs.emulator.store import Store
+from casfs.emulator.vault_api import VaultApi
+from casfs.emulator.vault_form import VaultForm
+from casfs.emulator.wire import ByteRange, PageLimits, Words
+
+_VERSION = "2012-06-01"
+
+_DESCRIPTION = re.compile(r"[\x20-\x7e]{0,1024}")
+"""Descriptions of archives and jobs (Upload Archive, Initiate Job)."""
+
+_FILES = ("*/archives", "*/multipart-uploads/*")
+"""Paths that take files, whose signature covers the hash in a header."""
+
+
+def _asked_date(text: str) -> float:
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+_JOB_WORDS = JobWords(
+    types={
+        "archive-retrieval": JobType("archive", ["ArchiveId"]),
+        "inventory-retrieval": JobType("inventory"),
+        "select": JobType("select", ["ArchiveId", "SelectParameters", "OutputLocation"]),
+    },
+    callback="SNSTopic",
+    inventory_limit=RULES.inventory_limit,
+    date=_asked_date,
+)
+"""Initiate Job."""
+
+
+class GlacierWire:
+    """The wire form of Glacier.
+
+    Args:
+        settings: keys, account and region.
+        questions: the open questions.
+        clock: Unix seconds.
+    """
+
+    header_prefix = "x-amz-"
+    request_id_header = "x-amzn-RequestId"
+    words = Words()
+    page_limits = PageLimits(vaults=10, jobs=50, uploads=50, parts=50)
+    statuses: Mapping[str, int] = {**STATUSES, "InvalidSignatureException": 403}
+    codes: Mapping[type[errors.EngineError], str] = CODES
+    flaw_codes: Mapping[Flaw, str] = FLAW_CODES
+
+    def __init__(
+        self, settings: Settings, questions: GlacierQuestions, clock: Callable[[], float]
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self.form: VaultForm = glacier_form.GlacierForm(settings, questions)
+
+    def new_request_id(self) -> str:
+        """Return an id in the form of the samples."""
+        return secrets.token_urlsafe(36)
+
+    def signs_body(self, call: Call) -> bool:
+        """Say whether a call has a body that is no file: its hash is part of the signature."""
+        if call.method not in {"POST", "PUT"}:
+            return False
+        has_body = call.headers.get("content-length", "0") != "0"
+        if not has_body and "transfer-encoding" not in call.headers:
+            return False
+        return not _brings_file(call)
+
+    def check(self, call: Call, body: bytes) -> None:
+        """Check the signature of a call, and the version.
+
+        Raises:
+            SignatureError: the call is not signed as it must be.
+            MissingValueError: no version.
+            BadValueError: another version.
+        """
+        settings, payload = self._settings, None if _brings_file(call) else body
+        leeway = settings.questions.clock_leeway
+        sigv4.verify(call, payload, settings.keys, settings.region, self._clock, leeway)
+        version = call.headers.get("x-amz-glacier-version")
+        if version is None:
+            raise MissingValueError("Required parameter missing: API version")
+        if version != _VERSION:
+            raise BadValueError(f"The API version is not supported: {version}")
+
+    def check_description(self, text: str) -> None:
+        """Check the description of an archive to be.
+
+        Raises:
+            BadValueError: it is too long or has letters that are not ASCII.
+        """
+        if not _DESCRIPTION.fullmatch(text):
+            raise BadValueError("Invalid archive description: at most 1024 letters of 7-bit ASCII")
+
+    def wanted_job(self, fields: Mapping[str, object]) -> tuple[Job, ByteRange | None]:
+        """Return the job that a request wants (Initiate Job)."""
+        job, byte_range = job_requests.wanted_job(fields, _JOB_WORDS)
+        if not _DESCRIPTION.fullmatch(job.description):
+            raise BadValueError("Invalid Description: at most 1024 letters of 7-bit ASCII")
+        if job.kind != "archive":
+            for name in ("RetrievalByteRange", *(["ArchiveId"] if job.kind == "inventory" else [])):
+                if fields.get(name):
+                    raise BadValueError(f"{name} is not for jobs of this Type")
+        if job.kind == "select":
+            job = _select(job, fields)
+        return job, byte_range
+
+    def message(self, refused: errors.EngineError) -> str:
+        """Return the text of a refusal."""
+        if isinstance(refused, errors.NoVaultError):
+            return f"Vault not found for ARN: {self.form.name_prefix}{refused.vault}"
+        if isinstance(refused, errors.NotEmptyError):
+            name = self.form.name_prefix + refused.vault
+            return f"Vault not empty or recently written to: {name}"
+        return str(refused)
+
+    def job_headers(self, job: Job) -> Mapping[str, str]:
+        """Return where the output of a Select job will be (Initiate Job)."""
+        if job.kind != "select":
+            return {}
+        return {"x-amz-job-output-path": glacier_form.output_path(job)}
+
+    def output_headers(self, selection: Selection) -> Mapping[str, str]:
+        """Return the description of the archive and that ranges are taken (Get Job Output)."""
+        headers = {"Accept-Ranges": "bytes"}
+        # A seeded archive may have a description that the service would not have taken.
+        if selection.description and _DESCRIPTION.fullmatch(selection.description):
+            headers["x-amz-archive-description"] = selection.description
+        return headers
+
+    def layout(self, value: object, _: bool = False) -> bytes:
+        """Return JSON in the layout of the service."""
+        return glacier_form.layout(value)
+
+
+def _brings_file(call: Call) -> bool:
+    """Say whether the body of a call is a file, whose hash a header tells before it comes."""
+    return (
+        ask.routed(call.path, has_account=True)[1] in _FILES
+        and "x-amz-content-sha256" in call.headers
+    )
+
+
+def _select(job: Job, fields: Mapping[str, object]) -> Job:
+    """Return the job with what it selects and where the result would go, as they were given."""
+    details = {name: fields[name] for name in ("SelectParameters", "OutputLocation")}
+    for name, value in details.items():
+        if not isinstance(value, dict):
+            raise BadValueError(f"{name} must be an object")
+    place = fields["OutputLocation"]
+    store = place.get("S3") if isinstance(place, dict) else None
+    if not isinstance(store, dict) or not job_requests.text(store, "BucketName"):
+        raise MissingValueError("BucketName is missing")
+    return replace(
+        job,
+        bucket=job_requests.text(store, "BucketName"),
+        object=job_requests.text(store, "Prefix"),
+        details=json.dumps(details),
+    )
+
+
+def _make(store: Store, settings: Settings, clock: Callable[[], float] = time.time) -> Dialect:
+    if not isinstance(settings.questions, GlacierQuestions):
+        raise TypeError(f"not the questions of Glacier: {settings.questions}")
+    return VaultApi(GlacierWire(settings, settings.questions, clock), store, settings, clock)
+
+
+GLACIER = Service(RULES, GlacierQuestions, account="123456789012", region="us-east-1", make=_make)
+"""Amazon Glacier, as the emulator's table of services has it."""

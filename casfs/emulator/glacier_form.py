@@ -1,0 +1,99 @@
+"""How Amazon Glacier writes what it has of its own: names, actions, Select, nulls, CSV.
+
+Sources: Amazon Glacier Developer Guide, API version 2012-06-01; for the quotes in CSV rows of the
+live service in the tests of mt-aws-glacier.
+"""
+
+import json
+from collections.abc import Mapping
+
+from casfs.emulator.glacier_settings import GlacierQuestions
+from casfs.emulator.jobs import JobView
+from casfs.emulator.records import Archive, Job, Vault
+from casfs.emulator.settings import Settings
+from casfs.emulator.vault_form import VaultForm, date, short_date
+from casfs.treehash import to_text
+
+_ACTIONS = {
+    "archive": "ArchiveRetrieval",
+    "inventory": "InventoryRetrieval",
+    "select": "Select",
+}
+
+_ARCHIVE_OVERHEAD = 32 << 10
+"""Bytes by which each archive adds to the size of its vault (Developer Guide, Describe Vault)."""
+
+
+def layout(value: object) -> bytes:
+    """Return JSON on one line."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(
+        "utf-8", "surrogateescape"
+    )
+
+
+class GlacierForm(VaultForm):
+    """The form of Glacier.
+
+    Args:
+        settings: region and account for resource names.
+        questions: the open questions.
+    """
+
+    def __init__(self, settings: Settings, questions: GlacierQuestions) -> None:
+        prefix = f"arn:aws:glacier:{settings.region}:{settings.account}:vaults/"
+        super().__init__(questions, "VaultARN", prefix)
+        self._inventory_date = date if questions.inventory_date == "milliseconds" else short_date
+
+    def vault(self, vault: Vault) -> dict[str, object]:
+        """Return a vault; its size includes an overhead for each archive (Describe Vault)."""
+        size = vault.byte_count
+        if size is not None:
+            size += _ARCHIVE_OVERHEAD * (vault.archive_count or 0)
+        return {**super().vault(vault), "SizeInBytes": size}
+
+    def action(self, job: Job) -> str:
+        """Return what a job does (Describe Job)."""
+        return _ACTIONS[job.kind]
+
+    def own_fields(self, view: JobView) -> Mapping[str, object]:
+        """Return topic and Select, and null where other services have an empty text."""
+        job = view.job
+        fields: dict[str, object] = {
+            "JobDescription": job.description or None,
+            "JobOutputPath": None,
+            "OutputLocation": None,
+            "SNSTopic": job.callback,
+            "SelectParameters": None,
+        }
+        if job.kind == "select":
+            fields |= json.loads(job.details or "{}")
+            fields |= {
+                "JobOutputPath": output_path(job),
+                "RetrievalByteRange": None,
+                "SHA256TreeHash": None,
+            }
+        return fields
+
+    def limit(self, job: Job) -> object:
+        """Return the limit of an inventory job, null when it has none."""
+        return super().limit(job) if job.item_limit else None
+
+    def inventory_date(self, job: Job) -> str:
+        """Return the date of an inventory; samples have it without milliseconds."""
+        return self._inventory_date(job.completed)
+
+    def csv_row(self, archive: Archive) -> str:
+        """Return a line of an inventory.
+
+        Inside of quotes a quote is written with a backslash before it, a backslash alone.
+        """
+        text = archive.description or ""
+        if "," in text or '"' in text:
+            text = '"' + text.replace('"', '\\"') + '"'
+        tree_hash = to_text(archive.tree_hash)
+        return f"{archive.id},{text},{date(archive.created)},{archive.size},{tree_hash}\n"
+
+
+def output_path(job: Job) -> str:
+    """Return where the output of a Select job would be, in an object store."""
+    return f"s3://{'/'.join(filter(None, [job.bucket, job.object, job.id]))}"

@@ -1,0 +1,115 @@
+"""The dialect of services whose vaults are at `/<account>/vaults/<name>`, or nearly so."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+from casfs.emulator import vault_requests as ask
+from casfs.emulator.answers import Answers
+from casfs.emulator.dialect import Answer, Call, ReadBody, Reply
+from casfs.emulator.errors import (
+    ForeignError,
+    MalformedBodyError,
+    NoMethodError,
+    NotThereError,
+)
+from casfs.emulator.job_calls import OUTPUT, JobCalls
+from casfs.emulator.jobs import Jobs
+from casfs.emulator.selection import Selection
+from casfs.emulator.settings import Settings
+from casfs.emulator.store import Store
+from casfs.emulator.upload_calls import UploadCalls
+from casfs.emulator.uploads import Uploads
+from casfs.emulator.vault_calls import CREATE_VAULT, VaultCalls
+from casfs.emulator.vaults import Vaults
+from casfs.emulator.wire import Table, Wire
+
+
+class VaultApi:
+    """A dialect over the engine.
+
+    Args:
+        wire: what is the service's own.
+        store: the state.
+        settings: account and open questions.
+        clock: Unix seconds.
+        more_calls: makes the calls that only this service has.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        store: Store,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+        more_calls: Callable[[Answers, Vaults], Table] = lambda _answers, _vaults: {},
+    ) -> None:
+        self.request_id_header = wire.request_id_header
+        self._wire = wire
+        self._account = settings.account
+        self._has_account = wire.words.has_account
+        self._answers = Answers(wire, settings)
+        self._vaults = Vaults(store, settings, clock)
+        uploads = Uploads(store, self._vaults, settings, clock)
+        jobs = Jobs(store, settings, clock, wire.form)
+        tree, content_range = settings.rules.tree, settings.questions.content_range
+        self._jobs = JobCalls(wire, self._answers, jobs, content_range)
+        self._calls = {
+            **VaultCalls(wire, self._answers, self._vaults, tree).table,
+            **UploadCalls(wire, self._answers, uploads, tree).table,
+            **self._jobs.table,
+            **more_calls(self._answers, self._vaults),
+        }
+
+    def new_request_id(self) -> str:
+        """Return the id of one more request."""
+        return self._wire.new_request_id()
+
+    def is_output(self, call: Call) -> bool:
+        """Say whether a call reads the output of a job."""
+        return call.method == "GET" and ask.routed(call.path, self._has_account)[1] == OUTPUT
+
+    def answer(self, call: Call) -> Answer:
+        """Check the signature and the account, then answer."""
+        if self._wire.signs_body(call):
+            return ReadBody(self._answers.finishing(partial(self._answered_with_body, call)))
+        return self._answers.guarded(self._answered, call)
+
+    def output_head(self, selection: Selection) -> Reply:
+        """Return status and headers of an output."""
+        return self._jobs.output_head(selection)
+
+    def throttled(self) -> Reply | None:
+        """Refuse one request too many."""
+        return self._answers.throttled()
+
+    def failed(self) -> Reply:
+        """Answer as a service that has failed."""
+        return self._answers.failed()
+
+    def body_too_large(self) -> Reply:
+        """Refuse a JSON body that no call can need."""
+        return self._answers.refusal(MalformedBodyError("The body of the request is too large"))
+
+    def _answered(self, call: Call) -> Answer:
+        self._wire.check(call, b"")
+        return self._routed(call)
+
+    def _answered_with_body(self, call: Call, body: bytes) -> Answer:
+        self._wire.check(call, body)
+        answer = self._routed(call)
+        return answer.finish(body) if isinstance(answer, ReadBody) else answer
+
+    def _routed(self, call: Call) -> Answer:
+        account, shape, names = ask.routed(call.path, self._has_account)
+        methods = self._calls.get(shape) if account is not None else None
+        if methods is None:
+            raise NotThereError(f"There is no such resource: {call.path}")
+        if account not in {"-", self._account}:
+            raise ForeignError(f"The account ID does not belong to the key: {account}")
+        if call.method not in methods:
+            raise NoMethodError(f"The resource has no method {call.method}")
+        do = methods[call.method]
+        if not names or (shape, call.method) == CREATE_VAULT:
+            return do(call, *names)
+        return do(call, self._vaults.at(names[0]), *names[1:])

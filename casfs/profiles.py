@@ -1,0 +1,115 @@
+"""Which settings and keys there are, and where they were found; never a secret."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from casfs.config import DEFAULT_DIALECT, DEFAULT_PROFILE, find_endpoint, text
+from casfs.credentials import Found, is_exposed
+from casfs.errors import ConfigError
+from casfs.service.registry import DIALECTS
+from casfs.settings import config_file, environment_settings, file_profiles
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Settings that were found in one place.
+
+    Attributes:
+        use: how to have them used; "" for those that are used anyway.
+        source: where they were found.
+        dialect: which they are for.
+        endpoint: URL, "" if nothing tells it.
+        account: account in the path, "" if nothing tells it.
+        access_key_id: public identifier of the key, "" if there is none, or one must ask for it.
+        note: what the user should know, or "".
+    """
+
+    use: str
+    source: str
+    dialect: str
+    endpoint: str
+    account: str
+    access_key_id: str
+    note: str
+
+
+def profiles(
+    environment: Mapping[str, str] = os.environ, home: Path | None = None
+) -> list[Profile]:
+    """Return what there is; asks nobody on the network.
+
+    Args:
+        environment: where `CASFS_*` are looked up.
+        home: home folder, for the official tools' credentials files.
+    """
+    found = [*_in_environment(environment), *_in_file(config_file(environment))]
+    for dialect, registration in DIALECTS.items():
+        try:
+            places = registration.keys.list(home or Path.home())
+        except ConfigError as error:
+            found.append(Profile(f"--dialect {dialect}", "", dialect, "", "", "", str(error)))
+            continue
+        found += [_official(dialect, place) for place in places]
+    return found
+
+
+def _in_environment(environment: Mapping[str, str]) -> Iterator[Profile]:
+    settings = environment_settings(environment)
+    if {"access_key_id", "secret_access_key"} & settings.keys():
+        yield _profile("", "environment (CASFS_*)", settings, "")
+
+
+def _in_file(path: Path) -> Iterator[Profile]:
+    try:
+        found = file_profiles(path)
+    except ConfigError as error:
+        yield Profile("", str(path), "", "", "", "", str(error))
+        return
+    for name, settings in found.items():
+        use = "" if name == DEFAULT_PROFILE else f"--profile {name}"
+        holds_secret = "secret_access_key" in settings
+        yield _profile(use, str(path), settings, _note(path) if holds_secret else "")
+
+
+def _profile(use: str, source: str, settings: Mapping[str, object], note: str) -> Profile:
+    dialect = text(settings, "dialect", DEFAULT_DIALECT)
+    return Profile(
+        use=use,
+        source=source,
+        dialect=dialect,
+        endpoint=_endpoint(dialect, text(settings, "endpoint"), text(settings, "region")),
+        account=text(settings, "account"),
+        access_key_id=text(settings, "access_key_id"),
+        note=note,
+    )
+
+
+def _official(dialect: str, found: Found) -> Profile:
+    use = [] if dialect == DEFAULT_DIALECT else [f"--dialect {dialect}"]
+    if found.profile is not None and found.profile != DEFAULT_PROFILE:
+        use.insert(0, f"AWS_PROFILE={found.profile}")
+    return Profile(
+        use=" ".join(use),
+        source=found.source,
+        dialect=dialect,
+        endpoint=_endpoint(
+            dialect, found.settings.get("endpoint", ""), found.settings.get("region", "")
+        ),
+        account=found.settings.get("account", ""),
+        access_key_id=found.access_key_id or "",
+        note=_note(found.file) if found.file else "",
+    )
+
+
+def _endpoint(dialect: str, endpoint: str, region: str) -> str:
+    """Return the endpoint that would be used, "" if there is none yet."""
+    try:
+        return find_endpoint(DIALECTS[dialect], endpoint, region)
+    except (ConfigError, KeyError):
+        return ""
+
+
+def _note(path: Path) -> str:
+    return f"others may read it: chmod 600 {path}" if is_exposed(path) else ""

@@ -1,0 +1,233 @@
+"""What a dialect says of itself, and what follows from that alone: paths, and what answers mean.
+
+Amazon Glacier was first, Tencent CAS and Aliyun OAS are modelled on it: calls, job states and the
+shape of a job are the same, so that a dialect is a signer and a list of facts.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from requests.auth import AuthBase
+
+from casfs.credentials import Found, KeySource
+from casfs.errors import CasfsError, ServerError, WrongAnswerError
+from casfs.service import fields
+from casfs.service.base import Job, JobKind, JobState, Vault
+from casfs.treehash import TreeHash
+
+_KINDS = {"ArchiveRetrieval": JobKind.ARCHIVE, "InventoryRetrieval": JobKind.INVENTORY}
+_STATES = {
+    "inprogress": JobState.RUNNING,
+    "succeeded": JobState.SUCCEEDED,
+    "failed": JobState.FAILED,
+}
+
+
+class OfficialKeys(Protocol):
+    """Where the official tools of a service keep keys and settings.
+
+    Attributes:
+        place: the place, for messages.
+    """
+
+    @property
+    def place(self) -> str: ...  # noqa: D102 - as above
+
+    def find(self, home: Path, profile: str | None) -> Found | None:
+        """Return what they would use, None if there is nothing.
+
+        Args:
+            home: the user's home folder.
+            profile: which of several sets, where the tools know several.
+
+        Raises:
+            ConfigError: it is there and cannot be used.
+        """
+        ...
+
+    def list(self, home: Path) -> list[Found]:
+        """Return everything that they know; asks nobody on the network.
+
+        Raises:
+            ConfigError: as `find`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What is known of a dialect before there is an account.
+
+    Attributes:
+        endpoint: URL, with `{region}` in it.
+        region: an example of a region, for messages.
+        keys: where the official tools keep keys.
+        dialect: account in the path, key, region -> the dialect.
+        signs_region: requests are signed for a region, so that there must be one.
+    """
+
+    endpoint: str
+    region: str
+    keys: OfficialKeys
+    dialect: "Callable[[str, KeySource, str], Dialect]"
+    signs_region: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """One service's wire form: all that differs between services, and nothing else.
+
+    Ranges are no matter of it: what is asked for begins and ends on a MiB of the output, or at its
+    end, which is the strictest rule of all (Aliyun OAS, "Get Job Output").
+
+    Attributes:
+        name: as in `--dialect`.
+        authorization: signs a request whose URL and headers are final.
+        root: path above `/vaults`, escaped.
+        tree_hash: how archives are hashed.
+        tree_hash_header: header with the tree hash of an answer's bytes.
+        request_id_header: header that names an answer to the service's support.
+        description_header: header of an output with its archive's description, None if there is
+            none.
+        vaults_limit: most vaults that a listing brings at once.
+        jobs_limit: most jobs that a listing brings at once.
+        tree_hash_field: field of a job with the tree hash of its output.
+        archive_tree_hash_field: field of a job with the tree hash of the whole archive.
+        date: reads a date.
+        errors: code of an error answer -> what it means, where status and code differ.
+        vault_key: field of a vault that stands for it in paths.
+        region: region that requests are signed for, "" where none is.
+    """
+
+    name: str
+    authorization: AuthBase
+    root: str
+    tree_hash: TreeHash
+    tree_hash_header: str
+    request_id_header: str
+    vaults_limit: int
+    jobs_limit: int
+    tree_hash_field: str
+    archive_tree_hash_field: str
+    date: Callable[[Any], datetime | None]
+    errors: Mapping[str, type[CasfsError]]
+    vault_key: str = "VaultName"
+    description_header: str | None = None
+    region: str = ""
+
+    def vaults_path(self) -> str:
+        """Return the path of List Vaults."""
+        return f"{self.root}/vaults"
+
+    def vault_path(self, address: str) -> str:
+        """Return the path of Describe Vault."""
+        return f"{self.vaults_path()}/{escape(address)}"
+
+    def jobs_path(self, address: str) -> str:
+        """Return the path of List Jobs."""
+        return f"{self.vault_path(address)}/jobs"
+
+    def job_path(self, address: str, job_id: str) -> str:
+        """Return the path of Describe Job; `/output` behind it is Get Job Output."""
+        return f"{self.jobs_path(address)}/{escape(job_id)}"
+
+    def address(self, name: str) -> str | None:
+        """Return what stands for a vault in paths; None where only its description tells."""
+        return name if self.vault_key == "VaultName" else None
+
+    def page(self, answer: Mapping[str, Any]) -> tuple[list[Any], str | None]:
+        """Return the items of a page and the next marker; a null or empty marker ends a listing.
+
+        Raises:
+            WrongAnswerError: the answer is no page.
+        """
+        items = answer.get("VaultList", answer.get("JobList"))
+        if not isinstance(items, list):
+            raise WrongAnswerError("a listing without VaultList or JobList; check the endpoint")
+        return items, fields.text(answer.get("Marker"))
+
+    def vault(self, answer: Mapping[str, Any]) -> Vault:
+        """Return the vault that an answer describes.
+
+        Raises:
+            WrongAnswerError: the answer describes none.
+        """
+        name, address = (
+            fields.text(answer.get("VaultName")),
+            fields.text(answer.get(self.vault_key)),
+        )
+        if name is None or address is None:
+            raise WrongAnswerError(
+                f"a vault without VaultName or {self.vault_key}; check the endpoint"
+            )
+        return Vault(
+            name=name,
+            address=address,
+            created=self.date(answer.get("CreationDate")),
+            inventoried=self.date(answer.get("LastInventoryDate")),
+            archives=fields.integer(answer.get("NumberOfArchives")),
+            size=fields.integer(answer.get("SizeInBytes")),
+            raw=fields.compact(answer),
+        )
+
+    def job(self, vault: str, answer: Mapping[str, Any]) -> Job:
+        """Return the job that an answer describes.
+
+        All kinds of jobs come in one flat shape; what does not apply is null, "", -1 or missing.
+
+        Raises:
+            WrongAnswerError: the answer describes none.
+        """
+        job_id = fields.text(answer.get("JobId"))
+        if job_id is None:
+            raise WrongAnswerError(f"a job of vault {vault} without JobId; check the endpoint")
+        kind = _KINDS.get(str(answer.get("Action")), JobKind.OTHER)
+        archive_size = fields.integer(answer.get("ArchiveSizeInBytes")) or None
+        span = fields.byte_range(answer.get("RetrievalByteRange"))
+        size = archive_size
+        if kind is JobKind.INVENTORY:
+            size = fields.integer(answer.get("InventorySizeInBytes")) or None
+        elif span is not None:
+            size = span[1] - span[0] + 1
+        tree_hash = self._digest(answer.get(self.tree_hash_field))
+        if tree_hash is None and span is not None and span == (0, (archive_size or 0) - 1):
+            tree_hash = self._digest(answer.get(self.archive_tree_hash_field))
+        return Job(
+            vault=vault,
+            id=job_id,
+            kind=kind,
+            state=_state(answer),
+            created=self.date(answer.get("CreationDate")),
+            completed=self.date(answer.get("CompletionDate")),
+            description=fields.text(answer.get("JobDescription")) or "",
+            archive_id=fields.text(answer.get("ArchiveId")),
+            archive_size=archive_size,
+            first_byte=span[0] if span and kind is JobKind.ARCHIVE else 0,
+            size=size,
+            tree_hash=tree_hash,
+            raw=fields.compact(answer),
+        )
+
+    def error(self, status: int, code: str) -> type[CasfsError] | None:
+        """Return what an error answer means; None when the status alone says it."""
+        return ServerError if status >= 500 else self.errors.get(code)
+
+    def _digest(self, value: Any) -> bytes | None:
+        return fields.digest(value, len(self.tree_hash.leaf(b"")))
+
+
+def escape(text: str) -> str:
+    """Return a name as it stands in a path."""
+    return quote(text, safe="-_.~")
+
+
+def _state(answer: Mapping[str, Any]) -> JobState:
+    # Completed is true for failed jobs too, so it only speaks where StatusCode does not.
+    named = _STATES.get(str(answer.get("StatusCode", "")).lower())
+    if named is None:
+        return JobState.SUCCEEDED if answer.get("Completed") is True else JobState.RUNNING
+    return named

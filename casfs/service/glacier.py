@@ -1,0 +1,82 @@
+"""The Glacier dialect: Amazon S3 Glacier's vault API, version 2012-06-01 (Developer Guide).
+
+botocore signs, and brings keys as all of Amazon's tools know them. It is imported where it is used:
+that takes a while, which only those who use this dialect should wait for.
+"""
+
+from requests import PreparedRequest
+from requests.auth import AuthBase
+
+from casfs.aws import AwsChain
+from casfs.credentials import KeySource
+from casfs.errors import NotFoundError
+from casfs.service import fields
+from casfs.service.codes import VAULT_ERRORS
+from casfs.service.dialect import Dialect, Registration, escape
+from casfs.treehash import SHA256
+
+_VERSION = "2012-06-01"
+
+
+class GlacierAuthorization(AuthBase):
+    """Signs a request with AWS Signature Version 4, by way of botocore."""
+
+    def __init__(self, keys: KeySource, region: str) -> None:
+        self._keys = keys
+        self._region = region
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Add `x-amz-glacier-version`, `x-amz-date`, a token if need be, and `Authorization`.
+
+        URL, `Host` and body must be what is sent. Nothing else is signed: a `Range` needs not be.
+        """
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+
+        request.headers["x-amz-glacier-version"] = _VERSION
+        signed = AWSRequest(
+            method=request.method,
+            url=request.url,
+            data=request.body or b"",
+            headers={
+                "Host": str(request.headers["Host"]),
+                "x-amz-glacier-version": _VERSION,
+            },
+        )
+        now = self._keys.current()
+        key = Credentials(now.access_key_id, now.secret_access_key, now.session_token)
+        SigV4Auth(key, "glacier", self._region).add_auth(signed)
+        request.headers.update(dict(signed.headers))
+        return request
+
+
+def glacier(account: str, keys: KeySource, region: str) -> Dialect:
+    """Return the wire form of Amazon Glacier."""
+    return Dialect(
+        name="glacier",
+        authorization=GlacierAuthorization(keys, region),
+        root=f"/{escape(account)}",
+        tree_hash=SHA256,
+        tree_hash_header="x-amz-sha256-tree-hash",
+        request_id_header="x-amzn-RequestId",
+        description_header="x-amz-archive-description",
+        vaults_limit=10,
+        jobs_limit=50,
+        tree_hash_field="SHA256TreeHash",
+        archive_tree_hash_field="ArchiveSHA256TreeHash",
+        date=fields.iso_date,
+        # The second is not Amazon's: moto, which many test against, says so.
+        errors=VAULT_ERRORS | {"VaultNotFound": NotFoundError},
+        region=region,
+    )
+
+
+GLACIER = Registration(
+    endpoint="https://glacier.{region}.amazonaws.com",
+    region="us-east-1",
+    keys=AwsChain(),
+    dialect=glacier,
+    signs_region=True,
+)
+"""Endpoint as in the Developer Guide, "Accessing Amazon S3 Glacier"."""

@@ -1,0 +1,13 @@
+"""The one table of dialects: a new one is a file beside this one, and a row here."""
+
+from casfs.service.cas import CAS
+from casfs.service.dialect import Registration
+from casfs.service.glacier import GLACIER
+from casfs.service.oas import OAS
+
+DIALECTS: dict[str, Registration] = {
+    "cas": CAS,
+    "oas": OAS,
+    "glacier": GLACIER,
+}
+"""Dialects by the name that `--dialect` takes; the first is the default."""

@@ -1,0 +1,126 @@
+"""Settings as text: their names, the file and the environment that hold them, and their form.
+
+The file is TOML, `config.toml` in the user's config folder (or where `CASFS_CONFIG` points):
+
+    [profiles.default]
+    region = "ap-chengdu"
+    account = "1250000000"
+    access_key_id = "..."
+    secret_access_key = "..."
+"""
+
+import math
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from casfs.errors import ConfigError
+
+
+def config_file(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the path of the configuration file, whether it exists or not."""
+    named = environment.get("CASFS_CONFIG")
+    return Path(named) if named else platformdirs.user_config_path("casfs") / "config.toml"
+
+
+def variable(setting: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"CASFS_{setting.upper()}"
+
+
+def environment_settings(environment: Mapping[str, str]) -> dict[str, object]:
+    """Return the settings in the environment; an empty one counts as not there."""
+    return {name: environment[variable(name)] for name in NAMES if environment.get(variable(name))}
+
+
+def file_profiles(path: Path) -> dict[str, dict[str, object]]:
+    """Return the settings of every `[profiles.NAME]` in the file; none if there is no file.
+
+    Raises:
+        ConfigError: the file cannot be read, or has a setting that is none.
+    """
+    try:
+        profiles = tomllib.loads(path.read_text("utf-8")).get("profiles", {})
+    except FileNotFoundError:
+        profiles = {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}; correct it") from error
+    if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
+        raise ConfigError(f"{path}: `profiles` must be tables; write [profiles.NAME]")
+    return profiles
+
+
+def check_names(settings: Mapping[str, object], path: Path) -> None:
+    """Refuse a setting that there is not.
+
+    Raises:
+        ConfigError: names it.
+    """
+    if unknown := settings.keys() - NAMES:
+        raise ConfigError(
+            f"{path}: unknown setting {', '.join(sorted(unknown))}; correct or remove"
+        )
+
+
+def parse_size(text: str, name: str) -> int:
+    """Return the bytes that a text such as `20GiB`, `500M` or `1048576` means (1024-based).
+
+    Raises:
+        ConfigError: the text is no size; the message names the setting `name`.
+    """
+    match = re.fullmatch(
+        r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([kmgtp]?)(?:i?b)?", text.strip().lower()
+    )
+    if not match:
+        raise ConfigError(f"{name} must be a size such as 20GiB or 500M, not {text!r}")
+    return int(Fraction(match[1]) * 1024 ** " kmgtp".index(match[2] or " "))
+
+
+def _number(text: str, name: str, smallest: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not smallest <= value < math.inf:
+        raise ConfigError(f"{name} must be a number from {smallest:g}, not {text!r}")
+    return value
+
+
+def _count(text: str, name: str) -> int:
+    value = _number(text, name, 1)
+    if not value.is_integer():
+        raise ConfigError(f"{name} must be a whole number from 1, not {text!r}")
+    return int(value)
+
+
+def _seconds(text: str, name: str) -> float:
+    return _number(text, name, 0.01)
+
+
+def _seconds_or_never(text: str, name: str) -> float:
+    return _number(text, name, 0)
+
+
+NUMBERS: dict[str, Callable[[str, str], Any]] = {
+    "cache_size": parse_size,
+    "memory_size": parse_size,
+    "connections": _count,
+    "attempts": _count,
+    "connect_timeout": _seconds,
+    "read_timeout": _seconds,
+    "deadline": _seconds,
+    "listing_ttl": _seconds_or_never,
+}
+"""Settings that are numbers, and what reads them."""
+
+NAMES = NUMBERS.keys() | {
+    "dialect", "endpoint", "region", "account", "access_key_id", "secret_access_key", "cache_dir",
+    "aws_profile",
+}  # fmt: skip
+"""All settings that there are."""

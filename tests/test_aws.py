@@ -1,0 +1,181 @@
+"""Keys of Amazon's chain: which one counts, that temporary ones renew, and what is told of them."""
+
+import json
+import logging
+import subprocess
+import sys
+import traceback
+
+import pytest
+
+from casfs.config import load
+from casfs.credentials import Credentials
+from casfs.errors import ConfigError, DeniedError
+
+SECRET, OTHER_SECRET = "Secr3t%(x)s/1", "Secr3t/2"
+KEYS = f"""[default]
+aws_access_key_id = AKIAdefault
+aws_secret_access_key = {SECRET}
+[night]
+aws_access_key_id = AKIAnight
+aws_secret_access_key = {OTHER_SECRET}
+aws_session_token = token-2
+"""
+CONFIG = """[default]
+region = eu-west-1
+[profile night]
+region = us-west-2
+[profile day]
+region = us-east-2
+"""
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home with Amazon's two files; nothing of this machine's own counts."""
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name, variable, text in (
+        ("credentials", "AWS_SHARED_CREDENTIALS_FILE", KEYS),
+        ("config", "AWS_CONFIG_FILE", CONFIG),
+    ):
+        path = tmp_path / ".aws" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o600)
+        monkeypatch.setenv(variable, str(path))
+    return tmp_path
+
+
+def loaded(home, text="", **environment):
+    (home / "config.toml").write_text(text)
+    environment = {"CASFS_CONFIG": str(home / "config.toml"), "CASFS_DIALECT": "glacier"} | (
+        environment
+    )
+    return load(None, None, environment, home)
+
+
+def test_the_default_profile_gives_key_and_region(home):
+    found = loaded(home)
+    assert found.credentials.current() == Credentials("AKIAdefault", SECRET)
+    assert (found.region, found.endpoint) == (
+        "eu-west-1",
+        "https://glacier.eu-west-1.amazonaws.com",
+    )
+
+
+@pytest.mark.parametrize("by", ["AWS_PROFILE", "file", "environment"])
+def test_a_profile_is_chosen_as_people_do(home, monkeypatch, by):
+    text, more = "", {}
+    if by == "AWS_PROFILE":
+        monkeypatch.setenv("AWS_PROFILE", "night")
+    elif by == "file":
+        text = "[profiles.default]\naws_profile = 'night'\n"
+    else:
+        more = {"CASFS_AWS_PROFILE": "night"}
+    found = loaded(home, text, **more)
+    assert found.credentials.current() == Credentials("AKIAnight", OTHER_SECRET, "token-2")
+    assert found.region == "us-west-2"
+
+
+def test_the_environment_of_aws_comes_before_its_files(home, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAenv")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-environment")
+    found = loaded(home)
+    assert found.credentials.current() == Credentials("AKIAenv", "of-environment")
+    # What is cached of one key's account is not another's, wherever the key comes from.
+    assert found.credentials.identity == "AKIAenv"
+
+
+def test_our_own_settings_come_before_those_of_aws(home):
+    ours = {"CASFS_ACCESS_KEY_ID": "AKIDours", "CASFS_SECRET_ACCESS_KEY": "ours"}
+    found = loaded(home, CASFS_REGION="ap-south-1", **ours)
+    assert found.credentials.current() == Credentials("AKIDours", "ours")
+    assert loaded(home, CASFS_REGION="ap-south-1").region == "ap-south-1"
+    with pytest.raises(ConfigError, match="region"):
+        loaded(home, **ours)
+
+
+def test_requests_are_signed_for_a_region_so_there_must_be_one(home):
+    (home / ".aws" / "config").write_text("")
+    with pytest.raises(ConfigError, match="signed for; give --region"):
+        loaded(home, CASFS_ENDPOINT="http://127.0.0.1:1")
+
+
+def test_no_key_anywhere_is_told_with_where_to_put_one(home):
+    (home / ".aws" / "credentials").write_text("")
+    with pytest.raises(ConfigError, match="no credentials; set CASFS_ACCESS_KEY_ID"):
+        loaded(home)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"[default\naws_secret_access_key = {SECRET}\n", f"aws_secret_access_key = {SECRET}\n"],
+)
+def test_a_broken_file_is_told_without_its_secret(home, text):
+    (home / ".aws" / "credentials").write_text(text)
+    with pytest.raises(ConfigError, match=r"\.aws") as caught:
+        loaded(home)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_profile_that_is_not_there_is_named(home):
+    with pytest.raises(ConfigError, match="nope"):
+        loaded(home, CASFS_AWS_PROFILE="nope")
+
+
+def test_a_file_that_others_may_read_is_warned_about(home, caplog):
+    (home / ".aws" / "credentials").chmod(0o644)
+    with caplog.at_level(logging.WARNING):
+        loaded(home)
+    assert "chmod 600" in caplog.text
+    assert SECRET not in caplog.text
+
+
+def asked_of_a_program(home, tmp_path, monkeypatch):
+    """Configuration whose key a program tells, which is the only kind that needs no network."""
+    (home / ".aws" / "credentials").write_text("")
+    answer = tmp_path / "answer.json"
+    program = f"{sys.executable} -c \"print(open('{answer}').read())\""
+    (home / ".aws" / "config").write_text(
+        f"[default]\nregion = r\ncredential_process = {program}\n"
+    )
+    return answer
+
+
+def key(name: str, expiry: str) -> str:
+    facts = {"Version": 1, "AccessKeyId": name, "SecretAccessKey": SECRET, "SessionToken": "t"}
+    return json.dumps(facts | {"Expiration": expiry})
+
+
+def test_a_temporary_key_renews_itself(home, tmp_path, monkeypatch):
+    answer = asked_of_a_program(home, tmp_path, monkeypatch)
+    answer.write_text(key("AKIAfirst", "2999-01-01T00:00:00Z"))
+    found = loaded(home)
+    assert found.credentials.current().access_key_id == "AKIAfirst"
+    assert SECRET not in repr(found)
+    before = found.credentials.identity
+    # It counts as run out from now on; the next request gets another one.
+    found.credentials._credentials._expiry_time = found.credentials._credentials._time_fetcher()
+    answer.write_text(key("AKIAsecond", "2999-01-01T00:00:00Z"))
+    assert found.credentials.current().access_key_id == "AKIAsecond"
+    # It is still whose it was: what is cached is found again.
+    assert found.credentials.identity == before
+
+
+def test_a_key_that_cannot_be_renewed_is_a_refusal(home, tmp_path, monkeypatch):
+    answer = asked_of_a_program(home, tmp_path, monkeypatch)
+    answer.write_text(key("AKIAfirst", "2999-01-01T00:00:00Z"))
+    found = loaded(home)
+    found.credentials._credentials._expiry_time = found.credentials._credentials._time_fetcher()
+    answer.unlink()
+    with pytest.raises(DeniedError, match="sign in again"):
+        found.credentials.current()
+
+
+def test_botocore_is_loaded_for_this_dialect_only(home):
+
+    command = "import sys, casfs.doors.cli.main; sys.exit('botocore' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", command], timeout=60).returncode == 0
