@@ -138,16 +138,12 @@ class OutputStore:
             raise
 
     def record(self, block: int, leaf: bytes, trust: Trust) -> None:
-        """Record a leaf, in a folder that is made if need be.
+        """Record a leaf.
 
         Raises:
             OSError: it cannot be written.
         """
-        try:
-            self.leaves.put(block, leaf, trust)
-        except FileNotFoundError:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.leaves.put(block, leaf, trust)
+        self.leaves.put(block, leaf, trust)
 
     def remove(self, block: int) -> None:
         """Remove a block's file, if it is there and can be removed."""

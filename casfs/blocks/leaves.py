@@ -1,4 +1,4 @@
-"""What is known of an output's leaves: one record a block, in a file beside the blocks.
+"""What is known of an output's leaves: in memory, and one record a block in a file beside them.
 
 A record is one byte of `Trust` and the leaf. It says what a block on disk must hash to, and all
 of them together say what the whole output hashes to, even when blocks have been evicted.
@@ -8,8 +8,7 @@ import contextlib
 import errno
 import os
 import threading
-import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable
 from enum import IntEnum
 from pathlib import Path
 
@@ -31,25 +30,27 @@ class Trust(IntEnum):
 
 
 class Leaves:
-    """The leaves of one output that are known, on disk.
+    """The leaves of one output that are known.
 
-    One more record behind the last block's says, once it was found, that the output as a whole
-    matched its tree hash, and which that is. The file is made with the first record, never by
-    looking. Trust is kept in memory too, one byte a block; leaves are read from the file.
+    The file is read once, here. From then on what this process received counts, whatever another
+    one writes there: its leaves are of bytes that it received, not of those handed on here. The
+    file is made with the first record, never by looking. One more record behind the last block's
+    says, once it was found, that the output as a whole matched its tree hash, and which that is.
+
+    Lock order: its one lock is innermost; it is not held while reading or writing the file.
     """
 
     def __init__(self, path: Path, layout: Layout, tree_hash: TreeHash) -> None:
         self._path = path
         self._tree_hash = tree_hash
-        self._record_size = 1 + len(tree_hash.leaf(b""))
+        self._size = len(tree_hash.leaf(b""))
         self._lock = threading.Lock()
         self._trust = bytearray(layout.blocks)
+        self._leaves = bytearray(layout.blocks * self._size)
         self._inherited = bytearray(layout.blocks)
-        self._known = 0
         self._whole = False
-        self._file: int | None = None
         with contextlib.suppress(FileNotFoundError):
-            self._load(self._open(os.O_RDWR))
+            self._load(path.read_bytes())
 
     def trust(self, block: int) -> Trust:
         """Return how sure we are of a block."""
@@ -59,49 +60,51 @@ class Leaves:
     def least_trust(self) -> Trust:
         """Return how sure we are of the block that we are least sure of."""
         with self._lock:
-            return Trust.WHOLE if self._whole else Trust(min(self._trust))
+            return Trust.WHOLE if self._whole else _first(Trust, self._trust)
 
     def least_known_trust(self) -> Trust:
         """Return how sure we are of the block that we are least sure of, among those received."""
         with self._lock:
-            return Trust(min(filter(None, self._trust), default=Trust.UNKNOWN))
+            return _first(_RECEIVED, self._trust)
 
     def most_trust(self) -> Trust:
         """Return how sure we are of the block that we are most sure of."""
         with self._lock:
-            return Trust.WHOLE if self._whole else Trust(max(self._trust))
+            return Trust.WHOLE if self._whole else _first(reversed(Trust), self._trust)
 
     def complete(self) -> bool:
         """Tell whether every leaf is known."""
-        return self._known == len(self._trust)
+        return Trust.UNKNOWN not in self._trust
 
     def leaf(self, block: int) -> bytes | None:
-        """Return what a block hashes to, None if it is not known or cannot be read."""
-        if self._file is None or not self._trust[block]:
-            return None
-        record = os.pread(self._file, self._record_size, block * self._record_size)
-        return record[1:] if len(record) == self._record_size else None
+        """Return what a block hashes to, None if it is not known."""
+        with self._lock:
+            return self._leaf(block) if self._trust[block] else None
 
     def put(self, block: int, leaf: bytes, trust: Trust) -> None:
         """Record a leaf; one that differs from an earlier record takes back trust in the whole.
 
         Raises:
-            OSError: it cannot be written; it then counts as not known.
+            OSError: it cannot be written, and is known to this process alone.
         """
-        same = self.leaf(block) == leaf
-        if not same or trust > self._trust[block]:
-            self._write(block, trust, leaf)
         with self._lock:
-            self._known += not self._trust[block]
-            self._trust[block] = max(trust, self._trust[block] if same else trust)
+            known = self._trust[block]
+            same = bool(known) and self._leaf(block) == leaf
+            news = not same or trust > known
+            self._leaves[block * self._size : (block + 1) * self._size] = leaf
+            self._trust[block] = max(trust, known) if same else trust
             self._whole = self._whole and same
             self._inherited[block] = 0
+        if news:
+            self._write([(block, trust, leaf)])
 
     def root(self) -> bytes | None:
         """Return the tree hash over all leaves, None while one is not known."""
-        if self._file is None or not self.complete():
-            return None
-        return self._tree_hash.root([record[1:] for record in self._records(self._file)])
+        with self._lock:
+            if not self.complete():
+                return None
+            leaves, size = bytes(self._leaves), self._size
+        return self._tree_hash.root([leaves[at : at + size] for at in range(0, len(leaves), size)])
 
     def trust_whole(self, root: bytes) -> None:
         """Record that the output as a whole matched its tree hash.
@@ -109,9 +112,9 @@ class Leaves:
         Raises:
             OSError: it cannot be written; the whole is checked again after a restart.
         """
-        self._write(len(self._trust), Trust.WHOLE, root)
         with self._lock:
             self._whole = True
+        self._write([(len(self._trust), Trust.WHOLE, root)])
 
     def forget_unchecked(self) -> list[int]:
         """Forget every leaf that no answer's hash vouched for; return their blocks."""
@@ -127,38 +130,50 @@ class Leaves:
         """Forget the leaves of blocks."""
         with self._lock:
             for block in blocks:
-                self._known -= bool(self._trust[block])
                 self._trust[block] = Trust.UNKNOWN
             self._whole = False
-        for block in blocks:
-            self._write(block, Trust.UNKNOWN, bytes(self._record_size - 1))
+        self._write([(block, Trust.UNKNOWN, bytes(self._size)) for block in blocks])
 
-    def _write(self, block: int, trust: Trust, leaf: bytes) -> None:
-        if self._file is None:
-            with self._lock:
-                self._file = self._file or self._open(os.O_RDWR | os.O_CREAT)
-        if os.pwrite(self._file, bytes((trust,)) + leaf, block * self._record_size) <= len(leaf):
-            raise OSError(errno.ENOSPC, f"{self._path} was not written whole")
+    def _leaf(self, block: int) -> bytes:
+        return bytes(self._leaves[block * self._size : (block + 1) * self._size])
 
-    def _open(self, flags: int) -> int:
-        self._file = os.open(self._path, flags | os.O_CLOEXEC, 0o600)
-        weakref.finalize(self, os.close, self._file)
-        return self._file
+    def _write(self, records: list[tuple[int, Trust, bytes]]) -> None:
+        if not records:
+            return
+        file = self._open()
+        try:
+            for block, trust, leaf in records:
+                record = bytes((trust,)) + leaf
+                if os.pwrite(file, record, block * len(record)) < len(record):
+                    raise OSError(errno.ENOSPC, f"{self._path} was not written whole")
+        finally:
+            os.close(file)
 
-    def _load(self, file: int) -> None:
-        for block, record in enumerate(self._records(file)):
-            if record[0] in (Trust.UNCHECKED, Trust.CHECKED):
-                self._trust[block] = record[0]
-                self._inherited[block] = 1
-        self._known = len(self._trust) - self._trust.count(Trust.UNKNOWN)
-        last = os.pread(file, self._record_size, len(self._trust) * self._record_size)
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(self._path, flags, 0o600)
+        except FileNotFoundError:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return os.open(self._path, flags, 0o600)
+
+    def _load(self, file: bytes) -> None:
+        record, blocks = 1 + self._size, len(self._trust)
+        count = min(len(file) // record, blocks)
+        leaves = bytearray(file[: count * record])
+        self._trust[:count] = leaves[::record].translate(_LOADED)
+        self._inherited[:count] = self._trust[:count]
+        del leaves[::record]
+        self._leaves[: len(leaves)] = leaves
+        last = file[blocks * record : (blocks + 1) * record]
         # Any record may be torn or rotten: trust in the whole is only taken over if it is true.
         self._whole = last[:1] == bytes((Trust.WHOLE,)) and self.root() == last[1:]
 
-    def _records(self, file: int) -> Iterator[bytes]:
-        size, at_once = self._record_size, 4096
-        for start in range(0, len(self._trust), at_once):
-            count = min(at_once, len(self._trust) - start)
-            data = os.pread(file, count * size, start * size)
-            for at in range(0, len(data) - size + 1, size):
-                yield data[at : at + size]
+
+_RECEIVED = (Trust.UNCHECKED, Trust.CHECKED)
+_LOADED = bytes(byte if byte in _RECEIVED else Trust.UNKNOWN for byte in range(256))
+"""What a byte of trust in a file means, which may be any."""
+
+
+def _first(trusts: Iterable[Trust], among: bytearray) -> Trust:
+    return next((trust for trust in trusts if trust in among), Trust.UNKNOWN)
