@@ -42,7 +42,12 @@ _FOLDER_BLOCKS = 1024
 
 
 class OutputStore:
-    """The blocks of one output on disk."""
+    """The blocks of one output on disk.
+
+    Attributes:
+        leaves: what is known of them.
+        mismatch: what was last found to be wrong with bytes that were handed on.
+    """
 
     def __init__(
         self,
@@ -61,17 +66,11 @@ class OutputStore:
         self._metrics = metrics
         self._names = itertools.count()
         self.mismatch: str | None = None
-        self.mismatches = 0
         self.leaves = Leaves(folder / "leaves", layout, tree)
 
     def path(self, block: int) -> Path:
         """Return the file of a block."""
         return self._folder / str(block // _FOLDER_BLOCKS) / str(block)
-
-    def note_mismatch(self, message: str) -> None:
-        """Note that the output as a whole was found not to be what its job says."""
-        self.mismatch = message
-        self.mismatches += 1
 
     def holds(self, block: int) -> bool:
         """Tell whether a block seems to be there, without reading it."""
@@ -96,7 +95,7 @@ class OutputStore:
             log.warning("block %s cannot be read, fetching it again: %s", path, error)
             return None
         if data is not None and self._tree_hash.leaf(data) == leaf:
-            return data
+            return data if self.leaves.confirm(block, leaf) else None
         self._metrics.rotten_blocks.inc()
         log.warning("block %s is not what was written, fetching it again", path)
         self.remove(block)
@@ -136,14 +135,6 @@ class OutputStore:
         except OSError:
             staged.unlink(missing_ok=True)
             raise
-
-    def record(self, block: int, leaf: bytes, trust: Trust) -> None:
-        """Record a leaf.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        self.leaves.put(block, leaf, trust)
 
     def remove(self, block: int) -> None:
         """Remove a block's file, if it is there and can be removed."""

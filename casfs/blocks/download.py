@@ -104,7 +104,10 @@ class Downloader:
             raise deadline.error(f"the {opened.output}")
         try:
             if not body.whole or len(run) == opened.output.layout.blocks:
-                return receive_run(opened.output, run, body, self._service.tree_hash, self._memory)
+                tree_hash = self._service.tree_hash
+                blocks = receive_run(opened.output, run, body, tree_hash, self._memory)
+                opened.compare(blocks)
+                return blocks
             # An answer may come so late that a pass has brought these blocks already.
             wanted = self._flights.under_way(opened.key, run)
             if wanted and not opened.adopt_or_begin_pass(run):
@@ -130,21 +133,22 @@ class Downloader:
                 self._again(opened, run)
 
     def _land_from_pass(self, opened: OpenOutput, block: Block) -> None:
-        # On disk first, here and now: what a pass drops costs another pass.
+        self._settle(opened, [block])
+        # On disk before it lands: what a pass drops costs another pass.
         try:
             opened.store.write(block.number, block.data)
             self._saver.kept(len(block.data))
         except OSError as error:
             self._metrics.unsaved_blocks.inc()
             log.warning("block %d of the %s was not kept: %s", block.number, opened.output, error)
-        self._settle(opened, [block])
         self._flights.land(opened.key, [(block.number, block.data)])
 
     def _settle(self, opened: OpenOutput, blocks: list[Block]) -> None:
         """Note blocks that came; check the whole output if they were the last ones.
 
         Raises:
-            OutputMismatchError: it does not match the job's tree hash.
+            MismatchError, OutputMismatchError: see `OpenOutput.record`.
+            OutputMismatchError: the whole does not match the job's tree hash.
         """
         self._metrics.blocks.labels("network").inc(len(blocks))
         unchecked = sum(block.trust is Trust.UNCHECKED for block in blocks)
@@ -152,7 +156,6 @@ class Downloader:
         opened.record(blocks)
         mismatch = opened.check_whole()
         if mismatch is not None:
-            self._flights.forget(opened.key, mismatch.forgotten)
             raise OutputMismatchError(mismatch.message)
 
     def _note_speed(self, seconds_per_block: float) -> None:

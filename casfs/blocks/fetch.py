@@ -115,7 +115,6 @@ class Fetcher:
         # An earlier process may have ended between the last block and this check.
         mismatch = made.check_whole()
         if mismatch is not None and mismatch.forgotten:
-            self._flights.forget(made.key, mismatch.forgotten)
             made = OpenOutput(output, made.store)
         with self._opening:
             opened = self._opened.get(key)

@@ -10,7 +10,7 @@ way, or missing.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -22,8 +22,10 @@ from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError
 from casfs.ranges import BLOCK_SIZE
 
-Key = tuple[str, int]
-"""Key of an output and number of a block."""
+Key = tuple[Hashable, int]
+"""Key of an open output and number of a block."""
+_LEAST_SIZE = 4096
+"""Bytes that a block in memory counts at least, since what belongs to it has a size too."""
 
 
 @dataclass(eq=False, slots=True)
@@ -65,11 +67,13 @@ class Flights:
         self._lock = threading.Lock()
         # First in, first out: what was fetched ahead must outlive what was read already, and
         # the kernel keeps what is read often.
-        self._memory: FIFOCache[Key, memoryview] = FIFOCache(max(memory_size, BLOCK_SIZE), len)
+        self._memory: FIFOCache[Key, memoryview] = FIFOCache(
+            max(memory_size, BLOCK_SIZE), lambda data: max(len(data), _LEAST_SIZE)
+        )
         self._flights: dict[Key, _Flight] = {}
         self._closed = False
 
-    def look_up(self, output: str, run: range) -> Found:
+    def look_up(self, output: Hashable, run: range) -> Found:
         """Return what is known of a run that is wanted now; what is missing is now under way.
 
         Raises:
@@ -92,7 +96,7 @@ class Flights:
                 found.flights[number] = flight
         return found
 
-    def begin_ahead(self, output: str, run: range) -> list[int]:
+    def begin_ahead(self, output: Hashable, run: range) -> list[int]:
         """Return which blocks of a run nobody has or brings; they are now under way."""
         with self._lock:
             missing = [
@@ -104,7 +108,7 @@ class Flights:
                 self._begin((output, number))
         return missing
 
-    def assign(self, output: str, run: range, task: Task) -> None:
+    def assign(self, output: Hashable, run: range, task: Task) -> None:
         """Note which task brings a run; it becomes urgent if somebody waits for it already."""
         with self._lock:
             for number in run:
@@ -113,12 +117,12 @@ class Flights:
                     flight.task = task
                     task.urgent = task.urgent or flight.wanted
 
-    def under_way(self, output: str, run: range) -> list[int]:
+    def under_way(self, output: Hashable, run: range) -> list[int]:
         """Return which blocks of a run are under way."""
         with self._lock:
             return [number for number in run if (output, number) in self._flights]
 
-    def land(self, output: str, blocks: Iterable[tuple[int, memoryview]]) -> None:
+    def land(self, output: Hashable, blocks: Iterable[tuple[int, memoryview]]) -> None:
         """Hand blocks to memory and to everybody who waits for them."""
         landed = []
         with self._lock:
@@ -129,7 +133,7 @@ class Flights:
             if flight is not None:
                 flight.landed.set_result(data)
 
-    def fail(self, output: str, numbers: Iterable[int], error: BaseException) -> None:
+    def fail(self, output: Hashable, numbers: Iterable[int], error: BaseException) -> None:
         """Hand an error to everybody who waits for these blocks."""
         with self._lock:
             failed = [self._flights.pop((output, number), None) for number in numbers]
@@ -137,7 +141,7 @@ class Flights:
             if flight is not None:
                 flight.landed.set_exception(error)
 
-    def abandon(self, output: str, run: range) -> list[int]:
+    def abandon(self, output: Hashable, run: range) -> list[int]:
         """Let the blocks of a run be missing again, but for those that somebody waits for by now.
 
         Returns:
@@ -152,12 +156,6 @@ class Flights:
                 elif flight is not None:
                     del self._flights[output, number]
         return wanted
-
-    def forget(self, output: str, numbers: Iterable[int]) -> None:
-        """Drop blocks from memory."""
-        with self._lock:
-            for number in numbers:
-                self._memory.pop((output, number), None)
 
     def close(self) -> None:
         """Hand an error to everybody who waits, now or later."""

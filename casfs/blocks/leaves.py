@@ -6,14 +6,17 @@ of them together say what the whole output hashes to, even when blocks have been
 
 import contextlib
 import errno
+import logging
 import os
 import threading
 from collections.abc import Iterable
-from enum import IntEnum
+from enum import Enum, IntEnum, auto
 from pathlib import Path
 
 from casfs.ranges import Layout
 from casfs.treehash import TreeHash
+
+log = logging.getLogger(__name__)
 
 
 class Trust(IntEnum):
@@ -29,6 +32,17 @@ class Trust(IntEnum):
     """The output as a whole matched its tree hash."""
 
 
+class Verdict(Enum):
+    """What the known leaf of a block says of bytes that came for it."""
+
+    GOOD = auto()
+    """They are the first ones, or the same again."""
+    WRONG = auto()
+    """They are not what was vouched for better than they are."""
+    DOUBTFUL = auto()
+    """They differ from bytes that may have been handed on, and either may be wrong."""
+
+
 class Leaves:
     """The leaves of one output that are known.
 
@@ -36,8 +50,14 @@ class Leaves:
     one writes there: its leaves are of bytes that it received, not of those handed on here. The
     file is made with the first record, never by looking. One more record behind the last block's
     says, once it was found, that the output as a whole matched its tree hash, and which that is.
+    A file that cannot be written costs asking again after a restart, and nothing else.
 
     Lock order: its one lock is innermost; it is not held while reading or writing the file.
+
+    Attributes:
+        generation: counts how often bytes that were handed on were found to be wrong. In one
+            generation a block that came, or was read, has one and the same leaf.
+        changes: counts how often leaves came, changed or were forgotten.
     """
 
     def __init__(self, path: Path, layout: Layout, tree_hash: TreeHash) -> None:
@@ -49,6 +69,9 @@ class Leaves:
         self._leaves = bytearray(layout.blocks * self._size)
         self._inherited = bytearray(layout.blocks)
         self._whole = False
+        self._unwritten = False
+        self.generation = 0
+        self.changes = 0
         with contextlib.suppress(FileNotFoundError):
             self._load(path.read_bytes())
 
@@ -81,22 +104,34 @@ class Leaves:
         with self._lock:
             return self._leaf(block) if self._trust[block] else None
 
-    def put(self, block: int, leaf: bytes, trust: Trust) -> None:
-        """Record a leaf; one that differs from an earlier record takes back trust in the whole.
-
-        Raises:
-            OSError: it cannot be written, and is known to this process alone.
-        """
+    def judge(self, block: int, leaf: bytes, trust: Trust) -> Verdict:
+        """Tell what is known of bytes that came for a block, with this leaf."""
         with self._lock:
-            known = self._trust[block]
+            return self._judge(block, leaf, trust)
+
+    def put(self, block: int, leaf: bytes, trust: Trust) -> Verdict:
+        """Record a leaf if the verdict is good."""
+        with self._lock:
+            verdict, known = self._judge(block, leaf, trust), self._trust[block]
+            if verdict is not Verdict.GOOD:
+                return verdict
             same = bool(known) and self._leaf(block) == leaf
-            news = not same or trust > known
+            trust = Trust(max(trust, known)) if same else trust
             self._leaves[block * self._size : (block + 1) * self._size] = leaf
-            self._trust[block] = max(trust, known) if same else trust
-            self._whole = self._whole and same
+            self._trust[block] = trust
             self._inherited[block] = 0
-        if news:
+            self.changes += not same
+        if trust != known or not same:
             self._write([(block, trust, leaf)])
+        return verdict
+
+    def confirm(self, block: int, leaf: bytes) -> bool:
+        """Note that bytes of this leaf are about to be handed on; tell if it is still the known."""
+        with self._lock:
+            same = bool(self._trust[block]) and self._leaf(block) == leaf
+            if same:
+                self._inherited[block] = 0
+            return same
 
     def root(self) -> bytes | None:
         """Return the tree hash over all leaves, None while one is not known."""
@@ -106,33 +141,59 @@ class Leaves:
             leaves, size = bytes(self._leaves), self._size
         return self._tree_hash.root([leaves[at : at + size] for at in range(0, len(leaves), size)])
 
-    def trust_whole(self, root: bytes) -> None:
-        """Record that the output as a whole matched its tree hash.
+    def trust_whole(self, root: bytes, changes: int) -> None:
+        """Record that the output as a whole matched its tree hash, unless a leaf changed since.
 
-        Raises:
-            OSError: it cannot be written; the whole is checked again after a restart.
+        Args:
+            root: the tree hash.
+            changes: how many changes there had been before it was computed.
         """
         with self._lock:
+            if self.changes != changes:
+                return
             self._whole = True
         self._write([(len(self._trust), Trust.WHOLE, root)])
 
-    def forget_unchecked(self) -> list[int]:
-        """Forget every leaf that no answer's hash vouched for; return their blocks."""
-        blocks = [n for n, trust in enumerate(self._trust) if trust == Trust.UNCHECKED]
-        self.forget(blocks)
+    def end_generation(self, generation: int, doubtful: list[int]) -> list[int]:
+        """Forget every leaf that no answer's hash vouched for, and these; return their blocks.
+
+        Nothing more is done, and nothing returned, if another did it for this generation.
+        """
+        with self._lock:
+            if self.generation != generation:
+                return []
+            self.generation += 1
+            unchecked = [n for n, trust in enumerate(self._trust) if trust == Trust.UNCHECKED]
+            blocks = sorted({*unchecked, *doubtful})
+            self._forget(blocks)
+        self._write([(block, Trust.UNKNOWN, bytes(self._size)) for block in blocks])
         return blocks
 
     def inherited(self) -> list[int]:
         """Return the blocks whose leaf was found in the file: it may have rotted there."""
         return [n for n, found in enumerate(self._inherited) if found and self._trust[n]]
 
-    def forget(self, blocks: list[int]) -> None:
-        """Forget the leaves of blocks."""
+    def forget_inherited(self, blocks: list[int]) -> None:
+        """Forget the leaves of those among these blocks that are known from the file alone."""
         with self._lock:
-            for block in blocks:
-                self._trust[block] = Trust.UNKNOWN
-            self._whole = False
+            blocks = [block for block in blocks if self._inherited[block]]
+            self._forget(blocks)
         self._write([(block, Trust.UNKNOWN, bytes(self._size)) for block in blocks])
+
+    def _forget(self, blocks: list[int]) -> None:
+        for block in blocks:
+            self._trust[block] = Trust.UNKNOWN
+        self._whole = False
+        self.changes += 1
+
+    def _judge(self, block: int, leaf: bytes, trust: Trust) -> Verdict:
+        known = self.trust(block)
+        if known is Trust.UNKNOWN or self._leaf(block) == leaf:
+            return Verdict.GOOD
+        if known > trust:
+            return Verdict.WRONG
+        # What is known from the file alone was not handed on, and may have rotted.
+        return Verdict.GOOD if self._inherited[block] else Verdict.DOUBTFUL
 
     def _leaf(self, block: int) -> bytes:
         return bytes(self._leaves[block * self._size : (block + 1) * self._size])
@@ -140,14 +201,20 @@ class Leaves:
     def _write(self, records: list[tuple[int, Trust, bytes]]) -> None:
         if not records:
             return
-        file = self._open()
         try:
-            for block, trust, leaf in records:
-                record = bytes((trust,)) + leaf
-                if os.pwrite(file, record, block * len(record)) < len(record):
-                    raise OSError(errno.ENOSPC, f"{self._path} was not written whole")
-        finally:
-            os.close(file)
+            file = self._open()
+            try:
+                for block, trust, leaf in records:
+                    record = bytes((trust,)) + leaf
+                    if os.pwrite(file, record, block * len(record)) < len(record):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                os.close(file)
+            self._unwritten = False
+        except OSError as error:
+            if not self._unwritten:
+                log.warning("hashes are not kept in %s: %s", self._path, error)
+            self._unwritten = True
 
     def _open(self) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC

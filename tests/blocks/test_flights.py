@@ -78,11 +78,13 @@ def test_memory_keeps_its_size():
     assert flights.look_up("o", range(5)).here.keys() == {3, 4}
 
 
-def test_what_is_forgotten_has_to_be_brought_again():
-    flights = flights_of()
-    flights.land("o", [(0, BLOCK), (1, BLOCK)])
-    flights.forget("o", [0, 7])
-    assert flights.look_up("o", range(2)).missing == [0]
+def test_many_small_blocks_are_not_kept_for_ever():
+    """What belongs to a block takes memory too, and holds its output's leaves."""
+    flights = flights_of(memory_blocks=1)
+    for number in range(1000):
+        flights.land(number, [(0, BLOCK[:1])])
+    kept = [number for number in range(1000) if flights.look_up(number, range(1)).here]
+    assert kept == list(range(744, 1000))
 
 
 def test_a_task_that_fetches_ahead_is_hurried_by_whoever_wants_its_block():

@@ -1,11 +1,13 @@
 """A service that knows no ranges: one pass over the network serves everybody, and stays checked."""
 
 import errno
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
+from casfs.blocks.cache import OutputStore
 from casfs.errors import CasfsError, MismatchError, OutputMismatchError
 from casfs.ranges import Layout
 from tests.support.archive import (
@@ -130,6 +132,35 @@ def test_a_pass_that_is_not_what_the_job_says_is_not_repeated(tmp_path):
         with pytest.raises(OutputMismatchError):
             parts.reader(lying).pread(1, len(DATA) - 1)
         assert parts.blocks("network") == lying.layout.blocks
+
+
+def wrong_in_the_middle(request, answer):
+    return replace(answer, body=flipped(answer.body, 5 * MIB + 3))
+
+
+def test_what_waits_for_the_disk_is_not_handed_on_after_a_mismatch(tmp_path, monkeypatch):
+    free, write = threading.Event(), OutputStore.write
+
+    def held_up(self, block, data):
+        assert free.wait(60)
+        write(self, block, data)
+
+    monkeypatch.setattr(OutputStore, "write", held_up)
+
+    def spoil(request, answer):
+        first, _ = request.span
+        return replace(answer, body=flipped(answer.body)) if first == 0 else answer
+
+    archive = Archive(DATA, hashes=False, spoil=spoil)
+    with serving(archive) as server, bringing(server.url, tmp_path) as parts:
+        try:
+            with pytest.raises(OutputMismatchError):
+                read_all(parts.reader(OUTPUT))
+            server.behaviour = Archive(DATA, hashes=False)
+            assert read_all(parts.reader(OUTPUT)) == DATA
+            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+        finally:
+            free.set()
 
 
 def test_without_hashes_the_whole_is_checked_over_a_restart(tmp_path):
