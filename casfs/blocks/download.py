@@ -71,6 +71,9 @@ class Downloader:
 
     def bring(self, opened: OpenOutput, run: range) -> None:
         """Bring a run under way from the service; who waits for it gets the blocks or the error."""
+        if (refusal := opened.refusal) is not None:
+            self._flights.fail(opened.key, run, OutputMismatchError(refusal))
+            return
         if opened.adopt(run):
             return
         deadline = Deadline(self._deadline)

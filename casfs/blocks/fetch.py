@@ -162,6 +162,9 @@ class Fetcher:
             self._disks.hurry(task)
         queued = self._fetch_ahead(opened, ahead) if ahead else []
         blocks = wait(found, Deadline(self._deadline), opened.output)
+        # What came while we waited may have shown that what we were given is wrong.
+        if (refusal := opened.refusal) is not None:
+            raise OutputMismatchError(refusal)
         return Got(blocks, found.missing, queued)
 
     def fetch_ahead(self, output: Output, limit: int) -> int:

@@ -138,6 +138,34 @@ def wrong_in_the_middle(request, answer):
     return replace(answer, body=flipped(answer.body, 5 * MIB + 3))
 
 
+@pytest.mark.parametrize("piece", [128 << 10, MIB])
+def test_who_waits_for_the_end_of_a_wrong_pass_gets_no_second_one(tmp_path, piece):
+    """The end of a right pass behind the beginning of a wrong one would be a copy that succeeds."""
+    archive = Archive(DATA, ranges=False, hashes=False, spoil=once(wrong_in_the_middle))
+    with serving(archive) as server, bringing(server.url, tmp_path, connections=1) as parts:
+        with pytest.raises(OutputMismatchError):
+            read_all(parts.reader(OUTPUT), piece)
+        assert parts.blocks("network") == OUTPUT.layout.blocks
+        assert read_all(parts.reader(OUTPUT)) == DATA
+        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+
+
+def test_who_waits_while_another_finds_a_mismatch_is_refused(tmp_path):
+    """Not only at the next read: there may be none."""
+    archive = Archive(DATA, hashes=False)
+    with serving(archive) as server, bringing(server.url, tmp_path) as parts:
+        reader = parts.reader(OUTPUT)
+        archive.gate.clear()
+        with ThreadPoolExecutor(1) as pool:
+            last = pool.submit(reader.pread, 1, len(DATA) - 1)
+            assert archive.arrived.acquire(timeout=60)
+            leaves = parts.disk.store(OUTPUT).leaves
+            leaves.end_generation(leaves.generation, [])
+            archive.gate.set()
+            with pytest.raises(OutputMismatchError):
+                last.result(60)
+
+
 def test_what_waits_for_the_disk_is_not_handed_on_after_a_mismatch(tmp_path, monkeypatch):
     free, write = threading.Event(), OutputStore.write
 
