@@ -102,6 +102,6 @@ class Pool:
                 task.begun = True
             try:
                 task.work()
-            except BaseException:
+            except Exception:
+                # The thread goes on: without it, nothing that waits here would ever come.
                 log.critical("a task of %s died; this is a bug", self._name, exc_info=True)
-                raise

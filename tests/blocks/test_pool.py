@@ -1,5 +1,6 @@
 """Tasks run once, the urgent ones first, and nothing waits for a pool that is closed."""
 
+import errno
 import threading
 
 import pytest
@@ -109,6 +110,18 @@ def test_a_closed_pool_drops_what_waits_and_ends(pool):
     busy.let_go()
     pool.join(GENEROUS)
     assert notes == []
+
+
+def test_a_task_that_dies_is_told_and_takes_no_thread_with_it(pool, caplog):
+    def die():
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    notes, last = notebook(), threading.Event()
+    pool.submit(Task(die, urgent=True))
+    noting(pool, notes, "next", urgent=True, last=last)
+    assert last.wait(GENEROUS)
+    assert notes == ["next"]
+    assert "Stale file handle" in caplog.text
 
 
 def test_all_threads_work(pool):
