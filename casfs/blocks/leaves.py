@@ -4,7 +4,6 @@ A record is one byte of `Trust` and the leaf. It says what a block on disk must 
 of them together say what the whole output hashes to, even when blocks have been evicted.
 """
 
-import contextlib
 import errno
 import logging
 import os
@@ -72,8 +71,7 @@ class Leaves:
         self._unwritten = False
         self.generation = 0
         self.changes = 0
-        with contextlib.suppress(FileNotFoundError):
-            self._load(path.read_bytes())
+        self._load(self._read())
 
     def trust(self, block: int) -> Trust:
         """Return how sure we are of a block."""
@@ -223,6 +221,15 @@ class Leaves:
         except FileNotFoundError:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             return os.open(self._path, flags, 0o600)
+
+    def _read(self) -> bytes:
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            log.warning("hashes cannot be read, fetching their blocks again: %s", error)
+            return b""
 
     def _load(self, file: bytes) -> None:
         record, blocks = 1 + self._size, len(self._trust)

@@ -9,8 +9,9 @@ import pytest
 
 from casfs.errors import CasfsError
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
-from tests.support.blocks import block_files, bringing
+from tests.support.blocks import block_files, bringing, leaves_file
 from tests.support.server import serving
+from tests.support.service import refusal
 
 DATA = random_bytes(12 * MIB + 5, seed=6)
 OUTPUT = output_of_bytes(DATA, root(DATA))
@@ -61,6 +62,54 @@ def test_no_room_for_a_single_byte_does_not_disturb_reading(tmp_path):
             assert read_all(parts.reader(OUTPUT)) == DATA
             assert block_files(folder) == {}
         (folder / "filler").unlink()
+
+
+@contextlib.contextmanager
+def read_only(folder):
+    """The same folder, on a file system that takes nothing more."""
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@needs_root
+def test_a_cache_that_becomes_read_only_is_read_all_the_same(tmp_path, caplog):
+    """Though the job has expired, and an output is opened that nobody had open."""
+    with serving(Archive(DATA)) as server:
+        with bringing(server.url, tmp_path) as parts:
+            assert read_all(parts.reader(OUTPUT)) == DATA
+        server.behaviour = lambda request, wire: refusal(404, "ResourceNotFoundException")
+        with bringing(server.url, tmp_path) as parts, read_only(tmp_path):
+            assert read_all(parts.reader(OUTPUT)) == DATA
+            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+    assert caplog.text == ""
+
+
+@needs_root
+def test_a_read_only_cache_does_not_disturb_reading(tmp_path, caplog):
+    with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
+        with read_only(tmp_path):
+            assert read_all(parts.reader(OUTPUT)) == DATA
+            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+            parts.saver.close(60)
+        assert parts.count("unsaved_blocks") == OUTPUT.layout.blocks
+    assert caplog.text.count("hashes are not kept") == 1
+    assert caplog.text.count("blocks are not kept") == 1
+
+
+def test_leaves_that_cannot_be_read_cost_fetching_again(tmp_path, caplog):
+    with serving(Archive(DATA)) as server:
+        with bringing(server.url, tmp_path) as parts:
+            assert read_all(parts.reader(OUTPUT)) == DATA
+        leaves = leaves_file(tmp_path)
+        leaves.unlink()
+        leaves.mkdir()
+        with bringing(server.url, tmp_path) as parts:
+            assert read_all(parts.reader(OUTPUT)) == DATA
+    assert "fetching their blocks again" in caplog.text
 
 
 @needs_root
