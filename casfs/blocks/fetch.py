@@ -9,7 +9,7 @@ from functools import partial
 
 from casfs.blocks.cache import DiskCache
 from casfs.blocks.download import Downloader
-from casfs.blocks.flights import Flights, wait
+from casfs.blocks.flights import Flights, Found, wait
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.pool import Pool, Task
 from casfs.blocks.save import Saver
@@ -153,15 +153,10 @@ class Fetcher:
         """
         if (refusal := opened.refusal) is not None:
             raise OutputMismatchError(refusal)
-        found = self._flights.look_up(opened.key, run)
+        found = self._find(opened, run)
         self._metrics.blocks.labels("memory").inc(len(found.here))
-        if found.missing:
-            self._load(opened, found.missing)
-        for task in found.tasks:
-            self._network.hurry(task)
-            self._disks.hurry(task)
         queued = self._fetch_ahead(opened, ahead) if ahead else []
-        blocks = wait(found, Deadline(self._deadline), opened.output)
+        blocks = self._wait(opened, run, found)
         # What came while we waited may have shown that what we were given is wrong.
         if (refusal := opened.refusal) is not None:
             raise OutputMismatchError(refusal)
@@ -189,6 +184,26 @@ class Fetcher:
                 wanted = self._flights.abandon(item.opened.key, item.run)
                 self._request(item.opened, wanted, urgent=True)
 
+    def _find(self, opened: OpenOutput, run: range) -> Found:
+        found = self._flights.look_up(opened.key, run, opened)
+        if found.missing:
+            self._load(opened, found.missing)
+        for task in found.tasks:
+            self._network.hurry(task)
+            self._disks.hurry(task)
+        return found
+
+    def _wait(self, opened: OpenOutput, run: range, found: Found) -> dict[int, memoryview]:
+        deadline = Deadline(self._deadline)
+        while True:
+            try:
+                return wait(found, deadline, opened.output)
+            except CasfsError as error:
+                if deadline.passed() or not found.failed_elsewhere(opened):
+                    raise
+                log.info("asking for blocks %s of the %s again: %s", run, opened.output, error)
+            found = self._find(opened, run)
+
     def _load(self, opened: OpenOutput, numbers: list[int]) -> None:
         """Take blocks under way from disk, here and now; ask the service for the rest."""
         try:
@@ -207,7 +222,7 @@ class Fetcher:
         return True
 
     def _fetch_ahead(self, opened: OpenOutput, run: range) -> list[Ahead]:
-        new = self._flights.begin_ahead(opened.key, run)
+        new = self._flights.begin_ahead(opened.key, run, opened)
         on_disk = [number for number in new if opened.store.holds(number)]
         missing = [number for number in new if number not in on_disk]
         queued = [

@@ -30,9 +30,10 @@ _LEAST_SIZE = 4096
 
 @dataclass(eq=False, slots=True)
 class _Flight:
-    """A block under way; `wanted` when somebody waits for it, `task` brings it."""
+    """A block under way: for whom, `wanted` when somebody waits for it, and the task it has."""
 
     landed: Future[memoryview]
+    bringer: object
     wanted: bool
     task: Task | None = None
 
@@ -52,6 +53,19 @@ class Found:
     flights: dict[int, _Flight]
     missing: list[int]
     tasks: set[Task]
+
+    def failed_elsewhere(self, bringer: object) -> bool:
+        """Tell whether a block failed in a way in which it need not fail for this bringer.
+
+        Another one brought it, whose job may have expired; or time ran out that had begun to run
+        before the caller came.
+        """
+        joined = [flight for n, flight in self.flights.items() if n not in self.missing]
+        return any(
+            flight.bringer is not bringer or isinstance(flight.landed.exception(), DeadlineError)
+            for flight in joined
+            if flight.landed.done() and flight.landed.exception() is not None
+        )
 
 
 class Flights:
@@ -73,8 +87,13 @@ class Flights:
         self._flights: dict[Key, _Flight] = {}
         self._closed = False
 
-    def look_up(self, output: Hashable, run: range) -> Found:
+    def look_up(self, output: Hashable, run: range, bringer: object) -> Found:
         """Return what is known of a run that is wanted now; what is missing is now under way.
+
+        Args:
+            output: key of the open output.
+            run: blocks that are wanted.
+            bringer: for whom the service is asked, if it is.
 
         Raises:
             CasfsError: closed.
@@ -88,7 +107,7 @@ class Flights:
                     continue
                 flight = self._flights.get((output, number))
                 if flight is None:
-                    flight = self._begin((output, number))
+                    flight = self._begin((output, number), bringer)
                     found.missing.append(number)
                 elif flight.task is not None and not flight.task.urgent:
                     found.tasks.add(flight.task)
@@ -96,8 +115,8 @@ class Flights:
                 found.flights[number] = flight
         return found
 
-    def begin_ahead(self, output: Hashable, run: range) -> list[int]:
-        """Return which blocks of a run nobody has or brings; they are now under way."""
+    def begin_ahead(self, output: Hashable, run: range, bringer: object) -> list[int]:
+        """Return which blocks of a run nobody has or brings; they are now under way, as above."""
         with self._lock:
             missing = [
                 number
@@ -105,7 +124,7 @@ class Flights:
                 if self._present((output, number)) is None and (output, number) not in self._flights
             ]
             for number in missing:
-                self._begin((output, number))
+                self._begin((output, number), bringer)
         return missing
 
     def assign(self, output: Hashable, run: range, task: Task) -> None:
@@ -170,10 +189,10 @@ class Flights:
         data = self._memory.get(key)
         return data if data is not None else self._saving(key)
 
-    def _begin(self, key: Key) -> _Flight:
+    def _begin(self, key: Key, bringer: object) -> _Flight:
         if self._closed:
             raise _closed()
-        flight = self._flights[key] = _Flight(Future(), wanted=False)
+        flight = self._flights[key] = _Flight(Future(), bringer, wanted=False)
         return flight
 
 

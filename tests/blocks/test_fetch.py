@@ -14,6 +14,7 @@ from casfs.errors import (
     MismatchError,
     UnreachableError,
 )
+from tests.mount.processes import wait_until
 from tests.support.archive import (
     HASH_HEADER,
     MIB,
@@ -187,6 +188,29 @@ def test_an_expired_output_is_estale_where_a_block_is_missing(tmp_path):
     with bringing(server.url, tmp_path) as parts:
         reader = parts.reader(OUTPUT)
         assert bytes(reader.pread(MIB, 2 * MIB)) == DATA[2 * MIB : 3 * MIB]
+
+
+def test_an_expired_job_fails_no_reader_of_a_live_one(tmp_path):
+    """Both bring the same archive, so they share what is under way."""
+    archive, expired = Archive(DATA), threading.Event()
+
+    def behave(request, wire):
+        if "/jobs/old/" in request.path:
+            assert expired.wait(60)
+            return refusal(404, "ResourceNotFoundException")
+        return archive(request, wire)
+
+    old = replace(OUTPUT, job_id="old")
+    with serving(behave) as server, bringing(server.url, tmp_path) as parts:
+        parts.fetcher.fetch_ahead(old, 8)
+        under_way = parts.fetcher._flights._flights
+        with ThreadPoolExecutor(1) as pool:
+            live = pool.submit(parts.reader(OUTPUT).pread, 10, 0)
+            wait_until(lambda: [f for f in under_way.values() if f.wanted], "the reader to join")
+            expired.set()
+            assert bytes(live.result(60)) == DATA[:10]
+        with pytest.raises(ExpiredError):
+            parts.reader(old).pread(10, 15 * MIB)
 
 
 def test_a_second_run_reads_from_disk_alone(tmp_path):
