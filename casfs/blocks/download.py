@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from casfs.blocks.flights import Flights
 from casfs.blocks.leaves import Trust
@@ -35,7 +36,9 @@ class Downloader:
         flights: where they land.
         saver: writes them to disk.
         bodies: bodies that are received at a time. More requests may be under way: they wait for
-            their first byte while the bodies of others come, so that latency costs nothing.
+            their first byte while the bodies of others come, so that latency costs nothing. As
+            many passes over a whole output may go on beside them.
+        away: lets another thread stand in for the calling one.
         deadline: seconds that a GET may take.
         again: is told which runs to look up again, which had waited for a pass over the whole.
         metrics: counts what came.
@@ -48,6 +51,7 @@ class Downloader:
         flights: Flights,
         saver: Saver,
         bodies: int,
+        away: Callable[[], AbstractContextManager[None]],
         deadline: float,
         again: Callable[[OpenOutput, range], None],
         metrics: Metrics,
@@ -57,6 +61,8 @@ class Downloader:
         self._flights = flights
         self._saver = saver
         self._bodies = threading.BoundedSemaphore(bodies)
+        self._passes = threading.BoundedSemaphore(bodies)
+        self._away = away
         self._deadline = deadline
         self._again = again
         self._metrics = metrics
@@ -103,33 +109,31 @@ class Downloader:
         self, opened: OpenOutput, run: range, body: Body, deadline: Deadline
     ) -> list[Block]:
         """Return the blocks of a run; none when the body was, or will be, a pass over the whole."""
-        if not self._bodies.acquire(timeout=deadline.remaining()):
-            raise deadline.error(f"the {opened.output}")
-        try:
-            if not body.whole or len(run) == opened.output.layout.blocks:
+        if not body.whole or len(run) == opened.output.layout.blocks:
+            with _turn(self._bodies, opened, deadline):
                 tree_hash = self._service.tree_hash
                 blocks = receive_run(opened.output, run, body, tree_hash, self._memory)
                 opened.compare(blocks)
                 return blocks
-            # An answer may come so late that a pass has brought these blocks already.
-            wanted = self._flights.under_way(opened.key, run)
-            if wanted and not opened.adopt_or_begin_pass(run):
-                self._pass(opened, body, deadline)
-            return []
-        finally:
-            self._bodies.release()
+        # An answer may come so late that a pass has brought these blocks already.
+        wanted = self._flights.under_way(opened.key, run)
+        if wanted and not opened.adopt_or_begin_pass(run):
+            self._pass(opened, body, deadline)
+        return []
 
     def _pass(self, opened: OpenOutput, body: Body, deadline: Deadline) -> None:
         try:
-            receive_whole(
-                opened.output,
-                body,
-                self._service.tree_hash,
-                self._memory,
-                opened.store,
-                deadline,
-                lambda block: self._land_from_pass(opened, block),
-            )
+            # It may take hours, for which others do not wait.
+            with self._away(), _turn(self._passes, opened, deadline):
+                receive_whole(
+                    opened.output,
+                    body,
+                    self._service.tree_hash,
+                    self._memory,
+                    opened.store,
+                    deadline,
+                    lambda block: self._land_from_pass(opened, block),
+                )
         finally:
             # The pass may have begun behind these runs, or broken off before them.
             for run in opened.end_pass():
@@ -164,3 +168,14 @@ class Downloader:
     def _note_speed(self, seconds_per_block: float) -> None:
         # Threads may overwrite each other's share; it is an estimate all the same.
         self._seconds_per_block += (seconds_per_block - self._seconds_per_block) / 4
+
+
+@contextmanager
+def _turn(slots: threading.Semaphore, opened: OpenOutput, deadline: Deadline) -> Iterator[None]:
+    """Wait for one of the slots, and hold it."""
+    if not slots.acquire(timeout=deadline.remaining()):
+        raise deadline.error(f"the {opened.output}")
+    try:
+        yield
+    finally:
+        slots.release()

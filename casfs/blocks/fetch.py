@@ -80,18 +80,19 @@ class Fetcher:
         self._deadline = deadline
         self._metrics = metrics
         self._flights = Flights(memory_size, saver.waiting)
+        self._network = Pool("fetch", connections + -(-connections // _OVERLAP))
+        self._disks = Pool("disk", _DISK_THREADS)
         self._downloader = Downloader(
             service,
             disk.memory,
             self._flights,
             saver,
             connections,
+            self._network.away,
             deadline,
             self._look_up_again,
             metrics,
         )
-        self._network = Pool("fetch", connections + -(-connections // _OVERLAP))
-        self._disks = Pool("disk", _DISK_THREADS)
         self._opening = threading.Lock()
         self._opened: weakref.WeakValueDictionary[tuple[str, str, str], OpenOutput] = (
             weakref.WeakValueDictionary()

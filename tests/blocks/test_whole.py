@@ -269,6 +269,42 @@ def test_hash_header_of_a_part_is_no_hash_of_the_whole(tmp_path):
         parts.reader(OUTPUT).pread(1, 9 * MIB)
 
 
+@pytest.mark.parametrize("connections", [1, 4])
+def test_passes_keep_nobody_else_waiting(tmp_path, connections):
+    """One takes as long as it takes: as many as there are connections, and one more, go on."""
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def slow(request, answer):
+        def behave(request, wire):
+            wire.send(answer.head + answer.body[:MIB])
+            begun.release()
+            assert go_on.wait(60)
+            wire.send(answer.body[MIB:])
+
+        return behave
+
+    whole, ranged = Archive(DATA, ranges=False, hashes=False, spoil=slow), Archive(DATA)
+
+    def behave(request, wire):
+        return (ranged if "/jobs/j/" in request.path else whole)(request, wire)
+
+    slow_ones = [replace(OUTPUT, job_id=str(n), key=f"{n:064x}") for n in range(connections + 1)]
+    with (
+        serving(behave) as server,
+        bringing(server.url, tmp_path, connections=connections) as parts,
+        ThreadPoolExecutor(connections + 1) as pool,
+    ):
+        try:
+            passes = [pool.submit(parts.reader(one).pread, 1, 9 * MIB) for one in slow_ones]
+            for _ in passes:
+                assert begun.acquire(timeout=60)
+            assert bytes(parts.reader(OUTPUT).pread(10, 5 * MIB)) == DATA[5 * MIB : 5 * MIB + 10]
+        finally:
+            go_on.set()
+        for one in passes:
+            assert bytes(one.result(60)) == DATA[9 * MIB : 9 * MIB + 1]
+
+
 def test_a_failure_after_a_pass_reaches_whoever_was_left_to_it(tmp_path):
     archive = Archive(DATA, ranges=False, spoil=once(cut_after(3 * MIB)))
 
