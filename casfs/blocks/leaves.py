@@ -83,11 +83,6 @@ class Leaves:
         with self._lock:
             return Trust.WHOLE if self._whole else _first(Trust, self._trust)
 
-    def least_known_trust(self) -> Trust:
-        """Return how sure we are of the block that we are least sure of, among those received."""
-        with self._lock:
-            return _first(_RECEIVED, self._trust)
-
     def most_trust(self) -> Trust:
         """Return how sure we are of the block that we are most sure of."""
         with self._lock:

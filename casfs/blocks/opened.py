@@ -95,12 +95,12 @@ class OpenOutput:
             leaves.trust_whole(found, changes)
             return None
         # A leaf may have rotted in its file. Where the block does not vouch for it, it is to come
-        # again; while no block is unchecked, nothing wrong was handed on.
+        # again: it was handed to nobody, so nobody has all of the output yet.
         doubtful = [number for number in leaves.inherited() if self.store.read(number) is None]
         changed = leaves.changes != changes
         leaves.forget_inherited(doubtful)
         # Who changed a leaf in the meantime checks the whole after us.
-        if changed or (doubtful and leaves.least_known_trust() >= Trust.CHECKED):
+        if changed or doubtful:
             return None
         message = (
             f"the {self.output} as a whole has tree hash {found.hex() if found else 'unknown'}, "
