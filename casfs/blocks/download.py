@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 from casfs.blocks.flights import Flights
 from casfs.blocks.leaves import Trust
@@ -13,7 +14,7 @@ from casfs.blocks.opened import OpenOutput
 from casfs.blocks.receive import Block, receive_run, receive_whole
 from casfs.blocks.save import Saver
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, OutputMismatchError
+from casfs.errors import CasfsError, DeadlineError, OutputMismatchError
 from casfs.metrics import Metrics
 from casfs.service.answers import Body
 from casfs.service.service import Service
@@ -24,7 +25,7 @@ LARGEST_GET = 8
 """Blocks of one GET at most: long enough that latency hardly counts, short enough that several of
 them, which stay in memory until their hash is known, are small."""
 _GET_SECONDS = 20.0
-"""A GET is made smaller when it would take longer than this."""
+"""A GET is made smaller when it would take longer than this, or than a quarter of its time."""
 
 
 class Downloader:
@@ -70,8 +71,8 @@ class Downloader:
 
     def largest_get(self) -> int:
         """Return how many blocks to ask for at once: fewer when the line is slow."""
-        limit = LARGEST_GET
-        while limit > 1 and limit * self._seconds_per_block > _GET_SECONDS:
+        limit, seconds = LARGEST_GET, min(_GET_SECONDS, self._deadline / 4)
+        while limit > 1 and limit * self._seconds_per_block > seconds:
             limit //= 2
         return limit
 
@@ -83,22 +84,25 @@ class Downloader:
         if opened.adopt(run):
             return
         deadline = Deadline(self._deadline)
-        started = time.monotonic()
+        speed = _Speed()
         try:
             blocks = self._service.read(
                 opened.output,
                 opened.output.layout.span(run),
-                lambda body: self._receive(opened, run, body, deadline),
+                lambda body: self._receive(opened, run, speed.watch(body), deadline),
                 deadline,
             )
             if blocks:
-                self._note_speed((time.monotonic() - started) / len(blocks))
+                self._note_speed(speed)
                 self._settle(opened, blocks)
                 pairs = [(block.number, block.data) for block in blocks]
                 self._saver.save(opened.store, opened.key, pairs)
                 self._flights.land(opened.key, pairs)
                 self._saver.wait_for_room()
         except CasfsError as error:
+            # A GET that brought nothing says nothing of how fast the line is.
+            if isinstance(error, DeadlineError) and speed.received:
+                self._note_speed(speed)
             self._flights.fail(opened.key, run, error)
         except Exception as error:
             log.exception("fetching blocks %s of the %s met a bug", run, opened.output)
@@ -165,9 +169,34 @@ class Downloader:
         if mismatch is not None:
             raise OutputMismatchError(mismatch.message)
 
-    def _note_speed(self, seconds_per_block: float) -> None:
+    def _note_speed(self, speed: "_Speed") -> None:
         # Threads may overwrite each other's share; it is an estimate all the same.
-        self._seconds_per_block += (seconds_per_block - self._seconds_per_block) / 4
+        self._seconds_per_block += (speed.seconds_per_block() - self._seconds_per_block) / 4
+
+
+class _Speed:
+    """How fast the blocks of a GET come, over all its attempts.
+
+    Attributes:
+        received: blocks that came.
+    """
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self.received = 0
+
+    def watch(self, body: Body) -> Body:
+        """Return the same body; what is read from it counts."""
+
+        def read_into(memory: memoryview) -> None:
+            body.read_into(memory)
+            self.received += 1
+
+        return replace(body, read_into=read_into)
+
+    def seconds_per_block(self) -> float:
+        """Return the seconds that each of the blocks took that came."""
+        return (time.monotonic() - self._started) / self.received
 
 
 @contextmanager

@@ -175,6 +175,29 @@ def test_a_service_that_does_not_answer_is_etimedout(tmp_path):
     assert server.connections >= 1
 
 
+def test_gets_that_come_too_slowly_to_end_in_time_become_smaller(tmp_path):
+    """Else the same place would fail for ever."""
+
+    def stall(request, answer):
+        def behave(request, wire):
+            wire.send(answer.head + answer.body[: 2 * MIB])
+            if len(answer.body) > 2 * MIB:
+                wire.hang()
+
+        return behave
+
+    with (
+        serving(Archive(DATA, spoil=stall)) as server,
+        bringing(server.url, tmp_path, deadline=1) as parts,
+    ):
+        opened = parts.fetcher.open(OUTPUT)
+        with pytest.raises(DeadlineError):
+            parts.fetcher.get(opened, range(8), range(0))
+        wait_until(lambda: parts.fetcher.largest_get() < 8, "the GET to end as well", 10)
+        blocks = parts.fetcher.get(opened, range(8), range(0)).blocks
+        assert b"".join(blocks.values()) == DATA[: 8 * MIB]
+
+
 def test_an_expired_output_is_estale_where_a_block_is_missing(tmp_path):
     gone = refusal(404, "ResourceNotFoundException")
     with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
