@@ -13,6 +13,7 @@ from casfs.blocks.flights import Flights, Found, wait
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.pool import Pool, Task
 from casfs.blocks.save import Saver
+from casfs.blocks.streams import Streams
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.metrics import Metrics
@@ -63,6 +64,9 @@ class Fetcher:
         connections: bodies of GETs received at a time.
         deadline: seconds that a GET, or a reader's wait, may take.
         metrics: counts what came from where.
+
+    Attributes:
+        streams: the readers that share the memory for what is fetched ahead.
     """
 
     def __init__(
@@ -98,8 +102,7 @@ class Fetcher:
             weakref.WeakValueDictionary()
         )
         self._memory_blocks = memory_size // BLOCK_SIZE
-        self.streams: set[object] = set()
-        """The readers that read in order; adding and discarding are atomic."""
+        self.streams = Streams()
 
     def open(self, output: Output) -> OpenOutput:
         """Return an output to read from, one for all who read it.
@@ -140,7 +143,7 @@ class Fetcher:
         The other third is for what lands out of turn: a block that is pushed out of memory before
         it is read must be read from disk again.
         """
-        return max(self._memory_blocks * 2 // 3 // max(len(self.streams), 1), 1)
+        return max(self._memory_blocks * 2 // 3 // max(self.streams.count, 1), 1)
 
     def get(self, opened: OpenOutput, run: range, ahead: range) -> Got:
         """Return the blocks of a run, and begin to fetch another one ahead of its use.
