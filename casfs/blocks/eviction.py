@@ -3,7 +3,7 @@
 import heapq
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from casfs.metrics import Metrics
@@ -15,14 +15,19 @@ _KEEP = 0.9
 _RESERVE = 256 << 20
 _RESERVE_PART = 0.02
 """Bytes to keep free on the disk, and their part of a small disk."""
+_STEP = 64 << 20
+_STEP_PART = 10
+"""Bytes to evict at a time on a full disk, and their part of a small cache: as many may be written
+before the cache is looked through again."""
 
 
 class Evictor:
     """Counts what one process writes to a cache, and makes room when it is too much.
 
     The folder is looked through only when the count says so; that look sees what other processes
-    wrote, too. So that the cache never fills its disk, what is free there counts as well. One
-    thread uses an evictor.
+    wrote, too. So that the cache never fills its disk, it does not grow while too little is free
+    there. It does not give way to others either: what it holds may be all that is left of an
+    output, and room for them is not its to make. One thread uses an evictor.
 
     Args:
         folder: folder of all outputs.
@@ -35,6 +40,7 @@ class Evictor:
         self._limit = limit
         self._metrics = metrics
         self._total: int | None = None
+        self._room = 0
 
     def added(self, size: int) -> None:
         """Note that `size` bytes were written; evict if the cache is now too large."""
@@ -42,20 +48,24 @@ class Evictor:
             self._total = sum(size for _, size, _ in self._ages())
         else:
             self._total += size
-        if self._total > self._limit or self._lacking():
-            self._evict()
+        self._room -= size
+        if self._total > self._limit:
+            self._evict(lambda total: total - int(self._limit * _KEEP))
+        elif self._room < 0 and self._disk_is_full():
+            step = max(size, min(_STEP, self._total // _STEP_PART))
+            self._room = self._evict(lambda _: step) - size
 
-    def _lacking(self) -> int:
-        """Return the bytes that the disk lacks to have its reserve free."""
+    def _disk_is_full(self) -> bool:
         disk = os.statvfs(self._folder)
         reserve = min(_RESERVE, int(disk.f_blocks * disk.f_frsize * _RESERVE_PART))
-        return max(0, reserve - disk.f_bavail * disk.f_frsize)
+        return disk.f_bavail * disk.f_frsize < reserve
 
-    def _evict(self) -> None:
+    def _evict(self, excess_of: Callable[[int], int]) -> int:
+        """Evict what is too much of the bytes that are there; return the bytes removed."""
         count = total = 0
         for _, size, _ in self._ages():
             count, total = count + 1, total + size
-        excess = max(total - int(self._limit * _KEEP), 2 * self._lacking())
+        before, excess = total, excess_of(total)
         while excess > 0:
             # As many as hold the excess if all were equal. Ages are taken anew, lazily: a cache of
             # terabytes has millions of blocks.
@@ -66,6 +76,7 @@ class Evictor:
             excess -= removed
             total -= removed
         self._total = total
+        return before - total
 
     def _remove(self, oldest: list[tuple[int, int, str]], excess: int) -> int:
         """Remove the first of these blocks that hold `excess` bytes; return the bytes removed."""
