@@ -1,8 +1,10 @@
 """Keeps the disk cache at its size: what was not read for longest goes first."""
 
+import contextlib
 import heapq
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +21,8 @@ _STEP = 64 << 20
 _STEP_PART = 10
 """Bytes to evict at a time on a full disk, and their part of a small cache: as many may be written
 before the cache is looked through again."""
+_UNUSED = 7 * 86400
+"""Seconds after which leaves without a block go; their job's output is gone by then."""
 
 
 class Evictor:
@@ -76,6 +80,7 @@ class Evictor:
             excess -= removed
             total -= removed
         self._total = total
+        _remove_unused(self._folder)
         return before - total
 
     def _remove(self, oldest: list[tuple[int, int, str]], excess: int) -> int:
@@ -111,6 +116,36 @@ def _blocks(folder: Path) -> Iterator[os.DirEntry[str]]:
             for numbers in _entries(output.path):
                 if numbers.name.isdecimal():
                     yield from _entries(numbers.path)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove the folders and old leaves of outputs of which no block is left.
+
+    Who uses one at this moment makes its folders again, and knows the leaves.
+    """
+    for key_start in _entries(folder):
+        if len(key_start.name) != 2:
+            continue
+        for output in _entries(key_start.path):
+            for entry in _entries(output.path):
+                # A folder that is not empty stays.
+                with contextlib.suppress(OSError):
+                    if entry.name.isdecimal():
+                        os.rmdir(entry.path)
+            _remove_old_leaves(output.path)
+            with contextlib.suppress(OSError):
+                os.rmdir(output.path)
+        with contextlib.suppress(OSError):
+            os.rmdir(key_start.path)
+
+
+def _remove_old_leaves(output: str) -> None:
+    left = _entries(output)
+    if [entry.name for entry in left] != ["leaves"]:
+        return
+    with contextlib.suppress(OSError):
+        if left[0].stat().st_mtime < time.time() - _UNUSED:
+            os.unlink(left[0])
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry[str]]:

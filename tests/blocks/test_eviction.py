@@ -133,6 +133,28 @@ def test_a_full_disk_is_not_looked_through_for_every_block(tmp_path, disk, monke
     assert next(looks) <= 40
 
 
+def test_an_output_of_which_nothing_is_left_goes_when_it_is_not_used_for_days(tmp_path):
+    fill(tmp_path, [100], "ab/old")
+    fill(tmp_path, [100], "ab/young")
+    for output in ("old", "young"):
+        (tmp_path / "ab" / output / "leaves").write_bytes(bytes(33))
+    os.utime(tmp_path / "ab/old/leaves", (1000, 1000))
+    (kept,) = fill(tmp_path, [100], "cd/kept")
+    os.utime(kept, (5000, 5000))
+    (tmp_path / "cd/kept/leaves").write_bytes(bytes(33))
+    os.utime(tmp_path / "cd/kept/leaves", (1000, 1000))
+    (tmp_path / "temporary").mkdir()
+    Evictor(tmp_path, 150, Metrics()).added(0)
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert left == [
+        "ab", "ab/young", "ab/young/leaves",
+        "cd", "cd/kept", "cd/kept/0", "cd/kept/0/0", "cd/kept/leaves",
+        "temporary",
+    ]  # fmt: skip
+    Evictor(tmp_path, 0, Metrics()).added(0)
+    assert not (tmp_path / "cd").exists()
+
+
 def test_a_block_that_cannot_be_removed_is_left(tmp_path, caplog):
     (path,) = fill(tmp_path, [100])
     path.unlink()
