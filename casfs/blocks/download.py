@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -113,6 +114,14 @@ class Downloader:
         self, opened: OpenOutput, run: range, body: Body, deadline: Deadline
     ) -> list[Block]:
         """Return the blocks of a run; none when the body was, or will be, a pass over the whole."""
+        try:
+            return self._take(opened, run, body, deadline)
+        except Exception as error:
+            # Whoever keeps the error, and cycles around it, keep no memory of blocks with it.
+            traceback.clear_frames(error.__traceback__)
+            raise
+
+    def _take(self, opened: OpenOutput, run: range, body: Body, deadline: Deadline) -> list[Block]:
         if not body.whole or len(run) == opened.output.layout.blocks:
             with _turn(self._bodies, opened, deadline):
                 tree_hash = self._service.tree_hash

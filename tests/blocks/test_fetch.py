@@ -1,12 +1,15 @@
 """Blocks come once over the network, verified, whoever asks and whatever goes wrong."""
 
 import errno
+import gc
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
+from casfs.blocks.memory import Memory
 from casfs.errors import (
     CasfsError,
     DeadlineError,
@@ -125,6 +128,23 @@ def test_bytes_that_never_match_are_eio_and_nowhere(tmp_path, spoil):
         # Once the service is right again, so are we.
         server.behaviour = Archive(DATA)
         assert read_all(reader) == DATA
+
+
+def test_bytes_that_never_match_take_no_memory(tmp_path, monkeypatch):
+    """Not even until the garbage collector runs."""
+    regions, grow = itertools.count(), Memory._grow
+    monkeypatch.setattr(Memory, "_grow", lambda memory: (next(regions), grow(memory))[1])
+    archive = Archive(DATA, spoil=wrong_byte)
+    with serving(archive) as server, bringing(server.url, tmp_path, attempts=2) as parts:
+        opened = parts.fetcher.open(OUTPUT)
+        gc.disable()
+        try:
+            for _ in range(8):
+                with pytest.raises(MismatchError):
+                    parts.fetcher.get(opened, range(8), range(0))
+        finally:
+            gc.enable()
+    assert next(regions) <= 3, "a GET takes eight blocks, and a region has as many"
 
 
 def test_one_bad_block_does_not_spoil_the_others(tmp_path):
