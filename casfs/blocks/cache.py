@@ -42,6 +42,7 @@ class OutputStore:
     """The blocks of one output on disk.
 
     Attributes:
+        staging: folder of the files that `stage` makes.
         leaves: what is known of them.
         mismatch: what was last found to be wrong with bytes that were handed on.
     """
@@ -62,6 +63,7 @@ class OutputStore:
         self._memory = memory
         self._metrics = metrics
         self.mismatch: str | None = None
+        self.staging = temporary.folder
         self.leaves = Leaves(folder / "leaves", layout, tree)
 
     def path(self, block: int) -> Path:

@@ -25,6 +25,13 @@ _UNUSED = 7 * 86400
 """Seconds after which leaves without a block go; their job's output is gone by then."""
 
 
+def spare_bytes(folder: Path) -> int:
+    """Return the bytes that a cache may take of its disk; below 0 it has taken too many."""
+    disk = os.statvfs(folder)
+    reserve = min(_RESERVE, int(disk.f_blocks * disk.f_frsize * _RESERVE_PART))
+    return disk.f_bavail * disk.f_frsize - reserve
+
+
 class Evictor:
     """Counts what one process writes to a cache, and makes room when it is too much.
 
@@ -55,14 +62,9 @@ class Evictor:
         self._room -= size
         if self._total > self._limit:
             self._evict(lambda total: total - int(self._limit * _KEEP))
-        elif self._room < 0 and self._disk_is_full():
+        elif self._room < 0 and spare_bytes(self._folder) < 0:
             step = max(size, min(_STEP, self._total // _STEP_PART))
             self._room = self._evict(lambda _: step) - size
-
-    def _disk_is_full(self) -> bool:
-        disk = os.statvfs(self._folder)
-        reserve = min(_RESERVE, int(disk.f_blocks * disk.f_frsize * _RESERVE_PART))
-        return disk.f_bavail * disk.f_frsize < reserve
 
     def _evict(self, excess_of: Callable[[int], int]) -> int:
         """Evict what is too much of the bytes that are there; return the bytes removed."""

@@ -19,7 +19,7 @@ class Temporary:
     """The folder of these files, shared by all processes that use a cache."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._mark = secrets.token_hex(4)
         self._numbers = itertools.count()
 
@@ -29,8 +29,8 @@ class Temporary:
         Raises:
             OSError: it cannot be made or looked through.
         """
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.scandir(self._folder) as files:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with os.scandir(self.folder) as files:
             for file in files:
                 with contextlib.suppress(FileNotFoundError):
                     if _abandoned(file):
@@ -39,7 +39,7 @@ class Temporary:
     def new(self) -> Path:
         """Return the path of a file that is not there yet."""
         # Not known before: the process may have forked since.
-        return self._folder / f"{_host()}@{os.getpid()}@{self._mark}-{next(self._numbers)}"
+        return self.folder / f"{_host()}@{os.getpid()}@{self._mark}-{next(self._numbers)}"
 
 
 def _host() -> str:

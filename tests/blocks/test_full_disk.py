@@ -125,3 +125,20 @@ def test_a_whole_with_a_hash_that_has_no_room_to_wait_is_told(tmp_path):
             parts.reader(OUTPUT).pread(1, 0)
         assert caught.value.errno == errno.EIO
         assert list(folder.glob("blocks-*/temporary/*")) == []
+        assert parts.count("received_bytes") == 0, "that it has no room is known before"
+
+
+@needs_root
+def test_a_whole_that_waits_leaves_the_disk_its_reserve(tmp_path):
+    """A cache never fills its disk."""
+    archive = Archive(DATA, ranges=False)
+    size = len(DATA) + MIB // 8
+    with (
+        tmpfs(tmp_path / "nearly full", size) as folder,
+        serving(archive) as server,
+        bringing(server.url, folder) as parts,
+    ):
+        with pytest.raises(CasfsError, match="make room in the cache folder"):
+            parts.reader(OUTPUT).pread(1, 0)
+        subprocess.run(["mount", "-o", f"remount,size={2 * size}", folder], check=True)
+        assert read_all(parts.reader(OUTPUT)) == DATA
