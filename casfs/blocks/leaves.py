@@ -176,8 +176,9 @@ class Leaves:
     def _forget(self, blocks: list[int]) -> None:
         for block in blocks:
             self._trust[block] = Trust.UNKNOWN
-        self._whole = False
-        self.changes += 1
+        if blocks:
+            self._whole = False
+            self.changes += 1
 
     def _judge(self, block: int, leaf: bytes, trust: Trust) -> Verdict:
         known = self.trust(block)

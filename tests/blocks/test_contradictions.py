@@ -15,6 +15,7 @@ from tests.support.archive import (
     output_of_bytes,
     random_bytes,
     root,
+    wrong_at,
 )
 from tests.support.blocks import block_files, bringing
 from tests.support.server import serving
@@ -25,12 +26,7 @@ HASHLESS = replace(OUTPUT, tree_hash=None)
 THIRD = slice(3 * MIB, 4 * MIB)
 
 
-def spoil(request, answer):
-    """Every answer that carries block 3 has a wrong byte there."""
-    first, stop = request.span if answer.status == 206 else (0, len(DATA))
-    if not first <= THIRD.start < stop:
-        return answer
-    return replace(answer, body=flipped(answer.body, THIRD.start - first))
+spoil = wrong_at(THIRD.start)
 
 
 def read_all(reader):
@@ -122,7 +118,8 @@ def test_a_pass_that_is_not_the_one_that_broke_off_is_not_mixed_with_it(tmp_path
     """Its first blocks were handed on, with a wrong byte; the whole then comes right."""
 
     def broken(request, answer):
-        return cut_after(5 * MIB)(request, spoil(request, answer))
+        wrong = replace(answer, body=flipped(answer.body, THIRD.start))
+        return cut_after(5 * MIB)(request, wrong)
 
     archive = Archive(DATA, ranges=False, hashes=False, spoil=once(broken))
     with serving(archive) as server, bringing(server.url, tmp_path, connections=1) as parts:

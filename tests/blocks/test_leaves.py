@@ -141,6 +141,15 @@ def test_only_what_is_still_known_from_the_file_alone_is_forgotten(path):
     assert [leaves.leaf(n) is None for n in range(N)] == [False, False, True, False, False]
 
 
+def test_forgetting_nothing_changes_nothing(path):
+    leaves = filled(path)
+    leaves.trust_whole(ROOT, leaves.changes)
+    before = leaves.changes
+    leaves.forget_inherited([1, 2])
+    assert leaves.changes == before
+    assert leaves.least_trust() is Trust.WHOLE
+
+
 def test_a_file_that_cannot_be_written_costs_nothing_before_a_restart(path, caplog):
     leaves = opened(path)
     path.mkdir()

@@ -1,26 +1,16 @@
 """Several processes may share a cache; what one receives says nothing of what another handed on."""
 
-from dataclasses import replace
-
 import pytest
 
 from casfs.errors import OutputMismatchError
 from tests.mount.processes import wait_until
-from tests.support.archive import MIB, Archive, flipped, output_of_bytes, random_bytes, root
+from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root, wrong_at
 from tests.support.blocks import block_files, bringing
 from tests.support.server import serving
 
 DATA = random_bytes(6 * MIB + 777, seed=3)
 OUTPUT = output_of_bytes(DATA, root(DATA))
 THIRD = slice(3 * MIB, 4 * MIB)
-
-
-def spoil(request, answer):
-    """Every answer that carries block 3 has a wrong byte there."""
-    first, stop = request.span
-    if not first <= THIRD.start < stop:
-        return answer
-    return replace(answer, body=flipped(answer.body, THIRD.start - first))
 
 
 def read_all(reader):
@@ -42,7 +32,7 @@ def good():
 
 @pytest.fixture
 def bad():
-    with serving(Archive(DATA, hashes=False, spoil=spoil)) as server:
+    with serving(Archive(DATA, hashes=False, spoil=wrong_at(THIRD.start))) as server:
         yield server
 
 

@@ -21,6 +21,7 @@ from tests.support.archive import (
     random_bytes,
     root,
     with_headers,
+    wrong_at,
 )
 from tests.support.blocks import block_files, bringing
 from tests.support.server import serving
@@ -102,14 +103,7 @@ def test_a_wrong_byte_in_a_pass_with_a_hash_is_handed_to_nobody(tmp_path):
 
 @pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "one pass"])
 def test_without_hashes_the_whole_is_checked_when_the_last_block_is_there(tmp_path, ranges):
-    def spoil(request, answer):
-        first, stop = request.span if ranges else (0, len(DATA))
-        at = 5 * MIB + 3
-        if not first <= at < stop:
-            return answer
-        return replace(answer, body=flipped(answer.body, at - first))
-
-    archive = Archive(DATA, ranges=ranges, hashes=False, spoil=spoil)
+    archive = Archive(DATA, ranges=ranges, hashes=False, spoil=wrong_at(5 * MIB + 3))
     with serving(archive) as server, bringing(server.url, tmp_path, attempts=1) as parts:
         reader = parts.reader(OUTPUT)
         with pytest.raises(CasfsError, match="as a whole has tree hash") as caught:
@@ -134,14 +128,10 @@ def test_a_pass_that_is_not_what_the_job_says_is_not_repeated(tmp_path):
         assert parts.blocks("network") == lying.layout.blocks
 
 
-def wrong_in_the_middle(request, answer):
-    return replace(answer, body=flipped(answer.body, 5 * MIB + 3))
-
-
 @pytest.mark.parametrize("piece", [128 << 10, MIB])
 def test_who_waits_for_the_end_of_a_wrong_pass_gets_no_second_one(tmp_path, piece):
     """The end of a right pass behind the beginning of a wrong one would be a copy that succeeds."""
-    archive = Archive(DATA, ranges=False, hashes=False, spoil=once(wrong_in_the_middle))
+    archive = Archive(DATA, ranges=False, hashes=False, spoil=once(wrong_at(5 * MIB + 3)))
     with serving(archive) as server, bringing(server.url, tmp_path, connections=1) as parts:
         with pytest.raises(OutputMismatchError):
             read_all(parts.reader(OUTPUT), piece)
@@ -175,11 +165,7 @@ def test_what_waits_for_the_disk_is_not_handed_on_after_a_mismatch(tmp_path, mon
 
     monkeypatch.setattr(OutputStore, "write", held_up)
 
-    def spoil(request, answer):
-        first, _ = request.span
-        return replace(answer, body=flipped(answer.body)) if first == 0 else answer
-
-    archive = Archive(DATA, hashes=False, spoil=spoil)
+    archive = Archive(DATA, hashes=False, spoil=wrong_at(0))
     with serving(archive) as server, bringing(server.url, tmp_path) as parts:
         try:
             with pytest.raises(OutputMismatchError):
@@ -192,11 +178,7 @@ def test_what_waits_for_the_disk_is_not_handed_on_after_a_mismatch(tmp_path, mon
 
 
 def test_without_hashes_the_whole_is_checked_over_a_restart(tmp_path):
-    def spoil(request, answer):
-        first, _ = request.span
-        return replace(answer, body=flipped(answer.body)) if first == 0 else answer
-
-    with serving(Archive(DATA, hashes=False, spoil=spoil)) as server:
+    with serving(Archive(DATA, hashes=False, spoil=wrong_at(0))) as server:
         with bringing(server.url, tmp_path) as parts:
             wrong = bytes(parts.reader(OUTPUT).pread(MIB, 0))
             assert wrong != DATA[:MIB], "nothing can tell yet"

@@ -3,13 +3,12 @@
 import errno
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.mount.mounting import mounted
-from tests.support.archive import MIB, Archive, flipped, once, random_bytes, root
+from tests.support.archive import MIB, Archive, once, random_bytes, root, wrong_at
 from tests.support.server import Answer, Request, Wire, serving
 
 DATA = random_bytes(20 * MIB + 777, seed=2)
@@ -35,14 +34,10 @@ ANSWERS = {
 }
 
 
-def wrong(request: Request, answer: Answer) -> Answer:
-    return replace(answer, body=flipped(answer.body, 5 * MIB + 3))
-
-
 # Which of the first answers is read, and who waits for it, differs from run to run.
 @pytest.mark.parametrize("run", range(4))
 def test_no_copy_succeeds_with_a_byte_of_a_wrong_pass(tmp_path: Path, run: int) -> None:
-    archive = Archive(DATA, ranges=False, hashes=False, spoil=once(wrong))
+    archive = Archive(DATA, ranges=False, hashes=False, spoil=once(wrong_at(5 * MIB + 3)))
 
     def behave(request: Request, wire: Wire) -> Answer | None:
         if request.path in ANSWERS:
