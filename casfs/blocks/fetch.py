@@ -160,7 +160,7 @@ class Fetcher:
         found = self._find(opened, run)
         self._metrics.blocks.labels("memory").inc(len(found.here))
         queued = self._fetch_ahead(opened, ahead) if ahead else []
-        blocks = self._wait(opened, run, found)
+        blocks = self._wait(opened, run, found) if found.flights else found.here
         # What came while we waited may have shown that what we were given is wrong.
         if (refusal := opened.refusal) is not None:
             raise OutputMismatchError(refusal)
