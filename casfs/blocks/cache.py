@@ -1,7 +1,7 @@
 """The disk cache: one file a block, found good or not found.
 
     <cache>/CACHEDIR.TAG
-    <cache>/blocks-1/temporary/             files being written
+    <cache>/blocks-1/temporary/             files being written, see temporary.py
     <cache>/blocks-1/<2 hex>/<62 hex>/      one output, by its key
         leaves                              see leaves.py
         <block // 1024>/<block>             the bytes of a block, nothing else
@@ -12,17 +12,16 @@ its leaf; one that does not is removed and fetched again.
 """
 
 import contextlib
-import itertools
 import logging
 import os
 import threading
-import time
 import weakref
 from pathlib import Path
 
 from casfs.blocks.files import read_file, write_file
 from casfs.blocks.leaves import Leaves, Trust
 from casfs.blocks.memory import Memory
+from casfs.blocks.temporary import Temporary
 from casfs.errors import ConfigError
 from casfs.metrics import Metrics
 from casfs.ranges import Layout
@@ -36,18 +35,22 @@ _TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This folder is a cache made by casfs; see https://bford.info/cachedir/\n"
 )
-_ABANDONED = 3600
-"""Seconds after which a temporary file is no longer in use: a block is written in far less."""
 _FOLDER_BLOCKS = 1024
 
 
 class OutputStore:
-    """The blocks of one output on disk."""
+    """The blocks of one output on disk.
+
+    Attributes:
+        staging: folder of the files that `stage` makes.
+        leaves: what is known of them.
+        mismatch: what was last found to be wrong with bytes that were handed on.
+    """
 
     def __init__(
         self,
         folder: Path,
-        temporary: Path,
+        temporary: Temporary,
         layout: Layout,
         tree: TreeHash,
         memory: Memory,
@@ -59,19 +62,13 @@ class OutputStore:
         self._tree_hash = tree
         self._memory = memory
         self._metrics = metrics
-        self._names = itertools.count()
         self.mismatch: str | None = None
-        self.mismatches = 0
+        self.staging = temporary.folder
         self.leaves = Leaves(folder / "leaves", layout, tree)
 
     def path(self, block: int) -> Path:
         """Return the file of a block."""
         return self._folder / str(block // _FOLDER_BLOCKS) / str(block)
-
-    def note_mismatch(self, message: str) -> None:
-        """Note that the output as a whole was found not to be what its job says."""
-        self.mismatch = message
-        self.mismatches += 1
 
     def holds(self, block: int) -> bool:
         """Tell whether a block seems to be there, without reading it."""
@@ -96,7 +93,7 @@ class OutputStore:
             log.warning("block %s cannot be read, fetching it again: %s", path, error)
             return None
         if data is not None and self._tree_hash.leaf(data) == leaf:
-            return data
+            return data if self.leaves.confirm(block, leaf) else None
         self._metrics.rotten_blocks.inc()
         log.warning("block %s is not what was written, fetching it again", path)
         self.remove(block)
@@ -116,7 +113,7 @@ class OutputStore:
         Raises:
             OSError: as `write`.
         """
-        path = self._temporary / f"{os.getpid()}-{id(self)}-{next(self._names)}"
+        path = self._temporary.new()
         write_file(path, data)
         return path
 
@@ -136,18 +133,6 @@ class OutputStore:
         except OSError:
             staged.unlink(missing_ok=True)
             raise
-
-    def record(self, block: int, leaf: bytes, trust: Trust) -> None:
-        """Record a leaf, in a folder that is made if need be.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        try:
-            self.leaves.put(block, leaf, trust)
-        except FileNotFoundError:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.leaves.put(block, leaf, trust)
 
     def remove(self, block: int) -> None:
         """Remove a block's file, if it is there and can be removed."""
@@ -178,15 +163,14 @@ class DiskCache:
     def __init__(self, root: Path, tree_hash: TreeHash, metrics: Metrics) -> None:
         self.folder = root / _FORMAT
         self.memory = Memory()
-        self._temporary = self.folder / "temporary"
+        self._temporary = Temporary(self.folder / "temporary")
         self._tree_hash = tree_hash
         self._metrics = metrics
         self._lock = threading.Lock()
         self._stores: weakref.WeakValueDictionary[str, OutputStore] = weakref.WeakValueDictionary()
         try:
-            self._temporary.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._temporary.make()
             (root / "CACHEDIR.TAG").write_text(_TAG)
-            self._remove_abandoned()
         except OSError as error:
             raise ConfigError(
                 f"the cache folder {root} cannot be used ({error.strerror}); "
@@ -209,14 +193,6 @@ class DiskCache:
     def holds_whole(self, output: Output) -> bool:
         """Tell whether every block of an output seems to be there."""
         return self.store(output).cached_bytes() == output.layout.size
-
-    def _remove_abandoned(self) -> None:
-        oldest = time.time() - _ABANDONED
-        with os.scandir(self._temporary) as files:
-            for file in files:
-                with contextlib.suppress(FileNotFoundError):
-                    if file.stat().st_mtime < oldest:
-                        os.unlink(file)
 
 
 def _folders(folder: Path) -> list[str]:

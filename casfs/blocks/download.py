@@ -3,7 +3,10 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 from casfs.blocks.flights import Flights
 from casfs.blocks.leaves import Trust
@@ -12,7 +15,7 @@ from casfs.blocks.opened import OpenOutput
 from casfs.blocks.receive import Block, receive_run, receive_whole
 from casfs.blocks.save import Saver
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, OutputMismatchError
+from casfs.errors import CasfsError, DeadlineError, OutputMismatchError
 from casfs.metrics import Metrics
 from casfs.service.answers import Body
 from casfs.service.service import Service
@@ -23,7 +26,7 @@ LARGEST_GET = 8
 """Blocks of one GET at most: long enough that latency hardly counts, short enough that several of
 them, which stay in memory until their hash is known, are small."""
 _GET_SECONDS = 20.0
-"""A GET is made smaller when it would take longer than this."""
+"""A GET is made smaller when it would take longer than this, or than a quarter of its time."""
 
 
 class Downloader:
@@ -35,7 +38,9 @@ class Downloader:
         flights: where they land.
         saver: writes them to disk.
         bodies: bodies that are received at a time. More requests may be under way: they wait for
-            their first byte while the bodies of others come, so that latency costs nothing.
+            their first byte while the bodies of others come, so that latency costs nothing. As
+            many passes over a whole output may go on beside them.
+        away: lets another thread stand in for the calling one.
         deadline: seconds that a GET may take.
         again: is told which runs to look up again, which had waited for a pass over the whole.
         metrics: counts what came.
@@ -48,6 +53,7 @@ class Downloader:
         flights: Flights,
         saver: Saver,
         bodies: int,
+        away: Callable[[], AbstractContextManager[None]],
         deadline: float,
         again: Callable[[OpenOutput, range], None],
         metrics: Metrics,
@@ -57,6 +63,8 @@ class Downloader:
         self._flights = flights
         self._saver = saver
         self._bodies = threading.BoundedSemaphore(bodies)
+        self._passes = threading.BoundedSemaphore(bodies)
+        self._away = away
         self._deadline = deadline
         self._again = again
         self._metrics = metrics
@@ -64,32 +72,38 @@ class Downloader:
 
     def largest_get(self) -> int:
         """Return how many blocks to ask for at once: fewer when the line is slow."""
-        limit = LARGEST_GET
-        while limit > 1 and limit * self._seconds_per_block > _GET_SECONDS:
+        limit, seconds = LARGEST_GET, min(_GET_SECONDS, self._deadline / 4)
+        while limit > 1 and limit * self._seconds_per_block > seconds:
             limit //= 2
         return limit
 
     def bring(self, opened: OpenOutput, run: range) -> None:
         """Bring a run under way from the service; who waits for it gets the blocks or the error."""
+        if (refusal := opened.refusal) is not None:
+            self._flights.fail(opened.key, run, OutputMismatchError(refusal))
+            return
         if opened.adopt(run):
             return
         deadline = Deadline(self._deadline)
-        started = time.monotonic()
+        speed = _Speed()
         try:
             blocks = self._service.read(
                 opened.output,
                 opened.output.layout.span(run),
-                lambda body: self._receive(opened, run, body, deadline),
+                lambda body: self._receive(opened, run, speed.watch(body), deadline),
                 deadline,
             )
             if blocks:
-                self._note_speed((time.monotonic() - started) / len(blocks))
+                self._note_speed(speed)
                 self._settle(opened, blocks)
                 pairs = [(block.number, block.data) for block in blocks]
                 self._saver.save(opened.store, opened.key, pairs)
                 self._flights.land(opened.key, pairs)
                 self._saver.wait_for_room()
         except CasfsError as error:
+            # A GET that brought nothing says nothing of how fast the line is.
+            if isinstance(error, DeadlineError) and speed.received:
+                self._note_speed(speed)
             self._flights.fail(opened.key, run, error)
         except Exception as error:
             log.exception("fetching blocks %s of the %s met a bug", run, opened.output)
@@ -100,51 +114,61 @@ class Downloader:
         self, opened: OpenOutput, run: range, body: Body, deadline: Deadline
     ) -> list[Block]:
         """Return the blocks of a run; none when the body was, or will be, a pass over the whole."""
-        if not self._bodies.acquire(timeout=deadline.remaining()):
-            raise deadline.error(f"the {opened.output}")
         try:
-            if not body.whole or len(run) == opened.output.layout.blocks:
-                return receive_run(opened.output, run, body, self._service.tree_hash, self._memory)
-            # An answer may come so late that a pass has brought these blocks already.
-            wanted = self._flights.under_way(opened.key, run)
-            if wanted and not opened.adopt_or_begin_pass(run):
-                self._pass(opened, body, deadline)
-            return []
-        finally:
-            self._bodies.release()
+            return self._take(opened, run, body, deadline)
+        except Exception as error:
+            # Whoever keeps the error, and cycles around it, keep no memory of blocks with it.
+            traceback.clear_frames(error.__traceback__)
+            raise
+
+    def _take(self, opened: OpenOutput, run: range, body: Body, deadline: Deadline) -> list[Block]:
+        if not body.whole or len(run) == opened.output.layout.blocks:
+            with _turn(self._bodies, opened, deadline):
+                tree_hash = self._service.tree_hash
+                blocks = receive_run(opened.output, run, body, tree_hash, self._memory)
+                opened.compare(blocks)
+                return blocks
+        # An answer may come so late that a pass has brought these blocks already.
+        wanted = self._flights.under_way(opened.key, run)
+        if wanted and not opened.adopt_or_begin_pass(run):
+            self._pass(opened, body, deadline)
+        return []
 
     def _pass(self, opened: OpenOutput, body: Body, deadline: Deadline) -> None:
         try:
-            receive_whole(
-                opened.output,
-                body,
-                self._service.tree_hash,
-                self._memory,
-                opened.store,
-                deadline,
-                lambda block: self._land_from_pass(opened, block),
-            )
+            # It may take hours, for which others do not wait.
+            with self._away(), _turn(self._passes, opened, deadline):
+                receive_whole(
+                    opened.output,
+                    body,
+                    self._service.tree_hash,
+                    self._memory,
+                    opened.store,
+                    deadline,
+                    lambda block: self._land_from_pass(opened, block),
+                )
         finally:
             # The pass may have begun behind these runs, or broken off before them.
             for run in opened.end_pass():
                 self._again(opened, run)
 
     def _land_from_pass(self, opened: OpenOutput, block: Block) -> None:
-        # On disk first, here and now: what a pass drops costs another pass.
+        self._settle(opened, [block])
+        # On disk before it lands: what a pass drops costs another pass.
         try:
             opened.store.write(block.number, block.data)
             self._saver.kept(len(block.data))
         except OSError as error:
             self._metrics.unsaved_blocks.inc()
             log.warning("block %d of the %s was not kept: %s", block.number, opened.output, error)
-        self._settle(opened, [block])
         self._flights.land(opened.key, [(block.number, block.data)])
 
     def _settle(self, opened: OpenOutput, blocks: list[Block]) -> None:
         """Note blocks that came; check the whole output if they were the last ones.
 
         Raises:
-            OutputMismatchError: it does not match the job's tree hash.
+            MismatchError, OutputMismatchError: see `OpenOutput.record`.
+            OutputMismatchError: the whole does not match the job's tree hash.
         """
         self._metrics.blocks.labels("network").inc(len(blocks))
         unchecked = sum(block.trust is Trust.UNCHECKED for block in blocks)
@@ -152,9 +176,44 @@ class Downloader:
         opened.record(blocks)
         mismatch = opened.check_whole()
         if mismatch is not None:
-            self._flights.forget(opened.key, mismatch.forgotten)
             raise OutputMismatchError(mismatch.message)
 
-    def _note_speed(self, seconds_per_block: float) -> None:
+    def _note_speed(self, speed: "_Speed") -> None:
         # Threads may overwrite each other's share; it is an estimate all the same.
-        self._seconds_per_block += (seconds_per_block - self._seconds_per_block) / 4
+        self._seconds_per_block += (speed.seconds_per_block() - self._seconds_per_block) / 4
+
+
+class _Speed:
+    """How fast the blocks of a GET come, over all its attempts.
+
+    Attributes:
+        received: blocks that came.
+    """
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self.received = 0
+
+    def watch(self, body: Body) -> Body:
+        """Return the same body; what is read from it counts."""
+
+        def read_into(memory: memoryview) -> None:
+            body.read_into(memory)
+            self.received += 1
+
+        return replace(body, read_into=read_into)
+
+    def seconds_per_block(self) -> float:
+        """Return the seconds that each of the blocks took that came."""
+        return (time.monotonic() - self._started) / self.received
+
+
+@contextmanager
+def _turn(slots: threading.Semaphore, opened: OpenOutput, deadline: Deadline) -> Iterator[None]:
+    """Wait for one of the slots, and hold it."""
+    if not slots.acquire(timeout=deadline.remaining()):
+        raise deadline.error(f"the {opened.output}")
+    try:
+        yield
+    finally:
+        slots.release()

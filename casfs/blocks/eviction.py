@@ -1,9 +1,11 @@
 """Keeps the disk cache at its size: what was not read for longest goes first."""
 
+import contextlib
 import heapq
 import logging
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from casfs.metrics import Metrics
@@ -15,14 +17,28 @@ _KEEP = 0.9
 _RESERVE = 256 << 20
 _RESERVE_PART = 0.02
 """Bytes to keep free on the disk, and their part of a small disk."""
+_STEP = 64 << 20
+_STEP_PART = 10
+"""Bytes to evict at a time on a full disk, and their part of a small cache: as many may be written
+before the cache is looked through again."""
+_UNUSED = 7 * 86400
+"""Seconds after which leaves without a block go; their job's output is gone by then."""
+
+
+def spare_bytes(folder: Path) -> int:
+    """Return the bytes that a cache may take of its disk; below 0 it has taken too many."""
+    disk = os.statvfs(folder)
+    reserve = min(_RESERVE, int(disk.f_blocks * disk.f_frsize * _RESERVE_PART))
+    return disk.f_bavail * disk.f_frsize - reserve
 
 
 class Evictor:
     """Counts what one process writes to a cache, and makes room when it is too much.
 
     The folder is looked through only when the count says so; that look sees what other processes
-    wrote, too. So that the cache never fills its disk, what is free there counts as well. One
-    thread uses an evictor.
+    wrote, too. So that the cache never fills its disk, it does not grow while too little is free
+    there. It does not give way to others either: what it holds may be all that is left of an
+    output, and room for them is not its to make. One thread uses an evictor.
 
     Args:
         folder: folder of all outputs.
@@ -35,6 +51,7 @@ class Evictor:
         self._limit = limit
         self._metrics = metrics
         self._total: int | None = None
+        self._room = 0
 
     def added(self, size: int) -> None:
         """Note that `size` bytes were written; evict if the cache is now too large."""
@@ -42,20 +59,19 @@ class Evictor:
             self._total = sum(size for _, size, _ in self._ages())
         else:
             self._total += size
-        if self._total > self._limit or self._lacking():
-            self._evict()
+        self._room -= size
+        if self._total > self._limit:
+            self._evict(lambda total: total - int(self._limit * _KEEP))
+        elif self._room < 0 and spare_bytes(self._folder) < 0:
+            step = max(size, min(_STEP, self._total // _STEP_PART))
+            self._room = self._evict(lambda _: step) - size
 
-    def _lacking(self) -> int:
-        """Return the bytes that the disk lacks to have its reserve free."""
-        disk = os.statvfs(self._folder)
-        reserve = min(_RESERVE, int(disk.f_blocks * disk.f_frsize * _RESERVE_PART))
-        return max(0, reserve - disk.f_bavail * disk.f_frsize)
-
-    def _evict(self) -> None:
+    def _evict(self, excess_of: Callable[[int], int]) -> int:
+        """Evict what is too much of the bytes that are there; return the bytes removed."""
         count = total = 0
         for _, size, _ in self._ages():
             count, total = count + 1, total + size
-        excess = max(total - int(self._limit * _KEEP), 2 * self._lacking())
+        before, excess = total, excess_of(total)
         while excess > 0:
             # As many as hold the excess if all were equal. Ages are taken anew, lazily: a cache of
             # terabytes has millions of blocks.
@@ -66,6 +82,8 @@ class Evictor:
             excess -= removed
             total -= removed
         self._total = total
+        _remove_unused(self._folder)
+        return before - total
 
     def _remove(self, oldest: list[tuple[int, int, str]], excess: int) -> int:
         """Remove the first of these blocks that hold `excess` bytes; return the bytes removed."""
@@ -100,6 +118,36 @@ def _blocks(folder: Path) -> Iterator[os.DirEntry[str]]:
             for numbers in _entries(output.path):
                 if numbers.name.isdecimal():
                     yield from _entries(numbers.path)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove the folders and old leaves of outputs of which no block is left.
+
+    Who uses one at this moment makes its folders again, and knows the leaves.
+    """
+    for key_start in _entries(folder):
+        if len(key_start.name) != 2:
+            continue
+        for output in _entries(key_start.path):
+            for entry in _entries(output.path):
+                # A folder that is not empty stays.
+                with contextlib.suppress(OSError):
+                    if entry.name.isdecimal():
+                        os.rmdir(entry.path)
+            _remove_old_leaves(output.path)
+            with contextlib.suppress(OSError):
+                os.rmdir(output.path)
+        with contextlib.suppress(OSError):
+            os.rmdir(key_start.path)
+
+
+def _remove_old_leaves(output: str) -> None:
+    left = _entries(output)
+    if [entry.name for entry in left] != ["leaves"]:
+        return
+    with contextlib.suppress(OSError):
+        if left[0].stat().st_mtime < time.time() - _UNUSED:
+            os.unlink(left[0])
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry[str]]:

@@ -9,10 +9,11 @@ from functools import partial
 
 from casfs.blocks.cache import DiskCache
 from casfs.blocks.download import Downloader
-from casfs.blocks.flights import Flights, wait
+from casfs.blocks.flights import Flights, Found, wait
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.pool import Pool, Task
 from casfs.blocks.save import Saver
+from casfs.blocks.streams import Streams
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.metrics import Metrics
@@ -63,6 +64,9 @@ class Fetcher:
         connections: bodies of GETs received at a time.
         deadline: seconds that a GET, or a reader's wait, may take.
         metrics: counts what came from where.
+
+    Attributes:
+        streams: the readers that share the memory for what is fetched ahead.
     """
 
     def __init__(
@@ -80,25 +84,25 @@ class Fetcher:
         self._deadline = deadline
         self._metrics = metrics
         self._flights = Flights(memory_size, saver.waiting)
+        self._network = Pool("fetch", connections + -(-connections // _OVERLAP))
+        self._disks = Pool("disk", _DISK_THREADS)
         self._downloader = Downloader(
             service,
             disk.memory,
             self._flights,
             saver,
             connections,
+            self._network.away,
             deadline,
             self._look_up_again,
             metrics,
         )
-        self._network = Pool("fetch", connections + -(-connections // _OVERLAP))
-        self._disks = Pool("disk", _DISK_THREADS)
         self._opening = threading.Lock()
         self._opened: weakref.WeakValueDictionary[tuple[str, str, str], OpenOutput] = (
             weakref.WeakValueDictionary()
         )
         self._memory_blocks = memory_size // BLOCK_SIZE
-        self.streams: set[object] = set()
-        """The readers that read in order; adding and discarding are atomic."""
+        self.streams = Streams()
 
     def open(self, output: Output) -> OpenOutput:
         """Return an output to read from, one for all who read it.
@@ -115,7 +119,6 @@ class Fetcher:
         # An earlier process may have ended between the last block and this check.
         mismatch = made.check_whole()
         if mismatch is not None and mismatch.forgotten:
-            self._flights.forget(made.key, mismatch.forgotten)
             made = OpenOutput(output, made.store)
         with self._opening:
             opened = self._opened.get(key)
@@ -140,7 +143,7 @@ class Fetcher:
         The other third is for what lands out of turn: a block that is pushed out of memory before
         it is read must be read from disk again.
         """
-        return max(self._memory_blocks * 2 // 3 // max(len(self.streams), 1), 1)
+        return max(self._memory_blocks * 2 // 3 // max(self.streams.count, 1), 1)
 
     def get(self, opened: OpenOutput, run: range, ahead: range) -> Got:
         """Return the blocks of a run, and begin to fetch another one ahead of its use.
@@ -154,15 +157,13 @@ class Fetcher:
         """
         if (refusal := opened.refusal) is not None:
             raise OutputMismatchError(refusal)
-        found = self._flights.look_up(opened.key, run)
+        found = self._find(opened, run)
         self._metrics.blocks.labels("memory").inc(len(found.here))
-        if found.missing:
-            self._load(opened, found.missing)
-        for task in found.tasks:
-            self._network.hurry(task)
-            self._disks.hurry(task)
         queued = self._fetch_ahead(opened, ahead) if ahead else []
-        blocks = wait(found, Deadline(self._deadline), opened.output)
+        blocks = self._wait(opened, run, found) if found.flights else found.here
+        # What came while we waited may have shown that what we were given is wrong.
+        if (refusal := opened.refusal) is not None:
+            raise OutputMismatchError(refusal)
         return Got(blocks, found.missing, queued)
 
     def fetch_ahead(self, output: Output, limit: int) -> int:
@@ -187,6 +188,26 @@ class Fetcher:
                 wanted = self._flights.abandon(item.opened.key, item.run)
                 self._request(item.opened, wanted, urgent=True)
 
+    def _find(self, opened: OpenOutput, run: range) -> Found:
+        found = self._flights.look_up(opened.key, run, opened)
+        if found.missing:
+            self._load(opened, found.missing)
+        for task in found.tasks:
+            self._network.hurry(task)
+            self._disks.hurry(task)
+        return found
+
+    def _wait(self, opened: OpenOutput, run: range, found: Found) -> dict[int, memoryview]:
+        deadline = Deadline(self._deadline)
+        while True:
+            try:
+                return wait(found, deadline, opened.output)
+            except CasfsError as error:
+                if deadline.passed() or not found.failed_elsewhere(opened):
+                    raise
+                log.info("asking for blocks %s of the %s again: %s", run, opened.output, error)
+            found = self._find(opened, run)
+
     def _load(self, opened: OpenOutput, numbers: list[int]) -> None:
         """Take blocks under way from disk, here and now; ask the service for the rest."""
         try:
@@ -205,7 +226,7 @@ class Fetcher:
         return True
 
     def _fetch_ahead(self, opened: OpenOutput, run: range) -> list[Ahead]:
-        new = self._flights.begin_ahead(opened.key, run)
+        new = self._flights.begin_ahead(opened.key, run, opened)
         on_disk = [number for number in new if opened.store.holds(number)]
         missing = [number for number in new if number not in on_disk]
         queued = [

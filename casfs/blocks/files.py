@@ -4,6 +4,7 @@ A block passes the page cache on its way to the program that reads the mount; a 
 of the cache's own file, would cost more than all the rest of the way.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -60,7 +61,9 @@ def read_file(path: Path, length: int, memory: Memory) -> memoryview | None:
             if got == 0:
                 return None
             done += got
-        os.utime(file)
+        with contextlib.suppress(OSError):
+            # A cache that may only be read has no eviction either.
+            os.utime(file)
         return data
     finally:
         os.close(file)

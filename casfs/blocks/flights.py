@@ -10,7 +10,7 @@ way, or missing.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -22,15 +22,18 @@ from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError
 from casfs.ranges import BLOCK_SIZE
 
-Key = tuple[str, int]
-"""Key of an output and number of a block."""
+Key = tuple[Hashable, int]
+"""Key of an open output and number of a block."""
+_LEAST_SIZE = 4096
+"""Bytes that a block in memory counts at least, since what belongs to it has a size too."""
 
 
 @dataclass(eq=False, slots=True)
 class _Flight:
-    """A block under way; `wanted` when somebody waits for it, `task` brings it."""
+    """A block under way: for whom, `wanted` when somebody waits for it, and the task it has."""
 
     landed: Future[memoryview]
+    bringer: object
     wanted: bool
     task: Task | None = None
 
@@ -51,6 +54,19 @@ class Found:
     missing: list[int]
     tasks: set[Task]
 
+    def failed_elsewhere(self, bringer: object) -> bool:
+        """Tell whether a block failed in a way in which it need not fail for this bringer.
+
+        Another one brought it, whose job may have expired; or time ran out that had begun to run
+        before the caller came.
+        """
+        joined = [flight for n, flight in self.flights.items() if n not in self.missing]
+        return any(
+            flight.bringer is not bringer or isinstance(flight.landed.exception(), DeadlineError)
+            for flight in joined
+            if flight.landed.done() and flight.landed.exception() is not None
+        )
+
 
 class Flights:
     """The blocks in memory and under way, of all outputs.
@@ -65,12 +81,19 @@ class Flights:
         self._lock = threading.Lock()
         # First in, first out: what was fetched ahead must outlive what was read already, and
         # the kernel keeps what is read often.
-        self._memory: FIFOCache[Key, memoryview] = FIFOCache(max(memory_size, BLOCK_SIZE), len)
+        self._memory: FIFOCache[Key, memoryview] = FIFOCache(
+            max(memory_size, BLOCK_SIZE), lambda data: max(len(data), _LEAST_SIZE)
+        )
         self._flights: dict[Key, _Flight] = {}
         self._closed = False
 
-    def look_up(self, output: str, run: range) -> Found:
+    def look_up(self, output: Hashable, run: range, bringer: object) -> Found:
         """Return what is known of a run that is wanted now; what is missing is now under way.
+
+        Args:
+            output: key of the open output.
+            run: blocks that are wanted.
+            bringer: for whom the service is asked, if it is.
 
         Raises:
             CasfsError: closed.
@@ -84,7 +107,7 @@ class Flights:
                     continue
                 flight = self._flights.get((output, number))
                 if flight is None:
-                    flight = self._begin((output, number))
+                    flight = self._begin((output, number), bringer)
                     found.missing.append(number)
                 elif flight.task is not None and not flight.task.urgent:
                     found.tasks.add(flight.task)
@@ -92,8 +115,8 @@ class Flights:
                 found.flights[number] = flight
         return found
 
-    def begin_ahead(self, output: str, run: range) -> list[int]:
-        """Return which blocks of a run nobody has or brings; they are now under way."""
+    def begin_ahead(self, output: Hashable, run: range, bringer: object) -> list[int]:
+        """Return which blocks of a run nobody has or brings; they are now under way, as above."""
         with self._lock:
             missing = [
                 number
@@ -101,10 +124,10 @@ class Flights:
                 if self._present((output, number)) is None and (output, number) not in self._flights
             ]
             for number in missing:
-                self._begin((output, number))
+                self._begin((output, number), bringer)
         return missing
 
-    def assign(self, output: str, run: range, task: Task) -> None:
+    def assign(self, output: Hashable, run: range, task: Task) -> None:
         """Note which task brings a run; it becomes urgent if somebody waits for it already."""
         with self._lock:
             for number in run:
@@ -113,12 +136,12 @@ class Flights:
                     flight.task = task
                     task.urgent = task.urgent or flight.wanted
 
-    def under_way(self, output: str, run: range) -> list[int]:
+    def under_way(self, output: Hashable, run: range) -> list[int]:
         """Return which blocks of a run are under way."""
         with self._lock:
             return [number for number in run if (output, number) in self._flights]
 
-    def land(self, output: str, blocks: Iterable[tuple[int, memoryview]]) -> None:
+    def land(self, output: Hashable, blocks: Iterable[tuple[int, memoryview]]) -> None:
         """Hand blocks to memory and to everybody who waits for them."""
         landed = []
         with self._lock:
@@ -129,7 +152,7 @@ class Flights:
             if flight is not None:
                 flight.landed.set_result(data)
 
-    def fail(self, output: str, numbers: Iterable[int], error: BaseException) -> None:
+    def fail(self, output: Hashable, numbers: Iterable[int], error: BaseException) -> None:
         """Hand an error to everybody who waits for these blocks."""
         with self._lock:
             failed = [self._flights.pop((output, number), None) for number in numbers]
@@ -137,7 +160,7 @@ class Flights:
             if flight is not None:
                 flight.landed.set_exception(error)
 
-    def abandon(self, output: str, run: range) -> list[int]:
+    def abandon(self, output: Hashable, run: range) -> list[int]:
         """Let the blocks of a run be missing again, but for those that somebody waits for by now.
 
         Returns:
@@ -153,12 +176,6 @@ class Flights:
                     del self._flights[output, number]
         return wanted
 
-    def forget(self, output: str, numbers: Iterable[int]) -> None:
-        """Drop blocks from memory."""
-        with self._lock:
-            for number in numbers:
-                self._memory.pop((output, number), None)
-
     def close(self) -> None:
         """Hand an error to everybody who waits, now or later."""
         with self._lock:
@@ -172,10 +189,10 @@ class Flights:
         data = self._memory.get(key)
         return data if data is not None else self._saving(key)
 
-    def _begin(self, key: Key) -> _Flight:
+    def _begin(self, key: Key, bringer: object) -> _Flight:
         if self._closed:
             raise _closed()
-        flight = self._flights[key] = _Flight(Future(), wanted=False)
+        flight = self._flights[key] = _Flight(Future(), bringer, wanted=False)
         return flight
 
 

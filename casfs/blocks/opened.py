@@ -1,16 +1,14 @@
 """An output that is being read: its store, and the check of the output as a whole."""
 
-import logging
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from casfs.blocks.cache import OutputStore
-from casfs.blocks.leaves import Trust
+from casfs.blocks.leaves import Trust, Verdict
 from casfs.blocks.receive import Block
+from casfs.errors import MismatchError, OutputMismatchError
 from casfs.service.base import Output
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,34 +27,56 @@ class OpenOutput:
     Attributes:
         output: what is read.
         store: its blocks on disk.
+        key: names what is handed on together, in memory and under way: blocks of one generation.
+            So bytes from before a mismatch never reach who opens the output after it.
     """
 
     def __init__(self, output: Output, store: OutputStore) -> None:
         self.output = output
         self.store = store
-        self._mismatches = store.mismatches
+        self._generation = store.leaves.generation
+        self.key = (store, self._generation)
         self._lock = threading.Lock()
         self._passing = False
         self._adopted: list[range] = []
 
     @property
-    def key(self) -> str:
-        """Return the key of the output."""
-        return self.output.key
-
-    @property
     def refusal(self) -> str | None:
         """Return why its bytes are not handed on, None if they are."""
-        return self.store.mismatch if self.store.mismatches != self._mismatches else None
+        if self.store.leaves.generation == self._generation:
+            return None
+        return self.store.mismatch or f"the {self.output} is not what it was; read it again"
+
+    def compare(self, blocks: Iterable[Block]) -> None:
+        """Compare blocks that came with what was verified before.
+
+        Raises:
+            MismatchError: they are something else.
+        """
+        for block in blocks:
+            verdict = self.store.leaves.judge(block.number, block.leaf, block.trust)
+            self._raise_if_wrong(block, verdict)
 
     def record(self, blocks: Iterable[Block]) -> None:
-        """Record the leaves of blocks that landed."""
+        """Record the leaves of blocks that came.
+
+        Raises:
+            MismatchError: one of them is not what was verified before.
+            OutputMismatchError: one of them is not what came before, and nobody knows which of
+                the two is right. As with a mismatch of the whole, everybody is refused.
+        """
+        leaves = self.store.leaves
         for block in blocks:
-            try:
-                self.store.record(block.number, block.leaf, block.trust)
-            except OSError as error:
-                # The block is good all the same; only the check of the whole has to wait.
-                log.warning("a leaf of the %s was not recorded: %s", self.output, error)
+            generation = leaves.generation
+            verdict = leaves.put(block.number, block.leaf, block.trust)
+            self._raise_if_wrong(block, verdict)
+            if verdict is Verdict.DOUBTFUL:
+                message = (
+                    f"block {block.number} of the {self.output} came twice, and not the same; "
+                    "do not use what was read of it, read it again"
+                )
+                self._refuse(message, generation, [block.number])
+                raise OutputMismatchError(message)
 
     def check_whole(self) -> WholeMismatch | None:
         """Compare the whole output with the job's tree hash, once its last leaf is known.
@@ -67,32 +87,41 @@ class OpenOutput:
         again. Where all were vouched for, the job's hash contradicts the service's answers.
         """
         leaves, expected = self.store.leaves, self.output.tree_hash
+        generation, changes = leaves.generation, leaves.changes
         if expected is None or not leaves.complete() or leaves.least_trust() is Trust.WHOLE:
             return None
         found = leaves.root()
         if found == expected:
-            try:
-                leaves.trust_whole(found)
-            except OSError as error:
-                log.warning("that the %s is whole was not recorded: %s", self.output, error)
+            leaves.trust_whole(found, changes)
             return None
         # A leaf may have rotted in its file. Where the block does not vouch for it, it is to come
-        # again; while no block is unchecked, nothing wrong was handed on.
+        # again: it was handed to nobody, so nobody has all of the output yet.
         doubtful = [number for number in leaves.inherited() if self.store.read(number) is None]
-        changed = leaves.root() != found
-        leaves.forget(doubtful)
+        changed = leaves.changes != changes
+        leaves.forget_inherited(doubtful)
         # Who changed a leaf in the meantime checks the whole after us.
-        if changed or (doubtful and leaves.least_known_trust() >= Trust.CHECKED):
+        if changed or doubtful:
             return None
         message = (
             f"the {self.output} as a whole has tree hash {found.hex() if found else 'unknown'}, "
             f"the job says {expected.hex()}; do not use what was read of it, read it again"
         )
-        forgotten = leaves.forget_unchecked()
+        return WholeMismatch(message, self._refuse(message, generation, []))
+
+    def _raise_if_wrong(self, block: Block, verdict: Verdict) -> None:
+        if verdict is Verdict.WRONG:
+            raise MismatchError(
+                f"block {block.number} of the {self.output} has hash {block.leaf.hex()}, which is "
+                "not what was verified before; nothing of it was handed on"
+            )
+
+    def _refuse(self, message: str, generation: int, doubtful: list[int]) -> list[int]:
+        """Refuse everybody who has the output open; return the blocks that are to come again."""
+        self.store.mismatch = message
+        forgotten = self.store.leaves.end_generation(generation, doubtful)
         for number in forgotten:
             self.store.remove(number)
-        self.store.note_mismatch(message)
-        return WholeMismatch(message, forgotten)
+        return forgotten
 
     def adopt(self, run: range) -> bool:
         """Leave a run to the pass that is under way, if there is one; tell whether there is."""

@@ -3,9 +3,10 @@
 Lock order: the pool's one lock is innermost; no task runs under it.
 """
 
+import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Task:
 
 
 class Pool:
-    """A fixed number of daemon threads over two queues.
+    """A fixed number of daemon threads that are not away, over two queues.
 
     Threads start with the first task, so that a process may still fork before it.
     """
@@ -48,11 +49,7 @@ class Pool:
             if self._closed:
                 return
             (self._urgent if task.urgent else self._later)[task] = None
-            if len(self._workers) < self._threads:
-                name = f"{self._name}-{len(self._workers)}"
-                worker = threading.Thread(target=self._run, name=name, daemon=True)
-                self._workers.append(worker)
-                worker.start()
+            self._grow()
             self._changed.notify()
 
     def hurry(self, task: Task) -> None:
@@ -70,6 +67,24 @@ class Pool:
                 return False
             del self._later[task]
             return True
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Let another thread stand in for the calling one, which is at a task that takes long."""
+        with self._changed:
+            self._threads += 1
+            self._grow()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._threads -= 1
+                self._changed.notify()
+
+    def threads(self) -> int:
+        """Return how many threads there are."""
+        with self._changed:
+            return len(self._workers)
 
     def waiting(self) -> int:
         """Return how many tasks wait for their turn."""
@@ -89,12 +104,26 @@ class Pool:
         for worker in self._workers:
             worker.join(seconds)
 
+    def _grow(self) -> None:
+        if len(self._workers) < self._threads and not self._closed:
+            name = f"{self._name}-{len(self._workers)}"
+            worker = threading.Thread(target=self._run, name=name, daemon=True)
+            self._workers.append(worker)
+            worker.start()
+
+    def _surplus(self) -> bool:
+        return len(self._workers) > self._threads
+
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not (self._urgent or self._later or self._closed):
+                while not (self._urgent or self._later or self._closed or self._surplus()):
                     self._changed.wait()
                 if self._closed:
+                    return
+                if self._surplus():
+                    self._workers.remove(threading.current_thread())
+                    self._changed.notify()
                     return
                 queue = self._urgent or self._later
                 task = next(iter(queue))
@@ -102,6 +131,6 @@ class Pool:
                 task.begun = True
             try:
                 task.work()
-            except BaseException:
+            except Exception:
+                # The thread goes on: without it, nothing that waits here would ever come.
                 log.critical("a task of %s died; this is a bug", self._name, exc_info=True)
-                raise

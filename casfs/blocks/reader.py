@@ -12,7 +12,7 @@ from casfs.ranges import BLOCK_SIZE
 class Reader:
     """Reads one output; safe for several threads.
 
-    Lock order: its one lock guards the read-ahead windows and is innermost.
+    Lock order: its one lock guards the read-ahead windows; under it that of `Streams` is taken.
     """
 
     def __init__(self, fetcher: Fetcher, opened: OpenOutput, metrics: Metrics) -> None:
@@ -61,7 +61,7 @@ class Reader:
             self._closed = True
             ahead, self._ahead = self._ahead, []
         self._fetcher.withdraw(ahead)
-        self._fetcher.streams.discard(self)
+        self._fetcher.streams.end(self)
 
     def _next(self, offset: int, size: int) -> range:
         step = self._fetcher.largest_get()
@@ -75,6 +75,6 @@ class Reader:
             self._ahead = [item for item in self._ahead if not item.task.begun] + ahead
             closed = self._closed
             if ahead and not closed:
-                self._fetcher.streams.add(self)
+                self._fetcher.streams.feed(self)
         if closed:
             self._fetcher.withdraw(ahead)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from casfs.blocks.cache import OutputStore
+from casfs.blocks.eviction import spare_bytes
 from casfs.blocks.files import read_file
 from casfs.blocks.leaves import Trust
 from casfs.blocks.memory import Memory
@@ -86,6 +87,8 @@ def receive_whole(
         MismatchError, WrongAnswerError: as `receive_run`.
         CasfsError: there is no room on disk for blocks that must wait.
     """
+    if body.tree_hash is not None and spare_bytes(store.staging) < output.layout.size:
+        raise _no_room(output, "there is too little room")
     staged: list[tuple[int, bytes, Path]] = []
     try:
         for number in range(output.layout.blocks):
@@ -115,7 +118,11 @@ def _stage(store: OutputStore, data: memoryview, output: Output) -> Path:
     try:
         return store.stage(data)
     except OSError as error:
-        raise CasfsError(
-            f"the {output} comes in one piece and must wait on disk until it is checked, "
-            f"but {error.strerror}; make room in the cache folder"
-        ) from error
+        raise _no_room(output, str(error.strerror)) from error
+
+
+def _no_room(output: Output, reason: str) -> CasfsError:
+    return CasfsError(
+        f"the {output} comes in one piece, {output.layout.size} bytes, and must wait on disk until "
+        f"it is checked, but: {reason}; make room in the cache folder"
+    )

@@ -9,10 +9,11 @@ Lock order: the saver's one lock is innermost; it is not held while writing.
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 from casfs.blocks.cache import OutputStore
 from casfs.blocks.eviction import Evictor
+from casfs.blocks.flights import Key
 from casfs.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -32,26 +33,28 @@ class Saver:
         self._work = threading.Condition(lock)
         # Of those who wait for room one is woken at a time: all would only wait again.
         self._room = threading.Condition(lock)
-        self._queue: dict[tuple[str, int], tuple[OutputStore, memoryview]] = {}
+        self._queue: dict[Key, tuple[OutputStore, memoryview]] = {}
         self._kept = 0
         self._failing = False
         self._slow = False
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def waiting(self, key: tuple[str, int]) -> memoryview | None:
+    def waiting(self, key: Key) -> memoryview | None:
         """Return a block that is not written yet."""
         waiting = self._queue.get(key)
         return waiting[1] if waiting else None
 
-    def save(self, store: OutputStore, key: str, blocks: Iterable[tuple[int, memoryview]]) -> None:
+    def save(
+        self, store: OutputStore, output: Hashable, blocks: Iterable[tuple[int, memoryview]]
+    ) -> None:
         """Queue blocks of an output; drop them when the disk is slow or the saver is closed."""
         with self._work:
             for block, data in blocks:
                 if self._closed or (self._slow and len(self._queue) >= _QUEUE_BLOCKS):
                     self._metrics.unsaved_blocks.inc()
                     continue
-                self._queue[key, block] = (store, data)
+                self._queue[output, block] = (store, data)
             self._begin()
 
     def kept(self, size: int) -> None:
@@ -105,7 +108,7 @@ class Saver:
             except OSError as error:
                 log.warning("the cache cannot be looked through to make room: %s", error)
 
-    def _write(self, key: tuple[str, int], item: tuple[OutputStore, memoryview]) -> int:
+    def _write(self, key: Key, item: tuple[OutputStore, memoryview]) -> int:
         """Write a block that is queued; return the bytes that the cache has grown by."""
         store, data = item
         try:

@@ -1,5 +1,6 @@
 """The disk cache returns exactly what was put there, or nothing."""
 
+import multiprocessing
 import os
 import shutil
 import tempfile
@@ -29,7 +30,7 @@ def cache_at(folder, metrics=None):
 
 
 def put(store, number):
-    store.record(number, SHA256.leaf(BLOCKS[number]), Trust.CHECKED)
+    store.leaves.put(number, SHA256.leaf(BLOCKS[number]), Trust.CHECKED)
     store.write(number, BLOCKS[number])
 
 
@@ -188,14 +189,60 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
     assert list((cache.folder / "temporary").iterdir()) == []
 
 
-def test_only_abandoned_temporary_files_are_cleared_away(tmp_path):
+def test_caches_of_one_process_stage_apart(tmp_path):
+    caches = [cache_at(tmp_path), cache_at(tmp_path)]
+    staged = [cache.store(OUTPUT).stage(memoryview(BLOCKS[0])) for cache in caches]
+    assert len(set(staged)) == 2
+
+
+def stage_in_a_process(folder):
+    """What a process staged that then died."""
+    process = multiprocessing.get_context("fork").Process(
+        target=lambda: cache_at(folder).store(OUTPUT).stage(memoryview(BLOCKS[0]))
+    )
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+
+
+def test_what_a_dead_process_staged_is_cleared_away_at_once(tmp_path):
+    """A pass may have staged gigabytes."""
+    stage_in_a_process(tmp_path)
+    temporary = tmp_path / "blocks-1" / "temporary"
+    assert len(list(temporary.iterdir())) == 1
+    cache_at(tmp_path)
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_a_living_process_staged_stays_however_old_it_is(tmp_path):
+    """A pass takes as long as it takes, and others may begin and end in the meantime."""
+    staged = cache_at(tmp_path).store(OUTPUT).stage(memoryview(BLOCKS[0]))
+    os.utime(staged, (1000, 1000))
+    cache_at(tmp_path)
+    assert staged.exists()
+
+
+def test_what_another_host_staged_stays_for_days(tmp_path, monkeypatch):
+    """A cache may be on a network file system, and what lives there cannot be seen from here."""
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: "elsewhere")
+        stage_in_a_process(tmp_path)
+    (staged,) = (tmp_path / "blocks-1" / "temporary").iterdir()
+    cache_at(tmp_path)
+    assert staged.exists()
+    os.utime(staged, (time.time() - 8 * 86400,) * 2)
+    cache_at(tmp_path)
+    assert not staged.exists()
+
+
+def test_what_nobody_knows_who_staged_goes_when_it_is_old(tmp_path):
     temporary = cache_at(tmp_path).folder / "temporary"
-    old, young = temporary / "old", temporary / "young"
+    old, young = temporary / "1-2-3", temporary / "x@y"
     old.touch()
     young.touch()
-    os.utime(old, (time.time() - 7200,) * 2)
+    os.utime(old, (time.time() - 8 * 86400,) * 2)
     cache_at(tmp_path)
-    assert [path.name for path in temporary.iterdir()] == ["young"]
+    assert [path.name for path in temporary.iterdir()] == ["x@y"]
 
 
 def test_backups_and_other_people_stay_out(tmp_path):

@@ -1,7 +1,10 @@
 """The disk cache keeps its size by dropping what was not read for longest."""
 
+import itertools
 import os
+from types import SimpleNamespace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,6 +79,80 @@ def test_only_blocks_are_evicted(tmp_path):
     Evictor(tmp_path, 0, Metrics()).added(1)
     left = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert left == ["1-2-3", "leaves"]
+
+
+class Disk:
+    """What the file system says of itself, while others use it too."""
+
+    def __init__(self, folder, size):
+        self._folder = folder
+        self._size = size
+        self.others = 0
+
+    def statvfs(self, _):
+        free = max(self._size - self.others - total(self._folder), 0)
+        return SimpleNamespace(f_blocks=self._size, f_frsize=1, f_bavail=free)
+
+
+@pytest.fixture
+def disk(tmp_path, monkeypatch):
+    made = Disk(tmp_path, 10_000)
+    monkeypatch.setattr("os.statvfs", made.statvfs)
+    return made
+
+
+def write(folder, evictor, outputs):
+    for number in outputs:
+        (path,) = fill(folder, [100], f"ab/{number:04}")
+        os.utime(path, (2000 + number, 2000 + number))
+        evictor.added(100)
+
+
+def test_a_cache_that_fills_its_disk_makes_room_for_itself(tmp_path, disk):
+    write(tmp_path, Evictor(tmp_path, 1 << 40, Metrics()), range(300))
+    assert 8_000 < total(tmp_path) <= 9_800, "a fiftieth of the disk stays free"
+
+
+def test_a_cache_does_not_give_way_to_others_who_fill_the_disk(tmp_path, disk):
+    """What it holds may be all that is left of an output; and the disk would be full again."""
+    evictor = Evictor(tmp_path, 1 << 40, Metrics())
+    write(tmp_path, evictor, range(50))
+    disk.others = 9_000
+    write(tmp_path, evictor, range(50, 70))
+    assert total(tmp_path) >= 5_000 - 1_000
+    assert total(tmp_path) <= 5_000, "nor does it grow"
+
+
+def test_a_full_disk_is_not_looked_through_for_every_block(tmp_path, disk, monkeypatch):
+    evictor = Evictor(tmp_path, 1 << 40, Metrics())
+    write(tmp_path, evictor, range(60))
+    disk.others = 9_000
+    looks, ages = itertools.count(), evictor._ages
+    monkeypatch.setattr(evictor, "_ages", lambda: (next(looks), ages())[1])
+    write(tmp_path, evictor, range(60, 100))
+    assert next(looks) <= 40
+
+
+def test_an_output_of_which_nothing_is_left_goes_when_it_is_not_used_for_days(tmp_path):
+    fill(tmp_path, [100], "ab/old")
+    fill(tmp_path, [100], "ab/young")
+    for output in ("old", "young"):
+        (tmp_path / "ab" / output / "leaves").write_bytes(bytes(33))
+    os.utime(tmp_path / "ab/old/leaves", (1000, 1000))
+    (kept,) = fill(tmp_path, [100], "cd/kept")
+    os.utime(kept, (5000, 5000))
+    (tmp_path / "cd/kept/leaves").write_bytes(bytes(33))
+    os.utime(tmp_path / "cd/kept/leaves", (1000, 1000))
+    (tmp_path / "temporary").mkdir()
+    Evictor(tmp_path, 150, Metrics()).added(0)
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert left == [
+        "ab", "ab/young", "ab/young/leaves",
+        "cd", "cd/kept", "cd/kept/0", "cd/kept/0/0", "cd/kept/leaves",
+        "temporary",
+    ]  # fmt: skip
+    Evictor(tmp_path, 0, Metrics()).added(0)
+    assert not (tmp_path / "cd").exists()
 
 
 def test_a_block_that_cannot_be_removed_is_left(tmp_path, caplog):

@@ -1,12 +1,15 @@
 """Blocks come once over the network, verified, whoever asks and whatever goes wrong."""
 
 import errno
+import gc
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
+from casfs.blocks.memory import Memory
 from casfs.errors import (
     CasfsError,
     DeadlineError,
@@ -14,6 +17,7 @@ from casfs.errors import (
     MismatchError,
     UnreachableError,
 )
+from tests.mount.processes import wait_until
 from tests.support.archive import (
     HASH_HEADER,
     MIB,
@@ -126,6 +130,23 @@ def test_bytes_that_never_match_are_eio_and_nowhere(tmp_path, spoil):
         assert read_all(reader) == DATA
 
 
+def test_bytes_that_never_match_take_no_memory(tmp_path, monkeypatch):
+    """Not even until the garbage collector runs."""
+    regions, grow = itertools.count(), Memory._grow
+    monkeypatch.setattr(Memory, "_grow", lambda memory: (next(regions), grow(memory))[1])
+    archive = Archive(DATA, spoil=wrong_byte)
+    with serving(archive) as server, bringing(server.url, tmp_path, attempts=2) as parts:
+        opened = parts.fetcher.open(OUTPUT)
+        gc.disable()
+        try:
+            for _ in range(8):
+                with pytest.raises(MismatchError):
+                    parts.fetcher.get(opened, range(8), range(0))
+        finally:
+            gc.enable()
+    assert next(regions) <= 3, "a GET takes eight blocks, and a region has as many"
+
+
 def test_one_bad_block_does_not_spoil_the_others(tmp_path):
     """Only the subtree that holds it fails."""
 
@@ -174,6 +195,29 @@ def test_a_service_that_does_not_answer_is_etimedout(tmp_path):
     assert server.connections >= 1
 
 
+def test_gets_that_come_too_slowly_to_end_in_time_become_smaller(tmp_path):
+    """Else the same place would fail for ever."""
+
+    def stall(request, answer):
+        def behave(request, wire):
+            wire.send(answer.head + answer.body[: 2 * MIB])
+            if len(answer.body) > 2 * MIB:
+                wire.hang()
+
+        return behave
+
+    with (
+        serving(Archive(DATA, spoil=stall)) as server,
+        bringing(server.url, tmp_path, deadline=1) as parts,
+    ):
+        opened = parts.fetcher.open(OUTPUT)
+        with pytest.raises(DeadlineError):
+            parts.fetcher.get(opened, range(8), range(0))
+        wait_until(lambda: parts.fetcher.largest_get() < 8, "the GET to end as well", 10)
+        blocks = parts.fetcher.get(opened, range(8), range(0)).blocks
+        assert b"".join(blocks.values()) == DATA[: 8 * MIB]
+
+
 def test_an_expired_output_is_estale_where_a_block_is_missing(tmp_path):
     gone = refusal(404, "ResourceNotFoundException")
     with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
@@ -187,6 +231,29 @@ def test_an_expired_output_is_estale_where_a_block_is_missing(tmp_path):
     with bringing(server.url, tmp_path) as parts:
         reader = parts.reader(OUTPUT)
         assert bytes(reader.pread(MIB, 2 * MIB)) == DATA[2 * MIB : 3 * MIB]
+
+
+def test_an_expired_job_fails_no_reader_of_a_live_one(tmp_path):
+    """Both bring the same archive, so they share what is under way."""
+    archive, expired = Archive(DATA), threading.Event()
+
+    def behave(request, wire):
+        if "/jobs/old/" in request.path:
+            assert expired.wait(60)
+            return refusal(404, "ResourceNotFoundException")
+        return archive(request, wire)
+
+    old = replace(OUTPUT, job_id="old")
+    with serving(behave) as server, bringing(server.url, tmp_path) as parts:
+        parts.fetcher.fetch_ahead(old, 8)
+        under_way = parts.fetcher._flights._flights
+        with ThreadPoolExecutor(1) as pool:
+            live = pool.submit(parts.reader(OUTPUT).pread, 10, 0)
+            wait_until(lambda: [f for f in under_way.values() if f.wanted], "the reader to join")
+            expired.set()
+            assert bytes(live.result(60)) == DATA[:10]
+        with pytest.raises(ExpiredError):
+            parts.reader(old).pread(10, 15 * MIB)
 
 
 def test_a_second_run_reads_from_disk_alone(tmp_path):

@@ -11,6 +11,7 @@ from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError, ServerError
 
 GENEROUS = 30
+ME = "me"
 BLOCK = memoryview(bytes(1 << 20))
 
 
@@ -28,7 +29,7 @@ def test_only_the_first_who_wants_a_block_has_to_bring_it():
 
     def want(_):
         barrier.wait(GENEROUS)
-        return flights.look_up("o", range(3))
+        return flights.look_up("o", range(3), ME)
 
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(want, range(16)))
@@ -40,60 +41,62 @@ def test_only_the_first_who_wants_a_block_has_to_bring_it():
 
 def test_what_landed_is_there_for_those_who_come_later():
     flights = flights_of()
-    flights.look_up("o", range(1))
+    flights.look_up("o", range(1), ME)
     flights.land("o", [(0, BLOCK)])
-    later = flights.look_up("o", range(2))
+    later = flights.look_up("o", range(2), ME)
     assert later.here == {0: BLOCK}
     assert later.missing == [1]
-    assert flights.look_up("another", range(1)).missing == [0]
+    assert flights.look_up("another", range(1), ME).missing == [0]
 
 
 def test_what_the_saver_holds_is_there():
     flights = flights_of(saved={("o", 0): BLOCK})
-    assert flights.look_up("o", range(1)).here == {0: BLOCK}
-    assert flights.begin_ahead("o", range(2)) == [1]
+    assert flights.look_up("o", range(1), ME).here == {0: BLOCK}
+    assert flights.begin_ahead("o", range(2), ME) == [1]
 
 
 def test_an_error_reaches_everybody_and_the_next_one_tries_anew():
     flights = flights_of()
-    first, second = flights.look_up("o", range(1)), flights.look_up("o", range(1))
+    first, second = flights.look_up("o", range(1), ME), flights.look_up("o", range(1), ME)
     flights.fail("o", [0], ServerError("down"))
     for found in (first, second):
         with pytest.raises(ServerError):
             got(found)
-    assert flights.look_up("o", range(1)).missing == [0]
+    assert flights.look_up("o", range(1), ME).missing == [0]
 
 
 def test_waiting_ends_at_the_deadline_and_names_the_block():
     flights = flights_of()
     with pytest.raises(DeadlineError, match="block 5 of the output"):
-        got(flights.look_up("o", range(5, 6)), 0.05)
+        got(flights.look_up("o", range(5, 6), ME), 0.05)
 
 
 def test_memory_keeps_its_size():
     flights = flights_of(memory_blocks=2)
     for number in range(5):
-        flights.look_up("o", range(number, number + 1))
+        flights.look_up("o", range(number, number + 1), ME)
         flights.land("o", [(number, BLOCK)])
-    assert flights.look_up("o", range(5)).here.keys() == {3, 4}
+    assert flights.look_up("o", range(5), ME).here.keys() == {3, 4}
 
 
-def test_what_is_forgotten_has_to_be_brought_again():
-    flights = flights_of()
-    flights.land("o", [(0, BLOCK), (1, BLOCK)])
-    flights.forget("o", [0, 7])
-    assert flights.look_up("o", range(2)).missing == [0]
+def test_many_small_blocks_are_not_kept_for_ever():
+    """What belongs to a block takes memory too, and holds its output's leaves."""
+    flights = flights_of(memory_blocks=1)
+    for number in range(1000):
+        flights.land(number, [(0, BLOCK[:1])])
+    kept = [number for number in range(1000) if flights.look_up(number, range(1), ME).here]
+    assert kept == list(range(744, 1000))
 
 
 def test_a_task_that_fetches_ahead_is_hurried_by_whoever_wants_its_block():
     flights = flights_of()
-    assert flights.begin_ahead("o", range(3)) == [0, 1, 2]
-    assert flights.begin_ahead("o", range(4)) == [3]
+    assert flights.begin_ahead("o", range(3), ME) == [0, 1, 2]
+    assert flights.begin_ahead("o", range(4), ME) == [3]
     task = Task(lambda: None, urgent=False)
     flights.assign("o", range(3), task)
-    assert flights.look_up("o", range(1, 2)).tasks == {task}
+    assert flights.look_up("o", range(1, 2), ME).tasks == {task}
     # Whoever wants a block before it has a task makes the task urgent from the start.
-    flights.look_up("o", range(3, 4))
+    flights.look_up("o", range(3, 4), ME)
     late = Task(lambda: None, urgent=False)
     flights.assign("o", range(3, 4), late)
     assert late.urgent
@@ -101,8 +104,8 @@ def test_a_task_that_fetches_ahead_is_hurried_by_whoever_wants_its_block():
 
 def test_what_is_given_up_stays_under_way_only_for_those_who_wait():
     flights = flights_of()
-    flights.begin_ahead("o", range(4))
-    waiting = flights.look_up("o", range(2, 3))
+    flights.begin_ahead("o", range(4), ME)
+    waiting = flights.look_up("o", range(2, 3), ME)
     assert flights.abandon("o", range(4)) == [2]
     assert flights.under_way("o", range(4)) == [2]
     flights.land("o", [(2, BLOCK)])
@@ -111,9 +114,28 @@ def test_what_is_given_up_stays_under_way_only_for_those_who_wait():
 
 def test_closing_ends_every_wait_now_and_later():
     flights = flights_of()
-    found = flights.look_up("o", range(1))
+    found = flights.look_up("o", range(1), ME)
     flights.close()
     with pytest.raises(CasfsError, match="taken away"):
         got(found)
     with pytest.raises(CasfsError, match="taken away"):
-        flights.look_up("o", range(1))
+        flights.look_up("o", range(1), ME)
+
+
+def test_only_what_failed_for_another_or_ran_out_of_time_is_worth_a_try_of_ones_own():
+    flights = flights_of()
+    flights.begin_ahead("o", range(1), ME)
+    flights.begin_ahead("o", range(1, 2), "another")
+    found = flights.look_up("o", range(3), ME)
+    assert not found.failed_elsewhere(ME), "nothing failed"
+    flights.fail("o", [0], ServerError("down"))
+    assert not found.failed_elsewhere(ME)
+    flights.fail("o", [2], DeadlineError("late"))
+    assert not found.failed_elsewhere(ME), "it was asked for now"
+    flights.fail("o", [1], ServerError("down"))
+    assert found.failed_elsewhere(ME)
+
+    flights.begin_ahead("o", range(4, 5), ME)
+    found = flights.look_up("o", range(4, 5), ME)
+    flights.fail("o", [4], DeadlineError("late"))
+    assert found.failed_elsewhere(ME)

@@ -9,8 +9,9 @@ import pytest
 
 from casfs.errors import CasfsError
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
-from tests.support.blocks import block_files, bringing
+from tests.support.blocks import block_files, bringing, leaves_file
 from tests.support.server import serving
+from tests.support.service import refusal
 
 DATA = random_bytes(12 * MIB + 5, seed=6)
 OUTPUT = output_of_bytes(DATA, root(DATA))
@@ -63,6 +64,54 @@ def test_no_room_for_a_single_byte_does_not_disturb_reading(tmp_path):
         (folder / "filler").unlink()
 
 
+@contextlib.contextmanager
+def read_only(folder):
+    """The same folder, on a file system that takes nothing more."""
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@needs_root
+def test_a_cache_that_becomes_read_only_is_read_all_the_same(tmp_path, caplog):
+    """Though the job has expired, and an output is opened that nobody had open."""
+    with serving(Archive(DATA)) as server:
+        with bringing(server.url, tmp_path) as parts:
+            assert read_all(parts.reader(OUTPUT)) == DATA
+        server.behaviour = lambda request, wire: refusal(404, "ResourceNotFoundException")
+        with bringing(server.url, tmp_path) as parts, read_only(tmp_path):
+            assert read_all(parts.reader(OUTPUT)) == DATA
+            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+    assert caplog.text == ""
+
+
+@needs_root
+def test_a_read_only_cache_does_not_disturb_reading(tmp_path, caplog):
+    with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
+        with read_only(tmp_path):
+            assert read_all(parts.reader(OUTPUT)) == DATA
+            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+            parts.saver.close(60)
+        assert parts.count("unsaved_blocks") == OUTPUT.layout.blocks
+    assert caplog.text.count("hashes are not kept") == 1
+    assert caplog.text.count("blocks are not kept") == 1
+
+
+def test_leaves_that_cannot_be_read_cost_fetching_again(tmp_path, caplog):
+    with serving(Archive(DATA)) as server:
+        with bringing(server.url, tmp_path) as parts:
+            assert read_all(parts.reader(OUTPUT)) == DATA
+        leaves = leaves_file(tmp_path)
+        leaves.unlink()
+        leaves.mkdir()
+        with bringing(server.url, tmp_path) as parts:
+            assert read_all(parts.reader(OUTPUT)) == DATA
+    assert "fetching their blocks again" in caplog.text
+
+
 @needs_root
 def test_a_whole_with_a_hash_that_has_no_room_to_wait_is_told(tmp_path):
     """It may be handed on only when all of it is there, and has nowhere to wait."""
@@ -76,3 +125,20 @@ def test_a_whole_with_a_hash_that_has_no_room_to_wait_is_told(tmp_path):
             parts.reader(OUTPUT).pread(1, 0)
         assert caught.value.errno == errno.EIO
         assert list(folder.glob("blocks-*/temporary/*")) == []
+        assert parts.count("received_bytes") == 0, "that it has no room is known before"
+
+
+@needs_root
+def test_a_whole_that_waits_leaves_the_disk_its_reserve(tmp_path):
+    """A cache never fills its disk."""
+    archive = Archive(DATA, ranges=False)
+    size = len(DATA) + MIB // 8
+    with (
+        tmpfs(tmp_path / "nearly full", size) as folder,
+        serving(archive) as server,
+        bringing(server.url, folder) as parts,
+    ):
+        with pytest.raises(CasfsError, match="make room in the cache folder"):
+            parts.reader(OUTPUT).pread(1, 0)
+        subprocess.run(["mount", "-o", f"remount,size={2 * size}", folder], check=True)
+        assert read_all(parts.reader(OUTPUT)) == DATA

@@ -55,7 +55,7 @@ def test_without_the_jobs_hash_the_answers_hashes_decide(opened_of, trust, verif
 def test_on_a_mismatch_only_what_nobody_vouched_for_comes_again(opened_of):
     opened = opened_of(replace(OUTPUT, tree_hash=bytes(32)))
     bring(opened, Trust.CHECKED, [0, 2])
-    opened.store.record(1, SHA256.leaf(PARTS[1]), Trust.UNCHECKED)
+    opened.store.leaves.put(1, SHA256.leaf(PARTS[1]), Trust.UNCHECKED)
     opened.store.write(1, PARTS[1])
     mismatch = bring(opened, Trust.UNCHECKED, [3])
     assert mismatch is not None

@@ -1,10 +1,12 @@
 """Tasks run once, the urgent ones first, and nothing waits for a pool that is closed."""
 
+import errno
 import threading
 
 import pytest
 
 from casfs.blocks.pool import Pool, Task
+from tests.mount.processes import wait_until
 
 GENEROUS = 30
 
@@ -109,6 +111,40 @@ def test_a_closed_pool_drops_what_waits_and_ends(pool):
     busy.let_go()
     pool.join(GENEROUS)
     assert notes == []
+
+
+def test_another_thread_stands_in_for_one_that_is_away(pool):
+    back, done = threading.Event(), threading.Event()
+
+    def leave():
+        with pool.away():
+            assert back.wait(GENEROUS)
+        done.set()
+
+    notes, last = notebook(), threading.Event()
+    pool.submit(Task(leave, urgent=True))
+    noting(pool, notes, "meanwhile", urgent=True, last=last)
+    assert last.wait(GENEROUS)
+    back.set()
+    assert done.wait(GENEROUS)
+    # Then there is one thread again: no two tasks run at the same time.
+    busy = Busy(pool)
+    noting(pool, notes, "behind", urgent=True)
+    assert pool.waiting() == 1
+    wait_until(lambda: pool.threads() == 1, "the other thread to end")
+    busy.let_go()
+
+
+def test_a_task_that_dies_is_told_and_takes_no_thread_with_it(pool, caplog):
+    def die():
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    notes, last = notebook(), threading.Event()
+    pool.submit(Task(die, urgent=True))
+    noting(pool, notes, "next", urgent=True, last=last)
+    assert last.wait(GENEROUS)
+    assert notes == ["next"]
+    assert "Stale file handle" in caplog.text
 
 
 def test_all_threads_work(pool):

@@ -44,7 +44,7 @@ def metrics():
 @pytest.fixture
 def disk(tmp_path, metrics):
     store = DiskCache(tmp_path, SHA256, metrics).store(OUTPUT)
-    store.record(0, SHA256.leaf(BLOCK), Trust.CHECKED)
+    store.leaves.put(0, SHA256.leaf(BLOCK), Trust.CHECKED)
     return Disk(store)
 
 

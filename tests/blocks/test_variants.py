@@ -171,7 +171,7 @@ def test_leaves_of_any_length_are_kept(data, count):
         for number in order:
             leaves.put(number, wanted[number], Trust.CHECKED)
         assert leaves.root() == tree_hash.root(wanted)
-        leaves.trust_whole(tree_hash.root(wanted))
+        leaves.trust_whole(tree_hash.root(wanted), leaves.changes)
         again = Leaves(Path(name) / "leaves", layout, tree_hash)
         assert [again.leaf(number) for number in range(count)] == wanted
         assert again.least_trust() is Trust.WHOLE

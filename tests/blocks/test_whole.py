@@ -1,11 +1,13 @@
 """A service that knows no ranges: one pass over the network serves everybody, and stays checked."""
 
 import errno
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
+from casfs.blocks.cache import OutputStore
 from casfs.errors import CasfsError, MismatchError, OutputMismatchError
 from casfs.ranges import Layout
 from tests.support.archive import (
@@ -19,6 +21,7 @@ from tests.support.archive import (
     random_bytes,
     root,
     with_headers,
+    wrong_at,
 )
 from tests.support.blocks import block_files, bringing
 from tests.support.server import serving
@@ -100,14 +103,7 @@ def test_a_wrong_byte_in_a_pass_with_a_hash_is_handed_to_nobody(tmp_path):
 
 @pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "one pass"])
 def test_without_hashes_the_whole_is_checked_when_the_last_block_is_there(tmp_path, ranges):
-    def spoil(request, answer):
-        first, stop = request.span if ranges else (0, len(DATA))
-        at = 5 * MIB + 3
-        if not first <= at < stop:
-            return answer
-        return replace(answer, body=flipped(answer.body, at - first))
-
-    archive = Archive(DATA, ranges=ranges, hashes=False, spoil=spoil)
+    archive = Archive(DATA, ranges=ranges, hashes=False, spoil=wrong_at(5 * MIB + 3))
     with serving(archive) as server, bringing(server.url, tmp_path, attempts=1) as parts:
         reader = parts.reader(OUTPUT)
         with pytest.raises(CasfsError, match="as a whole has tree hash") as caught:
@@ -132,12 +128,57 @@ def test_a_pass_that_is_not_what_the_job_says_is_not_repeated(tmp_path):
         assert parts.blocks("network") == lying.layout.blocks
 
 
-def test_without_hashes_the_whole_is_checked_over_a_restart(tmp_path):
-    def spoil(request, answer):
-        first, _ = request.span
-        return replace(answer, body=flipped(answer.body)) if first == 0 else answer
+@pytest.mark.parametrize("piece", [128 << 10, MIB])
+def test_who_waits_for_the_end_of_a_wrong_pass_gets_no_second_one(tmp_path, piece):
+    """The end of a right pass behind the beginning of a wrong one would be a copy that succeeds."""
+    archive = Archive(DATA, ranges=False, hashes=False, spoil=once(wrong_at(5 * MIB + 3)))
+    with serving(archive) as server, bringing(server.url, tmp_path, connections=1) as parts:
+        with pytest.raises(OutputMismatchError):
+            read_all(parts.reader(OUTPUT), piece)
+        assert parts.blocks("network") == OUTPUT.layout.blocks
+        assert read_all(parts.reader(OUTPUT)) == DATA
+        assert parts.fetcher.open(OUTPUT).verified() == "yes"
 
-    with serving(Archive(DATA, hashes=False, spoil=spoil)) as server:
+
+def test_who_waits_while_another_finds_a_mismatch_is_refused(tmp_path):
+    """Not only at the next read: there may be none."""
+    archive = Archive(DATA, hashes=False)
+    with serving(archive) as server, bringing(server.url, tmp_path) as parts:
+        reader = parts.reader(OUTPUT)
+        archive.gate.clear()
+        with ThreadPoolExecutor(1) as pool:
+            last = pool.submit(reader.pread, 1, len(DATA) - 1)
+            assert archive.arrived.acquire(timeout=60)
+            leaves = parts.disk.store(OUTPUT).leaves
+            leaves.end_generation(leaves.generation, [])
+            archive.gate.set()
+            with pytest.raises(OutputMismatchError):
+                last.result(60)
+
+
+def test_what_waits_for_the_disk_is_not_handed_on_after_a_mismatch(tmp_path, monkeypatch):
+    free, write = threading.Event(), OutputStore.write
+
+    def held_up(self, block, data):
+        assert free.wait(60)
+        write(self, block, data)
+
+    monkeypatch.setattr(OutputStore, "write", held_up)
+
+    archive = Archive(DATA, hashes=False, spoil=wrong_at(0))
+    with serving(archive) as server, bringing(server.url, tmp_path) as parts:
+        try:
+            with pytest.raises(OutputMismatchError):
+                read_all(parts.reader(OUTPUT))
+            server.behaviour = Archive(DATA, hashes=False)
+            assert read_all(parts.reader(OUTPUT)) == DATA
+            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+        finally:
+            free.set()
+
+
+def test_without_hashes_the_whole_is_checked_over_a_restart(tmp_path):
+    with serving(Archive(DATA, hashes=False, spoil=wrong_at(0))) as server:
         with bringing(server.url, tmp_path) as parts:
             wrong = bytes(parts.reader(OUTPUT).pread(MIB, 0))
             assert wrong != DATA[:MIB], "nothing can tell yet"
@@ -208,6 +249,42 @@ def test_hash_header_of_a_part_is_no_hash_of_the_whole(tmp_path):
         pytest.raises(MismatchError),
     ):
         parts.reader(OUTPUT).pread(1, 9 * MIB)
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_passes_keep_nobody_else_waiting(tmp_path, connections):
+    """One takes as long as it takes: as many as there are connections, and one more, go on."""
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def slow(request, answer):
+        def behave(request, wire):
+            wire.send(answer.head + answer.body[:MIB])
+            begun.release()
+            assert go_on.wait(60)
+            wire.send(answer.body[MIB:])
+
+        return behave
+
+    whole, ranged = Archive(DATA, ranges=False, hashes=False, spoil=slow), Archive(DATA)
+
+    def behave(request, wire):
+        return (ranged if "/jobs/j/" in request.path else whole)(request, wire)
+
+    slow_ones = [replace(OUTPUT, job_id=str(n), key=f"{n:064x}") for n in range(connections + 1)]
+    with (
+        serving(behave) as server,
+        bringing(server.url, tmp_path, connections=connections) as parts,
+        ThreadPoolExecutor(connections + 1) as pool,
+    ):
+        try:
+            passes = [pool.submit(parts.reader(one).pread, 1, 9 * MIB) for one in slow_ones]
+            for _ in passes:
+                assert begun.acquire(timeout=60)
+            assert bytes(parts.reader(OUTPUT).pread(10, 5 * MIB)) == DATA[5 * MIB : 5 * MIB + 10]
+        finally:
+            go_on.set()
+        for one in passes:
+            assert bytes(one.result(60)) == DATA[9 * MIB : 9 * MIB + 1]
 
 
 def test_a_failure_after_a_pass_reaches_whoever_was_left_to_it(tmp_path):

@@ -112,6 +112,18 @@ def once(spoil: Spoil, times: int = 1) -> Spoil:
     )
 
 
+def wrong_at(place: int) -> Spoil:
+    """Change a byte of the output in every answer that carries it."""
+
+    def spoil(request: Request, answer: Answer) -> Answer:
+        first = request.span[0] if request.span and answer.status == 206 else 0
+        if not first <= place < first + len(answer.body):
+            return answer
+        return replace(answer, body=flipped(answer.body, place - first))
+
+    return spoil
+
+
 def cut_after(size: int) -> Spoil:
     """Break the connection after that many bytes of the body."""
     return lambda request, answer: lambda request, wire: wire.send(answer.head + answer.body[:size])

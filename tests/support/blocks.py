@@ -24,6 +24,7 @@ class Bringing:
     service: Service
     fetcher: Fetcher
     disk: DiskCache
+    saver: Saver
     metrics: Metrics
 
     def reader(self, output: Output) -> Reader:
@@ -57,7 +58,7 @@ def bringing(
         saver = Saver(Evictor(disk.folder, cache_size, metrics), metrics)
         fetcher = Fetcher(service, disk, saver, memory, connections, deadline, metrics)
         try:
-            yield Bringing(service, fetcher, disk, metrics)
+            yield Bringing(service, fetcher, disk, saver, metrics)
         finally:
             service.close()
             fetcher.close()

@@ -1,0 +1,37 @@
+"""Memory is shared among those who read in order now, not among all who ever did."""
+
+from casfs.blocks.streams import Streams
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_each_reader_counts_once_until_it_ends():
+    streams = Streams(Clock())
+    for reader in ("a", "b", "a"):
+        streams.feed(reader)
+    assert streams.count == 2
+    streams.end("a")
+    streams.end("never began")
+    assert streams.count == 1
+
+
+def test_who_is_open_and_reads_no_more_has_no_share():
+    clock = Clock()
+    streams = Streams(clock)
+    for number in range(64):
+        streams.feed(number)
+    clock.now += 20
+    streams.feed("still reads")
+    streams.feed(0)
+    assert streams.count == 65
+    clock.now += 20
+    streams.feed("still reads")
+    assert streams.count == 2
+    streams.feed(5)
+    assert streams.count == 3
