@@ -80,24 +80,23 @@ class Service:
         """Add a job for the bytes `first` to `stop - 1` of an archive, no subtree of it."""
         return self.add_job(name, job, first=first, last=stop - 1, tree_hash=None)
 
-    def copy_archive(self, name: str, archive: str) -> None:
-        """Add an archive of the same bytes as another one, if it is not there."""
+    def copy_archive(self, name: str, archive: str) -> str:
+        """Add an archive of the same bytes as another one, if it is not there; returns its id."""
         source = self.archives[name]
         self._insert("archives", {**self._row("archives", source), "id": archive, "seed": None})
         (digests,) = self.emulator.sql("SELECT digests FROM leaves WHERE archive = ?", source)[0]
         self._insert("leaves", {"archive": archive, "digests": digests})
-        copy = self.emulator.archive_file(archive)
-        if not copy.exists():
-            copy.hardlink_to(self.emulator.archive_file(source))
+        self.emulator.archive_file(archive).write_bytes(self.files[name])
+        return archive
 
     def change_job(self, job: str, **changes: object) -> None:
         """Change facts of a job."""
         names = ", ".join(f"{name} = ?" for name in changes)
         self.emulator.sql(f"UPDATE jobs SET {names} WHERE id = ?", *changes.values(), job)
 
-    def spoil(self, name: str, offset: int) -> None:
+    def spoil(self, archive: str, offset: int) -> None:
         """Change a byte of an archive for good."""
-        with self.emulator.archive_file(self.archives[name]).open("r+b") as file:
+        with self.emulator.archive_file(archive).open("r+b") as file:
             file.seek(offset)
             (byte,) = file.read(1)
             file.seek(offset)

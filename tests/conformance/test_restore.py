@@ -14,7 +14,7 @@ from tests.mount.mounting import Mount, mounted
 FILES = 300
 dice = random.Random(300)
 SIZES = {
-    f"file {number}": dice.choice([1, 700, 4096, 65_537, 1 << 20, (1 << 20) + 1, 3_000_000])
+    f"file {number}": dice.choice([1, 700, 4096, 4097, 65_537, 200_000, 1 << 20, (1 << 20) + 1])
     for number in range(FILES)
 }
 
