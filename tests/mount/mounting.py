@@ -117,6 +117,10 @@ class Mount:
         found: dict[str, Any] = json.loads(self.read(".casfs/status.json"))
         return found
 
+    def cached_blocks(self) -> list[Path]:
+        """The files of blocks in its cache; their names are their numbers in the output."""
+        return [path for path in self.cache.rglob("blocks-*/*/*/[0-9]*/*") if path.is_file()]
+
     def umount(self, *options: str) -> "subprocess.CompletedProcess[str]":
         """Run `casfs umount`; it must do."""
         done = self.run(CASFS, "umount", *options, str(self.mountpoint))

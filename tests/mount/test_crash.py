@@ -17,8 +17,7 @@ LONG = 3600
 
 def cached_blocks(mount: Mount) -> set[int]:
     """The blocks of the one output that was read which are on disk, and whole."""
-    files = mount.cache.rglob("blocks-1/*/*/[0-9]*/*")
-    return {int(file.name) for file in files if file.stat().st_size == MIB}
+    return {int(file.name) for file in mount.cached_blocks() if file.stat().st_size == MIB}
 
 
 def test_killed_in_the_middle_of_a_copy(tmp_path: Path, home: Path) -> None:

@@ -135,7 +135,7 @@ def test_a_fault_without_end_is_an_error_and_no_wrong_byte(
 
 
 def cached_blocks(mount: Mount) -> list[Path]:
-    return sorted(mount.cache.rglob("blocks-1/*/*/0/*"), key=lambda path: int(path.name))
+    return sorted(mount.cached_blocks(), key=lambda path: int(path.name))
 
 
 def test_a_rotten_cache_is_mended(tmp_path: Path, home: Path) -> None:

@@ -1,0 +1,158 @@
+"""moto, an emulator of Amazon's services that nobody here wrote, seeded through boto3.
+
+It runs as its makers publish it, in an environment of its own, plain or behind nginx: plain, it
+ignores Range, sends no hashes and says that archives have 0 bytes; nginx adds ranges, and a meter
+in either case.
+"""
+
+import contextlib
+import random
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.emulator.amazon import boto3_at, retrieve
+from tests.mount.processes import wait_until
+from tests.origin.nginx import free_port, running_nginx, serving
+
+MIB = 1 << 20
+VAULT = "restored"
+PROGRAM = Path(__file__).parents[2] / ".venv-moto" / "bin" / "moto_server"
+
+_SITE = """
+    log_format answers '$status $body_bytes_sent "$http_range" $uri';
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass {upstream};
+            proxy_set_header Host $http_host;
+            proxy_max_temp_file_size 0;
+            proxy_read_timeout 600s;
+            limit_rate {rate};
+            {ranges}
+            {hashes}
+        }}
+        access_log {root}/answers.log answers;
+    }}
+"""
+
+_RANGES = """
+            proxy_set_header Range "";
+            proxy_force_ranges on;
+"""
+
+_HASHES = """
+            sub_filter_once off;
+            sub_filter_types application/json;
+            {filters}
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer with bytes of an output: its status, how many of them left, and what was asked."""
+
+    status: int
+    size: int
+    range: str
+    job: str
+
+
+class Amazon:
+    """A service: where it is, and the file that each job brings."""
+
+    def __init__(self, url: str, files: Mapping[str, bytes]) -> None:
+        self.url = url
+        self.files = files
+
+
+class Metered(Amazon):
+    """A service behind nginx, which counts."""
+
+    def __init__(self, url: str, files: Mapping[str, bytes], log: Path) -> None:
+        super().__init__(url, files)
+        self._log = log
+
+    def answers(self) -> list[Answer]:
+        """All answers to Get Job Output so far."""
+        found = []
+        for line in self._log.read_text().splitlines():
+            match = re.fullmatch(r'(\d+) (\d+) "(.*)" .*/jobs/(.*)/output', line)
+            if match:
+                found.append(Answer(int(match[1]), int(match[2]), match[3], match[4]))
+        return found
+
+
+@contextlib.contextmanager
+def moto(root: Path, sizes: Mapping[str, int]) -> Iterator[Amazon]:
+    """Run moto with an archive and a finished job for each of these sizes."""
+    assert PROGRAM.exists(), f"{PROGRAM} is missing: run scripts/setup --tests"
+    port = free_port()
+    command: list[str | Path] = [PROGRAM, "-H", "127.0.0.1", "-p", str(port)]
+    # Its times are local ones that it labels as UTC.
+    with serving(command, port, root / "moto.log", TZ="UTC"):
+        url = f"http://127.0.0.1:{port}"
+        with boto3_at(url) as client:
+            yield Amazon(url, _seed(client, sizes))
+
+
+@contextlib.contextmanager
+def behind_nginx(
+    root: Path,
+    upstream: Amazon,
+    ranges: bool,
+    rate: str = "0",
+    hashes: Mapping[str, str] | None = None,
+) -> Iterator[Metered]:
+    """Run nginx in front of moto.
+
+    Args:
+        root: a folder for its files.
+        upstream: moto.
+        ranges: whether nginx answers ranges; else they are ignored, as moto does.
+        rate: bytes a second and connection, such as `4m`; 0 = as fast as it goes.
+        hashes: tree hashes that are put into the descriptions of jobs, by job.
+    """
+    filters = "\n".join(
+        f"""sub_filter '"JobId": "{job}", "RetrievalByteRange": null, "SHA256TreeHash": null'
+            '"JobId": "{job}", "RetrievalByteRange": null, "SHA256TreeHash": "{found}"';"""
+        for job, found in (hashes or {}).items()
+    )
+    root.mkdir(parents=True, exist_ok=True)
+    parts = {
+        "rate": rate,
+        "ranges": _RANGES if ranges else "",
+        "hashes": _HASHES.format(filters=filters) if hashes else "",
+    }
+    with running_nginx(root, _SITE, upstream=upstream.url, **parts) as port:
+        yield Metered(f"http://127.0.0.1:{port}", upstream.files, root / "answers.log")
+
+
+def _seed(client: Any, sizes: Mapping[str, int]) -> dict[str, bytes]:
+    """Upload archives and wait for their jobs; returns what each job brings."""
+    client.create_vault(vaultName=VAULT)
+    files = {}
+    for name, size in sizes.items():
+        data = _content(name, size)
+        archive = client.upload_archive(vaultName=VAULT, archiveDescription=name, body=data)
+        files[retrieve(client, VAULT, archive["archiveId"], Tier="Expedited")] = data
+    finished(client)
+    return files
+
+
+def finished(client: Any) -> None:
+    """Wait until all jobs are complete; moto takes two seconds for an Expedited one."""
+    wait_until(
+        lambda: all(job["Completed"] for job in client.list_jobs(vaultName=VAULT)["JobList"]),
+        "the jobs of moto to be complete",
+    )
+
+
+def _content(name: str, size: int) -> bytes:
+    """Bytes that no two archives share: moto makes one archive of equal ones."""
+    source, data = random.Random(name), bytearray()
+    while len(data) < size:
+        data += source.randbytes(min(size - len(data), 64 * MIB))
+    return bytes(data)
