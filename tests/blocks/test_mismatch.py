@@ -1,0 +1,71 @@
+"""An output that is not what its job says is refused, whenever its blocks land and are written."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from casfs.blocks.cache import OutputStore
+from casfs.blocks.save import Saver
+from casfs.errors import OutputMismatchError
+from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes
+from tests.support.blocks import bringing
+from tests.support.server import serving
+
+DATA = random_bytes(MIB + 777, seed=6)
+WRONG = output_of_bytes(DATA, bytes(32))
+
+
+def read_all(reader):
+    return b"".join(bytes(reader.pread(MIB, at)) for at in range(0, reader.size, MIB))
+
+
+def test_blocks_that_still_wait_for_a_slow_disk_are_not_read_as_if_checked(tmp_path, monkeypatch):
+    ready, write = threading.Event(), OutputStore.write
+
+    def write_late(store, block, data):
+        assert ready.wait(60)
+        write(store, block, data)
+
+    monkeypatch.setattr(OutputStore, "write", write_late)
+    archive = Archive(DATA, hashes=False)
+    with serving(archive) as server, bringing(server.url, tmp_path) as parts:
+        try:
+            for _ in range(3):
+                with pytest.raises(OutputMismatchError):
+                    read_all(parts.reader(WRONG))
+        finally:
+            ready.set()
+
+
+def test_blocks_that_land_after_the_mismatch_are_not_read_as_if_checked(tmp_path, monkeypatch):
+    held, ready, save = threading.Event(), threading.Event(), Saver.save
+
+    def save_late(saver, store, key, blocks):
+        blocks = list(blocks)
+        if blocks[0][0] == 0 and not held.is_set():
+            held.set()
+            assert ready.wait(60)
+        save(saver, store, key, blocks)
+
+    monkeypatch.setattr(Saver, "save", save_late)
+    archive = Archive(DATA, hashes=False)
+    with (
+        serving(archive) as server,
+        bringing(server.url, tmp_path) as parts,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        opened = parts.fetcher.open(WRONG)
+        first = pool.submit(parts.fetcher.get, opened, range(1), range(0))
+        try:
+            assert held.wait(60)
+            with pytest.raises(OutputMismatchError):
+                parts.fetcher.get(opened, range(1, 2), range(0))
+        finally:
+            ready.set()
+        with pytest.raises(OutputMismatchError):
+            first.result(60)
+        del opened
+        for _ in range(2):
+            with pytest.raises(OutputMismatchError):
+                read_all(parts.reader(WRONG))
