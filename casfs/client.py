@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +46,11 @@ class File(Protocol):
         """Tell whether its bytes are verified and never change, so that they may be kept."""
         ...
 
+    @property
+    def edition(self) -> Hashable:
+        """Return what is equal for all files with the same bytes; to be held while compared."""
+        ...
+
     def pread(self, size: int, offset: int) -> bytes | memoryview:
         """Return `size` bytes from `offset`, fewer only at the end; not to be written to."""
         ...
@@ -62,6 +67,7 @@ class BytesFile:
         self._data = data
         self.size = len(data)
         self.lasting = False
+        self.edition = None
 
     def pread(self, size: int, offset: int) -> bytes:
         """Return `size` bytes from `offset`, fewer only at the end."""

@@ -1,6 +1,7 @@
 """One open output: its size, its bytes at any place, and what is known of them."""
 
 import threading
+from collections.abc import Hashable
 
 from casfs.blocks.fetch import Ahead, Fetcher
 from casfs.blocks.opened import OpenOutput
@@ -30,6 +31,14 @@ class Reader:
     def lasting(self) -> bool:
         """Tell whether its bytes are verified, so that whoever has them may keep them."""
         return self._opened.verified() == "yes"
+
+    @property
+    def edition(self) -> Hashable:
+        """Return what is equal for all who read the same bytes, and no others.
+
+        After a mismatch there is another edition. What is read in one stays true in it.
+        """
+        return self._opened.key
 
     def pread(self, size: int, offset: int) -> bytes | memoryview:
         """Return `size` bytes from `offset`, fewer only at the end of the output.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from casfs.client import Client, File
+from casfs.doors.mount.pages import Pages
 from casfs.errors import CasfsError
 from casfs.ranges import BLOCK_SIZE
 from casfs.tree.nodes import Node
@@ -99,6 +100,7 @@ class Operations:
         self._client = client
         self._umask = umask
         self._files: dict[int, OpenFile] = {}
+        self._pages = Pages()
         self._folders: dict[int, list[Node]] = {}
         self._handles = itertools.count(1)
         self._threads: set[int] = set()
@@ -188,7 +190,7 @@ class Operations:
         info.fh = handle
         # What the kernel has of bytes that are verified serves the next who opens as well. Other
         # pages must go: a mismatch found since would not reach who reads them.
-        info.keep_cache = file.lasting
+        info.keep_cache = self._pages.opened(path, file.edition, node.size) and file.lasting
         # It must not trust the size of bytes that may change.
         info.direct_io = node.content is not None
         return 0
@@ -205,7 +207,9 @@ class Operations:
     def release(self, path: str | None, info: Info) -> int:
         """Close a file."""
         del path
-        self._files.pop(info.fh).file.close()
+        opened = self._files.pop(info.fh)
+        self._pages.closed(opened.node.path, opened.file.edition)
+        opened.file.close()
         return 0
 
     def statfs(self, path: str) -> dict[str, int]:

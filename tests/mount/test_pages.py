@@ -1,0 +1,45 @@
+"""When the kernel may keep its pages of a file."""
+
+from casfs.doors.mount.pages import Pages
+
+MIB = 1 << 20
+
+
+def opened_and_closed(pages: Pages, path: str, edition: str, size: int = MIB) -> bool:
+    kept = pages.opened(path, edition, size)
+    pages.closed(path, edition)
+    return kept
+
+
+def test_pages_are_kept_from_one_open_to_the_next_of_the_same_bytes() -> None:
+    pages = Pages()
+    assert [opened_and_closed(pages, "/a", "first") for _ in range(3)] == [False, True, True]
+    assert [opened_and_closed(pages, "/a", "second") for _ in range(2)] == [False, True]
+    # What was dropped does not come back.
+    assert not opened_and_closed(pages, "/a", "first")
+
+
+def test_files_are_told_apart() -> None:
+    pages = Pages()
+    assert not opened_and_closed(pages, "/a", "first")
+    assert not opened_and_closed(pages, "/b", "first")
+    assert opened_and_closed(pages, "/a", "first")
+
+
+def test_who_still_reads_another_edition_may_bring_its_pages_at_any_time() -> None:
+    pages = Pages()
+    pages.opened("/a", "first", MIB)
+    assert not opened_and_closed(pages, "/a", "second")
+    assert not opened_and_closed(pages, "/a", "second")
+    pages.closed("/a", "first")
+    # Nobody has told the kernel yet to drop what that one left.
+    assert not opened_and_closed(pages, "/a", "second")
+    assert opened_and_closed(pages, "/a", "second")
+
+
+def test_a_file_larger_than_all_that_is_remembered_is_kept_alone() -> None:
+    pages = Pages()
+    assert not opened_and_closed(pages, "/small", "first")
+    assert not opened_and_closed(pages, "/huge", "first", 1 << 50)
+    assert opened_and_closed(pages, "/huge", "first", 1 << 50)
+    assert not opened_and_closed(pages, "/small", "first")
