@@ -32,7 +32,7 @@ class Config:
         credentials: has the key that signs requests.
         cache_dir: folder of the disk cache.
         cache_size: bytes that the disk cache may hold.
-        memory_size: bytes of blocks kept in memory.
+        memory_size: bytes of blocks in memory, those under way included.
         connections: parallel GETs of outputs.
         connect_timeout: seconds to make a connection.
         read_timeout: seconds without a byte after which a connection counts as stalled.
@@ -48,7 +48,7 @@ class Config:
     region: str = ""
     account: str = "-"
     cache_size: int = 20 << 30
-    memory_size: int = 96 << 20
+    memory_size: int = 120 << 20
     connections: int = 8
     connect_timeout: float = 10.0
     read_timeout: float = 30.0

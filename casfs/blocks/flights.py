@@ -72,7 +72,7 @@ class Flights:
     """The blocks in memory and under way, of all outputs.
 
     Args:
-        memory_size: bytes of blocks kept in memory.
+        memory_size: bytes of blocks in memory, those under way included.
         saving: returns a block that waits to be written to disk; takes no lock.
     """
 
@@ -148,6 +148,9 @@ class Flights:
             for number, data in blocks:
                 self._memory[output, number] = data
                 landed.append((self._flights.pop((output, number), None), data))
+            # What is under way needs memory, too, and the oldest blocks have been read.
+            while self._memory and self._memory.currsize > self._room():
+                self._memory.popitem()
         for flight, data in landed:
             if flight is not None:
                 flight.landed.set_result(data)
@@ -184,6 +187,9 @@ class Flights:
             self._flights.clear()
         for flight in flights:
             flight.landed.set_exception(_closed())
+
+    def _room(self) -> int:
+        return int(self._memory.maxsize) - len(self._flights) * BLOCK_SIZE
 
     def _present(self, key: Key) -> memoryview | None:
         data = self._memory.get(key)

@@ -2,14 +2,16 @@
 
 A reader keeps two streams, so that two places of one file can be read in turns. A read that goes
 on where a stream stands (requests of the kernel arrive out of order, so "near" is enough) makes
-the stream longer, and a stream of length L is worth fetching 4 L ahead, up to a limit. A read
+the stream longer, and a stream of length L is worth fetching 16 L ahead, up to a limit. A read
 that goes on nowhere starts a stream of its own and fetches nothing ahead.
 """
 
 from casfs.ranges import BLOCK_SIZE, Layout
 
 _STREAMS = 2
-_GROWTH = 4
+_GROWTH = 16
+"""So much that all connections are busy once the kernel has asked for its own window of 4 MiB, and
+so little that who reads the first kilobytes of a file pays for one block."""
 _SLACK = BLOCK_SIZE
 """Bytes by which a read may miss the end of a stream and still belong to it."""
 

@@ -71,6 +71,18 @@ def test_waiting_ends_at_the_deadline_and_names_the_block():
         got(flights.look_up("o", range(5, 6), ME), 0.05)
 
 
+def test_blocks_under_way_have_their_share_of_the_memory():
+    """Else what is received and what has come would take twice as much."""
+    flights = flights_of(memory_blocks=6)
+    flights.begin_ahead("o", range(6), ME)
+    flights.land("o", [(number, BLOCK) for number in range(6)])
+    assert flights.look_up("o", range(6), ME).missing == []
+    flights.begin_ahead("o", range(6, 10), ME)
+    flights.land("o", [(6, BLOCK), (7, BLOCK)])
+    # Two are still under way; the oldest made room for them.
+    assert flights.look_up("o", range(8), ME).here.keys() == {4, 5, 6, 7}
+
+
 def test_memory_keeps_its_size():
     flights = flights_of(memory_blocks=2)
     for number in range(5):

@@ -90,7 +90,8 @@ def test_a_single_read_fetches_nothing_ahead():
 
 def test_the_window_grows_with_what_was_read_in_order():
     runs = [run for run in read_all(Layout(1000 * BLOCK_SIZE), in_order(20 * BLOCK_SIZE)) if run]
-    assert len(runs[0]) <= 2
+    # Two reads of the kernel: whoever reads but the first bytes of a file pays for few blocks.
+    assert len(runs[0]) <= 4
     reached = [run.stop for run in runs]
     assert reached == sorted(reached)
     assert 20 + LIMIT - STEP <= reached[-1] <= 20 + LIMIT
