@@ -2,8 +2,8 @@
 
 A reader keeps two streams, so that two places of one file can be read in turns. A read that goes
 on where a stream stands (requests of the kernel arrive out of order, so "near" is enough) makes
-the stream longer, and a stream of length L is worth fetching 16 L ahead, up to a limit. A read
-that goes on nowhere starts a stream of its own and fetches nothing ahead.
+the stream longer, and a stream of which L bytes were read is worth fetching 16 L ahead, up to a
+limit. A read that goes on nowhere starts a stream of its own and fetches nothing ahead.
 """
 
 from casfs.ranges import BLOCK_SIZE, Layout
@@ -17,15 +17,19 @@ _SLACK = BLOCK_SIZE
 
 
 class _Stream:
-    """A place at which a file is being read: bytes [start, end), fetched up to block `ahead`."""
+    """A place at which a file is being read: `size` of bytes [start, end), in so many `reads`.
 
-    __slots__ = ("ahead", "end", "reads", "start")
+    What comes next is fetched up to block `ahead`.
+    """
+
+    __slots__ = ("ahead", "end", "reads", "size", "start")
 
     def __init__(self, start: int, end: int) -> None:
         self.start = start
         self.end = end
         self.ahead = -(-end // BLOCK_SIZE)
         self.reads = 1
+        self.size = end - start
 
 
 class ReadAhead:
@@ -48,7 +52,7 @@ class ReadAhead:
         stream = self._find(offset, end)
         if stream.reads < 2 or end < stream.end:
             return range(0)
-        length = min(_GROWTH * (stream.end - stream.start), limit * BLOCK_SIZE)
+        length = min(_GROWTH * stream.size, limit * BLOCK_SIZE)
         stop = min(-(-(stream.end + length) // BLOCK_SIZE), self._layout.blocks)
         if length >= 2 * step * BLOCK_SIZE and stop < self._layout.blocks:
             stop -= stop % step
@@ -66,6 +70,7 @@ class ReadAhead:
         for stream in self._streams:
             if stream.end - _SLACK - (end - offset) <= offset <= stream.end + _SLACK:
                 stream.reads += 1
+                stream.size += end - offset
                 stream.end = max(stream.end, end)
                 self._streams.remove(stream)
                 break
