@@ -85,7 +85,7 @@ def test_random_reads_fetch_nothing_ahead(seed):
 
 
 def test_small_reads_that_happen_to_be_near_fetch_nothing_ahead():
-    places = [5 * BLOCK_SIZE + 100_000, 6 * BLOCK_SIZE + 5_000, 6 * BLOCK_SIZE + 900_000]
+    places = [5 * BLOCK_SIZE + 100_000, 6 * BLOCK_SIZE + 5_000, 6 * BLOCK_SIZE + 500_000]
     assert not any(read_all(Layout(100 * BLOCK_SIZE), [(place, 4096) for place in places]))
 
 
