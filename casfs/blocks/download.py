@@ -29,6 +29,10 @@ _GET_SECONDS = 20.0
 """A GET is made smaller when it would take longer than this, or than a quarter of its time."""
 
 
+_FAST_SECONDS = 1 / 64
+"""Seconds for a block, all in all, below which a connection counts as fast."""
+
+
 class Downloader:
     """Brings runs from the service; called by as many threads as there may be requests.
 
@@ -37,9 +41,10 @@ class Downloader:
         memory: where they are received.
         flights: where they land.
         saver: writes them to disk.
-        bodies: bodies that are received at a time. More requests may be under way: they wait for
-            their first byte while the bodies of others come, so that latency costs nothing. As
-            many passes over a whole output may go on beside them.
+        requests: requests that may be under way, more than bodies: they wait for their first byte
+            while the bodies of others come, so that latency costs nothing.
+        bodies: bodies that are received at a time. As many passes over a whole output may go on
+            beside them.
         away: lets another thread stand in for the calling one.
         deadline: seconds that a GET may take.
         again: is told which runs to look up again, which had waited for a pass over the whole.
@@ -52,6 +57,7 @@ class Downloader:
         memory: Memory,
         flights: Flights,
         saver: Saver,
+        requests: int,
         bodies: int,
         away: Callable[[], AbstractContextManager[None]],
         deadline: float,
@@ -62,6 +68,7 @@ class Downloader:
         self._memory = memory
         self._flights = flights
         self._saver = saver
+        self._requests = requests
         self._bodies = threading.BoundedSemaphore(bodies)
         self._passes = threading.BoundedSemaphore(bodies)
         self._away = away
@@ -76,6 +83,15 @@ class Downloader:
         while limit > 1 and limit * self._seconds_per_block > seconds:
             limit //= 2
         return limit
+
+    def width(self) -> int:
+        """Return how many GETs of blocks for later are worth having under way.
+
+        All that there may be, but for half of them where connections are so fast that this machine
+        is what limits them: there, threads only get in each other's way.
+        """
+        fast = self._seconds_per_block < _FAST_SECONDS
+        return self._requests // 2 if fast else self._requests
 
     def bring(self, opened: OpenOutput, run: range) -> None:
         """Bring a run under way from the service; who waits for it gets the blocks or the error."""

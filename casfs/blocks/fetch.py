@@ -84,13 +84,15 @@ class Fetcher:
         self._deadline = deadline
         self._metrics = metrics
         self._flights = Flights(memory_size, saver.waiting)
-        self._network = Pool("fetch", connections + -(-connections // _OVERLAP))
+        requests = connections + -(-connections // _OVERLAP)
+        self._network = Pool("fetch", requests, lambda: self._downloader.width())
         self._disks = Pool("disk", _DISK_THREADS)
         self._downloader = Downloader(
             service,
             disk.memory,
             self._flights,
             saver,
+            requests,
             connections,
             self._network.away,
             deadline,

@@ -31,9 +31,14 @@ class Pool:
     """A fixed number of daemon threads that are not away, over two queues.
 
     Threads start with the first task, so that a process may still fork before it.
+
+    Args:
+        name: of the threads.
+        threads: how many tasks may be under way.
+        width: tells how many tasks for later may be, from time to time another number.
     """
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, name: str, threads: int, width: Callable[[], int] | None = None) -> None:
         self._name = name
         self._threads = threads
         self._changed = threading.Condition(threading.Lock())
@@ -42,6 +47,9 @@ class Pool:
         self._later: dict[Task, None] = {}
         self._workers: list[threading.Thread] = []
         self._closed = False
+        self._width = width or (lambda: threads)
+        self._ahead = 0
+        """Tasks under way that were for later when they began."""
 
     def submit(self, task: Task) -> None:
         """Queue a task behind its equals; a closed pool drops it."""
@@ -111,13 +119,18 @@ class Pool:
             self._workers.append(worker)
             worker.start()
 
+    def _has_work(self) -> bool:
+        return bool(self._urgent or (self._later and self._ahead < self._width()))
+
     def _surplus(self) -> bool:
         return len(self._workers) > self._threads
 
     def _run(self) -> None:
+        later = False
         while True:
             with self._changed:
-                while not (self._urgent or self._later or self._closed or self._surplus()):
+                self._ahead -= later
+                while not (self._has_work() or self._closed or self._surplus()):
                     self._changed.wait()
                 if self._closed:
                     return
@@ -125,10 +138,15 @@ class Pool:
                     self._workers.remove(threading.current_thread())
                     self._changed.notify()
                     return
+                later = not self._urgent
+                self._ahead += later
                 queue = self._urgent or self._later
                 task = next(iter(queue))
                 del queue[task]
                 task.begun = True
+                # There may be room for more than one by now.
+                if self._has_work():
+                    self._changed.notify()
             try:
                 task.work()
             except Exception:

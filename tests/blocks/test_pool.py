@@ -1,7 +1,9 @@
 """Tasks run once, the urgent ones first, and nothing waits for a pool that is closed."""
 
 import errno
+import queue
 import threading
+from functools import partial
 
 import pytest
 
@@ -161,3 +163,27 @@ def test_all_threads_work(pool):
     assert all(met.acquire(timeout=GENEROUS) for _ in range(4))
     wide.close()
     wide.join(GENEROUS)
+
+
+def test_tasks_for_later_leave_threads_idle_where_more_would_not_help():
+    width = [1]
+    begun: queue.SimpleQueue[str] = queue.SimpleQueue()
+    go_on = threading.Event()
+    pool = Pool("test", 3, lambda: width[0])
+
+    def work(name):
+        begun.put(name)
+        go_on.wait(GENEROUS)
+
+    for name in ("first", "second", "third"):
+        pool.submit(Task(partial(work, name), urgent=False))
+    assert begun.get(timeout=GENEROUS) == "first"
+    # What somebody waits for is not held up by that.
+    pool.submit(Task(partial(work, "urgent"), urgent=True))
+    assert begun.get(timeout=GENEROUS) == "urgent"
+    assert pool.waiting() == 2
+    width[0] = 3
+    go_on.set()
+    assert {begun.get(timeout=GENEROUS) for _ in range(2)} == {"second", "third"}
+    pool.close()
+    pool.join(GENEROUS)
