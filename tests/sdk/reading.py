@@ -1,20 +1,28 @@
 """What casfs shows of what an SDK has uploaded."""
 
-import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
-from tests.emulator.running import KEYS, RunningEmulator
+from tests.emulator.running import RunningEmulator
+from tests.mount.mounting import mounted
 
 
-def casfs_cat(emulator: RunningEmulator, dialect: str, vault: str, job: str) -> bytes:
-    """Return the output of a job, as `casfs cat` writes it."""
-    command = [sys.executable, "-m", "casfs", "cat", "--dialect", dialect]
-    done = subprocess.run(
-        [*command, "--endpoint", emulator.url, vault, job],
-        env={**os.environ, **KEYS, "HOME": str(emulator.root)},
-        capture_output=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def casfs_reads(emulator: RunningEmulator, dialect: str, vault: str, job: str) -> bytes:
+    """Return the output of a job: a file in a mount, and the same as `casfs cat` writes it."""
+    settings = {"CASFS_DIALECT": dialect, "CASFS_REGION": "us-east-1"}
+    with (
+        tempfile.TemporaryDirectory(prefix="sdk-", dir=emulator.root) as home,
+        mounted(Path(home), emulator.url, **settings) as mount,
+    ):
+        shown = mount.read("vaults", vault, "jobs", job, "output")
+        written = subprocess.run(
+            [sys.executable, "-m", "casfs", "cat", vault, job],
+            env=mount.environment,
+            capture_output=True,
+            timeout=120,
+        )
+    assert written.returncode == 0, written.stderr
+    assert written.stdout == shown
+    return shown

@@ -13,6 +13,7 @@ import pytest
 from casfs.treehash import SHA256, to_text
 from tests.emulator.amazon import ACCOUNT, ARN, REGION, glacier
 from tests.emulator.running import KEY_ID, SECRET, RunningEmulator
+from tests.sdk.reading import casfs_reads
 
 AWS = Path(__file__).parents[2] / ".venv-awscli" / "bin" / "aws"
 MIB = 1 << 20
@@ -115,7 +116,7 @@ def test_vaults(aws: Aws) -> None:
     assert "page-00" not in json.dumps(aws("list-vaults"))
 
 
-def test_a_retrieval_and_its_output(aws: Aws, archive: str) -> None:
+def test_a_retrieval_and_its_output(aws: Aws, emulator: RunningEmulator, archive: str) -> None:
     job = aws.start("v", Type="archive-retrieval", ArchiveId=archive, Tier="Expedited")
     described = aws("describe-job", "--vault-name=v", f"--job-id={job}")
     assert (described["StatusCode"], described["Tier"]) == ("Succeeded", "Expedited")
@@ -124,6 +125,7 @@ def test_a_retrieval_and_its_output(aws: Aws, archive: str) -> None:
     assert data == DATA
     assert (said["status"], said["checksum"]) == (200, tree_hash(DATA))
     assert said["archiveDescription"] == "dir/a, b"
+    assert casfs_reads(emulator, "glacier", "v", job) == DATA
     said, data = aws.output("v", job, f"--range=bytes={4 * MIB}-{len(DATA) - 1}")
     assert data == DATA[4 * MIB :]
     assert (said["status"], said["checksum"]) == (206, tree_hash(data))

@@ -23,6 +23,7 @@ from tests.emulator.amazon import (
     retrieve,
 )
 from tests.emulator.running import SECRET, RunningEmulator
+from tests.sdk.reading import casfs_reads
 
 MIB = 1 << 20
 DATA = random.Random(4).randbytes(11 * MIB + 12345)
@@ -71,8 +72,9 @@ def test_vaults_come_with_their_waiters_and_all_pages(client: Any) -> None:
     client.get_waiter("vault_not_exists").wait(vaultName=names[0])
 
 
-def test_whole_and_ranged_output(client: Any, archive: str) -> None:
+def test_whole_and_ranged_output(emulator: RunningEmulator, client: Any, archive: str) -> None:
     job = retrieve(client, "v", archive, Tier="Bulk", Description="restore")
+    assert casfs_reads(emulator, "glacier", "v", job) == DATA
     described = client.describe_job(vaultName="v", jobId=job)
     assert (described["StatusCode"], described["Tier"]) == ("Succeeded", "Bulk")
     assert described["SHA256TreeHash"] == to_text(SHA256.root(SHA256.leaves(DATA)))
@@ -100,7 +102,7 @@ def test_a_retrieval_of_a_range(client: Any, archive: str) -> None:
     assert output(client, "v", job, range="bytes=5-9") == DATA[MIB + 5 : MIB + 10]
 
 
-def test_a_multipart_upload(client: Any) -> None:
+def test_a_multipart_upload(emulator: RunningEmulator, client: Any) -> None:
     size = 4 * MIB
     begun = client.initiate_multipart_upload(
         vaultName="v", archiveDescription="in parts", partSize=str(size)
@@ -133,7 +135,9 @@ def test_a_multipart_upload(client: Any) -> None:
         vaultName="v", uploadId=upload, archiveSize=str(len(DATA)), checksum=checksum
     )
     assert done["checksum"] == checksum
-    assert output(client, "v", retrieve(client, "v", done["archiveId"])) == DATA
+    job = retrieve(client, "v", done["archiveId"])
+    assert output(client, "v", job) == DATA
+    assert casfs_reads(emulator, "glacier", "v", job) == DATA
     assert client.list_multipart_uploads(vaultName="v")["UploadsList"] == []
     again = client.initiate_multipart_upload(vaultName="v", partSize=str(MIB))["uploadId"]
     client.abort_multipart_upload(vaultName="v", uploadId=again)

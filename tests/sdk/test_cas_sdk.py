@@ -9,7 +9,7 @@ import pytest
 from tests.emulator.running import ACCOUNT, KEY_ID, SECRET, RunningEmulator, running_emulator
 from tests.sdk.content import LARGE, MIB, SMALL, Files
 from tests.sdk.python2 import after, at_port_80, session, tool
-from tests.sdk.reading import casfs_cat
+from tests.sdk.reading import casfs_reads
 
 Command = Callable[..., str]
 
@@ -27,9 +27,9 @@ def test_the_sdk(tmp_path: Path, files: Files) -> None:
             said["large"]: None,
         }
         assert said["job"] in said["jobs"]
-        assert casfs_cat(emulator, "cas", "sdk-vault", said["job"]) == LARGE
+        assert casfs_reads(emulator, "cas", "sdk-vault", said["job"]) == LARGE
         job = emulator.retrieve("sdk-vault", said["small"])
-        assert casfs_cat(emulator, "cas", "sdk-vault", job) == SMALL
+        assert casfs_reads(emulator, "cas", "sdk-vault", job) == SMALL
         parts = [
             entry for entry in emulator.entries("/multipart-uploads/") if entry.method == "PUT"
         ]
@@ -92,7 +92,7 @@ def test_the_command_line_tool(
     assert "Job count: 3" in command("list_job", "cas://tool")
     for archive, data in [(small, SMALL), (resumed_id, LARGE)]:
         job = emulator.retrieve("tool", archive)
-        assert casfs_cat(emulator, "cas", "tool", job) == data
+        assert casfs_reads(emulator, "cas", "tool", job) == data
     for archive in (small, large, resumed_id):
         assert "Delete success" in command("rm", "cas://tool", archive)
     assert "Delete success" in command("rm", "cas://tool")

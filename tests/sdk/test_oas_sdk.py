@@ -10,7 +10,7 @@ from tests.emulator.oas import Oas, etag, running_oas, tree_etag
 from tests.emulator.running import KEY_ID, SECRET
 from tests.sdk.content import LARGE, MIB, SMALL, Files
 from tests.sdk.python2 import after, session, tool
-from tests.sdk.reading import casfs_cat
+from tests.sdk.reading import casfs_reads
 
 Command = Callable[..., str]
 
@@ -38,10 +38,10 @@ def test_the_sdk(tmp_path: Path, files: Files) -> None:
             said["memory"]: (etag(b"in memory"), 9),
         }
         assert said["job"] in said["jobs"]
-        assert casfs_cat(emulator, "oas", "sdk-vault", said["job"]) == LARGE
+        assert casfs_reads(emulator, "oas", "sdk-vault", said["job"]) == LARGE
         for archive, data in [(said["small"], SMALL), (said["resumed"], LARGE)]:
             job = oas.retrieve(said["vault"], archive)
-            assert casfs_cat(emulator, "oas", "sdk-vault", job) == data
+            assert casfs_reads(emulator, "oas", "sdk-vault", job) == data
         parts = [
             entry for entry in emulator.entries("/multipart-uploads/") if entry.method == "PUT"
         ]
@@ -106,7 +106,7 @@ def test_the_command_line_tool(oascmd: tuple[Oas, Command], tmp_path: Path, file
     command("cp", f"oas://tool/{small}", "oss://bucket/object", osshost=oss)
     assert "Job count: 5" in command("listjob", "oas://tool")
     for archive, data in [(small, SMALL), (resumed_id, LARGE)]:
-        assert casfs_cat(oas.emulator, "oas", "tool", oas.retrieve(vault, archive)) == data
+        assert casfs_reads(oas.emulator, "oas", "tool", oas.retrieve(vault, archive)) == data
     for archive in (small, large, resumed_id):
         assert "Delete success" in command("rm", "oas://tool", archive)
     assert "Delete success" in command("rm", "oas://tool")
