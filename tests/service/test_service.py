@@ -1,5 +1,6 @@
 """Listings to their end, whatever a marker means, and the real emulator behind all calls."""
 
+import itertools
 import json
 import re
 
@@ -72,10 +73,20 @@ def test_a_page_that_brings_nothing_new_ends_a_listing():
     assert len(server.requests) == 2
 
 
-def test_an_empty_page_with_a_marker_ends_a_listing():
-    names, server = listed(page([], "x"))
-    assert names == []
-    assert len(server.requests) == 1
+def test_an_empty_page_with_a_marker_is_no_end():
+    names, server = listed(page(["a"], "x"), page([], "y"), page(["b"], None))
+    assert names == ["a", "b"]
+    assert [request.query.get("marker") for request in server.requests] == [None, "x", "y"]
+
+
+def test_a_listing_of_empty_pages_without_end_is_an_error():
+    numbers = itertools.count()
+    with (
+        serving(lambda request, wire: page([], f"marker-{next(numbers)}")) as server,
+        service_at(server.url) as service,
+        pytest.raises(WrongAnswerError, match="no end"),
+    ):
+        list(service.jobs("v", Deadline(60)))
 
 
 def test_entries_that_are_none_are_left_out():
