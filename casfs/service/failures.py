@@ -1,6 +1,7 @@
 """What went wrong, as errors of casfs: from error answers, and from broken connections."""
 
 import json
+import re
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,10 @@ from casfs.service import fields
 
 _ERROR_BODY_LIMIT = 64 << 10
 """Bytes of an error's body that are looked at."""
+
+_LINE_LENGTH = 300
+"""Characters of a service's own words that are handed on."""
+_TOKEN = re.compile(r"(security-token\W{0,4})\S+", re.IGNORECASE)
 
 _CLOCK_LEEWAY = timedelta(minutes=15)
 """How far a signed time may be off (Aliyun OAS, "Request signing"; so with most services)."""
@@ -63,11 +68,21 @@ def answer_error(
         code = str(body.get("code") or body.get("__type") or "")
         message = str(body.get("message") or "")
     kind = meaning(answer.status_code, code) or _meaning_of_status(answer.status_code)
-    told = " ".join(filter(None, [str(answer.status_code), code, message]))
+    told = " ".join(filter(None, [str(answer.status_code), _line(code), _line(message)]))
     request_id = answer.headers.get(request_id_header, "unknown")
     advice = _clock_advice(answer) if kind is DeniedError else None
     advice = advice or _ADVICE.get(kind, "")
     return kind(f"{call} {answer.url}: {told} (request id {request_id}); {advice}")
+
+
+def _line(text: str) -> str:
+    """Return the first line of what a service says, without control characters or secrets.
+
+    Amazon's refusal of a signature repeats the request line by line, token included.
+    """
+    first = (text.strip().splitlines() or [""])[0]
+    plain = "".join(letter if letter.isprintable() else "?" for letter in first)
+    return _TOKEN.sub(r"\1...", plain)[:_LINE_LENGTH]
 
 
 def _clock_advice(answer: requests.Response) -> str | None:
@@ -113,7 +128,7 @@ def json_body(answer: requests.Response) -> dict[str, Any]:
 def _json_or_none(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -115,6 +115,30 @@ def test_connections_are_used_again_after_a_good_answer():
         assert server.connections == 1
 
 
+def test_what_a_service_repeats_of_a_request_is_not_handed_on():
+    """Amazon's refusal of a signature does, with the session token in it, on many lines."""
+    told = (
+        "The signature does not match.\n\nThe Canonical String should have been\n'GET\n"
+        "x-amz-security-token:TOKEN-SECRET\n" + "x" * 5000
+    )
+    odd = "X-Amz-Security-Token: TOKEN-SECRET is \x1b[31mwrong " + "y" * 5000
+    for message in (told, odd):
+        refused = refusal(403, "InvalidSignatureException", message)
+        with serving(in_turn(refused)) as server, pytest.raises(errors.DeniedError) as caught:
+            ask(server)
+        assert "TOKEN-SECRET" not in str(caught.value)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 700
+
+
+def test_a_body_that_is_nested_without_end_is_a_wrong_answer():
+    with (
+        serving(in_turn(Answer(body=b"[" * 200_000))) as server,
+        pytest.raises(errors.WrongAnswerError, match="JSON"),
+    ):
+        ask(server, attempts=1)
+
+
 def test_an_error_body_without_end_is_not_read_to_the_end():
     """A proxy's page may be as long as it likes."""
 
