@@ -3,7 +3,7 @@
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -80,16 +80,17 @@ def load(
     name = profile or environment.get("CASFS_PROFILE")
     path = config_file(environment)
     given = {key: value for key, value in (flags or {}).items() if value is not None}
-    settings = _of_profile(path, name) | environment_settings(environment) | given
-    dialect = text(settings, "dialect", DEFAULT_DIALECT)
+    layers = [_of_profile(path, name), environment_settings(environment), given]
+    dialect = text(_merged(layers), "dialect", DEFAULT_DIALECT)
     if dialect not in DIALECTS:
         raise ConfigError(f"unknown dialect {dialect!r}; known: {', '.join(DIALECTS)}")
-    home = home or Path.home()
+    registration, home = DIALECTS[dialect], home or Path.home()
+    settings = _merged(layers, registration)
     keys: KeySource | None = None
     if not ({"access_key_id", "secret_access_key"} & settings.keys()):
-        found = DIALECTS[dialect].keys.find(home, text(settings, "aws_profile") or None)
+        found = registration.keys.find(home, text(settings, "aws_profile") or None)
         if found is not None:
-            settings = dict(found.settings) | settings
+            settings = _merged([found.settings, *layers], registration)
             keys = found.keys
     elif text(settings, "access_key_id") and text(settings, "secret_access_key"):
         keys = Credentials(text(settings, "access_key_id"), text(settings, "secret_access_key"))
@@ -97,9 +98,24 @@ def load(
         raise ConfigError(
             "no credentials; set CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, or access_key_id "
             f"and secret_access_key of [profiles.{name or DEFAULT_PROFILE}] in {path}, or use "
-            f"{DIALECTS[dialect].keys.place}{_others(dialect, home)}"
+            f"{registration.keys.place}{_others(dialect, home)}"
         )
     return _build(settings, dialect, keys, name or DEFAULT_PROFILE)
+
+
+def _merged(
+    layers: Sequence[Mapping[str, object]], registration: Registration | None = None
+) -> dict[str, object]:
+    """Return what settings of several places come to; the later place beats the earlier one.
+
+    A region stands for its endpoint with some dialects: there it beats an earlier endpoint.
+    """
+    merged: dict[str, object] = {}
+    for layer in layers:
+        if registration is not None and not registration.signs_region and "region" in layer:
+            merged.pop("endpoint", None)
+        merged |= layer
+    return merged
 
 
 def _of_profile(path: Path, name: str | None) -> dict[str, object]:
@@ -147,7 +163,7 @@ def _build(settings: Mapping[str, object], dialect: str, keys: KeySource, profil
         cache_dir=Path(cache_dir).expanduser().absolute(),
         dialect=dialect,
         region=region,
-        account=text(settings, "account", "-"),
+        account=text(settings, "account", "-") if registration.names_account else "-",
         profile=profile,
         **{
             name: parse(text(settings, name), name)

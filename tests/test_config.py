@@ -203,3 +203,29 @@ def test_any_other_text_is_refused_with_the_settings_name(text):
     else:
         with pytest.raises(ConfigError, match=r"^cache_size must be a size"):
             parse_size(text, "cache_size")
+
+
+def test_a_region_beats_an_endpoint_of_a_place_that_counts_less(settings, home):
+    """Else a flag would be passed over, and another region restored from."""
+    (home / ".oascredentials").write_text(
+        "[OASCredentials]\nhost = cn-hangzhou.oas.aliyuncs.com\naccessid = a\naccesskey = b\n"
+    )
+    asked = {"dialect": "oas", "region": "cn-beijing"}
+    assert settings(flags=asked).endpoint == "https://cn-beijing.oas.aliyuncs.com"
+    found = settings(FILE, profile="other", CASFS_REGION="ap-chengdu")
+    assert found.endpoint == "https://cas.ap-chengdu.myqcloud.com"
+    # Named in one place, the endpoint is the more exact of the two.
+    both = {"region": "cn-beijing", "endpoint": "http://127.0.0.1:1"}
+    assert settings(FILE, flags=both).endpoint == "http://127.0.0.1:1"
+
+
+def test_a_region_that_is_signed_for_leaves_the_endpoint_alone(settings):
+    keys = {"access_key_id": "a", "secret_access_key": "b", "endpoint": "http://127.0.0.1:1"}
+    flags = keys | {"dialect": "glacier"}
+    assert settings(flags=flags, CASFS_REGION="us-east-1").endpoint == "http://127.0.0.1:1"
+
+
+def test_an_account_that_no_request_names_tells_nobody_apart(settings):
+    """Keys of two companies must not share a cache because a variable is left over."""
+    found = settings(FILE, flags={"dialect": "oas"}, CASFS_ACCOUNT="1250000000")
+    assert found.account == "-"

@@ -67,7 +67,9 @@ class Registration:
         region: an example of a region, for messages.
         keys: where the official tools keep keys.
         dialect: account in the path, key, region -> the dialect.
-        signs_region: requests are signed for a region, so that there must be one.
+        signs_region: requests are signed for a region, so that there must be one, whatever the
+            endpoint; else a region only stands for its endpoint.
+        names_account: requests name an account; else a key alone says whose vaults are meant.
     """
 
     endpoint: str
@@ -75,6 +77,7 @@ class Registration:
     keys: OfficialKeys
     dialect: "Callable[[str, KeySource, str], Dialect]"
     signs_region: bool = False
+    names_account: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

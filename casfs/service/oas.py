@@ -114,5 +114,6 @@ OAS = Registration(
         },
     ),
     dialect=oas,
+    names_account=False,
 )
 """Endpoint as in the documentation, "Calling the API". The file is that of Aliyun's `oascmd.py`."""
