@@ -39,6 +39,11 @@ def test_the_library_that_is_named_serves(service: Served, home: Path, name: str
         assert mount.read(*service.output("odd")) == service.files["odd"]
         assert LIBRARIES[name] in loaded(mount)
         assert mount.errno(Path.read_bytes, mount.path("vaults", "nothing")) == errno.ENOENT
+        output = mount.path(*service.output("odd"))
+        assert mount.errno(os.getxattr, output, "user.other") == errno.ENODATA
+        # Told so, ls asks for no more of these, of which it wants three for each entry.
+        for other in ("security.selinux", "system.posix_acl_access"):
+            assert mount.errno(os.getxattr, output, other) == errno.ENOTSUP
         assert mount.umount().returncode == 0
 
 

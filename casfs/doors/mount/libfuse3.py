@@ -13,7 +13,7 @@ from typing import Any
 os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
 import mfusepy
 
-from casfs.doors.mount.operations import ATTRIBUTES, OPERATIONS, Operations, Status
+from casfs.doors.mount.operations import KIND, OPERATIONS, Operations, Status
 from casfs.doors.mount.session import Settings
 from casfs.errors import MountError
 from casfs.ranges import BLOCK_SIZE
@@ -24,7 +24,7 @@ if mfusepy.fuse_version_major != 3:
 _THREADS = 64
 """Requests that may wait for bytes at a time; libfuse's own limit is 10 since version 3.12, and one
 more, which may be an `ls`, would wait for one of them."""
-_OURS = os.fsencode(ATTRIBUTES)
+_KIND = os.fsencode(KIND)
 _FILL_PLUS = 2
 """FUSE_FILL_DIR_PLUS of libfuse's fuse.h: an entry comes with all its attributes."""
 
@@ -104,12 +104,9 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
         return 0
 
     def getxattr(self, path: bytes, name: bytes, value: Any, size: int, *args: Any) -> int:
-        """Answer with an extended attribute; at once where it is none of ours.
-
-        `ls -l` asks for three of those with each entry.
-        """
-        if not name.startswith(_OURS):
-            return -errno.ENODATA
+        """Answer with an extended attribute; at once where it is of a kind that there is not."""
+        if not name.startswith(_KIND):
+            return -errno.ENOTSUP
         answer: int = super().getxattr(path, name, value, size, *args)
         return answer
 
@@ -124,7 +121,10 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
         def emit(name: str, status: Status | None, place: int) -> bool:
             if status is None:
                 return not filler(buffer, os.fsencode(name), None, place, 0)
-            self._fill(stat, status)
+            if plus:
+                self._fill(stat, status)
+            else:
+                stat.st_mode, stat.st_ino = status.mode, status.inode
             return not filler(buffer, os.fsencode(name), stat, place, plus)
 
         self._call("readdir", None, info.contents.fh, emit, offset)

@@ -26,8 +26,11 @@ OPERATIONS = (
 )  # fmt: skip
 """What a binding offers to the kernel; a mount that is read-only is asked for nothing else."""
 
-ATTRIBUTES = "user.casfs."
-"""What the names of extended attributes begin with."""
+KIND = "user."
+"""The kind of extended attributes that there are. `ls -l` asks for three of other kinds with each
+entry, unless it is told once that they are not supported."""
+ATTRIBUTES = f"{KIND}casfs."
+"""What the names of all of them begin with."""
 _WRITING = os.O_WRONLY | os.O_RDWR
 _REMEMBERED_SECONDS = 1.0
 _QUIET = (errno.ENOENT, errno.ENODATA, errno.EROFS)
@@ -225,7 +228,8 @@ class Operations:
     def getxattr(self, path: str, name: str, position: int = 0) -> bytes:
         """Return an extended attribute."""
         del position
-        # The kernel asks for attributes of its own with every access.
+        if not name.startswith(KIND):
+            raise _answer(errno.ENOTSUP)
         if name.startswith(ATTRIBUTES):
             value = self._client.attributes(self._client.stat(path)).get(name[len(ATTRIBUTES) :])
             if value is not None:
