@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
 _KEY_ID = "aws_access_key_id"
+# The profile that counts where none is named.
+_DEFAULT = "default"
 
 
 class AwsKeys:
@@ -23,21 +25,17 @@ class AwsKeys:
 
     Args:
         credentials: botocore's.
-        profile: which one they are of.
+        identity: what tells it from others, also from those of other accounts.
     """
 
-    def __init__(self, credentials: Any, profile: str | None) -> None:
+    def __init__(self, credentials: Any, identity: str) -> None:
         self._credentials = credentials
-        self._profile = profile
+        self._identity = identity
 
     @property
     def identity(self) -> str:
-        """Return what tells this key from others: its identifier, or how it is renewed."""
-        from botocore.credentials import RefreshableCredentials
-
-        if isinstance(self._credentials, RefreshableCredentials):
-            return f"{self._credentials.method} {self._profile or ''}".strip()
-        return str(self._credentials.access_key)
+        """Return what tells this key from others; it stays when the key is renewed."""
+        return self._identity
 
     def current(self) -> Credentials:
         """Return the key to sign with now; asks for a new one when it is about to run out.
@@ -79,17 +77,18 @@ class AwsChain:
         try:
             credentials = session.get_credentials()
             region = session.get_config_variable("region")
+            if credentials is None:
+                return None
+            keys = AwsKeys(credentials, _identity(session, credentials, profile))
         except BotoCoreError as error:
             raise _broken(error) from None
-        if credentials is None:
-            return None
         file = None
         if credentials.method == "shared-credentials-file":
             file = _path(session, "credentials_file")
             warn_if_exposed(file)
         settings = {"region": str(region)} if region else {}
         source, name = f"AWS ({credentials.method})", session.profile
-        return Found(source, settings, AwsKeys(credentials, name), None, name, file)
+        return Found(source, settings, keys, None, name, file)
 
     def list(self, home: Path) -> list[Found]:
         """Return the key in the environment, and every profile.
@@ -110,6 +109,25 @@ def _session(profile: str | None) -> "Session":
     from botocore.session import Session
 
     return Session(profile=profile)
+
+
+def _identity(session: "Session", credentials: Any, profile: str | None) -> str:
+    """Return what only keys of one account have in common, as far as it is known without asking.
+
+    That is the role, or the account that one signs on to. Where there is neither, it is the
+    identifier that the key has now, and another one after it is taken for another account's.
+    """
+    facts = session.full_config["profiles"].get(session.profile or _DEFAULT, {})
+    # botocore asks the environment first here, and not at all when a profile was asked for.
+    role = os.environ.get("AWS_ROLE_ARN") if profile is None else None
+    known = {
+        "assume-role": facts.get("role_arn"),
+        "assume-role-with-web-identity": role or facts.get("role_arn"),
+        "sso": facts.get("sso_account_id"),
+        # Asking the key itself fails when it has run out; what is cached is still its own.
+        "env": os.environ.get("AWS_ACCESS_KEY_ID"),
+    }
+    return str(known.get(credentials.method) or credentials.access_key)
 
 
 def _listed(session: "Session") -> Iterator[Found]:

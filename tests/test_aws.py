@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import traceback
@@ -9,7 +10,7 @@ import traceback
 import pytest
 
 from casfs.config import load
-from casfs.credentials import Credentials
+from casfs.credentials import Credentials, owner
 from casfs.errors import ConfigError, DeniedError
 
 SECRET, OTHER_SECRET = "Secr3t%(x)s/1", "Secr3t/2"
@@ -28,13 +29,14 @@ region = us-west-2
 [profile day]
 region = us-east-2
 """
+ROLE, OTHER_ROLE = (f"arn:aws:iam::{account * 12}:role/restore" for account in "12")
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A home with Amazon's two files; nothing of this machine's own counts."""
-    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name, variable, text in (
@@ -163,6 +165,61 @@ def test_a_temporary_key_renews_itself(home, tmp_path, monkeypatch):
     assert found.credentials.current().access_key_id == "AKIAsecond"
     # It is still whose it was: what is cached is found again.
     assert found.credentials.identity == before
+
+
+def test_temporary_keys_of_a_program_are_told_apart(home, tmp_path, monkeypatch):
+    answer = asked_of_a_program(home, tmp_path, monkeypatch)
+    answer.write_text(key("AKIAone", "2999-01-01T00:00:00Z"))
+    one = loaded(home)
+    answer.write_text(key("AKIAother", "2999-01-01T00:00:00Z"))
+    assert owner("-", one.credentials) != owner("-", loaded(home).credentials)
+
+
+@pytest.mark.parametrize("expiry", ["2999-01-01T00:00:00Z", "2020-01-01T00:00:00Z"])
+def test_temporary_keys_of_the_environment_are_told_apart(home, monkeypatch, expiry):
+    """As of tools that set AWS_CREDENTIAL_EXPIRATION; the second one's may have run out."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", OTHER_SECRET)
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", expiry)
+    owners = set()
+    for name in ("ASIAone", "ASIAother"):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
+        owners.add(owner("-", loaded(home).credentials))
+    assert len(owners) == 2
+
+
+SIGN_ON = """[default]
+region = r
+sso_account_id = {}
+sso_role_name = r
+sso_region = r
+sso_start_url = https://sso.invalid
+"""
+ROLES = [
+    ("[default]\nregion = r\nrole_arn = {}\nsource_profile = keys\n", ROLE, OTHER_ROLE),
+    ("[default]\nregion = r\nrole_arn = {}\nweb_identity_token_file = t\n", ROLE, OTHER_ROLE),
+    (SIGN_ON, "111111111111", "222222222222"),
+]
+
+
+@pytest.mark.parametrize(("text", "one", "other"), ROLES)
+def test_a_role_is_known_by_its_name_without_asking(home, text, one, other):
+    """So what is cached is found again whichever key it is given, and is never another's."""
+    (home / ".aws" / "credentials").write_text(KEYS.replace("[default]", "[keys]"))
+    owners = []
+    for role in (one, other, one):
+        (home / ".aws" / "config").write_text(text.format(role))
+        owners.append(owner("-", loaded(home).credentials))
+    assert owners[0] == owners[2] != owners[1]
+
+
+def test_a_role_of_the_environment_is_known_by_its_name(home, monkeypatch):
+    (home / ".aws" / "credentials").write_text("")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(home / "token"))
+    owners = []
+    for role in (ROLE, OTHER_ROLE, ROLE):
+        monkeypatch.setenv("AWS_ROLE_ARN", role)
+        owners.append(owner("-", loaded(home).credentials))
+    assert owners[0] == owners[2] != owners[1]
 
 
 def test_a_key_that_cannot_be_renewed_is_a_refusal(home, tmp_path, monkeypatch):
