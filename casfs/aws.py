@@ -4,6 +4,7 @@ Its chain is: environment, profiles (a key, a role to assume, single sign-on, a 
 asked), container, instance role. botocore is imported where it is used, since that takes a while.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,15 +44,11 @@ class AwsKeys:
         Raises:
             DeniedError: there is no new one.
         """
-        from botocore.exceptions import BotoCoreError
-
         try:
             now = self._credentials.get_frozen_credentials()
-        except (BotoCoreError, OSError) as error:
-            raise DeniedError(
-                f"the AWS keys from {self._credentials.method} have run out and cannot be renewed "
-                f"({type(error).__name__}); sign in again"
-            ) from error
+        except Exception as error:  # noqa: BLE001 - a program may answer anything
+            told = f"the AWS keys from {self._credentials.method} cannot be renewed"
+            raise _denied(told, error) from None
         return Credentials(now.access_key, now.secret_key, now.token)
 
 
@@ -69,10 +66,9 @@ class AwsChain:
 
         Raises:
             ConfigError: there is no such profile, or a file cannot be read.
+            DeniedError: who is asked for the key, such as a program, gives none.
         """
         del home
-        from botocore.exceptions import BotoCoreError
-
         session = _session(profile)
         try:
             credentials = session.get_credentials()
@@ -80,8 +76,10 @@ class AwsChain:
             if credentials is None:
                 return None
             keys = AwsKeys(credentials, _identity(session, credentials, profile))
-        except BotoCoreError as error:
+        except _config_errors() as error:
             raise _broken(error) from None
+        except Exception as error:  # noqa: BLE001 - a program may answer anything
+            raise _denied("there are no AWS keys to be had", error) from None
         file = None
         if credentials.method == "shared-credentials-file":
             file = _path(session, "credentials_file")
@@ -108,7 +106,17 @@ class AwsChain:
 def _session(profile: str | None) -> "Session":
     from botocore.session import Session
 
+    for name in ("botocore.credentials", "botocore.tokens"):
+        logging.getLogger(name).addFilter(_is_no_warning)
     return Session(profile=profile)
+
+
+def _is_no_warning(record: logging.LogRecord) -> bool:
+    """Drop what is logged of keys that cannot be renewed: with a traceback, and what programs say.
+
+    It is an error of ours as well, as soon as there is no key that still counts.
+    """
+    return record.levelno < logging.WARNING
 
 
 def _identity(session: "Session", credentials: Any, profile: str | None) -> str:
@@ -152,9 +160,39 @@ def _path(session: "Session", name: str) -> Path:
     return Path(session.get_config_variable(name)).expanduser()
 
 
+def _config_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of botocore that are mended in a file or a variable."""
+    from botocore import exceptions
+
+    return (
+        exceptions.ConfigNotFound,
+        exceptions.ConfigParseError,
+        exceptions.InfiniteLoopConfigError,
+        exceptions.InvalidConfigError,
+        exceptions.PartialCredentialsError,
+        exceptions.ProfileNotFound,
+        exceptions.UnknownCredentialError,
+    )
+
+
 def _broken(error: Exception) -> ConfigError:
     from botocore.exceptions import ConfigParseError
 
     # The parser's own message quotes the line, which may be the secret.
     told = "a file cannot be read" if isinstance(error, ConfigParseError) else str(error)
     return ConfigError(f"the AWS configuration: {told}; correct ~/.aws or AWS_PROFILE")
+
+
+def _denied(told: str, error: Exception) -> DeniedError:
+    """Return the refusal; what any way to a key may raise, botocore's own errors and others.
+
+    What a program or a service says beside it may hold a secret.
+    """
+    from botocore.exceptions import ClientError
+
+    why = type(error).__name__
+    if isinstance(error, ClientError):
+        why = str(error.response.get("Error", {}).get("Code", why))
+    elif isinstance(error, OSError):
+        why = str(error)
+    return DeniedError(f"{told} ({why}); sign in again, or correct ~/.aws")
