@@ -6,6 +6,7 @@ asked), container, instance role. botocore is imported where it is used, since t
 
 import logging
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,6 +145,8 @@ def _listed(session: "Session") -> Iterator[Found]:
     if key_id := os.environ.get("AWS_ACCESS_KEY_ID"):
         region = os.environ.get("AWS_DEFAULT_REGION")
         yield Found("environment (AWS_*)", {"region": region} if region else {}, None, key_id)
+    # Keys in the environment come before a profile that only `AWS_PROFILE` names.
+    used = None if key_id else session.profile or _DEFAULT
     secret_file, file = _path(session, "credentials_file"), _path(session, "config_file")
     known = load_config(str(file))["profiles"] if file.exists() else {}
     secret = raw_config_parse(str(secret_file)) if secret_file.exists() else {}
@@ -153,7 +156,9 @@ def _listed(session: "Session") -> Iterator[Found]:
             holds_secret = path if "aws_secret_access_key" in facts else None
             if holds_secret or name not in secret:
                 settings = {"region": region} if region else {}
-                yield Found(str(path), settings, None, facts.get(_KEY_ID), name, holds_secret)
+                use = "" if name == used else f"CASFS_AWS_PROFILE={shlex.quote(name)}"
+                key_id = facts.get(_KEY_ID)
+                yield Found(str(path), settings, None, key_id, name, holds_secret, use)
 
 
 def _path(session: "Session", name: str) -> Path:
