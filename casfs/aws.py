@@ -4,7 +4,9 @@ Its chain is: environment, profiles (a key, a role to assume, single sign-on, a 
 asked), container, instance role. botocore is imported where it is used, since that takes a while.
 """
 
+import logging
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
 _KEY_ID = "aws_access_key_id"
+# The profile that counts where none is named.
+_DEFAULT = "default"
 
 
 class AwsKeys:
@@ -23,21 +27,17 @@ class AwsKeys:
 
     Args:
         credentials: botocore's.
-        profile: which one they are of.
+        identity: what tells it from others, also from those of other accounts.
     """
 
-    def __init__(self, credentials: Any, profile: str | None) -> None:
+    def __init__(self, credentials: Any, identity: str) -> None:
         self._credentials = credentials
-        self._profile = profile
+        self._identity = identity
 
     @property
     def identity(self) -> str:
-        """Return what tells this key from others: its identifier, or how it is renewed."""
-        from botocore.credentials import RefreshableCredentials
-
-        if isinstance(self._credentials, RefreshableCredentials):
-            return f"{self._credentials.method} {self._profile or ''}".strip()
-        return str(self._credentials.access_key)
+        """Return what tells this key from others; it stays when the key is renewed."""
+        return self._identity
 
     def current(self) -> Credentials:
         """Return the key to sign with now; asks for a new one when it is about to run out.
@@ -45,15 +45,11 @@ class AwsKeys:
         Raises:
             DeniedError: there is no new one.
         """
-        from botocore.exceptions import BotoCoreError
-
         try:
             now = self._credentials.get_frozen_credentials()
-        except (BotoCoreError, OSError) as error:
-            raise DeniedError(
-                f"the AWS keys from {self._credentials.method} have run out and cannot be renewed "
-                f"({type(error).__name__}); sign in again"
-            ) from error
+        except Exception as error:  # noqa: BLE001 - a program may answer anything
+            told = f"the AWS keys from {self._credentials.method} cannot be renewed"
+            raise _denied(told, error) from None
         return Credentials(now.access_key, now.secret_key, now.token)
 
 
@@ -71,25 +67,27 @@ class AwsChain:
 
         Raises:
             ConfigError: there is no such profile, or a file cannot be read.
+            DeniedError: who is asked for the key, such as a program, gives none.
         """
         del home
-        from botocore.exceptions import BotoCoreError
-
         session = _session(profile)
         try:
             credentials = session.get_credentials()
             region = session.get_config_variable("region")
-        except BotoCoreError as error:
+            if credentials is None:
+                return None
+            keys = AwsKeys(credentials, _identity(session, credentials, profile))
+        except _config_errors() as error:
             raise _broken(error) from None
-        if credentials is None:
-            return None
+        except Exception as error:  # noqa: BLE001 - a program may answer anything
+            raise _denied("there are no AWS keys to be had", error) from None
         file = None
         if credentials.method == "shared-credentials-file":
             file = _path(session, "credentials_file")
             warn_if_exposed(file)
         settings = {"region": str(region)} if region else {}
         source, name = f"AWS ({credentials.method})", session.profile
-        return Found(source, settings, AwsKeys(credentials, name), None, name, file)
+        return Found(source, settings, keys, None, name, file)
 
     def list(self, home: Path) -> list[Found]:
         """Return the key in the environment, and every profile.
@@ -109,7 +107,36 @@ class AwsChain:
 def _session(profile: str | None) -> "Session":
     from botocore.session import Session
 
+    for name in ("botocore.credentials", "botocore.tokens"):
+        logging.getLogger(name).addFilter(_is_no_warning)
     return Session(profile=profile)
+
+
+def _is_no_warning(record: logging.LogRecord) -> bool:
+    """Drop what is logged of keys that cannot be renewed: with a traceback, and what programs say.
+
+    It is an error of ours as well, as soon as there is no key that still counts.
+    """
+    return record.levelno < logging.WARNING
+
+
+def _identity(session: "Session", credentials: Any, profile: str | None) -> str:
+    """Return what only keys of one account have in common, as far as it is known without asking.
+
+    That is the role, or the account that one signs on to. Where there is neither, it is the
+    identifier that the key has now, and another one after it is taken for another account's.
+    """
+    facts = session.full_config["profiles"].get(session.profile or _DEFAULT, {})
+    # botocore asks the environment first here, and not at all when a profile was asked for.
+    role = os.environ.get("AWS_ROLE_ARN") if profile is None else None
+    known = {
+        "assume-role": facts.get("role_arn"),
+        "assume-role-with-web-identity": role or facts.get("role_arn"),
+        "sso": facts.get("sso_account_id"),
+        # Asking the key itself fails when it has run out; what is cached is still its own.
+        "env": os.environ.get("AWS_ACCESS_KEY_ID"),
+    }
+    return str(known.get(credentials.method) or credentials.access_key)
 
 
 def _listed(session: "Session") -> Iterator[Found]:
@@ -118,6 +145,8 @@ def _listed(session: "Session") -> Iterator[Found]:
     if key_id := os.environ.get("AWS_ACCESS_KEY_ID"):
         region = os.environ.get("AWS_DEFAULT_REGION")
         yield Found("environment (AWS_*)", {"region": region} if region else {}, None, key_id)
+    # Keys in the environment come before a profile that only `AWS_PROFILE` names.
+    used = None if key_id else session.profile or _DEFAULT
     secret_file, file = _path(session, "credentials_file"), _path(session, "config_file")
     known = load_config(str(file))["profiles"] if file.exists() else {}
     secret = raw_config_parse(str(secret_file)) if secret_file.exists() else {}
@@ -127,11 +156,28 @@ def _listed(session: "Session") -> Iterator[Found]:
             holds_secret = path if "aws_secret_access_key" in facts else None
             if holds_secret or name not in secret:
                 settings = {"region": region} if region else {}
-                yield Found(str(path), settings, None, facts.get(_KEY_ID), name, holds_secret)
+                use = "" if name == used else f"CASFS_AWS_PROFILE={shlex.quote(name)}"
+                key_id = facts.get(_KEY_ID)
+                yield Found(str(path), settings, None, key_id, name, holds_secret, use)
 
 
 def _path(session: "Session", name: str) -> Path:
     return Path(session.get_config_variable(name)).expanduser()
+
+
+def _config_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of botocore that are mended in a file or a variable."""
+    from botocore import exceptions
+
+    return (
+        exceptions.ConfigNotFound,
+        exceptions.ConfigParseError,
+        exceptions.InfiniteLoopConfigError,
+        exceptions.InvalidConfigError,
+        exceptions.PartialCredentialsError,
+        exceptions.ProfileNotFound,
+        exceptions.UnknownCredentialError,
+    )
 
 
 def _broken(error: Exception) -> ConfigError:
@@ -140,3 +186,18 @@ def _broken(error: Exception) -> ConfigError:
     # The parser's own message quotes the line, which may be the secret.
     told = "a file cannot be read" if isinstance(error, ConfigParseError) else str(error)
     return ConfigError(f"the AWS configuration: {told}; correct ~/.aws or AWS_PROFILE")
+
+
+def _denied(told: str, error: Exception) -> DeniedError:
+    """Return the refusal; what any way to a key may raise, botocore's own errors and others.
+
+    What a program or a service says beside it may hold a secret.
+    """
+    from botocore.exceptions import ClientError
+
+    why = type(error).__name__
+    if isinstance(error, ClientError):
+        why = str(error.response.get("Error", {}).get("Code", why))
+    elif isinstance(error, OSError):
+        why = str(error)
+    return DeniedError(f"{told} ({why}); sign in again, or correct ~/.aws")

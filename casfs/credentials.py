@@ -70,6 +70,7 @@ class Found:
         access_key_id: public identifier of the key, None if it is not known without asking.
         profile: which one it is, where the place has several.
         file: the file that holds the secret, None if none does.
+        use: variables to set to have it used among several, "" if it is used anyway.
     """
 
     source: str
@@ -78,6 +79,7 @@ class Found:
     access_key_id: str | None
     profile: str | None = None
     file: Path | None = None
+    use: str = ""
 
 
 def is_exposed(path: Path) -> bool:

@@ -88,10 +88,8 @@ def _profile(use: str, source: str, settings: Mapping[str, object], note: str) -
 
 def _official(dialect: str, found: Found) -> Profile:
     use = [] if dialect == DEFAULT_DIALECT else [f"--dialect {dialect}"]
-    if found.profile is not None and found.profile != DEFAULT_PROFILE:
-        use.insert(0, f"AWS_PROFILE={found.profile}")
     return Profile(
-        use=" ".join(use),
+        use=" ".join([found.use, *use]).strip(),
         source=found.source,
         dialect=dialect,
         endpoint=_endpoint(

@@ -2,14 +2,17 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
+import threading
 import traceback
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from casfs.config import load
-from casfs.credentials import Credentials
+from casfs.credentials import Credentials, owner
 from casfs.errors import ConfigError, DeniedError
 
 SECRET, OTHER_SECRET = "Secr3t%(x)s/1", "Secr3t/2"
@@ -28,13 +31,14 @@ region = us-west-2
 [profile day]
 region = us-east-2
 """
+ROLE, OTHER_ROLE = (f"arn:aws:iam::{account * 12}:role/restore" for account in "12")
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A home with Amazon's two files; nothing of this machine's own counts."""
-    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name, variable, text in (
@@ -165,14 +169,136 @@ def test_a_temporary_key_renews_itself(home, tmp_path, monkeypatch):
     assert found.credentials.identity == before
 
 
-def test_a_key_that_cannot_be_renewed_is_a_refusal(home, tmp_path, monkeypatch):
+def test_temporary_keys_of_a_program_are_told_apart(home, tmp_path, monkeypatch):
+    answer = asked_of_a_program(home, tmp_path, monkeypatch)
+    answer.write_text(key("AKIAone", "2999-01-01T00:00:00Z"))
+    one = loaded(home)
+    answer.write_text(key("AKIAother", "2999-01-01T00:00:00Z"))
+    assert owner("-", one.credentials) != owner("-", loaded(home).credentials)
+
+
+@pytest.mark.parametrize("expiry", ["2999-01-01T00:00:00Z", "2020-01-01T00:00:00Z"])
+def test_temporary_keys_of_the_environment_are_told_apart(home, monkeypatch, expiry):
+    """As of tools that set AWS_CREDENTIAL_EXPIRATION; the second one's may have run out."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", OTHER_SECRET)
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", expiry)
+    owners = set()
+    for name in ("ASIAone", "ASIAother"):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
+        owners.add(owner("-", loaded(home).credentials))
+    assert len(owners) == 2
+
+
+SIGN_ON = """[default]
+region = r
+sso_account_id = {}
+sso_role_name = r
+sso_region = r
+sso_start_url = https://sso.invalid
+"""
+ROLES = [
+    ("[default]\nregion = r\nrole_arn = {}\nsource_profile = keys\n", ROLE, OTHER_ROLE),
+    ("[default]\nregion = r\nrole_arn = {}\nweb_identity_token_file = t\n", ROLE, OTHER_ROLE),
+    (SIGN_ON, "111111111111", "222222222222"),
+]
+
+
+@pytest.mark.parametrize(("text", "one", "other"), ROLES)
+def test_a_role_is_known_by_its_name_without_asking(home, text, one, other):
+    """So what is cached is found again whichever key it is given, and is never another's."""
+    (home / ".aws" / "credentials").write_text(KEYS.replace("[default]", "[keys]"))
+    owners = []
+    for role in (one, other, one):
+        (home / ".aws" / "config").write_text(text.format(role))
+        owners.append(owner("-", loaded(home).credentials))
+    assert owners[0] == owners[2] != owners[1]
+
+
+def test_a_role_of_the_environment_is_known_by_its_name(home, monkeypatch):
+    (home / ".aws" / "credentials").write_text("")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(home / "token"))
+    owners = []
+    for role in (ROLE, OTHER_ROLE, ROLE):
+        monkeypatch.setenv("AWS_ROLE_ARN", role)
+        owners.append(owner("-", loaded(home).credentials))
+    assert owners[0] == owners[2] != owners[1]
+
+
+def refused(caplog, ask):
+    """Ask for a key that is not to be had: the error, after looking for what must not be told."""
+    with caplog.at_level(logging.INFO), pytest.raises(DeniedError, match="sign in again") as caught:
+        ask()
+    told = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert SECRET not in told
+    assert OTHER_SECRET not in told
+    # One traceback at most is the error's own; the log of botocore has none.
+    assert "Traceback" not in caplog.text
+    return str(caught.value)
+
+
+NO_KEYS = ["no JSON", SECRET, "[]", "{}", '{"Version": 1}', key("AKIA", "2020-01-01T00:00:00Z")]
+
+
+@pytest.mark.parametrize("said", [None, *NO_KEYS, key("AKIA", "never")])
+def test_a_program_that_tells_no_key_is_a_refusal(home, tmp_path, monkeypatch, caplog, said):
+    answer = asked_of_a_program(home, tmp_path, monkeypatch)
+    if said is not None:
+        answer.write_text(said)
+    refused(caplog, lambda: loaded(home))
+
+
+def test_what_a_program_says_when_it_fails_is_kept_to_itself(home, caplog):
+    (home / ".aws" / "credentials").write_text("")
+    fail = f"{sys.executable} -c \"import sys; sys.exit('{SECRET}')\""
+    (home / ".aws" / "config").write_text(f"[default]\nregion = r\ncredential_process = {fail}\n")
+    refused(caplog, lambda: loaded(home))
+
+
+@pytest.mark.parametrize("said", [None, *NO_KEYS])
+def test_a_key_that_cannot_be_renewed_is_a_refusal(home, tmp_path, monkeypatch, caplog, said):
     answer = asked_of_a_program(home, tmp_path, monkeypatch)
     answer.write_text(key("AKIAfirst", "2999-01-01T00:00:00Z"))
     found = loaded(home)
     found.credentials._credentials._expiry_time = found.credentials._credentials._time_fetcher()
-    answer.unlink()
-    with pytest.raises(DeniedError, match="sign in again"):
-        found.credentials.current()
+    if said is None:
+        answer.unlink()
+    else:
+        answer.write_text(said)
+    refused(caplog, found.credentials.current)
+
+
+def test_a_key_of_the_environment_that_has_run_out_is_a_refusal(home, monkeypatch, caplog):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ASIAold")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z")
+    assert "env" in refused(caplog, loaded(home).credentials.current)
+
+
+def test_a_role_that_is_refused_is_a_refusal(home, monkeypatch, caplog):
+    denied = b"""<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>
+        <Message>not yours</Message></Error></ErrorResponse>"""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(403)
+            self.send_header("Content-Length", str(len(denied)))
+            self.end_headers()
+            self.wfile.write(denied)
+
+        def log_message(self, *arguments):
+            pass
+
+    (home / ".aws" / "credentials").write_text(KEYS.replace("[default]", "[keys]"))
+    (home / ".aws" / "config").write_text(ROLES[0][0].format(ROLE))
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            assert "AccessDenied" in refused(caplog, loaded(home).credentials.current)
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_botocore_is_loaded_for_this_dialect_only(home):

@@ -1,9 +1,11 @@
 """What `casfs profiles` tells of settings and keys: what was found, where, and never a secret."""
 
+import os
 from dataclasses import asdict
 
 import pytest
 
+from casfs.config import load
 from casfs.profiles import profiles
 
 SECRETS = [f"s3cret-{number}%" for number in range(6)]
@@ -40,8 +42,8 @@ def home(tmp_path, monkeypatch):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o644 if name == ".oascredentials" else 0o600)
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-keys"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
     return tmp_path
@@ -74,8 +76,8 @@ def test_everything_is_listed_with_its_place_and_how_to_use_it(found, home):
         ("--dialect oas", "oas", "http://oas.example:8080", "IDoas", ".oascredentials", exposed),
         ("--dialect glacier", "glacier", "https://glacier.eu-west-1.amazonaws.com", "AKIAone",
          "aws-keys", ""),
-        ("AWS_PROFILE=two --dialect glacier", "glacier", "", "AKIAtwo", "aws-keys", ""),
-        ("AWS_PROFILE=role --dialect glacier", "glacier", "", "", "aws-config", ""),
+        ("CASFS_AWS_PROFILE=two --dialect glacier", "glacier", "", "AKIAtwo", "aws-keys", ""),
+        ("CASFS_AWS_PROFILE=role --dialect glacier", "glacier", "", "", "aws-config", ""),
     ]  # fmt: skip
 
 
@@ -86,6 +88,24 @@ def test_the_environments_are_listed(found, monkeypatch):
     listed = found(**ours, CASFS_ENDPOINT="http://127.0.0.1:9")
     assert ("", "cas", "http://127.0.0.1:9", "AKIDenv", "environment (CASFS_*)", "") in listed
     assert [row for row in listed if row[3:5] == ("AKIAenv", "environment (AWS_*)")]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{}, {"AWS_ACCESS_KEY_ID": "AKIAenv"}, {"AWS_PROFILE": "two"}, {"AWS_DEFAULT_PROFILE": "two"}],
+)
+def test_what_is_told_of_the_use_of_an_aws_key_gives_that_key(
+    found, home, monkeypatch, environment
+):
+    """Variables of Amazon's would not do: keys in the environment come before `AWS_PROFILE`."""
+    for name, value in {"AWS_SECRET_ACCESS_KEY": SECRETS[5], **environment}.items():
+        monkeypatch.setenv(name, value)
+    told = [(use, key) for use, dialect, _, key, *_ in found() if key.startswith("AKIA")]
+    assert len(told) == (3 if "AWS_ACCESS_KEY_ID" in environment else 2)
+    for use, key in told:
+        settings = dict(word.split("=") for word in use.split() if "=" in word)
+        ours = {"CASFS_CONFIG": "/nowhere", "CASFS_REGION": "r", "CASFS_DIALECT": "glacier"}
+        assert load(None, None, ours | settings, home).credentials.identity == key
 
 
 @pytest.mark.parametrize("name", ["config.toml", ".cascmd_credentials", "aws-keys"])

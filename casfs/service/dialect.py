@@ -46,6 +46,7 @@ class OfficialKeys(Protocol):
 
         Raises:
             ConfigError: it is there and cannot be used.
+            DeniedError: it asks somebody for the key, and gets none.
         """
         ...
 

@@ -70,6 +70,18 @@ def test_help_everywhere(casfs, arguments):
         assert b"Usage: casfs" in done.stdout
 
 
+def test_a_key_that_has_run_out_is_told_in_one_line(casfs):
+    done = casfs(
+        *("vaults", "--dialect", "glacier", "--region", "r"),
+        **dict.fromkeys(KEYS),
+        AWS_ACCESS_KEY_ID=KEY_ID,
+        AWS_SECRET_ACCESS_KEY=SECRET,
+        AWS_CREDENTIAL_EXPIRATION="2020-01-01T00:00:00Z",
+    )
+    assert done.returncode == 1
+    assert "sign in again" in one_line(done)
+
+
 def test_vaults(casfs, job):
     done = casfs("vaults", "--json")
     assert done.returncode == 0
