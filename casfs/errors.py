@@ -11,6 +11,7 @@
     ├── DeadlineError          ETIMEDOUT  no answer inside the deadline
     ├── RequestError           EIO        the service refuses the request; asking again is no use
     ├── OutputMismatchError    EIO        an output that as a whole is not what the job says
+    ├── UnreadError            EIO        nobody reads what comes; it reaches no user
     └── TransientError         EIO        may succeed when asked again, and was asked again
         ├── UnreachableError              no connection, or it broke or stalled
         ├── ThrottledError                the service asks us to slow down
@@ -96,6 +97,10 @@ class OutputMismatchError(CasfsError):
 
     It is not asked for again by itself: that would be all of it, when most was handed on already.
     """
+
+
+class UnreadError(CasfsError):
+    """Nobody reads what comes, so it is not taken any further; it reaches no user."""
 
 
 class TransientError(CasfsError):

@@ -15,8 +15,9 @@ from casfs.blocks.opened import OpenOutput
 from casfs.blocks.receive import Block, receive_run, receive_whole
 from casfs.blocks.save import Saver
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, DeadlineError, OutputMismatchError
+from casfs.errors import CasfsError, DeadlineError, OutputMismatchError, UnreadError
 from casfs.metrics import Metrics
+from casfs.ranges import BLOCK_SIZE
 from casfs.service.answers import Body
 from casfs.service.service import Service
 
@@ -36,6 +37,8 @@ _FAST_SECONDS = 1 / 64
 class Downloader:
     """Brings runs from the service; called by as many threads as there may be requests.
 
+    Lock order: its one lock, around a counter, is innermost.
+
     Args:
         service: where blocks come from.
         memory: where they are received.
@@ -43,8 +46,8 @@ class Downloader:
         saver: writes them to disk.
         requests: requests that may be under way, more than bodies: they wait for their first byte
             while the bodies of others come, so that latency costs nothing.
-        bodies: bodies that are received at a time. As many passes over a whole output may go on
-            beside them.
+        bodies: bodies that are received at a time. As many blocks of passes over whole outputs may
+            be received beside them.
         away: lets another thread stand in for the calling one.
         deadline: seconds that a GET may take.
         again: is told which runs to look up again, which had waited for a pass over the whole.
@@ -71,6 +74,8 @@ class Downloader:
         self._requests = requests
         self._bodies = threading.BoundedSemaphore(bodies)
         self._passes = threading.BoundedSemaphore(bodies)
+        self._counting = threading.Lock()
+        self._passes_under_way = 0
         self._away = away
         self._deadline = deadline
         self._again = again
@@ -98,7 +103,7 @@ class Downloader:
         if (refusal := opened.refusal) is not None:
             self._flights.fail(opened.key, run, OutputMismatchError(refusal))
             return
-        if opened.adopt(run):
+        if opened.passing.adopt(run):
             return
         deadline = Deadline(self._deadline)
         speed = _Speed()
@@ -116,6 +121,10 @@ class Downloader:
                 self._saver.save(opened.store, opened.key, pairs)
                 self._flights.land(opened.key, pairs)
                 self._saver.wait_for_room()
+        except UnreadError as error:
+            log.info(
+                "a pass over the %s ends, and reading on costs another: %s", opened.output, error
+            )
         except CasfsError as error:
             # A GET that brought nothing says nothing of how fast the line is.
             if isinstance(error, DeadlineError) and speed.received:
@@ -146,14 +155,14 @@ class Downloader:
                 return blocks
         # An answer may come so late that a pass has brought these blocks already.
         wanted = self._flights.under_way(opened.key, run)
-        if wanted and not opened.adopt_or_begin_pass(run):
+        if wanted and not opened.passing.adopt_or_begin(run):
             self._pass(opened, body, deadline)
         return []
 
     def _pass(self, opened: OpenOutput, body: Body, deadline: Deadline) -> None:
         try:
             # It may take hours, for which others do not wait.
-            with self._away(), _turn(self._passes, opened, deadline):
+            with self._away(), self._count_pass():
                 receive_whole(
                     opened.output,
                     body,
@@ -161,12 +170,40 @@ class Downloader:
                     self._memory,
                     opened.store,
                     deadline,
+                    lambda: _turn(self._passes, opened, deadline),
+                    lambda number: opened.passing.wait_for_readers(
+                        number,
+                        lambda: self._ahead(opened),
+                        lambda left: bool(self._flights.under_way(opened.key, left)),
+                        deadline,
+                    ),
                     lambda block: self._land_from_pass(opened, block),
                 )
         finally:
             # The pass may have begun behind these runs, or broken off before them.
-            for run in opened.end_pass():
+            for run in opened.passing.end():
                 self._again(opened, run)
+
+    @contextmanager
+    def _count_pass(self) -> Iterator[None]:
+        with self._counting:
+            self._passes_under_way += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._passes_under_way -= 1
+
+    def _ahead(self, opened: OpenOutput) -> int:
+        """Return how many blocks of a pass the cache keeps until they are read.
+
+        Half of its share when that is not the whole output: what was read before counts as used as
+        late as what was written after it.
+        """
+        if not opened.passing.keeps:
+            return 0
+        share = self._saver.lasting() // BLOCK_SIZE // self._passes_under_way
+        return share if share >= opened.output.layout.blocks else share // 2
 
     def _land_from_pass(self, opened: OpenOutput, block: Block) -> None:
         self._settle(opened, [block])
@@ -175,6 +212,7 @@ class Downloader:
             opened.store.write(block.number, block.data)
             self._saver.kept(len(block.data))
         except OSError as error:
+            opened.passing.keeps = False
             self._metrics.unsaved_blocks.inc()
             log.warning("block %d of the %s was not kept: %s", block.number, opened.output, error)
         self._flights.land(opened.key, [(block.number, block.data)])

@@ -38,7 +38,8 @@ class Evictor:
     The folder is looked through only when the count says so; that look sees what other processes
     wrote, too. So that the cache never fills its disk, it does not grow while too little is free
     there. It does not give way to others either: what it holds may be all that is left of an
-    output, and room for them is not its to make. One thread uses an evictor.
+    output, and room for them is not its to make. One thread uses an evictor; others may ask it for
+    its `lasting`.
 
     Args:
         folder: folder of all outputs.
@@ -65,6 +66,15 @@ class Evictor:
         elif self._room < 0 and spare_bytes(self._folder) < 0:
             step = max(size, min(_STEP, self._total // _STEP_PART))
             self._room = self._evict(lambda _: step) - size
+
+    def lasting(self) -> int:
+        """Return the bytes of blocks used last that are there even after eviction.
+
+        Raises:
+            OSError: the folder cannot be looked at.
+        """
+        spare = max(spare_bytes(self._folder), 0)
+        return int(min(self._limit, (self._total or 0) + spare) * _KEEP)
 
     def _evict(self, excess_of: Callable[[int], int]) -> int:
         """Evict what is too much of the bytes that are there; return the bytes removed."""

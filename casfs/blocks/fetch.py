@@ -133,6 +133,10 @@ class Fetcher:
         self._network.close()
         self._disks.close()
         self._flights.close()
+        with self._opening:
+            opened = list(self._opened.values())
+        for one in opened:
+            one.passing.close()
         self._saver.close(_CLOSE_SECONDS)
 
     def largest_get(self) -> int:
@@ -159,6 +163,7 @@ class Fetcher:
         """
         if (refusal := opened.refusal) is not None:
             raise OutputMismatchError(refusal)
+        opened.passing.note_read(run)
         found = self._find(opened, run)
         self._metrics.blocks.labels("memory").inc(len(found.here))
         queued = self._fetch_ahead(opened, ahead) if ahead else []

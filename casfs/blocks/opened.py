@@ -1,11 +1,11 @@
 """An output that is being read: its store, and the check of the output as a whole."""
 
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from casfs.blocks.cache import OutputStore
 from casfs.blocks.leaves import Trust, Verdict
+from casfs.blocks.passes import Passing
 from casfs.blocks.receive import Block
 from casfs.errors import MismatchError, OutputMismatchError
 from casfs.service.base import Output
@@ -22,13 +22,12 @@ class WholeMismatch:
 class OpenOutput:
     """An output that is being read.
 
-    Lock order: its one lock is innermost.
-
     Attributes:
         output: what is read.
         store: its blocks on disk.
         key: names what is handed on together, in memory and under way: blocks of one generation.
             So bytes from before a mismatch never reach who opens the output after it.
+        passing: the pass over it, where it comes in one piece.
     """
 
     def __init__(self, output: Output, store: OutputStore) -> None:
@@ -36,9 +35,7 @@ class OpenOutput:
         self.store = store
         self._generation = store.leaves.generation
         self.key = (store, self._generation)
-        self._lock = threading.Lock()
-        self._passing = False
-        self._adopted: list[range] = []
+        self.passing = Passing()
 
     @property
     def refusal(self) -> str | None:
@@ -122,29 +119,6 @@ class OpenOutput:
         for number in forgotten:
             self.store.remove(number)
         return forgotten
-
-    def adopt(self, run: range) -> bool:
-        """Leave a run to the pass that is under way, if there is one; tell whether there is."""
-        with self._lock:
-            if self._passing:
-                self._adopted.append(run)
-            return self._passing
-
-    def adopt_or_begin_pass(self, run: range) -> bool:
-        """Leave a run to the pass that is under way, or begin one and return False."""
-        with self._lock:
-            if self._passing:
-                self._adopted.append(run)
-                return True
-            self._passing = True
-            return False
-
-    def end_pass(self) -> list[range]:
-        """End a pass; return the runs that were left to it."""
-        with self._lock:
-            self._passing = False
-            adopted, self._adopted = self._adopted, []
-        return adopted
 
     def verified(self) -> str:
         """Return `yes`, `partial` or `no`: whether the bytes are verified.

@@ -1,6 +1,7 @@
 """From the body of an answer to blocks that may be handed on: nothing passes here unverified."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,8 @@ def receive_whole(
     memory: Memory,
     store: OutputStore,
     deadline: Deadline,
+    turn: Callable[[], AbstractContextManager[None]],
+    hold: Callable[[int], None],
     land: Callable[[Block], None],
 ) -> None:
     """Take a body that carries the whole output, because the service knows no ranges.
@@ -82,6 +85,9 @@ def receive_whole(
     Without a tree hash in the answer each block lands as it comes, unchecked. With one, blocks
     wait on disk until all are there and match. The deadline begins anew with each block, since
     one pass takes as long as it takes.
+
+    A block is received within a `turn`, and lands once `hold` lets it. What is not received yet
+    waits in the network until then, what is on disk waits there.
 
     Raises:
         MismatchError, WrongAnswerError: as `receive_run`.
@@ -92,23 +98,30 @@ def receive_whole(
     staged: list[tuple[int, bytes, Path]] = []
     try:
         for number in range(output.layout.blocks):
-            data, leaf = _receive(output, number, body, tree_hash, memory)
             if body.tree_hash is None:
-                land(Block(number, data, leaf, Trust.UNCHECKED))
-            else:
-                staged.append((number, leaf, _stage(store, data, output)))
+                hold(number)
+            with turn():
+                data, leaf = _receive(output, number, body, tree_hash, memory)
+                if body.tree_hash is None:
+                    land(Block(number, data, leaf, Trust.UNCHECKED))
+                else:
+                    staged.append((number, leaf, _stage(store, data, output)))
+            # Whoever waits at the next turn keeps no block.
+            del data
             deadline.restart()
         if body.tree_hash is None:
             return
         root = tree_hash.root([leaf for _, leaf, _ in staged])
         _compare(output, range(output.layout.blocks), root, body.tree_hash)
         while staged:
+            hold(staged[0][0])
             number, leaf, path = staged.pop(0)
             data = read_file(path, output.layout.length(number), memory) or memoryview(b"")
             path.unlink()
             # The disk is not trusted with what the hash has vouched for.
             _compare(output, range(number, number + 1), tree_hash.leaf(data), leaf)
             land(Block(number, data, leaf, Trust.CHECKED))
+            del data
     finally:
         for _, _, path in staged:
             path.unlink(missing_ok=True)

@@ -63,6 +63,14 @@ class Saver:
             self._kept += size
             self._begin()
 
+    def lasting(self) -> int:
+        """Return the bytes of blocks written last that can be relied on to be kept."""
+        try:
+            return self._evictor.lasting()
+        except OSError as error:
+            log.warning("the cache cannot be looked at: %s", error)
+            return 0
+
     def wait_for_room(self) -> None:
         """Wait a moment while the queue is too long; then the disk counts as slow."""
         with self._room:

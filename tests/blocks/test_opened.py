@@ -77,11 +77,11 @@ def test_where_all_were_vouched_for_the_output_is_refused(opened_of):
 
 def test_runs_are_left_to_the_pass_that_is_under_way(opened_of):
     opened = opened_of(OUTPUT)
-    assert not opened.adopt(range(1))
-    assert not opened.adopt_or_begin_pass(range(1))
-    assert opened.adopt(range(1, 2))
-    assert opened.adopt_or_begin_pass(range(2, 4))
-    assert opened.end_pass() == [range(1, 2), range(2, 4)]
-    assert not opened.adopt(range(1))
-    assert not opened.adopt_or_begin_pass(range(3, 4))
-    assert opened.end_pass() == []
+    assert not opened.passing.adopt(range(1))
+    assert not opened.passing.adopt_or_begin(range(1))
+    assert opened.passing.adopt(range(1, 2))
+    assert opened.passing.adopt_or_begin(range(2, 4))
+    assert opened.passing.end() == [range(1, 2), range(2, 4)]
+    assert not opened.passing.adopt(range(1))
+    assert not opened.passing.adopt_or_begin(range(3, 4))
+    assert opened.passing.end() == []
