@@ -77,17 +77,16 @@ class AwsChain:
             if credentials is None:
                 return None
             keys = AwsKeys(credentials, _identity(session, credentials, profile))
+            files = _secret_files(session, credentials.method)
         except _config_errors() as error:
             raise _broken(error) from None
         except Exception as error:  # noqa: BLE001 - a program may answer anything
             raise _denied("there are no AWS keys to be had", error) from None
-        file = None
-        if credentials.method == "shared-credentials-file":
-            file = _path(session, "credentials_file")
+        for file in files:
             warn_if_exposed(file)
         settings = {"region": str(region)} if region else {}
         source, name = f"AWS ({credentials.method})", session.profile
-        return Found(source, settings, keys, None, name, file)
+        return Found(source, settings, keys, None, name, next(iter(files), None))
 
     def list(self, home: Path) -> list[Found]:
         """Return the key in the environment, and every profile.
@@ -137,6 +136,19 @@ def _identity(session: "Session", credentials: Any, profile: str | None) -> str:
         "env": os.environ.get("AWS_ACCESS_KEY_ID"),
     }
     return str(known.get(credentials.method) or credentials.access_key)
+
+
+def _secret_files(session: "Session", method: str) -> list[Path]:
+    """Return the files that hold the secret of the profile, or of one its role is assumed with."""
+    if method not in ("shared-credentials-file", "config-file", "assume-role"):
+        return []
+    profiles, chain = session.full_config["profiles"], []
+    name = session.profile or _DEFAULT
+    while name and name not in chain:
+        chain.append(name)
+        name = profiles.get(name, {}).get("source_profile")
+    found = [one.file for one in _listed(session) if one.profile in chain and one.file]
+    return list(dict.fromkeys(found))
 
 
 def _listed(session: "Session") -> Iterator[Found]:

@@ -32,6 +32,18 @@ region = us-west-2
 region = us-east-2
 """
 ROLE, OTHER_ROLE = (f"arn:aws:iam::{account * 12}:role/restore" for account in "12")
+SIGN_ON = """[default]
+region = r
+sso_account_id = {}
+sso_role_name = r
+sso_region = r
+sso_start_url = https://sso.invalid
+"""
+ROLES = [
+    ("[default]\nregion = r\nrole_arn = {}\nsource_profile = keys\n", ROLE, OTHER_ROLE),
+    ("[default]\nregion = r\nrole_arn = {}\nweb_identity_token_file = t\n", ROLE, OTHER_ROLE),
+    (SIGN_ON, "111111111111", "222222222222"),
+]
 
 
 @pytest.fixture
@@ -138,6 +150,49 @@ def test_a_file_that_others_may_read_is_warned_about(home, caplog):
     assert SECRET not in caplog.text
 
 
+EXPOSED = [
+    ("config", "[default]\nregion = r\naws_access_key_id = A\naws_secret_access_key = {}\n", ""),
+    ("credentials", ROLES[0][0].format(ROLE), KEYS.replace("[default]", "[keys]")),
+    (
+        "credentials",
+        ROLES[0][0].format(ROLE) + f"[profile keys]\nrole_arn = {ROLE}\nsource_profile = night\n",
+        KEYS,
+    ),
+]
+
+
+@pytest.mark.parametrize(("exposed", "config", "credentials"), EXPOSED)
+def test_every_file_that_a_key_comes_from_is_warned_about(
+    home, caplog, exposed, config, credentials
+):
+    """Also where the key is in the other file, or is what a role is assumed with."""
+    (home / ".aws" / "config").write_text(config.replace("{}", SECRET))
+    (home / ".aws" / "credentials").write_text(credentials)
+    (home / ".aws" / exposed).chmod(0o644)
+    with caplog.at_level(logging.WARNING):
+        loaded(home)
+    assert caplog.text.count(f"chmod 600 {home / '.aws' / exposed}") == 1
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("source", ["environment", "other profile"])
+def test_a_file_that_the_key_does_not_come_from_is_not_warned_about(
+    home, monkeypatch, caplog, source
+):
+    (home / ".aws" / "credentials").chmod(0o644)
+    (home / ".aws" / "config").write_text(
+        f"[profile own]\nregion = r\naws_access_key_id = A\naws_secret_access_key = {SECRET}\n"
+    )
+    if source == "environment":
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAenv")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", OTHER_SECRET)
+    else:
+        monkeypatch.setenv("AWS_PROFILE", "own")
+    with caplog.at_level(logging.WARNING):
+        loaded(home, CASFS_REGION="r")
+    assert "chmod" not in caplog.text
+
+
 def asked_of_a_program(home, tmp_path, monkeypatch):
     """Configuration whose key a program tells, which is the only kind that needs no network."""
     (home / ".aws" / "credentials").write_text("")
@@ -187,20 +242,6 @@ def test_temporary_keys_of_the_environment_are_told_apart(home, monkeypatch, exp
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", name)
         owners.add(owner("-", loaded(home).credentials))
     assert len(owners) == 2
-
-
-SIGN_ON = """[default]
-region = r
-sso_account_id = {}
-sso_role_name = r
-sso_region = r
-sso_start_url = https://sso.invalid
-"""
-ROLES = [
-    ("[default]\nregion = r\nrole_arn = {}\nsource_profile = keys\n", ROLE, OTHER_ROLE),
-    ("[default]\nregion = r\nrole_arn = {}\nweb_identity_token_file = t\n", ROLE, OTHER_ROLE),
-    (SIGN_ON, "111111111111", "222222222222"),
-]
 
 
 @pytest.mark.parametrize(("text", "one", "other"), ROLES)
