@@ -76,6 +76,7 @@ def load(
 
     Raises:
         ConfigError: a setting is missing, unknown or malformed; the message names it.
+        DeniedError: the official tool's key cannot be had.
     """
     name = profile or environment.get("CASFS_PROFILE")
     path = config_file(environment)
