@@ -6,6 +6,7 @@ and the disk takes blocks straight from memory only where they begin on a page.
 """
 
 import collections
+import contextlib
 import ctypes
 import mmap
 
@@ -53,6 +54,10 @@ class Memory:
         return memoryview(slot).cast("B")
 
     def _grow(self) -> _Place:
-        region = mmap.mmap(-1, _REGION_BLOCKS * BLOCK_SIZE)
+        private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        region = mmap.mmap(-1, _REGION_BLOCKS * BLOCK_SIZE, private)
+        # Not every kernel has large pages; without, each block costs 256 page faults once.
+        with contextlib.suppress(OSError):
+            region.madvise(mmap.MADV_HUGEPAGE)
         self._free.extend((region, block * BLOCK_SIZE) for block in range(1, _REGION_BLOCKS))
         return region, 0
