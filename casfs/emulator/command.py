@@ -23,14 +23,15 @@ from casfs.emulator.store import Store
 
 
 class _FaultType(click.ParamType[Fault]):
-    name = "NAME[@output]=PROBABILITY"
+    name = "NAME[@output]=PROBABILITY[,TIMES]"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> Fault:
         if isinstance(value, Fault):
             return value
-        what, _, probability = str(value).partition("=")
+        what, _, often = str(value).partition("=")
+        probability, limited, times = often.partition(",")
         name, at, scope = what.partition("@")
         if name not in faults.NAMES or (at and scope != "output"):
             self.fail(f"{what} is none of {', '.join(faults.NAMES)}", param, ctx)
@@ -40,7 +41,9 @@ class _FaultType(click.ParamType[Fault]):
             share = -1.0
         if not 0 <= share <= 1:
             self.fail(f"{probability!r} is no probability from 0 to 1", param, ctx)
-        return Fault(name, share, bool(at))
+        if limited and not (times.isascii() and times.isdigit()):
+            self.fail(f"{times!r} is no number of times", param, ctx)
+        return Fault(name, share, bool(at), int(times) if limited else None)
 
 
 class _SeedType(click.ParamType[tuple[str, Path]]):
@@ -146,7 +149,8 @@ def _keys() -> Keys:
     type=_FaultType(),
     multiple=True,
     metavar="NAME[@output]=PROBABILITY",
-    help=f"What goes wrong, everywhere or only in outputs: {', '.join(faults.NAMES)}.",
+    help="What goes wrong, everywhere or only in outputs, and how often at most with one and the "
+    f"same request: {', '.join(faults.NAMES)}.",
 )
 @click.option("--fault-seed", type=int, help="Repeats the faults of an earlier run.")
 @click.option("--access-log", type=click.Path(dir_okay=False, path_type=Path))

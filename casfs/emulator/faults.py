@@ -75,7 +75,9 @@ class Faults:
         return tuple(
             fault.name
             for fault, hit in hits
-            if hit and (is_output or not (fault.output_only or fault.name in OF_OUTPUT))
+            if hit
+            and (fault.times is None or times < fault.times)
+            and (is_output or not (fault.output_only or fault.name in OF_OUTPUT))
         )
 
 

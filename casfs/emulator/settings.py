@@ -105,11 +105,13 @@ class Fault:
         name: one of `faults.NAMES`.
         probability: 0 to 1, drawn for each request that the fault can hit.
         output_only: leaves all calls but the output of a job alone.
+        times: how often it can hit one and the same request, None = without end.
     """
 
     name: str
     probability: float
     output_only: bool = False
+    times: int | None = None
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def faults(*names: str) -> list[str]:
 
 
 def test_throttling_is_waited_out(troubled: Troubled, open_door: Opener, tmp_path: Path) -> None:
-    service = troubled(*faults("throttle=0.25"))
+    service = troubled(*faults("throttle=1,2"))
     with open_door(service, tmp_path, CASFS_ATTEMPTS="30") as door:
         assert door.read(service.output("file")) == service.files["file"]
         assert door.attribute(service.output("file"), "verified") == "yes"

@@ -166,6 +166,13 @@ def test_missing_hash(tmp_path: Path) -> None:
         assert last_fault(emulator) is None
 
 
+def test_a_fault_ends_with_a_request_that_met_it_often_enough(tmp_path: Path) -> None:
+    with seeded(tmp_path, "--fault", "throttle@output=1,2") as (emulator, job):
+        for wanted in (f"0-{MIB - 1}", "1-2"):
+            answers = [emulator.output("v", job, wanted).status_code for _ in range(4)]
+            assert answers == [400, 400, 206, 206]
+
+
 def test_a_run_can_be_repeated(tmp_path: Path) -> None:
     runs = []
     options = ["--fault", "throttle=0.3", "--fault", "wrong-hash=0.3"]

@@ -61,6 +61,8 @@ def test_keys_must_be_there(tmp_path: Path, name: str) -> None:
         ["--fault", "reset=2"],
         ["--fault", "reset"],
         ["--fault", "reset@jobs=1"],
+        ["--fault", "reset=1,"],
+        ["--fault", "reset=1,-1"],
         ["--seed", "v=/nowhere/at/all"],
         ["--seed", "v"],
         ["--seed", "a b=/"],

@@ -164,7 +164,7 @@ def test_another_account_is_refused(emulator):
 
 @pytest.mark.parametrize("form", ["400", "503", "reset"])
 def test_throttling_in_any_form_is_waited_out(tmp_path, form):
-    options = ("--fault", "throttle=0.5", "--fault-seed", "5", "--throttling", form)
+    options = ("--fault", "throttle=1,5", "--throttling", form)
     metrics = Metrics()
     with (
         running_emulator(tmp_path, *options) as running,
