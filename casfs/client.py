@@ -116,7 +116,7 @@ class Client:
             config.deadline,
             self.metrics,
         )
-        self._siblings = Siblings(self._account, self._fetcher)
+        self._siblings = Siblings(self._fetcher)
         self._tree = Tree(self._account, {"status.json": self.status, "metrics": self._counters})
 
     def close(self) -> None:
@@ -163,7 +163,7 @@ class Client:
         if node.job is None:
             raise NotFoundError(f"{node.path} is a folder, not a file; name a file in it")
         opened = self._fetcher.open(self._tree.output(node.job))
-        self._siblings.opened(node.job)
+        self._siblings.opened(*self._tree.row(node.job))
         return Reader(self._fetcher, opened, self.metrics)
 
     def attributes(self, node: Node) -> dict[str, str]:

@@ -10,11 +10,14 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from casfs.errors import NotFoundError
 from casfs.service.base import Job, Output, Vault
 from casfs.tree.account import Account
 from casfs.tree.known import KnownJob, mtime, nanoseconds
+from casfs.tree.names import to_file_name
+from casfs.tree.siblings import Row
 
 CONTROL = ".casfs"
 _ORDERED = 3
@@ -134,6 +137,15 @@ class Tree:
     def output(self, job: Job) -> Output:
         """Return what is to be read of a job."""
         return self._account.output(job)
+
+    def row(self, job: Job) -> tuple[Row, str]:
+        """Return the outputs beside that of a job, and its name among them."""
+        row = Row(
+            f"jobs of vault {job.vault}",
+            self._account.listed_jobs(job.vault),
+            partial(self._account.known_output, job.vault),
+        )
+        return row, to_file_name(job.id)
 
     def _output_file(self, path: str, job: Job) -> Node:
         size = self._account.output(job).layout.size

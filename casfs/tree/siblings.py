@@ -1,62 +1,92 @@
-"""Fetches the outputs that a program which walks through a vault will open next.
+"""Fetches the outputs that a program which walks through a folder will open next.
 
 Lock order: the one lock guards walks and orders, and is innermost.
 """
 
 import logging
 import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 from casfs.blocks.fetch import Fetcher
-from casfs.service.base import Job
-from casfs.tree.account import Account
-from casfs.tree.names import to_file_name
+from casfs.service.base import Output
 from casfs.tree.walk import Walks
 
 log = logging.getLogger(__name__)
+
+_FOLDERS = 64
+"""Folders whose walks are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The outputs of a folder, in the order in which a program walks through them.
+
+    Attributes:
+        folder: names the folder.
+        names: its entries in their order; another object as soon as they are others.
+        output: returns the output of an entry if all that it takes is known, without asking the
+            service.
+    """
+
+    folder: str
+    names: Collection[str]
+    output: Callable[[str], Output | None]
+
+
+class _Folder:
+    """What is remembered of a folder: entries by place and by name, and walks through it."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.known = names
+        self.names = list(names)
+        self.places = {name: place for place, name in enumerate(self.names)}
+        self.walks = Walks()
 
 
 class Siblings:
     """The outputs beside the one that is opened.
 
     Args:
-        account: knows them, and their order.
         fetcher: fetches them.
     """
 
-    def __init__(self, account: Account, fetcher: Fetcher) -> None:
-        self._account = account
+    def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
         self._lock = threading.Lock()
-        self._walks: dict[str, Walks] = {}
-        self._orders: dict[str, tuple[dict[str, int], list[str], dict[str, int]]] = {}
+        self._folders: LRUCache[str, _Folder] = LRUCache(_FOLDERS)
 
-    def opened(self, job: Job) -> None:
-        """Note that a job's output is opened, and fetch what is likely to be opened next."""
-        names, places = self._order(job.vault)
-        place = places.get(to_file_name(job.id))
+    def opened(self, row: Row, name: str) -> None:
+        """Note that an output is opened, and fetch what is likely to be opened next."""
+        folder = self._folder(row)
+        place = folder.places.get(name)
         if place is None:
             return
         with self._lock:
-            walks = self._walks.setdefault(job.vault, Walks())
-            run = walks.opened(place, len(names))
+            run = folder.walks.opened(place, len(folder.names))
         room = self._fetcher.window()
         for index in run:
+            if room <= 0:
+                return
             try:
-                output = self._account.known_output(job.vault, names[index])
-                if output is not None and room > 0:
+                output = row.output(folder.names[index])
+                if output is not None:
                     room -= self._fetcher.fetch_ahead(output, self._fetcher.largest_get())
             except OSError as error:
                 # Whoever opens it will be told.
-                log.info("%s of %s is not fetched ahead: %s", names[index], job.vault, error)
+                left = folder.names[index]
+                log.info("%s in %s is not fetched ahead: %s", left, row.folder, error)
 
-    def _order(self, vault: str) -> tuple[list[str], dict[str, int]]:
-        """Return the names of a vault's jobs in the order of a listing, and each one's place."""
-        listed = self._account.listed_jobs(vault)
+    def _folder(self, row: Row) -> _Folder:
         with self._lock:
-            known = self._orders.get(vault)
-        if known is None or known[0] is not listed:
-            names = list(listed)
-            known = (listed, names, {name: place for place, name in enumerate(names)})
-            with self._lock:
-                self._orders[vault] = known
-        return known[1], known[2]
+            known = self._folders.get(row.folder)
+        if known is not None and known.known is row.names:
+            return known
+        made = _Folder(row.names)
+        if known is not None:
+            made.walks = known.walks
+        with self._lock:
+            self._folders[row.folder] = made
+        return made
