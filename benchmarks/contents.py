@@ -1,5 +1,6 @@
 """The account that the origin serves: files of random bytes, their hash trees and descriptions."""
 
+import base64
 import hashlib
 import json
 import mmap
@@ -12,6 +13,7 @@ from xml.sax.saxutils import escape
 LEAF = 1 << 20
 PAGE_JOBS = 1000
 _DATE = "2024-06-01T08:00:00Z"
+_QCS = "qcs::cas:benchmark:uid/-:vaults/"
 _HTTP_DATE = "Sat, 01 Jun 2024 08:00:00 GMT"
 _ENTRY = """<D:response><D:href>{href}</D:href><D:propstat><D:prop>
 <D:getlastmodified>{date}</D:getlastmodified>{kind}</D:prop>
@@ -50,6 +52,27 @@ def hash_tree(leaves: Sequence[bytes]) -> list[tuple[int, int, bytes]]:
     return nodes
 
 
+def describe(number: int) -> str:
+    """Return the description of an archive, as one of four tools writes it.
+
+    Every 200th stands in one large folder, the others 100 to a folder.
+    """
+    folder = f"projects/{number // 10_000:03d}/run {number // 100 % 100:02d}"
+    path = f"{folder if number % 200 else 'mosaic'}/frame-{number:08d}.tif"
+    match number // 100 % 4:
+        case 0:
+            text = base64.b64encode(path.encode()).decode()
+            return f"<m><v>4</v><p>{text}</p><lm>20190412T081530Z</lm></m>"
+        case 1:
+            facts = json.dumps({"filename": path, "mtime": "20190412T081530Z"})
+            text = base64.urlsafe_b64encode(facts.encode()).decode().rstrip("=")
+            return f"mt2 {text}"
+        case 2:
+            return json.dumps({"Path": path, "UTCDateModified": "20190412T081530Z"})
+        case _:
+            return path
+
+
 class Contents:
     """What stands below the origin's root folder.
 
@@ -83,6 +106,46 @@ class Contents:
         files = self._root / "data" / vault
         files.symlink_to(self._root / "api" / vault / "jobs")
         self._list_files(vault, [(one.name, one.stat().st_size) for one in sorted(files.iterdir())])
+
+    def add_archives(self, vault: str, count: int, restored: int, size: int) -> None:
+        """Make a vault of archives: job `inventory` lists all, `restored` others bring some back.
+
+        Args:
+            vault: its name.
+            count: archives.
+            restored: archives that can be read, spread evenly.
+            size: bytes of each archive.
+        """
+        step = count // restored
+        outputs = [Output(vault, f"job-{number:08d}", size) for number in range(0, count, step)]
+        hashes = {one.job: self._fill(one) for one in outputs}
+        jobs = [self._describe(one, hashes[one.job]) for one in outputs]
+        inventory = self.path(Output(vault, "inventory", 0))
+        with open(inventory, "w", encoding="ascii") as file:
+            file.write(f'{{"VaultQCS":"{_QCS}{vault}","InventoryDate":"{_DATE}","ArchiveList":[')
+            for number in range(count):
+                digest = hashes.get(f"job-{number:08d}") or f"{number:064x}"
+                entry = {
+                    "ArchiveId": f"archive-job-{number:08d}",
+                    "ArchiveDescription": describe(number),
+                    "CreationDate": _DATE,
+                    "Size": size,
+                    "SHA256TreeHash": digest,
+                }
+                file.write(("," if number else "") + json.dumps(entry))
+            file.write("]}")
+        listed = Output(vault, "inventory", inventory.stat().st_size)
+        job = self._describe(listed, self._hash(listed)) | {
+            "Action": "InventoryRetrieval",
+            "ArchiveId": None,
+            "ArchiveSHA256TreeHash": None,
+            "ArchiveSizeInBytes": None,
+            "InventorySizeInBytes": listed.size,
+            "InventoryRetrievalParameters": {"Format": "JSON"},
+            "RetrievalByteRange": None,
+            "SHA256TreeHash": None,
+        }
+        self._publish(vault, [job, *jobs])
 
     def damage(self, output: Output) -> None:
         """Change a byte of an output behind its hash tree's back."""
@@ -125,14 +188,19 @@ class Contents:
 
     def _fill(self, output: Output) -> str:
         """Write random bytes and the digests of their tree; return the root in hexadecimal."""
-        leaves = []
         path = self.path(output)
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "wb") as file:
             for at in range(0, output.size, LEAF):
-                data = os.urandom(min(LEAF, output.size - at))
+                file.write(os.urandom(min(LEAF, output.size - at)))
+        return self._hash(output)
+
+    def _hash(self, output: Output) -> str:
+        """Write the digests of an output's tree; return the root in hexadecimal."""
+        leaves = []
+        with open(self.path(output), "rb") as file:
+            while data := file.read(LEAF):
                 leaves.append(hashlib.sha256(data).digest())
-                file.write(data)
         nodes = hash_tree(leaves)
         lines = [f"{first} {count} {digest.hex()}\n" for first, count, digest in nodes]
         # The origin looks up "0 0" for an answer without a range.
@@ -161,7 +229,7 @@ class Contents:
             "StatusCode": "Succeeded",
             "StatusMessage": "Succeeded",
             "Tier": "Standard",
-            "VaultQCS": f"qcs::cas:benchmark:uid/-:vaults/{output.vault}",
+            "VaultQCS": f"{_QCS}{output.vault}",
         }
 
     def _publish(self, vault: str, jobs: list[dict[str, object]]) -> None:
@@ -183,7 +251,7 @@ class Contents:
                 "NumberOfArchives": None,
                 "SizeInBytes": None,
                 "VaultName": name,
-                "VaultQCS": f"qcs::cas:benchmark:uid/-:vaults/{name}",
+                "VaultQCS": f"{_QCS}{name}",
             }
             for name in sorted(self._vaults)
         }

@@ -57,6 +57,10 @@ class CasfsMount(Mount):
         """Return the folder of a vault's jobs."""
         return self.mountpoint / "vaults" / vault / "jobs"
 
+    def archives(self, vault: str) -> Path:
+        """Return the folder of a vault's archives by their names."""
+        return self.mountpoint / "vaults" / vault / "archives"
+
     def counters(self) -> dict[str, Any]:
         """Return the counters of `.casfs/status.json`."""
         status = json.loads((self.mountpoint / ".casfs" / "status.json").read_bytes())
@@ -81,6 +85,22 @@ class CasfsMount(Mount):
             raise BenchmarkError(f"casfs did not verify all, or met failures: {bad}")
 
 
+def casfs_command(*words: str | Path) -> list[str | Path]:
+    """Return the command line of casfs."""
+    return [sys.executable, "-m", "casfs", *words]
+
+
+def casfs_settings(endpoint: str, cache: Path) -> dict[str, str]:
+    """Return the environment of casfs for an origin, with a given cache folder."""
+    return {
+        "CASFS_CONFIG": str(cache.with_name("none.toml")),
+        "CASFS_ENDPOINT": endpoint,
+        "CASFS_ACCESS_KEY_ID": "benchmark",
+        "CASFS_SECRET_ACCESS_KEY": "benchmark",
+        "CASFS_CACHE_DIR": str(cache),
+    }
+
+
 @contextlib.contextmanager
 def casfs(
     endpoint: str, folder: Path, cache: Path, settings: Mapping[str, str] | None = None
@@ -96,25 +116,8 @@ def casfs(
     mountpoint = folder / "mnt"
     mountpoint.mkdir(parents=True)
     log = folder / "casfs.log"
-    environment = {
-        "CASFS_CONFIG": str(folder / "none.toml"),
-        "CASFS_ENDPOINT": endpoint,
-        "CASFS_ACCESS_KEY_ID": "benchmark",
-        "CASFS_SECRET_ACCESS_KEY": "benchmark",
-        "CASFS_CACHE_DIR": str(cache),
-        **(settings or {}),
-    }
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "casfs",
-        "mount",
-        "-f",
-        "--log-file",
-        log,
-        mountpoint,
-    ]
-    process = processes.start(command, log, environment)
+    command = casfs_command("mount", "-f", "--log-file", log, mountpoint)
+    process = processes.start(command, log, casfs_settings(endpoint, cache) | dict(settings or {}))
     status = mountpoint / ".casfs" / "status.json"
     try:
         processes.wait_until(status.exists, process, "casfs", log)
