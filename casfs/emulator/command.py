@@ -16,7 +16,7 @@ import click
 from casfs.emulator import faults
 from casfs.emulator.access_log import AccessLog
 from casfs.emulator.dialects import DIALECTS
-from casfs.emulator.seed import seed
+from casfs.emulator.seed import seed, seed_inventory_of
 from casfs.emulator.server import Server
 from casfs.emulator.settings import Fault, Keys, OpenQuestions, Settings
 from casfs.emulator.store import Store
@@ -138,6 +138,7 @@ def _keys() -> Keys:
     multiple=True,
     help="An archive and a finished job for each file.",
 )
+@click.option("--seed-inventory", is_flag=True, help="A finished inventory of what is seeded, too.")
 @click.option("--job-seconds", type=click.FloatRange(0), default=0.0, help="0 = at once.")
 @click.option("--output-hours", type=click.FloatRange(0), default=24.0, show_default=True)
 @click.option("--latency-ms", type=click.FloatRange(0), default=0.0, help="Before each answer.")
@@ -166,6 +167,7 @@ def emulator(
     account: str | None,
     region: str | None,
     seeds: tuple[tuple[str, Path], ...],
+    seed_inventory: bool,
     fault_list: tuple[Fault, ...],
     fault_seed: int | None,
     clock_leeway: float,
@@ -200,7 +202,7 @@ def emulator(
             closing(Store(settings.root, settings.rules)) as store,
             AccessLog(settings.access_log) as log,
         ):
-            _prepare(store, settings, seeds)
+            _prepare(store, settings, seeds, seed_inventory)
             server = Server(service.make(store, settings), store, settings, log)
             asyncio.run(server.serve(click.echo))
     except OSError as error:
@@ -211,13 +213,18 @@ _QUESTIONS = _open_questions()
 emulator.params.extend(_QUESTIONS)
 
 
-def _prepare(store: Store, settings: Settings, seeds: tuple[tuple[str, Path], ...]) -> None:
+def _prepare(
+    store: Store, settings: Settings, seeds: tuple[tuple[str, Path], ...], inventories: bool
+) -> None:
     horizon = time.time() - settings.output_hours * 3600
     store.drop_unserved(horizon)
     for vault, folder in seeds:
         if not settings.rules.vault_name.fullmatch(vault):
             raise click.UsageError(f"{vault!r} is no name for a vault")
         done = seed(store, settings.rules, vault, folder, horizon)
-        click.echo(f"{vault}: {done.archives} archives and {done.jobs} jobs added", err=True)
+        jobs = done.jobs
+        if inventories:
+            jobs += seed_inventory_of(store, settings.rules, vault, done.archives > 0, horizon)
+        click.echo(f"{vault}: {done.archives} archives and {jobs} jobs added", err=True)
         for name in done.empty:
             click.echo(f"{vault}: left out, it is empty: {name}", err=True)

@@ -53,6 +53,32 @@ def seed(store: Store, rules: Rules, vault: str, folder: Path, horizon: float) -
     return Seeded(archive_count, job_count, tuple(empty))
 
 
+def seed_inventory_of(store: Store, rules: Rules, vault: str, changed: bool, horizon: float) -> int:
+    """Make a complete inventory job of a vault, unless one can be read and nothing has changed.
+
+    Returns:
+        how many jobs were made, 0 or 1.
+    """
+    served = store.rows.execute(
+        "SELECT 1 FROM jobs WHERE vault = ? AND kind = 'inventory' AND failure IS NULL"
+        " AND completed >= ? LIMIT 1",
+        (vault, horizon),
+    )
+    if not changed and served.fetchone() is not None:
+        return 0
+    now = time.time()
+    job = Job(
+        id=rules.new_id(rules.job_id_length),
+        vault=vault,
+        kind="inventory",
+        created=now,
+        completed=now,
+        format="JSON",
+    )
+    store.add_jobs([job])
+    return 1
+
+
 def _files(folder: Path, empty: list[str]) -> Iterator[Path]:
     for file in sorted(folder.rglob("*")):
         if not file.is_file():

@@ -125,6 +125,20 @@ def test_seeding_again_gives_new_jobs_for_expired_ones_and_archives_for_changes(
         assert len(emulator.sql("SELECT 1 FROM archives")) == 3
 
 
+def test_a_seeded_inventory_lists_the_files_and_comes_again_after_changes(tmp_path: Path) -> None:
+    folder = files(tmp_path / "files")
+    options = ["--seed", f"v={folder}", "--seed-inventory"]
+    found = []
+    for name in (None, None, "more"):
+        if name:
+            (folder / name).write_bytes(b"more")
+        with running_emulator(tmp_path / "root", *options) as emulator:
+            jobs = [one for one in emulator.jobs("v") if one["Action"] == "InventoryRetrieval"]
+            lists = [emulator.output("v", job["JobId"]).json()["ArchiveList"] for job in jobs]
+            found.append(sorted(len(archives) for archives in lists))
+    assert found == [[2], [2], [2, 3]]
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
