@@ -1,0 +1,184 @@
+"""Which inventories the catalogue of archives takes in, and when.
+
+An inventory that is whole in the cache is taken in when somebody looks at the archives of its
+vault, by a thread of its own: it may take minutes. One that is not is fetched by `refresh` alone,
+which is for people to ask for: a mount downloads no inventory by itself.
+
+Lock order: the feed's one lock guards which vaults wait, and is innermost.
+"""
+
+import itertools
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+
+from casfs.errors import CasfsError
+from casfs.service.base import Job
+from casfs.service.dialect import Dialect
+from casfs.tree.account import Account
+from casfs.tree.archives.intake import Intake, Inventory
+from casfs.tree.columns import parse_time, to_time
+from casfs.tree.descriptions.rules import RuleSet
+from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.inventory.reading import InventoryReader, open_inventory
+from casfs.tree.inventory.text import Source
+
+log = logging.getLogger(__name__)
+
+_CLOSE_SECONDS = 10.0
+
+Tell = Callable[[Job, int], None]
+"""Is told how many archives of an inventory were taken in so far, from time to time."""
+
+
+class InventoryFeed:
+    """Takes the inventories of an account into its catalogue.
+
+    Args:
+        dialect: says how many archives an inventory may list.
+        account: knows the jobs.
+        intake: writes the catalogue.
+        open_output: opens the output of a job, to be read from its begin to its end.
+        is_whole: tells whether the output of a job is whole in the cache.
+        rules: returns the rules for descriptions by the name of a vault.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        account: Account,
+        intake: Intake,
+        open_output: Callable[[Job], AbstractContextManager[Source]],
+        is_whole: Callable[[Job], bool],
+        rules: Callable[[str], RuleSet],
+    ) -> None:
+        self._dialect = dialect
+        self._account = account
+        self._intake = intake
+        self._open_output = open_output
+        self._is_whole = is_whole
+        self._rules = rules
+        self._lock = threading.Lock()
+        self._waiting: dict[str, None] = {}
+        self._working = False
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def close(self) -> None:
+        """Stop; what is half taken in is taken in by the next who asks."""
+        self._closed.set()
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join(_CLOSE_SECONDS)
+
+    def refresh(self, vault: str, tell: Tell) -> int:
+        """Take in every finished inventory of a vault, from the service where need be.
+
+        Args:
+            vault: name of the vault.
+            tell: is told how far it is.
+
+        Returns:
+            how many inventories were taken in.
+
+        Raises:
+            CasfsError: one cannot be read, or the catalogue not be written.
+        """
+        self._intake.use_rules(vault, self._rules(vault))
+        return sum(self._take(job, tell) for job in self._missing(vault))
+
+    def catch_up(self, vault: str) -> None:
+        """Begin to take in what is whole in the cache, and names by other rules; do not wait."""
+        with self._lock:
+            self._waiting[vault] = None
+            if self._working or self._closed.is_set():
+                return
+            self._working = True
+            self._thread = threading.Thread(target=self._run, name="catalogue", daemon=True)
+            self._thread.start()
+
+    def describe(self, vault: str, archive_id: str, text: str) -> None:
+        """Note the description of an archive, which the service told with its bytes.
+
+        Raises:
+            CasfsError: the catalogue cannot be written.
+        """
+        self._intake.put_description(vault, archive_id, text, self._rules(vault))
+
+    def _missing(self, vault: str) -> list[Job]:
+        """Return the inventory jobs of a vault that are not taken in, oldest first."""
+        jobs = [
+            job
+            for job in self._account.inventory_jobs(vault)
+            if not self._intake.has_taken(vault, job.id)
+        ]
+        return sorted(jobs, key=lambda job: (job.completed is not None, job.completed, job.id))
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting or self._closed.is_set():
+                    self._working = False
+                    return
+                vault = next(iter(self._waiting))
+                del self._waiting[vault]
+            try:
+                self._catch_up(vault)
+            except CasfsError as error:
+                log.warning("the archives of vault %s are not all catalogued: %s", vault, error)
+            except Exception:
+                # The thread goes on: without it, no archive would get its name any more.
+                log.critical("cataloguing vault %s met a bug", vault, exc_info=True)
+
+    def _catch_up(self, vault: str) -> None:
+        self._intake.use_rules(vault, self._rules(vault))
+        for job in self._missing(vault):
+            if self._is_whole(job):
+                self._take(job, lambda *_: None)
+
+    def _take(self, job: Job, tell: Tell) -> bool:
+        with self._open_output(job) as file:
+            reader = open_inventory(file)
+            batches = self._told(job, reader.batches(), tell)
+            # What stands before the list is known once the list has begun.
+            first = next(batches, [])
+            inventory = Inventory(job.vault, job.id, _date(reader), self._is_full(job))
+            return self._intake.take(
+                inventory, itertools.chain([first], batches), self._rules(job.vault)
+            )
+
+    def _told(
+        self, job: Job, batches: Iterator[list[ArchiveEntry]], tell: Tell
+    ) -> Iterator[list[ArchiveEntry]]:
+        count = 0
+        for batch in batches:
+            if self._closed.is_set():
+                raise CasfsError(f"the inventory of job {job.id} is left: casfs is ending")
+            yield batch
+            count += len(batch)
+            tell(job, count)
+
+    def _is_full(self, job: Job) -> bool:
+        """Tell whether an inventory lists all archives of its vault.
+
+        It does without dates, limit and marker. One that another inventory's marker began does not
+        say so everywhere (Tencent CAS shows the marker of the next one alone), so where inventories
+        are limited, the vault must be small enough for one.
+        """
+        parameters = json.loads(job.raw).get("InventoryRetrievalParameters")
+        if not isinstance(parameters, dict):
+            parameters = {}
+        if any(parameters.get(name) for name in ("StartDate", "EndDate", "Limit", "Marker")):
+            return False
+        limit = self._dialect.inventory_limit
+        archives = self._account.vault_of(job).archives
+        return limit is None or (archives is not None and archives <= limit)
+
+
+def _date(reader: InventoryReader) -> datetime | None:
+    told = reader.facts.get("InventoryDate")
+    return to_time(parse_time(told)) if isinstance(told, str) else None
