@@ -1,0 +1,57 @@
+"""Reads an inventory of whichever form."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from casfs.errors import InventoryError
+from casfs.tree.inventory.csv_reading import open_csv
+from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.inventory.json_reading import JsonReader
+from casfs.tree.inventory.text import Source, Text
+
+
+class InventoryReader(Protocol):
+    """An inventory being read, once, in memory that does not grow with it.
+
+    Attributes:
+        facts: what stands beside the list of archives, such as VaultARN and InventoryDate;
+            complete once `batches` has ended. CSV has none.
+    """
+
+    facts: dict[str, Any]
+
+    def batches(self) -> Iterator[list[ArchiveEntry]]:
+        """Yield all entries in order, up to 1000 at a time.
+
+        Raises:
+            InventoryError: the inventory is malformed or cut off; what was yielded is not all.
+        """
+        ...
+
+
+def open_inventory(file: Source) -> InventoryReader:
+    """Return a reader of an inventory; what it begins with tells whether it is JSON or CSV.
+
+    Raises:
+        InventoryError: there is nothing in it.
+        OSError: as `file` does, here and while it is read.
+    """
+    text = Text(file)
+    return JsonReader(text) if _is_json(text) else open_csv(text)
+
+
+def starts_as_json(file: Source) -> bool:
+    """Tell by what an inventory begins with whether it is JSON; else it is CSV.
+
+    Raises:
+        InventoryError, OSError: as `open_inventory`.
+    """
+    return _is_json(Text(file))
+
+
+def _is_json(text: Text) -> bool:
+    first = text.blanks()
+    if not first:
+        raise InventoryError("the inventory is empty; fetch it again")
+    # No identifier of an archive begins so.
+    return first in "{["
