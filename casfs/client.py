@@ -28,7 +28,8 @@ from casfs.service.transport import Limits
 from casfs.tree.account import Account
 from casfs.tree.catalog import Catalog
 from casfs.tree.inventory_files import Inventories
-from casfs.tree.nodes import Node, Tree, pretty
+from casfs.tree.node import Node
+from casfs.tree.nodes import Tree, pretty
 from casfs.tree.siblings import Siblings
 
 log = logging.getLogger(__name__)
@@ -173,12 +174,10 @@ class Client:
         """
         if node.content is not None:
             return BytesFile(node.content())
-        if node.job is None:
-            raise NotFoundError(f"{node.path} is a folder, not a file; name a file in it")
-        if node.inventory is not None:
+        if node.job is not None and node.inventory is not None:
             return self._inventories.open(node.job, node.inventory)
-        opened = self._fetcher.open(self._tree.output(node.job))
-        self._siblings.opened(*self._tree.row(node.job))
+        opened = self._fetcher.open(self._tree.output(node))
+        self._siblings.opened(*self._tree.row(node))
         return Reader(self._fetcher, opened, self.metrics)
 
     def attributes(self, node: Node) -> dict[str, str]:

@@ -12,7 +12,7 @@ from cachetools import TTLCache
 from casfs.errors import CasfsError, ExpiredError, NotFoundError
 from casfs.service.base import Output, Vault
 from casfs.tree.account import Account
-from casfs.tree.archives.entries import Archive, Folder, Scope
+from casfs.tree.archives.entries import Archive, Folder, Scope, join
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.descriptions.safe_path import BY_ID
@@ -147,3 +147,24 @@ class ArchiveTree:
             with self._lock:
                 self._names[key] = names
         return Row(folder, names, partial(self._known_output, vault, parent)), name
+
+    def _look(self, vault: Vault) -> None:
+        """Take over what is new, now that somebody looks."""
+        self._account.job_names(vault.name)
+        self._readable.refresh()
+        self._feed.catch_up(vault.name)
+
+    def _file(self, path: str, vault: Vault, archive: Archive) -> Node:
+        size = archive.size
+        if size is None:
+            size = self.output(vault.name, archive).layout.size
+        return Node(path, archive.mtime, size, vault=vault.name, archive=archive)
+
+    def _known_output(self, vault: str, folder: str, name: str) -> Output | None:
+        entry = self._archives.entry(vault, join(folder, name), Scope.READABLE)
+        return self.output(vault, entry) if isinstance(entry, Archive) else None
+
+
+def _folder(path: str, vault: Vault) -> Node:
+    # When a folder changed is known to nobody; a copy must find the same time again.
+    return Node(path, nanoseconds(vault.created), folder=True)

@@ -4,65 +4,28 @@ vaults/<vault>/vault.json
 vaults/<vault>/jobs/<job id>/job.json
 vaults/<vault>/jobs/<job id>/output
 vaults/<vault>/jobs/<job id>/inventory.json, inventory.csv
+vaults/<vault>/archives/...               see archive_tree.py
 .casfs/<status file>
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from casfs.errors import NotFoundError
 from casfs.service.base import Job, JobKind, Output, Vault
 from casfs.tree.account import Account
+from casfs.tree.archive_tree import ARCHIVES, ArchiveTree
 from casfs.tree.inventory_files import CSV, JSON, Inventories
 from casfs.tree.known import KnownJob, mtime, nanoseconds
 from casfs.tree.names import to_file_name
+from casfs.tree.node import Node
 from casfs.tree.siblings import Row
 
 CONTROL = ".casfs"
 _JOB = "job.json"
 _OUTPUT = "output"
 _JOB_FILES = (_JOB, _OUTPUT, JSON, CSV)
-_ORDERED = 3
-"""Bytes of a name that an inode begins with; the other five tell names apart that begin alike."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """An entry of the tree.
-
-    Attributes:
-        path: where it stands, "/" for the root.
-        size: bytes; 0 for a folder, None in a listing where finding out takes reading an output.
-        mtime: nanoseconds since 1970.
-        folder: whether it is one.
-        content: makes the bytes of a small file; None for all else.
-        job: the job whose output it is, or is made of; None for all else.
-        inventory: the name of an inventory file; None for all else.
-    """
-
-    path: str
-    mtime: int
-    size: int | None = 0
-    folder: bool = False
-    content: Callable[[], bytes] | None = None
-    job: Job | None = None
-    inventory: str | None = None
-
-    @property
-    def inode(self) -> int:
-        """Return the inode, which depends on the path alone, so that it outlives a remount.
-
-        It begins like the name, since cp and others walk a folder by inode: then they open outputs
-        in the order of their names, too, in which the next ones are fetched ahead.
-        """
-        path = self.path.encode("utf-8", "surrogateescape")
-        name = path[path.rfind(b"/") + 1 :][:_ORDERED].ljust(_ORDERED, b"\0")
-        rest = hashlib.blake2b(path, digest_size=8 - _ORDERED).digest()
-        # 0 and 1 mean something else to some programs.
-        return int.from_bytes(name + rest) | 2
 
 
 class Tree:
@@ -71,6 +34,7 @@ class Tree:
     Args:
         account: what it shows.
         inventories: knows the sizes of inventory files.
+        archives: what is below `archives/`.
         control: name -> maker of the bytes of each file of `.casfs`.
     """
 
@@ -78,10 +42,12 @@ class Tree:
         self,
         account: Account,
         inventories: Inventories,
+        archives: ArchiveTree,
         control: Mapping[str, Callable[[], bytes]],
     ) -> None:
         self._account = account
         self._inventories = inventories
+        self._archives = archives
         self._control = control
 
     def node(self, path: str) -> Node:
@@ -109,6 +75,8 @@ class Tree:
             case ["vaults", vault, "jobs", name, file] if file in _JOB_FILES:
                 known = self._account.job(self._account.vault(vault).name, name)
                 return self._job_file(path, known, file)
+            case ["vaults", vault, "archives", *names]:
+                return self._archives.node(path, self._account.vault(vault), names)
         raise NotFoundError(f"there is no {path}")
 
     def children(self, path: str) -> list[Node]:
@@ -132,8 +100,8 @@ class Tree:
                 ]
             case ["vaults", vault]:
                 known = self._account.vault(vault)
-                jobs = _vault_folder(f"{path}/jobs", known)
-                return [_vault_file(f"{path}/vault.json", known), jobs]
+                folders = [_vault_folder(f"{path}/{name}", known) for name in ("jobs", ARCHIVES)]
+                return [_vault_file(f"{path}/vault.json", known), *folders]
             case ["vaults", vault, "jobs"]:
                 listed = self._account.job_names(self._account.vault(vault).name)
                 return [
@@ -149,14 +117,28 @@ class Tree:
                         size = self._inventories.known_size(known_job.job, file)
                         files.append(_inventory_file(f"{path}/{file}", known_job.job, file, size))
                 return files
+            case ["vaults", vault, "archives", *names]:
+                return self._archives.children(path, self._account.vault(vault), names)
         raise NotFoundError(f"there is no folder {path}")
 
-    def output(self, job: Job) -> Output:
-        """Return what is to be read of a job."""
-        return self._account.output(job)
+    def output(self, node: Node) -> Output:
+        """Return what is to be read of a file that is no small one, and no inventory.
 
-    def row(self, job: Job) -> tuple[Row, str]:
-        """Return the outputs beside that of a job, and its name among them."""
+        Raises:
+            NotFoundError: it is a folder.
+            CasfsError: what it takes is not known, and the service failed.
+        """
+        if node.job is not None:
+            return self._account.output(node.job)
+        if node.archive is not None:
+            return self._archives.output(node.vault, node.archive)
+        raise NotFoundError(f"{node.path} is a folder, not a file; name a file in it")
+
+    def row(self, node: Node) -> tuple[Row, str]:
+        """Return the outputs beside that of a file, and its name among them."""
+        job = node.job
+        if job is None:
+            return self._archives.row(node)
         row = Row(
             f"jobs of vault {job.vault}",
             self._account.listed_jobs(job.vault),

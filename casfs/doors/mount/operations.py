@@ -16,7 +16,7 @@ from casfs.client import Client, File
 from casfs.doors.mount.pages import Pages
 from casfs.errors import CasfsError
 from casfs.ranges import BLOCK_SIZE
-from casfs.tree.nodes import Node
+from casfs.tree.node import Node
 
 log = logging.getLogger(__name__)
 
