@@ -11,6 +11,7 @@
     ├── DeadlineError          ETIMEDOUT  no answer inside the deadline
     ├── RequestError           EIO        the service refuses the request; asking again is no use
     ├── OutputMismatchError    EIO        an output that as a whole is not what the job says
+    ├── InventoryError         EIO        an inventory that is malformed or cut off
     ├── UnreadError            EIO        nobody reads what comes; it reaches no user
     └── TransientError         EIO        may succeed when asked again, and was asked again
         ├── UnreachableError              no connection, or it broke or stalled
@@ -97,6 +98,10 @@ class OutputMismatchError(CasfsError):
 
     It is not asked for again by itself: that would be all of it, when most was handed on already.
     """
+
+
+class InventoryError(CasfsError):
+    """An inventory that is malformed or cut off, so that what is read of it would be too short."""
 
 
 class UnreadError(CasfsError):

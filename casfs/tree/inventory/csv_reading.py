@@ -1,0 +1,95 @@
+"""Reads inventories in CSV: those of the services, and those that casfs wrote.
+
+Both have the same header. The first record tells them apart: casfs puts every text in quotes and
+no size, which the services never do, as they put in quotes either what needs it (a description) or
+everything. No record of theirs reads as one of ours, whatever its description: in theirs a
+backslash stands before each quote of a description, in ours a field that has quotes begins with
+one.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from casfs.errors import InventoryError
+from casfs.tree.inventory.entries import BATCH, COLUMNS, HASH_NAMES, ArchiveEntry, size_of
+from casfs.tree.inventory.service_csv import ServiceCsvReader
+from casfs.tree.inventory.text import LONGEST, Text
+
+_HEADER = re.compile(f"{','.join(COLUMNS)},(?:{'|'.join(HASH_NAMES)})\r?\n")
+_LONGEST_HEADER = 100
+_TEXT = r'"([^"]*+(?:""[^"]*+)*+)"'
+_RECORD = re.compile(rf"{_TEXT},(?:{_TEXT})?,(?:{_TEXT})?,([0-9]*+),(?:{_TEXT})?\r?\n")
+"""A record of ours; a group that is None is null, one that is empty is an empty text."""
+
+
+def open_csv(text: Text) -> "CsvReader | ServiceCsvReader":
+    """Return a reader of CSV.
+
+    Raises:
+        OSError: as the file does.
+    """
+    while len(text.text) - text.at < _LONGEST_HEADER and text.grow():
+        pass
+    header = _HEADER.match(text.text, text.at)
+    if header is None:
+        return ServiceCsvReader(text)
+    while header.end() == len(text.text) and text.grow():
+        header = _HEADER.match(text.text, text.at) or header
+    if not text.text.startswith('"', header.end()):
+        return ServiceCsvReader(text)
+    while _RECORD.match(text.text, header.end()) is None:
+        if len(text.text) - text.at > LONGEST or not text.grow():
+            return ServiceCsvReader(text)
+        header = _HEADER.match(text.text, text.at) or header
+    text.at = header.end()
+    return CsvReader(text)
+
+
+class CsvReader:
+    """An inventory in our own CSV; see `InventoryReader`."""
+
+    def __init__(self, text: Text) -> None:
+        self._source = text
+        self.facts: dict[str, Any] = {}
+
+    def batches(self) -> Iterator[list[ArchiveEntry]]:
+        """Yield all entries, as `InventoryReader` says."""
+        source, read = self._source, 0
+        batch: list[ArchiveEntry] = []
+        while True:
+            record = _RECORD.match(source.text, source.at)
+            if record is None:
+                if source.grow():
+                    continue
+                break
+            source.at = record.end()
+            batch.append(_entry(record, f"entry {read + len(batch) + 1}"))
+            if len(batch) == BATCH:
+                read += BATCH
+                yield batch
+                batch = []
+        if source.at < len(source.text):
+            raise InventoryError(
+                f"the inventory is malformed or cut off at character {source.position}: entry "
+                f"{read + len(batch) + 1} has not the form of a record; make it anew"
+            )
+        if batch:
+            yield batch
+
+
+def _entry(record: re.Match[str], where: str) -> ArchiveEntry:
+    identifier, description, created, size, tree_hash = record.groups()
+    if not identifier:
+        raise InventoryError(f"{where} has no ArchiveId; make the inventory anew")
+    return ArchiveEntry(
+        _undoubled(identifier) or "",
+        _undoubled(description),
+        _undoubled(created),
+        size_of(size, where),
+        _undoubled(tree_hash),
+    )
+
+
+def _undoubled(text: str | None) -> str | None:
+    return text.replace('""', '"') if text and '"' in text else text

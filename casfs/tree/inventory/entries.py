@@ -1,0 +1,80 @@
+"""One archive as an inventory lists it."""
+
+import re
+from typing import Any, NamedTuple
+
+from casfs.errors import InventoryError
+
+BATCH = 1000
+"""Entries that are handed on at a time."""
+HASH_NAMES = ("SHA256TreeHash", "ArchiveTreeEtag")
+"""What the services call the tree hash of an archive: Amazon and Tencent, and Aliyun."""
+COLUMNS = ("ArchiveId", "ArchiveDescription", "CreationDate", "Size")
+"""What they call the rest."""
+_NO_SIZE = 1 << 63
+_DIGITS = re.compile("[0-9]{1,19}")
+
+
+class ArchiveEntry(NamedTuple):
+    """An archive of an inventory.
+
+    Text is the service's, unchanged; what is missing or null is None. Text may hold lone
+    surrogates: U+DC80 to U+DCFF for the bytes 0x80 to 0xFF that are no UTF-8, as
+    `surrogateescape` has them, and any as JSON's escapes give them.
+
+    Attributes:
+        id: the archive's identifier, never empty.
+        description: what was written at the upload.
+        created: when it was uploaded, ISO 8601.
+        size: bytes.
+        tree_hash: hexadecimal.
+    """
+
+    id: str
+    description: str | None
+    created: str | None
+    size: int | None
+    tree_hash: str | None
+
+
+def entry_of(value: Any, where: str) -> ArchiveEntry:
+    """Return the entry that a JSON object describes; keys that are not known are left out.
+
+    Args:
+        value: what stands in ArchiveList.
+        where: which entry it is, for messages.
+
+    Raises:
+        InventoryError: it is no object, has no ArchiveId, or a value of a type that it cannot have.
+    """
+    if type(value) is not dict:
+        raise InventoryError(f"{where} is no object; fetch the inventory again")
+    identifier = value.get("ArchiveId")
+    if type(identifier) is not str or not identifier:
+        raise InventoryError(f"{where} has no ArchiveId; fetch the inventory again")
+    description, created = value.get("ArchiveDescription"), value.get("CreationDate")
+    tree_hash = value.get("SHA256TreeHash")
+    if tree_hash is None:
+        tree_hash = value.get("ArchiveTreeEtag")
+    for text in (description, created, tree_hash):
+        if text is not None and type(text) is not str:
+            raise InventoryError(
+                f"{where} has {text!r:.40} where there should be text; fetch the inventory again"
+            )
+    size = size_of(value.get("Size"), where)
+    return ArchiveEntry(identifier, description, created, size, tree_hash)
+
+
+def size_of(value: Any, where: str) -> int | None:
+    """Return a size in bytes that is a number, digits, or missing.
+
+    Raises:
+        InventoryError: it is something else.
+    """
+    if value is None or value == "":
+        return None
+    if type(value) is str and _DIGITS.fullmatch(value):
+        value = int(value)
+    if type(value) is int and 0 <= value < _NO_SIZE:
+        return value
+    raise InventoryError(f"{where}: its Size is no number of bytes; fetch the inventory again")

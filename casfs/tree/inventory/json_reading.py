@@ -1,0 +1,149 @@
+r"""Reads inventories in JSON, entry by entry.
+
+    {"VaultARN": text, "InventoryDate": date, "ArchiveList": [
+      {"ArchiveId": text, "ArchiveDescription": text, "CreationDate": date, "Size": bytes,
+       "SHA256TreeHash": text}, ...]}
+
+Source: Amazon Glacier's "Get Job Output"; Tencent CAS has VaultQCS for VaultARN, Aliyun OAS has
+VaultId and ArchiveTreeEtag for SHA256TreeHash.
+
+The decoder is that of the standard library, over text that grows at its end. A streaming parser
+would be the obvious choice, but ijson (3.6, yajl2_c) turns a lone surrogate such as `"\ud83d"`
+silently into `?`, and refuses a whole inventory for one byte that is not UTF-8. Both are in
+inventories: official tools cut descriptions in the middle of a character.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from casfs.errors import InventoryError
+from casfs.tree.inventory.entries import BATCH, ArchiveEntry, entry_of
+from casfs.tree.inventory.text import LONGEST, Text
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+# Not strict: a control character in a string that is not escaped has but one meaning.
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse)
+
+
+class JsonReader:
+    """An inventory in JSON; see `InventoryReader`."""
+
+    def __init__(self, text: Text) -> None:
+        self._source = text
+        self._facts_length = 0
+        self._read = 0
+        self.facts: dict[str, Any] = {}
+
+    def batches(self) -> Iterator[list[ArchiveEntry]]:
+        """Yield all entries, as `InventoryReader` says."""
+        self._take("{", "an object")
+        listed = False
+        more = self._source.blanks() != "}"
+        while more:
+            key = self._value("a key")
+            self._take(":", "a colon behind a key")
+            if key != "ArchiveList":
+                self._add_fact(key)
+            elif listed:
+                raise self._error("there are two ArchiveLists")
+            else:
+                listed = True
+                yield from self._list()
+            more = self._more("}")
+        self._source.at += 1
+        if not listed:
+            raise self._error("there is no ArchiveList, so that this is no inventory")
+        if self._source.blanks():
+            raise self._error("there is something behind the inventory")
+
+    def _list(self) -> Iterator[list[ArchiveEntry]]:
+        if self._source.blanks() == "n" and self._value("ArchiveList") is None:
+            return
+        self._take("[", "a list as ArchiveList")
+        batch: list[ArchiveEntry] = []
+        more = self._source.blanks() != "]"
+        while more:
+            batch.append(self._entry())
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+            more = self._more("]")
+        self._source.at += 1
+        if batch:
+            yield batch
+
+    def _entry(self) -> ArchiveEntry:
+        self._read += 1
+        where = f"entry {self._read}"
+        source = self._source
+        try:
+            value, source.at = _DECODER.raw_decode(source.text, source.at)
+        except (ValueError, RecursionError):
+            # It may go on in what is not read yet.
+            value = self._value(where)
+        return entry_of(value, where)
+
+    def _add_fact(self, key: Any) -> None:
+        if type(key) is not str:
+            raise self._error("a key is no text")
+        before = self._source.position
+        self.facts[key] = self._value(key)
+        self._facts_length += self._source.position - before + len(key)
+        if self._facts_length > LONGEST:
+            raise self._error("what stands beside ArchiveList is too long")
+
+    def _value(self, what: str) -> Any:
+        """Take any value, once all of it is read.
+
+        Raises:
+            InventoryError: it is malformed, cut off, nested too deeply, or too long.
+        """
+        source = self._source
+        source.blanks()
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(source.text, source.at)
+            except RecursionError:
+                raise self._error(f"{what} is nested too deeply") from None
+            except ValueError as error:
+                if source.grow():
+                    continue
+                reason = error.msg if isinstance(error, json.JSONDecodeError) else error
+                raise self._error(f"{what} is malformed or cut off ({reason})") from None
+            # A number goes on for as long as there are digits.
+            if end < len(source.text) or not source.grow():
+                source.at = end
+                return value
+
+    def _more(self, end: str) -> bool:
+        """Take a comma; return False instead where the object or list ends."""
+        source = self._source
+        character = source.text[source.at : source.at + 1]
+        if character not in (",", end):
+            character = source.blanks()
+        if character == ",":
+            source.at += 1
+            source.blanks()
+            return True
+        if character == end:
+            return False
+        raise self._error(f"there is no comma or {end} behind {self._behind()}")
+
+    def _take(self, wanted: str, what: str) -> None:
+        if self._source.blanks() != wanted:
+            raise self._error(f"{what} is missing")
+        self._source.at += 1
+
+    def _behind(self) -> str:
+        return f"entry {self._read}" if self._read else "what stands before ArchiveList"
+
+    def _error(self, what: str) -> InventoryError:
+        return InventoryError(
+            f"the inventory is malformed or cut off at character {self._source.position}: {what} "
+            f"({self._read} entries before it); fetch it again"
+        )

@@ -1,0 +1,115 @@
+r"""Bytes to text and back, without losing one: descriptions need not be UTF-8.
+
+What is no UTF-8 is a lone surrogate in text:
+
+- a byte that does not fit is U+DC80 to U+DCFF, as Python's `surrogateescape` has it;
+- the three bytes that UTF-8 would have for a surrogate, were it allowed to, are that surrogate.
+
+Every text has bytes of its own: a byte goes back as it was, and only where several together would
+be read as something else (`\udcc3\udca9` is not `é`) each is written as a surrogate.
+"""
+
+import codecs
+import re
+from typing import Protocol
+
+from casfs.errors import InventoryError
+
+LONGEST = 1 << 20
+"""Characters that one entry may have; more is no entry, and would be kept in memory."""
+_PIECE = 256 << 10
+"""Bytes to read at a time."""
+_AS_BYTES = re.compile("\udced[\udca0-\udcbf][\udc80-\udcbf]")
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+class Source(Protocol):
+    """What an inventory is read from: `read` returns at most `size` bytes, none at the end."""
+
+    def read(self, size: int, /) -> bytes: ...  # noqa: D102 - as above
+
+
+class Text:
+    """What was read of a file and is not taken yet.
+
+    Attributes:
+        text: characters, of which those before `at` are taken.
+        at: where the next one is.
+        ended: the file has nothing behind `text`.
+    """
+
+    def __init__(self, file: Source) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._dropped = 0
+        self.text = ""
+        self.at = 0
+        self.ended = False
+
+    @property
+    def position(self) -> int:
+        """Characters of the file that were taken."""
+        return self._dropped + self.at
+
+    def grow(self) -> bool:
+        """Read more of the file; return whether there was more.
+
+        Raises:
+            InventoryError: what is there and not taken is longer than any entry.
+        """
+        if self.ended:
+            return False
+        if len(self.text) - self.at > LONGEST:
+            raise InventoryError(
+                f"what begins at character {self.position} is longer than {LONGEST} characters "
+                "and no entry of an inventory; fetch the inventory again"
+            )
+        data = self._file.read(_PIECE)
+        self.ended = not data
+        more = _with_surrogates(self._decoder.decode(data, final=self.ended))
+        if self.position == 0 and not self.text:
+            more = more.removeprefix(_BYTE_ORDER_MARK)
+        self._dropped += self.at
+        self.text, self.at = self.text[self.at :] + more, 0
+        return not self.ended or bool(more)
+
+    def blanks(self) -> str:
+        """Take white space; return the character behind it without taking it, "" at the end."""
+        while True:
+            match = _BLANKS.match(self.text, self.at)
+            self.at = match.end() if match else self.at
+            if self.at < len(self.text):
+                return self.text[self.at]
+            if not self.grow():
+                return ""
+
+
+_BLANKS = re.compile(r"[ \t\r\n]*+")
+
+
+def to_text(data: bytes) -> str:
+    """Return the text of whole bytes."""
+    return _with_surrogates(data.decode(errors="surrogateescape"))
+
+
+def to_bytes(text: str) -> bytes:
+    """Return the bytes of any text, which `to_text` makes the same text of."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        data = _NO_BYTE.sub(_escaped, text).encode(errors="surrogateescape")
+        return data if to_text(data) == text else text.encode(errors="surrogatepass")
+
+
+def _with_surrogates(text: str) -> str:
+    # The decoder never ends between these three bytes.
+    return _AS_BYTES.sub(_fused, text) if "\udced" in text else text
+
+
+def _fused(escaped: re.Match[str]) -> str:
+    return escaped[0].encode(errors="surrogateescape").decode(errors="surrogatepass")
+
+
+def _escaped(surrogate: re.Match[str]) -> str:
+    return surrogate[0].encode(errors="surrogatepass").decode(errors="surrogateescape")

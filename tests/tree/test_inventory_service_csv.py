@@ -1,0 +1,103 @@
+"""The services' CSV, as a writer of theirs makes it, is read back exactly."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casfs.tree.inventory.entries import ArchiveEntry
+from tests.tree.test_inventory import in_csv, read
+
+HEADER = "ArchiveId,ArchiveDescription,CreationDate,Size,SHA256TreeHash"
+CREATED = "2019-04-12T08:15:30Z"
+HASH = "0f" * 32
+
+printable = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E))
+tricky = st.text('",\\a 1')
+identifiers = st.text("abcXYZ019-_", min_size=1)
+services_entries = st.builds(
+    ArchiveEntry,
+    identifiers,
+    printable | tricky,
+    st.just(CREATED),
+    st.integers(0, 1 << 45),
+    st.just(HASH),
+)
+
+
+def quoted(text):
+    return '"' + text.replace('"', '\\"') + '"'
+
+
+def written(listed, columns=5, header=True, end="\n", all_quoted=False):
+    """Write a CSV as Amazon Glacier does (rows of the live service, mt-aws-glacier's tests)."""
+    lines = [HEADER.split(",")[:columns]] if header else []
+    for entry in listed:
+        fields = [str(field) for field in entry[:columns]]
+        if all_quoted:
+            fields = [quoted(field) for field in fields]
+        elif '"' in fields[1] or "," in fields[1]:
+            fields[1] = quoted(fields[1])
+        lines.append(fields)
+    return "".join(",".join(line) + end for line in lines).encode()
+
+
+@given(
+    st.lists(services_entries),
+    st.sampled_from([4, 5]),
+    st.booleans(),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+    st.lists(st.integers(1, 60), min_size=1),
+)
+def test_what_a_service_writes_is_read_back(listed, columns, header, end, all_quoted, sizes):
+    data = written(listed, columns, header, end, all_quoted)
+    if not data:
+        return
+    expected = listed if columns == 5 else [entry._replace(tree_hash=None) for entry in listed]
+    assert read(data, sizes) == (expected, {})
+
+
+@given(st.lists(services_entries, min_size=1))
+def test_no_record_of_a_service_is_taken_for_one_of_ours(listed):
+    # Only the first record decides, so that each has to be first once.
+    for entry in listed:
+        assert read(written([entry], all_quoted=True))[0] == [entry]
+        assert read(in_csv([entry]))[0] == [entry]
+
+
+@pytest.mark.parametrize(
+    ("field", "description"),
+    [
+        ("", ""),
+        ('""', ""),
+        ("a b", "a b"),
+        (r"c:\dir\x", r"c:\dir\x"),
+        ('"x\\"', "x\\"),
+        ('"x\\\\"', "x\\\\"),
+        (r'"a\"b, c"', 'a"b, c'),
+        (r'"\""', '"'),
+        (r'"\"\""', '""'),
+        ('"a""b"', 'a"b'),
+        ('"\\""x"', '\\"x'),
+        ('"","', '","'),
+        ("a,b,2019-04-12,1", "a,b,2019-04-12,1"),
+    ],
+)
+def test_descriptions(field, description):
+    if field == '"","':
+        field = '"\\",\\""'
+    line = f"{HEADER}\nid,{field},{CREATED},12,{HASH}\n".encode()
+    assert read(line)[0] == [ArchiveEntry("id", description, CREATED, 12, HASH)]
+
+
+def test_columns_are_found_by_their_names():
+    data = f"Size,New,ArchiveDescription,SHA256TreeHash,ArchiveId\r\n5,?,a,b,{HASH},id\r\n".encode()
+    assert read(data)[0] == [ArchiveEntry("id", "a,b", None, 5, HASH)]
+
+
+def test_what_a_column_leaves_empty_is_not_known():
+    data = f"{HEADER}\nid,,,,\nid2,x,,,\n".encode()
+    assert read(data)[0] == [
+        ArchiveEntry("id", "", None, None, None),
+        ArchiveEntry("id2", "x", None, None, None),
+    ]
