@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -14,7 +15,15 @@ from casfs.credentials import Credentials, KeySource, warn_if_exposed
 from casfs.errors import ConfigError
 from casfs.service.dialect import Registration
 from casfs.service.registry import DIALECTS
-from casfs.settings import NUMBERS, check_names, config_file, environment_settings, file_profiles
+from casfs.settings import (
+    NUMBERS,
+    check_names,
+    config_file,
+    environment_settings,
+    file_profiles,
+    vault_settings,
+)
+from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 
 DEFAULT_PROFILE = "default"
 DEFAULT_DIALECT = next(iter(DIALECTS))
@@ -39,6 +48,8 @@ class Config:
         deadline: seconds after which a request, a read or a listing ends with an error.
         attempts: how often a request that may be repeated is sent at most.
         listing_ttl: seconds for which a listing is taken as fresh.
+        description_rules: how archives get their names from their descriptions.
+        vault_rules: the same by name of the vault, for those that have rules of their own.
     """
 
     endpoint: str
@@ -55,6 +66,8 @@ class Config:
     deadline: float = 120.0
     attempts: int = 10
     listing_ttl: float = 60.0
+    description_rules: RuleSet = DEFAULT
+    vault_rules: Mapping[str, RuleSet] = field(default_factory=dict, hash=False)
     profile: str = field(default=DEFAULT_PROFILE, compare=False)
 
 
@@ -166,12 +179,23 @@ def _build(settings: Mapping[str, object], dialect: str, keys: KeySource, profil
         region=region,
         account=text(settings, "account", "-") if registration.names_account else "-",
         profile=profile,
+        **_rules(settings),
         **{
             name: parse(text(settings, name), name)
             for name, parse in NUMBERS.items()
             if name in settings
         },
     )
+
+
+def _rules(settings: Mapping[str, object]) -> dict[str, Any]:
+    """Return the rules for descriptions, as fields of a `Config`."""
+    name = "description_rules"
+    vaults = vault_settings(settings, name).items()
+    rules = {"vault_rules": {v: RuleSet.parse(str(t), f"{name} of vault {v!r}") for v, t in vaults}}
+    if name in settings:
+        return rules | {name: RuleSet.parse(str(settings[name]))}
+    return rules
 
 
 def find_endpoint(registration: Registration, endpoint: str, region: str) -> str:

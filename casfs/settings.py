@@ -62,10 +62,28 @@ def check_names(settings: Mapping[str, object], path: Path) -> None:
     Raises:
         ConfigError: names it.
     """
-    if unknown := settings.keys() - NAMES:
+    if unknown := settings.keys() - NAMES - {VAULTS}:
         raise ConfigError(
             f"{path}: unknown setting {', '.join(sorted(unknown))}; correct or remove"
         )
+
+
+def vault_settings(settings: Mapping[str, object], setting: str) -> dict[str, object]:
+    """Return the values of a setting in a profile's tables for single vaults, by vault.
+
+    Raises:
+        ConfigError: the tables are none, or have another setting, which no vault has of its own.
+    """
+    tables = settings.get(VAULTS, {})
+    if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+        raise ConfigError(f"`{VAULTS}` must be tables; write [profiles.NAME.{VAULTS}.VAULT]")
+    for vault, table in tables.items():
+        if unknown := table.keys() - {setting}:
+            raise ConfigError(
+                f"vault {vault!r} has an unknown setting {', '.join(sorted(unknown))}; "
+                f"a vault may have {setting}"
+            )
+    return {vault: table[setting] for vault, table in tables.items() if table}
 
 
 def parse_size(text: str, name: str) -> int:
@@ -121,6 +139,9 @@ NUMBERS: dict[str, Callable[[str, str], Any]] = {
 
 NAMES = NUMBERS.keys() | {
     "dialect", "endpoint", "region", "account", "access_key_id", "secret_access_key", "cache_dir",
-    "aws_profile",
+    "aws_profile", "description_rules",
 }  # fmt: skip
 """All settings that there are."""
+
+VAULTS = "vaults"
+"""Key of a profile's tables for single vaults, `[profiles.NAME.vaults.VAULT]`; in the file only."""

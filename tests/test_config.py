@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from casfs.config import Config, load
 from casfs.errors import ConfigError
 from casfs.settings import config_file, parse_size
+from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 
 KEYS = {"CASFS_ACCESS_KEY_ID": "AKIDenv", "CASFS_SECRET_ACCESS_KEY": "secret-of-environment"}
+GIVEN = KEYS | {"CASFS_REGION": "r"}
 
 
 @pytest.fixture
@@ -94,6 +96,30 @@ def test_flag_beats_environment_beats_file(settings, setting, values):
     assert getattr(settings(text, flags={setting: None}, **variable, **KEYS), setting) == in_file
 
 
+RULES_OF_VAULTS = """
+[profiles.default]
+region = "r"
+description_rules = "-plain"
+
+[profiles.default.vaults.photos]
+description_rules = "fastglacier,plain"
+
+[profiles.default.vaults."old papers"]
+"""
+
+
+def test_rules_for_descriptions_are_those_of_the_vault_or_of_all(settings):
+    found = settings(CASFS_REGION="r", **KEYS)
+    assert (found.description_rules, found.vault_rules) == (DEFAULT, {})
+    found = settings(RULES_OF_VAULTS, **KEYS)
+    assert found.description_rules == RuleSet.parse("-plain")
+    assert found.vault_rules == {"photos": RuleSet(("fastglacier", "plain"))}
+    found = settings(RULES_OF_VAULTS, CASFS_DESCRIPTION_RULES="qnap", **KEYS)
+    assert found.description_rules == RuleSet(("qnap",))
+    # A vault's own rules say more than any for all vaults.
+    assert found.vault_rules == {"photos": RuleSet(("fastglacier", "plain"))}
+
+
 def test_a_profile_is_chosen_by_flag_before_environment(settings):
     assert settings(FILE, "other").endpoint == "http://other.example:8080"
     assert settings(FILE, CASFS_PROFILE="other").profile == "other"
@@ -123,6 +149,28 @@ def test_keys_of_the_environment_do_not_mix_with_those_of_the_official_file(sett
         ("", KEYS | {"CASFS_REGION": "r", "CASFS_CONNECTIONS": "2.5"}, "connections must be"),
         ("", KEYS | {"CASFS_REGION": "r", "CASFS_DEADLINE": "nan"}, "deadline must be"),
         ("", KEYS | {"CASFS_REGION": "r", "CASFS_DEADLINE": "inf"}, "deadline must be"),
+        (
+            "",
+            GIVEN | {"CASFS_DESCRIPTION_RULES": "fastglaceir"},
+            "description_rules has an unknown rule 'fastglaceir'; known: .*fastglacier",
+        ),
+        ("[profiles.default.vaults]\nphotos = 'plain'", GIVEN, r"profiles\.NAME\.vaults\.VAULT"),
+        ("[profiles.default]\nvaults = 3", GIVEN, r"profiles\.NAME\.vaults\.VAULT"),
+        (
+            "[profiles.default.vaults.photos]\ndescription_rules = 'x'",
+            GIVEN,
+            "description_rules of vault 'photos' has an unknown rule 'x'",
+        ),
+        (
+            "[profiles.default.vaults.photos]\ndescription_rules = ''",
+            GIVEN,
+            "description_rules of vault 'photos' has an unknown rule ''",
+        ),
+        (
+            "[profiles.default.vaults.photos]\nregion = 'x'",
+            GIVEN,
+            "vault 'photos' has an unknown setting region; a vault may have description_rules",
+        ),
         ("", KEYS | {"CASFS_ENDPOINT": "ftp://x"}, "not an http or https URL"),
         ("", KEYS | {"CASFS_ENDPOINT": "https://"}, "not an http or https URL"),
         ("", KEYS | {"CASFS_ENDPOINT": "https://x/y"}, "host and port only"),

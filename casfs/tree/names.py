@@ -22,12 +22,26 @@ def to_file_name(name: str) -> str:
     A name too long for a file is cut and ends in `~` and a hash of all of it; such a file name
     cannot be turned back.
     """
-    escaped = _escape(name) if name in ("", ".", "..", "%") else _UNSAFE.sub(_escape_match, name)
+    escaped = _escape(name) if name in ("", ".", "..", "%") else escape(_UNSAFE, name)
     encoded = escaped.encode()
     if len(encoded) <= LONGEST:
         return escaped
-    end = "~" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return encoded[: LONGEST - len(end)].decode("utf-8", "ignore") + end
+    return cut(escaped, hash_mark(name))
+
+
+def escape(unsafe: re.Pattern[str], name: str) -> str:
+    """Return a name with what matches written as `%` and two hexadecimal digits a byte."""
+    return unsafe.sub(_escape_match, name)
+
+
+def hash_mark(text: str) -> str:
+    """Return `~` and a hash of a text, which sets names apart that were cut."""
+    return "~" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def cut(name: str, end: str) -> str:
+    """Return as much of a name as fits into a file name before this end, and the end."""
+    return name.encode()[: LONGEST - len(end.encode())].decode("utf-8", "ignore") + end
 
 
 def from_file_name(file_name: str) -> str | None:

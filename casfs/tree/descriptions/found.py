@@ -1,0 +1,33 @@
+"""What the text of one tool tells, before its names are made safe."""
+
+from dataclasses import dataclass
+
+from casfs.tree.descriptions.path_text import split
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a rule read in a description.
+
+    Attributes:
+        names: of the directories from the top, and of the file; as they were written, so not safe
+            yet, but at least one and none of them empty.
+        mtime: nanoseconds since 1970, UTC; None if it is not told or wrong.
+        is_folder: the archive stands for a directory.
+        compressed: the archive's bytes are a compressed form of the file's.
+        encrypted: the archive's bytes are an encrypted form of the file's.
+        original_size: bytes of the file before it was compressed or encrypted; None if not told.
+    """
+
+    names: tuple[str, ...]
+    mtime: int | None = None
+    is_folder: bool = False
+    compressed: bool = False
+    encrypted: bool = False
+    original_size: int | None = None
+
+
+def found_path(path: str, mtime: int | None = None) -> Found | None:
+    """Return what a path tells; None if it names nothing, such as `/`."""
+    names = split(path)
+    return Found(names, mtime) if names else None

@@ -1,0 +1,18 @@
+"""Descriptions of glacier-rsync: `grsync|/home/u/a.jpg|43|1555056930.0|note`.
+
+These are the path, bytes, seconds since 1970 and a free text. Path and free text may have bars
+too, so the first two numbers between bars are taken. Source: cagdasbas/glacier-rsync.
+"""
+
+import re
+
+from casfs.tree.descriptions.encoded import seconds
+from casfs.tree.descriptions.found import Found, found_path
+
+_FIELDS = re.compile(r"grsync\|(.+?)\|[0-9]+\|(-?[0-9]+(?:\.[0-9]+)?)\|.*", re.DOTALL)
+
+
+def decode(text: str) -> Found | None:
+    """Return what a `grsync` description tells, None for other texts."""
+    fields = _FIELDS.fullmatch(text)
+    return fields and found_path(fields[1], seconds(fields[2]))

@@ -1,0 +1,67 @@
+"""Names that no description gives: those of cut names, and of older archives of one name.
+
+Both have a mark before the extension, and what is cut is cut before the mark. A name in a
+description that has such a mark itself is escaped, so that it never passes for one of these.
+"""
+
+import contextlib
+import hashlib
+import re
+from datetime import UTC, datetime
+
+from casfs.tree.names import cut, escape, hash_mark
+
+COMPRESSED, ENCRYPTED = ".compressed", ".encrypted"
+"""What names end in where the archive's bytes are not those of the file."""
+
+_SECOND = r"[0-9]{8}T[0-9]{6}Z~[0-9a-f]{12}(?![^.])"
+_SECOND_NAME = re.compile(f"~{_SECOND}")
+_MARK = re.compile(f"~(?={_SECOND}|[0-9a-f]{{32}}(?![^.]))")
+_ENDING = re.compile(r"(?:\.[^.\s]{1,16})?(?:\.compressed)?(?:\.encrypted)?\Z")
+
+
+def second_name(name: str, created: datetime | None, archive_id: str) -> str:
+    """Return the name of an archive whose own name a newer one has.
+
+    It is `stem~20190412T081530Z~1a2b3c4d5e6f.extension`: the archive's CreationDate in UTC, zeros
+    if that is not known, and twelve digits of the SHA-256 of its id; so it stays the same whatever
+    else is in the vault.
+
+    Args:
+        name: a safe file name.
+        created: CreationDate; one without a time zone is taken as UTC.
+        archive_id: as the service writes it.
+    """
+    digest = hashlib.sha256(archive_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return _marked(name, f"~{_date(created)}~{digest}")
+
+
+def _date(created: datetime | None) -> str:
+    if created is not None:
+        # At the edge of all dates a time zone leads out of them.
+        with contextlib.suppress(OverflowError):
+            utc = created if created.tzinfo is None else created.astimezone(UTC)
+            return f"{utc.year:04}{utc:%m%dT%H%M%SZ}"
+    return "00000000T000000Z"
+
+
+def looks_like_second_name(name: str) -> bool:
+    """Tell whether a name has the form of what `second_name` makes."""
+    return _SECOND_NAME.search(name) is not None
+
+
+def cut_name(name: str, whole: str) -> str:
+    """Return a name that is cut to fit, with a hash of all that it stands for."""
+    return _marked(name, hash_mark(whole))
+
+
+def escape_marks(name: str) -> str:
+    """Return a name that passes for none of those that are made here."""
+    return escape(_MARK, name) if "~" in name else name
+
+
+def _marked(name: str, mark: str) -> str:
+    """Return a name with a mark before its extension, cut before that to what a file can have."""
+    ending = _ENDING.search(name, 1)
+    start = ending.start() if ending else len(name)
+    return cut(name[:start], mark + name[start:])

@@ -1,0 +1,34 @@
+r"""Descriptions that are a path or a file name as it is, as of most scripts and command lines.
+
+`/` separates. A backslash does only if a drive or a server leads; or, by the rule `windows-paths`,
+wherever there is no `/`.
+"""
+
+import re
+
+from casfs.tree.descriptions.found import Found, found_path
+from casfs.tree.descriptions.path_text import split_windows
+
+_FORM_OF_A_TOOL = re.compile(
+    r"""[\s"\\]*(?:\{[\s\\]*"|<\s*(?:m|ArchiveMetadata)\s*>|<[!?]\w)|grsync\||mt[12]\ [\w-]+=*\Z"""
+)
+_FILE_NAME = re.compile(r".*\.\w{1,16}", re.DOTALL)
+
+
+def decode(text: str) -> Found | None:
+    """Return the path that a text is; None if it has no separator and looks like no file name."""
+    if "/" in text or "\\" in text or _FILE_NAME.fullmatch(text):
+        # The slash in `</p>` or in JSON does not make directories.
+        return None if _FORM_OF_A_TOOL.match(text) else found_path(text)
+    return None
+
+
+def decode_windows(text: str) -> Found | None:
+    r"""Return the path of names between backslashes; None if there is none, or a `/`."""
+    if "\\" not in text or "/" in text or _FORM_OF_A_TOOL.match(text):
+        return None
+    found = found_path(text)
+    if found is not None and len(found.names) == 1:
+        names = split_windows(text)
+        return Found(names) if names else None
+    return found

@@ -1,0 +1,17 @@
+"""Descriptions of QNAP's Glacier application: `{"path": "/Public/a.pdf", "type": "file"}`.
+
+Source: 6bee/qnap-backup-recovery-tool. (QNAP's Hybrid Backup Sync writes as FastGlacier does.)
+"""
+
+from casfs.tree.descriptions.encoded import json_object
+from casfs.tree.descriptions.found import Found, found_path
+
+
+def decode(text: str) -> Found | None:
+    """Return what a description with `path` and `type` tells, None for other texts."""
+    if "path" not in text or (fields := json_object(text.strip())) is None:
+        return None
+    path = fields.get("path")
+    if not isinstance(path, str) or not isinstance(fields.get("type"), str):
+        return None
+    return found_path(path)

@@ -1,0 +1,75 @@
+"""From names as someone wrote them to names that are safe in a file system.
+
+This comes after the last decoding, and does not trust any of them:
+
+- `..`, control characters, line breaks, marks that turn the direction of writing, halves of
+  surrogate pairs, and `/` inside a name are written as `%` and two hexadecimal digits a byte; a `%`
+  that would read as such an escape too, so different names stay different.
+- Names that casfs gives itself are escaped: `by-id` at the top, and those of `made_names`.
+- A name of more than 255 bytes, and a path that is too long or too deep, is cut and gets a hash of
+  all of it.
+"""
+
+import re
+from collections.abc import Sequence
+
+from casfs.tree.descriptions.made_names import cut_name, escape_marks
+from casfs.tree.names import LONGEST, escape
+
+BY_ID = "by-id"
+"""The directory at the top with every archive under its id."""
+
+LONGEST_PATH = 3072
+"""Bytes of a path at most; Linux allows 4096 with the mount point and a target's folder."""
+
+DEEPEST = 64
+"""Names in a path at most."""
+
+_UNSAFE = re.compile(
+    r"\A\.{1,2}\Z|%(?=[0-9A-F]{2})|[/\x00-\x1f\x7f-\x9f\ud800-\udfff"
+    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
+_TOP = {BY_ID: "by%2Did"}
+_SURELY_SHORT = LONGEST // 4
+_SURELY_FLAT = LONGEST_PATH // (LONGEST + 1)
+
+
+def safe_path(names: Sequence[str], suffix: str = "") -> tuple[str, ...]:
+    """Return safe file names, from the top.
+
+    Args:
+        names: at least one, and none of them empty.
+        suffix: safe text that is put behind the last name.
+    """
+    path = [_escaped(name) for name in names]
+    path[0] = _TOP.get(path[0], path[0])
+    path[-1] += suffix
+    # Every character has four bytes at most.
+    if len(path) <= _SURELY_FLAT and len(max(path, key=len)) <= _SURELY_SHORT:
+        return tuple(path)
+    return _fitted(path)
+
+
+def _escaped(name: str) -> str:
+    # What is printable is no control character, no mark of direction and no half of a pair.
+    if name.isprintable() and not ("%" in name or "~" in name or "/" in name or name[0] == "."):
+        return name
+    return escape_marks(escape(_UNSAFE, name))
+
+
+def _fitted(path: list[str]) -> tuple[str, ...]:
+    fitted = [name if _size(name) <= LONGEST else cut_name(name, name) for name in path]
+    if len(path) <= DEEPEST and _size("/".join(fitted)) <= LONGEST_PATH:
+        return tuple(fitted)
+    room = LONGEST_PATH - LONGEST
+    kept: list[str] = []
+    for name in fitted[: DEEPEST - 1]:
+        room -= _size(name) + 1
+        if room < 0:
+            break
+        kept.append(name)
+    return (*kept, cut_name(path[-1], "/".join(path)))
+
+
+def _size(text: str) -> int:
+    return len(text.encode())
