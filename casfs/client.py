@@ -27,6 +27,7 @@ from casfs.service.service import Service
 from casfs.service.transport import Limits
 from casfs.tree.account import Account
 from casfs.tree.catalog import Catalog
+from casfs.tree.database import Database
 from casfs.tree.inventory_files import Inventories
 from casfs.tree.node import Node
 from casfs.tree.nodes import Tree, pretty
@@ -111,10 +112,10 @@ class Client:
             config.deadline,
             self.metrics,
         )
-        self._catalog = Catalog(_catalog_path(config.cache_dir, self._service.origin))
+        self._database = Database(_catalog_path(config.cache_dir, self._service.origin))
         self._account = Account(
             self._service,
-            self._catalog,
+            Catalog(self._database),
             self._disk.holds_whole,
             config.listing_ttl,
             config.deadline,
@@ -137,7 +138,7 @@ class Client:
         """End every wait with an error, write what is still to be written, and stop."""
         self._service.close()
         self._fetcher.close()
-        self._catalog.close()
+        self._database.close()
 
     def check(self) -> None:
         """Ask the service for something, so that wrong settings show at once.

@@ -1,16 +1,16 @@
 """What is asked of the service, and what is answered from memory, catalogue and cache."""
 
 import json
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import pytest
 
 from casfs.errors import CasfsError, DeniedError, NotFoundError
 from casfs.metrics import Metrics
 from casfs.tree.account import Account
-from casfs.tree.catalog import Catalog
 from tests.support.server import Answer, serving
 from tests.support.service import html, refusal, service_at
+from tests.tree.catalogs import catalog_at
 
 
 def job(name, status="Succeeded"):
@@ -73,7 +73,7 @@ def account_at(server, folder, *, ttl=0.0, whole=()):
     """An account whose jobs named in `whole` are whole in the cache."""
     with (
         service_at(server.url, attempts=1) as service,
-        closing(Catalog(folder / "c.sqlite")) as catalog,
+        catalog_at(folder / "c.sqlite") as catalog,
     ):
         metrics = Metrics()
         made = Account(service, catalog, lambda out: out.job_id in whole, ttl, 10, metrics)

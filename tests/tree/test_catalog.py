@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from casfs.credentials import Credentials
 from casfs.errors import CasfsError, ConfigError
 from casfs.service.cas import cas
-from casfs.tree.catalog import Catalog
+from casfs.tree.database import Database
+from tests.tree.catalogs import catalog_at
 
 DIALECT = cas("-", Credentials("AKID", "secret"), "")
 
@@ -34,7 +35,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def catalog(path):
-    with closing(Catalog(path)) as made:
+    with catalog_at(path) as made:
         yield made
 
 
@@ -56,11 +57,11 @@ def test_nothing_is_known_at_first(catalog):
 
 
 def test_it_is_all_there_after_a_restart(path):
-    with closing(Catalog(path)) as first:
+    with catalog_at(path) as first:
         first.list_vaults([vault("v", SizeInBytes=3)], 1000.5)
         first.list_jobs("v", [job("b"), job("a", Tier="Bulk")], 2000.5)
         first.put_size(job("a"), 77)
-    with closing(Catalog(path)) as later:
+    with catalog_at(path) as later:
         ((name, description, is_listed),) = later.vaults()
         assert (name, is_listed) == ("v", True)
         assert json.loads(description)["SizeInBytes"] == 3
@@ -76,7 +77,7 @@ def test_it_is_all_there_after_a_restart(path):
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.sets(st.text("abc", min_size=1, max_size=3)), min_size=1, max_size=5))
 def test_the_last_listing_says_what_is_listed(tmp_path_factory, listings):
-    with closing(Catalog(tmp_path_factory.mktemp("x") / "c.sqlite")) as catalog:
+    with catalog_at(tmp_path_factory.mktemp("x") / "c.sqlite") as catalog:
         for number, names in enumerate(listings):
             catalog.list_jobs("v", [job(name) for name in sorted(names)], float(number))
         assert listed(catalog) == sorted(listings[-1])
@@ -177,80 +178,124 @@ GARBAGE = {
 
 @pytest.mark.parametrize("kind", GARBAGE)
 def test_a_damaged_file_is_put_aside_and_begun_anew(path, kind):
-    with closing(Catalog(path)) as catalog:
+    with catalog_at(path) as catalog:
         catalog.list_jobs("v", [job(f"{n:04}", Padding="x" * 500) for n in range(400)], 1.0)
     content = GARBAGE[kind]
     path.write_bytes(path.read_bytes()[:5000] if content is None else content)
-    with closing(Catalog(path)) as catalog:
+    with catalog_at(path) as catalog:
         assert list(catalog.jobs("v")) == []
         catalog.list_jobs("v", [job("a")], 2.0)
         assert listed(catalog) == ["a"]
     assert path.with_suffix(".damaged").exists()
 
 
-def test_damage_in_the_middle_is_an_error_once_and_then_begun_anew(path):
-    with closing(Catalog(path)) as catalog:
-        catalog.list_jobs("v", [job(f"{n:04}", Padding="x" * 500) for n in range(400)], 1.0)
+def damage_rows(path):
+    """Damage what a catalogue has of its jobs, behind its tables, which are still sound."""
     content = bytearray(path.read_bytes())
-    content[3 * 4096 :] = b"\xa5" * len(content[3 * 4096 :])
+    rows = len(content) // 2
+    content[rows:] = b"\xa5" * len(content[rows:])
     path.write_bytes(content)
-    with closing(Catalog(path)) as catalog:
+
+
+def test_damage_in_the_middle_is_an_error_once_and_then_begun_anew(path):
+    with catalog_at(path) as catalog:
+        catalog.list_jobs("v", [job(f"{n:04}", Padding="x" * 500) for n in range(400)], 1.0)
+    damage_rows(path)
+    with catalog_at(path) as catalog:
         with pytest.raises(CasfsError, match=r"catalog\.sqlite was damaged.*try again"):
             list(catalog.jobs("v"))
         assert list(catalog.jobs("v")) == []
         catalog.list_jobs("v", [job("a")], 2.0)
         assert listed(catalog) == ["a"]
-    with closing(Catalog(path)) as catalog:
+    with catalog_at(path) as catalog:
         assert listed(catalog) == ["a"]
 
 
 def test_what_one_process_has_begun_anew_another_that_finds_the_damage_later_leaves_alone(path):
-    with closing(Catalog(path)) as catalog:
+    with catalog_at(path) as catalog:
         catalog.list_jobs("v", [job(f"{n:04}", Padding="x" * 500) for n in range(400)], 1.0)
-    with closing(Catalog(path)) as first, closing(Catalog(path)) as second:
-        content = bytearray(path.read_bytes())
-        content[3 * 4096 :] = b"\xa5" * len(content[3 * 4096 :])
-        path.write_bytes(content)
+    with catalog_at(path) as first, catalog_at(path) as second:
+        damage_rows(path)
         with pytest.raises(CasfsError, match="damaged"):
             list(first.jobs("v"))
         first.list_jobs("v", [job("a")], 2.0)
         with pytest.raises(CasfsError, match="damaged"):
             list(second.jobs("v"))
         assert listed(second) == listed(first) == ["a"]
-    with closing(Catalog(path)) as later:
+    with catalog_at(path) as later:
         assert listed(later) == ["a"]
 
 
 def test_a_file_of_another_version_is_begun_anew(path):
-    Catalog(path).close()
+    Database(path).close()
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA user_version = 99")
-    with closing(Catalog(path)) as catalog:
+    with catalog_at(path) as catalog:
         assert catalog.vaults() == []
+
+
+FIRST_VERSION = """
+CREATE TABLE listings (
+    scope TEXT PRIMARY KEY, generation INTEGER NOT NULL, listed_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE vaults (
+    name TEXT PRIMARY KEY, description TEXT NOT NULL, generation INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE jobs (
+    vault TEXT NOT NULL, id TEXT NOT NULL, description TEXT NOT NULL, size INTEGER,
+    generation INTEGER NOT NULL, PRIMARY KEY (vault, id)
+) WITHOUT ROWID;
+INSERT INTO listings VALUES ('vaults', 3, 1000.5), ('vaults/v', 7, 2000.5);
+INSERT INTO vaults VALUES ('v', '{"VaultName":"v"}', 3);
+INSERT INTO jobs VALUES ('v', 'listed', '{"JobId":"listed"}', NULL, 7);
+INSERT INTO jobs VALUES ('v', 'retained', '{"JobId":"retained"}', 77, 6);
+PRAGMA user_version = 1;
+"""
+"""A file as casfs 0.1 left it."""
+
+
+def test_a_file_of_the_first_version_is_taken_over(path):
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as older:
+        older.executescript(FIRST_VERSION)
+    for _ in range(2):
+        with catalog_at(path) as catalog:
+            assert [name for name, _, is_listed in catalog.vaults() if is_listed] == ["v"]
+            assert (catalog.vaults_listed_at(), catalog.jobs_listed_at("v")) == (1000.5, 2000.5)
+            assert (listed(catalog), unlisted(catalog)) == (["listed"], ["retained"])
+            row = catalog.job("v", "retained")
+            assert row is not None
+            assert row.size == 77
+    assert not path.with_suffix(".damaged").exists()
+    with catalog_at(path) as catalog:
+        catalog.list_jobs("v", [job("new")], 3000.0)
+        assert listed(catalog) == ["new"]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"catalogue .*--cache-dir"):
-        Catalog(tmp_path / "file" / "c.sqlite")
+        Database(tmp_path / "file" / "c.sqlite")
 
 
 WRITER = """
 import sys
 from pathlib import Path
-from tests.tree.test_catalog import Catalog, job
-catalog = Catalog(Path(sys.argv[1]))
+from casfs.tree.catalog import Catalog
+from tests.tree.test_catalog import Database, job
+database = Database(Path(sys.argv[1]))
+catalog = Catalog(database)
 print("ready", flush=True)
 sys.stdin.readline()
 for turn in range(20):
     catalog.list_jobs("v", [job(f"{n:03}") for n in range(100)], float(turn))
     catalog.put_job(job("extra" + sys.argv[2]))
-catalog.close()
+database.close()
 """
 
 
 def test_two_processes_use_one_catalogue(path):
-    Catalog(path).close()
+    Database(path).close()
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path), name],
@@ -279,7 +324,7 @@ def test_two_processes_use_one_catalogue(path):
         (0, ""),
         (0, ""),
     ]
-    with closing(Catalog(path)) as catalog:
+    with catalog_at(path) as catalog:
         assert {f"{n:03}" for n in range(100)} <= set(listed(catalog))
 
 

@@ -1,7 +1,6 @@
 """Entries of the tree: stable inodes, times of the service, small files as JSON."""
 
 import json
-from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -10,10 +9,10 @@ from hypothesis import strategies as st
 from casfs.errors import NotFoundError
 from casfs.metrics import Metrics
 from casfs.tree.account import Account
-from casfs.tree.catalog import Catalog
 from casfs.tree.nodes import Node, Tree, pretty
 from tests.support.server import Answer, serving
 from tests.support.service import service_at
+from tests.tree.catalogs import catalog_at
 
 VAULT = {
     "VaultName": "..",
@@ -55,7 +54,7 @@ def tree(tmp_path):
     with (
         serving(behave) as server,
         service_at(server.url) as service,
-        closing(Catalog(tmp_path / "c.sqlite")) as catalog,
+        catalog_at(tmp_path / "c.sqlite") as catalog,
     ):
         account = Account(service, catalog, lambda output: False, 60, 30, Metrics())
         yield Tree(account, {"status.json": lambda: b"{}"})

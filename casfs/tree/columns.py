@@ -1,0 +1,64 @@
+"""How values stand in the columns of the catalogue."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from casfs.service.fields import http_date, iso_date
+
+Value = str | bytes | int | float | None
+"""What a column can hold."""
+
+LARGEST = (1 << 63) - 1
+"""The largest integer of SQLite."""
+
+NO_TIME = -(1 << 62)
+"""Stands for a time that is not known; before all others, so that every other upload is newer."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def hash_of(vault: str, archive_id: str) -> int:
+    """Return 63 bits that stand for an archive: a small key for a long id.
+
+    Two of a million archives have the same ones in one of ten million catalogues.
+    """
+    text = f"{vault}\0{archive_id}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) >> 1
+
+
+def storable(text: str | None) -> str | bytes | None:
+    """Return text as a column can hold it: as bytes if half a surrogate pair is in it."""
+    if text is None or text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+    return text
+
+
+def loaded(value: Any) -> Any:
+    """Return the text that `storable` made a column of."""
+    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+
+
+def size_or_none(size: int | None) -> int | None:
+    """Return a size in bytes, None for what cannot be one."""
+    return size if size is not None and 0 <= size <= LARGEST else None
+
+
+def parse_time(text: str | None) -> int:
+    """Return the time that a service wrote, in microseconds since 1970; NO_TIME if it is none."""
+    return to_microseconds(iso_date(text) or http_date(text))
+
+
+def to_microseconds(time: datetime | None) -> int:
+    """Return a time in microseconds since 1970."""
+    return NO_TIME if time is None else (time - _EPOCH) // _MICROSECOND
+
+
+def to_time(microseconds: int) -> datetime | None:
+    """Return the time of `to_microseconds`, UTC."""
+    return None if microseconds == NO_TIME else _EPOCH + timedelta(microseconds=microseconds)

@@ -1,0 +1,155 @@
+"""The SQLite file of an account's catalogue: threads, processes, damage. What is in it: schema.py.
+
+Lock order: the lock on the file `.lock` is held for moments, while a damaged file is put aside.
+"""
+
+import collections
+import contextlib
+import fcntl
+import logging
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from casfs.errors import CasfsError, ConfigError
+from casfs.tree import schema
+from casfs.tree.columns import Value
+
+log = logging.getLogger(__name__)
+
+_BUSY_SECONDS = 10.0
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that knows which file it has open: another process may put that aside."""
+
+    inode: int | None = None
+
+
+class Database:
+    """The file of one account's catalogue.
+
+    A connection of SQLite serves one thread at a time, so each call borrows one. Several processes
+    may use one file. A damaged one is put aside and begun anew: all in it can be asked for again,
+    except which expired jobs are still whole in the cache.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connections: collections.deque[_Connection] = collections.deque()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                self._prepare()
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+        except (OSError, sqlite3.OperationalError) as error:
+            raise ConfigError(
+                f"the catalogue {path} cannot be used ({error}); give another --cache-dir"
+            ) from error
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        while self._connections:
+            self._connections.pop().close()
+
+    def rows(self, query: str, *values: Value) -> list[Any]:
+        """Return what a query finds.
+
+        Raises:
+            CasfsError: the file cannot be read.
+        """
+        with self._borrow() as connection:
+            return connection.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection for one transaction, which nobody else writes beside.
+
+        Others wait for it, so it must be short, and wait for nothing itself.
+
+        Raises:
+            CasfsError: the file cannot be read or written.
+        """
+        with self._borrow() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextlib.contextmanager
+    def _borrow(self) -> Iterator[_Connection]:
+        try:
+            with self._connection() as connection:
+                yield connection
+        except sqlite3.OperationalError as error:
+            raise CasfsError(
+                f"the catalogue {self._path} failed ({error}); make room in the cache folder"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise CasfsError(
+                f"the catalogue {self._path} was damaged and is begun anew; try again"
+            ) from error
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[_Connection]:
+        try:
+            connection = self._connections.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            connection.execute("PRAGMA synchronous = OFF")
+            # Counts of folders go up to the root.
+            connection.execute("PRAGMA recursive_triggers = ON")
+            with connection:
+                yield connection
+        except BaseException as error:
+            connection.close()
+            if _is_damage(error):
+                self._begin_anew(connection.inode, error)
+            raise
+        self._connections.append(connection)
+
+    def _connect(self) -> _Connection:
+        # Looked up before: of a file that comes in between we know nothing, and do it no harm.
+        inode = self._inode()
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_SECONDS, check_same_thread=False, factory=_Connection
+        )
+        connection.inode = inode
+        return connection
+
+    def _begin_anew(self, inode: int | None, error: BaseException) -> None:
+        """Put the file aside whose damage was found, unless somebody has done that already."""
+        self.close()
+        with self._path.with_suffix(".lock").open("w") as lock:
+            # Held for moments, and by no process that has died.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if inode is None or self._inode() != inode:
+                return
+            log.warning("the catalogue %s is damaged and begun anew: %s", self._path, error)
+            # What the old file's log holds must not be taken for the new one's.
+            for ending in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+            self._path.replace(self._path.with_suffix(".damaged"))
+        self._prepare()
+
+    def _inode(self) -> int | None:
+        try:
+            return self._path.stat().st_ino
+        except FileNotFoundError:
+            return None
+
+    def _prepare(self) -> None:
+        with self._connection() as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            schema.prepare(connection)
+
+
+def _is_damage(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(
+        error, sqlite3.OperationalError
+    )

@@ -1,0 +1,131 @@
+"""The tables of an account's catalogue, and how a file of an older version is taken over.
+
+    listings(scope, generation, listed_at)          one row for all vaults, and one a vault;
+                                                    one more each for a listing that has begun
+    vaults(name, description, generation)           description is the service's JSON
+    jobs(vault, id, description, size, generation)  size is set where it had to be asked for
+        + state, archive, hash, whole               what an archive's readability depends on;
+                                                    state is NULL until the job was parsed
+    changed(hash)                                   archives some job of which came, changed or went
+
+    folders(number, parent, name, readable)         readable archives in it and below; a vault is a
+                                                    folder whose parent is 0
+    archives(number, hash, vault, id, ...)          folder and name are NULL where the description
+                                                    holds none; a marker of a folder has no name
+    emptied(folder)                                 folders that something was taken out of
+    inventories(number, vault, job, date, full, taken)
+    rules(vault, text, upto)                        how names are worked out; up to which archive
+                                                    that is done, NULL for all
+
+Triggers keep `changed`, `emptied` and the counts of folders, whoever writes: none of these can be
+forgotten, and a transaction that breaks off leaves them as they were.
+"""
+
+import sqlite3
+
+VERSION = 2
+
+_LISTINGS = (
+    """CREATE TABLE IF NOT EXISTS listings (
+        scope TEXT PRIMARY KEY, generation INTEGER NOT NULL, listed_at REAL NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS vaults (
+        name TEXT PRIMARY KEY, description TEXT NOT NULL, generation INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS jobs (
+        vault TEXT NOT NULL, id TEXT NOT NULL, description TEXT NOT NULL, size INTEGER,
+        generation INTEGER NOT NULL, PRIMARY KEY (vault, id)
+    ) WITHOUT ROWID""",
+)
+_JOBS_OF_ARCHIVES = (
+    "ALTER TABLE jobs ADD COLUMN state TEXT",
+    "ALTER TABLE jobs ADD COLUMN archive",
+    "ALTER TABLE jobs ADD COLUMN hash INTEGER",
+    "ALTER TABLE jobs ADD COLUMN whole INTEGER",
+    "CREATE INDEX jobs_unparsed ON jobs (vault) WHERE state IS NULL",
+    "CREATE INDEX jobs_of_archive ON jobs (hash) WHERE hash IS NOT NULL",
+    "CREATE TABLE changed (hash INTEGER PRIMARY KEY)",
+    """CREATE TRIGGER job_came AFTER INSERT ON jobs WHEN new.hash IS NOT NULL BEGIN
+        INSERT OR IGNORE INTO changed VALUES (new.hash);
+    END""",
+    """CREATE TRIGGER job_changed AFTER UPDATE OF state, hash, whole ON jobs
+    WHEN (old.state, old.hash, old.whole) IS NOT (new.state, new.hash, new.whole) BEGIN
+        INSERT OR IGNORE INTO changed SELECT old.hash WHERE old.hash IS NOT NULL;
+        INSERT OR IGNORE INTO changed SELECT new.hash WHERE new.hash IS NOT NULL;
+    END""",
+    """CREATE TRIGGER job_went AFTER DELETE ON jobs WHEN old.hash IS NOT NULL BEGIN
+        INSERT OR IGNORE INTO changed VALUES (old.hash);
+    END""",
+)
+_FOLDERS = (
+    """CREATE TABLE folders (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, parent INTEGER NOT NULL, name TEXT NOT NULL,
+        readable INTEGER NOT NULL DEFAULT 0
+    )""",
+    "CREATE UNIQUE INDEX folders_by_name ON folders (parent, name)",
+    "CREATE INDEX readable_folders ON folders (parent, name) WHERE readable > 0",
+    "CREATE TABLE emptied (folder INTEGER PRIMARY KEY)",
+    """CREATE TRIGGER folder_counted AFTER UPDATE OF readable ON folders
+    WHEN new.parent > 0 AND old.readable <> new.readable BEGIN
+        UPDATE folders SET readable = readable + new.readable - old.readable
+        WHERE number = new.parent;
+    END""",
+    """CREATE TRIGGER folder_went AFTER DELETE ON folders WHEN old.parent > 0 BEGIN
+        INSERT OR IGNORE INTO emptied VALUES (old.parent);
+    END""",
+)
+_ARCHIVES = (
+    # No type where values need one of their own: text that is no UTF-8, times after 2262.
+    """CREATE TABLE archives (
+        number INTEGER PRIMARY KEY, hash INTEGER NOT NULL, vault INTEGER NOT NULL, id NOT NULL,
+        description, created INTEGER NOT NULL, size INTEGER, tree_hash, folder INTEGER, name TEXT,
+        rule TEXT NOT NULL, mtime, flags INTEGER NOT NULL, original_size INTEGER,
+        listed INTEGER NOT NULL, readable INTEGER NOT NULL DEFAULT 0
+    )""",
+    "CREATE UNIQUE INDEX archives_by_hash ON archives (hash)",
+    """CREATE INDEX archives_by_name ON archives (folder, name, created)
+    WHERE folder IS NOT NULL""",
+    """CREATE INDEX readable_by_name ON archives (folder, name, created)
+    WHERE folder IS NOT NULL AND readable = 1""",
+    "CREATE INDEX readable_by_id ON archives (vault, id) WHERE readable = 1",
+    """CREATE TRIGGER archive_moved AFTER UPDATE OF folder, readable ON archives
+    WHEN old.folder IS NOT new.folder OR old.readable <> new.readable BEGIN
+        UPDATE folders SET readable = readable - 1 WHERE number = old.folder AND old.readable;
+        UPDATE folders SET readable = readable + 1 WHERE number = new.folder AND new.readable;
+        INSERT OR IGNORE INTO emptied
+        SELECT old.folder WHERE old.folder IS NOT NULL AND old.folder IS NOT new.folder;
+    END""",
+    """CREATE TRIGGER archive_went AFTER DELETE ON archives WHEN old.folder IS NOT NULL BEGIN
+        UPDATE folders SET readable = readable - 1 WHERE number = old.folder AND old.readable;
+        INSERT OR IGNORE INTO emptied VALUES (old.folder);
+    END""",
+    """CREATE TABLE inventories (
+        number INTEGER PRIMARY KEY, vault INTEGER NOT NULL, job TEXT NOT NULL, date INTEGER,
+        full INTEGER NOT NULL, taken INTEGER NOT NULL DEFAULT 0, UNIQUE (vault, job)
+    )""",
+    "CREATE TABLE rules (vault INTEGER PRIMARY KEY, text TEXT NOT NULL, upto INTEGER)",
+)
+_STEPS = (_LISTINGS, _JOBS_OF_ARCHIVES + _FOLDERS + _ARCHIVES)
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables of a new file, or add to those of an older version what came since.
+
+    Raises:
+        sqlite3.DatabaseError: the file is of a version that is not known.
+    """
+    if _version(connection) == VERSION:
+        return
+    # Another process may prepare the same file.
+    connection.execute("BEGIN IMMEDIATE")
+    version = _version(connection)
+    if version not in range(VERSION + 1):
+        raise sqlite3.DatabaseError(f"version {version}, not {VERSION}")
+    for statement in (statement for step in _STEPS[version:] for statement in step):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
