@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from casfs.blocks.cache import OutputStore
+from casfs.blocks.cache import DiskCache
 from casfs.blocks.leaves import Trust, Verdict
-from casfs.blocks.passes import Passing
 from casfs.blocks.receive import Block
+from casfs.blocks.sources import OpenSource
 from casfs.errors import MismatchError, OutputMismatchError
 from casfs.service.base import Output
 
@@ -27,15 +27,15 @@ class OpenOutput:
         store: its blocks on disk.
         key: names what is handed on together, in memory and under way: blocks of one generation.
             So bytes from before a mismatch never reach who opens the output after it.
-        passing: the pass over it, where it comes in one piece.
+        sources: the jobs that bring it, in the order of `Output.sources`.
     """
 
-    def __init__(self, output: Output, store: OutputStore) -> None:
+    def __init__(self, output: Output, disk: DiskCache) -> None:
         self.output = output
-        self.store = store
-        self._generation = store.leaves.generation
-        self.key = (store, self._generation)
-        self.passing = Passing()
+        self.store = disk.store(output)
+        self._generation = self.store.leaves.generation
+        self.key = (self.store, self._generation)
+        self.sources = [OpenSource() for _ in output.sources]
 
     @property
     def refusal(self) -> str | None:
@@ -43,6 +43,18 @@ class OpenOutput:
         if self.store.leaves.generation == self._generation:
             return None
         return self.store.mismatch or f"the {self.output} is not what it was; read it again"
+
+    def source(self, block: int) -> OpenSource:
+        """Return the source of a block."""
+        return self.sources[self.output.source(block)]
+
+    def note_read(self, run: range) -> None:
+        """Note that somebody reads a run now, wherever it comes from."""
+        if len(self.sources) == 1:
+            self.sources[0].passing.note_read(run)
+            return
+        for number in self.output.touched(run):
+            self.sources[number].passing.note_read(run)
 
     def compare(self, blocks: Iterable[Block]) -> None:
         """Compare blocks that came with what was verified before.
@@ -76,7 +88,7 @@ class OpenOutput:
                 raise OutputMismatchError(message)
 
     def check_whole(self) -> WholeMismatch | None:
-        """Compare the whole output with the job's tree hash, once its last leaf is known.
+        """Compare the whole output with its tree hash, once its last leaf is known.
 
         On a mismatch everybody who has the output open is refused from now on: whichever bytes
         were wrong, some may have been handed on, and the kernel may still have them. Blocks that
@@ -101,9 +113,19 @@ class OpenOutput:
             return None
         message = (
             f"the {self.output} as a whole has tree hash {found.hex() if found else 'unknown'}, "
-            f"the job says {expected.hex()}; do not use what was read of it, read it again"
+            f"the service says {expected.hex()}; do not use what was read of it, read it again"
         )
         return WholeMismatch(message, self._refuse(message, generation, []))
+
+    def require_whole(self) -> None:
+        """Check the whole output if all of it is known by now.
+
+        Raises:
+            OutputMismatchError: it is not what it should be; see `check_whole`.
+        """
+        mismatch = self.check_whole()
+        if mismatch is not None:
+            raise OutputMismatchError(mismatch.message)
 
     def _raise_if_wrong(self, block: Block, verdict: Verdict) -> None:
         if verdict is Verdict.WRONG:

@@ -18,6 +18,7 @@ from casfs.errors import (
     WrongAnswerError,
 )
 from casfs.metrics import Metrics
+from casfs.ranges import BLOCK_SIZE
 from casfs.service.answers import Body, answered_span, finish, read_into, total_size
 from casfs.service.base import Job, JobState, Output, Vault, output_of
 from casfs.service.dialect import Dialect
@@ -149,7 +150,7 @@ class Service:
         consume: Callable[[Body], T],
         deadline: Deadline,
     ) -> T:
-        """Ask for the bytes `span[0]` to `span[1] - 1` of an output.
+        """Ask for the bytes `span[0]` to `span[1] - 1` of an output, all from one source.
 
         Returns what `consume` makes of the body. A transient error that it raises (a tree hash
         that does not match) has the bytes asked for again, on a new connection.
@@ -160,9 +161,13 @@ class Service:
             WrongAnswerError: the answer is not the range that was asked for.
             CasfsError: this machine failed, in `consume`.
         """
+        source = output.sources[output.source(span[0] // BLOCK_SIZE)]
+        # The job counts from where its own output begins.
+        begin = source.begin * BLOCK_SIZE
+        asked = (span[0] - begin, span[1] - begin)
 
         def check(answer: requests.Response) -> T:
-            first, stop = answered_span(answer, span, output.layout.size)
+            first, stop = answered_span(answer, asked, source.layout.size)
             read_some, begun = self._reader(answer), False
 
             def read(memory: memoryview) -> None:
@@ -171,9 +176,8 @@ class Service:
                 read_some(memory)
 
             body = Body(
-                first=first,
-                stop=stop,
-                whole=answer.status_code != requests.codes.partial_content,
+                first=first + begin,
+                stop=stop + begin,
                 tree_hash=self._tree_hash(answer),
                 read_into=read,
             )
@@ -193,8 +197,8 @@ class Service:
                 answer.close()
             return result
 
-        headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"}
-        return self._output(output.vault, output.job_id, headers, check, deadline)
+        headers = {"Range": f"bytes={asked[0]}-{asked[1] - 1}"}
+        return self._output(output.vault, source.job_id, headers, check, deadline)
 
     def _noted(self, vault: Vault) -> Vault:
         with self._lock:
