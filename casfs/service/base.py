@@ -60,6 +60,7 @@ class Job:
         size: bytes of the output.
         tree_hash: digest of the output, known only if it is a subtree of its archive.
         raw: the description as JSON text, for `job.json`.
+        archive_tree_hash: digest of the whole archive.
     """
 
     vault: str
@@ -75,6 +76,7 @@ class Job:
     size: int | None
     tree_hash: bytes | None
     raw: str
+    archive_tree_hash: bytes | None = None
 
     @property
     def readable(self) -> bool:
