@@ -226,7 +226,7 @@ class Fetcher:
             raise
 
     def _take_from_disk(self, opened: OpenOutput, number: int) -> bool:
-        data = opened.store.read(number)
+        data = opened.read(number)
         if data is None:
             return False
         self._metrics.blocks.labels("disk").inc()
@@ -235,7 +235,7 @@ class Fetcher:
 
     def _fetch_ahead(self, opened: OpenOutput, run: range) -> list[Ahead]:
         new = self._flights.begin_ahead(opened.key, run, opened)
-        on_disk = [number for number in new if opened.store.holds(number)]
+        on_disk = [number for number in new if opened.holds(number)]
         missing = [number for number in new if number not in on_disk]
         queued = [
             self._queue(

@@ -35,7 +35,7 @@ class OpenOutput:
         self.store = disk.store(output)
         self._generation = self.store.leaves.generation
         self.key = (self.store, self._generation)
-        self.sources = [OpenSource() for _ in output.sources]
+        self.sources = [OpenSource(output, source, disk) for source in output.sources]
 
     @property
     def refusal(self) -> str | None:
@@ -55,6 +55,34 @@ class OpenOutput:
             return
         for number in self.output.touched(run):
             self.sources[number].passing.note_read(run)
+
+    def holds(self, block: int) -> bool:
+        """Tell whether a block seems to be on disk, without reading it."""
+        return self.store.holds(block) or self.source(block).holds(block)
+
+    def read(self, block: int) -> memoryview | None:
+        """Return a block that is on disk, else None.
+
+        Raises:
+            OutputMismatchError: it is the last one, and the whole is not what it should be.
+        """
+        data = self.store.read(block)
+        return data if data is not None else self._adopt(block)
+
+    def _adopt(self, block: int) -> memoryview | None:
+        """Return a block that was kept for its job's own output; it is kept for this one, too."""
+        source = self.source(block)
+        stored = source.load(block)
+        if stored is None:
+            return None
+        # What the job's own output matched is not all of this one.
+        trust = min(stored.trust, Trust.CHECKED)
+        # Where it contradicts what came before, the service is to decide.
+        if self.store.leaves.put(block, stored.leaf, trust) is not Verdict.GOOD:
+            return None
+        source.share(block, self.store)
+        self.require_whole()
+        return stored.data
 
     def compare(self, blocks: Iterable[Block]) -> None:
         """Compare blocks that came with what was verified before.
@@ -84,7 +112,7 @@ class OpenOutput:
                     f"block {block.number} of the {self.output} came twice, and not the same; "
                     "do not use what was read of it, read it again"
                 )
-                self._refuse(message, generation, [block.number])
+                self.store.refuse(message, generation, [block.number])
                 raise OutputMismatchError(message)
 
     def check_whole(self) -> WholeMismatch | None:
@@ -115,7 +143,11 @@ class OpenOutput:
             f"the {self.output} as a whole has tree hash {found.hex() if found else 'unknown'}, "
             f"the service says {expected.hex()}; do not use what was read of it, read it again"
         )
-        return WholeMismatch(message, self._refuse(message, generation, []))
+        forgotten = self.store.refuse(message, generation, [])
+        if forgotten:
+            for source in self.sources:
+                source.refuse(message)
+        return WholeMismatch(message, forgotten)
 
     def require_whole(self) -> None:
         """Check the whole output if all of it is known by now.
@@ -133,14 +165,6 @@ class OpenOutput:
                 f"block {block.number} of the {self.output} has hash {block.leaf.hex()}, which is "
                 "not what was verified before; nothing of it was handed on"
             )
-
-    def _refuse(self, message: str, generation: int, doubtful: list[int]) -> list[int]:
-        """Refuse everybody who has the output open; return the blocks that are to come again."""
-        self.store.mismatch = message
-        forgotten = self.store.leaves.end_generation(generation, doubtful)
-        for number in forgotten:
-            self.store.remove(number)
-        return forgotten
 
     def verified(self) -> str:
         """Return `yes`, `partial` or `no`: whether the bytes are verified.

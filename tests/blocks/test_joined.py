@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from casfs.blocks.leaves import Trust
 from casfs.errors import ExpiredError, OutputMismatchError
 from tests.support.archive import MIB, cut_after, flipped, once, random_bytes, root
 from tests.support.blocks import bringing
@@ -103,6 +104,57 @@ def test_a_later_job_for_the_whole_archive_asks_for_nothing(tmp_path):
         assert server.requests == []
 
 
+@pytest.mark.parametrize("hashes", [True, False], ids=["with hashes", "without hashes"])
+def test_what_was_read_of_the_jobs_by_themselves_is_read_again_without_asking(tmp_path, hashes):
+    """Even when they have expired; and then a job for the whole archive finds it, too."""
+    jobs = RangeJobs(DATA, THREE)
+    for name in THREE:
+        jobs.serve(name, hashes=hashes)
+    with serving(jobs) as server:
+        with bringing(server.url, tmp_path) as parts:
+            for name in THREE:
+                read_all(parts.reader(jobs.own(name)))
+        for name in THREE:
+            jobs.expire(name)
+        server.requests.clear()
+        output = jobs.joined()
+        with bringing(server.url, tmp_path) as parts:
+            assert read_all(parts.reader(output)) == DATA
+            assert parts.fetcher.open(output).verified() == "yes"
+            assert parts.disk.holds_whole(output)
+        with bringing(server.url, tmp_path) as parts:
+            whole = RangeJobs(DATA, {"whole": (0, BLOCKS)}).joined()
+            assert read_all(parts.reader(whole)) == DATA
+        assert server.requests == []
+
+
+def test_what_is_shared_counts_once_against_the_size_of_the_cache(tmp_path):
+    jobs = RangeJobs(DATA, {"a": (0, 8), "b": (8, BLOCKS), "more": (0, 1)})
+    with serving(jobs) as server:
+        with bringing(server.url, tmp_path) as parts:
+            for name in ("a", "b"):
+                read_all(parts.reader(jobs.own(name)))
+            read_all(parts.reader(jobs.joined()))
+        with bringing(server.url, tmp_path, cache_size=len(DATA) + 2 * MIB) as parts:
+            read_all(parts.reader(jobs.own("more")))
+    assert parts.count("evicted_blocks") == 0
+
+
+@pytest.mark.parametrize("hashes", [True, False], ids=["with hashes", "without hashes"])
+def test_trust_in_a_jobs_own_output_is_carried_over_and_no_more(tmp_path, hashes):
+    """Without a hash of the archive only answers vouch for it."""
+    jobs = RangeJobs(DATA, {"a": (0, 8), "b": (8, BLOCKS)})
+    with serving(jobs) as server, bringing(server.url, tmp_path) as parts:
+        for name in jobs.ranges:
+            jobs.serve(name, hashes=hashes)
+            read_all(parts.reader(jobs.own(name)))
+        output = jobs.joined(tree_hash=bytes(32))
+        opened = parts.fetcher.open(output)
+        reader = parts.reader(output)
+        assert bytes(reader.pread(MIB, 0)) == block(0)
+        assert opened.verified() == ("partial" if hashes else "no")
+
+
 def test_a_wrong_byte_that_no_answer_vouches_for_is_eio_for_everybody(tmp_path):
     jobs = RangeJobs(DATA, THREE)
     jobs.serve("b", flipped(DATA, 6 * MIB + 5), hashes=False)
@@ -120,16 +172,57 @@ def test_a_wrong_byte_that_no_answer_vouches_for_is_eio_for_everybody(tmp_path):
         assert parts.fetcher.open(output).verified() == "yes"
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_wrong_byte_kept_of_a_jobs_own_output_is_not_taken_again_and_again(tmp_path, restarted):
+    jobs = RangeJobs(DATA, THREE)
+    jobs.serve("b", flipped(DATA, 6 * MIB + 5), hashes=False)
+    own, output = jobs.own("b"), jobs.joined()
+    with serving(jobs) as server:
+        with bringing(server.url, tmp_path) as parts:
+            read_all(parts.reader(own))
+        jobs.serve("b", hashes=False)
+        with bringing(server.url, tmp_path) as parts:
+            reader = parts.reader(own)
+            reader.pread(1, 0)
+            with pytest.raises(OutputMismatchError):
+                read_all(parts.reader(output))
+            with pytest.raises(OutputMismatchError):
+                reader.pread(1, 0)
+            if not restarted:
+                assert read_all(parts.reader(output)) == DATA
+        with bringing(server.url, tmp_path) as parts:
+            assert read_all(parts.reader(output)) == DATA
+            assert parts.fetcher.open(output).verified() == "yes"
+            assert read_all(parts.reader(own)) == DATA[3 * MIB : 9 * MIB]
+
+
+def test_a_block_that_contradicts_what_was_verified_is_asked_for(tmp_path):
+    """The one kept of the job's own output is wrong, and nothing vouches for it."""
+    jobs = RangeJobs(DATA, THREE)
+    jobs.serve("b", flipped(DATA, 6 * MIB + 5), hashes=False)
+    output = jobs.joined()
+    with serving(jobs) as server:
+        with bringing(server.url, tmp_path) as parts:
+            read_all(parts.reader(jobs.own("b")))
+            kept = parts.disk.store(output)
+            kept.leaves.put(6, parts.service.tree_hash.leaf(block(6)), Trust.CHECKED)
+        jobs.serve("b")
+        with bringing(server.url, tmp_path) as parts:
+            assert read_all(parts.reader(output)) == DATA
+            assert parts.fetcher.open(output).verified() == "yes"
+
+
 def test_of_an_expired_job_only_what_is_not_cached_is_stale(tmp_path):
     jobs = RangeJobs(DATA, THREE)
     output = jobs.joined()
     with serving(jobs) as server:
         with bringing(server.url, tmp_path) as parts:
             parts.reader(output).pread(1, 6 * MIB)
+            parts.reader(jobs.own("b")).pread(1, 2 * MIB)
         jobs.expire("b")
         with bringing(server.url, tmp_path) as parts:
             reader = parts.reader(output)
-            for number in (0, 6, BLOCKS - 1):
+            for number in (0, 5, 6, BLOCKS - 1):
                 assert bytes(reader.pread(MIB, number * MIB)) == block(number)
             with pytest.raises(ExpiredError) as caught:
                 reader.pread(1, 8 * MIB)
