@@ -46,7 +46,7 @@ class OpenOutput:
 
     def source(self, block: int) -> OpenSource:
         """Return the source of a block."""
-        return self.sources[self.output.source(block)]
+        return self.sources[self.output.source_number(block)]
 
     def note_read(self, run: range) -> None:
         """Note that somebody reads a run now, wherever it comes from."""

@@ -144,13 +144,13 @@ class Output:
         more = f"{len(others)} more jobs" if others[1:] else f"job {others[0]}"
         return f"archive that job {first} and {more} in vault {self.vault} bring together"
 
-    def source(self, block: int) -> int:
+    def source_number(self, block: int) -> int:
         """Return which of the sources brings a block."""
         return bisect_right(self.sources, block, key=lambda source: source.run.start) - 1
 
     def touched(self, run: range) -> range:
         """Return which of the sources bring blocks of a run that is not empty."""
-        return range(self.source(run.start), self.source(run.stop - 1) + 1)
+        return range(self.source_number(run.start), self.source_number(run.stop - 1) + 1)
 
     def split(self, run: range, limit: int) -> Iterator[range]:
         """Cut a run into those that one GET each may bring.

@@ -17,10 +17,10 @@ def joined_output(
     one cached. Of jobs that bring equally much, the one that expires last is asked.
 
     A job counts if it has an output that begins and ends on a MiB of the archive, or at its end,
-    and if it does not contradict what is known of the archive: its id, its size, its hash.
+    and if it does not contradict the archive's size and hash.
 
     Args:
-        jobs: jobs of one archive, in any state.
+        jobs: jobs of one vault and archive, in any state; one that names no archive does not count.
         archive_size: bytes of the archive.
         tree_hash: digest of the archive, as an inventory tells it; None if that is not known. Then
             the jobs tell it, and only those that agree are joined.

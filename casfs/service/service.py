@@ -168,7 +168,7 @@ class Service:
             WrongAnswerError: the answer is not the range that was asked for.
             CasfsError: this machine failed, in `consume`.
         """
-        source = output.sources[output.source(span[0] // BLOCK_SIZE)]
+        source = output.sources[output.source_number(span[0] // BLOCK_SIZE)]
         # The job counts from where its own output begins.
         begin = source.begin * BLOCK_SIZE
         asked = (span[0] - begin, span[1] - begin)
