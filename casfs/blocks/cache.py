@@ -18,6 +18,7 @@ import os
 import threading
 import weakref
 from pathlib import Path
+from typing import NamedTuple
 
 from casfs.blocks.files import read_file, write_file
 from casfs.blocks.leaves import Leaves, Trust
@@ -26,7 +27,7 @@ from casfs.blocks.temporary import Temporary
 from casfs.errors import ConfigError
 from casfs.metrics import Metrics
 from casfs.ranges import Layout
-from casfs.service.base import Output
+from casfs.service.base import Output, Source
 from casfs.treehash import TreeHash
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,14 @@ _TAG = (
     "# This folder is a cache made by casfs; see https://bford.info/cachedir/\n"
 )
 _FOLDER_BLOCKS = 1024
+
+
+class Stored(NamedTuple):
+    """A block that was found on disk, its leaf, and how sure we are of it."""
+
+    data: memoryview
+    leaf: bytes
+    trust: Trust
 
 
 class OutputStore:
@@ -82,6 +91,11 @@ class OutputStore:
 
     def read(self, block: int) -> memoryview | None:
         """Return a block whose bytes hash to its leaf, else None."""
+        found = self.load(block)
+        return found.data if found else None
+
+    def load(self, block: int) -> Stored | None:
+        """Return a block whose bytes hash to its leaf, and what is known of it, else None."""
         leaf = self.leaves.leaf(block)
         if leaf is None:
             return None
@@ -94,7 +108,8 @@ class OutputStore:
             log.warning("block %s cannot be read, fetching it again: %s", path, error)
             return None
         if data is not None and self._tree_hash.leaf(data) == leaf:
-            return data if self.leaves.confirm(block, leaf) else None
+            trust = self.leaves.confirm(block, leaf)
+            return Stored(data, leaf, trust) if trust else None
         self._metrics.rotten_blocks.inc()
         log.warning("block %s is not what was written, fetching it again", path)
         self.remove(block)
@@ -134,6 +149,32 @@ class OutputStore:
         except OSError:
             staged.unlink(missing_ok=True)
             raise
+
+    def share(self, block: int, path: Path) -> None:
+        """Put the file of the same block in another store in the block's place, too.
+
+        Raises:
+            OSError: there are no hard links on this disk, or as `write`.
+        """
+        staged = self._temporary.new()
+        os.link(path, staged)
+        self.place(block, staged)
+        # Renaming leaves it where it is if its place has the same file already.
+        staged.unlink(missing_ok=True)
+
+    def refuse(self, message: str, generation: int, doubtful: list[int]) -> list[int]:
+        """Refuse everybody who has the output open; return the blocks that are to come again.
+
+        Args:
+            message: what was found to be wrong.
+            generation: in which; nothing is done if it has ended.
+            doubtful: blocks that are to come again, beside those that nothing vouches for.
+        """
+        self.mismatch = message
+        forgotten = self.leaves.end_generation(generation, doubtful)
+        for block in forgotten:
+            self.remove(block)
+        return forgotten
 
     def remove(self, block: int) -> None:
         """Remove a block's file, if it is there and can be removed."""
@@ -178,8 +219,8 @@ class DiskCache:
                 "give another --cache-dir"
             ) from error
 
-    def store(self, output: Output) -> OutputStore:
-        """Return the store of an output, one for all who ask."""
+    def store(self, output: Output | Source) -> OutputStore:
+        """Return the store of an output, or of a source's own; one for all who ask."""
         with self._lock:
             store = self._stores.get(output.key)
         if store is not None:

@@ -14,6 +14,7 @@ from casfs.blocks.memory import Memory
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.receive import Block, receive_run, receive_whole
 from casfs.blocks.save import Saver
+from casfs.blocks.sources import OpenSource
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError, OutputMismatchError, UnreadError
 from casfs.metrics import Metrics
@@ -103,7 +104,7 @@ class Downloader:
         if (refusal := opened.refusal) is not None:
             self._flights.fail(opened.key, run, OutputMismatchError(refusal))
             return
-        if opened.passing.adopt(run):
+        if opened.source(run.start).passing.adopt(run):
             return
         deadline = Deadline(self._deadline)
         speed = _Speed()
@@ -138,7 +139,7 @@ class Downloader:
     def _receive(
         self, opened: OpenOutput, run: range, body: Body, deadline: Deadline
     ) -> list[Block]:
-        """Return the blocks of a run; none when the body was, or will be, a pass over the whole."""
+        """Return the blocks of a run; none when the body was, or will be, a pass over more."""
         try:
             return self._take(opened, run, body, deadline)
         except Exception as error:
@@ -147,7 +148,7 @@ class Downloader:
             raise
 
     def _take(self, opened: OpenOutput, run: range, body: Body, deadline: Deadline) -> list[Block]:
-        if not body.whole or len(run) == opened.output.layout.blocks:
+        if (body.first, body.stop) == opened.output.layout.span(run):
             with _turn(self._bodies, opened, deadline):
                 tree_hash = self._service.tree_hash
                 blocks = receive_run(opened.output, run, body, tree_hash, self._memory)
@@ -155,11 +156,12 @@ class Downloader:
                 return blocks
         # An answer may come so late that a pass has brought these blocks already.
         wanted = self._flights.under_way(opened.key, run)
-        if wanted and not opened.passing.adopt_or_begin(run):
-            self._pass(opened, body, deadline)
+        source = opened.source(run.start)
+        if wanted and not source.passing.adopt_or_begin(run):
+            self._pass(opened, source, body, deadline)
         return []
 
-    def _pass(self, opened: OpenOutput, body: Body, deadline: Deadline) -> None:
+    def _pass(self, opened: OpenOutput, source: OpenSource, body: Body, deadline: Deadline) -> None:
         try:
             # It may take hours, for which others do not wait.
             with self._away(), self._count_pass():
@@ -171,17 +173,17 @@ class Downloader:
                     opened.store,
                     deadline,
                     lambda: _turn(self._passes, opened, deadline),
-                    lambda number: opened.passing.wait_for_readers(
+                    lambda number: source.passing.wait_for_readers(
                         number,
-                        lambda: self._ahead(opened),
+                        lambda: self._ahead(opened, source),
                         lambda left: bool(self._flights.under_way(opened.key, left)),
                         deadline,
                     ),
-                    lambda block: self._land_from_pass(opened, block),
+                    lambda block: self._land_from_pass(opened, source, block),
                 )
         finally:
             # The pass may have begun behind these runs, or broken off before them.
-            for run in opened.passing.end():
+            for run in source.passing.end():
                 self._again(opened, run)
 
     @contextmanager
@@ -194,25 +196,25 @@ class Downloader:
             with self._counting:
                 self._passes_under_way -= 1
 
-    def _ahead(self, opened: OpenOutput) -> int:
+    def _ahead(self, opened: OpenOutput, source: OpenSource) -> int:
         """Return how many blocks of a pass the cache keeps until they are read.
 
         Half of its share when that is not the whole output: what was read before counts as used as
         late as what was written after it.
         """
-        if not opened.passing.keeps:
+        if not source.passing.keeps:
             return 0
         share = self._saver.lasting() // BLOCK_SIZE // self._passes_under_way
         return share if share >= opened.output.layout.blocks else share // 2
 
-    def _land_from_pass(self, opened: OpenOutput, block: Block) -> None:
+    def _land_from_pass(self, opened: OpenOutput, source: OpenSource, block: Block) -> None:
         self._settle(opened, [block])
         # On disk before it lands: what a pass drops costs another pass.
         try:
             opened.store.write(block.number, block.data)
             self._saver.kept(len(block.data))
         except OSError as error:
-            opened.passing.keeps = False
+            source.passing.keeps = False
             self._metrics.unsaved_blocks.inc()
             log.warning("block %d of the %s was not kept: %s", block.number, opened.output, error)
         self._flights.land(opened.key, [(block.number, block.data)])
@@ -222,15 +224,13 @@ class Downloader:
 
         Raises:
             MismatchError, OutputMismatchError: see `OpenOutput.record`.
-            OutputMismatchError: the whole does not match the job's tree hash.
+            OutputMismatchError: the whole does not match its tree hash.
         """
         self._metrics.blocks.labels("network").inc(len(blocks))
         unchecked = sum(block.trust is Trust.UNCHECKED for block in blocks)
         self._metrics.unchecked_blocks.inc(unchecked)
         opened.record(blocks)
-        mismatch = opened.check_whole()
-        if mismatch is not None:
-            raise OutputMismatchError(mismatch.message)
+        opened.require_whole()
 
     def _note_speed(self, speed: "_Speed") -> None:
         # Threads may overwrite each other's share; it is an estimate all the same.

@@ -18,7 +18,7 @@ from casfs.deadline import Deadline
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE, runs
-from casfs.service.base import Output
+from casfs.service.base import Output, Source
 from casfs.service.service import Service
 
 log = logging.getLogger(__name__)
@@ -100,9 +100,9 @@ class Fetcher:
             metrics,
         )
         self._opening = threading.Lock()
-        self._opened: weakref.WeakValueDictionary[tuple[str, str, str], OpenOutput] = (
-            weakref.WeakValueDictionary()
-        )
+        self._opened: weakref.WeakValueDictionary[
+            tuple[str, str, tuple[Source, ...]], OpenOutput
+        ] = weakref.WeakValueDictionary()
         self._memory_blocks = memory_size // BLOCK_SIZE
         self.streams = Streams()
 
@@ -110,18 +110,18 @@ class Fetcher:
         """Return an output to read from, one for all who read it.
 
         They share a pass over it, and one's refusal is everybody's; who opens it after that begins
-        anew. Another job may bring the same blocks, but is asked by itself.
+        anew. Other jobs may bring the same blocks, but are asked by themselves.
         """
-        key = (output.key, output.vault, output.job_id)
+        key = (output.key, output.vault, output.sources)
         with self._opening:
             opened = self._opened.get(key)
         if opened is not None and opened.refusal is None:
             return opened
-        made = OpenOutput(output, self._disk.store(output))
+        made = OpenOutput(output, self._disk)
         # An earlier process may have ended between the last block and this check.
         mismatch = made.check_whole()
         if mismatch is not None and mismatch.forgotten:
-            made = OpenOutput(output, made.store)
+            made = OpenOutput(output, self._disk)
         with self._opening:
             opened = self._opened.get(key)
             if opened is None or opened.refusal is not None:
@@ -136,7 +136,8 @@ class Fetcher:
         with self._opening:
             opened = list(self._opened.values())
         for one in opened:
-            one.passing.close()
+            for source in one.sources:
+                source.passing.close()
         self._saver.close(_CLOSE_SECONDS)
 
     def largest_get(self) -> int:
@@ -163,7 +164,7 @@ class Fetcher:
         """
         if (refusal := opened.refusal) is not None:
             raise OutputMismatchError(refusal)
-        opened.passing.note_read(run)
+        opened.note_read(run)
         found = self._find(opened, run)
         self._metrics.blocks.labels("memory").inc(len(found.here))
         queued = self._fetch_ahead(opened, ahead) if ahead else []
@@ -225,7 +226,7 @@ class Fetcher:
             raise
 
     def _take_from_disk(self, opened: OpenOutput, number: int) -> bool:
-        data = opened.store.read(number)
+        data = opened.read(number)
         if data is None:
             return False
         self._metrics.blocks.labels("disk").inc()
@@ -234,7 +235,7 @@ class Fetcher:
 
     def _fetch_ahead(self, opened: OpenOutput, run: range) -> list[Ahead]:
         new = self._flights.begin_ahead(opened.key, run, opened)
-        on_disk = [number for number in new if opened.store.holds(number)]
+        on_disk = [number for number in new if opened.holds(number)]
         missing = [number for number in new if number not in on_disk]
         queued = [
             self._queue(
@@ -260,7 +261,7 @@ class Fetcher:
         return [
             self._queue(self._network, opened, part, Task(partial(bring, opened, part), urgent))
             for run in runs(numbers)
-            for part in opened.output.layout.split(run, self.largest_get())
+            for part in opened.output.split(run, self.largest_get())
         ]
 
     def _queue(self, pool: Pool, opened: OpenOutput, run: range, task: Task) -> Ahead:

@@ -88,6 +88,10 @@ class Leaves:
         with self._lock:
             return Trust.WHOLE if self._whole else _first(reversed(Trust), self._trust)
 
+    def unchecked(self) -> bool:
+        """Tell whether a block is known that nothing vouches for."""
+        return not self._whole and Trust.UNCHECKED in self._trust
+
     def complete(self) -> bool:
         """Tell whether every leaf is known."""
         return Trust.UNKNOWN not in self._trust
@@ -118,13 +122,16 @@ class Leaves:
             self._write([(block, trust, leaf)])
         return verdict
 
-    def confirm(self, block: int, leaf: bytes) -> bool:
-        """Note that bytes of this leaf are about to be handed on; tell if it is still the known."""
+    def confirm(self, block: int, leaf: bytes) -> Trust:
+        """Note that bytes of this leaf are about to be handed on; return how sure we are of them.
+
+        That is `UNKNOWN` if another leaf is known by now, or none.
+        """
         with self._lock:
-            same = bool(self._trust[block]) and self._leaf(block) == leaf
-            if same:
-                self._inherited[block] = 0
-            return same
+            if not self._trust[block] or self._leaf(block) != leaf:
+                return Trust.UNKNOWN
+            self._inherited[block] = 0
+            return self.trust(block)
 
     def root(self) -> bytes | None:
         """Return the tree hash over all leaves, None while one is not known."""

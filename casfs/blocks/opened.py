@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from casfs.blocks.cache import OutputStore
+from casfs.blocks.cache import DiskCache
 from casfs.blocks.leaves import Trust, Verdict
-from casfs.blocks.passes import Passing
 from casfs.blocks.receive import Block
+from casfs.blocks.sources import OpenSource
 from casfs.errors import MismatchError, OutputMismatchError
 from casfs.service.base import Output
 
@@ -27,15 +27,15 @@ class OpenOutput:
         store: its blocks on disk.
         key: names what is handed on together, in memory and under way: blocks of one generation.
             So bytes from before a mismatch never reach who opens the output after it.
-        passing: the pass over it, where it comes in one piece.
+        sources: the jobs that bring it, in the order of `Output.sources`.
     """
 
-    def __init__(self, output: Output, store: OutputStore) -> None:
+    def __init__(self, output: Output, disk: DiskCache) -> None:
         self.output = output
-        self.store = store
-        self._generation = store.leaves.generation
-        self.key = (store, self._generation)
-        self.passing = Passing()
+        self.store = disk.store(output)
+        self._generation = self.store.leaves.generation
+        self.key = (self.store, self._generation)
+        self.sources = [OpenSource(output, source, disk) for source in output.sources]
 
     @property
     def refusal(self) -> str | None:
@@ -43,6 +43,46 @@ class OpenOutput:
         if self.store.leaves.generation == self._generation:
             return None
         return self.store.mismatch or f"the {self.output} is not what it was; read it again"
+
+    def source(self, block: int) -> OpenSource:
+        """Return the source of a block."""
+        return self.sources[self.output.source_number(block)]
+
+    def note_read(self, run: range) -> None:
+        """Note that somebody reads a run now, wherever it comes from."""
+        if len(self.sources) == 1:
+            self.sources[0].passing.note_read(run)
+            return
+        for number in self.output.touched(run):
+            self.sources[number].passing.note_read(run)
+
+    def holds(self, block: int) -> bool:
+        """Tell whether a block seems to be on disk, without reading it."""
+        return self.store.holds(block) or self.source(block).holds(block)
+
+    def read(self, block: int) -> memoryview | None:
+        """Return a block that is on disk, else None.
+
+        Raises:
+            OutputMismatchError: it is the last one, and the whole is not what it should be.
+        """
+        data = self.store.read(block)
+        return data if data is not None else self._adopt(block)
+
+    def _adopt(self, block: int) -> memoryview | None:
+        """Return a block that was kept for its job's own output; it is kept for this one, too."""
+        source = self.source(block)
+        stored = source.load(block)
+        if stored is None:
+            return None
+        # What the job's own output matched is not all of this one.
+        trust = min(stored.trust, Trust.CHECKED)
+        # Where it contradicts what came before, the service is to decide.
+        if self.store.leaves.put(block, stored.leaf, trust) is not Verdict.GOOD:
+            return None
+        source.share(block, self.store)
+        self.require_whole()
+        return stored.data
 
     def compare(self, blocks: Iterable[Block]) -> None:
         """Compare blocks that came with what was verified before.
@@ -72,11 +112,11 @@ class OpenOutput:
                     f"block {block.number} of the {self.output} came twice, and not the same; "
                     "do not use what was read of it, read it again"
                 )
-                self._refuse(message, generation, [block.number])
+                self.store.refuse(message, generation, [block.number])
                 raise OutputMismatchError(message)
 
     def check_whole(self) -> WholeMismatch | None:
-        """Compare the whole output with the job's tree hash, once its last leaf is known.
+        """Compare the whole output with its tree hash, once its last leaf is known.
 
         On a mismatch everybody who has the output open is refused from now on: whichever bytes
         were wrong, some may have been handed on, and the kernel may still have them. Blocks that
@@ -101,9 +141,23 @@ class OpenOutput:
             return None
         message = (
             f"the {self.output} as a whole has tree hash {found.hex() if found else 'unknown'}, "
-            f"the job says {expected.hex()}; do not use what was read of it, read it again"
+            f"the service says {expected.hex()}; do not use what was read of it, read it again"
         )
-        return WholeMismatch(message, self._refuse(message, generation, []))
+        forgotten = self.store.refuse(message, generation, [])
+        if forgotten:
+            for source in self.sources:
+                source.refuse(message)
+        return WholeMismatch(message, forgotten)
+
+    def require_whole(self) -> None:
+        """Check the whole output if all of it is known by now.
+
+        Raises:
+            OutputMismatchError: it is not what it should be; see `check_whole`.
+        """
+        mismatch = self.check_whole()
+        if mismatch is not None:
+            raise OutputMismatchError(mismatch.message)
 
     def _raise_if_wrong(self, block: Block, verdict: Verdict) -> None:
         if verdict is Verdict.WRONG:
@@ -111,14 +165,6 @@ class OpenOutput:
                 f"block {block.number} of the {self.output} has hash {block.leaf.hex()}, which is "
                 "not what was verified before; nothing of it was handed on"
             )
-
-    def _refuse(self, message: str, generation: int, doubtful: list[int]) -> list[int]:
-        """Refuse everybody who has the output open; return the blocks that are to come again."""
-        self.store.mismatch = message
-        forgotten = self.store.leaves.end_generation(generation, doubtful)
-        for number in forgotten:
-            self.store.remove(number)
-        return forgotten
 
     def verified(self) -> str:
         """Return `yes`, `partial` or `no`: whether the bytes are verified.

@@ -80,7 +80,7 @@ def receive_whole(
     hold: Callable[[int], None],
     land: Callable[[Block], None],
 ) -> None:
-    """Take a body that carries the whole output, because the service knows no ranges.
+    """Take a body that carries all that a job has, because the service knows no ranges.
 
     Without a tree hash in the answer each block lands as it comes, unchecked. With one, blocks
     wait on disk until all are there and match. The deadline begins anew with each block, since
@@ -93,11 +93,13 @@ def receive_whole(
         MismatchError, WrongAnswerError: as `receive_run`.
         CasfsError: there is no room on disk for blocks that must wait.
     """
-    if body.tree_hash is not None and spare_bytes(store.staging) < output.layout.size:
-        raise _no_room(output, "there is too little room")
+    size = body.stop - body.first
+    run = output.layout.touched(body.first, size)
+    if body.tree_hash is not None and spare_bytes(store.staging) < size:
+        raise _no_room(output, size, "there is too little room")
     staged: list[tuple[int, bytes, Path]] = []
     try:
-        for number in range(output.layout.blocks):
+        for number in run:
             if body.tree_hash is None:
                 hold(number)
             with turn():
@@ -105,14 +107,14 @@ def receive_whole(
                 if body.tree_hash is None:
                     land(Block(number, data, leaf, Trust.UNCHECKED))
                 else:
-                    staged.append((number, leaf, _stage(store, data, output)))
+                    staged.append((number, leaf, _stage(store, data, output, size)))
             # Whoever waits at the next turn keeps no block.
             del data
             deadline.restart()
         if body.tree_hash is None:
             return
         root = tree_hash.root([leaf for _, leaf, _ in staged])
-        _compare(output, range(output.layout.blocks), root, body.tree_hash)
+        _compare(output, run, root, body.tree_hash)
         while staged:
             hold(staged[0][0])
             number, leaf, path = staged.pop(0)
@@ -127,15 +129,15 @@ def receive_whole(
             path.unlink(missing_ok=True)
 
 
-def _stage(store: OutputStore, data: memoryview, output: Output) -> Path:
+def _stage(store: OutputStore, data: memoryview, output: Output, size: int) -> Path:
     try:
         return store.stage(data)
     except OSError as error:
-        raise _no_room(output, str(error.strerror)) from error
+        raise _no_room(output, size, str(error.strerror)) from error
 
 
-def _no_room(output: Output, reason: str) -> CasfsError:
+def _no_room(output: Output, size: int, reason: str) -> CasfsError:
     return CasfsError(
-        f"the {output} comes in one piece, {output.layout.size} bytes, and must wait on disk until "
+        f"the {output} comes in one piece, {size} bytes, and must wait on disk until "
         f"it is checked, but: {reason}; make room in the cache folder"
     )

@@ -17,15 +17,14 @@ class Body:
 
     Attributes:
         first: offset in the output of the body's first byte.
-        stop: offset in the output behind its last byte.
-        whole: the service answered with the whole output, whatever was asked.
+        stop: offset in the output behind its last byte. A service that knows no ranges answers
+            with all that the job has, whatever was asked.
         tree_hash: digest of exactly these bytes, if the service sent one.
         read_into: fills memory with the next bytes.
     """
 
     first: int
     stop: int
-    whole: bool
     tree_hash: bytes | None
     read_into: Callable[[memoryview], None]
 
@@ -83,7 +82,12 @@ def finish(answer: requests.Response) -> None:
 
 
 def answered_span(answer: requests.Response, asked: tuple[int, int], size: int) -> tuple[int, int]:
-    """Return which bytes of the output an answer carries: those asked for, or all.
+    """Return which bytes of a job's output an answer carries: those asked for, or all.
+
+    Args:
+        answer: the answer, its body unread.
+        asked: first byte that was asked for, and the one behind the last.
+        size: bytes of the job's output.
 
     Raises:
         WrongAnswerError: it carries others, or lengths that contradict each other.

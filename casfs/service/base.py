@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -58,6 +60,7 @@ class Job:
         size: bytes of the output.
         tree_hash: digest of the output, known only if it is a subtree of its archive.
         raw: the description as JSON text, for `job.json`.
+        archive_tree_hash: digest of the whole archive.
     """
 
     vault: str
@@ -73,6 +76,7 @@ class Job:
     size: int | None
     tree_hash: bytes | None
     raw: str
+    archive_tree_hash: bytes | None = None
 
     @property
     def readable(self) -> bool:
@@ -96,23 +100,75 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """The bytes of a succeeded job, as a reader and the cache see them.
+class Source:
+    """A job that brings neighbouring blocks of an output, and where those lie in its own.
 
     Attributes:
-        key: names the bytes, in hexadecimal: equal for every job that brings the same bytes.
+        job_id: whom to ask for them.
+        run: the blocks that it is asked for. The last of them is the last of the job's own.
+        begin: block of the output with which the job's own begins: `run.start`, or one before it
+            where an earlier source brings the same blocks.
+        key: key of the job's own output.
+        layout: layout of the job's own output.
+    """
+
+    job_id: str
+    run: range
+    begin: int
+    key: str
+    layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The bytes of a succeeded job, or of an archive that several jobs bring together.
+
+    Attributes:
+        key: names the bytes, in hexadecimal: equal for all jobs that bring the same bytes.
         layout: where its blocks lie.
-        tree_hash: digest of the whole output, None when the service does not know it.
+        tree_hash: digest of the whole output, None when it is not known.
+        sources: the jobs to ask, ascending; each block belongs to one of them.
     """
 
     vault: str
-    job_id: str
     key: str
     layout: Layout
     tree_hash: bytes | None
+    sources: tuple[Source, ...]
+
+    @classmethod
+    def of_job(
+        cls, vault: str, job_id: str, key: str, layout: Layout, tree_hash: bytes | None
+    ) -> "Output":
+        """Return an output that one job brings, and that is all of the job's own."""
+        source = Source(job_id, range(layout.blocks), 0, key, layout)
+        return cls(vault, key, layout, tree_hash, (source,))
 
     def __str__(self) -> str:
-        return f"output of job {self.job_id} in vault {self.vault}"
+        first, *others = (source.job_id for source in self.sources)
+        if not others:
+            return f"output of job {first} in vault {self.vault}"
+        more = f"{len(others)} more jobs" if others[1:] else f"job {others[0]}"
+        return f"archive that job {first} and {more} in vault {self.vault} bring together"
+
+    def source_number(self, block: int) -> int:
+        """Return which of the sources brings a block."""
+        return bisect_right(self.sources, block, key=lambda source: source.run.start) - 1
+
+    def touched(self, run: range) -> range:
+        """Return which of the sources bring blocks of a run that is not empty."""
+        return range(self.source_number(run.start), self.source_number(run.stop - 1) + 1)
+
+    def split(self, run: range, limit: int) -> Iterator[range]:
+        """Cut a run into those that one GET each may bring.
+
+        Each lies within one source, and is there the largest subtree of at most `limit` blocks, as
+        `Layout.split` has it.
+        """
+        for number in self.touched(run):
+            whose = self.sources[number].run
+            inside = range(max(run.start, whose.start), min(run.stop, whose.stop))
+            yield from self.layout.split(inside, limit)
 
 
 def output_of(job: Job, size: int, origin: tuple[str, ...]) -> Output:
@@ -135,7 +191,7 @@ def output_of(job: Job, size: int, origin: tuple[str, ...]) -> Output:
         job.tree_hash.hex() if job.tree_hash else None,
         size,
     ]
-    return Output(
+    return Output.of_job(
         vault=job.vault,
         job_id=job.id,
         key=hashlib.sha256(json.dumps(identity).encode()).hexdigest(),

@@ -213,8 +213,9 @@ class Dialect:
         elif span is not None:
             size = span[1] - span[0] + 1
         tree_hash = self._digest(answer.get(self.tree_hash_field))
+        archive_tree_hash = self._digest(answer.get(self.archive_tree_hash_field))
         if tree_hash is None and span is not None and span == (0, (archive_size or 0) - 1):
-            tree_hash = self._digest(answer.get(self.archive_tree_hash_field))
+            tree_hash = archive_tree_hash
         return Job(
             vault=vault,
             id=job_id,
@@ -229,6 +230,7 @@ class Dialect:
             size=size,
             tree_hash=tree_hash,
             raw=fields.compact(answer),
+            archive_tree_hash=archive_tree_hash,
         )
 
     def error(self, status: int, code: str) -> type[CasfsError] | None:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import requests
@@ -18,10 +18,12 @@ from casfs.errors import (
     WrongAnswerError,
 )
 from casfs.metrics import Metrics
+from casfs.ranges import BLOCK_SIZE
 from casfs.service.answers import Body, answered_span, finish, read_into, total_size
 from casfs.service.base import Job, JobState, Output, Vault, output_of
 from casfs.service.dialect import Dialect
 from casfs.service.failures import json_body
+from casfs.service.joined import joined_output
 from casfs.service.paging import every_item
 from casfs.service.transport import Limits, Transport
 from casfs.treehash import LEAF_SIZE
@@ -128,6 +130,12 @@ class Service:
         """Return what is to be read of a job whose output has `size` bytes."""
         return output_of(job, size, self.origin)
 
+    def joined_output(
+        self, jobs: Iterable[Job], archive_size: int, tree_hash: bytes | None
+    ) -> Output | None:
+        """Return an archive that jobs bring together, None if they do not; see `joined.py`."""
+        return joined_output(jobs, archive_size, tree_hash, self.origin)
+
     def archive_description(self, job: Job) -> str | None:
         """Return the description of the archive that a job brings.
 
@@ -152,7 +160,7 @@ class Service:
         consume: Callable[[Body], T],
         deadline: Deadline,
     ) -> T:
-        """Ask for the bytes `span[0]` to `span[1] - 1` of an output.
+        """Ask for the bytes `span[0]` to `span[1] - 1` of an output, all from one source.
 
         Returns what `consume` makes of the body. A transient error that it raises (a tree hash
         that does not match) has the bytes asked for again, on a new connection.
@@ -163,9 +171,13 @@ class Service:
             WrongAnswerError: the answer is not the range that was asked for.
             CasfsError: this machine failed, in `consume`.
         """
+        source = output.sources[output.source_number(span[0] // BLOCK_SIZE)]
+        # The job counts from where its own output begins.
+        begin = source.begin * BLOCK_SIZE
+        asked = (span[0] - begin, span[1] - begin)
 
         def check(answer: requests.Response) -> T:
-            first, stop = answered_span(answer, span, output.layout.size)
+            first, stop = answered_span(answer, asked, source.layout.size)
             read_some, begun = self._reader(answer), False
 
             def read(memory: memoryview) -> None:
@@ -174,9 +186,8 @@ class Service:
                 read_some(memory)
 
             body = Body(
-                first=first,
-                stop=stop,
-                whole=answer.status_code != requests.codes.partial_content,
+                first=first + begin,
+                stop=stop + begin,
                 tree_hash=self._tree_hash(answer),
                 read_into=read,
             )
@@ -196,8 +207,8 @@ class Service:
                 answer.close()
             return result
 
-        headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"}
-        return self._output(output.vault, output.job_id, headers, check, deadline)
+        headers = {"Range": f"bytes={asked[0]}-{asked[1] - 1}"}
+        return self._output(output.vault, source.job_id, headers, check, deadline)
 
     def _noted(self, vault: Vault) -> Vault:
         with self._lock:

@@ -27,6 +27,7 @@ from tests.support.archive import (
     once,
     output_of_bytes,
     random_bytes,
+    renamed,
     root,
     with_headers,
 )
@@ -243,7 +244,7 @@ def test_an_expired_job_fails_no_reader_of_a_live_one(tmp_path):
             return refusal(404, "ResourceNotFoundException")
         return archive(request, wire)
 
-    old = replace(OUTPUT, job_id="old")
+    old = renamed(OUTPUT, "old")
     with serving(behave) as server, bringing(server.url, tmp_path) as parts:
         parts.fetcher.fetch_ahead(old, 8)
         under_way = parts.fetcher._flights._flights

@@ -20,7 +20,7 @@ PARTS = [memoryview(DATA)[at : at + MIB] for at in range(0, len(DATA), MIB)]
 @pytest.fixture
 def opened_of(tmp_path):
     disk = DiskCache(tmp_path, SHA256, Metrics())
-    return lambda output: OpenOutput(output, disk.store(output))
+    return lambda output: OpenOutput(output, disk)
 
 
 def blocks(trust, numbers=range(4)):
@@ -62,7 +62,7 @@ def test_on_a_mismatch_only_what_nobody_vouched_for_comes_again(opened_of):
     assert mismatch.forgotten == [1, 3]
     assert "do not use what was read" in mismatch.message
     assert opened.refusal == mismatch.message
-    assert OpenOutput(opened.output, opened.store).refusal is None
+    assert opened_of(opened.output).refusal is None
     assert opened.store.read(1) is None
 
 
@@ -76,12 +76,12 @@ def test_where_all_were_vouched_for_the_output_is_refused(opened_of):
 
 
 def test_runs_are_left_to_the_pass_that_is_under_way(opened_of):
-    opened = opened_of(OUTPUT)
-    assert not opened.passing.adopt(range(1))
-    assert not opened.passing.adopt_or_begin(range(1))
-    assert opened.passing.adopt(range(1, 2))
-    assert opened.passing.adopt_or_begin(range(2, 4))
-    assert opened.passing.end() == [range(1, 2), range(2, 4)]
-    assert not opened.passing.adopt(range(1))
-    assert not opened.passing.adopt_or_begin(range(3, 4))
-    assert opened.passing.end() == []
+    passing = opened_of(OUTPUT).source(0).passing
+    assert not passing.adopt(range(1))
+    assert not passing.adopt_or_begin(range(1))
+    assert passing.adopt(range(1, 2))
+    assert passing.adopt_or_begin(range(2, 4))
+    assert passing.end() == [range(1, 2), range(2, 4)]
+    assert not passing.adopt(range(1))
+    assert not passing.adopt_or_begin(range(3, 4))
+    assert passing.end() == []

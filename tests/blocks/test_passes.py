@@ -3,14 +3,13 @@
 import errno
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
-from casfs.blocks import opened
+from casfs.blocks import sources
 from casfs.blocks.cache import OutputStore
 from casfs.blocks.passes import Passing
-from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
+from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, renamed, root
 from tests.support.blocks import bringing
 from tests.support.server import serving
 
@@ -83,7 +82,7 @@ def rest(monkeypatch):
             rest.end()
             return runs
 
-    monkeypatch.setattr(opened, "Passing", Watched)
+    monkeypatch.setattr(sources, "Passing", Watched)
     return rest
 
 
@@ -184,5 +183,5 @@ def test_more_slow_readers_than_connections_keep_nobody_waiting(tmp_path, rest, 
         bringing(server.url, tmp_path, connections=1, memory=MEMORY, cache_size=CACHE) as parts,
     ):
         for job in "abc":
-            output = replace(OUTPUT, job_id=job, key=job * 64)
+            output = renamed(OUTPUT, job, job * 64)
             assert bytes(parts.reader(output).pread(MIB, 0)) == block(0)

@@ -18,9 +18,17 @@ from casfs.service.cas import cas
 from casfs.service.dialect import Dialect
 from casfs.service.glacier import glacier
 from casfs.service.oas import oas
-from tests.support.archive import MIB, Archive, flipped, random_bytes, root, with_headers
+from tests.support.archive import (
+    MIB,
+    Archive,
+    InArchive,
+    flipped,
+    random_bytes,
+    root,
+    with_headers,
+)
 from tests.support.blocks import Bringing, block_files, bringing, leaves_file
-from tests.support.server import Answer, Server, serving
+from tests.support.server import Server, serving
 from tests.support.service import KEY
 
 DIALECTS = [cas("-", KEY, ""), oas("-", KEY, ""), glacier("-", KEY, "eu-west-1")]
@@ -43,7 +51,7 @@ class Retrieved:
     def output(self, dialect: Dialect) -> Output:
         leaves = range(self.first, self.first + -(-len(self.data) // MIB))
         known = is_subtree(leaves, BLOCKS)
-        return Output(
+        return Output.of_job(
             "v",
             "j",
             hashlib.sha256(self.data + dialect.name.encode()).hexdigest(),
@@ -63,26 +71,15 @@ def retrieved(draw):
 READS = st.lists(st.tuples(st.floats(0, 1), st.integers(1, 3 * MIB)), min_size=1, max_size=4)
 
 
-class InArchive(Archive):
-    """An archive whose output begins somewhere in it: hashes come where the archive has them."""
-
-    first = 0
-
-    def answer(self, span: tuple[int, int] | None) -> Answer:
-        answer = super().answer(span)
-        first, stop = span or (0, len(self.data))
-        run = range(self.first + first // MIB, self.first + -(-stop // MIB))
-        known = self.hashes and is_subtree(run, BLOCKS)
-        digest = root(self.data[first:stop], self.tree_hash).hex().upper() if known else None
-        return with_headers(answer, **{self.hash_header: digest})
-
-
 def server_of(job: Retrieved, dialect: Dialect, **more) -> InArchive:
-    made = InArchive(
-        job.data, tree_hash=dialect.tree_hash, hash_header=dialect.tree_hash_header, **more
+    return InArchive(
+        job.data,
+        tree_hash=dialect.tree_hash,
+        hash_header=dialect.tree_hash_header,
+        first=job.first,
+        leaves=BLOCKS,
+        **more,
     )
-    made.first = job.first
-    return made
 
 
 @pytest.fixture(scope="module")

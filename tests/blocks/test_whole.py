@@ -19,6 +19,7 @@ from tests.support.archive import (
     once,
     output_of_bytes,
     random_bytes,
+    renamed,
     root,
     with_headers,
     wrong_at,
@@ -195,9 +196,9 @@ def test_a_job_whose_hash_contradicts_the_answers_is_refused(tmp_path):
     with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
         opened = parts.fetcher.open(lying)
         reader = parts.reader(lying)
-        with pytest.raises(OutputMismatchError, match="the job says 0000"):
+        with pytest.raises(OutputMismatchError, match="the service says 0000"):
             read_all(reader)
-        with pytest.raises(OutputMismatchError, match="the job says 0000"):
+        with pytest.raises(OutputMismatchError, match="the service says 0000"):
             reader.pread(1, 0)
         assert opened.verified() != "yes"
 
@@ -270,7 +271,7 @@ def test_passes_keep_nobody_else_waiting(tmp_path, connections):
     def behave(request, wire):
         return (ranged if "/jobs/j/" in request.path else whole)(request, wire)
 
-    slow_ones = [replace(OUTPUT, job_id=str(n), key=f"{n:064x}") for n in range(connections + 1)]
+    slow_ones = [renamed(OUTPUT, str(n), f"{n:064x}") for n in range(connections + 1)]
     with (
         serving(behave) as server,
         bringing(server.url, tmp_path, connections=connections) as parts,

@@ -53,7 +53,7 @@ def test_a_retrieval():
     job = DIALECT.job("v", ARCHIVE_JOB)
     assert (job.vault, job.id, job.kind) == ("v", "-job", JobKind.ARCHIVE)
     assert (job.first_byte, job.size, job.archive_size) == (1 << 20, 2 << 20, 5 << 20)
-    assert job.tree_hash == bytes.fromhex(HASH)
+    assert job.tree_hash == job.archive_tree_hash == bytes.fromhex(HASH)
     assert job.completed == datetime(2017, 8, 29, 12, 29, 41, tzinfo=UTC)
     assert job.expires == datetime(2017, 8, 30, 12, 29, 41, tzinfo=UTC)
     assert job.readable

@@ -114,7 +114,7 @@ def service_of_glacier(url):
     return service_at(url, dialect=DIALECT)
 
 
-OUTPUT = Output("photos", "j", "k", Layout(MIB), None)
+OUTPUT = Output.of_job("photos", "j", "k", Layout(MIB), None)
 
 
 def read(*answers):

@@ -207,7 +207,7 @@ def test_the_etag_of_an_answer_is_read_and_ranges_are_whole_mib():
         service_at(server.url, dialect=DIALECT) as service,
     ):
         service.parse_vault(json.dumps(vault("photos", "ID")))
-        output = Output("photos", "J", "k", Layout(3 * MIB), None)
+        output = Output.of_job("photos", "J", "k", Layout(3 * MIB), None)
         service.read(output, (0, 3 * MIB), lambda body: found.append(body.tree_hash), Deadline(60))
     assert found == [bytes.fromhex(etag)]
     assert server.requests[0].path == "/vaults/ID/jobs/J/output"
@@ -218,7 +218,7 @@ def test_a_job_that_runs_is_not_ready_without_asking_again():
     answers = in_turn(refusal(400, "JobNotReady"))
     with serving(answers) as server, service_at(server.url, dialect=DIALECT) as service:
         service.parse_vault(json.dumps(vault("photos", "ID")))
-        output = Output("photos", "J", "k", Layout(MIB), None)
+        output = Output.of_job("photos", "J", "k", Layout(MIB), None)
         with pytest.raises(NotReadyError):
             service.read(output, (0, MIB), lambda body: None, Deadline(60))
     assert len(server.requests) == 1

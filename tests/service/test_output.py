@@ -126,7 +126,7 @@ RIGHT = {
 def test_an_answer_may_have_any_of_the_forms_in_use(spoil):
     body, data, server = read(Archive(DATA, spoil=spoil))
     assert data == DATA[slice(*SPAN)]
-    assert (body.first, body.stop, body.whole) == (*SPAN, False)
+    assert (body.first, body.stop) == SPAN
     assert body.tree_hash in (None, root(data))
     assert server.spans() == [SPAN]
 
@@ -135,7 +135,7 @@ def test_an_answer_may_have_any_of_the_forms_in_use(spoil):
 def test_the_whole_output_instead_of_a_range_is_taken_as_what_it_is(length):
     spoil = (lambda r, answer: answer) if length else lengthless(lambda body: body)
     body, data, _ = read(Archive(DATA, ranges=False, spoil=spoil))
-    assert (body.first, body.stop, body.whole) == (0, len(DATA), True)
+    assert (body.first, body.stop) == (0, len(DATA))
     assert data == DATA
 
 

@@ -36,7 +36,12 @@ def output_of_bytes(
     """The output that is a whole archive of these bytes."""
     leaves = -(-len(data) // MIB)
     layout = Layout(len(data), first_leaf, leaves)
-    return Output("v", "j", hashlib.sha256(data).hexdigest(), layout, tree_hash)
+    return Output.of_job("v", "j", hashlib.sha256(data).hexdigest(), layout, tree_hash)
+
+
+def renamed(output: Output, job_id: str, key: str | None = None) -> Output:
+    """The same output of another job, by default with the same key."""
+    return Output.of_job(output.vault, job_id, key or output.key, output.layout, output.tree_hash)
 
 
 Spoil = Callable[[Request, Answer], Answer | Behaviour]
@@ -96,6 +101,27 @@ class Archive:
             headers[self.hash_header] = root(self.data[first:stop], self.tree_hash).hex()
         status = 206 if span and self.ranges else 200
         return Answer(status, self.data[first:stop], headers)
+
+
+@dataclass
+class InArchive(Archive):
+    """Serves a job whose output lies in a larger archive: hashes come where that one has them.
+
+    Attributes:
+        first: leaf of the archive with which the output begins.
+        leaves: leaves of the archive.
+    """
+
+    first: int = 0
+    leaves: int = 0
+
+    def answer(self, span: tuple[int, int] | None) -> Answer:
+        answer = super().answer(span)
+        first, stop = span if span and self.ranges else (0, len(self.data))
+        run = range(self.first + first // MIB, self.first + -(-stop // MIB))
+        known = self.hashes and is_subtree(run, self.leaves)
+        digest = root(self.data[first:stop], self.tree_hash).hex().upper() if known else None
+        return with_headers(answer, **{self.hash_header: digest})
 
 
 def with_headers(answer: Answer, **changes: str | None) -> Answer:

@@ -76,7 +76,9 @@ def account_at(server, folder, *, ttl=0.0, whole=()):
         catalog_at(folder / "c.sqlite") as catalog,
     ):
         metrics = Metrics()
-        made = Account(service, catalog, lambda out: out.job_id in whole, ttl, 10, metrics)
+        made = Account(
+            service, catalog, lambda out: out.sources[0].job_id in whole, ttl, 10, metrics
+        )
         made.metrics = metrics  # type: ignore[attr-defined]
         yield made
 

@@ -1,0 +1,54 @@
+"""A job that an output is read from: what is kept of the job's own output, and the pass over it.
+
+An archive that several jobs bring together has blocks of its own on disk, and beside them those
+that were kept when the output of one of the jobs was read by itself. The latter are still there
+when that job has expired.
+"""
+
+import logging
+
+from casfs.blocks.cache import DiskCache, OutputStore, Stored
+from casfs.blocks.passes import Passing
+from casfs.service.base import Output, Source
+
+log = logging.getLogger(__name__)
+
+
+class OpenSource:
+    """A source of an output that is being read; blocks are numbered as in that output.
+
+    Attributes:
+        passing: the pass over the job's output, where that comes in one piece.
+    """
+
+    def __init__(self, output: Output, source: Source, disk: DiskCache) -> None:
+        self.passing = Passing()
+        self._begin = source.begin
+        self._store = disk.store(source) if source.key != output.key else None
+
+    def holds(self, block: int) -> bool:
+        """Tell whether a block seems to be kept for the job's own output, without reading it."""
+        return self._store is not None and self._store.holds(block - self._begin)
+
+    def load(self, block: int) -> Stored | None:
+        """Return a block that was kept for the job's own output, else None."""
+        return self._store.load(block - self._begin) if self._store is not None else None
+
+    def share(self, block: int, store: OutputStore) -> None:
+        """Keep a block that is kept here in another store as well, without a copy."""
+        if self._store is None:
+            return
+        try:
+            store.share(block, self._store.path(block - self._begin))
+        except OSError as error:
+            # It is found here again.
+            log.info("block %d is not shared: %s", block, error)
+
+    def refuse(self, message: str) -> None:
+        """Refuse who reads the job's own output, if nothing vouches for a block kept here.
+
+        Such a block may be what is wrong, and would be taken from here again and again.
+        """
+        store = self._store
+        if store is not None and store.leaves.unchecked():
+            store.refuse(message, store.leaves.generation, [])

@@ -1,0 +1,105 @@
+"""Archives that several jobs bring together: which jobs to ask, and for which blocks."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from casfs.ranges import BLOCK_SIZE
+from casfs.service.base import Job, JobKind, Output, Source, output_of
+
+
+def joined_output(
+    jobs: Iterable[Job], archive_size: int, tree_hash: bytes | None, origin: tuple[str, ...]
+) -> Output | None:
+    """Return a whole archive, brought by as few of these jobs as can be.
+
+    Its key is that of a job that brings all of the archive alone, so that both find what the other
+    one cached. Of jobs that bring equally much, the one that expires last is asked.
+
+    A job counts if it has an output that begins and ends on a MiB of the archive, or at its end,
+    and if it does not contradict the archive's size and hash.
+
+    Args:
+        jobs: jobs of one vault and archive, in any state; one that names no archive does not count.
+        archive_size: bytes of the archive.
+        tree_hash: digest of the archive, as an inventory tells it; None if that is not known. Then
+            the jobs tell it, and only those that agree are joined.
+        origin: see `Service`.
+
+    Returns:
+        the archive, None if the jobs do not cover it.
+    """
+    fitting = [job for job in jobs if _fits(job, archive_size)]
+    digests = {tree_hash} if tree_hash else {d for job in fitting for d in _told(job, archive_size)}
+    for digest in sorted(digests) if digests else [None]:
+        agreeing = [job for job in fitting if _told(job, archive_size) <= {digest}]
+        covering = _cover(agreeing, archive_size)
+        if covering:
+            return _join(covering, archive_size, digest, origin)
+    return None
+
+
+def _fits(job: Job, archive_size: int) -> bool:
+    stop = _stop(job)
+    return (
+        job.readable
+        and job.kind is JobKind.ARCHIVE
+        and job.archive_id is not None
+        and job.archive_size in (archive_size, None)
+        and job.first_byte % BLOCK_SIZE == 0
+        and job.first_byte < stop <= archive_size
+        and (stop % BLOCK_SIZE == 0 or stop == archive_size)
+    )
+
+
+def _stop(job: Job) -> int:
+    """Return the byte of the archive behind the last one that a job brings."""
+    return job.first_byte + (job.size or 0)
+
+
+def _told(job: Job, archive_size: int) -> set[bytes]:
+    """Return what a job says the whole archive hashes to: more than one if it is at odds."""
+    told = {job.archive_tree_hash, job.tree_hash if job.size == archive_size else None}
+    return {digest for digest in told if digest is not None}
+
+
+def _cover(jobs: Iterable[Job], size: int) -> list[Job]:
+    """Return the fewest jobs that bring the bytes from 0 to `size`, in order; [] if none do.
+
+    Of all that begin where bytes are still missing, or before, the next is the one that reaches
+    furthest.
+    """
+    waiting = sorted(jobs, key=lambda job: job.first_byte, reverse=True)
+    chosen: list[Job] = []
+    begun: list[Job] = []
+    reached = 0
+    while reached < size:
+        while waiting and waiting[-1].first_byte <= reached:
+            begun.append(waiting.pop())
+        if not begun:
+            return []
+        furthest = max(begun, key=_worth)
+        if _stop(furthest) <= reached:
+            return []
+        chosen.append(furthest)
+        begun = [furthest]
+        reached = _stop(furthest)
+    return chosen
+
+
+def _worth(job: Job) -> tuple[int, datetime, str]:
+    return _stop(job), job.expires or datetime.min.replace(tzinfo=UTC), job.id
+
+
+def _join(
+    jobs: Sequence[Job], size: int, tree_hash: bytes | None, origin: tuple[str, ...]
+) -> Output:
+    alone = replace(jobs[0], archive_size=size, first_byte=0, tree_hash=tree_hash)
+    sources, at = [], 0
+    for job in jobs:
+        own = output_of(job, _stop(job) - job.first_byte, origin)
+        stop = -(-_stop(job) // BLOCK_SIZE)
+        begin = job.first_byte // BLOCK_SIZE
+        sources.append(Source(job.id, range(at, stop), begin, own.key, own.layout))
+        at = stop
+    return replace(output_of(alone, size, origin), sources=tuple(sources))

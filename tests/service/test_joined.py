@@ -1,0 +1,157 @@
+"""Archives that several jobs bring together, against a plain model of what covers them."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casfs.ranges import Layout
+from casfs.service.base import Job, JobKind, JobState, Output, output_of
+from casfs.service.joined import joined_output
+from tests.support.archive import MIB
+from tests.support.jobs import COMPLETED, ORIGIN, range_job
+
+LEAVES = 12
+SIZE = LEAVES * MIB - 77
+HASH, OTHER = b"h" * 32, b"o" * 32
+
+
+def spanning(name: str, first: int, stop: int, **changes) -> Job:
+    """A job for leaves `first` to `stop - 1`."""
+    return range_job(name, first * MIB, min(stop * MIB, SIZE), SIZE, **changes)
+
+
+def joined(jobs, tree_hash: bytes | None = HASH) -> Output | None:
+    return joined_output(jobs, SIZE, tree_hash, ORIGIN)
+
+
+def leaves_of(job: Job) -> range:
+    assert job.size is not None
+    return range(job.first_byte // MIB, -(-(job.first_byte + job.size) // MIB))
+
+
+@st.composite
+def job_lists(draw):
+    spans = st.tuples(st.integers(0, LEAVES - 1), st.integers(1, LEAVES)).filter(
+        lambda span: span[0] < span[1]
+    )
+    return [
+        spanning(f"job-{number}", *span, completed=COMPLETED + timedelta(hours=hours))
+        for number, (span, hours) in enumerate(
+            draw(st.lists(st.tuples(spans, st.integers(0, 3)), max_size=12))
+        )
+    ]
+
+
+def fewest(jobs: list[Job]) -> int | None:
+    """How many jobs cover the archive at least: leaf by leaf, trying all."""
+    needed: dict[int, int] = {0: 0}
+    for leaf in range(LEAVES):
+        for job in jobs:
+            run = leaves_of(job)
+            if leaf in needed and leaf in run:
+                for stop in range(leaf + 1, run.stop + 1):
+                    needed[stop] = min(needed.get(stop, LEAVES), needed[leaf] + 1)
+    return needed.get(LEAVES)
+
+
+@given(job_lists())
+def test_the_fewest_jobs_cover_the_archive_where_any_do(jobs):
+    found = joined(jobs)
+    if found is None:
+        assert fewest(jobs) is None
+        return
+    assert len(found.sources) == fewest(jobs)
+    assert [leaf for source in found.sources for leaf in source.run] == list(range(LEAVES))
+    by_id = {job.id: job for job in jobs}
+    for source in found.sources:
+        job = by_id[source.job_id]
+        assert job.size is not None
+        own = output_of(job, job.size, ORIGIN)
+        assert (source.key, source.layout) == (own.key, own.layout)
+        assert source.begin == leaves_of(job).start <= source.run.start
+        assert source.run.stop == leaves_of(job).stop
+        for other in jobs:
+            if source.run.start in leaves_of(other) and leaves_of(other).stop == source.run.stop:
+                assert other.expires <= job.expires
+
+
+@given(job_lists())
+def test_an_archive_is_the_same_whoever_brings_it(jobs):
+    found = joined(jobs)
+    if found is not None:
+        alone = spanning("alone", 0, LEAVES, tree_hash=HASH)
+        whole = output_of(alone, SIZE, ORIGIN)
+        assert replace(found, sources=whole.sources) == whole
+        assert found.layout == Layout(SIZE, 0, LEAVES)
+        assert joined([*jobs, replace(alone, completed=COMPLETED + timedelta(1))]) == whole
+
+
+@given(job_lists(), st.integers(0, LEAVES - 1), st.integers(0, 5).map(lambda k: 1 << k), st.data())
+def test_a_run_is_cut_where_its_sources_meet_and_where_subtrees_end(jobs, start, limit, data):
+    found = joined([*jobs, spanning("left", 0, 5), spanning("right", 4, LEAVES)])
+    assert found is not None
+    run = range(start, data.draw(st.integers(start + 1, LEAVES)))
+    cut = list(found.split(run, limit))
+    assert [block for piece in cut for block in piece] == list(run)
+    for piece in cut:
+        (number,) = found.touched(piece)
+        inside = found.sources[number].run
+        left = range(piece.start, min(run.stop, inside.stop))
+        assert piece == next(found.layout.split(left, limit)), "the largest that fits"
+
+
+ALONE = {
+    "running": {"state": JobState.RUNNING},
+    "failed": {"state": JobState.FAILED},
+    "an inventory": {"kind": JobKind.INVENTORY},
+    "of no known archive": {"archive_id": None},
+    "of no known size": {"size": None},
+    "of a larger archive": {"archive_size": SIZE + 1},
+    "of other bytes": {"archive_tree_hash": OTHER},
+    "of other bytes, as its own hash says": {"tree_hash": OTHER},
+    "at odds with itself": {"tree_hash": HASH, "archive_tree_hash": OTHER},
+    "not from a MiB": {"first_byte": 5, "size": SIZE - 5},
+    "not to a MiB": {"size": 3 * MIB - 5},
+    "beyond the end": {"size": SIZE + MIB},
+}
+
+
+@pytest.mark.parametrize("changes", ALONE.values(), ids=ALONE.keys())
+def test_a_job_that_does_not_fit_does_not_count(changes):
+    odd = replace(spanning("odd", 0, LEAVES, completed=COMPLETED + timedelta(1)), **changes)
+    assert joined([odd]) is None
+    parts = [spanning("left", 0, 4), spanning("right", 4, LEAVES)]
+    found = joined([odd, *parts])
+    assert found is not None
+    assert [source.job_id for source in found.sources] == ["left", "right"]
+
+
+def test_jobs_tell_the_hash_that_nobody_else_knows():
+    left = spanning("left", 0, 4, archive_tree_hash=HASH)
+    right = spanning("right", 4, LEAVES)
+    found = joined([left, right], None)
+    assert found is not None
+    assert found.tree_hash == HASH
+    assert joined([left, replace(right, archive_tree_hash=OTHER)], None) is None
+
+
+def test_jobs_whose_hash_nobody_knows_are_joined_unverified():
+    found = joined([spanning("left", 0, 4), spanning("right", 4, LEAVES)], None)
+    assert found is not None
+    assert found.tree_hash is None
+
+
+def test_a_job_that_tells_no_size_of_its_archive_counts():
+    left = replace(spanning("left", 0, 4), archive_size=None)
+    assert joined([left, spanning("right", 4, LEAVES)]) is not None
+
+
+def test_messages_name_the_jobs():
+    two = joined([spanning("a", 0, 4), spanning("b", 4, LEAVES)])
+    three = joined([spanning("a", 0, 4), spanning("b", 4, 5), spanning("c", 5, LEAVES)])
+    assert str(joined([spanning("a", 0, LEAVES)])) == "output of job a in vault v"
+    assert str(two) == "archive that job a and job b in vault v bring together"
+    assert str(three) == "archive that job a and 2 more jobs in vault v bring together"
