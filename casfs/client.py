@@ -26,8 +26,15 @@ from casfs.service.registry import DIALECTS
 from casfs.service.service import Service
 from casfs.service.transport import Limits
 from casfs.tree.account import Account
+from casfs.tree.archive_jobs import ArchiveJobs
+from casfs.tree.archive_list import ArchiveList
+from casfs.tree.archive_tree import ArchiveTree
+from casfs.tree.archives.intake import Intake
+from casfs.tree.archives.queries import Archives
+from casfs.tree.archives.readable import Readable
 from casfs.tree.catalog import Catalog
 from casfs.tree.database import Database
+from casfs.tree.inventory_feed import InventoryFeed
 from casfs.tree.inventory_files import Inventories
 from casfs.tree.node import Node
 from casfs.tree.nodes import Tree, pretty
@@ -131,13 +138,25 @@ class Client:
             self._inventory_made,
         )
         self._siblings = Siblings(self._fetcher)
-        control = {"status.json": self.status, "metrics": self._counters}
-        self._tree = Tree(self._account, self._inventories, control)
+        self._feed = InventoryFeed(
+            dialect, self._account, Intake(self._database), self._inventories.read, config.rules
+        )
+        archives = Archives(self._database)
+        readable = Readable(self._database, self._service.parse_job, self._service.joins)
+        jobs = ArchiveJobs(self._service, self._account)
+        self.archives = ArchiveList(self._account, jobs, archives, readable, self._feed)
+        self._tree = Tree(
+            self._account,
+            self._inventories,
+            ArchiveTree(self._account, jobs, archives, readable, self._feed, config.listing_ttl),
+            {"status.json": self.status, "metrics": self._counters},
+        )
 
     def close(self) -> None:
         """End every wait with an error, write what is still to be written, and stop."""
         self._service.close()
         self._fetcher.close()
+        self._feed.close()
         self._database.close()
 
     def check(self) -> None:
@@ -183,24 +202,17 @@ class Client:
 
     def attributes(self, node: Node) -> dict[str, str]:
         """Return the extended attributes of a node, by their name behind `user.casfs.`."""
-        job = node.job
-        if job is None:
+        if node.job is None and node.archive is None:
             return {}
-        output = self._tree.output(job)
+        output = self._tree.output(node)
         opened = self._fetcher.open(output)
-        return {
-            name: value
-            for name, value in {
-                "archive-id": job.archive_id,
-                "job-id": job.id,
-                "tree-hash": output.tree_hash.hex() if output.tree_hash else None,
-                "verified": opened.verified(),
-                "expires": job.expires.isoformat() if job.expires else None,
-                "cached": None if node.inventory else str(opened.store.cached_bytes()),
-                "description": self._service.archive_description(job) or job.description,
-            }.items()
-            if value
+        found = {
+            "tree-hash": output.tree_hash.hex() if output.tree_hash else None,
+            "verified": opened.verified(),
+            "cached": None if node.inventory else str(opened.store.cached_bytes()),
+            **self._tree.facts(node, output),
         }
+        return {name: value for name, value in found.items() if value}
 
     def vaults(self) -> Iterator[Vault]:
         """Yield every vault.
@@ -246,7 +258,7 @@ class Client:
         )
 
     def _inventory_made(self, job: Job) -> None:
-        log.debug("an inventory file was made of job %s in vault %s", job.id, job.vault)
+        self._feed.catch_up(job.vault)
 
     def _counters(self) -> bytes:
         return _padded(self.metrics.as_text())

@@ -70,6 +70,10 @@ class Config:
     vault_rules: Mapping[str, RuleSet] = field(default_factory=dict, hash=False)
     profile: str = field(default=DEFAULT_PROFILE, compare=False)
 
+    def rules(self, vault: str) -> RuleSet:
+        """Return the rules for the descriptions of a vault."""
+        return self.vault_rules.get(vault, self.description_rules)
+
 
 def load(
     profile: str | None = None,

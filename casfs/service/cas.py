@@ -115,6 +115,8 @@ def cas(account: str, keys: KeySource, region: str) -> Dialect:
         tree_hash_field="SHA256TreeHash",
         archive_tree_hash_field="ArchiveSHA256TreeHash",
         inventory_fields=InventoryFields("VaultQCS", "SHA256TreeHash"),
+        # Tencent CAS documentation, "Initiate Job".
+        inventory_limit=10_000,
         date=fields.iso_date,
         errors=VAULT_ERRORS,
     )

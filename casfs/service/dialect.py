@@ -119,6 +119,7 @@ class Dialect:
         errors: code of an error answer -> what it means, where status and code differ.
         vault_key: field of a vault that stands for it in paths.
         region: region that requests are signed for, "" where none is.
+        inventory_limit: most archives in one inventory, None where there is no such limit.
     """
 
     name: str
@@ -137,6 +138,7 @@ class Dialect:
     vault_key: str = "VaultName"
     description_header: str | None = None
     region: str = ""
+    inventory_limit: int | None = None
 
     def vaults_path(self) -> str:
         """Return the path of List Vaults."""

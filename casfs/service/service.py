@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import requests
@@ -135,6 +135,11 @@ class Service:
     ) -> Output | None:
         """Return an archive that jobs bring together, None if they do not; see `joined.py`."""
         return joined_output(jobs, archive_size, tree_hash, self.origin)
+
+    def joins(self, jobs: Sequence[Job]) -> bool:
+        """Tell whether jobs, all for one archive, bring all of it together, as they tell it."""
+        size = next((job.archive_size for job in jobs if job.archive_size), None)
+        return size is not None and self.joined_output(jobs, size, None) is not None
 
     def archive_description(self, job: Job) -> str | None:
         """Return the description of the archive that a job brings.

@@ -168,6 +168,22 @@ class Account:
         """Return the output of a job if all that it takes is known, without asking."""
         return self._known.output(vault, file_name)
 
+    def jobs_of_archive(self, vault: str, archive_id: str) -> list[KnownJob]:
+        """Return the jobs for an archive, in any state, without asking."""
+        return self._known.jobs_of_archive(vault, archive_id)
+
+    def archive_description(self, job: Job) -> str | None:
+        """Return what the service told, with bytes of it, of the archive that a job brings."""
+        return self._service.archive_description(job)
+
+    def inventory_jobs(self, vault: str) -> list[Job]:
+        """Return the inventory jobs of a vault that have an output, without asking."""
+        return self._known.inventory_jobs(vault)
+
+    def is_cached(self, job: Job) -> bool:
+        """Tell whether the whole output of a job is in the cache, without asking."""
+        return self._known.is_retained(job)
+
     def output(self, job: Job) -> Output:
         """Return the output of a job; asks for its size only if neither job nor catalogue tell.
 

@@ -5,14 +5,17 @@ archives/by-id/<archive id>     all of them
 """
 
 import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 
 from cachetools import TTLCache
 
-from casfs.errors import CasfsError, ExpiredError, NotFoundError
+from casfs.errors import NotFoundError
 from casfs.service.base import Output, Vault
 from casfs.tree.account import Account
-from casfs.tree.archives.entries import Archive, Folder, Scope, join
+from casfs.tree.archive_jobs import ArchiveJobs
+from casfs.tree.archives.entries import Archive, Entry, Folder, Scope
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.descriptions.safe_path import BY_ID
@@ -33,7 +36,8 @@ class ArchiveTree:
     Lock order: the one lock guards the names of folders and is innermost.
 
     Args:
-        account: knows vaults and jobs.
+        account: knows the jobs.
+        jobs: knows what they bring.
         archives: the catalogue.
         readable: keeps what can be read in it.
         feed: takes inventories into it.
@@ -43,17 +47,19 @@ class ArchiveTree:
     def __init__(
         self,
         account: Account,
+        jobs: ArchiveJobs,
         archives: Archives,
         readable: Readable,
         feed: InventoryFeed,
         fresh_seconds: float,
     ) -> None:
         self._account = account
+        self._jobs = jobs
         self._archives = archives
         self._readable = readable
         self._feed = feed
         self._lock = threading.Lock()
-        self._names: TTLCache[tuple[str, str], tuple[str, ...]] = TTLCache(_FOLDERS, fresh_seconds)
+        self._names: TTLCache[tuple[str, ...], tuple[str, ...]] = TTLCache(_FOLDERS, fresh_seconds)
 
     def node(self, path: str, vault: Vault, names: list[str]) -> Node:
         """Return what stands at a path.
@@ -69,21 +75,14 @@ class ArchiveTree:
         """
         if not self._account.listed_jobs(vault.name):
             self._look(vault)
-        match names:
-            case [] | [by_id] if not names or by_id == BY_ID:
-                return _folder(path, vault)
-            case [by_id, name] if by_id == BY_ID:
-                archive_id = from_file_name(name)
-                archive = archive_id and self._archives.by_id(vault.name, archive_id)
-                if archive and archive.readable:
-                    return self._file(path, vault, archive)
-            case _:
-                entry = self._archives.entry(vault.name, "/".join(names), Scope.READABLE)
-                if isinstance(entry, Folder):
-                    return _folder(path, vault)
-                if entry is not None:
-                    return self._file(path, vault, entry)
-        raise NotFoundError(f"there is no {path}, or it cannot be read now")
+        if names in ([], [BY_ID]):
+            return _folder(path, vault)
+        entry = self._entry(vault.name, names)
+        if entry is None:
+            raise NotFoundError(f"there is no {path}, or it cannot be read now")
+        if isinstance(entry, Folder):
+            return _folder(path, vault)
+        return self._file(path, vault, entry)
 
     def children(self, path: str, vault: Vault, names: list[str]) -> list[Node]:
         """Return the entries of a folder, each as `node` returns it.
@@ -93,60 +92,69 @@ class ArchiveTree:
             CasfsError: as `node`.
         """
         self._look(vault)
-        if names == [BY_ID]:
-            return [
-                self._file(f"{path}/{to_file_name(archive.id)}", vault, archive)
-                for archive in self._archives.readable(vault.name)
-            ]
-        entries = self._archives.entries(vault.name, "/".join(names), Scope.READABLE)
         nodes = [] if names else [_folder(f"{path}/{BY_ID}", vault)]
-        for entry in entries:
-            name = (entry.path or "").rpartition("/")[2]
+        for name, entry in self._entries(vault.name, names):
+            place = f"{path}/{name}"
             if isinstance(entry, Folder):
-                nodes.append(_folder(f"{path}/{name}", vault))
+                nodes.append(_folder(place, vault))
             else:
-                nodes.append(self._file(f"{path}/{name}", vault, entry))
+                nodes.append(self._file(place, vault, entry))
         return nodes
 
     def output(self, vault: str, archive: Archive) -> Output:
         """Return what is to be read of an archive.
 
         Raises:
-            ExpiredError: it cannot be read any more.
-            CasfsError: jobs and catalogue contradict each other.
+            CasfsError: as `ArchiveJobs.output`.
         """
-        jobs = self._account.jobs_of_archive(vault, archive.id)
-        if not jobs:
-            raise ExpiredError(
-                f"archive {archive.id} of vault {vault} cannot be read any more: its jobs are gone;"
-                " a new job brings it back"
-            )
-        output = self._account.joined_output(jobs, archive.size, archive.tree_hash)
-        if output is None:
-            raise CasfsError(
-                f"what the jobs say of archive {archive.id} of vault {vault} is not what its"
-                " inventory says; read the outputs of the jobs instead, and compare"
-            )
-        return output
+        return self._jobs.output(vault, archive)
+
+    def facts(self, vault: str, archive: Archive, output: Output) -> dict[str, str | None]:
+        """Return what is known of an archive, as extended attributes have it."""
+        until = self._jobs.standing(vault, archive, datetime.now(UTC)).until
+        original = archive.original_size
+        return {
+            "archive-id": archive.id,
+            "job-id": " ".join(source.job_id for source in output.sources),
+            "expires": until.isoformat() if until else None,
+            "created": archive.created.isoformat() if archive.created else None,
+            "description": archive.description,
+            "rule": archive.rule,
+            "compressed": "yes" if archive.compressed else None,
+            "encrypted": "yes" if archive.encrypted else None,
+            "original-size": None if original is None else str(original),
+        }
 
     def row(self, node: Node) -> tuple[Row, str]:
         """Return the archives beside one, in the order of a listing, and its name among them."""
-        folder, _, name = node.path.rpartition("/")
-        vault, archive = node.vault, node.archive
-        parent = (archive.path or "").rpartition("/")[0] if archive else ""
-        key = (vault, parent)
+        *folder, name = _below(node.path)
+        key = (node.vault, *folder)
         with self._lock:
             names = self._names.get(key)
         if names is None:
-            entries = self._archives.entries(vault, parent, Scope.READABLE)
-            names = tuple(
-                entry.path.rpartition("/")[2]
-                for entry in entries
-                if isinstance(entry, Archive) and entry.path
-            )
+            entries = self._entries(node.vault, folder)
+            names = tuple(name for name, entry in entries if isinstance(entry, Archive))
             with self._lock:
                 self._names[key] = names
-        return Row(folder, names, partial(self._known_output, vault, parent)), name
+        known = partial(self._known_output, node.vault, folder)
+        return Row("/".join(key), names, known), name
+
+    def _entry(self, vault: str, names: list[str]) -> Entry | None:
+        """Return what stands below `archives`, None if it is not there or cannot be read."""
+        if names[0] != BY_ID:
+            return self._archives.entry(vault, "/".join(names), Scope.READABLE)
+        archive_id = from_file_name(names[1]) if len(names) == 2 else None
+        archive = None if archive_id is None else self._archives.by_id(vault, archive_id)
+        return archive if archive is not None and archive.readable else None
+
+    def _entries(self, vault: str, names: list[str]) -> Iterator[tuple[str, Entry]]:
+        """Yield name and entry of all that stands in a folder below `archives`."""
+        if names == [BY_ID]:
+            for archive in self._archives.readable(vault):
+                yield to_file_name(archive.id), archive
+            return
+        for entry in self._archives.entries(vault, "/".join(names), Scope.READABLE):
+            yield (entry.path or "").rpartition("/")[2], entry
 
     def _look(self, vault: Vault) -> None:
         """Take over what is new, now that somebody looks."""
@@ -160,9 +168,14 @@ class ArchiveTree:
             size = self.output(vault.name, archive).layout.size
         return Node(path, archive.mtime, size, vault=vault.name, archive=archive)
 
-    def _known_output(self, vault: str, folder: str, name: str) -> Output | None:
-        entry = self._archives.entry(vault, join(folder, name), Scope.READABLE)
+    def _known_output(self, vault: str, folder: list[str], name: str) -> Output | None:
+        entry = self._entry(vault, [*folder, name])
         return self.output(vault, entry) if isinstance(entry, Archive) else None
+
+
+def _below(path: str) -> list[str]:
+    """Return the names of a path below `/vaults/<vault>/archives`."""
+    return path.split("/")[4:]
 
 
 def _folder(path: str, vault: Vault) -> Node:

@@ -124,6 +124,19 @@ class Catalog:
         description, size, listed = rows[0]
         return JobRow(description, size, bool(listed))
 
+    def jobs_of_archive(self, vault: str, archive_id: str) -> list[tuple[str, bool]]:
+        """Return description, and whether it is still listed, of the jobs for an archive."""
+        query = """SELECT description, generation >= ? FROM jobs
+                   WHERE hash = ? AND vault = ? AND archive = ?"""
+        values = (hash_of(vault, archive_id), vault, storable(archive_id))
+        rows = self._database.rows(query, self._generation(f"{_VAULTS}/{vault}"), *values)
+        return [(description, bool(listed)) for description, listed in rows]
+
+    def inventory_jobs(self, vault: str) -> list[str]:
+        """Return the descriptions of the inventory jobs of a vault."""
+        query = "SELECT description FROM jobs WHERE vault = ? AND kind = 'inventory'"
+        return [description for (description,) in self._database.rows(query, vault)]
+
     def _generation(self, scope: str) -> int:
         rows = self._database.rows("SELECT generation FROM listings WHERE scope = ?", scope)
         return int(rows[0][0]) if rows else 0
@@ -157,11 +170,12 @@ class Catalog:
 # A description of one may come while all are being listed: it must not go back behind that.
 _PUT_VAULT = """INSERT INTO vaults VALUES (?, ?, ?) ON CONFLICT DO UPDATE
     SET description = excluded.description, generation = max(generation, excluded.generation)"""
-_PUT_JOB = """INSERT INTO jobs (vault, id, description, generation, state, archive, hash, whole)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+_PUT_JOB = """INSERT INTO jobs
+    (vault, id, description, generation, kind, state, archive, hash, whole)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
     SET description = excluded.description, generation = max(generation, excluded.generation),
-        state = excluded.state, archive = excluded.archive, hash = excluded.hash,
-        whole = excluded.whole"""
+        kind = excluded.kind, state = excluded.state, archive = excluded.archive,
+        hash = excluded.hash, whole = excluded.whole"""
 
 
 def _job_row(job: Job, generation: int) -> tuple[Value, ...]:
@@ -169,10 +183,11 @@ def _job_row(job: Job, generation: int) -> tuple[Value, ...]:
 
 
 def archive_columns(job: Job) -> tuple[Value, ...]:
-    """Return state, archive, hash and whole of a job: what an archive's readability depends on."""
+    """Return kind, state, archive, hash and whole of a job: what archives depend on."""
     serves = job.kind is JobKind.ARCHIVE and job.state is not JobState.FAILED
     archive = job.archive_id if serves else None
     return (
+        job.kind.value,
         job.state.value,
         storable(archive),
         None if archive is None else hash_of(job.vault, archive),

@@ -25,6 +25,7 @@ from casfs.tree.descriptions.rules import RuleSet
 from casfs.tree.inventory.entries import ArchiveEntry
 from casfs.tree.inventory.reading import InventoryReader, open_inventory
 from casfs.tree.inventory.text import Source
+from casfs.tree.names import to_file_name
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,6 @@ class InventoryFeed:
         account: knows the jobs.
         intake: writes the catalogue.
         open_output: opens the output of a job, to be read from its begin to its end.
-        is_whole: tells whether the output of a job is whole in the cache.
         rules: returns the rules for descriptions by the name of a vault.
     """
 
@@ -52,14 +52,12 @@ class InventoryFeed:
         account: Account,
         intake: Intake,
         open_output: Callable[[Job], AbstractContextManager[Source]],
-        is_whole: Callable[[Job], bool],
         rules: Callable[[str], RuleSet],
     ) -> None:
         self._dialect = dialect
         self._account = account
         self._intake = intake
         self._open_output = open_output
-        self._is_whole = is_whole
         self._rules = rules
         self._lock = threading.Lock()
         self._waiting: dict[str, None] = {}
@@ -137,7 +135,7 @@ class InventoryFeed:
     def _catch_up(self, vault: str) -> None:
         self._intake.use_rules(vault, self._rules(vault))
         for job in self._missing(vault):
-            if self._is_whole(job):
+            if self._account.is_cached(job):
                 self._take(job, lambda *_: None)
 
     def _take(self, job: Job, tell: Tell) -> bool:
@@ -175,7 +173,7 @@ class InventoryFeed:
         if any(parameters.get(name) for name in ("StartDate", "EndDate", "Limit", "Marker")):
             return False
         limit = self._dialect.inventory_limit
-        archives = self._account.vault_of(job).archives
+        archives = self._account.vault(to_file_name(job.vault)).archives
         return limit is None or (archives is not None and archives <= limit)
 
 

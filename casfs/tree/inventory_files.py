@@ -7,6 +7,7 @@ bytes another one is made.
 Lock order: the one lock guards what is known and under way; it is not held while a file is made.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -28,6 +29,7 @@ from casfs.service.base import Job
 from casfs.service.dialect import InventoryFields
 from casfs.tree.account import Account
 from casfs.tree.inventory.reading import open_inventory, starts_as_json
+from casfs.tree.inventory.text import Source
 from casfs.tree.inventory.writing import to_csv, to_json
 from casfs.tree.inventory_file import InventoryFile
 from casfs.tree.names import to_file_name
@@ -123,6 +125,19 @@ class Inventories:
         with self._lock:
             self._sizes[_wanted(opened, name)] = file.size
         return file
+
+    @contextlib.contextmanager
+    def read(self, job: Job) -> Iterator[Source]:
+        """Open the output of a job, to be read from its beginning to its end.
+
+        Raises:
+            CasfsError: it cannot be read; also while it is.
+        """
+        reader = Reader(self._fetcher, self._opened(job), self._metrics)
+        try:
+            yield _Source(reader, _Making())
+        finally:
+            reader.close()
 
     def _opened(self, job: Job) -> OpenOutput:
         return self._fetcher.open(self._account.output(job))

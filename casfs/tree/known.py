@@ -69,6 +69,21 @@ class Known:
             return None
         return KnownJob(self._service.parse_job(vault, row.description), retained=not row.listed)
 
+    def jobs_of_archive(self, vault: str, archive_id: str) -> list[KnownJob]:
+        """Return the jobs for an archive, in any state."""
+        return [
+            KnownJob(self._service.parse_job(vault, description), retained=not listed)
+            for description, listed in self._catalog.jobs_of_archive(vault, archive_id)
+        ]
+
+    def inventory_jobs(self, vault: str) -> list[Job]:
+        """Return the inventory jobs of a vault that have an output."""
+        jobs = (
+            self._service.parse_job(vault, description)
+            for description in self._catalog.inventory_jobs(vault)
+        )
+        return [job for job in jobs if job.readable]
+
     def size(self, job: Job) -> int | None:
         """Return the bytes of a job's output, None if neither job nor catalogue tell."""
         if job.size is not None:

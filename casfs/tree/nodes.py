@@ -109,14 +109,7 @@ class Tree:
                 ]
             case ["vaults", vault, "jobs", name]:
                 known_job = self._account.job(self._account.vault(vault).name, name)
-                files = [_description(f"{path}/{_JOB}", known_job)]
-                if known_job.job.readable:
-                    files.append(self._output_file(f"{path}/{_OUTPUT}", known_job.job))
-                if _has_inventory(known_job.job):
-                    for file in (JSON, CSV):
-                        size = self._inventories.known_size(known_job.job, file)
-                        files.append(_inventory_file(f"{path}/{file}", known_job.job, file, size))
-                return files
+                return self._job_files(path, known_job)
             case ["vaults", vault, "archives", *names]:
                 return self._archives.children(path, self._account.vault(vault), names)
         raise NotFoundError(f"there is no folder {path}")
@@ -134,6 +127,20 @@ class Tree:
             return self._archives.output(node.vault, node.archive)
         raise NotFoundError(f"{node.path} is a folder, not a file; name a file in it")
 
+    def facts(self, node: Node, output: Output) -> dict[str, str | None]:
+        """Return what is known of a file with an output, as extended attributes have it."""
+        if node.archive is not None:
+            return self._archives.facts(node.vault, node.archive, output)
+        job = node.job
+        if job is None:
+            return {}
+        return {
+            "archive-id": job.archive_id,
+            "job-id": job.id,
+            "expires": job.expires.isoformat() if job.expires else None,
+            "description": self._account.archive_description(job) or job.description,
+        }
+
     def row(self, node: Node) -> tuple[Row, str]:
         """Return the outputs beside that of a file, and its name among them."""
         job = node.job
@@ -145,6 +152,17 @@ class Tree:
             partial(self._account.known_output, job.vault),
         )
         return row, to_file_name(job.id)
+
+    def _job_files(self, path: str, known: KnownJob) -> list[Node]:
+        job = known.job
+        files = [_description(f"{path}/{_JOB}", known)]
+        if job.readable:
+            files.append(self._output_file(f"{path}/{_OUTPUT}", job))
+        if _has_inventory(job):
+            for file in (JSON, CSV):
+                size = self._inventories.known_size(job, file)
+                files.append(_inventory_file(f"{path}/{file}", job, file, size))
+        return files
 
     def _job_file(self, path: str, known: KnownJob, name: str) -> Node:
         job = known.job

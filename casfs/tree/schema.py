@@ -4,7 +4,7 @@
                                                     one more each for a listing that has begun
     vaults(name, description, generation)           description is the service's JSON
     jobs(vault, id, description, size, generation)  size is set where it had to be asked for
-        + state, archive, hash, whole               what an archive's readability depends on;
+        + kind, state, archive, hash, whole         what archives and inventories depend on;
                                                     state is NULL until the job was parsed
     changed(hash)                                   archives some job of which came, changed or went
 
@@ -38,11 +38,13 @@ _LISTINGS = (
     ) WITHOUT ROWID""",
 )
 _JOBS_OF_ARCHIVES = (
+    "ALTER TABLE jobs ADD COLUMN kind TEXT",
     "ALTER TABLE jobs ADD COLUMN state TEXT",
     "ALTER TABLE jobs ADD COLUMN archive",
     "ALTER TABLE jobs ADD COLUMN hash INTEGER",
     "ALTER TABLE jobs ADD COLUMN whole INTEGER",
     "CREATE INDEX jobs_unparsed ON jobs (vault) WHERE state IS NULL",
+    "CREATE INDEX inventory_jobs ON jobs (vault) WHERE kind = 'inventory'",
     "CREATE INDEX jobs_of_archive ON jobs (hash) WHERE hash IS NOT NULL",
     "CREATE TABLE changed (hash INTEGER PRIMARY KEY)",
     """CREATE TRIGGER job_came AFTER INSERT ON jobs WHEN new.hash IS NOT NULL BEGIN

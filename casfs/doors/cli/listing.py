@@ -1,18 +1,15 @@
 """`casfs vaults`, `casfs jobs`, `casfs cat`."""
 
-import contextlib
 import json
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from casfs.client import Client
 from casfs.doors.cli.options import (
     IdentifierCommand,
     json_option,
-    load_config,
+    open_client,
     profile_option,
     service_options,
 )
@@ -23,22 +20,13 @@ _PIECE = 1 << 20
 """Bytes that `casfs cat` reads at a time."""
 
 
-@contextlib.contextmanager
-def _client(profile: str | None, flags: dict[str, Any]) -> Iterator[Client]:
-    client = Client(load_config(profile, flags))
-    try:
-        yield client
-    finally:
-        client.close()
-
-
 @click.command("vaults")
 @profile_option
 @json_option
 @service_options
 def vaults_command(profile: str | None, as_json: bool, **flags: Any) -> None:
     """List the vaults of the account."""
-    with _client(profile, flags) as client:
+    with open_client(profile, flags) as client:
         vaults = list(client.vaults())
     if as_json:
         show_json([json.loads(vault.raw) for vault in vaults])
@@ -66,7 +54,7 @@ def vaults_command(profile: str | None, as_json: bool, **flags: Any) -> None:
 @service_options
 def jobs_command(vault: str, profile: str | None, as_json: bool, **flags: Any) -> None:
     """List the jobs of a vault, and until when their outputs can be read."""
-    with _client(profile, flags) as client:
+    with open_client(profile, flags) as client:
         jobs = list(client.jobs(to_file_name(vault)))
     if as_json:
         show_json([json.loads(job.raw) for job in jobs])
@@ -103,7 +91,7 @@ def cat_command(
     vault: str, job: str, inventory: str | None, profile: str | None, **flags: Any
 ) -> None:
     """Write a job's output to standard output, every byte checked."""
-    with _client(profile, flags) as client:
+    with open_client(profile, flags) as client:
         name = f"inventory.{inventory}" if inventory else "output"
         path = f"/vaults/{to_file_name(vault)}/jobs/{to_file_name(job)}/{name}"
         file = client.open(client.stat(path))

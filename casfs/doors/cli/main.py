@@ -7,6 +7,7 @@ import sys
 import click
 
 from casfs import __version__
+from casfs.doors.cli.archives import catalog_command, find_command, ls_command
 from casfs.doors.cli.listing import cat_command, jobs_command, vaults_command
 from casfs.doors.cli.mounting import mount_command, status_command, umount_command
 from casfs.doors.cli.profiles import profiles_command
@@ -53,6 +54,9 @@ for command in (
     vaults_command,
     jobs_command,
     cat_command,
+    ls_command,
+    find_command,
+    catalog_command,
     profiles_command,
 ):
     casfs.add_command(command)

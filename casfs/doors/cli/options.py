@@ -1,13 +1,15 @@
 """Options that several commands take."""
 
+import contextlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from casfs import config
+from casfs.client import Client
 from casfs.config import Config
 from casfs.service.registry import DIALECTS
 
@@ -75,6 +77,20 @@ def load_config(profile: str | None, flags: dict[str, Any]) -> Config:
         ConfigError: something is missing or malformed.
     """
     return config.load(profile, flags)
+
+
+@contextlib.contextmanager
+def open_client(profile: str | None, flags: dict[str, Any]) -> Iterator[Client]:
+    """Open a client by the configuration, until the context ends.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    client = Client(load_config(profile, flags))
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def path_option(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

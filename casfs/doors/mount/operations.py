@@ -236,7 +236,7 @@ class Operations:
         if name.startswith(ATTRIBUTES):
             value = self._client.attributes(self._client.stat(path)).get(name[len(ATTRIBUTES) :])
             if value is not None:
-                return value.encode()
+                return _encoded(value)
         raise _answer(errno.ENODATA)
 
     def listxattr(self, path: str) -> list[str]:
@@ -258,6 +258,14 @@ class Operations:
     def _status(self, node: Node) -> Status:
         mode = stat.S_IFDIR | 0o555 if node.folder else stat.S_IFREG | 0o444
         return Status(mode & ~self._umask, node.inode, node.size, node.mtime)
+
+
+def _encoded(text: str) -> bytes:
+    """Return the bytes of a text; of a description that is no UTF-8, those that were uploaded."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 class _AnswerError(OSError):

@@ -1,6 +1,7 @@
 """Archives and folders of a vault, found by index."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from casfs.errors import NotFoundError
 from casfs.tree.archives.entries import SELECT, Archive, Entry, Folder, Row, Scope, join
@@ -82,6 +83,21 @@ class Archives:
             yield from (loaded(archive_id) for (archive_id,) in rows)
             (after,) = rows[-1]
 
+    def readable(self, vault: str) -> Iterator[Archive]:
+        """Yield every archive of a vault that can be read, by id, as they are read.
+
+        Raises:
+            CasfsError: the catalogue cannot be read.
+        """
+        after: Any = ""
+        folders: dict[int | None, str] = {None: ""}
+        while rows := self._database.rows(_READABLE, vault, after, _AT_ONCE):
+            for row in map(Row._make, rows):
+                if row.folder is not None and row.folder not in folders:
+                    folders[row.folder] = self._path(row.folder)
+                yield row.archive(folders[row.folder])
+            after = rows[-1][0]
+
     def find(self, vault: str, pattern: str, scope: Scope) -> Iterator[Archive]:
         """Return the archives whose path matches a pattern, as they are found, folder by folder.
 
@@ -146,6 +162,9 @@ _PARENT = "SELECT parent, name FROM folders WHERE number = ?"
 _NEWEST = f"{SELECT} WHERE folder = ? AND name = ? ORDER BY created DESC, id DESC LIMIT 1"
 _OLDER = f"{SELECT} WHERE folder = ? AND name = ? AND created BETWEEN ? AND ?"
 _OLDER_OF_CUT = f"{SELECT} WHERE folder = ? AND name BETWEEN ? AND ?"
+_READABLE = f"""{SELECT} INDEXED BY readable_by_id
+    WHERE vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?)
+    AND id > ? AND readable = 1 ORDER BY id LIMIT ?"""
 _READABLE_IDS = """SELECT id FROM archives INDEXED BY readable_by_id
     WHERE vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?)
     AND id > ? AND readable = 1 ORDER BY id LIMIT ?"""

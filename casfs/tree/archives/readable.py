@@ -102,7 +102,7 @@ class Readable:
 
 _UNPARSED = "SELECT vault, id, description FROM jobs WHERE state IS NULL LIMIT ?"
 # Whoever described a job anew in between has filled them in.
-_COMPLETE = """UPDATE jobs SET state = ?, archive = ?, hash = ?, whole = ?
+_COMPLETE = """UPDATE jobs SET kind = ?, state = ?, archive = ?, hash = ?, whole = ?
     WHERE vault = ? AND id = ? AND state IS NULL"""
 _JOBS = """SELECT hash, vault, description, state, whole FROM jobs
     WHERE hash IN (SELECT value FROM json_each(?))"""

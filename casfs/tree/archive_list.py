@@ -1,0 +1,120 @@
+"""The catalogue of archives for people: what a vault holds, and the state of each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from casfs.errors import NotFoundError
+from casfs.tree.account import Account
+from casfs.tree.archive_jobs import ArchiveJobs, Standing
+from casfs.tree.archives.entries import Archive, Folder, Scope
+from casfs.tree.archives.queries import Archives
+from casfs.tree.archives.readable import Readable
+from casfs.tree.inventory_feed import InventoryFeed, Tell
+from casfs.tree.names import to_file_name
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A line of a listing: a folder, or an archive with its state.
+
+    Attributes:
+        path: below `archives/`; "" for an archive without a name.
+    """
+
+    path: str
+    archive: Archive | None = None
+    standing: Standing | None = None
+
+
+class ArchiveList:
+    """All catalogued archives of an account.
+
+    Args:
+        account: knows vaults and jobs.
+        jobs: knows what the jobs bring.
+        archives: the catalogue.
+        readable: keeps what can be read in it.
+        feed: takes inventories into it.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        jobs: ArchiveJobs,
+        archives: Archives,
+        readable: Readable,
+        feed: InventoryFeed,
+    ) -> None:
+        self._account = account
+        self._jobs = jobs
+        self._archives = archives
+        self._readable = readable
+        self._feed = feed
+
+    def entries(self, vault: str, path: str, older: bool) -> Iterator[Listed]:
+        """Yield what stands at a path: the entries of a folder, or an archive.
+
+        Args:
+            vault: name of the vault.
+            path: below `archives/`, "" for the top.
+            older: whether archives are wanted that a newer one of their name hides.
+
+        Raises:
+            NotFoundError: no such vault, or nothing stands there.
+            CasfsError: nothing is known, and the service failed; or the catalogue did.
+        """
+        self._look(vault)
+        entry = self._archives.entry(vault, path, Scope.ALL)
+        if isinstance(entry, Archive):
+            yield self._listed(vault, entry)
+            return
+        if entry is None and path:
+            raise NotFoundError(f"there is no {path} among the archives of vault {vault}")
+        if entry is None:
+            return
+        for one in self._archives.entries(vault, path, Scope.ALL):
+            if isinstance(one, Folder):
+                yield Listed(one.path)
+            elif older or not one.is_older:
+                yield self._listed(vault, one)
+
+    def nameless(self, vault: str) -> Iterator[Listed]:
+        """Yield the archives that are reached by their id alone."""
+        for archive in self._archives.nameless(vault):
+            yield self._listed(vault, archive)
+
+    def find(self, vault: str, pattern: str) -> Iterator[Listed]:
+        """Yield the archives whose path, or whose name if it has no slash, matches a pattern.
+
+        Raises:
+            CasfsError: as `entries`.
+        """
+        self._look(vault)
+        patterns = [pattern] if "/" in pattern else [pattern, f"*/{pattern}"]
+        for one in patterns:
+            for archive in self._archives.find(vault, one, Scope.ALL):
+                yield self._listed(vault, archive)
+
+    def refresh(self, vault: str, tell: Tell) -> int:
+        """Take in every finished inventory, as `InventoryFeed.refresh`, and what changed with jobs.
+
+        Raises:
+            CasfsError: as `InventoryFeed.refresh`, or nothing is known and the service failed.
+        """
+        self._account.job_names(self._account.vault(to_file_name(vault)).name)
+        taken = self._feed.refresh(vault, tell)
+        self._readable.refresh()
+        return taken
+
+    def count(self, vault: str) -> int:
+        """Return how many archives of a vault are catalogued."""
+        return self._archives.count(vault)
+
+    def _look(self, vault: str) -> None:
+        self._account.job_names(self._account.vault(to_file_name(vault)).name)
+        self._readable.refresh()
+
+    def _listed(self, vault: str, archive: Archive) -> Listed:
+        standing = self._jobs.standing(vault, archive, datetime.now(UTC))
+        return Listed(archive.path or "", archive, standing)
