@@ -142,8 +142,8 @@ class Client:
             dialect, self._account, Intake(self._database), self._inventories.read, config.rules
         )
         archives = Archives(self._database)
-        readable = Readable(self._database, self._service.parse_job, self._service.joins)
         jobs = ArchiveJobs(self._service, self._account)
+        readable = Readable(self._database, self._service.parse_job, jobs.joins)
         self.archives = ArchiveList(self._account, jobs, archives, readable, self._feed)
         self._tree = Tree(
             self._account,

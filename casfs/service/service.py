@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import requests
@@ -23,7 +23,6 @@ from casfs.service.answers import Body, answered_span, finish, read_into, total_
 from casfs.service.base import Job, JobState, Output, Vault, output_of
 from casfs.service.dialect import Dialect
 from casfs.service.failures import json_body
-from casfs.service.joined import joined_output
 from casfs.service.paging import every_item
 from casfs.service.transport import Limits, Transport
 from casfs.treehash import LEAF_SIZE
@@ -129,17 +128,6 @@ class Service:
     def output(self, job: Job, size: int) -> Output:
         """Return what is to be read of a job whose output has `size` bytes."""
         return output_of(job, size, self.origin)
-
-    def joined_output(
-        self, jobs: Iterable[Job], archive_size: int, tree_hash: bytes | None
-    ) -> Output | None:
-        """Return an archive that jobs bring together, None if they do not; see `joined.py`."""
-        return joined_output(jobs, archive_size, tree_hash, self.origin)
-
-    def joins(self, jobs: Sequence[Job]) -> bool:
-        """Tell whether jobs, all for one archive, bring all of it together, as they tell it."""
-        size = next((job.archive_size for job in jobs if job.archive_size), None)
-        return size is not None and self.joined_output(jobs, size, None) is not None
 
     def archive_description(self, job: Job) -> str | None:
         """Return the description of the archive that a job brings.

@@ -1,12 +1,14 @@
 """What the jobs of an archive make of it: readable, and until when, or on its way, or neither."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
 from casfs.errors import CasfsError, ExpiredError
 from casfs.service.base import Job, JobState, Output
+from casfs.service.joined import joined_output
 from casfs.service.service import Service
 from casfs.tree.account import Account
 from casfs.tree.archives.entries import Archive
@@ -15,8 +17,8 @@ from casfs.tree.known import KnownJob
 _EXPIRING = timedelta(hours=3)
 _LONGEST = {"Expedited": timedelta(minutes=5), "Bulk": timedelta(hours=12)}
 _LONGEST_ELSE = timedelta(hours=5)
-"""How long a retrieval takes, by its tier (Tencent CAS documentation, "Initiate Job"; Amazon Glacier
-Developer Guide, "Archive Retrieval Options"). Aliyun OAS has no tiers, and takes up to 4 hours."""
+"""How long a retrieval takes at most, by its tier (Tencent CAS documentation, "Initiate Job"; Amazon
+Glacier Developer Guide, "Archive Retrieval Options"). Aliyun OAS has no tiers: up to 4 hours."""
 
 
 class State(Enum):
@@ -99,6 +101,11 @@ class ArchiveJobs:
             return Standing(State.EXPIRING, until)
         return Standing(State.READABLE, until)
 
+    def joins(self, jobs: Sequence[Job]) -> bool:
+        """Tell whether jobs, all for one archive, bring all of it together, as they tell it."""
+        size = next((job.archive_size for job in jobs if job.archive_size), None)
+        return size is not None and bool(joined_output(jobs, size, None, self._service.origin))
+
     def _of(self, vault: str, archive: Archive, state: JobState) -> list[KnownJob]:
         jobs = self._account.jobs_of_archive(vault, archive.id)
         return [known for known in jobs if known.job.state is state]
@@ -109,9 +116,8 @@ class ArchiveJobs:
             size = next((known.job.archive_size for known in jobs), None)
         if size is None:
             return None
-        return self._service.joined_output(
-            [known.job for known in jobs], size, _digest(archive.tree_hash)
-        )
+        origin, told = self._service.origin, _digest(archive.tree_hash)
+        return joined_output([known.job for known in jobs], size, told, origin)
 
 
 def _ready(job: Job) -> datetime | None:

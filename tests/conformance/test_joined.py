@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from casfs.deadline import Deadline
 from casfs.errors import ExpiredError, OutputMismatchError
 from casfs.service.base import Job, Output
+from casfs.service.joined import joined_output
 from casfs.service.registry import DIALECTS
 from tests.conformance.serving import REGION, VAULT, Service, serving
 from tests.mount.serving import MIB
@@ -60,7 +61,7 @@ def bringing_from(service: Service, folder: Path) -> AbstractContextManager[Brin
 
 def joined(parts: Bringing, names: Ranges, tree_hash: bytes | None = None) -> Output:
     jobs = [job for job in listed(parts) if job.id in names]
-    found = parts.service.joined_output(jobs, SIZE, tree_hash)
+    found = joined_output(jobs, SIZE, tree_hash, parts.service.origin)
     assert found is not None
     return found
 

@@ -7,8 +7,13 @@ from typing import Any
 
 import click
 
-from casfs.doors.cli.listing import open_client
-from casfs.doors.cli.options import IdentifierCommand, json_option, profile_option, service_options
+from casfs.doors.cli.options import (
+    IdentifierCommand,
+    json_option,
+    open_client,
+    profile_option,
+    service_options,
+)
 from casfs.doors.cli.show import show_json, show_table, size_text, time_text
 from casfs.service.base import Job
 from casfs.tree.archive_jobs import Standing, State
