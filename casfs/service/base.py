@@ -80,6 +80,13 @@ class Job:
         return self.state is JobState.SUCCEEDED and self.kind is not JobKind.OTHER
 
     @property
+    def whole(self) -> bool:
+        """Tell whether the output is all of an archive."""
+        return (
+            self.kind is JobKind.ARCHIVE and self.first_byte == 0 and self.size == self.archive_size
+        )
+
+    @property
     def expires(self) -> datetime | None:
         """Return when the service drops the output; None while that is not known."""
         try:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from casfs.service.base import Job, JobKind, JobState, Vault
-from casfs.tree.columns import hash_of, storable
-from casfs.tree.database import Database, Value
+from casfs.tree.columns import Value, hash_of, storable
+from casfs.tree.database import Database
 
 _VAULTS = "vaults"
 _BEGUN = "begun"
@@ -176,5 +176,5 @@ def archive_columns(job: Job) -> tuple[Value, ...]:
         job.state.value,
         storable(archive),
         None if archive is None else hash_of(job.vault, archive),
-        job.first_byte == 0 and job.size == job.archive_size,
+        job.whole,
     )

@@ -6,6 +6,9 @@ from typing import Any
 
 from casfs.service.fields import http_date, iso_date
 
+Value = str | bytes | int | float | None
+"""What a column can hold."""
+
 LARGEST = (1 << 63) - 1
 """The largest integer of SQLite."""
 

@@ -14,13 +14,11 @@ from typing import Any
 
 from casfs.errors import CasfsError, ConfigError
 from casfs.tree import schema
+from casfs.tree.columns import Value
 
 log = logging.getLogger(__name__)
 
 _BUSY_SECONDS = 10.0
-
-Value = str | bytes | int | float | None
-"""What a column can hold."""
 
 
 class _Connection(sqlite3.Connection):

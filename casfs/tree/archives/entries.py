@@ -1,0 +1,135 @@
+"""What the catalogue answers: archives and folders of a vault."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, NamedTuple
+
+from casfs.tree.columns import loaded, to_time
+from casfs.tree.descriptions.made_names import second_name
+
+IS_FOLDER, COMPRESSED, ENCRYPTED = 1, 2, 4
+"""Bits of the column `flags`."""
+
+
+class Scope(Enum):
+    """Which archives are asked for; folders are those that such an archive stands in."""
+
+    READABLE = 1
+    ALL = 0
+
+    @property
+    def least(self) -> int:
+        """Return what `readable` of an archive or a folder is at least."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of a vault.
+
+    Attributes:
+        path: from the top of the vault, without a leading slash; "" is the top itself.
+    """
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An archive of a vault; times are UTC, sizes bytes, None is unknown.
+
+    Attributes:
+        id: as the service writes it.
+        path: where it stands among all of the vault, as `Folder.path`; None for one without a
+            name, and for one that stands for a folder: these are reached by id alone.
+        description: as it was uploaded.
+        created: when it was uploaded.
+        tree_hash: of the whole archive, as the service writes it.
+        rule: which one read the description, "" for none.
+        mtime: nanoseconds since 1970: what the description tells, else when it was uploaded.
+        is_folder: it stands for a folder.
+        compressed: its bytes are compressed, and are not the file.
+        encrypted: its bytes are encrypted, and are not the file.
+        original_size: of the file before that.
+        readable: jobs are there that bring all of it.
+    """
+
+    id: str
+    path: str | None
+    description: str | None
+    created: datetime | None
+    size: int | None
+    tree_hash: str | None
+    rule: str
+    mtime: int
+    is_folder: bool
+    compressed: bool
+    encrypted: bool
+    original_size: int | None
+    readable: bool
+
+
+Entry = Archive | Folder
+
+SELECT = """SELECT id, description, created, size, tree_hash, folder, name, rule, mtime,
+    flags, original_size, readable,
+    NOT EXISTS (SELECT 1 FROM archives AS newer WHERE newer.folder = one.folder
+                AND newer.name = one.name AND newer.created > one.created)
+    AND NOT EXISTS (SELECT 1 FROM archives AS newer WHERE newer.folder = one.folder
+                    AND newer.name = one.name AND newer.created = one.created
+                    AND newer.id > one.id)
+    AND NOT EXISTS (SELECT 1 FROM folders WHERE folders.parent = one.folder
+                    AND folders.name = one.name) AS plain
+    FROM archives AS one"""
+"""Selects archives, and whether each has its name for itself: no newer one and no folder has it."""
+
+
+class Row(NamedTuple):
+    """A row of `SELECT`."""
+
+    id: Any
+    description: Any
+    created: int
+    size: int | None
+    tree_hash: Any
+    folder: int | None
+    name: str | None
+    rule: str
+    mtime: Any
+    flags: int
+    original_size: int | None
+    readable: int
+    plain: int
+
+    @property
+    def shown_name(self) -> str | None:
+        """Return the name in its folder; None for what is reached by id alone."""
+        if self.name is None or self.plain:
+            return self.name
+        return second_name(self.name, to_time(self.created), loaded(self.id))
+
+    def archive(self, folder: str) -> Archive:
+        """Return the archive of this row, which stands in a folder of this path."""
+        name = self.shown_name
+        mtime = int(self.mtime) if self.mtime is not None else max(0, self.created) * 1000
+        return Archive(
+            loaded(self.id),
+            None if name is None else join(folder, name),
+            loaded(self.description),
+            to_time(self.created),
+            self.size,
+            loaded(self.tree_hash),
+            self.rule,
+            mtime,
+            bool(self.flags & IS_FOLDER),
+            bool(self.flags & COMPRESSED),
+            bool(self.flags & ENCRYPTED),
+            self.original_size,
+            bool(self.readable),
+        )
+
+
+def join(folder: str, name: str) -> str:
+    """Return the path of something in a folder."""
+    return f"{folder}/{name}" if folder else name

@@ -1,0 +1,48 @@
+"""The folders of vaults as rows: made for what stands in them, gone when nothing does."""
+
+import sqlite3
+
+_FIND = "SELECT number FROM folders WHERE parent = ? AND name = ?"
+_MAKE = "INSERT INTO folders (parent, name) VALUES (?, ?)"
+_REMOVE_EMPTY = """DELETE FROM folders WHERE number = ? AND parent > 0
+    AND NOT EXISTS (SELECT 1 FROM archives WHERE archives.folder = folders.number)
+    AND NOT EXISTS (SELECT 1 FROM folders AS child WHERE child.parent = folders.number)"""
+_TOP = 0
+"""What stands for the parent of vaults."""
+
+
+class Folders:
+    """The numbers of a vault's folders; they hold for one transaction.
+
+    Args:
+        connection: of the transaction.
+        vault: its name.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, vault: str) -> None:
+        self._connection = connection
+        self.vault = self._number(_TOP, vault)
+        self._numbers: dict[tuple[str, ...], int] = {(): self.vault}
+
+    def number(self, path: tuple[str, ...]) -> int:
+        """Return the number of a folder, which is made if there is none."""
+        number = self._numbers.get(path)
+        if number is None:
+            number = self._number(self.number(path[:-1]), path[-1])
+            self._numbers[path] = number
+        return number
+
+    def _number(self, parent: int, name: str) -> int:
+        found = self._connection.execute(_FIND, (parent, name)).fetchone()
+        if found is None:
+            return self._connection.execute(_MAKE, (parent, name)).lastrowid or 0
+        return int(found[0])
+
+
+def remove_emptied(connection: sqlite3.Connection) -> None:
+    """Remove the folders that nothing is left in; belongs to the transaction that took it out."""
+    query = "SELECT folder FROM emptied"
+    while emptied := connection.execute(query).fetchall():
+        connection.execute("DELETE FROM emptied")
+        # A folder that goes may leave its parent empty, which a trigger notes.
+        connection.executemany(_REMOVE_EMPTY, emptied)

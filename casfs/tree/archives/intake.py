@@ -1,0 +1,213 @@
+"""Takes inventories and descriptions into the catalogue."""
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from casfs.tree.archives.folders import Folders, remove_emptied
+from casfs.tree.archives.names import Names, read_names, use_rules
+from casfs.tree.archives.removal import forget, remove_unlisted
+from casfs.tree.columns import (
+    NO_TIME,
+    Value,
+    hash_of,
+    parse_time,
+    size_or_none,
+    storable,
+    to_microseconds,
+)
+from casfs.tree.database import Database
+from casfs.tree.descriptions.rules import RuleSet
+from casfs.tree.inventory.entries import ArchiveEntry
+
+_AT_ONCE = 5000
+"""Archives of a transaction: so many that it costs each little, so few that others hardly wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """An inventory that a job brought.
+
+    Attributes:
+        vault: name of the vault.
+        job: id of the job.
+        date: InventoryDate: as of when it is; None if that is not told.
+        full: it lists all archives of that date; counts only with a date.
+    """
+
+    vault: str
+    job: str
+    date: datetime | None = None
+    full: bool = False
+
+
+class Intake:
+    """Writes what inventories and descriptions tell of archives.
+
+    What breaks off is done again by the next call. Several processes may do the same at a time.
+
+    Args:
+        database: keeps it.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def has_taken(self, vault: str, job: str) -> bool:
+        """Tell whether the inventory of a job was taken in, or need not be."""
+        return bool(self._database.rows(_TAKEN, vault, storable(job)))
+
+    def take(
+        self, inventory: Inventory, batches: Iterable[Sequence[ArchiveEntry]], rules: RuleSet
+    ) -> bool:
+        """Take in an inventory; return False, without reading it, if there is no need to.
+
+        Inventories add up. A full one removes archives that it does not list, that are older than
+        it, and that no job brings; what an inventory of before lists besides is not believed.
+
+        Args:
+            inventory: what it is.
+            batches: what it lists; read while no transaction is open.
+            rules: to read descriptions by.
+
+        Raises:
+            CasfsError: the catalogue cannot be written, or what `batches` raises; some archives
+                may be catalogued then.
+        """
+        vault, date = inventory.vault, _date(inventory)
+        if self.has_taken(vault, inventory.job):
+            return False
+        use_rules(self._database, vault, rules)
+        with self._database.transaction() as connection:
+            root = Folders(connection, vault).vault
+            row = (root, storable(inventory.job), date, inventory.full and date is not None)
+            ((number,),) = connection.execute(_BEGIN, row).fetchall()
+        wanted = not (inventory.full and self._is_outdated(root, date))
+        if wanted:
+            batches = iter(_resized(batches))
+            while entries := next(batches, None):
+                if self._is_outdated(root, date):
+                    entries = self._newer_than_full(root, entries)
+                self._put(vault, number, entries, rules)
+            if inventory.full and date is not None:
+                remove_unlisted(self._database, root, number, date)
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE inventories SET taken = 1 WHERE number = ?", (number,))
+        return wanted
+
+    def put_description(self, vault: str, archive_id: str, text: str, rules: RuleSet) -> None:
+        """Note the description of an archive, unless an inventory lists it.
+
+        Raises:
+            CasfsError: the catalogue cannot be written.
+        """
+        use_rules(self._database, vault, rules)
+        names, hash_ = read_names(text, rules), hash_of(vault, archive_id)
+        with self._database.transaction() as connection:
+            folders = Folders(connection, vault)
+            values = (storable(text), NO_TIME, None, None, *names.row(folders), 0)
+            row = (hash_, folders.vault, storable(archive_id), *values)
+            connection.execute(_PUT_DESCRIPTION, row)
+            # A job may bring it, or none any more.
+            connection.execute("INSERT OR IGNORE INTO changed VALUES (?)", (hash_,))
+            remove_emptied(connection)
+
+    def use_rules(self, vault: str, rules: RuleSet) -> None:
+        """Work names out again, from what is catalogued, if other rules were used for them.
+
+        Raises:
+            CasfsError: the catalogue cannot be written.
+        """
+        use_rules(self._database, vault, rules)
+
+    def forget(self, vault: str) -> None:
+        """Forget what inventories told of a vault.
+
+        Raises:
+            CasfsError: the catalogue cannot be written.
+        """
+        forget(self._database, vault)
+
+    def _is_outdated(self, root: int, date: int | None) -> bool:
+        """Tell whether a full inventory was taken in that is newer than this date."""
+        return date is not None and bool(self._database.rows(_NEWER_FULL, root, date))
+
+    def _newer_than_full(self, root: int, entries: list[ArchiveEntry]) -> list[ArchiveEntry]:
+        """Return those archives that are newer than the newest full inventory."""
+        ((newest,),) = self._database.rows(_NEWEST_FULL, root)
+        return [entry for entry in entries if parse_time(entry.created) >= newest]
+
+    def _put(self, vault: str, number: int, entries: list[ArchiveEntry], rules: RuleSet) -> None:
+        facts = {hash_of(vault, entry.id): (entry, _facts(entry)) for entry in entries}
+        known = {
+            hash_: tuple(rest)
+            for hash_, *rest in self._database.rows(_LISTED, json.dumps(list(facts)))
+        }
+        same = [(number, hash_) for hash_ in known if known[hash_] == facts[hash_][1]]
+        for _, hash_ in same:
+            del facts[hash_]
+        named = [
+            (hash_, entry.id, values, read_names(entry.description, rules))
+            for hash_, (entry, values) in facts.items()
+        ]
+        with self._database.transaction() as connection:
+            folders = Folders(connection, vault)
+            connection.executemany("UPDATE archives SET listed = ? WHERE hash = ?", same)
+            connection.executemany(_PUT, _rows(folders, named, number))
+            remove_emptied(connection)
+
+
+def _date(inventory: Inventory) -> int | None:
+    return None if inventory.date is None else to_microseconds(inventory.date)
+
+
+def _resized(batches: Iterable[Sequence[ArchiveEntry]]) -> Iterator[list[ArchiveEntry]]:
+    entries = itertools.chain.from_iterable(batches)
+    while batch := list(itertools.islice(entries, _AT_ONCE)):
+        yield batch
+
+
+def _facts(entry: ArchiveEntry) -> tuple[Value, ...]:
+    return (
+        storable(entry.description),
+        parse_time(entry.created),
+        size_or_none(entry.size),
+        storable(entry.tree_hash),
+    )
+
+
+def _rows(
+    folders: Folders,
+    named: list[tuple[int, str, tuple[Value, ...], Names]],
+    number: int,
+) -> Iterator[tuple[Value, ...]]:
+    for hash_, archive_id, values, names in named:
+        row = (hash_, folders.vault, storable(archive_id))
+        yield (*row, *values, *names.row(folders), number)
+
+
+_COLUMNS = """hash, vault, id, description, created, size, tree_hash,
+    folder, name, rule, mtime, flags, original_size, listed"""
+_NAMES = """description = excluded.description, folder = excluded.folder, name = excluded.name,
+    rule = excluded.rule, mtime = excluded.mtime, flags = excluded.flags,
+    original_size = excluded.original_size"""
+# The same hash with another id is an archive that cannot be told from this one: see `hash_of`.
+_PUT = f"""INSERT INTO archives ({_COLUMNS})
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE
+    SET {_NAMES}, created = excluded.created, size = excluded.size,
+        tree_hash = excluded.tree_hash, listed = excluded.listed
+    WHERE id = excluded.id"""  # noqa: S608 - constants
+_PUT_DESCRIPTION = f"""INSERT INTO archives ({_COLUMNS})
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE
+    SET {_NAMES} WHERE id = excluded.id AND listed = 0
+    AND description IS NOT excluded.description"""  # noqa: S608 - constants
+_LISTED = """SELECT hash, description, created, size, tree_hash FROM archives
+    WHERE hash IN (SELECT value FROM json_each(?)) AND listed > 0"""
+_TAKEN = """SELECT 1 FROM inventories WHERE taken AND job = ?2
+    AND vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?1)"""
+_BEGIN = """INSERT INTO inventories (vault, job, date, full) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET date = excluded.date, full = excluded.full RETURNING number"""
+_NEWER_FULL = "SELECT 1 FROM inventories WHERE vault = ? AND date > ? AND full AND taken"
+_NEWEST_FULL = "SELECT max(date) FROM inventories WHERE vault = ? AND full AND taken"

@@ -1,0 +1,85 @@
+"""What a description tells, as columns of an archive; worked out again when the rules change."""
+
+from typing import NamedTuple
+
+from casfs.tree.archives.entries import COMPRESSED, ENCRYPTED, IS_FOLDER
+from casfs.tree.archives.folders import Folders, remove_emptied
+from casfs.tree.columns import LARGEST, Value, loaded, size_or_none
+from casfs.tree.database import Database
+from casfs.tree.descriptions.decode import decode
+from casfs.tree.descriptions.rules import RuleSet
+
+_DECODER = 1
+"""To be raised when `decode` gives other names than before, so that they are worked out again."""
+_AT_ONCE = 5000
+
+
+class Names(NamedTuple):
+    """What a description tells.
+
+    Attributes:
+        folder: path of the folder that the archive stands in, or for; None if it has no name.
+        columns: name, rule, mtime, flags, original_size.
+    """
+
+    folder: tuple[str, ...] | None
+    columns: tuple[Value, ...]
+
+    def row(self, folders: Folders) -> tuple[Value, ...]:
+        """Return the columns, that of the folder first."""
+        number = None if self.folder is None else folders.number(self.folder)
+        return (number, *self.columns)
+
+
+def read_names(description: str | None, rules: RuleSet) -> Names:
+    """Return what a description tells by these rules."""
+    found = decode(description, rules)
+    flags = (
+        found.is_folder * IS_FOLDER | found.compressed * COMPRESSED | found.encrypted * ENCRYPTED
+    )
+    mtime: Value = found.mtime
+    if found.mtime is not None and abs(found.mtime) > LARGEST:
+        mtime = str(found.mtime)
+    folder: tuple[str, ...] | None = found.path
+    name = None
+    if not found.path:
+        folder = None
+    elif not found.is_folder:
+        folder, name = found.path[:-1], found.path[-1]
+    return Names(folder, (name, found.rule, mtime, flags, size_or_none(found.original_size)))
+
+
+def use_rules(database: Database, vault: str, rules: RuleSet) -> None:
+    """Work names out again, from what is catalogued, if other rules were used for them.
+
+    Raises:
+        CasfsError: the catalogue cannot be written.
+    """
+    text = f"{_DECODER} {rules!r}"
+    with database.transaction() as connection:
+        root = Folders(connection, vault).vault
+        used = connection.execute("SELECT text, upto FROM rules WHERE vault = ?", (root,))
+        if used.fetchone() == (text, None):
+            return
+        connection.execute(_BEGIN, (root, text))
+    while rows := database.rows(_NEXT, root, text, root, _AT_ONCE):
+        named = [(number, read_names(loaded(text), rules)) for number, text in rows]
+        with database.transaction() as connection:
+            folders = Folders(connection, vault)
+            values = [(*names.row(folders), number) for number, names in named]
+            connection.executemany(_RENAME, values)
+            remove_emptied(connection)
+            connection.execute(_DONE_UPTO, (rows[-1][0], root, text))
+    with database.transaction() as connection:
+        connection.execute(_DONE_UPTO, (None, root, text))
+
+
+# What was begun with the same rules goes on where it stopped; a new vault has nothing to be done.
+_BEGIN = """INSERT INTO rules VALUES (?, ?, 0) ON CONFLICT DO UPDATE
+    SET text = excluded.text, upto = 0 WHERE text <> excluded.text"""
+_NEXT = """SELECT number, description FROM archives
+    WHERE number > (SELECT upto FROM rules WHERE vault = ? AND text = ?) AND vault = ?
+    ORDER BY number LIMIT ?"""
+_RENAME = """UPDATE archives SET folder = ?, name = ?, rule = ?, mtime = ?, flags = ?,
+    original_size = ? WHERE number = ?"""
+_DONE_UPTO = "UPDATE rules SET upto = ? WHERE vault = ? AND text = ?"

@@ -1,0 +1,155 @@
+"""Archives and folders of a vault, found by index."""
+
+from collections.abc import Iterator
+
+from casfs.errors import NotFoundError
+from casfs.tree.archives.entries import SELECT, Archive, Entry, Folder, Row, Scope, join
+from casfs.tree.archives.find import find
+from casfs.tree.archives.second_names import parse_second_name
+from casfs.tree.archives.walk import archives_in, folders_in
+from casfs.tree.columns import hash_of, loaded, storable
+from casfs.tree.database import Database
+
+_AT_ONCE = 1000
+
+
+class Archives:
+    """What is known of archives, by name; as of the last `Intake.take` and `Readable.refresh`.
+
+    Args:
+        database: keeps it.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def entries(self, vault: str, folder: str, scope: Scope) -> Iterator[Entry]:
+        """Return what stands in a folder: folders by name, then archives by the name they had.
+
+        It comes as it is read: a large folder takes no memory, and what changes meanwhile may show
+        or not.
+
+        Args:
+            vault: name of the vault.
+            folder: path of the folder, "" for the top, which is always there.
+            scope: what is asked for.
+
+        Raises:
+            NotFoundError: there is no such folder.
+            CasfsError: the catalogue cannot be read; also while it comes.
+        """
+        number = self._folder(vault, folder, scope)
+        if number is None and not folder:
+            return iter(())
+        if number is None:
+            raise NotFoundError(f"there is no folder {folder!r} among the archives of {vault}")
+        return self._entries(number, folder, scope)
+
+    def entry(self, vault: str, path: str, scope: Scope) -> Entry | None:
+        """Return what stands at a path, None if nothing does.
+
+        Raises:
+            CasfsError: the catalogue cannot be read.
+        """
+        if not path:
+            return Folder(path)
+        folder, slash, name = path.rpartition("/")
+        parent = None if slash and not folder else self._folder(vault, folder, scope)
+        if parent is None:
+            return None
+        if self._child(parent, name, scope) is not None:
+            return Folder(path)
+        row = self._named(parent, name)
+        return None if row is None or row.readable < scope.least else row.archive(folder)
+
+    def by_id(self, vault: str, archive_id: str) -> Archive | None:
+        """Return an archive, None if it is not known.
+
+        Raises:
+            CasfsError: the catalogue cannot be read.
+        """
+        rows = self._database.rows(_BY_ID, hash_of(vault, archive_id), storable(archive_id))
+        if not rows:
+            return None
+        row = Row._make(rows[0])
+        return row.archive("" if row.folder is None else self._path(row.folder))
+
+    def readable_ids(self, vault: str) -> Iterator[str]:
+        """Yield the id of every archive of a vault that can be read, in order, as they are read.
+
+        Raises:
+            CasfsError: the catalogue cannot be read.
+        """
+        after: str | bytes | None = ""
+        while rows := self._database.rows(_READABLE_IDS, vault, after, _AT_ONCE):
+            yield from (loaded(archive_id) for (archive_id,) in rows)
+            (after,) = rows[-1]
+
+    def find(self, vault: str, pattern: str, scope: Scope) -> Iterator[Archive]:
+        """Return the archives whose path matches a pattern, as they are found, folder by folder.
+
+        Args:
+            vault: name of the vault.
+            pattern: of the shell, for the whole path: `*` stands for anything, `/` too, `?` for
+                one character, `[...]` for one of these; letters as they are.
+            scope: what is asked for.
+
+        Raises:
+            CasfsError: the catalogue cannot be read; also while it comes.
+        """
+        return find(self._database, lambda path: self._folder(vault, path, scope), pattern, scope)
+
+    def _entries(self, number: int, folder: str, scope: Scope) -> Iterator[Entry]:
+        for _, name in folders_in(self._database, number, scope):
+            yield Folder(join(folder, name))
+        yield from archives_in(self._database, number, folder, scope)
+
+    def _folder(self, vault: str, path: str, scope: Scope) -> int | None:
+        number = self._child(0, vault, Scope.ALL)
+        for name in path.split("/") if path else ():
+            if number is None:
+                return None
+            number = self._child(number, name, scope)
+        return number
+
+    def _child(self, parent: int, name: str, scope: Scope) -> int | None:
+        rows = self._database.rows(_CHILD, parent, name, scope.least)
+        return rows[0][0] if rows else None
+
+    def _path(self, folder: int) -> str:
+        names: list[str] = []
+        while rows := self._database.rows(_PARENT, folder):
+            ((folder, name),) = rows
+            names.append(name)
+        return "/".join(names[-2::-1])
+
+    def _named(self, folder: int, name: str) -> Row | None:
+        """Return the archive that is shown under this name."""
+        for row in map(Row._make, self._database.rows(_NEWEST, folder, name)):
+            if row.plain:
+                return row
+        second = parse_second_name(name)
+        if second is None:
+            return None
+        values = (folder, second.first_name, *second.created)
+        for row in map(Row._make, self._database.rows(_OLDER, *values)):
+            if row.shown_name == name:
+                return row
+        if second.first_names is None:
+            return None
+        # The name was cut for the mark: any that begins alike may have been.
+        for row in map(Row._make, self._database.rows(_OLDER_OF_CUT, folder, *second.first_names)):
+            if row.shown_name == name:
+                return row
+        return None
+
+
+_CHILD = "SELECT number FROM folders WHERE parent = ? AND name = ? AND readable >= ?"
+_PARENT = "SELECT parent, name FROM folders WHERE number = ?"
+_BY_ID = f"{SELECT} WHERE hash = ? AND id = ?"
+_NEWEST = f"{SELECT} WHERE folder = ? AND name = ? ORDER BY created DESC, id DESC LIMIT 1"
+_OLDER = f"{SELECT} WHERE folder = ? AND name = ? AND created BETWEEN ? AND ?"
+_OLDER_OF_CUT = f"{SELECT} WHERE folder = ? AND name BETWEEN ? AND ?"
+_READABLE_IDS = """SELECT id FROM archives INDEXED BY readable_by_id
+    WHERE vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?)
+    AND id > ? AND readable = 1 ORDER BY id LIMIT ?"""

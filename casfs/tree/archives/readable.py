@@ -1,0 +1,113 @@
+"""Which archives can be read now: worked out from jobs, for what changed with them since."""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from casfs.service.base import Job, JobState
+from casfs.tree.archives.folders import Folders, remove_emptied
+from casfs.tree.catalog import archive_columns
+from casfs.tree.columns import NO_TIME, Value, size_or_none, storable
+from casfs.tree.database import Database
+
+_AT_ONCE = 1000
+
+Parse = Callable[[str, str], Job]
+"""Makes a job of its vault's name and its description, as `Service.parse_job` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class _JobOfArchive:
+    """A job that is under way or succeeded, as far as its archive is concerned."""
+
+    vault: str
+    description: str
+    state: str
+    whole: int
+
+
+class Readable:
+    """Keeps `readable` of archives, and what jobs alone tell of some.
+
+    Args:
+        database: keeps it.
+        parse: makes jobs of their descriptions.
+        covers: tells whether succeeded jobs, all for one archive, bring all of it together.
+    """
+
+    def __init__(
+        self, database: Database, parse: Parse, covers: Callable[[Sequence[Job]], bool]
+    ) -> None:
+        self._database = database
+        self._parse = parse
+        self._covers = covers
+
+    def refresh(self) -> None:
+        """Take over what changed with jobs; costs next to nothing if nothing did.
+
+        Raises:
+            CasfsError: the catalogue cannot be written.
+        """
+        self._complete()
+        while self._database.rows("SELECT 1 FROM changed LIMIT 1"):
+            with self._database.transaction() as connection:
+                changed = connection.execute("SELECT hash FROM changed LIMIT ?", (_AT_ONCE,))
+                self._settle(connection, [hash_ for (hash_,) in changed])
+                remove_emptied(connection)
+
+    def _complete(self) -> None:
+        """Fill in the columns of jobs that an earlier version of casfs catalogued."""
+        while rows := self._database.rows(_UNPARSED, _AT_ONCE):
+            values = [
+                (*archive_columns(self._parse(vault, description)), vault, job)
+                for vault, job, description in rows
+            ]
+            with self._database.transaction() as connection:
+                connection.executemany(_COMPLETE, values)
+
+    def _settle(self, connection: sqlite3.Connection, hashes: list[int]) -> None:
+        among = (json.dumps(hashes),)
+        jobs: defaultdict[int, list[_JobOfArchive]] = defaultdict(list)
+        for hash_, *facts in connection.execute(_JOBS, among):
+            jobs[hash_].append(_JobOfArchive(*facts))
+        known = {hash_ for (hash_,) in connection.execute(_KNOWN, among)}
+        new = [self._row(connection, hash_, jobs[hash_][0]) for hash_ in jobs if hash_ not in known]
+        connection.executemany(_PUT, new)
+        states = [(self._is_readable(jobs.get(hash_, [])), hash_) for hash_ in hashes]
+        connection.executemany(_SET, states)
+        gone = [(hash_,) for hash_ in known if hash_ not in jobs]
+        connection.executemany("DELETE FROM archives WHERE hash = ? AND listed = 0", gone)
+        connection.executemany("DELETE FROM changed WHERE hash = ?", ((one,) for one in hashes))
+
+    def _is_readable(self, jobs: list[_JobOfArchive]) -> bool:
+        succeeded = [job for job in jobs if job.state == JobState.SUCCEEDED.value]
+        if any(job.whole for job in succeeded):
+            return True
+        # One that is not whole is not enough.
+        return len(succeeded) > 1 and self._covers(
+            [self._parse(job.vault, job.description) for job in succeeded]
+        )
+
+    def _row(
+        self, connection: sqlite3.Connection, hash_: int, told: _JobOfArchive
+    ) -> tuple[Value, ...]:
+        job = self._parse(told.vault, told.description)
+        tree_hash = job.tree_hash.hex() if told.whole and job.tree_hash else None
+        size = size_or_none(job.archive_size)
+        vault = Folders(connection, told.vault).vault
+        return (hash_, vault, storable(job.archive_id), NO_TIME, size, tree_hash, "", 0, 0)
+
+
+_UNPARSED = "SELECT vault, id, description FROM jobs WHERE state IS NULL LIMIT ?"
+# Whoever described a job anew in between has filled them in.
+_COMPLETE = """UPDATE jobs SET state = ?, archive = ?, hash = ?, whole = ?
+    WHERE vault = ? AND id = ? AND state IS NULL"""
+_JOBS = """SELECT hash, vault, description, state, whole FROM jobs
+    WHERE hash IN (SELECT value FROM json_each(?))"""
+_KNOWN = "SELECT hash FROM archives WHERE hash IN (SELECT value FROM json_each(?))"
+_PUT = """INSERT INTO archives
+    (hash, vault, id, created, size, tree_hash, rule, flags, listed)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_SET = "UPDATE archives SET readable = ?1 WHERE hash = ?2 AND readable <> ?1"

@@ -1,0 +1,110 @@
+"""Whether an archive can be read, and for how long: what its jobs tell."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+
+from casfs.service.base import Job, JobState
+from casfs.tree.archives.entries import Archive
+from casfs.tree.archives.readable import Parse
+from casfs.tree.columns import hash_of
+from casfs.tree.database import Database
+from casfs.tree.known import KnownJob
+
+SOON = timedelta(hours=3)
+"""An archive that can be read for less than this is expiring."""
+
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+class ArchiveState(Enum):
+    """Whether an archive can be read."""
+
+    READABLE = "readable"
+    EXPIRING = "expiring"
+    RETAINED = "retained"
+    RUNNING = "running"
+    COLD = "cold"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """The state of an archive; times are UTC, None is unknown or does not apply.
+
+    Attributes:
+        expires: when the service drops what can be read.
+        started: when the job under way was made.
+        tier: the tier of that job.
+    """
+
+    state: ArchiveState
+    expires: datetime | None = None
+    started: datetime | None = None
+    tier: str | None = None
+
+
+class JobsOfArchives:
+    """The jobs that bring archives.
+
+    Args:
+        database: keeps them.
+        parse: makes jobs of their descriptions.
+    """
+
+    def __init__(self, database: Database, parse: Parse) -> None:
+        self._database = database
+        self._parse = parse
+
+    def of(self, vault: str, archive_ids: Iterable[str]) -> dict[str, list[KnownJob]]:
+        """Return the jobs, under way or succeeded, of each archive that has some.
+
+        Raises:
+            CasfsError: the catalogue cannot be read.
+        """
+        hashes = json.dumps([hash_of(vault, archive_id) for archive_id in archive_ids])
+        found: defaultdict[str, list[KnownJob]] = defaultdict(list)
+        for description, listed in self._database.rows(_JOBS, f"vaults/{vault}", hashes):
+            job = self._parse(vault, description)
+            if job.archive_id is not None:
+                found[job.archive_id].append(KnownJob(job, retained=not listed))
+        return dict(found)
+
+
+def condition(archive: Archive, jobs: Sequence[KnownJob], now: datetime) -> Condition:
+    """Return the state of an archive.
+
+    Args:
+        archive: which tells whether it can be read.
+        jobs: all of its jobs, as `JobsOfArchives` returns them.
+        now: the time, UTC.
+    """
+    if not archive.readable:
+        running = [known.job for known in jobs if known.job.state is JobState.RUNNING]
+        return _running(running) if running else Condition(ArchiveState.COLD)
+    succeeded = [known for known in jobs if known.job.state is JobState.SUCCEEDED]
+    whole = [known for known in succeeded if known.job.whole]
+    listed = [known.job for known in whole or succeeded if not known.retained]
+    # One that is whole is enough; of ranges, all are needed.
+    if not listed or not (whole or len(listed) == len(succeeded)):
+        return Condition(ArchiveState.RETAINED)
+    times = [job.expires for job in listed if job.expires is not None]
+    expires = (max if whole else min)(times, default=None)
+    soon = expires is not None and expires - now < SOON
+    return Condition(ArchiveState.EXPIRING if soon else ArchiveState.READABLE, expires)
+
+
+def _running(jobs: list[Job]) -> Condition:
+    # The first that was made is likely to be the first that is done.
+    first = min(jobs, key=lambda job: job.created or _LAST)
+    tier = json.loads(first.raw).get("Tier")
+    told = tier if isinstance(tier, str) and tier else None
+    return Condition(ArchiveState.RUNNING, started=first.created, tier=told)
+
+
+_JOBS = """SELECT description,
+    generation >= ifnull((SELECT generation FROM listings WHERE scope = ?), 0)
+    FROM jobs WHERE hash IN (SELECT value FROM json_each(?)) ORDER BY vault, id"""
