@@ -109,8 +109,8 @@ _ARCHIVES = (
         WHERE NOT EXISTS (SELECT 1 FROM emptied WHERE folder = old.folder);
     END""",
     """CREATE TABLE inventories (
-        number INTEGER PRIMARY KEY, vault INTEGER NOT NULL, job TEXT NOT NULL, date INTEGER,
-        full INTEGER NOT NULL, taken INTEGER NOT NULL DEFAULT 0, UNIQUE (vault, job)
+        number INTEGER PRIMARY KEY, vault INTEGER NOT NULL, job NOT NULL, date INTEGER,
+        full INTEGER NOT NULL DEFAULT 0, taken INTEGER NOT NULL DEFAULT 0, UNIQUE (vault, job)
     )""",
     "CREATE TABLE rules (vault INTEGER PRIMARY KEY, text TEXT NOT NULL, upto INTEGER)",
 )

@@ -1,5 +1,7 @@
 """Inventories add up, full ones take away, and what breaks off is done again."""
 
+from datetime import datetime
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from casfs.tree.archives.entries import Scope
 from casfs.tree.archives.intake import Inventory
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
-from tests.tree.archives.vaults import EARLY, LATE, archive, description, job, vaults_at
+from tests.tree.archives.vaults import EARLY, LATE, Read, archive, description, job, vaults_at
 
 BETWEEN, AFTER = "2019-12-31T00:00:00Z", "2021-01-01T00:00:00Z"
 
@@ -31,7 +33,7 @@ def test_an_inventory_is_taken_in_once(vaults):
         raise AssertionError("it was read again")
         yield
 
-    assert not vaults.intake.take(Inventory("v", "i"), never(), DEFAULT)
+    assert not vaults.intake.take(Inventory("v", "i"), Read(never()), DEFAULT)
 
 
 def test_chained_inventories_add_up(vaults):
@@ -70,6 +72,27 @@ def test_a_full_inventory_without_a_date_takes_nothing_away(vaults):
     vaults.take("first", [archive("1", "a")])
     vaults.take("full", [archive("2", "b")], full=True)
     assert vaults.tree() == {"a": "1", "b": "2"}
+
+
+def test_a_date_behind_the_archives_counts_too(vaults):
+    vaults.take("first", [archive("1", "a")])
+
+    class DateLast(Read):
+        def batches(self):
+            yield from super().batches()
+            self.facts = {"InventoryDate": BETWEEN}
+
+    reader = DateLast([archive("2", "b")])
+    assert vaults.intake.take(Inventory("v", "full", full=True), reader, DEFAULT)
+    assert vaults.tree() == {"b": "2"}
+
+
+def test_an_inventory_without_a_date_is_as_old_as_its_job(vaults):
+    vaults.take("full", [archive("1", "a")], date=BETWEEN, full=True)
+    for job_id, completed in (("before", EARLY), ("after", AFTER)):
+        inventory = Inventory("v", job_id, datetime.fromisoformat(completed), full=True)
+        vaults.intake.take(inventory, Read([archive("2", job_id)]), DEFAULT)
+    assert vaults.tree() == {"a": "1", "after": "2"}
 
 
 def test_what_a_job_brings_outlives_the_inventory_and_goes_with_the_job(vaults):
@@ -111,14 +134,14 @@ def test_an_inventory_that_breaks_off_is_taken_in_whole_next_time(tmp_path):
     entries = [archive(f"{number:05}", f"dir {number % 7}/{number}") for number in range(12_000)]
 
     def broken():
-        yield from (entries[start : start + 1000] for start in range(0, 8000, 1000))
+        yield from entries[:8000]
         raise CasfsError("broken off")
 
     with vaults_at(tmp_path / "c.sqlite") as vaults:
         vaults.take("first", [archive("old", "old")])
-        inventory = Inventory("v", "full", None, full=True)
+        inventory = Inventory("v", "full", full=True)
         with pytest.raises(CasfsError, match="broken off"):
-            vaults.intake.take(inventory, broken(), DEFAULT)
+            vaults.intake.take(inventory, Read(broken(), AFTER), DEFAULT)
         assert vaults.archives.by_id("v", "old") is not None
         assert not vaults.intake.has_taken("v", "full")
     with vaults_at(tmp_path / "c.sqlite") as vaults:

@@ -1,12 +1,14 @@
 """A catalogue with archives for tests, and a plain model of the names that it has to show."""
 
 import base64
+import itertools
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from casfs.credentials import Credentials
 from casfs.service.base import Job
@@ -70,6 +72,18 @@ def meet(jobs: Sequence[Job]) -> bool:
     return end == jobs[0].archive_size
 
 
+class Read:
+    """An inventory that was read, with its date if it tells one."""
+
+    def __init__(self, entries: Iterable[ArchiveEntry], date: str | None = None) -> None:
+        self.facts: dict[str, Any] = {"InventoryDate": date}
+        self._entries = iter(entries)
+
+    def batches(self) -> Iterator[list[ArchiveEntry]]:
+        while batch := list(itertools.islice(self._entries, 1000)):
+            yield batch
+
+
 class Vaults:
     """All that the catalogue is made of, over one file."""
 
@@ -91,8 +105,7 @@ class Vaults:
         vault: str = "v",
     ) -> bool:
         """Take in an inventory."""
-        parsed = None if date is None else datetime.fromisoformat(date)
-        return self.intake.take(Inventory(vault, job_id, parsed, full), [entries], rules)
+        return self.intake.take(Inventory(vault, job_id, None, full), Read(entries, date), rules)
 
     def list_jobs(self, *jobs: Job, vault: str = "v") -> None:
         """Take over a listing of jobs, and what it changes; what is not listed is gone."""
