@@ -26,13 +26,14 @@ class Unit(StrEnum):
     MILLISECONDS = "ms"
     MB_PER_SECOND = "MB/s"
     MIB = "MiB"
+    PER_SECOND = "/s"
     CPU_PER_GIB = "CPU s/GiB"
     COUNT = ""
 
     @property
     def more_is_better(self) -> bool:
         """Tell whether a larger value is the better one."""
-        return self is Unit.MB_PER_SECOND
+        return self in (Unit.MB_PER_SECOND, Unit.PER_SECOND)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from benchmarks.bench import Bench
 from benchmarks.measure import Result
 from benchmarks.scenarios import (
+    catalogue,
     cloud,
     cold,
     listing,
@@ -24,4 +25,5 @@ SCENARIOS: dict[str, Callable[[Bench], Result]] = {
     "many-readers": many_readers.run,
     "listing": listing.run,
     "memory": memory.run,
+    "catalogue": catalogue.run,
 }
