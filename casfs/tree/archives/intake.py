@@ -34,8 +34,8 @@ class Inventory:
     Attributes:
         vault: name of the vault.
         job: id of the job.
-        completed: when the job was done; tells how old an inventory is at least that does not
-            tell it itself.
+        completed: when the job was done; an inventory is no younger, whatever date it tells, or
+            if it tells none.
         full: all archives were asked for: no dates, no limit, no marker. It counts only for an
             inventory that tells its date.
     """
@@ -166,9 +166,11 @@ class Intake:
 def _date(inventory: Inventory, reader: InventoryReader) -> tuple[int, bool]:
     """Return when an inventory was made, at the latest, and whether it lists all of then."""
     told = parse_time(reader.facts.get("InventoryDate"))
-    if told == NO_TIME:
-        return to_microseconds(inventory.completed), False
-    return told, inventory.full
+    completed = to_microseconds(inventory.completed)
+    if told == NO_TIME or completed == NO_TIME:
+        return max(told, completed), inventory.full and told != NO_TIME
+    # A date to come would outdate all later inventories.
+    return min(told, completed), inventory.full
 
 
 def _resized(batches: Iterable[Sequence[ArchiveEntry]]) -> Iterator[list[ArchiveEntry]]:

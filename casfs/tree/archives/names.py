@@ -56,14 +56,13 @@ def use_rules(database: Database, vault: str, rules: RuleSet) -> None:
         CasfsError: the catalogue cannot be written.
     """
     text = f"{_DECODER} {rules!r}"
+    if database.rows(_DONE, vault, text):
+        return
     with database.transaction() as connection:
         root = Folders(connection, vault).vault
-        used = connection.execute("SELECT text, upto FROM rules WHERE vault = ?", (root,))
-        if used.fetchone() == (text, None):
-            return
         connection.execute(_BEGIN, (root, text))
     while rows := database.rows(_NEXT, root, text, root, _AT_ONCE):
-        named = [(number, read_names(loaded(text), rules)) for number, text in rows]
+        named = [(number, read_names(loaded(told), rules)) for number, told in rows]
         with database.transaction() as connection:
             folders = Folders(connection, vault)
             values = [(*names.row(folders), number) for number, names in named]
@@ -74,6 +73,8 @@ def use_rules(database: Database, vault: str, rules: RuleSet) -> None:
         connection.execute(_DONE_UPTO, (None, root, text))
 
 
+_DONE = """SELECT 1 FROM rules WHERE text = ?2 AND upto IS NULL
+    AND vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?1)"""
 # What was begun with the same rules goes on where it stopped; a new vault has nothing to be done.
 _BEGIN = """INSERT INTO rules VALUES (?, ?, 0) ON CONFLICT DO UPDATE
     SET text = excluded.text, upto = 0 WHERE text <> excluded.text"""

@@ -95,6 +95,14 @@ def test_an_inventory_without_a_date_is_as_old_as_its_job(vaults):
     assert vaults.tree() == {"a": "1", "after": "2"}
 
 
+def test_no_inventory_is_younger_than_its_job(vaults):
+    inventory = Inventory("v", "wrong clock", datetime.fromisoformat(BETWEEN), full=True)
+    reader = Read([archive("1", "a")], "2999-01-01T00:00:00Z")
+    vaults.intake.take(inventory, reader, DEFAULT)
+    assert vaults.take("later", [archive("2", "b")], date=AFTER, full=True)
+    assert vaults.tree() == {"b": "2"}
+
+
 def test_what_a_job_brings_outlives_the_inventory_and_goes_with_the_job(vaults):
     vaults.take("first", [archive("1", "a"), archive("2", "b")])
     vaults.list_jobs(job("j", "1"))
