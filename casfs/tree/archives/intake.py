@@ -156,7 +156,7 @@ class Intake:
             (hash_, entry.id, values, read_names(entry.description, rules))
             for hash_, (entry, values) in facts.items()
         ]
-        with self._database.transaction() as connection:
+        with self._database.transaction(bulk=True) as connection:
             folders = Folders(connection, vault)
             connection.executemany("UPDATE archives SET listed = ? WHERE hash = ?", same)
             connection.executemany(_PUT, _rows(folders, named, number))

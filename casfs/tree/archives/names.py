@@ -63,7 +63,7 @@ def use_rules(database: Database, vault: str, rules: RuleSet) -> None:
         connection.execute(_BEGIN, (root, text))
     while rows := database.rows(_NEXT, root, text, root, _AT_ONCE):
         named = [(number, read_names(loaded(told), rules)) for number, told in rows]
-        with database.transaction() as connection:
+        with database.transaction(bulk=True) as connection:
             folders = Folders(connection, vault)
             values = [(*names.row(folders), number) for number, names in named]
             connection.executemany(_RENAME, values)
