@@ -7,6 +7,7 @@ from benchmarks.measure import Result
 from benchmarks.scenarios import (
     cloud,
     cold,
+    inventories,
     listing,
     many_readers,
     many_small,
@@ -24,4 +25,5 @@ SCENARIOS: dict[str, Callable[[Bench], Result]] = {
     "many-readers": many_readers.run,
     "listing": listing.run,
     "memory": memory.run,
+    "inventories": inventories.run,
 }

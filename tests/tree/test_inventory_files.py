@@ -158,13 +158,14 @@ def test_a_cut_output_makes_no_file_and_stays_readable(client, server, tmp_path)
     with pytest.raises(InventoryError, match=r"inventory.csv of the output of job cut in vault v"):
         client.stat(path("cut", "inventory.csv"))
     assert kept(tmp_path) == []
-    assert list((tmp_path / "blocks-1" / "temporary").iterdir()) == []
     assert content(client, path("cut", "output")) == OUTPUTS["cut"]
     before = len(server.requests)
     with pytest.raises(InventoryError, match="cut off"):
         client.open(client.list("/vaults/v/jobs/cut")[-1])
     assert len(server.spans()) == len({*server.spans()})
     assert len(server.requests) <= before + 2
+    client.close()
+    assert list((tmp_path / "blocks-1" / "temporary").iterdir()) == []
 
 
 def test_it_is_found_again_by_another_process(server, tmp_path):
