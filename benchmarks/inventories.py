@@ -63,7 +63,7 @@ def duckdb_to_csv(inventory: Path, target: Path) -> None:
     listed = "unnest(ArchiveList, recursive := true)"
     duckdb.sql(
         f"COPY (SELECT {listed} FROM read_json('{inventory}', "  # noqa: S608 - a path of ours
-        f"maximum_object_size = {_MOST_MEMORY - 1})) TO '{target}' (HEADER)"
+        f"maximum_object_size = {_MOST_MEMORY - 1})) TO '{target}' (FORMAT csv, HEADER)"
     )
 
 
@@ -73,7 +73,7 @@ def duckdb_to_json(inventory: Path, target: Path) -> None:
 
     duckdb.sql(
         f"COPY (SELECT * FROM read_csv('{inventory}', header = true, "  # noqa: S608 - as above
-        f"quote = '\"', escape = '\\')) TO '{target}' (ARRAY)"
+        f"quote = '\"', escape = '\\')) TO '{target}' (FORMAT json, ARRAY)"
     )
 
 
