@@ -57,7 +57,10 @@ def test_python(file):
 
 def test_pandas(file):
     table = pd.read_csv(
-        file, keep_default_na=False, dtype={"ArchiveDescription": str, "SHA256TreeHash": str}
+        file,
+        keep_default_na=False,
+        dtype={"ArchiveDescription": str, "SHA256TreeHash": str},
+        encoding_errors="surrogateescape",
     )
     # Neither can this.
     assert [ArchiveEntry(*row) for row in table.itertuples(index=False)] == expected(null="")
@@ -75,12 +78,14 @@ def test_duckdb(file):
     assert [ArchiveEntry(*row) for row in rows] == ENTRIES
 
 
-def test_bytes_that_are_no_utf8_reach_python(tmp_path):
-    path = tmp_path / "inventory.csv"
-    path.write_bytes(in_csv([ENTRIES[0]._replace(description="cut \udce7\udc85")]))
+def test_bytes_that_are_no_utf8_reach_python_and_pandas(tmp_path):
+    path, text = tmp_path / "inventory.csv", "cut \udce7\udc85"
+    path.write_bytes(in_csv([ENTRIES[0]._replace(description=text)]))
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as lines:
         (row,) = csv.DictReader(lines)
-    assert row["ArchiveDescription"] == "cut \udce7\udc85"
+    assert row["ArchiveDescription"] == text
+    table = pd.read_csv(path, keep_default_na=False, encoding_errors="surrogateescape", dtype=str)
+    assert table["ArchiveDescription"].tolist() == [text]
 
 
 def test_jq_reads_the_json(tmp_path):

@@ -51,8 +51,8 @@ def entries_of(values: list[Any], first: int) -> list[ArchiveEntry]:
             have.
     """
     entries = []
-    other_hash = bool(values) and type(values[0]) is dict and HASH_NAMES[1] in values[0]
-    usual = _USUAL[other_hash]
+    has_first_name = bool(values) and type(values[0]) is dict and HASH_NAMES[0] in values[0]
+    usual = _USUAL[not has_first_name]
     for number, value in enumerate(values, first):
         # Nearly all are as they should be, and millions of them are to be quick.
         try:
