@@ -18,6 +18,7 @@ from cachetools import LRUCache
 
 from casfs.blocks.fetch import Fetcher
 from casfs.blocks.kept import KeptFile, KeptFiles
+from casfs.blocks.kept_reader import KeptReader
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.reader import Reader
 from casfs.errors import CasfsError, InventoryError, OutputMismatchError
@@ -27,7 +28,6 @@ from casfs.service.dialect import InventoryFields
 from casfs.tree.account import Account
 from casfs.tree.inventory.reading import open_inventory, starts_as_json
 from casfs.tree.inventory.writing import to_csv, to_json
-from casfs.tree.inventory_file import InventoryFile
 from casfs.tree.made_once import MadeOnce, Progress
 from casfs.tree.names import to_file_name
 
@@ -95,19 +95,17 @@ class Inventories:
             file.close()
         return size
 
-    def open(self, job: Job, name: str) -> Reader | InventoryFile:
+    def open(self, job: Job, name: str) -> Reader | KeptReader:
         """Open a file; makes it if need be.
 
         Raises:
             InventoryError, CasfsError: as `size`.
         """
         opened = self._opened(job)
-        file: Reader | InventoryFile | None = self._output(opened) if name == JSON else None
+        file: Reader | KeptReader | None = self._output(opened) if name == JSON else None
         if file is None:
             kept = self._find_or_make(job, opened, name)
-            file = InventoryFile(
-                kept, opened, name, lambda bad: self._renew(job, opened, name, bad)
-            )
+            file = KeptReader(kept, opened, name, lambda bad: self._renew(job, opened, name, bad))
         with self._lock:
             self._sizes[_wanted(opened, name)] = file.size
         return file
