@@ -60,7 +60,7 @@ def _measure(database: Database, inventory: Path, count: int, restored: int) -> 
     started = time.perf_counter()
     found = sum(1 for _ in archives.find(_VAULT, "*00.jpg", Scope.READABLE))
     return {
-        "built": count / built,
+        "built": count / built / 1e3,
         "refreshed": refreshed,
         "all": every * 1e3,
         "readable": readable * 1e3,

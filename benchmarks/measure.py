@@ -26,8 +26,8 @@ class Unit(StrEnum):
     MILLISECONDS = "ms"
     MB_PER_SECOND = "MB/s"
     MIB = "MiB"
-    PER_SECOND = "/s"
     CPU_PER_GIB = "CPU s/GiB"
+    PER_SECOND = "k/s"
     COUNT = ""
 
     @property

@@ -14,6 +14,7 @@ from casfs import __version__
 from casfs.blocks.cache import DiskCache
 from casfs.blocks.eviction import Evictor
 from casfs.blocks.fetch import Fetcher
+from casfs.blocks.kept import KeptFiles
 from casfs.blocks.reader import Reader
 from casfs.blocks.save import Saver
 from casfs.config import Config
@@ -27,6 +28,7 @@ from casfs.service.transport import Limits
 from casfs.tree.account import Account
 from casfs.tree.catalog import Catalog
 from casfs.tree.database import Database
+from casfs.tree.inventory_files import Inventories
 from casfs.tree.nodes import Node, Tree, pretty
 from casfs.tree.siblings import Siblings
 
@@ -99,10 +101,11 @@ class Client:
         self._service = Service(dialect, config.endpoint, whose, limits, self.metrics)
         self._disk = DiskCache(config.cache_dir, self._service.tree_hash, self.metrics)
         evictor = Evictor(self._disk.folder, config.cache_size, self.metrics)
+        saver = Saver(evictor, self.metrics)
         self._fetcher = Fetcher(
             self._service,
             self._disk,
-            Saver(evictor, self.metrics),
+            saver,
             config.memory_size,
             config.connections,
             config.deadline,
@@ -117,8 +120,18 @@ class Client:
             config.deadline,
             self.metrics,
         )
+        self._inventories = Inventories(
+            self._account,
+            self._fetcher,
+            KeptFiles(self._disk.folder, self._disk.temporary, saver.kept, self.metrics),
+            self._service.inventory_fields,
+            config.deadline,
+            self.metrics,
+            self._inventory_made,
+        )
         self._siblings = Siblings(self._account, self._fetcher)
-        self._tree = Tree(self._account, {"status.json": self.status, "metrics": self._counters})
+        control = {"status.json": self.status, "metrics": self._counters}
+        self._tree = Tree(self._account, self._inventories, control)
 
     def close(self) -> None:
         """End every wait with an error, write what is still to be written, and stop."""
@@ -163,6 +176,8 @@ class Client:
             return BytesFile(node.content())
         if node.job is None:
             raise NotFoundError(f"{node.path} is a folder, not a file; name a file in it")
+        if node.inventory is not None:
+            return self._inventories.open(node.job, node.inventory)
         opened = self._fetcher.open(self._tree.output(node.job))
         self._siblings.opened(node.job)
         return Reader(self._fetcher, opened, self.metrics)
@@ -182,7 +197,7 @@ class Client:
                 "tree-hash": output.tree_hash.hex() if output.tree_hash else None,
                 "verified": opened.verified(),
                 "expires": job.expires.isoformat() if job.expires else None,
-                "cached": str(opened.store.cached_bytes()),
+                "cached": None if node.inventory else str(opened.store.cached_bytes()),
                 "description": self._service.archive_description(job) or job.description,
             }.items()
             if value
@@ -230,6 +245,9 @@ class Client:
                 }
             )
         )
+
+    def _inventory_made(self, job: Job) -> None:
+        log.debug("an inventory file was made of job %s in vault %s", job.id, job.vault)
 
     def _counters(self) -> bytes:
         return _padded(self.metrics.as_text())

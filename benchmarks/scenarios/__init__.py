@@ -8,6 +8,7 @@ from benchmarks.scenarios import (
     catalogue,
     cloud,
     cold,
+    inventories,
     listing,
     many_readers,
     many_small,
@@ -26,4 +27,5 @@ SCENARIOS: dict[str, Callable[[Bench], Result]] = {
     "listing": listing.run,
     "memory": memory.run,
     "catalogue": catalogue.run,
+    "inventories": inventories.run,
 }

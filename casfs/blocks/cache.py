@@ -4,6 +4,7 @@
     <cache>/blocks-1/temporary/             files being written, see temporary.py
     <cache>/blocks-1/<2 hex>/<62 hex>/      one output, by its key
         leaves                              see leaves.py
+        kept                                see kept.py
         <block // 1024>/<block>             the bytes of a block, nothing else
 
 A file appears by renaming, so several processes may share a cache. Nothing is synced: after a
@@ -163,13 +164,13 @@ class DiskCache:
     def __init__(self, root: Path, tree_hash: TreeHash, metrics: Metrics) -> None:
         self.folder = root / _FORMAT
         self.memory = Memory()
-        self._temporary = Temporary(self.folder / "temporary")
+        self.temporary = Temporary(self.folder / "temporary")
         self._tree_hash = tree_hash
         self._metrics = metrics
         self._lock = threading.Lock()
         self._stores: weakref.WeakValueDictionary[str, OutputStore] = weakref.WeakValueDictionary()
         try:
-            self._temporary.make()
+            self.temporary.make()
             (root / "CACHEDIR.TAG").write_text(_TAG)
         except OSError as error:
             raise ConfigError(
@@ -185,7 +186,7 @@ class DiskCache:
             return store
         folder = self.folder / output.key[:2] / output.key[2:]
         made = OutputStore(
-            folder, self._temporary, output.layout, self._tree_hash, self.memory, self._metrics
+            folder, self.temporary, output.layout, self._tree_hash, self.memory, self._metrics
         )
         with self._lock:
             return self._stores.setdefault(output.key, made)

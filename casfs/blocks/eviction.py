@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from casfs.blocks import kept
 from casfs.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Evictor:
 
     Args:
         folder: folder of all outputs.
-        limit: bytes that blocks may take.
+        limit: bytes that blocks and kept files may take.
         metrics: counts what was evicted.
     """
 
@@ -102,7 +103,10 @@ class Evictor:
             if removed >= excess:
                 break
             try:
-                os.unlink(path)
+                if os.path.basename(path) != kept.NAME:
+                    os.unlink(path)
+                elif not kept.remove_unused(path):
+                    continue
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -122,12 +126,14 @@ class Evictor:
 
 
 def _blocks(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yield the files of all blocks: <2 hex>/<62 hex>/<number>/<number>."""
+    """Yield the files of all blocks, <2 hex>/<62 hex>/<number>/<number>, and all kept files."""
     for key_start in _entries(folder):
         for output in _entries(key_start.path):
             for numbers in _entries(output.path):
                 if numbers.name.isdecimal():
                     yield from _entries(numbers.path)
+                elif numbers.name == kept.NAME:
+                    yield numbers
 
 
 def _remove_unused(folder: Path) -> None:

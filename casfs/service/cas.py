@@ -17,7 +17,7 @@ from requests.auth import AuthBase
 from casfs.credentials import Credentials, IniFile, KeySource
 from casfs.service import fields
 from casfs.service.codes import VAULT_ERRORS
-from casfs.service.dialect import Dialect, Registration, escape
+from casfs.service.dialect import Dialect, InventoryFields, Registration, escape
 from casfs.treehash import SHA256
 
 _SIGNED_HEADERS = ("host", "range")
@@ -114,6 +114,7 @@ def cas(account: str, keys: KeySource, region: str) -> Dialect:
         jobs_limit=1000,
         tree_hash_field="SHA256TreeHash",
         archive_tree_hash_field="ArchiveSHA256TreeHash",
+        inventory_fields=InventoryFields("VaultQCS", "SHA256TreeHash"),
         date=fields.iso_date,
         errors=VAULT_ERRORS,
     )

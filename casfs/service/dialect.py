@@ -81,6 +81,19 @@ class Registration:
     names_account: bool = True
 
 
+@dataclass(frozen=True)
+class InventoryFields:
+    """How a service names what an inventory holds, where services differ.
+
+    Attributes:
+        vault: field of an inventory, and of a vault or job, with the vault's full name.
+        tree_hash: field, or column, with the tree hash of an archive.
+    """
+
+    vault: str
+    tree_hash: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
     """One service's wire form: all that differs between services, and nothing else.
@@ -101,6 +114,7 @@ class Dialect:
         jobs_limit: most jobs that a listing brings at once.
         tree_hash_field: field of a job with the tree hash of its output.
         archive_tree_hash_field: field of a job with the tree hash of the whole archive.
+        inventory_fields: how an inventory names vault and tree hash.
         date: reads a date.
         errors: code of an error answer -> what it means, where status and code differ.
         vault_key: field of a vault that stands for it in paths.
@@ -117,6 +131,7 @@ class Dialect:
     jobs_limit: int
     tree_hash_field: str
     archive_tree_hash_field: str
+    inventory_fields: InventoryFields
     date: Callable[[Any], datetime | None]
     errors: Mapping[str, type[CasfsError]]
     vault_key: str = "VaultName"

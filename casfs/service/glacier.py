@@ -12,7 +12,7 @@ from casfs.credentials import KeySource
 from casfs.errors import NotFoundError
 from casfs.service import fields
 from casfs.service.codes import VAULT_ERRORS
-from casfs.service.dialect import Dialect, Registration, escape
+from casfs.service.dialect import Dialect, InventoryFields, Registration, escape
 from casfs.treehash import SHA256
 
 _VERSION = "2012-06-01"
@@ -65,6 +65,7 @@ def glacier(account: str, keys: KeySource, region: str) -> Dialect:
         jobs_limit=50,
         tree_hash_field="SHA256TreeHash",
         archive_tree_hash_field="ArchiveSHA256TreeHash",
+        inventory_fields=InventoryFields("VaultARN", "SHA256TreeHash"),
         date=fields.iso_date,
         # The second is not Amazon's: moto, which many test against, says so.
         errors=VAULT_ERRORS | {"VaultNotFound": NotFoundError},

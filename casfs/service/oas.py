@@ -16,7 +16,7 @@ from requests.auth import AuthBase
 from casfs.credentials import Credentials, IniFile, KeySource
 from casfs.errors import NotReadyError, ServerError
 from casfs.service import fields
-from casfs.service.dialect import Dialect, Registration
+from casfs.service.dialect import Dialect, InventoryFields, Registration
 from casfs.treehash import MD5
 
 _VERSION = "2014-01-01"
@@ -94,6 +94,7 @@ def oas(account: str, keys: KeySource, region: str) -> Dialect:
         jobs_limit=1000,
         tree_hash_field="TreeEtag",
         archive_tree_hash_field="ArchiveTreeEtag",
+        inventory_fields=InventoryFields("VaultId", "ArchiveTreeEtag"),
         date=fields.http_date,
         # All other codes mean what their status says (documentation, "Error responses").
         errors={"JobNotReady": NotReadyError, "RequestTimeout": ServerError},

@@ -40,6 +40,8 @@ class Service:
     Attributes:
         origin: dialect, endpoint, `owner` (whose vaults are seen there), and region where there are
             several behind one endpoint; what is kept of one origin is not another's.
+        tree_hash: how archives are hashed.
+        inventory_fields: how an inventory names vault and tree hash.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Service:
         self._addresses: dict[str, str] = {}
         self._descriptions: LRUCache[tuple[str, str], str] = LRUCache(_DESCRIPTIONS)
         self.tree_hash = dialect.tree_hash
+        self.inventory_fields = dialect.inventory_fields
         self._transport = Transport(
             endpoint,
             dialect.authorization,

@@ -3,6 +3,7 @@
 vaults/<vault>/vault.json
 vaults/<vault>/jobs/<job id>/job.json
 vaults/<vault>/jobs/<job id>/output
+vaults/<vault>/jobs/<job id>/inventory.json, inventory.csv
 .casfs/<status file>
 """
 
@@ -12,11 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from casfs.errors import NotFoundError
-from casfs.service.base import Job, Output, Vault
+from casfs.service.base import Job, JobKind, Output, Vault
 from casfs.tree.account import Account
+from casfs.tree.inventory_files import CSV, JSON, Inventories
 from casfs.tree.known import KnownJob, mtime, nanoseconds
 
 CONTROL = ".casfs"
+_JOB = "job.json"
+_OUTPUT = "output"
+_JOB_FILES = (_JOB, _OUTPUT, JSON, CSV)
 _ORDERED = 3
 """Bytes of a name that an inode begins with; the other five tell names apart that begin alike."""
 
@@ -27,19 +32,21 @@ class Node:
 
     Attributes:
         path: where it stands, "/" for the root.
-        size: bytes; 0 for a folder.
+        size: bytes; 0 for a folder, None in a listing where finding out takes reading an output.
         mtime: nanoseconds since 1970.
         folder: whether it is one.
-        content: makes the bytes of a small file; None for folders and outputs.
-        job: the job whose output it is; None for all else.
+        content: makes the bytes of a small file; None for all else.
+        job: the job whose output it is, or is made of; None for all else.
+        inventory: the name of an inventory file; None for all else.
     """
 
     path: str
     mtime: int
-    size: int = 0
+    size: int | None = 0
     folder: bool = False
     content: Callable[[], bytes] | None = None
     job: Job | None = None
+    inventory: str | None = None
 
     @property
     def inode(self) -> int:
@@ -60,11 +67,18 @@ class Tree:
 
     Args:
         account: what it shows.
+        inventories: knows the sizes of inventory files.
         control: name -> maker of the bytes of each file of `.casfs`.
     """
 
-    def __init__(self, account: Account, control: Mapping[str, Callable[[], bytes]]) -> None:
+    def __init__(
+        self,
+        account: Account,
+        inventories: Inventories,
+        control: Mapping[str, Callable[[], bytes]],
+    ) -> None:
         self._account = account
+        self._inventories = inventories
         self._control = control
 
     def node(self, path: str) -> Node:
@@ -89,16 +103,15 @@ class Tree:
             case ["vaults", vault, "jobs", name]:
                 time = self._account.job_time(self._account.vault(vault).name, name)
                 return Node(path, mtime=time, folder=True)
-            case ["vaults", vault, "jobs", name, "job.json"]:
-                return _job_file(path, self._account.job(self._account.vault(vault).name, name))
-            case ["vaults", vault, "jobs", name, "output"]:
-                job = self._account.job(self._account.vault(vault).name, name).job
-                if job.readable:
-                    return self._output_file(path, job)
+            case ["vaults", vault, "jobs", name, file] if file in _JOB_FILES:
+                known = self._account.job(self._account.vault(vault).name, name)
+                return self._job_file(path, known, file)
         raise NotFoundError(f"there is no {path}")
 
     def children(self, path: str) -> list[Node]:
         """Return the entries of a folder, each as `node` returns it.
+
+        Only the size of an inventory file is None unless it is known: listing reads no output.
 
         Raises:
             NotFoundError: there is no such folder.
@@ -125,15 +138,32 @@ class Tree:
                 ]
             case ["vaults", vault, "jobs", name]:
                 known_job = self._account.job(self._account.vault(vault).name, name)
-                files = [_job_file(f"{path}/job.json", known_job)]
+                files = [_description(f"{path}/{_JOB}", known_job)]
                 if known_job.job.readable:
-                    files.append(self._output_file(f"{path}/output", known_job.job))
+                    files.append(self._output_file(f"{path}/{_OUTPUT}", known_job.job))
+                if _has_inventory(known_job.job):
+                    for file in (JSON, CSV):
+                        size = self._inventories.known_size(known_job.job, file)
+                        files.append(_inventory_file(f"{path}/{file}", known_job.job, file, size))
                 return files
         raise NotFoundError(f"there is no folder {path}")
 
     def output(self, job: Job) -> Output:
         """Return what is to be read of a job."""
         return self._account.output(job)
+
+    def _job_file(self, path: str, known: KnownJob, name: str) -> Node:
+        job = known.job
+        if name == _JOB:
+            return _description(path, known)
+        if name == _OUTPUT and job.readable:
+            return self._output_file(path, job)
+        if name in (JSON, CSV) and _has_inventory(job):
+            return _inventory_file(path, job, name, self._inventories.size(job, name))
+        raise NotFoundError(
+            f"there is no {path}: job {job.id} has no {name}, as it is {job.kind.value} and "
+            f"{job.state.value}"
+        )
 
     def _output_file(self, path: str, job: Job) -> Node:
         size = self._account.output(job).layout.size
@@ -154,7 +184,15 @@ def _vault_file(path: str, vault: Vault) -> Node:
     return Node(path, mtime=changed, size=len(content), content=lambda: content)
 
 
-def _job_file(path: str, known: KnownJob) -> Node:
+def _has_inventory(job: Job) -> bool:
+    return job.readable and job.kind is JobKind.INVENTORY
+
+
+def _inventory_file(path: str, job: Job, name: str, size: int | None) -> Node:
+    return Node(path, mtime=mtime(job), size=size, job=job, inventory=name)
+
+
+def _description(path: str, known: KnownJob) -> Node:
     facts = json.loads(known.job.raw)
     if known.retained:
         facts["Retained"] = True

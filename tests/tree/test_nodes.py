@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casfs.blocks.kept import KeptFiles
 from casfs.errors import NotFoundError
-from casfs.metrics import Metrics
 from casfs.tree.account import Account
+from casfs.tree.inventory_files import Inventories
 from casfs.tree.nodes import Node, Tree, pretty
+from tests.support.blocks import bringing
 from tests.support.server import Answer, serving
-from tests.support.service import service_at
 from tests.tree.catalogs import catalog_at
 
 VAULT = {
@@ -53,11 +54,17 @@ def behave(request, wire):
 def tree(tmp_path):
     with (
         serving(behave) as server,
-        service_at(server.url) as service,
+        bringing(server.url, tmp_path) as parts,
         catalog_at(tmp_path / "c.sqlite") as catalog,
     ):
-        account = Account(service, catalog, lambda output: False, 60, 30, Metrics())
-        yield Tree(account, {"status.json": lambda: b"{}"})
+        metrics = parts.metrics
+        account = Account(parts.service, catalog, lambda output: False, 60, 30, metrics)
+        kept = KeptFiles(parts.disk.folder, parts.disk.temporary, parts.saver.kept, metrics)
+        fields = parts.service.inventory_fields
+        inventories = Inventories(
+            account, parts.fetcher, kept, fields, 30, metrics, lambda job: None
+        )
+        yield Tree(account, inventories, {"status.json": lambda: b"{}"})
 
 
 FOLDER = "/vaults/%2E%2E/jobs/-rf %2F"

@@ -92,12 +92,20 @@ def jobs_command(vault: str, profile: str | None, as_json: bool, **flags: Any) -
 @click.command("cat", cls=IdentifierCommand)
 @click.argument("vault")
 @click.argument("job")
+@click.option(
+    "--inventory",
+    type=click.Choice(["csv", "json"]),
+    help="Write the inventory that the job brings, in this form, whichever the job's own is.",
+)
 @profile_option
 @service_options
-def cat_command(vault: str, job: str, profile: str | None, **flags: Any) -> None:
+def cat_command(
+    vault: str, job: str, inventory: str | None, profile: str | None, **flags: Any
+) -> None:
     """Write a job's output to standard output, every byte checked."""
     with _client(profile, flags) as client:
-        path = f"/vaults/{to_file_name(vault)}/jobs/{to_file_name(job)}/output"
+        name = f"inventory.{inventory}" if inventory else "output"
+        path = f"/vaults/{to_file_name(vault)}/jobs/{to_file_name(job)}/{name}"
         file = client.open(client.stat(path))
         try:
             for offset in range(0, file.size, _PIECE):

@@ -88,14 +88,16 @@ class _Callbacks:
         return entries
 
     def _attributes(self, status: Status) -> dict[str, int]:
+        # Of a listing the kernel takes nothing but mode and inode here.
+        size = status.size or 0
         return {
             "st_mode": status.mode,
             "st_ino": status.inode,
             "st_nlink": 1,
             "st_uid": self._owner[0],
             "st_gid": self._owner[1],
-            "st_size": status.size,
-            "st_blocks": -(-status.size // 512),
+            "st_size": size,
+            "st_blocks": -(-size // 512),
             "st_blksize": BLOCK_SIZE,
             "st_atime": status.mtime,
             "st_mtime": status.mtime,

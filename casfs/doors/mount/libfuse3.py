@@ -121,20 +121,21 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
         def emit(name: str, status: Status | None, place: int) -> bool:
             if status is None:
                 return not filler(buffer, os.fsencode(name), None, place, 0)
-            if plus:
-                self._fill(stat, status)
-            else:
+            if not plus or status.size is None:
                 stat.st_mode, stat.st_ino = status.mode, status.inode
+                return not filler(buffer, os.fsencode(name), stat, place, 0)
+            self._fill(stat, status)
             return not filler(buffer, os.fsencode(name), stat, place, plus)
 
         self._call("readdir", None, info.contents.fh, emit, offset)
         return 0
 
     def _fill(self, stat: Any, status: Status) -> None:
-        stat.st_mode, stat.st_ino, stat.st_size, mtime = status
+        stat.st_mode, stat.st_ino, size, mtime = status
+        stat.st_size = size or 0
         stat.st_nlink = 1
         stat.st_uid, stat.st_gid = self._owner
-        stat.st_blocks = -(-status.size // 512)
+        stat.st_blocks = -(-stat.st_size // 512)
         stat.st_blksize = BLOCK_SIZE
         seconds, nanoseconds = divmod(mtime, 10**9)
         for timespec in (stat.st_atimespec, stat.st_mtimespec, stat.st_ctimespec):

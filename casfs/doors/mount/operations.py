@@ -38,11 +38,14 @@ _QUIET = (errno.ENOENT, errno.ENODATA, errno.EROFS)
 
 
 class Status(NamedTuple):
-    """What the kernel wants to know of a node; size in bytes, mtime in nanoseconds since 1970."""
+    """What the kernel wants to know of a node; size in bytes, mtime in nanoseconds since 1970.
+
+    A listing may leave the size open (None); the kernel asks for it when somebody wants it.
+    """
 
     mode: int
     inode: int
-    size: int
+    size: int | None
     mtime: int
 
 
@@ -193,7 +196,7 @@ class Operations:
         info.fh = handle
         # What the kernel has of bytes that are verified serves the next who opens as well. Other
         # pages must go: a mismatch found since would not reach who reads them.
-        info.keep_cache = self._pages.opened(path, file.edition, node.size) and file.lasting
+        info.keep_cache = self._pages.opened(path, file.edition, file.size) and file.lasting
         # It must not trust the size of bytes that may change.
         info.direct_io = node.content is not None
         return 0

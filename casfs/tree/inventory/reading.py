@@ -37,12 +37,21 @@ def open_inventory(file: Source) -> InventoryReader:
         OSError: as `file` does, here and while it is read.
     """
     text = Text(file)
+    return JsonReader(text) if _is_json(text) else open_csv(text)
+
+
+def starts_as_json(file: Source) -> bool:
+    """Tell by what an inventory begins with whether it is JSON; else it is CSV.
+
+    Raises:
+        InventoryError, OSError: as `open_inventory`.
+    """
+    return _is_json(Text(file))
+
+
+def _is_json(text: Text) -> bool:
     first = text.blanks()
     if not first:
         raise InventoryError("the inventory is empty; fetch it again")
-    return JsonReader(text) if is_json(first) else open_csv(text)
-
-
-def is_json(first: str) -> bool:
-    """Tell by its first character whether an inventory is JSON; an archive's id begins so never."""
+    # No identifier of an archive begins so.
     return first in "{["

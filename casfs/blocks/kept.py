@@ -1,0 +1,234 @@
+"""Files that were made of outputs, kept beside the blocks: there whole or not at all, and checked.
+
+    <cache>/blocks-1/<2 hex>/<62 hex>/kept      one file, by its key
+
+Behind its bytes stand a leaf (SHA-256) for each block of them, their number, and a SHA-256 of both.
+It is written under a temporary name and renamed, so that a crash leaves none that is half. It is
+not synced, and may rot: bytes that are not those of their leaf are never handed on.
+
+Who has one open holds a shared lock on it, without which eviction may take it away.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterable
+from io import FileIO
+from pathlib import Path
+
+from casfs.blocks.temporary import Temporary
+from casfs.errors import CasfsError
+from casfs.metrics import Metrics
+from casfs.ranges import BLOCK_SIZE, Layout
+
+log = logging.getLogger(__name__)
+
+NAME = "kept"
+_LEAF = hashlib.sha256().digest_size
+_NUMBER = 8
+
+
+class KeptFile:
+    """A kept file that is open; to be closed.
+
+    Attributes:
+        size: its bytes.
+        leaves: what its blocks hash to, one after the other.
+    """
+
+    def __init__(self, file: FileIO, size: int, leaves: bytes) -> None:
+        self._file = file
+        self.size = size
+        self.leaves = leaves
+
+    def read(self, block: int) -> bytes | None:
+        """Return a block, None if it is not what was written."""
+        length = Layout(self.size).length(block)
+        try:
+            data = os.pread(self._file.fileno(), length, block * BLOCK_SIZE)
+        except OSError as error:
+            log.warning("%s cannot be read: %s", self._file.name, error)
+            return None
+        if hashlib.sha256(data).digest() != self.leaves[block * _LEAF : (block + 1) * _LEAF]:
+            return None
+        self.touch()
+        return data
+
+    def touch(self) -> None:
+        """Set the file's time to now, which tells eviction that it is in use."""
+        with contextlib.suppress(OSError):
+            os.utime(self._file.fileno())
+
+    def is_at(self, path: Path) -> bool:
+        """Tell whether this is what stands at a path."""
+        try:
+            return os.path.samestat(os.stat(path), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._file.close()
+
+
+class KeptFiles:
+    """The kept files of one cache.
+
+    Args:
+        folder: folder of all outputs.
+        temporary: folder of files that are being written.
+        written: is told how many bytes the cache has grown by.
+        metrics: counts what was found rotten.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        temporary: Temporary,
+        written: Callable[[int], None],
+        metrics: Metrics,
+    ) -> None:
+        self._folder = folder
+        self._temporary = temporary
+        self._written = written
+        self._metrics = metrics
+
+    def find(self, key: str) -> KeptFile | None:
+        """Open a kept file, None if there is none; one that is damaged is removed."""
+        path = self._path(key)
+        try:
+            file = FileIO(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.warning("%s cannot be read, making it anew: %s", path, error)
+            return None
+        try:
+            _lock(file)
+            kept = _load(file)
+        except OSError as error:
+            log.warning("%s cannot be read, making it anew: %s", path, error)
+            file.close()
+            return None
+        if kept is None:
+            file.close()
+            self._remove_rotten(path)
+            return None
+        kept.touch()
+        return kept
+
+    def make(self, pieces: Iterable[bytes], key_of: Callable[[], str]) -> KeptFile:
+        """Write a file, put it in its place, and return it open.
+
+        Args:
+            pieces: its bytes.
+            key_of: names it, once all pieces were written.
+
+        Raises:
+            CasfsError: the cache cannot be written; or what `pieces` or `key_of` raise. Nothing is
+                left behind then.
+        """
+        temporary = self._temporary.new()
+        try:
+            file = FileIO(temporary, "x+")
+        except OSError as error:
+            raise _unwritable(temporary, error) from error
+        try:
+            os.fchmod(file.fileno(), 0o600)
+            _lock(file)
+            kept = _write(file, pieces)
+            path = self._path(key_of())
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.rename(temporary, path)
+        except BaseException as error:
+            file.close()
+            temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError) and not isinstance(error, CasfsError):
+                raise _unwritable(temporary, error) from error
+            raise
+        self._written(kept.size)
+        return kept
+
+    def remove_rotten(self, key: str, kept: KeptFile) -> None:
+        """Remove an open file of which a block was wrong, unless another took its place."""
+        path = self._path(key)
+        if kept.is_at(path):
+            self._remove_rotten(path)
+
+    def _remove_rotten(self, path: Path) -> None:
+        self._metrics.rotten_blocks.inc()
+        log.warning("%s is not what was written, making it anew", path)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("%s cannot be removed: %s", path, error)
+
+    def _path(self, key: str) -> Path:
+        return self._folder / key[:2] / key[2:] / NAME
+
+
+def remove_unused(path: str) -> bool:
+    """Remove a kept file; return False if somebody has it open.
+
+    Raises:
+        OSError: it is not there, or cannot be removed.
+    """
+    with FileIO(path) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        os.unlink(path)
+        return True
+
+
+def _lock(file: FileIO) -> None:
+    # Where a file system knows no locks, what is open stays readable all the same.
+    with contextlib.suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def _write(file: FileIO, pieces: Iterable[bytes]) -> KeptFile:
+    leaves = bytearray()
+    size, block = 0, hashlib.sha256()
+    for piece in pieces:
+        rest = memoryview(piece)
+        while rest:
+            some = rest[: BLOCK_SIZE - size % BLOCK_SIZE]
+            block.update(some)
+            _write_all(file, some)
+            size, rest = size + len(some), rest[len(some) :]
+            if size % BLOCK_SIZE == 0:
+                leaves += block.digest()
+                block = hashlib.sha256()
+    if size % BLOCK_SIZE:
+        leaves += block.digest()
+    kept = KeptFile(file, size, bytes(leaves))
+    facts = kept.leaves + size.to_bytes(_NUMBER)
+    _write_all(file, memoryview(facts + hashlib.sha256(facts).digest()))
+    return kept
+
+
+def _write_all(file: FileIO, data: memoryview) -> None:
+    while data:
+        data = data[file.write(data) or 0 :]
+
+
+def _load(file: FileIO) -> KeptFile | None:
+    """Return the file if what stands behind its bytes is true."""
+    total = os.fstat(file.fileno()).st_size
+    end = os.pread(file.fileno(), _NUMBER + _LEAF, max(total - _NUMBER - _LEAF, 0))
+    size, digest = int.from_bytes(end[:_NUMBER]), end[_NUMBER:]
+    leaves_size = Layout(size).blocks * _LEAF
+    if size + leaves_size + len(end) != total:
+        return None
+    leaves = os.pread(file.fileno(), leaves_size, size)
+    if hashlib.sha256(leaves + end[:_NUMBER]).digest() != digest:
+        return None
+    return KeptFile(file, size, leaves)
+
+
+def _unwritable(path: Path, error: OSError) -> CasfsError:
+    return CasfsError(f"{path} cannot be written ({error.strerror}); make room in the cache folder")

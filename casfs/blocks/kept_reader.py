@@ -1,0 +1,103 @@
+"""Reads one kept file; each block is checked, and the file made anew if one is wrong."""
+
+import threading
+from collections.abc import Callable, Hashable
+
+from cachetools import FIFOCache
+
+from casfs.blocks.kept import KeptFile
+from casfs.blocks.opened import OpenOutput
+from casfs.errors import CasfsError, OutputMismatchError
+from casfs.ranges import BLOCK_SIZE, Layout
+
+_BLOCKS = 4
+"""Blocks in memory: the kernel may ask for them in smaller pieces, a few at the same time."""
+
+
+class KeptReader:
+    """A kept file that was made of an output; safe for several threads.
+
+    Lock order: its one lock guards the blocks in memory and is innermost.
+
+    Args:
+        kept: its bytes.
+        source: what it was made of; bytes made of what was found wrong since are not handed on.
+        name: its name.
+        renew: returns a new file in place of one of which a block is wrong.
+    """
+
+    def __init__(
+        self,
+        kept: KeptFile,
+        source: OpenOutput,
+        name: str,
+        renew: Callable[[KeptFile], KeptFile],
+    ) -> None:
+        self._source = source
+        self._name = name
+        self._renew = renew
+        self._lock = threading.Lock()
+        # One that is wrong is closed with the others: somebody may be reading it.
+        self._kept = [kept]
+        self._blocks: FIFOCache[int, bytes] = FIFOCache(_BLOCKS)
+        self._layout = Layout(kept.size)
+        self.size = kept.size
+
+    @property
+    def lasting(self) -> bool:
+        """Tell whether its bytes are verified, so that whoever has them may keep them."""
+        return self._source.verified() == "yes"
+
+    @property
+    def edition(self) -> Hashable:
+        """Return what is equal for all who read the same bytes, and no others."""
+        return self._source.key, self._name
+
+    def pread(self, size: int, offset: int) -> bytes:
+        """Return `size` bytes from `offset`, fewer only at the end.
+
+        Raises:
+            OutputMismatchError: the output that it was made of was found to be wrong.
+            CasfsError: a block is not what was written, and cannot be made anew.
+        """
+        if (refusal := self._source.refusal) is not None:
+            raise OutputMismatchError(refusal)
+        run = self._layout.touched(offset, size)
+        if not run:
+            return b""
+        first = offset - run.start * BLOCK_SIZE
+        if len(run) == 1:
+            return self._block(run.start)[first : first + size]
+        return b"".join([self._block(number) for number in run])[first : first + size]
+
+    def close(self) -> None:
+        """Let go of the kept file."""
+        for kept in self._kept:
+            kept.close()
+
+    def _block(self, number: int) -> bytes:
+        with self._lock:
+            data = self._blocks.get(number)
+            kept = self._kept[-1]
+        if data is None:
+            data = kept.read(number)
+            if data is None:
+                data = self._renewed(kept).read(number)
+            if data is None:
+                raise CasfsError(
+                    f"block {number} of {self._name} of the {self._source.output} was not kept as "
+                    "it was written; check the disk of the cache folder"
+                )
+            with self._lock:
+                self._blocks[number] = data
+        return data
+
+    def _renewed(self, bad: KeptFile) -> KeptFile:
+        kept = self._renew(bad)
+        with self._lock:
+            self._kept.append(kept)
+        if kept.leaves != bad.leaves:
+            raise OutputMismatchError(
+                f"{self._name} of the {self._source.output} is not what it was; read it again"
+            )
+        return kept

@@ -1,0 +1,219 @@
+"""The files `inventory.json` and `inventory.csv` of an inventory job, whichever its output is.
+
+A file that is not the output itself is made of it when it is first looked at, once for all who
+want it, and kept in the cache. It goes by the leaves of the output that it was made of: of other
+bytes another one is made.
+
+Lock order: the one lock guards what is known of files and is innermost.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from cachetools import LRUCache
+
+from casfs.blocks.fetch import Fetcher
+from casfs.blocks.kept import KeptFile, KeptFiles
+from casfs.blocks.kept_reader import KeptReader
+from casfs.blocks.opened import OpenOutput
+from casfs.blocks.reader import Reader
+from casfs.errors import CasfsError, InventoryError, OutputMismatchError
+from casfs.metrics import Metrics
+from casfs.service.base import Job
+from casfs.service.dialect import InventoryFields
+from casfs.tree.account import Account
+from casfs.tree.inventory.reading import open_inventory, starts_as_json
+from casfs.tree.inventory.writing import to_csv, to_json
+from casfs.tree.made_once import MadeOnce, Progress
+from casfs.tree.names import to_file_name
+
+JSON = "inventory.json"
+CSV = "inventory.csv"
+_FORM = 1
+"""Number of the form of both files; to be raised when it changes, so that they are made anew."""
+_REMEMBERED = 4096
+
+_Wanted = tuple[str, int, str]
+"""Key and generation of an output, and name of the file to be made of it."""
+
+
+class Inventories:
+    """The inventory files of an account.
+
+    Args:
+        account: knows jobs and outputs.
+        fetcher: brings outputs.
+        kept: keeps what is made of them.
+        fields: how the service names what an inventory holds.
+        deadline: seconds in which a file that others make must come a step further.
+        metrics: counts what is read.
+        on_made: is told the job of which a file was made, after that; may not raise.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        fetcher: Fetcher,
+        kept: KeptFiles,
+        fields: InventoryFields,
+        deadline: float,
+        metrics: Metrics,
+        on_made: Callable[[Job], None],
+    ) -> None:
+        self._account = account
+        self._fetcher = fetcher
+        self._kept = kept
+        self._fields = fields
+        self._once = MadeOnce(deadline)
+        self._metrics = metrics
+        self._on_made = on_made
+        self._lock = threading.Lock()
+        self._sizes: LRUCache[_Wanted, int] = LRUCache(_REMEMBERED)
+        self._refused: LRUCache[_Wanted, str] = LRUCache(_REMEMBERED)
+
+    def known_size(self, job: Job, name: str) -> int | None:
+        """Return the bytes of a file, None if that takes reading the output."""
+        wanted = _wanted(self._opened(job), name)
+        with self._lock:
+            return self._sizes.get(wanted)
+
+    def size(self, job: Job, name: str) -> int:
+        """Return the bytes of a file; makes it if need be.
+
+        Raises:
+            InventoryError: the output is no inventory, or cut off.
+            CasfsError: it cannot be read, or nothing can be kept.
+        """
+        size = self.known_size(job, name)
+        if size is None:
+            file = self.open(job, name)
+            size = file.size
+            file.close()
+        return size
+
+    def open(self, job: Job, name: str) -> Reader | KeptReader:
+        """Open a file; makes it if need be.
+
+        Raises:
+            InventoryError, CasfsError: as `size`.
+        """
+        opened = self._opened(job)
+        file: Reader | KeptReader | None = self._output(opened) if name == JSON else None
+        if file is None:
+            kept = self._find_or_make(job, opened, name)
+            file = KeptReader(kept, opened, name, lambda bad: self._renew(job, opened, name, bad))
+        with self._lock:
+            self._sizes[_wanted(opened, name)] = file.size
+        return file
+
+    def _opened(self, job: Job) -> OpenOutput:
+        return self._fetcher.open(self._account.output(job))
+
+    def _output(self, opened: OpenOutput) -> Reader | None:
+        """Return the output itself if it is JSON."""
+        reader = Reader(self._fetcher, opened, self._metrics)
+        try:
+            if starts_as_json(_Source(reader, Progress())):
+                return reader
+        except BaseException:
+            reader.close()
+            raise
+        reader.close()
+        return None
+
+    def _find_or_make(self, job: Job, opened: OpenOutput, name: str) -> KeptFile:
+        while True:
+            root = opened.store.leaves.root()
+            kept = self._kept.find(_key(opened, root, name)) if root is not None else None
+            kept = kept or self._make_once(job, opened, name)
+            if kept is not None:
+                return kept
+
+    def _make_once(self, job: Job, opened: OpenOutput, name: str) -> KeptFile | None:
+        """Make a file, or wait for who makes it already and return None."""
+        wanted = _wanted(opened, name)
+        with self._lock:
+            refused = self._refused.get(wanted)
+        if refused is not None:
+            raise InventoryError(refused)
+        what = f"{name} of the {opened.output}"
+        try:
+            kept = self._once.make(wanted, what, partial(self._make, job, opened, name))
+        except InventoryError as error:
+            with self._lock:
+                self._refused[wanted] = str(error)
+            raise
+        if kept is not None:
+            self._on_made(job)
+        return kept
+
+    def _make(self, job: Job, opened: OpenOutput, name: str, progress: Progress) -> KeptFile:
+        reader = Reader(self._fetcher, opened, self._metrics)
+        try:
+            inventory = open_inventory(_Source(reader, progress))
+            return self._kept.make(
+                self._pieces(job, name, inventory.batches()),
+                lambda: _key(opened, _root(opened), name),
+            )
+        except InventoryError as error:
+            raise InventoryError(
+                f"{name} of the {opened.output} cannot be made: {error}"
+            ) from error
+        finally:
+            reader.close()
+
+    def _pieces(self, job: Job, name: str, batches: Any) -> Iterator[bytes]:
+        if name == CSV:
+            return to_csv(self._fields.tree_hash, batches)
+        # The services' CSV names neither the vault nor its own date.
+        vault = self._account.vault(to_file_name(job.vault))
+        told = json.loads(vault.raw) | json.loads(job.raw)
+        facts = {self._fields.vault: told.get(self._fields.vault), "InventoryDate": None}
+        return to_json(facts, self._fields.tree_hash, batches)
+
+    def _renew(self, job: Job, opened: OpenOutput, name: str, bad: KeptFile) -> KeptFile:
+        self._kept.remove_rotten(_key(opened, _root(opened), name), bad)
+        return self._find_or_make(job, opened, name)
+
+
+class _Source:
+    """An output as a file that is read from its beginning."""
+
+    def __init__(self, reader: Reader, progress: Progress) -> None:
+        self._reader = reader
+        self._progress = progress
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, none at the end."""
+        data = bytes(self._reader.pread(size, self._at))
+        self._at += len(data)
+        self._progress.steps += 1
+        return data
+
+
+def _wanted(opened: OpenOutput, name: str) -> _Wanted:
+    return opened.output.key, opened.store.leaves.generation, name
+
+
+def _root(opened: OpenOutput) -> bytes:
+    """Return the tree hash of what was read.
+
+    Raises:
+        CasfsError: it was not read as a whole, or found to be wrong since.
+    """
+    if (refusal := opened.refusal) is not None:
+        raise OutputMismatchError(refusal)
+    root = opened.store.leaves.root()
+    if root is None:
+        raise CasfsError(f"the {opened.output} has changed while it was read; read it again")
+    return root
+
+
+def _key(opened: OpenOutput, root: bytes, name: str) -> str:
+    identity = [opened.output.key, root.hex(), name, _FORM]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
