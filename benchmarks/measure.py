@@ -27,12 +27,13 @@ class Unit(StrEnum):
     MB_PER_SECOND = "MB/s"
     MIB = "MiB"
     CPU_PER_GIB = "CPU s/GiB"
+    PER_SECOND = "k/s"
     COUNT = ""
 
     @property
     def more_is_better(self) -> bool:
         """Tell whether a larger value is the better one."""
-        return self is Unit.MB_PER_SECOND
+        return self in (Unit.MB_PER_SECOND, Unit.PER_SECOND)
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ class Client:
             dialect, self._account, Intake(self._database), self._inventories.read, config.rules
         )
         archives = Archives(self._database)
-        jobs = ArchiveJobs(self._service, self._account)
+        jobs = ArchiveJobs(self._service, self._database)
         readable = Readable(self._database, self._service.parse_job, jobs.joins)
         self.archives = ArchiveList(self._account, jobs, archives, readable, self._feed)
         self._tree = Tree(

@@ -6,8 +6,10 @@ from benchmarks.bench import Bench
 from benchmarks.measure import Result
 from benchmarks.scenarios import (
     archives,
+    catalogue,
     cloud,
     cold,
+    inventories,
     listing,
     many_readers,
     many_small,
@@ -26,4 +28,6 @@ SCENARIOS: dict[str, Callable[[Bench], Result]] = {
     "listing": listing.run,
     "memory": memory.run,
     "archives": archives.run,
+    "catalogue": catalogue.run,
+    "inventories": inventories.run,
 }

@@ -1,4 +1,4 @@
-"""How Tencent CAS writes what it has of its own: names, actions, call-backs, JSON, CSV.
+"""How Tencent CAS writes what it has of its own: names, actions, call-backs, JSON.
 
 Sources: CAS documentation (product 572), the official Python SDK (cassdk 1.0.2, cas_python_sdk
 v1.0.6).
@@ -9,10 +9,9 @@ from collections.abc import Mapping
 
 from casfs.emulator.cas_settings import CasQuestions
 from casfs.emulator.jobs import JobView
-from casfs.emulator.records import Archive, Job
+from casfs.emulator.records import Job
 from casfs.emulator.settings import Settings
 from casfs.emulator.vault_form import VaultForm, date
-from casfs.treehash import to_text
 
 _ACTIONS = {
     "archive": "ArchiveRetrieval",
@@ -68,15 +67,3 @@ class CasForm(VaultForm):
     def inventory_date(self, job: Job) -> str:
         """Return the date of an inventory (CAS documentation, Get Job Output)."""
         return date(job.completed)
-
-    def csv_row(self, archive: Archive) -> str:
-        """Return a line of an inventory (CAS documentation, Get Job Output).
-
-        The page names four of five columns; the fifth is that of Amazon Glacier, whose sentence
-        it is. Header row and escapes are Glacier's too: a backslash before a quote or a backslash.
-        """
-        text = archive.description or ""
-        if any(sign in text for sign in ',"\\\n\r'):
-            text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        tree_hash = to_text(archive.tree_hash)
-        return f"{archive.id},{text},{date(archive.created)},{archive.size},{tree_hash}\n"

@@ -1,7 +1,6 @@
-"""How Amazon Glacier writes what it has of its own: names, actions, Select, nulls, CSV.
+"""How Amazon Glacier writes what it has of its own: names, actions, Select, nulls.
 
-Sources: Amazon Glacier Developer Guide, API version 2012-06-01; for the quotes in CSV rows of the
-live service in the tests of mt-aws-glacier.
+Source: Amazon Glacier Developer Guide, API version 2012-06-01.
 """
 
 import json
@@ -9,10 +8,9 @@ from collections.abc import Mapping
 
 from casfs.emulator.glacier_settings import GlacierQuestions
 from casfs.emulator.jobs import JobView
-from casfs.emulator.records import Archive, Job, Vault
+from casfs.emulator.records import Job, Vault
 from casfs.emulator.settings import Settings
 from casfs.emulator.vault_form import VaultForm, date, short_date
-from casfs.treehash import to_text
 
 _ACTIONS = {
     "archive": "ArchiveRetrieval",
@@ -81,17 +79,6 @@ class GlacierForm(VaultForm):
     def inventory_date(self, job: Job) -> str:
         """Return the date of an inventory; samples have it without milliseconds."""
         return self._inventory_date(job.completed)
-
-    def csv_row(self, archive: Archive) -> str:
-        """Return a line of an inventory.
-
-        Inside of quotes a quote is written with a backslash before it, a backslash alone.
-        """
-        text = archive.description or ""
-        if "," in text or '"' in text:
-            text = '"' + text.replace('"', '\\"') + '"'
-        tree_hash = to_text(archive.tree_hash)
-        return f"{archive.id},{text},{date(archive.created)},{archive.size},{tree_hash}\n"
 
 
 def output_path(job: Job) -> str:

@@ -168,10 +168,6 @@ class Account:
         """Return the output of a job if all that it takes is known, without asking."""
         return self._known.output(vault, file_name)
 
-    def jobs_of_archive(self, vault: str, archive_id: str) -> list[KnownJob]:
-        """Return the jobs for an archive, in any state, without asking."""
-        return self._known.jobs_of_archive(vault, archive_id)
-
     def archive_description(self, job: Job) -> str | None:
         """Return what the service told, with bytes of it, of the archive that a job brings."""
         return self._service.archive_description(job)

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from casfs.errors import NotFoundError
 from casfs.tree.account import Account
-from casfs.tree.archive_jobs import ArchiveJobs, Standing
+from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archives.entries import Archive, Folder, Scope
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
+from casfs.tree.archives.states import Condition
 from casfs.tree.inventory_feed import InventoryFeed, Tell
 from casfs.tree.names import to_file_name
 
@@ -24,7 +25,7 @@ class Listed:
 
     path: str
     archive: Archive | None = None
-    standing: Standing | None = None
+    condition: Condition | None = None
 
 
 class ArchiveList:
@@ -76,7 +77,7 @@ class ArchiveList:
         for one in self._archives.entries(vault, path, Scope.ALL):
             if isinstance(one, Folder):
                 yield Listed(one.path)
-            elif older or not one.is_older:
+            elif older or one.newest:
                 yield self._listed(vault, one)
 
     def nameless(self, vault: str) -> Iterator[Listed]:
@@ -107,14 +108,10 @@ class ArchiveList:
         self._readable.refresh()
         return taken
 
-    def count(self, vault: str) -> int:
-        """Return how many archives of a vault are catalogued."""
-        return self._archives.count(vault)
-
     def _look(self, vault: str) -> None:
         self._account.job_names(self._account.vault(to_file_name(vault)).name)
         self._readable.refresh()
 
     def _listed(self, vault: str, archive: Archive) -> Listed:
-        standing = self._jobs.standing(vault, archive, datetime.now(UTC))
-        return Listed(archive.path or "", archive, standing)
+        condition = self._jobs.condition(vault, archive, datetime.now(UTC))
+        return Listed(archive.path or "", archive, condition)

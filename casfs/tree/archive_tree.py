@@ -111,7 +111,7 @@ class ArchiveTree:
 
     def facts(self, vault: str, archive: Archive, output: Output) -> dict[str, str | None]:
         """Return what is known of an archive, as extended attributes have it."""
-        until = self._jobs.standing(vault, archive, datetime.now(UTC)).until
+        until = self._jobs.condition(vault, archive, datetime.now(UTC)).expires
         original = archive.original_size
         return {
             "archive-id": archive.id,

@@ -124,14 +124,6 @@ class Catalog:
         description, size, listed = rows[0]
         return JobRow(description, size, bool(listed))
 
-    def jobs_of_archive(self, vault: str, archive_id: str) -> list[tuple[str, bool]]:
-        """Return description, and whether it is still listed, of the jobs for an archive."""
-        query = """SELECT description, generation >= ? FROM jobs
-                   WHERE hash = ? AND vault = ? AND archive = ?"""
-        values = (hash_of(vault, archive_id), vault, storable(archive_id))
-        rows = self._database.rows(query, self._generation(f"{_VAULTS}/{vault}"), *values)
-        return [(description, bool(listed)) for description, listed in rows]
-
     def inventory_jobs(self, vault: str) -> list[str]:
         """Return the descriptions of the inventory jobs of a vault."""
         query = "SELECT description FROM jobs WHERE vault = ? AND kind = 'inventory'"

@@ -49,7 +49,7 @@ def size_or_none(size: int | None) -> int | None:
     return size if size is not None and 0 <= size <= LARGEST else None
 
 
-def parse_time(text: str | None) -> int:
+def parse_time(text: object) -> int:
     """Return the time that a service wrote, in microseconds since 1970; NO_TIME if it is none."""
     return to_microseconds(iso_date(text) or http_date(text))
 

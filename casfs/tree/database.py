@@ -19,6 +19,8 @@ from casfs.tree.columns import Value
 log = logging.getLogger(__name__)
 
 _BUSY_SECONDS = 10.0
+_CACHE, _BULK_CACHE = 2 << 10, 40 << 10
+"""KiB of memory of a connection for what it has read and changed."""
 
 
 class _Connection(sqlite3.Connection):
@@ -68,17 +70,25 @@ class Database:
             return connection.execute(query, values).fetchall()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, bulk: bool = False) -> Iterator[sqlite3.Connection]:
         """Lend a connection for one transaction, which nobody else writes beside.
 
         Others wait for it, so it must be short, and wait for nothing itself.
+
+        Args:
+            bulk: it changes thousands of rows, which may lie anywhere in the file; it gets memory
+                for them, or they would be written over and over before its end.
 
         Raises:
             CasfsError: the file cannot be read or written.
         """
         with self._borrow() as connection:
+            connection.execute(f"PRAGMA cache_size = {-(_BULK_CACHE if bulk else _CACHE)}")
             connection.execute("BEGIN IMMEDIATE")
             yield connection
+            if bulk:
+                connection.commit()
+                connection.execute("PRAGMA shrink_memory")
 
     @contextlib.contextmanager
     def _borrow(self) -> Iterator[_Connection]:

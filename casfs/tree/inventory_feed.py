@@ -7,20 +7,18 @@ which is for people to ask for: a mount downloads no inventory by itself.
 Lock order: the feed's one lock guards which vaults wait, and is innermost.
 """
 
-import itertools
 import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime
+from typing import Any
 
 from casfs.errors import CasfsError
 from casfs.service.base import Job
 from casfs.service.dialect import Dialect
 from casfs.tree.account import Account
 from casfs.tree.archives.intake import Intake, Inventory
-from casfs.tree.columns import parse_time, to_time
 from casfs.tree.descriptions.rules import RuleSet
 from casfs.tree.inventory.entries import ArchiveEntry
 from casfs.tree.inventory.reading import InventoryReader, open_inventory
@@ -139,26 +137,10 @@ class InventoryFeed:
                 self._take(job, lambda *_: None)
 
     def _take(self, job: Job, tell: Tell) -> bool:
+        inventory = Inventory(job.vault, job.id, job.completed, self._is_full(job))
         with self._open_output(job) as file:
-            reader = open_inventory(file)
-            batches = self._told(job, reader.batches(), tell)
-            # What stands before the list is known once the list has begun.
-            first = next(batches, [])
-            inventory = Inventory(job.vault, job.id, _date(reader), self._is_full(job))
-            return self._intake.take(
-                inventory, itertools.chain([first], batches), self._rules(job.vault)
-            )
-
-    def _told(
-        self, job: Job, batches: Iterator[list[ArchiveEntry]], tell: Tell
-    ) -> Iterator[list[ArchiveEntry]]:
-        count = 0
-        for batch in batches:
-            if self._closed.is_set():
-                raise CasfsError(f"the inventory of job {job.id} is left: casfs is ending")
-            yield batch
-            count += len(batch)
-            tell(job, count)
+            reader = _ToldReader(open_inventory(file), job, tell, self._closed)
+            return self._intake.take(inventory, reader, self._rules(job.vault))
 
     def _is_full(self, job: Job) -> bool:
         """Tell whether an inventory lists all archives of its vault.
@@ -177,6 +159,28 @@ class InventoryFeed:
         return limit is None or (archives is not None and archives <= limit)
 
 
-def _date(reader: InventoryReader) -> datetime | None:
-    told = reader.facts.get("InventoryDate")
-    return to_time(parse_time(told)) if isinstance(told, str) else None
+class _ToldReader:
+    """Reads an inventory, tells how far it is, and breaks off when casfs ends."""
+
+    def __init__(
+        self, reader: InventoryReader, job: Job, tell: Tell, closed: threading.Event
+    ) -> None:
+        self._reader = reader
+        self._job = job
+        self._tell = tell
+        self._closed = closed
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What stands beside the list of archives."""
+        return self._reader.facts
+
+    def batches(self) -> Iterator[list[ArchiveEntry]]:
+        """Yield the archives, some at a time."""
+        count = 0
+        for batch in self._reader.batches():
+            if self._closed.is_set():
+                raise CasfsError(f"the inventory of job {self._job.id} is left: casfs is ending")
+            yield batch
+            count += len(batch)
+            self._tell(self._job, count)

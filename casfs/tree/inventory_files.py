@@ -4,26 +4,25 @@ A file that is not the output itself is made of it when it is first looked at, o
 want it, and kept in the cache. It goes by the leaves of the output that it was made of: of other
 bytes another one is made.
 
-Lock order: the one lock guards what is known and under way; it is not held while a file is made.
+Lock order: the one lock guards what is known of files and is innermost.
 """
 
 import contextlib
 import hashlib
 import json
-import logging
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from typing import Any
 
 from cachetools import LRUCache
 
 from casfs.blocks.fetch import Fetcher
 from casfs.blocks.kept import KeptFile, KeptFiles
+from casfs.blocks.kept_reader import KeptReader
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.reader import Reader
-from casfs.errors import CasfsError, DeadlineError, InventoryError, OutputMismatchError
+from casfs.errors import CasfsError, InventoryError, OutputMismatchError
 from casfs.metrics import Metrics
 from casfs.service.base import Job
 from casfs.service.dialect import InventoryFields
@@ -31,10 +30,8 @@ from casfs.tree.account import Account
 from casfs.tree.inventory.reading import open_inventory, starts_as_json
 from casfs.tree.inventory.text import Source
 from casfs.tree.inventory.writing import to_csv, to_json
-from casfs.tree.inventory_file import InventoryFile
+from casfs.tree.made_once import MadeOnce, Progress
 from casfs.tree.names import to_file_name
-
-log = logging.getLogger(__name__)
 
 JSON = "inventory.json"
 CSV = "inventory.csv"
@@ -44,14 +41,6 @@ _REMEMBERED = 4096
 
 _Wanted = tuple[str, int, str]
 """Key and generation of an output, and name of the file to be made of it."""
-
-
-class _Making:
-    """A file being made: `done` has no value, `read` counts how far its maker is."""
-
-    def __init__(self) -> None:
-        self.done: Future[None] = Future()
-        self.read = 0
 
 
 class Inventories:
@@ -81,11 +70,10 @@ class Inventories:
         self._fetcher = fetcher
         self._kept = kept
         self._fields = fields
-        self._deadline = deadline
+        self._once = MadeOnce(deadline)
         self._metrics = metrics
         self._on_made = on_made
         self._lock = threading.Lock()
-        self._making: dict[_Wanted, _Making] = {}
         self._sizes: LRUCache[_Wanted, int] = LRUCache(_REMEMBERED)
         self._refused: LRUCache[_Wanted, str] = LRUCache(_REMEMBERED)
 
@@ -109,19 +97,17 @@ class Inventories:
             file.close()
         return size
 
-    def open(self, job: Job, name: str) -> Reader | InventoryFile:
+    def open(self, job: Job, name: str) -> Reader | KeptReader:
         """Open a file; makes it if need be.
 
         Raises:
             InventoryError, CasfsError: as `size`.
         """
         opened = self._opened(job)
-        file: Reader | InventoryFile | None = self._output(opened) if name == JSON else None
+        file: Reader | KeptReader | None = self._output(opened) if name == JSON else None
         if file is None:
             kept = self._find_or_make(job, opened, name)
-            file = InventoryFile(
-                kept, opened, name, lambda bad: self._renew(job, opened, name, bad)
-            )
+            file = KeptReader(kept, opened, name, lambda bad: self._renew(job, opened, name, bad))
         with self._lock:
             self._sizes[_wanted(opened, name)] = file.size
         return file
@@ -135,7 +121,7 @@ class Inventories:
         """
         reader = Reader(self._fetcher, self._opened(job), self._metrics)
         try:
-            yield _Source(reader, _Making())
+            yield _Source(reader, Progress())
         finally:
             reader.close()
 
@@ -146,7 +132,7 @@ class Inventories:
         """Return the output itself if it is JSON."""
         reader = Reader(self._fetcher, opened, self._metrics)
         try:
-            if starts_as_json(_Source(reader, _Making())):
+            if starts_as_json(_Source(reader, Progress())):
                 return reader
         except BaseException:
             reader.close()
@@ -167,56 +153,23 @@ class Inventories:
         wanted = _wanted(opened, name)
         with self._lock:
             refused = self._refused.get(wanted)
-            making = self._making.get(wanted)
-            mine = making is None
-            if making is None:
-                making = self._making[wanted] = _Making()
-        if refused is not None and mine:
-            with self._lock:
-                del self._making[wanted]
-            making.done.set_result(None)
+        if refused is not None:
             raise InventoryError(refused)
-        if not mine:
-            self._wait(making, opened, name)
-            return None
+        what = f"{name} of the {opened.output}"
         try:
-            kept = self._make(job, opened, name, making)
-        except BaseException as error:
+            kept = self._once.make(wanted, what, partial(self._make, job, opened, name))
+        except InventoryError as error:
             with self._lock:
-                del self._making[wanted]
-                if isinstance(error, InventoryError):
-                    self._refused[wanted] = str(error)
-            making.done.set_exception(error)
+                self._refused[wanted] = str(error)
             raise
-        with self._lock:
-            del self._making[wanted]
-        making.done.set_result(None)
-        self._on_made(job)
+        if kept is not None:
+            self._on_made(job)
         return kept
 
-    def _wait(self, making: _Making, opened: OpenOutput, name: str) -> None:
-        """Wait for who makes a file, for as long as he comes any further.
-
-        Raises:
-            DeadlineError: he does not.
-            CasfsError: he failed.
-        """
-        read = -1
-        while True:
-            try:
-                return making.done.result(self._deadline)
-            except FutureTimeoutError:
-                if making.read == read:
-                    raise DeadlineError(
-                        f"{name} of the {opened.output} was not made any further within "
-                        f"{self._deadline:g} s; check the network, or allow more with `deadline`"
-                    ) from None
-            read = making.read
-
-    def _make(self, job: Job, opened: OpenOutput, name: str, making: _Making) -> KeptFile:
+    def _make(self, job: Job, opened: OpenOutput, name: str, progress: Progress) -> KeptFile:
         reader = Reader(self._fetcher, opened, self._metrics)
         try:
-            inventory = open_inventory(_Source(reader, making))
+            inventory = open_inventory(_Source(reader, progress))
             return self._kept.make(
                 self._pieces(job, name, inventory.batches()),
                 lambda: _key(opened, _root(opened), name),
@@ -245,16 +198,16 @@ class Inventories:
 class _Source:
     """An output as a file that is read from its beginning."""
 
-    def __init__(self, reader: Reader, making: _Making) -> None:
+    def __init__(self, reader: Reader, progress: Progress) -> None:
         self._reader = reader
-        self._making = making
+        self._progress = progress
         self._at = 0
 
     def read(self, size: int) -> bytes:
         """Return the next bytes, none at the end."""
         data = bytes(self._reader.pread(size, self._at))
         self._at += len(data)
-        self._making.read = self._at
+        self._progress.steps += 1
         return data
 
 

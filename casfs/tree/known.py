@@ -69,13 +69,6 @@ class Known:
             return None
         return KnownJob(self._service.parse_job(vault, row.description), retained=not row.listed)
 
-    def jobs_of_archive(self, vault: str, archive_id: str) -> list[KnownJob]:
-        """Return the jobs for an archive, in any state."""
-        return [
-            KnownJob(self._service.parse_job(vault, description), retained=not listed)
-            for description, listed in self._catalog.jobs_of_archive(vault, archive_id)
-        ]
-
     def inventory_jobs(self, vault: str) -> list[Job]:
         """Return the inventory jobs of a vault that have an output."""
         jobs = (

@@ -37,6 +37,8 @@ _LISTINGS = (
         generation INTEGER NOT NULL, PRIMARY KEY (vault, id)
     ) WITHOUT ROWID""",
 )
+# An upsert that fires a trigger overrides `OR IGNORE` in it (SQLite, "CREATE TRIGGER"), so that
+# these ask first.
 _JOBS_OF_ARCHIVES = (
     "ALTER TABLE jobs ADD COLUMN kind TEXT",
     "ALTER TABLE jobs ADD COLUMN state TEXT",
@@ -48,15 +50,19 @@ _JOBS_OF_ARCHIVES = (
     "CREATE INDEX jobs_of_archive ON jobs (hash) WHERE hash IS NOT NULL",
     "CREATE TABLE changed (hash INTEGER PRIMARY KEY)",
     """CREATE TRIGGER job_came AFTER INSERT ON jobs WHEN new.hash IS NOT NULL BEGIN
-        INSERT OR IGNORE INTO changed VALUES (new.hash);
+        INSERT INTO changed SELECT new.hash
+        WHERE NOT EXISTS (SELECT 1 FROM changed WHERE hash = new.hash);
     END""",
     """CREATE TRIGGER job_changed AFTER UPDATE OF state, hash, whole ON jobs
     WHEN (old.state, old.hash, old.whole) IS NOT (new.state, new.hash, new.whole) BEGIN
-        INSERT OR IGNORE INTO changed SELECT old.hash WHERE old.hash IS NOT NULL;
-        INSERT OR IGNORE INTO changed SELECT new.hash WHERE new.hash IS NOT NULL;
+        INSERT INTO changed SELECT old.hash WHERE old.hash IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM changed WHERE hash = old.hash);
+        INSERT INTO changed SELECT new.hash WHERE new.hash IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM changed WHERE hash = new.hash);
     END""",
     """CREATE TRIGGER job_went AFTER DELETE ON jobs WHEN old.hash IS NOT NULL BEGIN
-        INSERT OR IGNORE INTO changed VALUES (old.hash);
+        INSERT INTO changed SELECT old.hash
+        WHERE NOT EXISTS (SELECT 1 FROM changed WHERE hash = old.hash);
     END""",
 )
 _FOLDERS = (
@@ -73,7 +79,8 @@ _FOLDERS = (
         WHERE number = new.parent;
     END""",
     """CREATE TRIGGER folder_went AFTER DELETE ON folders WHEN old.parent > 0 BEGIN
-        INSERT OR IGNORE INTO emptied VALUES (old.parent);
+        INSERT INTO emptied SELECT old.parent
+        WHERE NOT EXISTS (SELECT 1 FROM emptied WHERE folder = old.parent);
     END""",
 )
 _ARCHIVES = (
@@ -94,16 +101,18 @@ _ARCHIVES = (
     WHEN old.folder IS NOT new.folder OR old.readable <> new.readable BEGIN
         UPDATE folders SET readable = readable - 1 WHERE number = old.folder AND old.readable;
         UPDATE folders SET readable = readable + 1 WHERE number = new.folder AND new.readable;
-        INSERT OR IGNORE INTO emptied
-        SELECT old.folder WHERE old.folder IS NOT NULL AND old.folder IS NOT new.folder;
+        INSERT INTO emptied SELECT old.folder
+        WHERE old.folder IS NOT NULL AND old.folder IS NOT new.folder
+        AND NOT EXISTS (SELECT 1 FROM emptied WHERE folder = old.folder);
     END""",
     """CREATE TRIGGER archive_went AFTER DELETE ON archives WHEN old.folder IS NOT NULL BEGIN
         UPDATE folders SET readable = readable - 1 WHERE number = old.folder AND old.readable;
-        INSERT OR IGNORE INTO emptied VALUES (old.folder);
+        INSERT INTO emptied SELECT old.folder
+        WHERE NOT EXISTS (SELECT 1 FROM emptied WHERE folder = old.folder);
     END""",
     """CREATE TABLE inventories (
-        number INTEGER PRIMARY KEY, vault INTEGER NOT NULL, job TEXT NOT NULL, date INTEGER,
-        full INTEGER NOT NULL, taken INTEGER NOT NULL DEFAULT 0, UNIQUE (vault, job)
+        number INTEGER PRIMARY KEY, vault INTEGER NOT NULL, job NOT NULL, date INTEGER,
+        full INTEGER NOT NULL DEFAULT 0, taken INTEGER NOT NULL DEFAULT 0, UNIQUE (vault, job)
     )""",
     "CREATE TABLE rules (vault INTEGER PRIMARY KEY, text TEXT NOT NULL, upto INTEGER)",
 )

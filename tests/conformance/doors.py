@@ -38,7 +38,9 @@ class ClientDoor:
         return sorted(node.path.rpartition("/")[2] for node in self._client.list(f"/{path}"))
 
     def size(self, path: str) -> int:
-        return self._client.stat(f"/{path}").size
+        size = self._client.stat(f"/{path}").size
+        assert size is not None
+        return size
 
     def read(self, path: str) -> bytes:
         file = self._client.open(self._client.stat(f"/{path}"))

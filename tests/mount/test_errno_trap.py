@@ -12,7 +12,7 @@ import requests
 
 from casfs.doors.mount.operations import OpenFile, Operations
 from casfs.errors import DeniedError, ExpiredError
-from casfs.tree.nodes import Node
+from casfs.tree.node import Node
 from tests.mount.mounting import mounted
 from tests.mount.serving import Served
 

@@ -65,6 +65,12 @@ def test_no_record_of_a_service_is_taken_for_one_of_ours(listed):
         assert read(in_csv([entry]))[0] == [entry]
 
 
+def test_a_description_may_be_the_name_of_a_column():
+    listed = [ArchiveEntry("id", "ArchiveId", CREATED, 1, HASH)]
+    assert read(written(listed, header=False))[0] == listed
+    assert read(written(listed))[0] == listed
+
+
 @pytest.mark.parametrize(
     ("field", "description"),
     [

@@ -1,18 +1,19 @@
 """Entries of the tree: stable inodes, times of the service, small files as JSON."""
 
+import contextlib
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casfs.client import Client
+from casfs.config import Config
 from casfs.errors import NotFoundError
-from casfs.metrics import Metrics
-from casfs.tree.account import Account
-from casfs.tree.nodes import Node, Tree, pretty
+from casfs.tree.node import Node
+from casfs.tree.nodes import pretty
 from tests.support.server import Answer, serving
-from tests.support.service import service_at
-from tests.tree.catalogs import catalog_at
+from tests.support.service import KEY
 
 VAULT = {
     "VaultName": "..",
@@ -50,42 +51,40 @@ def behave(request, wire):
 
 
 @pytest.fixture
-def tree(tmp_path):
+def client(tmp_path):
     with (
         serving(behave) as server,
-        service_at(server.url) as service,
-        catalog_at(tmp_path / "c.sqlite") as catalog,
+        contextlib.closing(Client(Config(server.url, KEY, tmp_path))) as client,
     ):
-        account = Account(service, catalog, lambda output: False, 60, 30, Metrics())
-        yield Tree(account, {"status.json": lambda: b"{}"})
+        yield client
 
 
 FOLDER = "/vaults/%2E%2E/jobs/-rf %2F"
 
 
-def test_odd_names_have_paths(tree):
-    assert [node.path for node in tree.children("/vaults")] == ["/vaults/%2E%2E"]
-    assert tree.node(FOLDER).folder
-    assert tree.node(f"{FOLDER}/output").size == 12
+def test_odd_names_have_paths(client):
+    assert [node.path for node in client.list("/vaults")] == ["/vaults/%2E%2E"]
+    assert client.stat(FOLDER).folder
+    assert client.stat(f"{FOLDER}/output").size == 12
 
 
-def test_times_are_those_of_the_service(tree):
-    assert tree.node(f"{FOLDER}/output").mtime == 1641081600 * 10**9
-    assert tree.node(f"{FOLDER}/job.json").mtime == 1641081600 * 10**9
-    assert tree.node("/vaults/%2E%2E/vault.json").mtime == 1609459200 * 10**9 + 500_000_000
-    assert tree.node("/vaults/%2E%2E/jobs/running").mtime == 0
+def test_times_are_those_of_the_service(client):
+    assert client.stat(f"{FOLDER}/output").mtime == 1641081600 * 10**9
+    assert client.stat(f"{FOLDER}/job.json").mtime == 1641081600 * 10**9
+    assert client.stat("/vaults/%2E%2E/vault.json").mtime == 1609459200 * 10**9 + 500_000_000
+    assert client.stat("/vaults/%2E%2E/jobs/running").mtime == 0
 
 
 @pytest.mark.parametrize("name", ["failed", "running", "push"])
-def test_only_what_can_be_read_has_an_output(tree, name):
+def test_only_what_can_be_read_has_an_output(client, name):
     folder = f"/vaults/%2E%2E/jobs/{name}"
-    assert [node.path for node in tree.children(folder)] == [f"{folder}/job.json"]
+    assert [node.path for node in client.list(folder)] == [f"{folder}/job.json"]
     with pytest.raises(NotFoundError):
-        tree.node(f"{folder}/output")
+        client.stat(f"{folder}/output")
 
 
-def test_a_description_is_shown_as_the_service_sent_it(tree):
-    node = tree.node(f"{FOLDER}/job.json")
+def test_a_description_is_shown_as_the_service_sent_it(client):
+    node = client.stat(f"{FOLDER}/job.json")
     assert node.content is not None
     shown = node.content()
     assert len(shown) == node.size
@@ -95,8 +94,8 @@ def test_a_description_is_shown_as_the_service_sent_it(tree):
 
 
 @pytest.mark.parametrize("path", ["", "/", "//", "/vaults/", "//vaults//%2E%2E/"])
-def test_slashes_do_not_count(tree, path):
-    assert tree.node(path).folder
+def test_slashes_do_not_count(client, path):
+    assert client.stat(path).folder
 
 
 @given(st.lists(st.text(min_size=1), unique=True, min_size=2, max_size=20))

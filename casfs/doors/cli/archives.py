@@ -16,8 +16,13 @@ from casfs.doors.cli.options import (
 )
 from casfs.doors.cli.show import show_json, show_table, size_text, time_text
 from casfs.service.base import Job
-from casfs.tree.archive_jobs import Standing, State
 from casfs.tree.archive_list import Listed
+from casfs.tree.archives.states import ArchiveState, Condition
+
+_LONGEST = {"Expedited": timedelta(minutes=5), "Bulk": timedelta(hours=12)}
+_LONGEST_ELSE = timedelta(hours=5)
+"""How long a retrieval takes at most, by its tier (Tencent CAS documentation, "Initiate Job";
+Amazon Glacier Developer Guide, "Archive Retrieval Options"). Aliyun OAS has none: up to 4 hours."""
 
 _TOLD_EACH = 100_000
 """Archives after which `casfs catalog refresh` says how far it is."""
@@ -95,21 +100,28 @@ def _show(found: Iterable[Listed], as_json: bool) -> None:
 
 
 def _cells(one: Listed, now: datetime) -> list[str]:
-    if one.archive is None or one.standing is None:
+    if one.archive is None or one.condition is None:
         return ["folder", "", "", "", f"{one.path}/"]
     return [
-        one.standing.state.value,
-        _time(one.standing, now),
+        one.condition.state.value,
+        _time(one.condition, now),
         size_text(one.archive.size),
         time_text(_modified(one.archive.mtime)),
         one.path or f"by-id/{one.archive.id}",
     ]
 
 
-def _time(standing: Standing, now: datetime) -> str:
-    if standing.state is State.RUNNING and standing.ready is not None:
-        return f"ready in {_span(standing.ready - now)}"
-    return f"{_span(standing.until - now)} left" if standing.until else ""
+def _time(condition: Condition, now: datetime) -> str:
+    if (ready := _ready(condition)) is not None:
+        return f"ready in {_span(ready - now)}"
+    return f"{_span(condition.expires - now)} left" if condition.expires else ""
+
+
+def _ready(condition: Condition) -> datetime | None:
+    """Return when a job that is under way is done at the latest, if it takes as long as usual."""
+    if condition.state is not ArchiveState.RUNNING or condition.started is None:
+        return None
+    return condition.started + _LONGEST.get(condition.tier or "", _LONGEST_ELSE)
 
 
 def _span(left: timedelta) -> str:
@@ -124,15 +136,15 @@ def _modified(mtime: int) -> datetime | None:
 
 
 def _facts(one: Listed) -> dict[str, object]:
-    archive, standing = one.archive, one.standing
-    if archive is None or standing is None:
+    archive, condition = one.archive, one.condition
+    if archive is None or condition is None:
         return {"path": one.path, "kind": "folder"}
     return {
         "path": one.path or None,
         "kind": "archive",
-        "state": standing.state.value,
-        "until": _iso(standing.until),
-        "ready": _iso(standing.ready),
+        "state": condition.state.value,
+        "expires": _iso(condition.expires),
+        "ready": _iso(_ready(condition)),
         "size": archive.size,
         "modified": _iso(_modified(archive.mtime)),
         "id": archive.id,

@@ -53,6 +53,7 @@ class Archive:
         encrypted: its bytes are encrypted, and are not the file.
         original_size: of the file before that.
         readable: jobs are there that bring all of it.
+        newest: no newer archive has its name.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Archive:
     encrypted: bool
     original_size: int | None
     readable: bool
+    newest: bool
 
 
 Entry = Archive | Folder
@@ -78,11 +80,11 @@ SELECT = """SELECT id, description, created, size, tree_hash, folder, name, rule
                 AND newer.name = one.name AND newer.created > one.created)
     AND NOT EXISTS (SELECT 1 FROM archives AS newer WHERE newer.folder = one.folder
                     AND newer.name = one.name AND newer.created = one.created
-                    AND newer.id > one.id)
-    AND NOT EXISTS (SELECT 1 FROM folders WHERE folders.parent = one.folder
-                    AND folders.name = one.name) AS plain
+                    AND newer.id > one.id) AS newest,
+    NOT EXISTS (SELECT 1 FROM folders WHERE folders.parent = one.folder
+                AND folders.name = one.name) AS no_folder
     FROM archives AS one"""
-"""Selects archives, and whether each has its name for itself: no newer one and no folder has it."""
+"""Selects archives, and whether a newer one, or a folder, has the name of each."""
 
 
 class Row(NamedTuple):
@@ -100,7 +102,13 @@ class Row(NamedTuple):
     flags: int
     original_size: int | None
     readable: int
-    plain: int
+    newest: int
+    no_folder: int
+
+    @property
+    def plain(self) -> bool:
+        """Tell whether it has its name for itself."""
+        return bool(self.newest and self.no_folder)
 
     @property
     def shown_name(self) -> str | None:
@@ -127,6 +135,7 @@ class Row(NamedTuple):
             bool(self.flags & ENCRYPTED),
             self.original_size,
             bool(self.readable),
+            bool(self.newest),
         )
 
 

@@ -26,11 +26,20 @@ def find(
     # Nothing outside the folders that the pattern names can match.
     top = _SPECIAL.split(pattern, maxsplit=1)[0].rpartition("/")[0]
     number = folder(top)
-    waiting = [] if number is None else [(number, top)]
-    while waiting:
-        number, path = waiting.pop()
+    # What is still to be looked at of each folder on the way down: no folder is held whole.
+    ways = [iter([] if number is None else [(number, top)])]
+    while ways:
+        number, path = next(ways[-1], (None, ""))
+        if number is None:
+            ways.pop()
+            continue
         for archive in archives_in(database, number, path, scope):
             if archive.path is not None and matches(archive.path):
                 yield archive
-        below = [(child, join(path, name)) for child, name in folders_in(database, number, scope)]
-        waiting += reversed(below)
+        ways.append(_below(database, number, path, scope))
+
+
+def _below(database: Database, number: int, path: str, scope: Scope) -> Iterator[tuple[int, str]]:
+    """Yield number and path of the folders in a folder."""
+    for child, name in folders_in(database, number, scope):
+        yield child, join(path, name)

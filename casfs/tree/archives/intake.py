@@ -21,6 +21,7 @@ from casfs.tree.columns import (
 from casfs.tree.database import Database
 from casfs.tree.descriptions.rules import RuleSet
 from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.inventory.reading import InventoryReader
 
 _AT_ONCE = 5000
 """Archives of a transaction: so many that it costs each little, so few that others hardly wait."""
@@ -33,13 +34,15 @@ class Inventory:
     Attributes:
         vault: name of the vault.
         job: id of the job.
-        date: InventoryDate: as of when it is; None if that is not told.
-        full: it lists all archives of that date; counts only with a date.
+        completed: when the job was done; an inventory is no younger, whatever date it tells, or
+            if it tells none.
+        full: all archives were asked for: no dates, no limit, no marker. It counts only for an
+            inventory that tells its date.
     """
 
     vault: str
     job: str
-    date: datetime | None = None
+    completed: datetime | None = None
     full: bool = False
 
 
@@ -59,42 +62,43 @@ class Intake:
         """Tell whether the inventory of a job was taken in, or need not be."""
         return bool(self._database.rows(_TAKEN, vault, storable(job)))
 
-    def take(
-        self, inventory: Inventory, batches: Iterable[Sequence[ArchiveEntry]], rules: RuleSet
-    ) -> bool:
-        """Take in an inventory; return False, without reading it, if there is no need to.
+    def take(self, inventory: Inventory, reader: InventoryReader, rules: RuleSet) -> bool:
+        """Take in an inventory; return False if there was no need to.
 
         Inventories add up. A full one removes archives that it does not list, that are older than
         it, and that no job brings; what an inventory of before lists besides is not believed.
 
         Args:
             inventory: what it is.
-            batches: what it lists; read while no transaction is open.
+            reader: reads it; while no transaction is open, and not if it was taken in before.
             rules: to read descriptions by.
 
         Raises:
-            CasfsError: the catalogue cannot be written, or what `batches` raises; some archives
-                may be catalogued then.
+            CasfsError: the catalogue cannot be written, or what `reader` raises; some archives may
+                be catalogued then.
         """
-        vault, date = inventory.vault, _date(inventory)
-        if self.has_taken(vault, inventory.job):
+        if self.has_taken(inventory.vault, inventory.job):
             return False
-        use_rules(self._database, vault, rules)
+        use_rules(self._database, inventory.vault, rules)
         with self._database.transaction() as connection:
-            root = Folders(connection, vault).vault
-            row = (root, storable(inventory.job), date, inventory.full and date is not None)
-            ((number,),) = connection.execute(_BEGIN, row).fetchall()
-        wanted = not (inventory.full and self._is_outdated(root, date))
-        if wanted:
-            batches = iter(_resized(batches))
-            while entries := next(batches, None):
-                if self._is_outdated(root, date):
-                    entries = self._newer_than_full(root, entries)
-                self._put(vault, number, entries, rules)
-            if inventory.full and date is not None:
-                remove_unlisted(self._database, root, number, date)
+            root = Folders(connection, inventory.vault).vault
+            begun = connection.execute(_BEGIN, (root, storable(inventory.job)))
+            ((number,),) = begun.fetchall()
+        batches = _resized(reader.batches())
+        # What stands before the archives is known with the first of them.
+        entries = next(batches, None)
+        date, full = _date(inventory, reader)
+        wanted = not (full and self._is_outdated(root, date))
+        while wanted and entries is not None:
+            if self._is_outdated(root, date):
+                entries = self._newer_than_full(root, entries)
+            self._put(inventory.vault, number, entries, rules)
+            entries = next(batches, None)
+        date, full = _date(inventory, reader)
+        if full and not self._is_outdated(root, date):
+            remove_unlisted(self._database, root, number, date)
         with self._database.transaction() as connection:
-            connection.execute("UPDATE inventories SET taken = 1 WHERE number = ?", (number,))
+            connection.execute(_END, (date, full, number))
         return wanted
 
     def put_description(self, vault: str, archive_id: str, text: str, rules: RuleSet) -> None:
@@ -104,7 +108,7 @@ class Intake:
             CasfsError: the catalogue cannot be written.
         """
         use_rules(self._database, vault, rules)
-        names, hash_ = read_names(text, rules), hash_of(vault, archive_id)
+        names, hash_ = read_names(text, None, rules), hash_of(vault, archive_id)
         with self._database.transaction() as connection:
             folders = Folders(connection, vault)
             values = (storable(text), NO_TIME, None, None, *names.row(folders), 0)
@@ -130,9 +134,9 @@ class Intake:
         """
         forget(self._database, vault)
 
-    def _is_outdated(self, root: int, date: int | None) -> bool:
+    def _is_outdated(self, root: int, date: int) -> bool:
         """Tell whether a full inventory was taken in that is newer than this date."""
-        return date is not None and bool(self._database.rows(_NEWER_FULL, root, date))
+        return date != NO_TIME and bool(self._database.rows(_NEWER_FULL, root, date))
 
     def _newer_than_full(self, root: int, entries: list[ArchiveEntry]) -> list[ArchiveEntry]:
         """Return those archives that are newer than the newest full inventory."""
@@ -149,18 +153,24 @@ class Intake:
         for _, hash_ in same:
             del facts[hash_]
         named = [
-            (hash_, entry.id, values, read_names(entry.description, rules))
+            (hash_, entry.id, values, read_names(entry.description, entry.size, rules))
             for hash_, (entry, values) in facts.items()
         ]
-        with self._database.transaction() as connection:
+        with self._database.transaction(bulk=True) as connection:
             folders = Folders(connection, vault)
             connection.executemany("UPDATE archives SET listed = ? WHERE hash = ?", same)
             connection.executemany(_PUT, _rows(folders, named, number))
             remove_emptied(connection)
 
 
-def _date(inventory: Inventory) -> int | None:
-    return None if inventory.date is None else to_microseconds(inventory.date)
+def _date(inventory: Inventory, reader: InventoryReader) -> tuple[int, bool]:
+    """Return when an inventory was made, at the latest, and whether it lists all of then."""
+    told = parse_time(reader.facts.get("InventoryDate"))
+    completed = to_microseconds(inventory.completed)
+    if told == NO_TIME or completed == NO_TIME:
+        return max(told, completed), inventory.full and told != NO_TIME
+    # A date to come would outdate all later inventories.
+    return min(told, completed), inventory.full
 
 
 def _resized(batches: Iterable[Sequence[ArchiveEntry]]) -> Iterator[list[ArchiveEntry]]:
@@ -207,7 +217,8 @@ _LISTED = """SELECT hash, description, created, size, tree_hash FROM archives
     WHERE hash IN (SELECT value FROM json_each(?)) AND listed > 0"""
 _TAKEN = """SELECT 1 FROM inventories WHERE taken AND job = ?2
     AND vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?1)"""
-_BEGIN = """INSERT INTO inventories (vault, job, date, full) VALUES (?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET date = excluded.date, full = excluded.full RETURNING number"""
+_BEGIN = """INSERT INTO inventories (vault, job) VALUES (?, ?)
+    ON CONFLICT DO UPDATE SET taken = 0 RETURNING number"""
+_END = "UPDATE inventories SET date = ?, full = ?, taken = 1 WHERE number = ?"
 _NEWER_FULL = "SELECT 1 FROM inventories WHERE vault = ? AND date > ? AND full AND taken"
 _NEWEST_FULL = "SELECT max(date) FROM inventories WHERE vault = ? AND full AND taken"

@@ -1,5 +1,6 @@
 """What a description tells, as columns of an archive; worked out again when the rules change."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from casfs.tree.archives.entries import COMPRESSED, ENCRYPTED, IS_FOLDER
@@ -12,6 +13,8 @@ from casfs.tree.descriptions.rules import RuleSet
 _DECODER = 1
 """To be raised when `decode` gives other names than before, so that they are worked out again."""
 _AT_ONCE = 5000
+_LARGEST_MARKER = 1
+"""Bytes of an archive that stands for a folder."""
 
 
 class Names(NamedTuple):
@@ -31,9 +34,12 @@ class Names(NamedTuple):
         return (number, *self.columns)
 
 
-def read_names(description: str | None, rules: RuleSet) -> Names:
-    """Return what a description tells by these rules."""
+def read_names(description: str | None, size: int | None, rules: RuleSet) -> Names:
+    """Return what a description tells by these rules, of an archive of `size` bytes."""
     found = decode(description, rules)
+    if found.is_folder and (size or 0) > _LARGEST_MARKER:
+        # Whatever stands for a folder holds nothing that somebody could miss.
+        found = replace(found, is_folder=False)
     flags = (
         found.is_folder * IS_FOLDER | found.compressed * COMPRESSED | found.encrypted * ENCRYPTED
     )
@@ -56,15 +62,14 @@ def use_rules(database: Database, vault: str, rules: RuleSet) -> None:
         CasfsError: the catalogue cannot be written.
     """
     text = f"{_DECODER} {rules!r}"
+    if database.rows(_DONE, vault, text):
+        return
     with database.transaction() as connection:
         root = Folders(connection, vault).vault
-        used = connection.execute("SELECT text, upto FROM rules WHERE vault = ?", (root,))
-        if used.fetchone() == (text, None):
-            return
         connection.execute(_BEGIN, (root, text))
     while rows := database.rows(_NEXT, root, text, root, _AT_ONCE):
-        named = [(number, read_names(loaded(text), rules)) for number, text in rows]
-        with database.transaction() as connection:
+        named = [(number, read_names(loaded(told), size, rules)) for number, told, size in rows]
+        with database.transaction(bulk=True) as connection:
             folders = Folders(connection, vault)
             values = [(*names.row(folders), number) for number, names in named]
             connection.executemany(_RENAME, values)
@@ -74,10 +79,12 @@ def use_rules(database: Database, vault: str, rules: RuleSet) -> None:
         connection.execute(_DONE_UPTO, (None, root, text))
 
 
+_DONE = """SELECT 1 FROM rules WHERE text = ?2 AND upto IS NULL
+    AND vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?1)"""
 # What was begun with the same rules goes on where it stopped; a new vault has nothing to be done.
 _BEGIN = """INSERT INTO rules VALUES (?, ?, 0) ON CONFLICT DO UPDATE
     SET text = excluded.text, upto = 0 WHERE text <> excluded.text"""
-_NEXT = """SELECT number, description FROM archives
+_NEXT = """SELECT number, description, size FROM archives
     WHERE number > (SELECT upto FROM rules WHERE vault = ? AND text = ?) AND vault = ?
     ORDER BY number LIMIT ?"""
 _RENAME = """UPDATE archives SET folder = ?, name = ?, rule = ?, mtime = ?, flags = ?,

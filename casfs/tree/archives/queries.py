@@ -8,7 +8,7 @@ from casfs.tree.archives.entries import SELECT, Archive, Entry, Folder, Row, Sco
 from casfs.tree.archives.find import find
 from casfs.tree.archives.second_names import parse_second_name
 from casfs.tree.archives.walk import archives_in, folders_in
-from casfs.tree.columns import hash_of, loaded, storable
+from casfs.tree.columns import hash_of, storable
 from casfs.tree.database import Database
 
 _AT_ONCE = 1000
@@ -32,7 +32,7 @@ class Archives:
 
         Args:
             vault: name of the vault.
-            folder: path of the folder, "" for the top.
+            folder: path of the folder, "" for the top, which is always there.
             scope: what is asked for.
 
         Raises:
@@ -40,6 +40,8 @@ class Archives:
             CasfsError: the catalogue cannot be read; also while it comes.
         """
         number = self._folder(vault, folder, scope)
+        if number is None and not folder:
+            return iter(())
         if number is None:
             raise NotFoundError(f"there is no folder {folder!r} among the archives of {vault}")
         return self._entries(number, folder, scope)
@@ -50,11 +52,13 @@ class Archives:
         Raises:
             CasfsError: the catalogue cannot be read.
         """
-        folder, _, name = path.rpartition("/")
-        parent = self._folder(vault, folder, scope)
+        if not path:
+            return Folder(path)
+        folder, slash, name = path.rpartition("/")
+        parent = None if slash and not folder else self._folder(vault, folder, scope)
         if parent is None:
             return None
-        if not path or self._child(parent, name, scope) is not None:
+        if self._child(parent, name, scope) is not None:
             return Folder(path)
         row = self._named(parent, name)
         return None if row is None or row.readable < scope.least else row.archive(folder)
@@ -65,23 +69,11 @@ class Archives:
         Raises:
             CasfsError: the catalogue cannot be read.
         """
-        query = f"{SELECT} WHERE hash = ? AND id = ?"
-        rows = self._database.rows(query, hash_of(vault, archive_id), storable(archive_id))
+        rows = self._database.rows(_BY_ID, hash_of(vault, archive_id), storable(archive_id))
         if not rows:
             return None
         row = Row._make(rows[0])
         return row.archive("" if row.folder is None else self._path(row.folder))
-
-    def readable_ids(self, vault: str) -> Iterator[str]:
-        """Yield the id of every archive of a vault that can be read, in order, as they are read.
-
-        Raises:
-            CasfsError: the catalogue cannot be read.
-        """
-        after: str | bytes | None = ""
-        while rows := self._database.rows(_READABLE_IDS, vault, after, _AT_ONCE):
-            yield from (loaded(archive_id) for (archive_id,) in rows)
-            (after,) = rows[-1]
 
     def readable(self, vault: str) -> Iterator[Archive]:
         """Yield every archive of a vault that can be read, by id, as they are read.
@@ -89,14 +81,15 @@ class Archives:
         Raises:
             CasfsError: the catalogue cannot be read.
         """
-        after: Any = ""
-        folders: dict[int | None, str] = {None: ""}
-        while rows := self._database.rows(_READABLE, vault, after, _AT_ONCE):
-            for row in map(Row._make, rows):
-                if row.folder is not None and row.folder not in folders:
-                    folders[row.folder] = self._path(row.folder)
-                yield row.archive(folders[row.folder])
-            after = rows[-1][0]
+        return self._by_id(_READABLE, vault)
+
+    def nameless(self, vault: str) -> Iterator[Archive]:
+        """Yield every archive of a vault that only its id leads to; looks through all of them.
+
+        Raises:
+            CasfsError: the catalogue cannot be read.
+        """
+        return self._by_id(_NAMELESS, vault)
 
     def find(self, vault: str, pattern: str, scope: Scope) -> Iterator[Archive]:
         """Return the archives whose path matches a pattern, as they are found, folder by folder.
@@ -116,6 +109,16 @@ class Archives:
         for _, name in folders_in(self._database, number, scope):
             yield Folder(join(folder, name))
         yield from archives_in(self._database, number, folder, scope)
+
+    def _by_id(self, query: str, vault: str) -> Iterator[Archive]:
+        after: Any = ""
+        paths: dict[int | None, str] = {None: ""}
+        while rows := self._database.rows(query, vault, after, _AT_ONCE):
+            for row in map(Row._make, rows):
+                if row.folder not in paths:
+                    paths[row.folder] = self._path(row.folder or 0)
+                yield row.archive(paths[row.folder])
+            after = rows[-1][0]
 
     def _folder(self, vault: str, path: str, scope: Scope) -> int | None:
         number = self._child(0, vault, Scope.ALL)
@@ -159,12 +162,12 @@ class Archives:
 
 _CHILD = "SELECT number FROM folders WHERE parent = ? AND name = ? AND readable >= ?"
 _PARENT = "SELECT parent, name FROM folders WHERE number = ?"
+_BY_ID = f"{SELECT} WHERE hash = ? AND id = ?"
 _NEWEST = f"{SELECT} WHERE folder = ? AND name = ? ORDER BY created DESC, id DESC LIMIT 1"
 _OLDER = f"{SELECT} WHERE folder = ? AND name = ? AND created BETWEEN ? AND ?"
 _OLDER_OF_CUT = f"{SELECT} WHERE folder = ? AND name BETWEEN ? AND ?"
-_READABLE = f"""{SELECT} INDEXED BY readable_by_id
-    WHERE vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?)
-    AND id > ? AND readable = 1 ORDER BY id LIMIT ?"""
-_READABLE_IDS = """SELECT id FROM archives INDEXED BY readable_by_id
-    WHERE vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?)
-    AND id > ? AND readable = 1 ORDER BY id LIMIT ?"""
+_OF_VAULT = """WHERE vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?)
+    AND id > ?"""
+_READABLE = f"""{SELECT} INDEXED BY readable_by_id {_OF_VAULT} AND readable = 1
+    ORDER BY id LIMIT ?"""
+_NAMELESS = f"{SELECT} {_OF_VAULT} AND name IS NULL ORDER BY id LIMIT ?"

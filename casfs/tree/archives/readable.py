@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from casfs.service.base import Job, JobState
 from casfs.tree.archives.folders import Folders, remove_emptied
 from casfs.tree.catalog import archive_columns
-from casfs.tree.columns import NO_TIME, Value, size_or_none, storable
+from casfs.tree.columns import NO_TIME, Value, size_or_none
 from casfs.tree.database import Database
 
 _AT_ONCE = 1000
@@ -25,6 +25,7 @@ class _JobOfArchive:
     vault: str
     description: str
     state: str
+    archive: str | bytes
     whole: int
 
 
@@ -97,14 +98,14 @@ class Readable:
         tree_hash = job.tree_hash.hex() if told.whole and job.tree_hash else None
         size = size_or_none(job.archive_size)
         vault = Folders(connection, told.vault).vault
-        return (hash_, vault, storable(job.archive_id), NO_TIME, size, tree_hash, "", 0, 0)
+        return (hash_, vault, told.archive, NO_TIME, size, tree_hash, "", 0, 0)
 
 
 _UNPARSED = "SELECT vault, id, description FROM jobs WHERE state IS NULL LIMIT ?"
 # Whoever described a job anew in between has filled them in.
 _COMPLETE = """UPDATE jobs SET kind = ?, state = ?, archive = ?, hash = ?, whole = ?
     WHERE vault = ? AND id = ? AND state IS NULL"""
-_JOBS = """SELECT hash, vault, description, state, whole FROM jobs
+_JOBS = """SELECT hash, vault, description, state, archive, whole FROM jobs
     WHERE hash IN (SELECT value FROM json_each(?))"""
 _KNOWN = "SELECT hash FROM archives WHERE hash IN (SELECT value FROM json_each(?))"
 _PUT = """INSERT INTO archives

@@ -23,7 +23,7 @@ def remove_unlisted(database: Database, vault: int, inventory: int, date: int) -
     for first in _windows(database):
         window = {"first": first, "last": first + _ROWS_AT_ONCE - 1}
         facts = {"vault": vault, "inventory": inventory, "date": date}
-        with database.transaction() as connection:
+        with database.transaction(bulk=True) as connection:
             connection.execute(_UNLIST, window | facts)
             connection.execute(_REMOVE_UNLISTED, window | {"vault": vault})
             remove_emptied(connection)
@@ -36,7 +36,7 @@ def forget(database: Database, vault: str) -> None:
         connection.execute("DELETE FROM inventories WHERE vault = ?", (number,))
         connection.execute(_CHANGE_ALL, (vault,))
     for first in _windows(database):
-        with database.transaction() as connection:
+        with database.transaction(bulk=True) as connection:
             connection.execute(_FORGET, (first, first + _ROWS_AT_ONCE - 1, number))
             remove_emptied(connection)
 

@@ -1,13 +1,12 @@
 """Which archives a second name may belong to."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from casfs.tree.columns import NO_TIME, to_microseconds
+from casfs.tree.descriptions.made_names import SECOND_MARK
 from casfs.tree.names import LONGEST
 
-_MARK = re.compile(r"~([0-9]{8}T[0-9]{6}Z)~[0-9a-f]{12}(?![^.])")
 _LONGEST_CHARACTER = 4
 _LAST = "\U0010ffff"
 
@@ -29,13 +28,14 @@ class SecondName:
 
 def parse_second_name(name: str) -> SecondName | None:
     """Return what a name tells that `second_name` may have made, None if it cannot have."""
-    mark = _MARK.search(name)
+    mark = SECOND_MARK.search(name)
     if mark is None:
         return None
+    _, written, _ = mark[0].split("~")
     created = (NO_TIME, NO_TIME)
-    if not mark[1].startswith("0000"):
+    if not written.startswith("0000"):
         try:
-            date = datetime.strptime(mark[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            date = datetime.strptime(written, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         except ValueError:
             return None
         created = (to_microseconds(date), to_microseconds(date) + 999_999)

@@ -15,7 +15,8 @@ COMPRESSED, ENCRYPTED = ".compressed", ".encrypted"
 """What names end in where the archive's bytes are not those of the file."""
 
 _SECOND = r"[0-9]{8}T[0-9]{6}Z~[0-9a-f]{12}(?![^.])"
-_SECOND_NAME = re.compile(f"~{_SECOND}")
+SECOND_MARK = re.compile(f"~{_SECOND}")
+"""The mark of a second name: the date is what stands between its two tildes."""
 _MARK = re.compile(f"~(?={_SECOND}|[0-9a-f]{{32}}(?![^.]))")
 _ENDING = re.compile(r"(?:\.[^.\s]{1,16})?(?:\.compressed)?(?:\.encrypted)?\Z")
 
@@ -47,7 +48,7 @@ def _date(created: datetime | None) -> str:
 
 def looks_like_second_name(name: str) -> bool:
     """Tell whether a name has the form of what `second_name` makes."""
-    return _SECOND_NAME.search(name) is not None
+    return SECOND_MARK.search(name) is not None
 
 
 def cut_name(name: str, whole: str) -> str:

@@ -1,6 +1,6 @@
 """One archive as an inventory lists it."""
 
-import re
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from casfs.errors import InventoryError
@@ -12,7 +12,9 @@ HASH_NAMES = ("SHA256TreeHash", "ArchiveTreeEtag")
 COLUMNS = ("ArchiveId", "ArchiveDescription", "CreationDate", "Size")
 """What they call the rest."""
 _NO_SIZE = 1 << 63
-_DIGITS = re.compile("[0-9]{1,19}")
+_USUAL = [itemgetter(*COLUMNS, name) for name in HASH_NAMES]
+_new = tuple.__new__
+_MOST_DIGITS = 19
 
 
 class ArchiveEntry(NamedTuple):
@@ -37,16 +39,44 @@ class ArchiveEntry(NamedTuple):
     tree_hash: str | None
 
 
-def entry_of(value: Any, where: str) -> ArchiveEntry:
-    """Return the entry that a JSON object describes; keys that are not known are left out.
+def entries_of(values: list[Any], first: int) -> list[ArchiveEntry]:
+    """Return the entries that JSON objects describe; keys that are not known are left out.
 
     Args:
-        value: what stands in ArchiveList.
-        where: which entry it is, for messages.
+        values: what stands in ArchiveList.
+        first: number of the first one, for messages.
 
     Raises:
-        InventoryError: it is no object, has no ArchiveId, or a value of a type that it cannot have.
+        InventoryError: one is no object, has no ArchiveId, or a value of a type that it cannot
+            have.
     """
+    entries = []
+    has_first_name = bool(values) and type(values[0]) is dict and HASH_NAMES[0] in values[0]
+    usual = _USUAL[not has_first_name]
+    for number, value in enumerate(values, first):
+        # Nearly all are as they should be, and millions of them are to be quick.
+        try:
+            fields = usual(value)
+        except (KeyError, TypeError):
+            entries.append(_entry_of(value, f"entry {number}"))
+            continue
+        identifier, description, created, size, tree_hash = fields
+        if (
+            type(identifier) is str
+            and type(description) is str
+            and type(created) is str
+            and type(size) is int
+            and type(tree_hash) is str
+            and identifier
+            and 0 <= size < _NO_SIZE
+        ):
+            entries.append(_new(ArchiveEntry, fields))
+        else:
+            entries.append(_entry_of(value, f"entry {number}"))
+    return entries
+
+
+def _entry_of(value: Any, where: str) -> ArchiveEntry:
     if type(value) is not dict:
         raise InventoryError(f"{where} is no object; fetch the inventory again")
     identifier = value.get("ArchiveId")
@@ -73,7 +103,7 @@ def size_of(value: Any, where: str) -> int | None:
     """
     if value is None or value == "":
         return None
-    if type(value) is str and _DIGITS.fullmatch(value):
+    if type(value) is str and len(value) <= _MOST_DIGITS and value.isascii() and value.isdecimal():
         value = int(value)
     if type(value) is int and 0 <= value < _NO_SIZE:
         return value

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from casfs.errors import InventoryError
-from casfs.tree.inventory.entries import BATCH, ArchiveEntry, entry_of
+from casfs.tree.inventory.entries import BATCH, ArchiveEntry, entries_of
 from casfs.tree.inventory.text import LONGEST, Text
 
 
@@ -37,6 +37,7 @@ class JsonReader:
         self._source = text
         self._facts_length = 0
         self._read = 0
+        self._tried = ""
         self.facts: dict[str, Any] = {}
 
     def batches(self) -> Iterator[list[ArchiveEntry]]:
@@ -68,25 +69,35 @@ class JsonReader:
         batch: list[ArchiveEntry] = []
         more = self._source.blanks() != "]"
         while more:
-            batch.append(self._entry())
-            if len(batch) == BATCH:
-                yield batch
-                batch = []
+            values = self._run() or [self._value(f"entry {self._read + 1}")]
+            batch += entries_of(values, self._read + 1)
+            self._read += len(values)
+            while len(batch) >= BATCH:
+                yield batch[:BATCH]
+                del batch[:BATCH]
             more = self._more("]")
         self._source.at += 1
         if batch:
             yield batch
 
-    def _entry(self) -> ArchiveEntry:
-        self._read += 1
-        where = f"entry {self._read}"
+    def _run(self) -> list[Any]:
+        """Take the entries of which all is read, at once; none if that does not work out.
+
+        What looks like the end of an entry may stand within one. What is decoded up to there is a
+        list only if it is none: so this is as exact as taking one after the other.
+        """
         source = self._source
+        if self._tried is source.text:
+            return []
+        self._tried = source.text
+        end = source.text.rfind("},", source.at) + 1
         try:
-            value, source.at = _DECODER.raw_decode(source.text, source.at)
+            values: list[Any] = _DECODER.decode(f"[{source.text[source.at : end]}]")
         except (ValueError, RecursionError):
-            # It may go on in what is not read yet.
-            value = self._value(where)
-        return entry_of(value, where)
+            return []
+        if values:
+            source.at = end
+        return values
 
     def _add_fact(self, key: Any) -> None:
         if type(key) is not str:

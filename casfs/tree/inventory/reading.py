@@ -11,14 +11,15 @@ from casfs.tree.inventory.text import Source, Text
 
 
 class InventoryReader(Protocol):
-    """An inventory being read, once, in memory that does not grow with it.
+    """An inventory being read, once, in memory that does not grow with it."""
 
-    Attributes:
-        facts: what stands beside the list of archives, such as VaultARN and InventoryDate;
-            complete once `batches` has ended. CSV has none.
-    """
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What stands beside the list of archives, such as VaultARN and InventoryDate.
 
-    facts: dict[str, Any]
+        It is complete once `batches` has ended. CSV has none.
+        """
+        ...
 
     def batches(self) -> Iterator[list[ArchiveEntry]]:
         """Yield all entries in order, up to 1000 at a time.

@@ -26,7 +26,8 @@ _ID, _DESCRIPTION, _CREATED, _SIZE = COLUMNS
 _HASH = "hash"
 _FORMS = {
     _ID: '[^",\r]++',
-    _DESCRIPTION: ".*",
+    # To the first comma from which on the rest fits: fewer steps than back from the end.
+    _DESCRIPTION: "(?:[^,]*+,)*?[^,]*+",
     _CREATED: "[0-9TZ:.+ -]*+",
     _SIZE: "[0-9]*+",
     _HASH: "(?:[0-9A-Fa-f]{64})?",
@@ -50,33 +51,31 @@ class ServiceCsvReader:
         read = 0
         record: _Record | None = None
         batch: list[ArchiveEntry] = []
-        for line, ended in self._lines():
-            if record is None:
-                columns = _header(line)
-                record = _Record(columns or _columns_of(line))
-                if columns:
-                    continue
-            batch.append(record.entry(line, f"entry {read + len(batch) + 1}", ended))
-            if len(batch) == BATCH:
-                read += BATCH
-                yield batch
-                batch = []
+        for lines, ended in self._lines():
+            if record is None and lines:
+                record, is_header = _form_of(lines[0])
+                lines = lines[is_header:]
+            if record is not None:
+                found = record.entries(lines, read + 1, ended)
+                read += len(found)
+                batch += found
+            while len(batch) >= BATCH:
+                yield batch[:BATCH]
+                del batch[:BATCH]
         if batch:
             yield batch
 
-    def _lines(self) -> Iterator[tuple[str, bool]]:
-        """Yield the lines that are not empty, and whether their end is there."""
+    def _lines(self) -> Iterator[tuple[list[str], bool]]:
+        """Yield lines that are not empty, and whether the last one's end is there."""
         source = self._source
         while True:
             *lines, rest = source.text[source.at :].split("\n")
-            for line in lines:
-                source.at += len(line) + 1
-                if line := line.removesuffix("\r"):
-                    yield line, True
+            source.at = len(source.text) - len(rest)
+            yield [line.removesuffix("\r") for line in lines if line not in ("", "\r")], True
             if not source.grow():
                 break
-        if rest:
-            yield rest.removesuffix("\r"), False
+        if rest := rest.removesuffix("\r"):
+            yield [rest], False
 
 
 class _Record:
@@ -90,32 +89,51 @@ class _Record:
         fields = (_field(number, name) for number, name in enumerate(columns))
         self._pattern = re.compile(",".join(fields), re.DOTALL)
         self._columns = columns
+        self._complete = set(_GROUPS) <= set(columns)
+        self._absent: dict[str, str | None] = dict.fromkeys(_GROUPS.values())
 
     def fits(self, line: str) -> bool:
         """Tell whether a line can be a record of these columns."""
         return self._pattern.fullmatch(line) is not None
 
-    def entry(self, line: str, where: str, ended: bool) -> ArchiveEntry:
-        """Return what a line says.
+    def entries(self, lines: list[str], first: int, ended: bool) -> list[ArchiveEntry]:
+        """Return what lines say.
+
+        Args:
+            lines: the lines.
+            first: number of the first one's entry, for messages.
+            ended: whether the end of the last one is there.
 
         Raises:
-            InventoryError: it is no record of these columns, or may be cut off: its end is missing
-                and the last field could go on.
+            InventoryError: one is no record of these columns, or may be cut off: its end is missing
+                and its last field could go on.
         """
-        record = self._pattern.fullmatch(line)
-        if record is None or not (ended or (self._columns[-1] == _HASH and record["hash"])):
-            raise InventoryError(
-                f"{where} of the inventory is malformed or cut off; fetch the inventory again"
+        entries = []
+        match = self._pattern.fullmatch
+        for number, line in enumerate(lines, first):
+            record = match(line)
+            if record is None or not (ended or self._is_whole(record)):
+                raise InventoryError(
+                    f"entry {number} of the inventory is malformed or cut off; "
+                    "fetch the inventory again"
+                )
+            fields: Any = record if self._complete else self._absent | record.groupdict()
+            description, size = fields["description"], fields["size"]
+            if description and '"' in description:
+                description = _unquoted(description, f"entry {number}")
+            entries.append(
+                ArchiveEntry(
+                    fields["id"],
+                    description,
+                    fields["created"] or None,
+                    size_of(size, f"entry {number}"),
+                    fields["hash"] or None,
+                )
             )
-        get = record.groupdict().get
-        description = get("description")
-        return ArchiveEntry(
-            record["id"],
-            None if description is None else _unquoted(description, where),
-            get("created") or None,
-            size_of(get("size"), where),
-            get("hash") or None,
-        )
+        return entries
+
+    def _is_whole(self, record: re.Match[str]) -> bool:
+        return self._columns[-1] == _HASH and bool(record["hash"])
 
 
 def _field(number: int, name: str) -> str:
@@ -126,26 +144,27 @@ def _field(number: int, name: str) -> str:
     return group if name == _DESCRIPTION else f'(?P<quote{number}>"?){group}(?P=quote{number})'
 
 
-def _header(line: str) -> list[str] | None:
-    """Return the names of the columns if a line is a header."""
+def _form_of(line: str) -> tuple[_Record, bool]:
+    """Return how the records of a file are read, and whether its first line is a header.
+
+    Raises:
+        InventoryError: it is neither a header nor a record.
+    """
+    # A description may be the name of a column, but no header looks like a record.
+    for standard in ((*COLUMNS, _HASH), COLUMNS):
+        record = _Record(standard)
+        if record.fits(line):
+            return record, False
     names = [name.strip(' "') for name in line.split(",")]
-    if _ID not in names:
-        return None
     columns = [_HASH if name in HASH_NAMES else name for name in names]
+    if _ID not in columns:
+        raise InventoryError(
+            "the inventory is neither JSON nor CSV: its first line is neither a header nor an "
+            "entry; fetch it again"
+        )
     if any(columns.count(name) > 1 for name in _FORMS):
         raise InventoryError("the inventory's header names a column twice; fetch it again")
-    return columns
-
-
-def _columns_of(line: str) -> Sequence[str]:
-    """Return the columns that there must be if the first line is no header."""
-    for columns in ((*COLUMNS, _HASH), COLUMNS):
-        if _Record(columns).fits(line):
-            return columns
-    raise InventoryError(
-        "the inventory is neither JSON nor CSV: its first line is neither a header nor an entry; "
-        "fetch it again"
-    )
+    return _Record(columns), True
 
 
 def _unquoted(field: str, where: str) -> str:

@@ -1,4 +1,4 @@
-"""An inventory file that is open: bytes of a kept file, each block checked as it is read."""
+"""Reads one kept file; each block is checked, and the file made anew if one is wrong."""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -14,8 +14,8 @@ _BLOCKS = 4
 """Blocks in memory: the kernel may ask for them in smaller pieces, a few at the same time."""
 
 
-class InventoryFile:
-    """An inventory that was made of an output; safe for several threads.
+class KeptReader:
+    """A kept file that was made of an output; safe for several threads.
 
     Lock order: its one lock guards the blocks in memory and is innermost.
 

@@ -1,0 +1,85 @@
+"""Long work that is done once for all who want it at the same time.
+
+Lock order: the one lock guards what is under way and is innermost.
+"""
+
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import TypeVar
+
+from casfs.errors import DeadlineError
+
+T = TypeVar("T")
+
+
+class Progress:
+    """How far work is; who does it counts up."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.done: Future[None] = Future()
+
+
+class MadeOnce:
+    """The work under way.
+
+    Args:
+        deadline: seconds in which work must come a step further, however long it takes as a whole.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._lock = threading.Lock()
+        self._under_way: dict[Hashable, Progress] = {}
+
+    def make(self, key: Hashable, what: str, make: Callable[[Progress], T]) -> T | None:
+        """Do some work, or wait for who does it already.
+
+        Args:
+            key: equal for equal work.
+            what: names what is made, for messages.
+            make: does it, in the caller's thread.
+
+        Returns:
+            what `make` does; None if another caller did it in the meantime.
+
+        Raises:
+            DeadlineError: another caller does it, and comes no further.
+            Exception: what `make` raises, to all who wait.
+        """
+        with self._lock:
+            progress = self._under_way.get(key)
+            mine = progress is None
+            if progress is None:
+                progress = self._under_way[key] = Progress()
+        if not mine:
+            self._wait(progress, what)
+            return None
+        try:
+            made = make(progress)
+        except BaseException as error:
+            self._end(key)
+            progress.done.set_exception(error)
+            raise
+        self._end(key)
+        progress.done.set_result(None)
+        return made
+
+    def _end(self, key: Hashable) -> None:
+        with self._lock:
+            del self._under_way[key]
+
+    def _wait(self, progress: Progress, what: str) -> None:
+        before = -1
+        while True:
+            try:
+                return progress.done.result(self._deadline)
+            except FutureTimeoutError:
+                if progress.steps == before:
+                    raise DeadlineError(
+                        f"{what} came no further within {self._deadline:g} s; check the network, "
+                        "or allow more with `deadline`"
+                    ) from None
+            before = progress.steps

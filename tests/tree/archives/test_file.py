@@ -1,0 +1,85 @@
+"""The file outlives processes, is shared by them, and is begun anew when it is damaged."""
+
+import subprocess
+import sys
+
+import pytest
+
+from casfs.errors import CasfsError
+from casfs.tree.archives.entries import Scope
+from tests.tree.archives.vaults import archive, expected_tree, job, vaults_at
+from tests.tree.test_catalog import damage_rows
+
+ENTRIES = [archive(f"{n:04}", f"dir {n % 3}/{n % 900}.txt") for n in range(3000)]
+
+
+def test_it_is_all_there_after_a_restart(tmp_path):
+    with vaults_at(tmp_path / "c.sqlite") as vaults:
+        vaults.take("i", ENTRIES)
+        vaults.list_jobs(job("j", "0007"))
+    with vaults_at(tmp_path / "c.sqlite") as vaults:
+        assert vaults.intake.has_taken("v", "i")
+        assert vaults.tree() == expected_tree(ENTRIES)
+        assert vaults.tree(Scope.READABLE) == expected_tree(ENTRIES, {"0007"})
+
+
+def test_a_damaged_file_is_begun_anew_and_inventories_are_taken_in_again(tmp_path):
+    with vaults_at(tmp_path / "c.sqlite") as vaults:
+        vaults.take("i", ENTRIES)
+    damage_rows(tmp_path / "c.sqlite")
+    with vaults_at(tmp_path / "c.sqlite") as vaults:
+        with pytest.raises(CasfsError, match="begun anew; try again"):
+            vaults.tree()
+        assert vaults.tree() == {}
+        assert not vaults.intake.has_taken("v", "i")
+        assert vaults.take("i", ENTRIES)
+        assert vaults.tree() == expected_tree(ENTRIES)
+
+
+TAKER = """
+import sys
+from pathlib import Path
+from tests.tree.archives.test_file import ENTRIES, job, vaults_at
+with vaults_at(Path(sys.argv[1])) as vaults:
+    print("ready", flush=True)
+    which = int(sys.stdin.readline())
+    for turn in range(3):
+        # Some the same, some of its own, some that the other one removes the folders of.
+        vaults.take(f"common {turn}", ENTRIES[turn * 500 : (turn + 1) * 500])
+        start = 1500 + which * 500
+        vaults.take(f"own {which} {turn}", ENTRIES[start : start + 500])
+        vaults.catalog.list_jobs("v", [job(f"j{n}", f"{n:04}") for n in range(turn, 300)], 1.0)
+        vaults.readable.refresh()
+"""
+
+
+def test_two_processes_take_in_inventories_at_a_time(tmp_path):
+    path = tmp_path / "c.sqlite"
+    takers = [
+        subprocess.Popen(
+            [sys.executable, "-c", TAKER, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    try:
+        for taker in takers:
+            assert taker.stdout is not None
+            assert taker.stdout.readline() == "ready\n"
+        for which, taker in enumerate(takers):
+            assert taker.stdin is not None
+            taker.stdin.write(f"{which}\n")
+            taker.stdin.flush()
+        errors = [taker.communicate(timeout=120)[1] for taker in takers]
+    finally:
+        for taker in takers:
+            taker.kill()
+            taker.wait()
+    assert (errors, [taker.returncode for taker in takers]) == (["", ""], [0, 0])
+    with vaults_at(path) as vaults:
+        there = ENTRIES[:2500]
+        assert vaults.tree() == expected_tree(there)
+        assert vaults.tree(Scope.READABLE) == expected_tree(there, {f"{n:04}" for n in range(300)})

@@ -1,0 +1,157 @@
+"""What can be read follows the jobs, and costs nothing while they stay."""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from casfs.service.base import JobState
+from casfs.tree.archives.entries import Scope
+from casfs.tree.archives.states import ArchiveState, condition
+from tests.tree.archives.vaults import archive, job, vaults_at
+from tests.tree.test_catalog import FIRST_VERSION
+
+NOW = datetime(2024, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def vaults(tmp_path):
+    with vaults_at(tmp_path / "c.sqlite") as made:
+        made.take("i", [archive("1", "dir/a"), archive("2", "dir/b"), archive("3", "other/c")])
+        yield made
+
+
+def run(name, archive_id, **facts):
+    return job(name, archive_id, StatusCode="InProgress", **facts)
+
+
+def piece(name, archive_id, span, **facts):
+    return job(name, archive_id, RetrievalByteRange=span, **facts)
+
+
+def hours_ago(hours):
+    return (NOW - timedelta(hours=hours)).isoformat()
+
+
+def test_an_archive_can_be_read_from_when_its_job_is_done_until_it_is_gone(vaults):
+    vaults.list_jobs(run("j", "1"))
+    assert vaults.tree(Scope.READABLE) == {}
+    vaults.list_jobs(job("j", "1"))
+    assert vaults.tree(Scope.READABLE) == {"dir": None, "dir/a": "1"}
+    vaults.list_jobs(job("j", "1"), job("k", "1"), job("l", "3"))
+    vaults.list_jobs(job("k", "1"), job("l", "3"))
+    assert vaults.tree(Scope.READABLE) == {"dir": None, "dir/a": "1", "other": None, "other/c": "3"}
+    vaults.list_jobs(job("l", "3"))
+    assert vaults.tree(Scope.READABLE) == {"other": None, "other/c": "3"}
+
+
+def test_one_job_alone_makes_an_archive_readable_at_once(vaults):
+    vaults.catalog.put_job(job("j", "2"))
+    vaults.readable.refresh()
+    assert vaults.tree(Scope.READABLE) == {"dir": None, "dir/b": "2"}
+    vaults.catalog.remove_vault("v")
+    vaults.readable.refresh()
+    assert vaults.tree(Scope.READABLE) == {}
+
+
+def test_ranges_that_meet_make_an_archive_readable(vaults):
+    vaults.list_jobs(piece("j", "1", "0-2"), piece("k", "2", "0-2"), piece("l", "2", "3-4"))
+    assert vaults.tree(Scope.READABLE) == {"dir": None, "dir/b": "2"}
+    vaults.list_jobs(piece("k", "2", "0-2"))
+    assert vaults.tree(Scope.READABLE) == {}
+
+
+@pytest.mark.parametrize(
+    "facts", [{"StatusCode": "Failed"}, {"Action": "InventoryRetrieval"}, {"ArchiveId": None}]
+)
+def test_other_jobs_make_nothing_readable(vaults, facts):
+    vaults.list_jobs(job("j", "1", **facts))
+    assert vaults.tree(Scope.READABLE) == {}
+    assert vaults.jobs.of("v", ["1"]) == {}
+
+
+def test_archives_that_only_jobs_tell_of_are_reached_by_id(vaults):
+    vaults.list_jobs(job("j", "unlisted"), run("k", "running"))
+    assert [one.id for one in vaults.archives.readable("v")] == ["unlisted"]
+    assert vaults.archives.by_id("v", "running") is not None
+    vaults.list_jobs()
+    assert vaults.archives.by_id("v", "unlisted") is None
+    assert vaults.archives.by_id("v", "running") is None
+
+
+def test_nothing_is_worked_out_again_while_no_job_changes(vaults):
+    vaults.list_jobs(*(job(f"j{n}", f"{n}") for n in range(3)))
+    vaults.list_jobs(*(job(f"j{n}", f"{n}") for n in range(3)))
+    vaults.catalog.list_jobs("v", [job(f"j{n}", f"{n}", Tier="Bulk") for n in range(3)], 2.0)
+    assert vaults.database.rows("SELECT * FROM changed") == []
+
+
+def test_retained_jobs_of_the_first_version_make_archives_readable(tmp_path):
+    path = tmp_path / "c.sqlite"
+    retained = job("retained", "1").raw
+    with closing(sqlite3.connect(path)) as older:
+        older.executescript(FIRST_VERSION)
+        older.execute("UPDATE jobs SET description = ? WHERE id = 'retained'", (retained,))
+        older.commit()
+    with vaults_at(path) as vaults:
+        vaults.take("i", [archive("1", "a")])
+        vaults.readable.refresh()
+        assert vaults.tree(Scope.READABLE) == {"a": "1"}
+        assert state(vaults, "1").state is ArchiveState.RETAINED
+
+
+def state(vaults, archive_id):
+    found = vaults.archives.by_id("v", archive_id)
+    return condition(found, vaults.jobs.of("v", [archive_id]).get(archive_id, []), NOW)
+
+
+def test_states_of_archives(vaults):
+    vaults.list_jobs(
+        job("j", "1", CompletionDate=hours_ago(20)),
+        run("k", "2", CreationDate=hours_ago(3), Tier="Bulk"),
+        run("l", "2", CreationDate=hours_ago(2), Tier="Expedited"),
+    )
+    assert state(vaults, "1").state is ArchiveState.READABLE
+    assert state(vaults, "1").expires == NOW + timedelta(hours=4)
+    running = state(vaults, "2")
+    assert (running.state, running.tier) == (ArchiveState.RUNNING, "Bulk")
+    assert running.started == NOW - timedelta(hours=3)
+    assert state(vaults, "3").state is ArchiveState.COLD
+
+
+@pytest.mark.parametrize(
+    ("ages", "expected"),
+    [
+        ([21.5], ArchiveState.EXPIRING),
+        ([21.5, 1], ArchiveState.READABLE),
+        ([25], ArchiveState.EXPIRING),
+        ([None], ArchiveState.READABLE),
+    ],
+)
+def test_an_archive_is_expiring_when_the_last_job_for_it_is(vaults, ages, expected):
+    jobs = [
+        job(f"j{n}", "1", CompletionDate=None if age is None else hours_ago(age))
+        for n, age in enumerate(ages)
+    ]
+    vaults.list_jobs(*jobs)
+    assert state(vaults, "1").state is expected
+
+
+def test_an_archive_of_ranges_is_expiring_when_the_first_of_them_is(vaults):
+    old = piece("j", "1", "0-2", CompletionDate=hours_ago(22))
+    vaults.list_jobs(old, piece("k", "1", "3-4", CompletionDate=hours_ago(1)))
+    assert state(vaults, "1").state is ArchiveState.EXPIRING
+
+
+def test_a_job_that_is_not_listed_any_more_retains_its_archive(vaults):
+    vaults.list_jobs(job("j", "1"))
+    vaults.catalog.list_jobs("v", [], 2.0)
+    assert state(vaults, "1").state is ArchiveState.RETAINED
+    (known,) = vaults.jobs.of("v", ["1"])["1"]
+    assert (known.retained, known.job.state) == (True, JobState.SUCCEEDED)
+
+
+def test_runs_of_unknown_age_have_a_state(vaults):
+    vaults.list_jobs(run("k", "2", CreationDate=None), run("l", "2", CreationDate=None))
+    assert state(vaults, "2").state is ArchiveState.RUNNING

@@ -1,0 +1,78 @@
+"""Long work is done once, waited for as long as it goes on, and its failure is everybody's."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from casfs.errors import CasfsError, DeadlineError
+from casfs.tree.made_once import MadeOnce
+
+
+class Work:
+    """Work that goes on until it is let go."""
+
+    def __init__(self):
+        self.begun = threading.Event()
+        self.let_go = threading.Event()
+        self.times = 0
+
+    def __call__(self, progress):
+        self.times += 1
+        self.begun.set()
+        while not self.let_go.wait(0.01):
+            progress.steps += 1
+        return "made"
+
+
+def test_it_is_done_once_and_waited_for_while_it_goes_on():
+    once, work = MadeOnce(0.5), Work()
+    with ThreadPoolExecutor(3) as pool:
+        mine = pool.submit(once.make, "key", "it", work)
+        assert work.begun.wait(20)
+        others = [pool.submit(once.make, "key", "it", work) for _ in range(2)]
+        # Longer than two deadlines.
+        time.sleep(1.3)
+        assert not any(other.done() for other in others)
+        work.let_go.set()
+        assert mine.result() == "made"
+        assert [other.result() for other in others] == [None, None]
+    assert work.times == 1
+    assert once.make("key", "it", lambda progress: "anew") == "anew"
+
+
+def test_who_comes_no_further_is_given_up():
+    once, begun, let_go = MadeOnce(0.05), threading.Event(), threading.Event()
+
+    def stuck(progress):
+        begun.set()
+        assert let_go.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(once.make, "key", "it", stuck)
+        assert begun.wait(20)
+        with pytest.raises(DeadlineError, match="it came no further"):
+            once.make("key", "it", stuck)
+        assert once.make("other", "it", lambda progress: "made") == "made"
+        let_go.set()
+
+
+@pytest.mark.parametrize("error", [CasfsError("no"), ValueError("a bug")])
+def test_who_fails_tells_everybody_and_hangs_nobody(error):
+    once, begun, let_go = MadeOnce(20), threading.Event(), threading.Event()
+
+    def fail(progress):
+        begun.set()
+        assert let_go.wait(60)
+        raise error
+
+    with ThreadPoolExecutor(2) as pool:
+        mine = pool.submit(once.make, "key", "it", fail)
+        assert begun.wait(20)
+        other = pool.submit(once.make, "key", "it", lambda progress: None)
+        let_go.set()
+        assert mine.exception() is error
+        # Unless it came so late that it did the work itself.
+        assert other.exception() in (error, None)
+    assert once.make("key", "it", lambda progress: "made") == "made"
