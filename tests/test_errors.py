@@ -19,6 +19,7 @@ PROMISED = {
     "DeadlineError": errno.ETIMEDOUT,
     "RequestError": errno.EIO,
     "OutputMismatchError": errno.EIO,
+    "InventoryError": errno.EIO,
     "UnreadError": errno.EIO,
     "TransientError": errno.EIO,
     "UnreachableError": errno.EIO,

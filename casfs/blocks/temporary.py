@@ -61,4 +61,7 @@ def _lives(process: int) -> bool:
         return False
     except OSError:
         return True  # somebody else's
+    # One that was killed, and that its parent has not asked about yet, writes nothing either.
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True

@@ -142,11 +142,13 @@ class Inventories:
 
     def _find_or_make(self, job: Job, opened: OpenOutput, name: str) -> KeptFile:
         while True:
-            root = opened.store.leaves.root()
-            kept = self._kept.find(_key(opened, root, name)) if root is not None else None
-            kept = kept or self._make_once(job, opened, name)
+            kept = self._find(opened, name) or self._make_once(job, opened, name)
             if kept is not None:
                 return kept
+
+    def _find(self, opened: OpenOutput, name: str) -> KeptFile | None:
+        root = opened.store.leaves.root()
+        return None if root is None else self._kept.find(_key(opened, root, name))
 
     def _make_once(self, job: Job, opened: OpenOutput, name: str) -> KeptFile | None:
         """Make a file, or wait for who makes it already and return None."""
@@ -157,23 +159,30 @@ class Inventories:
             raise InventoryError(refused)
         what = f"{name} of the {opened.output}"
         try:
-            kept = self._once.make(wanted, what, partial(self._make, job, opened, name))
+            made = self._once.make(wanted, what, partial(self._make, job, opened, name))
         except InventoryError as error:
             with self._lock:
                 self._refused[wanted] = str(error)
             raise
-        if kept is not None:
+        if made is None:
+            return None
+        kept, is_new = made
+        if is_new:
             self._on_made(job)
         return kept
 
-    def _make(self, job: Job, opened: OpenOutput, name: str, progress: Progress) -> KeptFile:
+    def _make(
+        self, job: Job, opened: OpenOutput, name: str, progress: Progress
+    ) -> tuple[KeptFile, bool]:
+        """Return the file, and whether it was made here: another may have been quicker."""
+        found = self._find(opened, name)
+        if found is not None:
+            return found, False
         reader = Reader(self._fetcher, opened, self._metrics)
         try:
             inventory = open_inventory(_Source(reader, progress))
-            return self._kept.make(
-                self._pieces(job, name, inventory.batches()),
-                lambda: _key(opened, _root(opened), name),
-            )
+            pieces = self._pieces(job, name, inventory.batches())
+            return self._kept.make(pieces, lambda: _key(opened, _root(opened), name)), True
         except InventoryError as error:
             raise InventoryError(
                 f"{name} of the {opened.output} cannot be made: {error}"

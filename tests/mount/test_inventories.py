@@ -1,10 +1,11 @@
 """Inventory files in a real mount, of every service: exact, made once, never half."""
 
-import contextlib
 import csv
 import errno
 import json
 import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from casfs.service.registry import DIALECTS
 from tests.conformance.serving import VAULT, Service, serving
 from tests.mount.mounting import CASFS, Mount, mounted
-from tests.mount.processes import wait_until
+from tests.mount.processes import freeze, wait_until
 from tests.mount.serving import MIB
 
 NAMES = ["one", "two", "three", "four", "five"]
@@ -25,7 +26,7 @@ TEXTS = {
     "five": "photos, 2019.jpg",
 }
 """Descriptions that every service can hold, by the seeded file."""
-MANY = 30_000
+MANY = 60_000
 OWN_NAMES = {
     "cas": ("VaultQCS", "SHA256TreeHash"),
     "glacier": ("VaultARN", "SHA256TreeHash"),
@@ -43,7 +44,8 @@ def described(service: Service) -> None:
 def inventory(service: Service, job: str, form: str) -> str:
     """Add an inventory job; returns its folder in the mount."""
     nothing = dict.fromkeys(("archive", "first", "last", "tree_hash", "output_size"))
-    service.add_job("one", job, kind="inventory", format=form, **nothing)
+    now = time.time()
+    service.add_job("one", job, kind="inventory", format=form, completed=now, **nothing)
     return f"vaults/{VAULT}/jobs/{job}"
 
 
@@ -149,20 +151,26 @@ def test_two_who_look_at_once_cost_one_reading(tmp_path: Path, home: Path) -> No
 
 
 def test_killed_while_it_is_made(tmp_path: Path, home: Path) -> None:
-    with serving("glacier", tmp_path, {"one": 10}, "--rate", str(MIB)) as service:
+    with serving("glacier", tmp_path, {"one": 10}, "--rate", str(2 * MIB)) as service:
         add_many(service)
         folder = inventory(service, "job", "JSON")
         with mounted(home, service.emulator.url, **service.settings) as mount:
-            looking = mount.begin(os.stat, mount.path(folder, "inventory.csv"))
-            wait_until(lambda: len(mount.cached_blocks()) >= 2, "some blocks to be on disk")
-            mount.kill()
-            with contextlib.suppress(OSError):
+            mount.ask(read_some, mount.path(folder, "output"))
+            wait_until(lambda: any(file.name == "1" for file in mount.cached_blocks()), "a block")
+            freeze(service.emulator.pid)
+            try:
+                looking = mount.begin(os.stat, mount.path(folder, "inventory.csv"))
+                # The beginning is made of what is there; for the rest it waits.
+                wait_until(lambda: any(map(is_text, temporary(mount))), "a file being made")
+                mount.kill()
+            finally:
+                os.kill(service.emulator.pid, signal.SIGCONT)
+            with pytest.raises(OSError):  # noqa: PT011 - ENOTCONN or ECONNABORTED
                 looking()
             assert kept(mount) == []
             mount.umount()
             assert mount.start().returncode == 0
-            temporary = next(mount.cache.rglob("blocks-*/temporary"))
-            assert list(temporary.iterdir()) == []
+            assert temporary(mount) == []
             size = mount.stat(folder, "inventory.csv").st_size
             data = mount.read(folder, "inventory.csv")
             assert len(data) == size
@@ -202,3 +210,21 @@ def test_a_retained_inventory_needs_no_service(tmp_path: Path, home: Path) -> No
 
 def kept(mount: Mount) -> list[Path]:
     return list(mount.cache.rglob("blocks-*/*/*/kept"))
+
+
+def temporary(mount: Mount) -> list[Path]:
+    return list(mount.cache.rglob("blocks-*/temporary/*"))
+
+
+def is_text(file: Path) -> bool:
+    """Tell whether a file that is being written is a CSV, not a block."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(9) == b"ArchiveId"
+    except FileNotFoundError:
+        return False
+
+
+def read_some(path: Path) -> None:
+    with path.open("rb") as file:
+        file.read(2 * MIB)

@@ -1,0 +1,21 @@
+"""What a dead process left is removed, even before anybody noticed its death."""
+
+import os
+import subprocess
+
+from casfs.blocks.temporary import Temporary
+
+
+def test_a_process_that_was_killed_and_not_waited_for_is_dead(tmp_path):
+    ours = Temporary(tmp_path)
+    with subprocess.Popen(["sleep", "60"]) as process:
+        theirs = ours.new()
+        theirs = theirs.with_name(theirs.name.replace(f"@{os.getpid()}@", f"@{process.pid}@"))
+        theirs.write_bytes(b"half")
+        ours.make()
+        assert theirs.exists()
+        process.kill()
+        # Until it has ended, and without asking for its status.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        ours.make()
+        assert not theirs.exists()
