@@ -1,5 +1,6 @@
 """The catalogue of archives for people: what a vault holds, and the state of each."""
 
+import fnmatch
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -92,9 +93,10 @@ class ArchiveList:
             CasfsError: as `entries`.
         """
         self._look(vault)
-        patterns = [pattern] if "/" in pattern else [pattern, f"*/{pattern}"]
-        for one in patterns:
-            for archive in self._archives.find(vault, one, Scope.ALL):
+        of_name = "/" not in pattern
+        for archive in self._archives.find(vault, f"*{pattern}" if of_name else pattern, Scope.ALL):
+            name = (archive.path or "").rpartition("/")[2]
+            if not of_name or fnmatch.fnmatchcase(name, pattern):
                 yield self._listed(vault, archive)
 
     def refresh(self, vault: str, tell: Tell) -> int:

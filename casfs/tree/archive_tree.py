@@ -1,7 +1,8 @@
 """`archives/` of a vault: what can be read now, under the names that descriptions tell.
 
 archives/<path>                 the newest of its name; older ones under their second names
-archives/by-id/<archive id>     all of them
+archives/by-id/<archive id>     all of them; listed are those alone that have no other place, so
+                                that a copy of `archives/` has each once
 """
 
 import threading
@@ -92,7 +93,9 @@ class ArchiveTree:
             CasfsError: as `node`.
         """
         self._look(vault)
-        nodes = [] if names else [_folder(f"{path}/{BY_ID}", vault)]
+        nodes = []
+        if not names and any(True for _ in self._entries(vault.name, [BY_ID])):
+            nodes.append(_folder(f"{path}/{BY_ID}", vault))
         for name, entry in self._entries(vault.name, names):
             place = f"{path}/{name}"
             if isinstance(entry, Folder):
@@ -150,7 +153,7 @@ class ArchiveTree:
     def _entries(self, vault: str, names: list[str]) -> Iterator[tuple[str, Entry]]:
         """Yield name and entry of all that stands in a folder below `archives`."""
         if names == [BY_ID]:
-            for archive in self._archives.readable(vault):
+            for archive in self._archives.readable_nameless(vault):
                 yield to_file_name(archive.id), archive
             return
         for entry in self._archives.entries(vault, "/".join(names), Scope.READABLE):

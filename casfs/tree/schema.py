@@ -96,7 +96,8 @@ _ARCHIVES = (
     WHERE folder IS NOT NULL""",
     """CREATE INDEX readable_by_name ON archives (folder, name, created)
     WHERE folder IS NOT NULL AND readable = 1""",
-    "CREATE INDEX readable_by_id ON archives (vault, id) WHERE readable = 1",
+    """CREATE INDEX readable_nameless ON archives (vault, id)
+    WHERE readable = 1 AND folder IS NULL""",
     """CREATE TRIGGER archive_moved AFTER UPDATE OF folder, readable ON archives
     WHEN old.folder IS NOT new.folder OR old.readable <> new.readable BEGIN
         UPDATE folders SET readable = readable - 1 WHERE number = old.folder AND old.readable;

@@ -75,13 +75,13 @@ class Archives:
         row = Row._make(rows[0])
         return row.archive("" if row.folder is None else self._path(row.folder))
 
-    def readable(self, vault: str) -> Iterator[Archive]:
-        """Yield every archive of a vault that can be read, by id, as they are read.
+    def readable_nameless(self, vault: str) -> Iterator[Archive]:
+        """Yield the archives of a vault that can be read, and only by id, in order, as they come.
 
         Raises:
             CasfsError: the catalogue cannot be read.
         """
-        return self._by_id(_READABLE, vault)
+        return self._by_id(_READABLE_NAMELESS, vault)
 
     def nameless(self, vault: str) -> Iterator[Archive]:
         """Yield every archive of a vault that only its id leads to; looks through all of them.
@@ -168,6 +168,6 @@ _OLDER = f"{SELECT} WHERE folder = ? AND name = ? AND created BETWEEN ? AND ?"
 _OLDER_OF_CUT = f"{SELECT} WHERE folder = ? AND name BETWEEN ? AND ?"
 _OF_VAULT = """WHERE vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?)
     AND id > ?"""
-_READABLE = f"""{SELECT} INDEXED BY readable_by_id {_OF_VAULT} AND readable = 1
-    ORDER BY id LIMIT ?"""
+_READABLE_NAMELESS = f"""{SELECT} INDEXED BY readable_nameless {_OF_VAULT}
+    AND readable = 1 AND folder IS NULL ORDER BY id LIMIT ?"""
 _NAMELESS = f"{SELECT} {_OF_VAULT} AND name IS NULL ORDER BY id LIMIT ?"
