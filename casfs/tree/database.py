@@ -95,14 +95,12 @@ class Database:
         try:
             with self._connection() as connection:
                 yield connection
-        except sqlite3.OperationalError as error:
-            raise CasfsError(
-                f"the catalogue {self._path} failed ({error}); make room in the cache folder"
-            ) from error
         except sqlite3.DatabaseError as error:
-            raise CasfsError(
-                f"the catalogue {self._path} was damaged and is begun anew; try again"
-            ) from error
+            if _is_damage(error):
+                told = "was damaged and is begun anew; try again"
+            else:
+                told = f"failed ({error}); make room in the cache folder"
+            raise CasfsError(f"the catalogue {self._path} {told}") from error
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[_Connection]:
@@ -160,6 +158,7 @@ class Database:
 
 
 def _is_damage(error: BaseException) -> bool:
-    return isinstance(error, sqlite3.DatabaseError) and not isinstance(
-        error, sqlite3.OperationalError
-    )
+    if isinstance(error, sqlite3.OperationalError):
+        # Text that is none was written as text once; Python tells of it by these words alone.
+        return "Could not decode to UTF-8" in str(error)
+    return isinstance(error, sqlite3.DatabaseError)

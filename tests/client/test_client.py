@@ -28,7 +28,7 @@ def test_the_tree_is_the_api(emulator, job, client_of):
     client = client_of()
     assert names(client, "/") == [".casfs", "vaults"]
     assert names(client, "/vaults") == ["Other.1", "v"]
-    assert names(client, "/vaults/v") == ["jobs", "vault.json"]
+    assert names(client, "/vaults/v") == ["archives", "jobs", "vault.json"]
     assert job in names(client, "/vaults/v/jobs")
     assert names(client, f"/vaults/v/jobs/{job}") == ["job.json", "output"]
     described = json.loads(content(client, f"/vaults/v/jobs/{job}/job.json"))
@@ -46,7 +46,7 @@ def test_every_node_is_the_same_by_stat_and_by_list(job, client_of):
             same = client.stat(path)
             if not path.startswith("/.casfs/"):
                 assert (same.size, same.folder, same.inode) == (node.size, node.folder, node.inode)
-            if node.content is None and not node.folder:
+            if node.job is not None:
                 assert same.mtime == node.mtime > 0
             if node.folder:
                 folders.append(path)

@@ -45,7 +45,7 @@ def test_folders_come_before_archives_and_in_order(vaults):
 def test_a_large_folder_comes_as_it_is_read(vaults):
     first = list(itertools.islice(vaults.archives.entries("v", "large", Scope.ALL), 3))
     assert len(first) == 3
-    assert len([one.id for one in vaults.archives.readable("v")]) == 1250
+    assert len(list(vaults.archives.entries("v", "large", Scope.READABLE))) == 1250
 
 
 @pytest.mark.parametrize("folder", ["no", "large/0000.txt", "large/no", "/", "large/"])
@@ -59,7 +59,7 @@ def test_a_folder_that_is_not_there_is_an_error(vaults, folder):
 def test_a_vault_without_a_catalogue_is_empty(vaults):
     assert list(vaults.archives.entries("w", "", Scope.ALL)) == []
     assert list(vaults.archives.find("w", "*", Scope.ALL)) == []
-    assert [one.id for one in vaults.archives.readable("w")] == []
+    assert list(vaults.archives.readable_nameless("w")) == []
     assert vaults.archives.by_id("w", "0000") is None
     assert vaults.archives.entry("w", "large", Scope.ALL) is None
 
@@ -123,7 +123,7 @@ def test_every_query_has_an_index(vaults):
         (queries._NEWEST, 2),
         (queries._OLDER, 4),
         (queries._OLDER_OF_CUT, 3),
-        (queries._READABLE, 3),
+        (queries._READABLE_NAMELESS, 3),
         (queries._BY_ID, 2),
         (readable._JOBS, 1),
         (readable._KNOWN, 1),

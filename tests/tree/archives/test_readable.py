@@ -73,7 +73,7 @@ def test_other_jobs_make_nothing_readable(vaults, facts):
 
 def test_archives_that_only_jobs_tell_of_are_reached_by_id(vaults):
     vaults.list_jobs(job("j", "unlisted"), run("k", "running"))
-    assert [one.id for one in vaults.archives.readable("v")] == ["unlisted"]
+    assert [one.id for one in vaults.archives.readable_nameless("v")] == ["unlisted"]
     assert vaults.archives.by_id("v", "running") is not None
     vaults.list_jobs()
     assert vaults.archives.by_id("v", "unlisted") is None
