@@ -83,7 +83,7 @@ class Fetcher:
         self._saver = saver
         self._deadline = deadline
         self._metrics = metrics
-        self._flights = Flights(memory_size, saver.waiting)
+        self._flights = Flights(memory_size, saver.waiting, saver.backlog)
         requests = connections + -(-connections // _OVERLAP)
         self._network = Pool("fetch", requests, lambda: self._downloader.width())
         self._disks = Pool("disk", _DISK_THREADS)

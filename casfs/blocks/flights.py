@@ -72,12 +72,19 @@ class Flights:
     """The blocks in memory and under way, of all outputs.
 
     Args:
-        memory_size: bytes of blocks in memory, those under way included.
+        memory_size: bytes of blocks in memory, those under way and those to be written included.
         saving: returns a block that waits to be written to disk; takes no lock.
+        backlog: returns how many blocks wait to be written; takes no lock.
     """
 
-    def __init__(self, memory_size: int, saving: Callable[[Key], memoryview | None]) -> None:
+    def __init__(
+        self,
+        memory_size: int,
+        saving: Callable[[Key], memoryview | None],
+        backlog: Callable[[], int],
+    ) -> None:
         self._saving = saving
+        self._backlog = backlog
         self._lock = threading.Lock()
         # First in, first out: what was fetched ahead must outlive what was read already, and
         # the kernel keeps what is read often.
@@ -148,7 +155,8 @@ class Flights:
             for number, data in blocks:
                 self._memory[output, number] = data
                 landed.append((self._flights.pop((output, number), None), data))
-            # What is under way needs memory, too, and the oldest blocks have been read.
+            # What is under way needs memory, too, and the oldest blocks have been read. What waits
+            # to be written is found with the saver, and may be counted twice here.
             while self._memory and self._memory.currsize > self._room():
                 self._memory.popitem()
         for flight, data in landed:
@@ -189,7 +197,8 @@ class Flights:
             flight.landed.set_exception(_closed())
 
     def _room(self) -> int:
-        return int(self._memory.maxsize) - len(self._flights) * BLOCK_SIZE
+        elsewhere = len(self._flights) + self._backlog()
+        return int(self._memory.maxsize) - elsewhere * BLOCK_SIZE
 
     def _present(self, key: Key) -> memoryview | None:
         data = self._memory.get(key)

@@ -45,6 +45,10 @@ class Saver:
         waiting = self._queue.get(key)
         return waiting[1] if waiting else None
 
+    def backlog(self) -> int:
+        """Return how many blocks are not written yet."""
+        return len(self._queue)
+
     def save(
         self, store: OutputStore, output: Hashable, blocks: Iterable[tuple[int, memoryview]]
     ) -> None:

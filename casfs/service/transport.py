@@ -76,6 +76,10 @@ class Transport:
         self._closed = threading.Event()
         # Appending to and popping from a deque needs no lock.
         self._sessions: collections.deque[requests.Session] = collections.deque()
+        # Proxies and certificates of the environment, which takes as long to look through as all
+        # the rest of a request; one endpoint has the same ones each time.
+        with requests.Session() as session:
+            self._environment = session.merge_environment_settings(endpoint, {}, True, None, None)
 
     def close(self) -> None:
         """End every request under way; the threads that wait for one get an error."""
@@ -208,7 +212,6 @@ class Transport:
         ).prepare()
         # Preparing resolves "." and ".." in the path, which are legal names of vaults.
         request.url = url
-        settings = session.merge_environment_settings(url, {}, True, None, None)
         left = deadline.remaining()
         return session.send(
             self._authorization(request),
@@ -217,7 +220,7 @@ class Transport:
                 max(0.001, min(self._limits.read_timeout, left)),
             ),
             allow_redirects=False,
-            **settings,
+            **self._environment,
         )
 
 

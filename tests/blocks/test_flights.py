@@ -16,7 +16,8 @@ BLOCK = memoryview(bytes(1 << 20))
 
 
 def flights_of(memory_blocks=4, saved=None):
-    return Flights(memory_blocks << 20, (saved or {}).get)
+    saved = saved or {}
+    return Flights(memory_blocks << 20, saved.get, saved.__len__)
 
 
 def got(found, seconds=GENEROUS):
@@ -53,6 +54,15 @@ def test_what_the_saver_holds_is_there():
     flights = flights_of(saved={("o", 0): BLOCK})
     assert flights.look_up("o", range(1), ME).here == {0: BLOCK}
     assert flights.begin_ahead("o", range(2), ME) == [1]
+
+
+def test_what_waits_to_be_written_takes_of_the_memory_for_blocks():
+    slow = {("o", number): BLOCK for number in range(3)}
+    flights = flights_of(memory_blocks=4, saved=slow)
+    flights.look_up("p", range(4), ME)
+    flights.land("p", [(number, BLOCK) for number in range(4)])
+    assert flights.look_up("p", range(4), ME).here.keys() == {3}
+    assert flights.look_up("o", range(3), ME).here.keys() == {0, 1, 2}
 
 
 def test_an_error_reaches_everybody_and_the_next_one_tries_anew():
