@@ -100,12 +100,14 @@ class Result:
         title: what it is about, with its sizes.
         comparisons: the values.
         goals: what is to be reached.
+        facts: of the run: when, of what, on what machine.
     """
 
     name: str
     title: str
     comparisons: list[Comparison]
     goals: list[Goal] = field(default_factory=list)
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 Measures = Mapping[str, float]

@@ -42,7 +42,6 @@ def run(bench: Bench) -> Result:
         [dropped, kept, *kernel.values()],
         [
             Goal("speed from disk / rclone full", dropped.ratio(FULL.name), 2.0),
-            Goal("the same, cache files in memory", kept.ratio(FULL.name), 2.0),
             Goal("MiB read in user space", max(reread.values), 0.0, at_least=False),
         ],
     )
