@@ -32,6 +32,8 @@ KIND = "user."
 entry, unless it is told once that they are not supported."""
 ATTRIBUTES = f"{KIND}casfs."
 """What the names of all of them begin with."""
+_LONGEST = 1 << 16
+"""Bytes of an extended attribute at most (Linux); of a longer one no program gets anything."""
 _WRITING = os.O_WRONLY | os.O_RDWR
 _REMEMBERED_SECONDS = 1.0
 _QUIET = (errno.ENOENT, errno.ENODATA, errno.EROFS)
@@ -235,7 +237,7 @@ class Operations:
         if name.startswith(ATTRIBUTES):
             value = self._attributes(path).get(name[len(ATTRIBUTES) :])
             if value is not None:
-                return _encoded(value)
+                return _encoded(value)[:_LONGEST]
         raise _answer(errno.ENODATA)
 
     def listxattr(self, path: str) -> list[str]:
