@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from casfs.errors import CasfsError
+from casfs.errors import CasfsError, InventoryError
 from casfs.service.base import Job
 from casfs.service.dialect import Dialect
 from casfs.tree.account import Account
@@ -63,6 +63,8 @@ class InventoryFeed:
         self._working = False
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+        # Reading one of millions of archives again, with each look, would keep a processor busy.
+        self._malformed: set[str] = set()
 
     def close(self) -> None:
         """Stop; what is half taken in is taken in by the next who asks."""
@@ -83,10 +85,19 @@ class InventoryFeed:
             how many inventories were taken in.
 
         Raises:
-            CasfsError: one cannot be read, or the catalogue not be written.
+            InventoryError: one is malformed or cut off; all others were taken in.
+            CasfsError: one cannot be fetched, or the catalogue not be written.
         """
         self._intake.use_rules(vault, self._rules(vault))
-        return sum(self._take(job, tell) for job in self._missing(vault))
+        taken, malformed = 0, None
+        for job in self._missing(vault):
+            try:
+                taken += self._take(job, tell)
+            except InventoryError as error:
+                malformed = error
+        if malformed is not None:
+            raise malformed
+        return taken
 
     def catch_up(self, vault: str) -> None:
         """Begin to take in what is whole in the cache, and names by other rules; do not wait."""
@@ -145,14 +156,24 @@ class InventoryFeed:
     def _catch_up(self, vault: str) -> None:
         self._intake.use_rules(vault, self._rules(vault))
         for job in self._missing(vault):
-            if self._account.is_cached(job):
+            if job.id in self._malformed or not self._account.is_cached(job):
+                continue
+            try:
                 self._take(job, lambda *_: None)
+            except InventoryError as error:
+                self._malformed.add(job.id)
+                log.warning("%s", error)
 
     def _take(self, job: Job, tell: Tell) -> bool:
         inventory = Inventory(job.vault, job.id, job.completed, self._is_full(job))
-        with self._open_output(job) as file:
-            reader = _ToldReader(open_inventory(file), job, tell, self._closed)
-            return self._intake.take(inventory, reader, self._rules(job.vault))
+        try:
+            with self._open_output(job) as file:
+                reader = _ToldReader(open_inventory(file), job, tell, self._closed)
+                return self._intake.take(inventory, reader, self._rules(job.vault))
+        except InventoryError as error:
+            raise InventoryError(
+                f"the inventory of job {job.id} in vault {job.vault} is not catalogued: {error}"
+            ) from error
 
     def _is_full(self, job: Job) -> bool:
         """Tell whether an inventory lists all archives of its vault.
