@@ -80,6 +80,17 @@ class Service:
         """Add a job for the bytes `first` to `stop - 1` of an archive, no subtree of it."""
         return self.add_job(name, job, first=first, last=stop - 1, tree_hash=None)
 
+    def describe_archive(self, name: str, text: str | None, **changes: object) -> None:
+        """Change the description of an archive, and other facts, before an inventory lists it."""
+        self._change("archives", self.archives[name], {"description": text, **changes})
+
+    def add_inventory(self, job: str, form: str = "JSON", **changes: object) -> str:
+        """Add an inventory of the vault as it is; returns its folder in the tree."""
+        nothing = dict.fromkeys(("archive", "first", "last", "tree_hash", "output_size"))
+        facts = {"kind": "inventory", "format": form, "completed": time.time(), **nothing}
+        self.add_job(next(iter(self.jobs)), job, **facts, **changes)
+        return f"vaults/{VAULT}/jobs/{job}"
+
     def copy_archive(self, name: str, archive: str) -> str:
         """Add an archive of the same bytes as another one, if it is not there; returns its id."""
         source = self.archives[name]
@@ -91,8 +102,7 @@ class Service:
 
     def change_job(self, job: str, **changes: object) -> None:
         """Change facts of a job."""
-        names = ", ".join(f"{name} = ?" for name in changes)
-        self.emulator.sql(f"UPDATE jobs SET {names} WHERE id = ?", *changes.values(), job)
+        self._change("jobs", job, changes)
 
     def spoil(self, archive: str, offset: int) -> None:
         """Change a byte of an archive for good."""
@@ -109,6 +119,10 @@ class Service:
         columns = [row[1] for row in self.emulator.sql(f"PRAGMA table_info({table})")]
         (row,) = self.emulator.sql(f"SELECT * FROM {table} WHERE id = ?", key)
         return dict(zip(columns, row, strict=True))
+
+    def _change(self, table: str, key: str, changes: Mapping[str, object]) -> None:
+        names = ", ".join(f"{name} = ?" for name in changes)
+        self.emulator.sql(f"UPDATE {table} SET {names} WHERE id = ?", *changes.values(), key)
 
     def _insert(self, table: str, row: Mapping[str, object]) -> None:
         marks = ", ".join("?" * len(row))
