@@ -96,7 +96,7 @@ class Service:
         """Add archives of these bytes, at most a MiB each, by their id, and a job for each."""
         archive = self._row("archives", next(iter(self.archives.values())))
         job = self._row("jobs", next(iter(self.jobs.values())))
-        tree = DIALECTS[self.dialect].rules.tree
+        tree, now = DIALECTS[self.dialect].rules.tree, time.time()
         tables: dict[str, list[dict[str, object]]] = {"archives": [], "leaves": [], "jobs": []}
         for name, data in contents.items():
             self.emulator.archive_file(name).write_bytes(data)
@@ -105,7 +105,7 @@ class Service:
             facts = {"id": name, "size": size, "tree_hash": tree_hash, "seed": None}
             tables["archives"].append({**archive, "description": None, **facts, **changes})
             tables["leaves"].append({"archive": name, "digests": b"".join(digests)})
-            facts = {"id": f"job-{name}", "archive": name, "last": size - 1}
+            facts = {"id": f"job-{name}", "archive": name, "last": size - 1, "completed": now}
             tables["jobs"].append({**job, **facts, "tree_hash": tree_hash})
         for table, rows in tables.items():
             marks = ", ".join("?" * len(rows[0]))
