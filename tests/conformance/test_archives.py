@@ -1,7 +1,7 @@
 """Archives by name through a real mount, of every service: what a restore brings back."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -116,10 +116,14 @@ def test_a_restore_brings_the_tree_back_once(vault: Service, home: Path) -> None
     assert [entry for entry in vault.emulator.entries() if entry.method == "POST"] == []
 
 
-def test_who_looks_at_the_inventory_gets_names(vault: Service, home: Path) -> None:
+@pytest.mark.parametrize("look", [os.stat, Path.read_bytes], ids=["stat", "read"])
+@pytest.mark.parametrize("file", ["inventory.csv", "inventory.json"])
+def test_who_looks_at_the_inventory_gets_names(
+    vault: Service, home: Path, file: str, look: Callable[[Path], object]
+) -> None:
     with mounted(home, vault.emulator.url, **settings_of(vault)) as mount:
         assert mount.list(ARCHIVES) == ["by-id"]
-        mount.stat("vaults", VAULT, "jobs", "listed", "inventory.csv")
+        mount.ask(look, mount.path("vaults", VAULT, "jobs", "listed", file))
         wait_until(lambda: "docs" in mount.list(ARCHIVES), "names")
         wait_until(lambda: mount.list(ARCHIVES, "docs") == ["notes.txt", "pangram.txt"], "files")
 
