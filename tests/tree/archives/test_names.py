@@ -93,8 +93,8 @@ def test_what_can_be_read_has_the_names_it_has_among_all(tmp_path_factory, data)
         expected = expected_tree(entries, readable)
         assert vaults.tree(Scope.READABLE) == expected
         for path in expected_tree(entries):
-            found = vaults.archives.entry("v", path, Scope.READABLE)
-            assert (found is not None) == (path in expected)
+            entry = vaults.archives.entry("v", path, Scope.READABLE)
+            assert (entry is not None) == (path in expected)
 
 
 @settings(max_examples=60, deadline=None)
