@@ -216,7 +216,7 @@ class Account:
         except NotFoundError:
             if known is not None and self._known.is_retained(known.job):
                 return KnownJob(known.job, retained=True)
-            self._catalog.remove_job(vault, job_id)
+            self._known.forget_job(vault, job_id)
             raise
         except CasfsError as error:
             if known is None:

@@ -179,17 +179,25 @@ class InventoryFeed:
         """Tell whether an inventory lists all archives of its vault.
 
         It does without dates, limit and marker. One that another inventory's marker began does not
-        say so everywhere (Tencent CAS shows the marker of the next one alone), so where inventories
-        are limited, the vault must be small enough for one.
+        say so (Tencent CAS and Amazon Glacier show the marker of the next one alone), so no
+        inventory of the vault may have a next one, and where inventories are limited, the vault
+        must be small enough for one.
         """
-        parameters = json.loads(job.raw).get("InventoryRetrievalParameters")
-        if not isinstance(parameters, dict):
-            parameters = {}
-        if any(parameters.get(name) for name in ("StartDate", "EndDate", "Limit", "Marker")):
+        if any(_parameters(job).get(name) for name in ("StartDate", "EndDate", "Limit", "Marker")):
+            return False
+        if any(
+            _parameters(other).get("Marker") for other in self._account.inventory_jobs(job.vault)
+        ):
             return False
         limit = self._dialect.inventory_limit
         archives = self._account.vault(to_file_name(job.vault)).archives
         return limit is None or (archives is not None and archives <= limit)
+
+
+def _parameters(job: Job) -> dict[str, Any]:
+    """Return what an inventory was asked for with."""
+    parameters = json.loads(job.raw).get("InventoryRetrievalParameters")
+    return parameters if isinstance(parameters, dict) else {}
 
 
 class _ToldReader:

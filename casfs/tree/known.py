@@ -52,8 +52,8 @@ class Known:
             job = self._service.parse_job(vault, description)
             if listed or self.is_retained(job):
                 names[to_file_name(job_id)] = mtime(job)
-            elif not self._has_archive(job):
-                self._catalog.remove_job(vault, job_id)
+            else:
+                self._forget(job)
         return names
 
     def job_id(self, vault: str, file_name: str) -> str | None:
@@ -72,6 +72,12 @@ class Known:
         if not row.listed and self._has_archive(job) and not self.is_retained(job):
             return None
         return KnownJob(job, retained=not row.listed)
+
+    def forget_job(self, vault: str, job_id: str) -> None:
+        """Forget a job that is gone, unless it says how an archive in the cache was brought."""
+        row = self._catalog.job(vault, job_id)
+        if row is not None:
+            self._forget(self._service.parse_job(vault, row.description))
 
     def inventory_jobs(self, vault: str) -> list[Job]:
         """Return the inventory jobs of a vault that have an output."""
@@ -102,11 +108,12 @@ class Known:
         size = self.size(job) if job.readable else None
         return size is not None and self._is_whole(self._service.output(job, size))
 
-    def _has_archive(self, job: Job) -> bool:
-        """Tell whether the archive that a job brings a range of is in the cache as a whole.
+    def _forget(self, job: Job) -> None:
+        if not self._has_archive(job):
+            self._catalog.remove_job(job.vault, job.id)
 
-        Such a job stays known when it is gone: it says how the archive was brought together.
-        """
+    def _has_archive(self, job: Job) -> bool:
+        """Tell whether the archive that a job brings a range of is in the cache as a whole."""
         if job.archive_id is None or job.archive_size is None or not job.readable:
             return False
         hash_ = job.archive_tree_hash

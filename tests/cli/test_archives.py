@@ -185,8 +185,9 @@ def test_chained_inventories_are_shown_as_they_are_and_merged(casfs, emulator):
     emulator.create_vault("chained")
     archives = {emulator.upload("chained", b"x%d" % number, f"f{number}") for number in range(8)}
     marker, counts = None, []
-    for limit in (3, 3, 3):
-        parameters = {"Limit": limit} | ({"Marker": marker} if marker else {})
+    # The last one is asked for without a limit, and does not say that a marker began it.
+    for limit in ({"Limit": 3}, {"Limit": 3}, {}):
+        parameters = limit | ({"Marker": marker} if marker else {})
         job = emulator.start(
             "chained",
             Type="inventory-retrieval",
