@@ -30,6 +30,9 @@ ARCHIVES = "archives"
 _FOLDERS = 64
 """Folders whose names are kept in memory, for those who walk through them."""
 
+_JOBS_TOLD = 16
+"""Jobs in an attribute at most: many file systems have 4 KiB for all of a file's attributes."""
+
 
 class ArchiveTree:
     """The archives of an account that can be read now, as files.
@@ -124,7 +127,7 @@ class ArchiveTree:
         original = archive.original_size
         return {
             "archive-id": archive.id,
-            "job-id": " ".join(source.job_id for source in output.sources),
+            "job-id": _jobs(output),
             "expires": until.isoformat() if until else None,
             "created": archive.created.isoformat() if archive.created else None,
             "description": archive.description,
@@ -179,6 +182,13 @@ class ArchiveTree:
 def _below(path: str) -> list[str]:
     """Return the names of a path below `/vaults/<vault>/archives`."""
     return path.split("/")[4:]
+
+
+def _jobs(output: Output) -> str:
+    """Return the jobs of an output; of many, as an attribute must be short, how many more."""
+    ids = [source.job_id for source in output.sources]
+    more = len(ids) - _JOBS_TOLD
+    return " ".join(ids[:_JOBS_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 def _file(path: str, vault: Vault, archive: Archive, size: int | None) -> Node:

@@ -1,5 +1,6 @@
 """A name that begins to mean another archive: no byte of the one is taken for the other's."""
 
+import errno
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -109,3 +110,21 @@ def test_who_has_a_name_open_goes_on_reading_the_same_archive(service: Service, 
         # With nobody left who reads the old one, the name means the new one.
         assert mount.read("vaults", VAULT, "archives", NAME) == service.files["new"]
         assert " ERROR " not in mount.log
+
+
+def read_when_it_is_gone(archives: Path, ids: Mapping[str, str]) -> tuple[int, bytes]:
+    """Return size and bytes of an open file whose name means nothing any more."""
+    take_in(archives, "before", ids["old"])
+    file = os.open(archives / NAME, os.O_RDONLY)
+    (archives.parent / "jobs" / "after" / "output").read_bytes()
+    wait_until(lambda: NAME not in os.listdir(archives), "the name to go")
+    return os.fstat(file).st_size, read_all(file)
+
+
+def test_what_is_open_outlives_its_name(service: Service, home: Path) -> None:
+    service.emulator.sql("DELETE FROM jobs WHERE id = ?", service.jobs["new"])
+    settings = {**service.settings, "CASFS_LISTING_TTL": "0"}
+    with mounted(home, service.emulator.url, **settings) as mount:
+        size, read = mount.ask(read_when_it_is_gone, archives_of(mount), service.archives)
+        assert (size, read) == (SIZES["old"], service.files["old"])
+        assert mount.errno(os.stat, archives_of(mount) / NAME) == errno.ENOENT

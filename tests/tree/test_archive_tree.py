@@ -25,15 +25,20 @@ UNSIZED = {**WHOLE, "JobId": "unsized", "ArchiveId": "b"}
 del UNSIZED["ArchiveSizeInBytes"], UNSIZED["RetrievalByteRange"]
 
 
-def behave(request: Request, wire: Wire) -> Answer:
-    answer: dict[str, Any] = {"VaultList": [{"VaultName": "v"}]}
-    if request.path.endswith("/jobs"):
-        answer = {"JobList": [WHOLE, UNSIZED]}
-    return Answer(body=json.dumps(answer).encode())
+@pytest.fixture
+def jobs() -> list[dict[str, object]]:
+    """The jobs of the vault; a test may change them."""
+    return [WHOLE, UNSIZED]
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(jobs: list[dict[str, object]]) -> Iterator[Server]:
+    def behave(request: Request, wire: Wire) -> Answer:
+        answer: dict[str, Any] = {"VaultList": [{"VaultName": "v"}]}
+        if request.path.endswith("/jobs"):
+            answer = {"JobList": jobs}
+        return Answer(body=json.dumps(answer).encode())
+
     with serving(behave) as running:
         yield running
 
@@ -54,3 +59,21 @@ def test_who_sees_the_folder_lists_no_jobs(client: Client, server: Server) -> No
     for node in client.list("/vaults/v"):
         assert client.stat(node.path).path == node.path
     assert not [request for request in server.requests if request.path.endswith("/jobs")]
+
+
+def test_the_jobs_of_an_archive_fit_into_an_attribute(
+    client: Client, jobs: list[dict[str, object]]
+) -> None:
+    jobs[:] = [
+        {
+            **WHOLE,
+            "JobId": f"{number:092}",
+            "ArchiveSizeInBytes": 50 << 20,
+            "RetrievalByteRange": f"{number << 20}-{(number + 1 << 20) - 1}",
+        }
+        for number in range(50)
+    ]
+    attributes = client.attributes(client.stat("/vaults/v/archives/by-id/a"))
+    told = attributes["job-id"].split(" ")
+    assert told[:16] == [f"{number:092}" for number in range(16)]
+    assert told[16:] == ["and", "34", "more"]

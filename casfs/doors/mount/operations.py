@@ -137,7 +137,7 @@ class Operations:
         """Return the status of what stands at a path, or of an open file."""
         if path is None and info is not None:
             return self._status(self._files[info.fh].node)
-        return self._status(self._told.tell(self._client.stat(path or "/")))
+        return self._status(self._told.tell(self._node(path or "/")))
 
     def opendir(self, path: str) -> int:
         """Look a folder's entries up, for as long as it is open."""
@@ -185,7 +185,7 @@ class Operations:
         """Open a file for reading."""
         if info.flags & _WRITING:
             raise _answer(errno.EROFS)
-        node = self._told.opened(self._client.stat(path))
+        node = self._told.opened(self._node(path))
         try:
             file = self._client.open(node)
         except BaseException:
@@ -250,7 +250,10 @@ class Operations:
         raise _answer(errno.EROFS)
 
     def _attributes(self, path: str) -> dict[str, str]:
-        return self._client.attributes(self._told.meant(self._client.stat(path)))
+        return self._client.attributes(self._node(path))
+
+    def _node(self, path: str) -> Node:
+        return self._told.open_at(path) or self._client.stat(path)
 
     def _about(self, operation: str, path: str | None, args: tuple[Any, ...]) -> str:
         """Return what an operation is about, for the log."""

@@ -51,10 +51,11 @@ class Told:
         self._open: dict[str, tuple[Node, int]] = {}
         self._last: LRUCache[int, tuple[int | None, int]] = LRUCache(_REMEMBERED)
 
-    def meant(self, node: Node) -> Node:
-        """Return what is open at a node's path, the node itself if nothing is."""
+    def open_at(self, path: str) -> Node | None:
+        """Return what is open at a path, whatever stands there now; None if nothing is."""
         with self._lock:
-            return self._meant(node)
+            node, _ = self._open.get(path, (None, 0))
+        return node
 
     def tell(self, node: Node) -> Node:
         """Note that the kernel is told of a node; return of which: what is open at its path."""
