@@ -94,10 +94,11 @@ class KeptReader:
 
     def _renewed(self, bad: KeptFile) -> KeptFile:
         kept = self._renew(bad)
-        with self._lock:
-            self._kept.append(kept)
         if kept.leaves != bad.leaves:
+            kept.close()
             raise OutputMismatchError(
                 f"{self._name} of the {self._source.output} is not what it was; read it again"
             )
+        with self._lock:
+            self._kept.append(kept)
         return kept

@@ -87,7 +87,10 @@ class Job:
     def whole(self) -> bool:
         """Tell whether the output is all of an archive."""
         return (
-            self.kind is JobKind.ARCHIVE and self.first_byte == 0 and self.size == self.archive_size
+            self.kind is JobKind.ARCHIVE
+            and self.first_byte == 0
+            and self.size is not None
+            and self.size == self.archive_size
         )
 
     @property

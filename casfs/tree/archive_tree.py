@@ -74,19 +74,25 @@ class ArchiveTree:
             NotFoundError: nothing.
             CasfsError: jobs are not known, and the service failed; or the catalogue did.
         """
-        if not self._account.listed_jobs(vault.name):
-            self._look(vault)
         if names in ([], [BY_ID]):
             return _folder(path, vault)
+        if not self._account.listed_jobs(vault.name):
+            self._look(vault)
         entry = self._entry(vault.name, names)
         if entry is None:
             raise NotFoundError(f"there is no {path}, or it cannot be read now")
         if isinstance(entry, Folder):
             return _folder(path, vault)
-        return self._file(path, vault, entry)
+        size = entry.size
+        if size is None:
+            size = self.output(vault.name, entry).layout.size
+        return _file(path, vault, entry, size)
 
     def children(self, path: str, vault: Vault, names: list[str]) -> list[Node]:
         """Return the entries of a folder, each as `node` returns it.
+
+        Only the size of an archive is None that the catalogue does not tell: what its jobs make of
+        it, or that they do not agree, concerns who wants it, and not the listing.
 
         Raises:
             NotFoundError: there is no such folder.
@@ -101,7 +107,7 @@ class ArchiveTree:
             if isinstance(entry, Folder):
                 nodes.append(_folder(place, vault))
             else:
-                nodes.append(self._file(place, vault, entry))
+                nodes.append(_file(place, vault, entry, entry.size))
         return nodes
 
     def output(self, vault: str, archive: Archive) -> Output:
@@ -165,12 +171,6 @@ class ArchiveTree:
         self._readable.refresh()
         self._feed.catch_up(vault.name)
 
-    def _file(self, path: str, vault: Vault, archive: Archive) -> Node:
-        size = archive.size
-        if size is None:
-            size = self.output(vault.name, archive).layout.size
-        return Node(path, archive.mtime, size, vault=vault.name, archive=archive)
-
     def _known_output(self, vault: str, folder: list[str], name: str) -> Output | None:
         entry = self._entry(vault, [*folder, name])
         return self.output(vault, entry) if isinstance(entry, Archive) else None
@@ -179,6 +179,10 @@ class ArchiveTree:
 def _below(path: str) -> list[str]:
     """Return the names of a path below `/vaults/<vault>/archives`."""
     return path.split("/")[4:]
+
+
+def _file(path: str, vault: Vault, archive: Archive, size: int | None) -> Node:
+    return Node(path, archive.mtime, size, vault=vault.name, archive=archive)
 
 
 def _folder(path: str, vault: Vault) -> Node:

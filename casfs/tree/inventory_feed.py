@@ -4,7 +4,7 @@ An inventory that is whole in the cache is taken in when somebody looks at the a
 vault, by a thread of its own: it may take minutes. One that is not is fetched by `refresh` alone,
 which is for people to ask for: a mount downloads no inventory by itself.
 
-Lock order: the feed's one lock guards which vaults wait, and is innermost.
+Lock order: the feed's one lock guards what waits to be taken in, and is innermost.
 """
 
 import json
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from casfs.errors import CasfsError
+from casfs.errors import CasfsError, InventoryError
 from casfs.service.base import Job
 from casfs.service.dialect import Dialect
 from casfs.tree.account import Account
@@ -59,9 +59,12 @@ class InventoryFeed:
         self._rules = rules
         self._lock = threading.Lock()
         self._waiting: dict[str, None] = {}
+        self._told: dict[tuple[str, str], str] = {}
         self._working = False
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+        # Reading one of millions of archives again, with each look, would keep a processor busy.
+        self._malformed: set[str] = set()
 
     def close(self) -> None:
         """Stop; what is half taken in is taken in by the next who asks."""
@@ -82,28 +85,31 @@ class InventoryFeed:
             how many inventories were taken in.
 
         Raises:
-            CasfsError: one cannot be read, or the catalogue not be written.
+            InventoryError: one is malformed or cut off; all others were taken in.
+            CasfsError: one cannot be fetched, or the catalogue not be written.
         """
         self._intake.use_rules(vault, self._rules(vault))
-        return sum(self._take(job, tell) for job in self._missing(vault))
+        taken, malformed = 0, None
+        for job in self._missing(vault):
+            try:
+                taken += self._take(job, tell)
+            except InventoryError as error:
+                malformed = error
+        if malformed is not None:
+            raise malformed
+        return taken
 
     def catch_up(self, vault: str) -> None:
         """Begin to take in what is whole in the cache, and names by other rules; do not wait."""
         with self._lock:
             self._waiting[vault] = None
-            if self._working or self._closed.is_set():
-                return
-            self._working = True
-            self._thread = threading.Thread(target=self._run, name="catalogue", daemon=True)
-            self._thread.start()
+            self._begin()
 
-    def describe(self, vault: str, archive_id: str, text: str) -> None:
-        """Note the description of an archive, which the service told with its bytes.
-
-        Raises:
-            CasfsError: the catalogue cannot be written.
-        """
-        self._intake.put_description(vault, archive_id, text, self._rules(vault))
+    def describe(self, vault: str, job_id: str, text: str) -> None:
+        """Begin to note the description of a job's archive, told with its bytes; do not wait."""
+        with self._lock:
+            self._told[vault, job_id] = text
+            self._begin()
 
     def _missing(self, vault: str) -> list[Job]:
         """Return the inventory jobs of a vault that are not taken in, oldest first."""
@@ -114,33 +120,60 @@ class InventoryFeed:
         ]
         return sorted(jobs, key=lambda job: (job.completed is not None, job.completed, job.id))
 
+    def _begin(self) -> None:
+        if self._working or self._closed.is_set():
+            return
+        self._working = True
+        self._thread = threading.Thread(target=self._run, name="catalogue", daemon=True)
+        self._thread.start()
+
     def _run(self) -> None:
         while True:
             with self._lock:
-                if not self._waiting or self._closed.is_set():
+                told, self._told = self._told, {}
+                vault = next(iter(self._waiting), None)
+                if (vault is None and not told) or self._closed.is_set():
                     self._working = False
                     return
-                vault = next(iter(self._waiting))
-                del self._waiting[vault]
+                if vault is not None:
+                    del self._waiting[vault]
             try:
-                self._catch_up(vault)
+                self._put(told)
+                if vault is not None:
+                    self._catch_up(vault)
             except CasfsError as error:
-                log.warning("the archives of vault %s are not all catalogued: %s", vault, error)
+                log.warning("not all archives are catalogued: %s", error)
             except Exception:
                 # The thread goes on: without it, no archive would get its name any more.
-                log.critical("cataloguing vault %s met a bug", vault, exc_info=True)
+                log.critical("cataloguing archives met a bug", exc_info=True)
+
+    def _put(self, told: dict[tuple[str, str], str]) -> None:
+        for (vault, job_id), text in told.items():
+            archive_id = self._account.archive_of(vault, job_id)
+            if archive_id is not None:
+                self._intake.put_description(vault, archive_id, text, self._rules(vault))
 
     def _catch_up(self, vault: str) -> None:
         self._intake.use_rules(vault, self._rules(vault))
         for job in self._missing(vault):
-            if self._account.is_cached(job):
+            if job.id in self._malformed or not self._account.is_cached(job):
+                continue
+            try:
                 self._take(job, lambda *_: None)
+            except InventoryError as error:
+                self._malformed.add(job.id)
+                log.warning("%s", error)
 
     def _take(self, job: Job, tell: Tell) -> bool:
         inventory = Inventory(job.vault, job.id, job.completed, self._is_full(job))
-        with self._open_output(job) as file:
-            reader = _ToldReader(open_inventory(file), job, tell, self._closed)
-            return self._intake.take(inventory, reader, self._rules(job.vault))
+        try:
+            with self._open_output(job) as file:
+                reader = _ToldReader(open_inventory(file), job, tell, self._closed)
+                return self._intake.take(inventory, reader, self._rules(job.vault))
+        except InventoryError as error:
+            raise InventoryError(
+                f"the inventory of job {job.id} in vault {job.vault} is not catalogued: {error}"
+            ) from error
 
     def _is_full(self, job: Job) -> bool:
         """Tell whether an inventory lists all archives of its vault.

@@ -82,7 +82,8 @@ class Tree:
     def children(self, path: str) -> list[Node]:
         """Return the entries of a folder, each as `node` returns it.
 
-        Only the size of an inventory file is None unless it is known: listing reads no output.
+        Only the size of an inventory file, or of an archive, is None unless it is known: listing
+        reads no output.
 
         Raises:
             NotFoundError: there is no such folder.

@@ -84,3 +84,12 @@ def test_programs_that_copy_attributes_succeed(service: Served, mount: Mount, ho
     assert (home / "copy").read_bytes() == service.files["odd"]
     mount.good("rsync", "-aX", mount.path(*service.output("odd")), home / "synced")
     assert (home / "synced").read_bytes() == service.files["odd"]
+
+
+def test_a_text_longer_than_an_attribute_can_be_is_cut(tmp_path: Path, home: Path) -> None:
+    with served(tmp_path, {"file": 5}) as service:
+        service.emulator.sql("UPDATE archives SET description = ''")
+        service.emulator.sql("UPDATE jobs SET description = ?", "é" * 40_000)
+        with mounted(home, service.url) as mount:
+            path = mount.path(*service.output("file"))
+            assert attribute(mount, path, "description") == "é" * 32_768

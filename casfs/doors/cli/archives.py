@@ -84,7 +84,7 @@ def refresh_command(vaults: tuple[str, ...], profile: str | None, **flags: Any) 
     with open_client(profile, flags) as client:
         for vault in vaults or [vault.name for vault in client.vaults()]:
             taken = client.archives.refresh(vault, _tell)
-            click.echo(f"{vault}: {taken} new inventories")
+            click.echo(f"{vault}: {taken} new {'inventory' if taken == 1 else 'inventories'}")
 
 
 def _tell(job: Job, archives: int) -> None:

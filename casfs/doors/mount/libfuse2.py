@@ -8,8 +8,9 @@ from typing import Any
 
 import fuse
 
-from casfs.doors.mount.operations import OPERATIONS, Operations, Status
+from casfs.doors.mount.operations import OPERATIONS, Operations
 from casfs.doors.mount.session import Settings
+from casfs.doors.mount.told import Status
 from casfs.errors import MountError
 from casfs.ranges import BLOCK_SIZE
 

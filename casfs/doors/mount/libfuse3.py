@@ -13,8 +13,9 @@ from typing import Any
 os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
 import mfusepy
 
-from casfs.doors.mount.operations import KIND, OPERATIONS, Operations, Status
+from casfs.doors.mount.operations import KIND, OPERATIONS, Operations
 from casfs.doors.mount.session import Settings
+from casfs.doors.mount.told import Status
 from casfs.errors import MountError
 from casfs.ranges import BLOCK_SIZE
 
@@ -127,7 +128,7 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
             self._fill(stat, status)
             return not filler(buffer, os.fsencode(name), stat, place, plus)
 
-        self._call("readdir", None, info.contents.fh, emit, offset)
+        self._call("readdir", None, info.contents.fh, emit, offset, bool(plus))
         return 0
 
     def _fill(self, stat: Any, status: Status) -> None:

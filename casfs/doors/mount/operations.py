@@ -10,10 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from casfs.client import Client, File
 from casfs.doors.mount.pages import Pages
+from casfs.doors.mount.told import StaleError, Status, Told
 from casfs.errors import CasfsError
 from casfs.ranges import BLOCK_SIZE
 from casfs.tree.node import Node
@@ -31,22 +32,12 @@ KIND = "user."
 entry, unless it is told once that they are not supported."""
 ATTRIBUTES = f"{KIND}casfs."
 """What the names of all of them begin with."""
+_LONGEST = 1 << 16
+"""Bytes of an extended attribute at most (Linux); of a longer one no program gets anything."""
 _WRITING = os.O_WRONLY | os.O_RDWR
 _REMEMBERED_SECONDS = 1.0
 _QUIET = (errno.ENOENT, errno.ENODATA, errno.EROFS)
 """Answers that are part of ordinary use, and no news for the log."""
-
-
-class Status(NamedTuple):
-    """What the kernel wants to know of a node; size in bytes, mtime in nanoseconds since 1970.
-
-    A listing may leave the size open (None); the kernel asks for it when somebody wants it.
-    """
-
-    mode: int
-    inode: int
-    size: int | None
-    mtime: int
 
 
 class Info(Protocol):
@@ -107,6 +98,7 @@ class Operations:
         self._umask = umask
         self._files: dict[int, OpenFile] = {}
         self._pages = Pages()
+        self._told = Told()
         self._folders: dict[int, list[Node]] = {}
         self._handles = itertools.count(1)
         self._threads: set[int] = set()
@@ -124,7 +116,7 @@ class Operations:
             if error.errno not in _QUIET:
                 log.error("%s: %s", self._about(operation, path, args), error)
             raise _answer(error.errno or errno.EIO) from error
-        except _AnswerError:
+        except (_AnswerError, StaleError):
             raise
         except Exception as error:
             log.exception("%s met a bug; please report it", self._about(operation, path, args))
@@ -145,7 +137,7 @@ class Operations:
         """Return the status of what stands at a path, or of an open file."""
         if path is None and info is not None:
             return self._status(self._files[info.fh].node)
-        return self._status(self._client.stat(path or "/"))
+        return self._status(self._told.tell(self._client.stat(path or "/")))
 
     def opendir(self, path: str) -> int:
         """Look a folder's entries up, for as long as it is open."""
@@ -159,6 +151,7 @@ class Operations:
         handle: int,
         emit: Callable[[str, Status | None, int], bool],
         start: int = 0,
+        plus: bool = False,
     ) -> None:
         """Emit name, status and the place behind it of each entry, until `emit` has enough.
 
@@ -167,6 +160,7 @@ class Operations:
             handle: the open folder.
             emit: takes an entry; returns False to stop.
             start: the place to begin at, 0 or one that was emitted.
+            plus: whether the kernel takes over the status of an entry, if its size is known.
         """
         del path
         nodes = self._folders[handle]
@@ -175,6 +169,8 @@ class Operations:
                 return
         for place in range(max(start, 2), len(nodes) + 2):
             node = nodes[place - 2]
+            if plus and node.size is not None:
+                node = self._told.tell(node)
             name = node.path[node.path.rfind("/") + 1 :]
             if not emit(name, self._status(node), place + 1):
                 return
@@ -189,9 +185,13 @@ class Operations:
         """Open a file for reading."""
         if info.flags & _WRITING:
             raise _answer(errno.EROFS)
-        node = self._client.stat(path)
+        node = self._told.opened(self._client.stat(path))
+        try:
+            file = self._client.open(node)
+        except BaseException:
+            self._told.closed(node)
+            raise
         handle = next(self._handles)
-        file = self._client.open(node)
         self._files[handle] = OpenFile(file, node)
         info.fh = handle
         # What the kernel has of bytes that are verified serves the next who opens as well. Other
@@ -214,6 +214,7 @@ class Operations:
         """Close a file."""
         del path
         opened = self._files.pop(info.fh)
+        self._told.closed(opened.node)
         self._pages.closed(opened.node.path, opened.file.edition)
         opened.file.close()
         return 0
@@ -234,19 +235,22 @@ class Operations:
         if not name.startswith(KIND):
             raise _answer(errno.ENOTSUP)
         if name.startswith(ATTRIBUTES):
-            value = self._client.attributes(self._client.stat(path)).get(name[len(ATTRIBUTES) :])
+            value = self._attributes(path).get(name[len(ATTRIBUTES) :])
             if value is not None:
-                return _encoded(value)
+                return _encoded(value)[:_LONGEST]
         raise _answer(errno.ENODATA)
 
     def listxattr(self, path: str) -> list[str]:
         """Return the names of all extended attributes."""
-        return [ATTRIBUTES + name for name in self._client.attributes(self._client.stat(path))]
+        return [ATTRIBUTES + name for name in self._attributes(path)]
 
     def setxattr(self, path: str, *args: Any) -> int:
         """Refuse."""
         del path, args
         raise _answer(errno.EROFS)
+
+    def _attributes(self, path: str) -> dict[str, str]:
+        return self._client.attributes(self._told.meant(self._client.stat(path)))
 
     def _about(self, operation: str, path: str | None, args: tuple[Any, ...]) -> str:
         """Return what an operation is about, for the log."""

@@ -1,0 +1,101 @@
+"""What the kernel was told of files: it goes by their paths, and takes its word for a while.
+
+A name may begin to mean another archive at any time. All who have a path open share the kernel's
+size and pages of it, so a path means one thing while it is open; and who opens it when the kernel
+does not know its size of now has it look the path up first.
+"""
+
+import errno
+import os
+import threading
+from typing import NamedTuple
+
+from cachetools import LRUCache
+
+from casfs.tree.node import Node
+
+_REMEMBERED = 1 << 16
+"""Files that are remembered, in up to 20 MiB. One that is forgotten is looked up once more."""
+
+
+class Status(NamedTuple):
+    """What the kernel wants to know of a node; size in bytes, mtime in nanoseconds since 1970.
+
+    A listing may leave the size open (None); the kernel asks for it when somebody wants it.
+    """
+
+    mode: int
+    inode: int
+    size: int | None
+    mtime: int
+
+
+class StaleError(OSError):
+    """The kernel knows other attributes of a file than it has: it is to look it up, and try again.
+
+    That is what it does itself with this errno, once; programs do not see it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(errno.ESTALE, os.strerror(errno.ESTALE))
+
+
+class Told:
+    """What was told of files whose attributes may change.
+
+    Lock order: its one lock is innermost.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[str, tuple[Node, int]] = {}
+        self._last: LRUCache[int, tuple[int | None, int]] = LRUCache(_REMEMBERED)
+
+    def meant(self, node: Node) -> Node:
+        """Return what is open at a node's path, the node itself if nothing is."""
+        with self._lock:
+            return self._meant(node)
+
+    def tell(self, node: Node) -> Node:
+        """Note that the kernel is told of a node; return of which: what is open at its path."""
+        if not _is_shared(node):
+            return node
+        with self._lock:
+            node = self._meant(node)
+            self._last[node.inode] = (node.size, node.mtime)
+        return node
+
+    def opened(self, node: Node) -> Node:
+        """Note that a file is opened; return which: what is open at its path already.
+
+        Raises:
+            StaleError: the kernel was told something else last.
+        """
+        if not _is_shared(node):
+            return node
+        with self._lock:
+            node = self._meant(node)
+            if self._last.get(node.inode) != (node.size, node.mtime):
+                raise StaleError
+            _, count = self._open.get(node.path, (node, 0))
+            self._open[node.path] = (node, count + 1)
+        return node
+
+    def closed(self, node: Node) -> None:
+        """Note that a file is closed that `opened` returned."""
+        if not _is_shared(node):
+            return
+        with self._lock:
+            _, count = self._open[node.path]
+            if count > 1:
+                self._open[node.path] = (node, count - 1)
+            else:
+                del self._open[node.path]
+
+    def _meant(self, node: Node) -> Node:
+        return self._open.get(node.path, (node, 0))[0]
+
+
+def _is_shared(node: Node) -> bool:
+    """Tell whether all who have a file open share what the kernel knows of it."""
+    return not node.folder and node.content is None
