@@ -2,7 +2,9 @@
 
 import errno
 import hashlib
+import json
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,6 +98,8 @@ def test_without_one_of_its_range_jobs_it_is_gone(dialect: str, tmp_path: Path, 
         assert readable(mount) == ["other"]
         assert mount.errno(os.stat, mount.path(ARCHIVES, "joined")) == errno.ENOENT
         service.add_part("joined", "again", 3 * MIB, SIZE)
+        service.change_job("again", completed=time.time() + 3600)
+        assert readable(mount) == ["other"]
         service.emulator.finish("again")
         assert readable(mount) == NAMES
         data = mount.ask(Path.read_bytes, mount.path(ARCHIVES, "joined"))
@@ -134,5 +138,26 @@ def test_what_has_expired_stays_if_it_is_whole(dialect: str, tmp_path: Path, hom
         assert mount.start().returncode == 0
         assert readable(mount) == ["other"]
         assert mount.ask(Path.read_bytes, kept) == service.files["other"]
+        told = mount.ask(attributes_of, kept)
+        assert (told["verified"], told["cached"]) == ("yes", "5")
+        assert "expires" not in told
         after = mount.ask(os.stat, kept)
         assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_an_inventory_that_contradicts_the_jobs_is_told(
+    dialect: str, tmp_path: Path, home: Path
+) -> None:
+    with (
+        serving(dialect, tmp_path, {"joined": SIZE, "other": 5}) as service,
+        mounted(home, service.emulator.url, **settings_of(service)) as mount,
+    ):
+        archive = service.archives["other"]
+        facts = {"ArchiveId": archive, "CreationDate": "2020-01-01T00:00:00Z", "Size": 6}
+        listed = {"ArchiveList": [{**facts, "ArchiveDescription": "other"}]}
+        service.add_inventory_output("listed", json.dumps(listed).encode())
+        refresh(mount)
+        assert readable(mount) == ["by-id", "other"]
+        assert mount.errno(Path.read_bytes, mount.path(ARCHIVES, "other")) == errno.EIO
+        assert "bring other bytes than its inventory tells" in mount.log
+        assert mount.read(service.output("other")) == service.files["other"]

@@ -87,7 +87,7 @@ def restored(service: Service) -> dict[str, tuple[bytes, float]]:
 
 
 def test_a_restore_brings_the_tree_back_once(vault: Service, home: Path) -> None:
-    with mounted(home, vault.emulator.url, **settings_of(vault)) as mount:
+    with mounted(home, vault.emulator.url, **vault.settings) as mount:
         source = f"{mount.path(ARCHIVES)}/"
         read = inventory_reads(vault)
         assert mount.list(ARCHIVES) == ["by-id"]
@@ -116,8 +116,9 @@ def test_a_restore_brings_the_tree_back_once(vault: Service, home: Path) -> None
     assert [entry for entry in vault.emulator.entries() if entry.method == "POST"] == []
 
 
-@pytest.mark.parametrize("look", [os.stat, Path.read_bytes], ids=["stat", "read"])
-@pytest.mark.parametrize("file", ["inventory.csv", "inventory.json"])
+@pytest.mark.parametrize(
+    ("file", "look"), [("inventory.csv", os.stat), ("inventory.json", Path.read_bytes)]
+)
 def test_who_looks_at_the_inventory_gets_names(
     vault: Service, home: Path, file: str, look: Callable[[Path], object]
 ) -> None:
