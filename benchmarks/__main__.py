@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -38,7 +39,7 @@ _TURNS = 5
     default=Path("docs"),
     show_default=True,
     type=click.Path(path_type=Path),
-    help="Folder for the table, the JSON and the charts.",
+    help="Folder for the table, the JSON and the charts; scenarios that do not run stay there.",
 )
 def main(names: tuple[str, ...], pairs: int, scale: float, output: Path) -> None:
     """Measure casfs beside rclone and curl, in turns, and print a table of ratios."""
@@ -58,8 +59,8 @@ def main(names: tuple[str, ...], pairs: int, scale: float, output: Path) -> None
         for name in names or SCENARIOS:
             tell(f"{name} ...")
             results.append(SCENARIOS[name](bench))
-    facts = report.machine() | {"turns": str(pairs), "scale": f"{scale:g}"}
-    click.echo(report.write(results, facts, output))
+    facts = report.run_facts() | {"turns": str(pairs), "scale": f"{scale:g}"}
+    click.echo(report.write([replace(one, facts=facts) for one in results], output))
 
 
 try:

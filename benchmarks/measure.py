@@ -2,6 +2,7 @@
 
 import math
 import mmap
+import os
 import statistics
 import subprocess
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.processes import BenchmarkError
 
+_REFAULTED = "workingset_refault_file "
 _DROP = Path("/proc/sys/vm/drop_caches")
 _ALL_CACHES = "3"
 _LEFT = 0.35
@@ -100,12 +102,14 @@ class Result:
         title: what it is about, with its sizes.
         comparisons: the values.
         goals: what is to be reached.
+        facts: of the run: when, of what, on what machine.
     """
 
     name: str
     title: str
     comparisons: list[Comparison]
     goals: list[Goal] = field(default_factory=list)
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 Measures = Mapping[str, float]
@@ -147,6 +151,13 @@ def drop_caches() -> None:
         _DROP.write_text(_ALL_CACHES, "ascii")
     except OSError as error:
         raise BenchmarkError(f"kernel caches cannot be dropped ({error}); run as root") from error
+
+
+def refaulted_bytes() -> int:
+    """Return the bytes of files that the kernel had dropped for want of memory and read again."""
+    lines = Path("/proc/vmstat").read_text("ascii").splitlines()
+    pages = next(int(line.split()[1]) for line in lines if line.startswith(_REFAULTED))
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def touch_memory() -> None:

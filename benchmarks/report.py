@@ -3,13 +3,17 @@
 import json
 import os
 import platform
+import subprocess
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from benchmarks.measure import Comparison, Result
+from benchmarks.measure import Comparison, Goal, Result, Series, Unit
+from benchmarks.scenarios import SCENARIOS
 
 _OURS = "#1b6ca8"
 _THEIRS = "#b9c4cc"
@@ -18,23 +22,26 @@ _WIDTH = 7.5
 _ROW = 0.38
 
 
-def machine() -> dict[str, str]:
-    """Return what the run ran on."""
+def run_facts() -> dict[str, str]:
+    """Return when and on what a run ran, and what was measured."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
     return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
+        "commit": commit.stdout.strip() or "unknown",
         "processors": str(os.cpu_count()),
         "memory": f"{memory / (1 << 30):.0f} GiB",
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
     }
 
 
-def markdown(results: list[Result], facts: dict[str, str]) -> str:
+def markdown(results: list[Result]) -> str:
     """Return the tables of ratios and of goals."""
     lines = [
         "# Benchmark",
-        "",
-        ", ".join(f"{name}: {value}" for name, value in facts.items()) + ".",
         "",
         "Medians of turns (A B A B ...), least and most in brackets. The ratio says how many times",
         "as good as this row casfs is: above 1, casfs is better. Compare ratios, not figures of",
@@ -42,7 +49,8 @@ def markdown(results: list[Result], facts: dict[str, str]) -> str:
         "",
     ]
     for result in results:
-        lines += [f"## {result.name}: {result.title}", ""]
+        told = ", ".join(f"{name}: {value}" for name, value in result.facts.items())
+        lines += [f"## {result.name}: {result.title}", "", f"{told}.", ""]
         lines += [
             "| measure | contestant | median | spread | ratio |",
             "| --- | --- | --: | --: | --: |",
@@ -82,17 +90,45 @@ def _figure(value: float) -> str:
     return f"{value:.3g}"
 
 
-def write(results: list[Result], facts: dict[str, str], folder: Path) -> str:
-    """Write the table, the figures and the charts into a folder; return the table."""
-    text = markdown(results, facts)
+def write(fresh: list[Result], folder: Path) -> str:
+    """Write the table, the figures and the charts into a folder; return the table.
+
+    What an earlier run found of other scenarios stays there.
+    """
+    results = {one.name: one for one in [*_earlier(folder / "benchmark.json"), *fresh]}
+    ordered = sorted(results.values(), key=lambda one: list(SCENARIOS).index(one.name))
+    text = markdown(ordered)
     charts = folder / "charts"
     charts.mkdir(parents=True, exist_ok=True)
     (folder / "benchmark.md").write_text(text, "utf-8")
-    figures = {"facts": facts, "results": [_as_json(result) for result in results]}
+    figures = {"results": [_as_json(result) for result in ordered]}
     (folder / "benchmark.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
-    for result in results:
+    for result in fresh:
         draw(result, charts / f"{result.name}.svg")
     return text
+
+
+def _earlier(path: Path) -> list[Result]:
+    """Return the results of earlier runs, of scenarios that there still are."""
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text("utf-8"))["results"]
+    return [_from_json(one) for one in found if one["name"] in SCENARIOS]
+
+
+def _from_json(told: dict[str, Any]) -> Result:
+    comparisons = [
+        Comparison(
+            one["title"],
+            Unit(one["unit"]),
+            [Series(series["name"], series["values"]) for series in one["series"]],
+        )
+        for one in told["comparisons"]
+    ]
+    goals = [
+        Goal(one["text"], one["value"], one["target"], one["at_least"]) for one in told["goals"]
+    ]
+    return Result(told["name"], told["title"], comparisons, goals, told["facts"])
 
 
 def _as_json(result: Result) -> dict[str, object]:

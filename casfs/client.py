@@ -141,6 +141,7 @@ class Client:
         self._feed = InventoryFeed(
             dialect, self._account, Intake(self._database), self._inventories.read, config.rules
         )
+        self._service.descriptions.on_told = self._feed.describe
         archives = Archives(self._database)
         jobs = ArchiveJobs(self._service, self._database)
         readable = Readable(self._database, self._service.parse_job, jobs.joins)

@@ -39,6 +39,21 @@ def joined_output(
     return None
 
 
+def archive_output(
+    job: Job, archive_size: int, tree_hash: bytes | None, origin: tuple[str, ...]
+) -> Output:
+    """Return the archive of a job as if the job brought all of it.
+
+    Args:
+        job: one that names its archive.
+        archive_size: bytes of the archive.
+        tree_hash: digest of the archive, None if that is not known.
+        origin: see `Service`.
+    """
+    alone = replace(job, archive_size=archive_size, first_byte=0, tree_hash=tree_hash)
+    return output_of(alone, archive_size, origin)
+
+
 def _fits(job: Job, archive_size: int) -> bool:
     stop = _stop(job)
     return (
@@ -94,7 +109,6 @@ def _worth(job: Job) -> tuple[int, datetime, str]:
 def _join(
     jobs: Sequence[Job], size: int, tree_hash: bytes | None, origin: tuple[str, ...]
 ) -> Output:
-    alone = replace(jobs[0], archive_size=size, first_byte=0, tree_hash=tree_hash)
     sources, at = [], 0
     for job in jobs:
         own = output_of(job, _stop(job) - job.first_byte, origin)
@@ -102,4 +116,5 @@ def _join(
         begin = job.first_byte // BLOCK_SIZE
         sources.append(Source(job.id, range(at, stop), begin, own.key, own.layout))
         at = stop
-    return replace(output_of(alone, size, origin), sources=tuple(sources))
+    alone = archive_output(jobs[0], size, tree_hash, origin)
+    return replace(alone, sources=tuple(sources))

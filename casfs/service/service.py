@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import requests
-from cachetools import LRUCache
 
 from casfs.deadline import Deadline
 from casfs.errors import (
@@ -21,6 +20,7 @@ from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE
 from casfs.service.answers import Body, answered_span, finish, read_into, total_size
 from casfs.service.base import Job, JobState, Output, Vault, output_of
+from casfs.service.descriptions import ToldDescriptions
 from casfs.service.dialect import Dialect
 from casfs.service.failures import json_body
 from casfs.service.paging import every_item
@@ -29,20 +29,18 @@ from casfs.treehash import LEAF_SIZE
 
 T = TypeVar("T")
 
-_DESCRIPTIONS = 4096
-"""Descriptions of archives that are kept in memory."""
-
 
 class Service:
     """One account of an archive service.
 
-    Lock order: its one lock guards what was learnt of vaults and archives and is innermost.
+    Lock order: its one lock guards what was learnt of vaults and is innermost.
 
     Attributes:
         origin: dialect, endpoint, `owner` (whose vaults are seen there), and region where there are
             several behind one endpoint; what is kept of one origin is not another's.
         tree_hash: how archives are hashed.
         inventory_fields: how an inventory names vault and tree hash.
+        descriptions: what was told of archives with their bytes.
     """
 
     def __init__(
@@ -55,7 +53,7 @@ class Service:
         self.origin = (dialect.name, endpoint, owner, *region)
         self._lock = threading.Lock()
         self._addresses: dict[str, str] = {}
-        self._descriptions: LRUCache[tuple[str, str], str] = LRUCache(_DESCRIPTIONS)
+        self.descriptions = ToldDescriptions(dialect.description_header)
         self.tree_hash = dialect.tree_hash
         self.inventory_fields = dialect.inventory_fields
         self._transport = Transport(
@@ -128,14 +126,6 @@ class Service:
     def output(self, job: Job, size: int) -> Output:
         """Return what is to be read of a job whose output has `size` bytes."""
         return output_of(job, size, self.origin)
-
-    def archive_description(self, job: Job) -> str | None:
-        """Return the description of the archive that a job brings.
-
-        Only some dialects tell it, and those with the bytes: None before any were read.
-        """
-        with self._lock:
-            return self._descriptions.get((job.vault, job.id))
 
     def measure(self, job: Job, deadline: Deadline) -> int:
         """Return the bytes of an output whose job does not tell them; costs a GET.
@@ -259,7 +249,7 @@ class Service:
         path = f"{self._dialect.job_path(address, job_id)}/output"
 
         def noted(answer: requests.Response) -> T:
-            self._note_description(vault, job_id, answer)
+            self.descriptions.note(vault, job_id, answer)
             return consume(answer)
 
         try:
@@ -278,14 +268,6 @@ class Service:
                     f"a new job for the same archive brings it back ({error})"
                 ) from error
             raise
-
-    def _note_description(self, vault: str, job_id: str, answer: requests.Response) -> None:
-        text = answer.headers.get(self._dialect.description_header or "")
-        if text:
-            # Headers are read as Latin-1; what stands in them may be UTF-8.
-            described = text.encode("latin-1", "replace").decode("utf-8", "replace")
-            with self._lock:
-                self._descriptions[vault, job_id] = described
 
     def _state(self, vault: str, job_id: str, deadline: Deadline) -> JobState | None:
         try:

@@ -170,7 +170,12 @@ class Account:
 
     def archive_description(self, job: Job) -> str | None:
         """Return what the service told, with bytes of it, of the archive that a job brings."""
-        return self._service.archive_description(job)
+        return self._service.descriptions.of_job(job.vault, job.id)
+
+    def archive_of(self, vault: str, job_id: str) -> str | None:
+        """Return the archive that a job brings, None if that is not known, without asking."""
+        known = self._known.job(vault, job_id)
+        return known.job.archive_id if known is not None else None
 
     def inventory_jobs(self, vault: str) -> list[Job]:
         """Return the inventory jobs of a vault that have an output, without asking."""
@@ -211,7 +216,7 @@ class Account:
         except NotFoundError:
             if known is not None and self._known.is_retained(known.job):
                 return KnownJob(known.job, retained=True)
-            self._catalog.remove_job(vault, job_id)
+            self._known.forget_job(vault, job_id)
             raise
         except CasfsError as error:
             if known is None:

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from casfs.errors import NotFoundError
 from casfs.tree.account import Account
 from casfs.tree.archive_jobs import ArchiveJobs
-from casfs.tree.archives.entries import Archive, Folder, Scope
+from casfs.tree.archives.entries import Archive, Entry, Folder, Scope
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.states import Condition
+from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.inventory_feed import InventoryFeed, Tell
-from casfs.tree.names import to_file_name
+from casfs.tree.names import from_file_name, to_file_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,37 +55,36 @@ class ArchiveList:
         self._readable = readable
         self._feed = feed
 
-    def entries(self, vault: str, path: str, older: bool) -> Iterator[Listed]:
+    def entries(self, vault: str, path: str, everything: bool) -> Iterator[Listed]:
         """Yield what stands at a path: the entries of a folder, or an archive.
 
         Args:
             vault: name of the vault.
-            path: below `archives/`, "" for the top.
-            older: whether archives are wanted that a newer one of their name hides.
+            path: below `archives/`, "" for the top, `by-id/<id>` for any archive.
+            everything: whether archives are wanted, too, that a newer one of their name hides, and
+                at the top those without a name.
 
         Raises:
             NotFoundError: no such vault, or nothing stands there.
             CasfsError: nothing is known, and the service failed; or the catalogue did.
         """
         self._look(vault)
-        entry = self._archives.entry(vault, path, Scope.ALL)
+        if path == BY_ID:
+            yield from self._nameless(vault)
+            return
+        entry = self._entry(vault, path)
         if isinstance(entry, Archive):
             yield self._listed(vault, entry)
             return
-        if entry is None and path:
-            raise NotFoundError(f"there is no {path} among the archives of vault {vault}")
         if entry is None:
-            return
+            raise NotFoundError(f"there is no {path} among the archives of vault {vault}")
         for one in self._archives.entries(vault, path, Scope.ALL):
             if isinstance(one, Folder):
                 yield Listed(one.path)
-            elif older or one.newest:
+            elif everything or one.newest:
                 yield self._listed(vault, one)
-
-    def nameless(self, vault: str) -> Iterator[Listed]:
-        """Yield the archives that are reached by their id alone."""
-        for archive in self._archives.nameless(vault):
-            yield self._listed(vault, archive)
+        if everything and not path:
+            yield from self._nameless(vault)
 
     def find(self, vault: str, pattern: str) -> Iterator[Listed]:
         """Yield the archives whose path, or whose name if it has no slash, matches a pattern.
@@ -113,6 +113,17 @@ class ArchiveList:
     def _look(self, vault: str) -> None:
         self._account.job_names(self._account.vault(to_file_name(vault)).name)
         self._readable.refresh()
+
+    def _entry(self, vault: str, path: str) -> Entry | None:
+        top, _, name = path.partition("/")
+        if top != BY_ID:
+            return self._archives.entry(vault, path, Scope.ALL)
+        archive_id = from_file_name(name)
+        return None if archive_id is None else self._archives.by_id(vault, archive_id)
+
+    def _nameless(self, vault: str) -> Iterator[Listed]:
+        for archive in self._archives.nameless(vault):
+            yield self._listed(vault, archive)
 
     def _listed(self, vault: str, archive: Archive) -> Listed:
         condition = self._jobs.condition(vault, archive, datetime.now(UTC))

@@ -4,7 +4,7 @@ An inventory that is whole in the cache is taken in when somebody looks at the a
 vault, by a thread of its own: it may take minutes. One that is not is fetched by `refresh` alone,
 which is for people to ask for: a mount downloads no inventory by itself.
 
-Lock order: the feed's one lock guards which vaults wait, and is innermost.
+Lock order: the feed's one lock guards what waits to be taken in, and is innermost.
 """
 
 import json
@@ -59,6 +59,7 @@ class InventoryFeed:
         self._rules = rules
         self._lock = threading.Lock()
         self._waiting: dict[str, None] = {}
+        self._told: dict[tuple[str, str], str] = {}
         self._working = False
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -102,19 +103,13 @@ class InventoryFeed:
         """Begin to take in what is whole in the cache, and names by other rules; do not wait."""
         with self._lock:
             self._waiting[vault] = None
-            if self._working or self._closed.is_set():
-                return
-            self._working = True
-            self._thread = threading.Thread(target=self._run, name="catalogue", daemon=True)
-            self._thread.start()
+            self._begin()
 
-    def describe(self, vault: str, archive_id: str, text: str) -> None:
-        """Note the description of an archive, which the service told with its bytes.
-
-        Raises:
-            CasfsError: the catalogue cannot be written.
-        """
-        self._intake.put_description(vault, archive_id, text, self._rules(vault))
+    def describe(self, vault: str, job_id: str, text: str) -> None:
+        """Begin to note the description of a job's archive, told with its bytes; do not wait."""
+        with self._lock:
+            self._told[vault, job_id] = text
+            self._begin()
 
     def _missing(self, vault: str) -> list[Job]:
         """Return the inventory jobs of a vault that are not taken in, oldest first."""
@@ -125,21 +120,38 @@ class InventoryFeed:
         ]
         return sorted(jobs, key=lambda job: (job.completed is not None, job.completed, job.id))
 
+    def _begin(self) -> None:
+        if self._working or self._closed.is_set():
+            return
+        self._working = True
+        self._thread = threading.Thread(target=self._run, name="catalogue", daemon=True)
+        self._thread.start()
+
     def _run(self) -> None:
         while True:
             with self._lock:
-                if not self._waiting or self._closed.is_set():
+                told, self._told = self._told, {}
+                vault = next(iter(self._waiting), None)
+                if (vault is None and not told) or self._closed.is_set():
                     self._working = False
                     return
-                vault = next(iter(self._waiting))
-                del self._waiting[vault]
+                if vault is not None:
+                    del self._waiting[vault]
             try:
-                self._catch_up(vault)
+                self._put(told)
+                if vault is not None:
+                    self._catch_up(vault)
             except CasfsError as error:
-                log.warning("the archives of vault %s are not all catalogued: %s", vault, error)
+                log.warning("not all archives are catalogued: %s", error)
             except Exception:
                 # The thread goes on: without it, no archive would get its name any more.
-                log.critical("cataloguing vault %s met a bug", vault, exc_info=True)
+                log.critical("cataloguing archives met a bug", exc_info=True)
+
+    def _put(self, told: dict[tuple[str, str], str]) -> None:
+        for (vault, job_id), text in told.items():
+            archive_id = self._account.archive_of(vault, job_id)
+            if archive_id is not None:
+                self._intake.put_description(vault, archive_id, text, self._rules(vault))
 
     def _catch_up(self, vault: str) -> None:
         self._intake.use_rules(vault, self._rules(vault))
@@ -167,17 +179,25 @@ class InventoryFeed:
         """Tell whether an inventory lists all archives of its vault.
 
         It does without dates, limit and marker. One that another inventory's marker began does not
-        say so everywhere (Tencent CAS shows the marker of the next one alone), so where inventories
-        are limited, the vault must be small enough for one.
+        say so (Tencent CAS and Amazon Glacier show the marker of the next one alone), so no
+        inventory of the vault may have a next one, and where inventories are limited, the vault
+        must be small enough for one.
         """
-        parameters = json.loads(job.raw).get("InventoryRetrievalParameters")
-        if not isinstance(parameters, dict):
-            parameters = {}
-        if any(parameters.get(name) for name in ("StartDate", "EndDate", "Limit", "Marker")):
+        if any(_parameters(job).get(name) for name in ("StartDate", "EndDate", "Limit", "Marker")):
+            return False
+        if any(
+            _parameters(other).get("Marker") for other in self._account.inventory_jobs(job.vault)
+        ):
             return False
         limit = self._dialect.inventory_limit
         archives = self._account.vault(to_file_name(job.vault)).archives
         return limit is None or (archives is not None and archives <= limit)
+
+
+def _parameters(job: Job) -> dict[str, Any]:
+    """Return what an inventory was asked for with."""
+    parameters = json.loads(job.raw).get("InventoryRetrievalParameters")
+    return parameters if isinstance(parameters, dict) else {}
 
 
 class _ToldReader:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from casfs.service.base import Job, Output
+from casfs.service.joined import archive_output
 from casfs.service.service import Service
 from casfs.tree.catalog import Catalog
 from casfs.tree.names import from_file_name, is_cut, to_file_name
@@ -52,7 +53,7 @@ class Known:
             if listed or self.is_retained(job):
                 names[to_file_name(job_id)] = mtime(job)
             else:
-                self._catalog.remove_job(vault, job_id)
+                self._forget(job)
         return names
 
     def job_id(self, vault: str, file_name: str) -> str | None:
@@ -67,7 +68,16 @@ class Known:
         row = self._catalog.job(vault, job_id)
         if row is None:
             return None
-        return KnownJob(self._service.parse_job(vault, row.description), retained=not row.listed)
+        job = self._service.parse_job(vault, row.description)
+        if not row.listed and self._has_archive(job) and not self.is_retained(job):
+            return None
+        return KnownJob(job, retained=not row.listed)
+
+    def forget_job(self, vault: str, job_id: str) -> None:
+        """Forget a job that is gone, unless it says how an archive in the cache was brought."""
+        row = self._catalog.job(vault, job_id)
+        if row is not None:
+            self._forget(self._service.parse_job(vault, row.description))
 
     def inventory_jobs(self, vault: str) -> list[Job]:
         """Return the inventory jobs of a vault that have an output."""
@@ -97,6 +107,17 @@ class Known:
         """Tell whether the whole output of a job is in the cache."""
         size = self.size(job) if job.readable else None
         return size is not None and self._is_whole(self._service.output(job, size))
+
+    def _forget(self, job: Job) -> None:
+        if not self._has_archive(job):
+            self._catalog.remove_job(job.vault, job.id)
+
+    def _has_archive(self, job: Job) -> bool:
+        """Tell whether the archive that a job brings a range of is in the cache as a whole."""
+        if job.archive_id is None or job.archive_size is None or not job.readable:
+            return False
+        hash_ = job.archive_tree_hash
+        return self._is_whole(archive_output(job, job.archive_size, hash_, self._service.origin))
 
 
 def mtime(job: Job) -> int:

@@ -1,26 +1,15 @@
 """The real command against the emulator: what it prints, and how it ends."""
 
 import json
-import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from tests.emulator.running import KEY_ID, KEYS, SECRET, running_emulator
+from tests.cli.said import one_line
+from tests.emulator.running import KEY_ID, KEYS, SECRET
 from tests.support.archive import MIB, flipped, random_bytes
 
-COMMAND = str(Path(sys.executable).with_name("casfs"))
 DATA = random_bytes(3 * MIB + 17, seed=11)
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory):
-    with running_emulator(tmp_path_factory.mktemp("emulator")) as running:
-        for vault in ("v", "empty"):
-            running.create_vault(vault)
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -28,38 +17,19 @@ def job(emulator):
     return emulator.retrieve("v", emulator.upload("v", DATA, "a [b]old name"))
 
 
-@pytest.fixture
-def casfs(emulator, tmp_path):
-    """Run the command with this environment; its output is bytes."""
-
-    def run(*arguments, stdout=subprocess.PIPE, **environment):
-        settings = {
-            "CASFS_ENDPOINT": emulator.url,
-            "CASFS_CACHE_DIR": str(tmp_path / "cache"),
-            "CASFS_CONFIG": str(tmp_path / "config.toml"),
-            "HOME": str(tmp_path),
-            **KEYS,
-        }
-        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        full = {k: v for k, v in {**kept, **settings, **environment}.items() if v is not None}
-        return subprocess.run(
-            [COMMAND, *arguments], env=full, stdout=stdout, stderr=subprocess.PIPE, timeout=60
-        )
-
-    return run
-
-
-def one_line(done):
-    """What it says about a failure: one line, and never the secret or a traceback."""
-    text = done.stderr.decode()
-    assert SECRET not in text
-    assert "Traceback" not in text
-    assert len(text.strip().splitlines()) == 1, text
-    assert text.startswith("casfs: ")
-    return text
-
-
-COMMANDS = ("cat", "emulator", "jobs", "mount", "profiles", "status", "umount", "vaults")
+COMMANDS = (
+    "cat",
+    "catalog",
+    "emulator",
+    "find",
+    "jobs",
+    "ls",
+    "mount",
+    "profiles",
+    "status",
+    "umount",
+    "vaults",
+)
 
 
 @pytest.mark.parametrize("arguments", [(), *[(name,) for name in COMMANDS]])

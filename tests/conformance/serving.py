@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from casfs.emulator.dialects import DIALECTS
 from tests.emulator.running import KEYS, RunningEmulator, running_emulator
 from tests.mount.serving import MIB, content
 
@@ -80,6 +81,44 @@ class Service:
         """Add a job for the bytes `first` to `stop - 1` of an archive, no subtree of it."""
         return self.add_job(name, job, first=first, last=stop - 1, tree_hash=None)
 
+    def describe_archive(self, name: str, text: str | None, **changes: object) -> None:
+        """Change the description of an archive, and other facts, before an inventory lists it."""
+        self._change("archives", self.archives[name], {"description": text, **changes})
+
+    def add_inventory(self, job: str, form: str = "JSON", **changes: object) -> str:
+        """Add an inventory of the vault as it is; returns its folder in the tree."""
+        nothing = dict.fromkeys(("archive", "first", "last", "tree_hash", "output_size"))
+        facts = {"kind": "inventory", "format": form, "completed": time.time(), **nothing}
+        self.add_job(next(iter(self.jobs)), job, **{**facts, **changes})
+        return f"vaults/{VAULT}/jobs/{job}"
+
+    def add_archives(self, contents: Mapping[str, bytes], **changes: object) -> None:
+        """Add archives of these bytes, at most a MiB each, by their id, and a job for each."""
+        archive = self._row("archives", next(iter(self.archives.values())))
+        job = self._row("jobs", next(iter(self.jobs.values())))
+        tree, now = DIALECTS[self.dialect].rules.tree, time.time()
+        tables: dict[str, list[dict[str, object]]] = {"archives": [], "leaves": [], "jobs": []}
+        for name, data in contents.items():
+            self.emulator.archive_file(name).write_bytes(data)
+            digests = tree.leaves(data)
+            size, tree_hash = len(data), tree.root(digests)
+            facts = {"id": name, "size": size, "tree_hash": tree_hash, "seed": None}
+            tables["archives"].append({**archive, "description": None, **facts, **changes})
+            tables["leaves"].append({"archive": name, "digests": b"".join(digests)})
+            facts = {"id": f"job-{name}", "archive": name, "last": size - 1, "completed": now}
+            tables["jobs"].append({**job, **facts, "tree_hash": tree_hash})
+        for table, rows in tables.items():
+            marks = ", ".join("?" * len(rows[0]))
+            statement = f"INSERT INTO {table} ({', '.join(rows[0])}) VALUES ({marks})"
+            self.emulator.sql_many(statement, [tuple(row.values()) for row in rows])
+
+    def add_inventory_output(self, job: str, output: bytes, form: str = "JSON") -> str:
+        """Add an inventory job with this output, whatever is in the vault; returns its folder."""
+        folder = self.emulator.root / "inventories"
+        folder.mkdir(exist_ok=True)
+        (folder / job).write_bytes(output)
+        return self.add_inventory(job, form, output_size=len(output))
+
     def copy_archive(self, name: str, archive: str) -> str:
         """Add an archive of the same bytes as another one, if it is not there; returns its id."""
         source = self.archives[name]
@@ -91,8 +130,7 @@ class Service:
 
     def change_job(self, job: str, **changes: object) -> None:
         """Change facts of a job."""
-        names = ", ".join(f"{name} = ?" for name in changes)
-        self.emulator.sql(f"UPDATE jobs SET {names} WHERE id = ?", *changes.values(), job)
+        self._change("jobs", job, changes)
 
     def spoil(self, archive: str, offset: int) -> None:
         """Change a byte of an archive for good."""
@@ -109,6 +147,10 @@ class Service:
         columns = [row[1] for row in self.emulator.sql(f"PRAGMA table_info({table})")]
         (row,) = self.emulator.sql(f"SELECT * FROM {table} WHERE id = ?", key)
         return dict(zip(columns, row, strict=True))
+
+    def _change(self, table: str, key: str, changes: Mapping[str, object]) -> None:
+        names = ", ".join(f"{name} = ?" for name in changes)
+        self.emulator.sql(f"UPDATE {table} SET {names} WHERE id = ?", *changes.values(), key)
 
     def _insert(self, table: str, row: Mapping[str, object]) -> None:
         marks = ", ".join("?" * len(row))

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +154,11 @@ class RunningEmulator:
         """Run one statement on the state; see `casfs.emulator.store` for the tables."""
         with closing(sqlite3.connect(self.root / "state.sqlite", timeout=60)) as rows, rows:
             return rows.execute(statement, values).fetchall()
+
+    def sql_many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run one statement on the state for each row of values."""
+        with closing(sqlite3.connect(self.root / "state.sqlite", timeout=60)) as state, state:
+            state.executemany(statement, rows)
 
     def expire(self, job: str) -> None:
         """Let a job have completed so long ago that it has expired."""

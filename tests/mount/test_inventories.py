@@ -5,7 +5,6 @@ import errno
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,21 +33,6 @@ OWN_NAMES = {
 }
 
 
-def described(service: Service) -> None:
-    for name, text in TEXTS.items():
-        service.emulator.sql(
-            "UPDATE archives SET description = ? WHERE id = ?", text, service.archives[name]
-        )
-
-
-def inventory(service: Service, job: str, form: str) -> str:
-    """Add an inventory job; returns its folder in the mount."""
-    nothing = dict.fromkeys(("archive", "first", "last", "tree_hash", "output_size"))
-    now = time.time()
-    service.add_job("one", job, kind="inventory", format=form, completed=now, **nothing)
-    return f"vaults/{VAULT}/jobs/{job}"
-
-
 def add_many(service: Service) -> None:
     service.emulator.sql(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
@@ -70,7 +54,8 @@ def service(
     root = tmp_path_factory.mktemp(request.param)
     sizes = {name: 10 + number for number, name in enumerate(NAMES)}
     with serving(request.param, root, sizes) as running:
-        described(running)
+        for name, text in TEXTS.items():
+            running.describe_archive(name, text)
         yield running
 
 
@@ -78,7 +63,7 @@ def service(
 def test_both_files_list_every_archive(service: Service, form: str, home: Path) -> None:
     if (service.dialect, form) == ("oas", "CSV"):
         return  # it knows no CSV
-    folder = inventory(service, f"job-{form}", form)
+    folder = service.add_inventory(f"job-{form}", form)
     vault_name, hash_name = OWN_NAMES[service.dialect]
     with mounted(home, service.emulator.url, **service.settings) as mount:
         assert mount.list(folder) == ["inventory.csv", "inventory.json", "job.json", "output"]
@@ -111,7 +96,7 @@ def test_both_files_list_every_archive(service: Service, form: str, home: Path) 
 
 
 def test_only_who_wants_a_size_reads_the_output(service: Service, home: Path) -> None:
-    folder = inventory(service, "job-listed", "JSON")
+    folder = service.add_inventory("job-listed", "JSON")
     with mounted(home, service.emulator.url, **service.settings) as mount:
         before = len(service.emulator.outputs())
         listed = mount.good("ls", mount.path(folder)).split()
@@ -125,7 +110,7 @@ def test_only_who_wants_a_size_reads_the_output(service: Service, home: Path) ->
 
 
 def test_cat_writes_either_form(service: Service, home: Path) -> None:
-    inventory(service, "job-cat", "JSON")
+    service.add_inventory("job-cat", "JSON")
     mount = Mount(home, service.emulator.url, service.settings)
     in_csv = mount.good(CASFS, "cat", "--inventory", "csv", VAULT, "job-cat")
     in_json = mount.good(CASFS, "cat", "--inventory", "json", VAULT, "job-cat")
@@ -139,7 +124,7 @@ def test_cat_writes_either_form(service: Service, home: Path) -> None:
 def test_two_who_look_at_once_cost_one_reading(tmp_path: Path, home: Path) -> None:
     with serving("glacier", tmp_path, {"one": 10}) as service:
         add_many(service)
-        folder = inventory(service, "job", "CSV")
+        folder = service.add_inventory("job", "CSV")
         with mounted(home, service.emulator.url, **service.settings) as mount:
             paths = [mount.path(folder, f"inventory.{form}") for form in ("csv", "csv", "json")]
             looking = [mount.begin(os.stat, path) for path in paths]
@@ -153,7 +138,7 @@ def test_two_who_look_at_once_cost_one_reading(tmp_path: Path, home: Path) -> No
 def test_killed_while_it_is_made(tmp_path: Path, home: Path) -> None:
     with serving("glacier", tmp_path, {"one": 10}, "--rate", str(2 * MIB)) as service:
         add_many(service)
-        folder = inventory(service, "job", "JSON")
+        folder = service.add_inventory("job", "JSON")
         with mounted(home, service.emulator.url, **service.settings) as mount:
             mount.ask(read_some, mount.path(folder, "output"))
             wait_until(lambda: any(file.name == "1" for file in mount.cached_blocks()), "a block")
@@ -180,7 +165,7 @@ def test_killed_while_it_is_made(tmp_path: Path, home: Path) -> None:
 
 def test_a_cut_inventory_is_refused_and_its_output_is_not(tmp_path: Path, home: Path) -> None:
     with serving("glacier", tmp_path, {"one": 10}) as service:
-        folder = inventory(service, "job", "JSON")
+        folder = service.add_inventory("job", "JSON")
         with mounted(home, service.emulator.url, **service.settings) as mount:
             mount.list(folder)
             output = service.emulator.root / "inventories" / "job"
@@ -196,7 +181,7 @@ def test_a_cut_inventory_is_refused_and_its_output_is_not(tmp_path: Path, home: 
 
 def test_a_retained_inventory_needs_no_service(tmp_path: Path, home: Path) -> None:
     with serving("glacier", tmp_path, {"one": 10}) as service:
-        folder = inventory(service, "job", "CSV")
+        folder = service.add_inventory("job", "CSV")
         settings = {**service.settings, "CASFS_LISTING_TTL": "0", "CASFS_ATTEMPTS": "1"}
         with mounted(home, service.emulator.url, **settings) as mount:
             mount.read(folder, "output")

@@ -134,9 +134,9 @@ def test_the_description_of_an_archive_comes_with_its_bytes(sent, told):
     answer = Answer(200, bytes(MIB), {"x-amz-archive-description": sent})
     with serving(in_turn(answer)) as server, service_of_glacier(server.url) as service:
         job = DIALECT.job("photos", ARCHIVE_JOB | {"JobId": "j"})
-        assert service.archive_description(job) is None
+        assert service.descriptions.of_job(job.vault, job.id) is None
         service.read(OUTPUT, (0, MIB), lambda body: None, Deadline(60))
-        assert service.archive_description(job) == told
+        assert service.descriptions.of_job(job.vault, job.id) == told
 
 
 @pytest.mark.parametrize(

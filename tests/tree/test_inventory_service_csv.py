@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casfs.errors import InventoryError
 from casfs.tree.inventory.entries import ArchiveEntry
 from tests.tree.test_inventory import in_csv, read
 
@@ -107,3 +108,31 @@ def test_what_a_column_leaves_empty_is_not_known():
         ArchiveEntry("id", "", None, None, None),
         ArchiveEntry("id2", "x", None, None, None),
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'i"d,x,{CREATED},1,{HASH}',
+        f",x,{CREATED},1,{HASH}",
+        f'id,x"y,{CREATED},1,{HASH}',
+        f"id,x,{CREATED},1,{HASH[1:]}",
+        f"id,x,{CREATED},1,{HASH}0",
+        f"id,x,{CREATED},1,{HASH[1:]}g",
+        f"id,x,{CREATED},{'9' * 20},{HASH}",
+        f"id,x,today,1,{HASH}",
+        "id",
+    ],
+)
+def test_a_wrong_line_among_good_ones_is_refused(line):
+    good = f"id,x,{CREATED},1,{HASH}\n"
+    with pytest.raises(InventoryError, match="entry 2"):
+        read(f"{good}{line}\n{good}".encode())
+
+
+def test_empty_lines_are_no_entries():
+    good = f"id,x,{CREATED},1,{HASH}\n"
+    assert (
+        read(f"\n\r\n{good}\n\r\n{good}\n".encode())[0]
+        == [ArchiveEntry("id", "x", CREATED, 1, HASH)] * 2
+    )

@@ -18,6 +18,8 @@ from casfs.doors.cli.show import show_json, show_table, size_text, time_text
 from casfs.service.base import Job
 from casfs.tree.archive_list import Listed
 from casfs.tree.archives.states import ArchiveState, Condition
+from casfs.tree.descriptions.safe_path import BY_ID
+from casfs.tree.names import to_file_name
 
 _LONGEST = {"Expedited": timedelta(minutes=5), "Bulk": timedelta(hours=12)}
 _LONGEST_ELSE = timedelta(hours=5)
@@ -82,7 +84,7 @@ def refresh_command(vaults: tuple[str, ...], profile: str | None, **flags: Any) 
     with open_client(profile, flags) as client:
         for vault in vaults or [vault.name for vault in client.vaults()]:
             taken = client.archives.refresh(vault, _tell)
-            click.echo(f"{vault}: {taken} new inventories")
+            click.echo(f"{vault}: {taken} new {'inventory' if taken == 1 else 'inventories'}")
 
 
 def _tell(job: Job, archives: int) -> None:
@@ -107,7 +109,7 @@ def _cells(one: Listed, now: datetime) -> list[str]:
         _time(one.condition, now),
         size_text(one.archive.size),
         time_text(_modified(one.archive.mtime)),
-        one.path or f"by-id/{one.archive.id}",
+        one.path or f"{BY_ID}/{to_file_name(one.archive.id)}",
     ]
 
 

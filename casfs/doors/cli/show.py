@@ -1,6 +1,5 @@
 """Results as a table for a person, or as JSON for a program."""
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -10,13 +9,15 @@ import rich.console
 import rich.table
 import rich.text
 
+from casfs.tree.nodes import pretty
+
 _WIDEST = 10_000
 _UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB"]
 
 
 def show_json(facts: object) -> None:
     """Print facts as JSON."""
-    click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    click.echo(pretty(facts), nl=False)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -129,7 +129,7 @@ class Archives:
         return number
 
     def _child(self, parent: int, name: str, scope: Scope) -> int | None:
-        rows = self._database.rows(_CHILD, parent, name, scope.least)
+        rows = self._database.rows(_CHILD, parent, storable(name), scope.least)
         return rows[0][0] if rows else None
 
     def _path(self, folder: int) -> str:
@@ -141,11 +141,11 @@ class Archives:
 
     def _named(self, folder: int, name: str) -> Row | None:
         """Return the archive that is shown under this name."""
-        for row in map(Row._make, self._database.rows(_NEWEST, folder, name)):
+        for row in map(Row._make, self._database.rows(_NEWEST, folder, storable(name))):
             if row.plain:
                 return row
         second = parse_second_name(name)
-        if second is None:
+        if second is None or isinstance(storable(name), bytes):
             return None
         values = (folder, second.first_name, *second.created)
         for row in map(Row._make, self._database.rows(_OLDER, *values)):

@@ -12,7 +12,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from casfs.errors import InventoryError
-from casfs.tree.inventory.entries import BATCH, COLUMNS, HASH_NAMES, ArchiveEntry, size_of
+from casfs.tree.inventory.entries import (
+    COLUMNS,
+    HASH_NAMES,
+    ArchiveEntry,
+    entries_of_columns,
+    in_batches,
+    size_of,
+)
 from casfs.tree.inventory.service_csv import ServiceCsvReader
 from casfs.tree.inventory.text import LONGEST, Text
 
@@ -21,6 +28,10 @@ _LONGEST_HEADER = 100
 _TEXT = r'"([^"]*+(?:""[^"]*+)*+)"'
 _RECORD = re.compile(rf"{_TEXT},(?:{_TEXT})?,(?:{_TEXT})?,([0-9]*+),(?:{_TEXT})?\r?\n")
 """A record of ours; a group that is None is null, one that is empty is an empty text."""
+_USUAL = re.compile(
+    '"([^"]++)","([^"]*+)","([^"]*+)",([0-9]{1,18}+),"([^"]*+)"\r?\n|(.++)', re.DOTALL
+)
+"""A record without null and doubled quotes, as nearly all are; else all of the rest."""
 
 
 def open_csv(text: Text) -> "CsvReader | ServiceCsvReader":
@@ -55,27 +66,33 @@ class CsvReader:
 
     def batches(self) -> Iterator[list[ArchiveEntry]]:
         """Yield all entries, as `InventoryReader` says."""
+        return in_batches(self._runs())
+
+    def _runs(self) -> Iterator[list[ArchiveEntry]]:
         source, read = self._source, 0
-        batch: list[ArchiveEntry] = []
-        while True:
-            record = _RECORD.match(source.text, source.at)
-            if record is None:
-                if source.grow():
-                    continue
-                break
-            source.at = record.end()
-            batch.append(_entry(record, f"entry {read + len(batch) + 1}"))
-            if len(batch) == BATCH:
-                read += BATCH
-                yield batch
-                batch = []
+        more = True
+        while more:
+            run = self._usual()
+            read += len(run)
+            while (record := _RECORD.match(source.text, source.at)) is not None:
+                source.at = record.end()
+                read += 1
+                run.append(_entry(record, f"entry {read}"))
+            yield run
+            more = source.grow()
         if source.at < len(source.text):
             raise InventoryError(
                 f"the inventory is malformed or cut off at character {source.position}: entry "
-                f"{read + len(batch) + 1} has not the form of a record; make it anew"
+                f"{read + 1} has not the form of a record; make it anew"
             )
-        if batch:
-            yield batch
+
+    def _usual(self) -> list[ArchiveEntry]:
+        """Take the usual records that come first in what is read."""
+        source = self._source
+        found = _USUAL.findall(source.text, source.at)
+        rest = found.pop()[-1] if found and found[-1][-1] else ""
+        source.at = len(source.text) - len(rest)
+        return entries_of_columns(*list(zip(*found, strict=True))[:-1]) if found else []
 
 
 def _entry(record: re.Match[str], where: str) -> ArchiveEntry:

@@ -1,5 +1,7 @@
 """One archive as an inventory lists it."""
 
+from collections.abc import Iterable, Iterator
+from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -13,7 +15,6 @@ COLUMNS = ("ArchiveId", "ArchiveDescription", "CreationDate", "Size")
 """What they call the rest."""
 _NO_SIZE = 1 << 63
 _USUAL = [itemgetter(*COLUMNS, name) for name in HASH_NAMES]
-_new = tuple.__new__
 _MOST_DIGITS = 19
 
 
@@ -37,6 +38,9 @@ class ArchiveEntry(NamedTuple):
     created: str | None
     size: int | None
     tree_hash: str | None
+
+
+_new = partial(tuple.__new__, ArchiveEntry)
 
 
 def entries_of(values: list[Any], first: int) -> list[ArchiveEntry]:
@@ -70,7 +74,7 @@ def entries_of(values: list[Any], first: int) -> list[ArchiveEntry]:
             and identifier
             and 0 <= size < _NO_SIZE
         ):
-            entries.append(_new(ArchiveEntry, fields))
+            entries.append(_new(fields))
         else:
             entries.append(_entry_of(value, f"entry {number}"))
     return entries
@@ -108,3 +112,27 @@ def size_of(value: Any, where: str) -> int | None:
     if type(value) is int and 0 <= value < _NO_SIZE:
         return value
     raise InventoryError(f"{where}: its Size is no number of bytes; fetch the inventory again")
+
+
+def entries_of_columns(
+    identifiers: Iterable[str],
+    descriptions: Iterable[str],
+    created: Iterable[str],
+    sizes: Iterable[str],
+    tree_hashes: Iterable[str],
+) -> list[ArchiveEntry]:
+    """Return entries, one of each column's next value; `sizes` are digits."""
+    columns = zip(identifiers, descriptions, created, map(int, sizes), tree_hashes, strict=True)
+    return list(map(_new, columns))
+
+
+def in_batches(runs: Iterable[list[ArchiveEntry]]) -> Iterator[list[ArchiveEntry]]:
+    """Yield the entries of all runs in order, `BATCH` at a time, and what is left at the end."""
+    batch: list[ArchiveEntry] = []
+    for run in runs:
+        batch += run
+        while len(batch) >= BATCH:
+            yield batch[:BATCH]
+            del batch[:BATCH]
+    if batch:
+        yield batch

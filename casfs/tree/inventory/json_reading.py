@@ -7,18 +7,21 @@ r"""Reads inventories in JSON, entry by entry.
 Source: Amazon Glacier's "Get Job Output"; Tencent CAS has VaultQCS for VaultARN, Aliyun OAS has
 VaultId and ArchiveTreeEtag for SHA256TreeHash.
 
-The decoder is that of the standard library, over text that grows at its end. A streaming parser
-would be the obvious choice, but ijson (3.6, yajl2_c) turns a lone surrogate such as `"\ud83d"`
-silently into `?`, and refuses a whole inventory for one byte that is not UTF-8. Both are in
-inventories: official tools cut descriptions in the middle of a character.
+The decoder is that of the standard library, over text that grows at its end; orjson takes runs of
+entries that are as they should be. A streaming parser would be the obvious choice, but ijson (3.6,
+yajl2_c) turns a lone surrogate such as `"\ud83d"` silently into `?`, and refuses a whole inventory
+for one byte that is not UTF-8. Both are in inventories: official tools cut descriptions in the
+middle of a character. orjson refuses both, and then the standard library decodes them.
 """
 
 import json
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+import orjson
+
 from casfs.errors import InventoryError
-from casfs.tree.inventory.entries import BATCH, ArchiveEntry, entries_of
+from casfs.tree.inventory.entries import ArchiveEntry, entries_of, in_batches
 from casfs.tree.inventory.text import LONGEST, Text
 
 
@@ -54,7 +57,7 @@ class JsonReader:
                 raise self._error("there are two ArchiveLists")
             else:
                 listed = True
-                yield from self._list()
+                yield from in_batches(self._list())
             more = self._more("}")
         self._source.at += 1
         if not listed:
@@ -66,19 +69,13 @@ class JsonReader:
         if self._source.blanks() == "n" and self._value("ArchiveList") is None:
             return
         self._take("[", "a list as ArchiveList")
-        batch: list[ArchiveEntry] = []
         more = self._source.blanks() != "]"
         while more:
             values = self._run() or [self._value(f"entry {self._read + 1}")]
-            batch += entries_of(values, self._read + 1)
+            yield entries_of(values, self._read + 1)
             self._read += len(values)
-            while len(batch) >= BATCH:
-                yield batch[:BATCH]
-                del batch[:BATCH]
             more = self._more("]")
         self._source.at += 1
-        if batch:
-            yield batch
 
     def _run(self) -> list[Any]:
         """Take the entries of which all is read, at once; none if that does not work out.
@@ -91,10 +88,15 @@ class JsonReader:
             return []
         self._tried = source.text
         end = source.text.rfind("},", source.at) + 1
+        text = f"[{source.text[source.at : end]}]"
+        values: list[Any]
         try:
-            values: list[Any] = _DECODER.decode(f"[{source.text[source.at : end]}]")
-        except (ValueError, RecursionError):
-            return []
+            values = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            try:
+                values = _DECODER.decode(text)
+            except (ValueError, RecursionError):
+                return []
         if values:
             source.at = end
         return values

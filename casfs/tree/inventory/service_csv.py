@@ -16,10 +16,19 @@ Job" for the columns.
 
 import re
 from collections.abc import Iterator
+from itertools import chain
+from operator import add
 from typing import Any
 
 from casfs.errors import InventoryError
-from casfs.tree.inventory.entries import BATCH, COLUMNS, HASH_NAMES, ArchiveEntry, size_of
+from casfs.tree.inventory.entries import (
+    COLUMNS,
+    HASH_NAMES,
+    ArchiveEntry,
+    entries_of_columns,
+    in_batches,
+    size_of,
+)
 from casfs.tree.inventory.text import Text
 
 _ID, _DESCRIPTION, _CREATED, _SIZE = COLUMNS
@@ -36,10 +45,10 @@ _GROUPS = dict(zip(_FORMS, ("id", "description", "created", "size", "hash"), str
 _OTHER = '[^",\r]*+'
 _STANDARD = (*COLUMNS, _HASH)
 _USUAL = re.compile(
-    '([^",\r]++),(?:"([^"]*+)"|([^",\r]*+)),([0-9TZ:.+-]++),([0-9]{1,18}+),([0-9A-Fa-f]{64})'
+    '^([^,]++),(?:"([^"]*+)"|([^,]*+)),([0-9TZ:.+-]++),([0-9]{1,18}+),([0-9A-Fa-f]{64})\n',
+    re.MULTILINE,
 )
-"""Nearly every line, with a description that has no quotes: millions of them are to be quick."""
-_NONE = re.compile("(?!)")
+"""Nearly every line, once it is seen that what is not in quotes has none."""
 _BACKSLASHES = re.compile(r'[^"]*(?:(?<=\\)"[^"]*)*')
 r"""Text in which each quote has a backslash before it; it has no two quotes in a row then."""
 _DOUBLED = re.compile(r'[^"]*(?:""[^"]*)*')
@@ -54,34 +63,36 @@ class ServiceCsvReader:
 
     def batches(self) -> Iterator[list[ArchiveEntry]]:
         """Yield all entries, as `InventoryReader` says."""
+        return in_batches(self._runs())
+
+    def _runs(self) -> Iterator[list[ArchiveEntry]]:
         read = 0
         record: _Record | None = None
-        batch: list[ArchiveEntry] = []
         for lines, ended in self._lines():
-            if record is None and lines:
-                record, is_header = _form_of(lines[0])
-                lines = lines[is_header:]
-            if record is not None:
-                found = record.entries(lines, read + 1, ended)
-                read += len(found)
-                batch += found
-            while len(batch) >= BATCH:
-                yield batch[:BATCH]
-                del batch[:BATCH]
-        if batch:
-            yield batch
+            if record is None:
+                first, _, others = lines.partition("\n")
+                record, is_header = _form_of(first)
+                lines = others if is_header else lines
+            run = record.entries(lines, read + 1, ended)
+            read += len(run)
+            yield run
 
-    def _lines(self) -> Iterator[tuple[list[str], bool]]:
-        """Yield lines that are not empty, and whether the last one's end is there."""
+    def _lines(self) -> Iterator[tuple[str, bool]]:
+        """Yield lines as they come, none empty first, and whether the last one's end is there."""
         source = self._source
-        while True:
-            *lines, rest = source.text[source.at :].split("\n")
-            source.at = len(source.text) - len(rest)
-            yield [line.removesuffix("\r") for line in lines if line not in ("", "\r")], True
-            if not source.grow():
-                break
-        if rest := rest.removesuffix("\r"):
-            yield [rest], False
+        more = True
+        while more:
+            end = source.text.rfind("\n", source.at) + 1
+            if end:
+                lines = source.text[source.at : end]
+                source.at = end
+                if "\r" in lines:
+                    lines = lines.replace("\r\n", "\n")
+                if lines := lines.lstrip("\n"):
+                    yield lines, True
+            more = source.grow()
+        if rest := source.text[source.at :].removesuffix("\r"):
+            yield rest, False
 
 
 class _Record:
@@ -95,13 +106,13 @@ class _Record:
         fields = (_field(number, name) for number, name in enumerate(columns))
         self._pattern = re.compile(",".join(fields), re.DOTALL)
         self._columns = columns
-        self._usual = _USUAL if columns == _STANDARD else _NONE
+        self._is_standard = columns == _STANDARD
 
     def fits(self, line: str) -> bool:
         """Tell whether a line can be a record of these columns."""
         return self._pattern.fullmatch(line) is not None
 
-    def entries(self, lines: list[str], first: int, ended: bool) -> list[ArchiveEntry]:
+    def entries(self, lines: str, first: int, ended: bool) -> list[ArchiveEntry]:
         """Return what lines say.
 
         Args:
@@ -113,18 +124,11 @@ class _Record:
             InventoryError: one is no record of these columns, or may be cut off: its end is missing
                 and its last field could go on.
         """
-        entries = []
-        usual = self._usual.fullmatch
-        for number, line in enumerate(lines, first):
-            record = usual(line)
-            if record is not None:
-                identifier, quoted, plain, created, size, tree_hash = record.groups()
-                description = plain if quoted is None else quoted
-                fields = identifier, description, created, int(size), tree_hash
-                entries.append(tuple.__new__(ArchiveEntry, fields))
-            else:
-                entries.append(self._entry(line, f"entry {number}", ended))
-        return entries
+        found = _usual(lines) if self._is_standard and ended else None
+        if found is None:
+            numbered = enumerate(filter(None, lines.split("\n")), first)
+            found = [self._entry(line, f"entry {number}", ended) for number, line in numbered]
+        return found
 
     def _entry(self, line: str, where: str, ended: bool) -> ArchiveEntry:
         record = self._pattern.fullmatch(line)
@@ -146,6 +150,20 @@ class _Record:
 
     def _is_whole(self, record: re.Match[str]) -> bool:
         return self._columns[-1] == _HASH and bool(record["hash"])
+
+
+def _usual(lines: str) -> list[ArchiveEntry] | None:
+    """Return the entries of whole lines; None unless all of them are as nearly all are."""
+    found = _USUAL.findall(lines)
+    # As many matches as line ends: each is a line, and no line is missing.
+    if not found or len(found) != lines.count("\n") or "\r" in lines:
+        return None
+    identifiers, quoted, plain, created, sizes, tree_hashes = zip(*found, strict=True)
+    if '"' in "".join(chain(identifiers, plain)):
+        return None
+    # One of both is empty.
+    descriptions = map(add, quoted, plain)
+    return entries_of_columns(identifiers, descriptions, created, sizes, tree_hashes)
 
 
 def _field(number: int, name: str) -> str:

@@ -87,14 +87,14 @@ def test_what_can_be_read_has_the_names_it_has_among_all(tmp_path_factory, data)
             vaults.list_jobs(*(job(f"job of {one}", one) for one in sorted(readable)))
             if before:
                 assert vaults.tree(Scope.READABLE) == expected_tree(entries, readable)
-            each = (vaults.archives.by_id("v", one) for one in ids)
-            assert readable == {one.id for one in each if one is not None and one.readable}
+            known = (vaults.archives.by_id("v", one) for one in ids)
+            assert readable == {one.id for one in known if one is not None and one.readable}
         vaults.take("inventory", entries)
         expected = expected_tree(entries, readable)
         assert vaults.tree(Scope.READABLE) == expected
         for path in expected_tree(entries):
-            found = vaults.archives.entry("v", path, Scope.READABLE)
-            assert (found is not None) == (path in expected)
+            entry = vaults.archives.entry("v", path, Scope.READABLE)
+            assert (entry is not None) == (path in expected)
 
 
 @settings(max_examples=60, deadline=None)

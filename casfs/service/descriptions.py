@@ -1,0 +1,44 @@
+"""Descriptions of archives that a service tells with their bytes, as Amazon Glacier does."""
+
+import threading
+from collections.abc import Callable
+
+import requests
+from cachetools import LRUCache
+
+_REMEMBERED = 4096
+
+
+class ToldDescriptions:
+    """What was told lately, by vault and job.
+
+    Lock order: its one lock is innermost.
+
+    Args:
+        header: which one of an output tells it, None if none does.
+    """
+
+    def __init__(self, header: str | None) -> None:
+        self._header = header
+        self._lock = threading.Lock()
+        self._known: LRUCache[tuple[str, str], str] = LRUCache(_REMEMBERED)
+        self.on_told: Callable[[str, str, str], None] = lambda *_: None
+        """Is told vault, job and text of each new one, by a thread that must not wait."""
+
+    def of_job(self, vault: str, job_id: str) -> str | None:
+        """Return the description of the archive that a job brings, None before it was told."""
+        with self._lock:
+            return self._known.get((vault, job_id))
+
+    def note(self, vault: str, job_id: str, answer: requests.Response) -> None:
+        """Note what an answer with bytes of an output tells."""
+        told = answer.headers.get(self._header or "")
+        if not told:
+            return
+        # Headers are read as Latin-1; what stands in them may be UTF-8.
+        text = told.encode("latin-1", "replace").decode("utf-8", "replace")
+        with self._lock:
+            known = self._known.get((vault, job_id))
+            self._known[vault, job_id] = text
+        if known != text:
+            self.on_told(vault, job_id, text)

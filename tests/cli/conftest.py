@@ -1,0 +1,42 @@
+"""An emulator for the tests of a module, and the command with a cache of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.emulator.running import KEYS, running_emulator
+
+COMMAND = str(Path(sys.executable).with_name("casfs"))
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory):
+    with running_emulator(tmp_path_factory.mktemp("emulator")) as running:
+        for vault in ("v", "empty"):
+            running.create_vault(vault)
+        yield running
+
+
+@pytest.fixture
+def casfs(emulator, tmp_path):
+    """Run the command with this environment; its output is bytes."""
+
+    def run(*arguments, stdout=subprocess.PIPE, **environment):
+        settings = {
+            "CASFS_ENDPOINT": emulator.url,
+            "CASFS_CACHE_DIR": str(tmp_path / "cache"),
+            "CASFS_CONFIG": str(tmp_path / "config.toml"),
+            "HOME": str(tmp_path),
+            **KEYS,
+        }
+        names = ("PATH", "LANG", "PYTHONPATH")
+        kept = {name: os.environ[name] for name in names if name in os.environ}
+        full = {k: v for k, v in {**kept, **settings, **environment}.items() if v is not None}
+        return subprocess.run(
+            [COMMAND, *arguments], env=full, stdout=stdout, stderr=subprocess.PIPE, timeout=60
+        )
+
+    return run
