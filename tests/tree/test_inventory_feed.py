@@ -76,6 +76,7 @@ def test_looking_reads_a_malformed_inventory_once(tmp_path: Path) -> None:
     with feeding(tmp_path / "catalogue") as (vaults, account, feed):
         feed.catch_up("v")
         wait_until(lambda: len(vaults.tree(Scope.ALL)) == 2, "both inventories")
+        looks = account.looks
         feed.catch_up("v")
-        wait_until(lambda: account.looks == 2, "the second look")
+        wait_until(lambda: account.looks > looks, "the second look")
     assert account.read == ["a", "b", "c"]
