@@ -58,7 +58,7 @@ def vault(emulator):
 @pytest.fixture
 def listed(casfs, vault):
     """Run a command after the vault was catalogued; returns what it prints as JSON, by path."""
-    assert casfs("catalog", "refresh", VAULT).stdout == b"names: 1 new inventories\n"
+    assert casfs("catalog", "refresh", VAULT).stdout == b"names: 1 new inventory\n"
 
     def run(*arguments):
         done = casfs(*arguments, "--json")
@@ -77,7 +77,7 @@ def test_before_a_refresh_it_says_what_to_do(casfs, vault):
 
 def test_a_refresh_takes_each_inventory_once_and_starts_no_job(casfs, emulator, vault):
     before = len([entry for entry in emulator.entries() if entry.method == "POST"])
-    assert casfs("catalog", "refresh", VAULT).stdout == b"names: 1 new inventories\n"
+    assert casfs("catalog", "refresh", VAULT).stdout == b"names: 1 new inventory\n"
     assert casfs("catalog", "refresh", VAULT).stdout == b"names: 0 new inventories\n"
     everywhere = casfs("catalog", "refresh").stdout.decode().splitlines()
     assert "names: 0 new inventories" in everywhere
