@@ -22,7 +22,7 @@ from casfs.tree.archives.readable import Readable
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.inventory_feed import InventoryFeed
 from casfs.tree.known import nanoseconds
-from casfs.tree.names import from_file_name, to_file_name
+from casfs.tree.names import from_file_name, is_cut, to_file_name
 from casfs.tree.node import Node
 from casfs.tree.siblings import Row
 
@@ -155,7 +155,13 @@ class ArchiveTree:
         """Return what stands below `archives`, None if it is not there or cannot be read."""
         if names[0] != BY_ID:
             return self._archives.entry(vault, "/".join(names), Scope.READABLE)
-        archive_id = from_file_name(names[1]) if len(names) == 2 else None
+        if len(names) != 2:
+            return None
+        if is_cut(names[1]):
+            # Only those that are listed: who opens another one knows its name.
+            listed = self._archives.readable_nameless(vault)
+            return next((one for one in listed if to_file_name(one.id) == names[1]), None)
+        archive_id = from_file_name(names[1])
         archive = None if archive_id is None else self._archives.by_id(vault, archive_id)
         return archive if archive is not None and archive.readable else None
 

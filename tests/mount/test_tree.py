@@ -29,6 +29,10 @@ def test_the_tree_is_as_described(service: Served, mount: Mount) -> None:
     found = set(mount.good("find", mount.mountpoint, "-printf", "%P\n").splitlines())
     expected = {"", ".casfs", ".casfs/status.json", ".casfs/metrics", "vaults", f"vaults/{VAULT}"}
     expected |= {f"vaults/{VAULT}/vault.json", f"vaults/{VAULT}/jobs"}
+    # Without an inventory, archives have their ids alone.
+    archives = f"vaults/{VAULT}/archives"
+    ids = {service.emulator.describe(VAULT, job)["ArchiveId"] for job in service.jobs.values()}
+    expected |= {archives, f"{archives}/by-id", *(f"{archives}/by-id/{one}" for one in ids)}
     for job in service.jobs.values():
         folder = f"vaults/{VAULT}/jobs/{job}"
         expected |= {folder, f"{folder}/job.json", f"{folder}/output"}
@@ -74,7 +78,7 @@ def test_inodes_and_times_are_the_same_after_a_remount(service: Served, home: Pa
         after = mount.ask(facts_of_tree, mount.mountpoint)
     assert before == after
     inodes = [inode for inode, _, _ in before.values()]
-    assert len(set(inodes)) == len(inodes) == 3 + len(service.jobs) * 3 + 1
+    assert len(set(inodes)) == len(inodes) == 6 + len(service.jobs) * 4
 
 
 def test_statfs(service: Served, mount: Mount) -> None:
@@ -185,7 +189,7 @@ def test_a_vault_that_is_gone(tmp_path: Path, home: Path) -> None:
     ):
         service.emulator.create_vault("passing")
         assert mount.list("vaults") == ["passing", VAULT]
-        assert mount.list("vaults", "passing") == ["jobs", "vault.json"]
+        assert mount.list("vaults", "passing") == ["archives", "jobs", "vault.json"]
         assert mount.list("vaults", "passing", "jobs") == []
         assert service.emulator.call("DELETE", "/passing").ok
         assert mount.list("vaults") == [VAULT]

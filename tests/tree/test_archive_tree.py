@@ -77,3 +77,11 @@ def test_the_jobs_of_an_archive_fit_into_an_attribute(
     told = attributes["job-id"].split(" ")
     assert told[:16] == [f"{number:092}" for number in range(16)]
     assert told[16:] == ["and", "34", "more"]
+
+
+def test_an_id_too_long_for_a_file_name_is_reached(
+    client: Client, jobs: list[dict[str, object]]
+) -> None:
+    jobs[:] = [WHOLE | {"ArchiveId": "x" * 300}]
+    (node,) = client.list("/vaults/v/archives/by-id")
+    assert client.stat(node.path) == node

@@ -187,7 +187,7 @@ class Operations:
             raise _answer(errno.EROFS)
         node = self._told.opened(self._node(path))
         try:
-            file = self._client.open(node)
+            file = self._open_as(node)
         except BaseException:
             self._told.closed(node)
             raise
@@ -251,6 +251,14 @@ class Operations:
 
     def _attributes(self, path: str) -> dict[str, str]:
         return self._client.attributes(self._node(path))
+
+    def _open_as(self, node: Node) -> File:
+        """Open a file of the size that the kernel was told."""
+        file = self._client.open(node)
+        if node.content is None and file.size != node.size:
+            file.close()
+            raise StaleError
+        return file
 
     def _node(self, path: str) -> Node:
         return self._told.open_at(path) or self._client.stat(path)

@@ -1,8 +1,8 @@
 """What the kernel was told of files: it goes by their paths, and takes its word for a while.
 
 A name may begin to mean another archive at any time. All who have a path open share the kernel's
-size and pages of it, so a path means one thing while it is open; and who opens it when the kernel
-does not know its size of now has it look the path up first.
+size and pages of it, so it means one archive while it is open; and who opens a file when the kernel
+does not know its size of now has it look the file up first.
 """
 
 import errno
@@ -14,8 +14,8 @@ from cachetools import LRUCache
 
 from casfs.tree.node import Node
 
-_REMEMBERED = 1 << 16
-"""Files that are remembered, in up to 20 MiB. One that is forgotten is looked up once more."""
+_REMEMBERED = 1 << 15
+"""Files that are remembered, in up to 16 MiB. One that is forgotten is looked up once more."""
 
 
 class Status(NamedTuple):
@@ -52,13 +52,13 @@ class Told:
         self._last: LRUCache[int, tuple[int | None, int]] = LRUCache(_REMEMBERED)
 
     def open_at(self, path: str) -> Node | None:
-        """Return what is open at a path, whatever stands there now; None if nothing is."""
+        """Return the archive that is open at a path, whatever stands there now; None if none is."""
         with self._lock:
             node, _ = self._open.get(path, (None, 0))
         return node
 
     def tell(self, node: Node) -> Node:
-        """Note that the kernel is told of a node; return of which: what is open at its path."""
+        """Note that the kernel is told of a node; return of which: the archive open at its path."""
         if not _is_shared(node):
             return node
         with self._lock:
@@ -67,7 +67,7 @@ class Told:
         return node
 
     def opened(self, node: Node) -> Node:
-        """Note that a file is opened; return which: what is open at its path already.
+        """Note that a file is opened; return which: the archive open at its path already.
 
         Raises:
             StaleError: the kernel was told something else last.
@@ -78,13 +78,14 @@ class Told:
             node = self._meant(node)
             if self._last.get(node.inode) != (node.size, node.mtime):
                 raise StaleError
-            _, count = self._open.get(node.path, (node, 0))
-            self._open[node.path] = (node, count + 1)
+            if node.archive is not None:
+                _, count = self._open.get(node.path, (node, 0))
+                self._open[node.path] = (node, count + 1)
         return node
 
     def closed(self, node: Node) -> None:
         """Note that a file is closed that `opened` returned."""
-        if not _is_shared(node):
+        if node.archive is None:
             return
         with self._lock:
             _, count = self._open[node.path]
@@ -94,6 +95,7 @@ class Told:
                 del self._open[node.path]
 
     def _meant(self, node: Node) -> Node:
+        """Return the archive that is open at a node's path, else the node."""
         return self._open.get(node.path, (node, 0))[0]
 
 
