@@ -49,4 +49,10 @@ def test_a_damaged_catalogue_is_begun_anew(tmp_path: Path) -> None:
             assert mount.read(ARCHIVES, "one.txt") == service.files["one.txt"]
             found = mount.good(CASFS, "find", VAULT, "*.txt")
             assert all(name in found for name in names)
+            service.copy_archive("one.txt", "three")
+            service.add_job("one.txt", "job-three", archive="three")
+            service.emulator.sql("UPDATE archives SET description = 'x' WHERE id = 'three'")
+            service.add_inventory("listed-later")
+            assert refreshed(mount)
+            wait_until(lambda: lists(mount, [*names, "x"]), "an archive that came since")
             assert "met a bug" not in mount.log
