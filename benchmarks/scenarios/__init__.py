@@ -6,7 +6,6 @@ from benchmarks.bench import Bench
 from benchmarks.measure import Result
 from benchmarks.scenarios import (
     archives,
-    catalogue,
     cloud,
     cold,
     inventories,
@@ -28,6 +27,5 @@ SCENARIOS: dict[str, Callable[[Bench], Result]] = {
     "listing": listing.run,
     "memory": memory.run,
     "archives": archives.run,
-    "catalogue": catalogue.run,
     "inventories": inventories.run,
 }
