@@ -11,6 +11,7 @@ from pathlib import Path
 
 _START_SECONDS = 60.0
 _END_SECONDS = 120.0
+_LOOK_SECONDS = 0.05
 
 
 class BenchmarkError(Exception):
@@ -102,6 +103,20 @@ def peak_memory(pid: int) -> int:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     raise BenchmarkError(f"process {pid} has no peak memory; it has ended")
+
+
+def peak_memory_at_end(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for a process; return the most bytes of memory that it had resident, but for its end.
+
+    What the kernel tells of a process that has ended counts the memory of who started it, too.
+    """
+    peak = 0
+    while process.poll() is None:
+        with contextlib.suppress(BenchmarkError):
+            peak = peak_memory(process.pid)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_LOOK_SECONDS)
+    return peak
 
 
 def cpu_seconds(pid: int) -> float:

@@ -13,14 +13,17 @@ from benchmarks.processes import BenchmarkError
 _ARCHIVES = 1_000_000
 _RESTORED = 10_000
 _SIZE = 1 << 10
+"""Bytes of an archive."""
 _VAULT = "archives"
 _RATE = "rate"
 _BUILDING = "building"
+_FIRST = "first"
 _LS = "ls"
 _FIND = "find"
 _RSYNC = "rsync"
 _AGAIN = "again"
 _MEMORY = "memory"
+_LEAST_RATE = 20
 _LS_SECONDS = 0.2
 _FIND_SECONDS = 30.0
 _ROOM = 300
@@ -33,16 +36,19 @@ def run(bench: Bench) -> Result:
 
     def turn() -> Measures:
         with bench.temporary() as folder:
-            built = _build(bench, folder / "cache", count)
+            built = _build(bench.origin.fast, folder / "cache", count)
             with bench.casfs(bench.origin.fast, folder / "cache") as mount:
-                return built | _walk(mount, folder / "copy", restored)
+                found = _walk(mount, folder / "copy", restored)
+                mount.check()
+                return built | found
 
     found = bench.compare(
         {CASFS: turn},
         {
-            _RATE: ("catalogue built, archives a second", Unit.COUNT),
-            _BUILDING: ("peak memory while it is built", Unit.MIB),
-            _LS: ("slowest ls of a folder", Unit.SECONDS),
+            _RATE: ("casfs catalog refresh, inventory fetched and taken in", Unit.PER_SECOND),
+            _BUILDING: ("its peak memory", Unit.MIB),
+            _FIRST: ("slowest first ls of a folder, new mount, cold disk", Unit.SECONDS),
+            _LS: ("slowest ls of a folder after that", Unit.SECONDS),
             _FIND: ("find over all that can be read", Unit.SECONDS),
             _RSYNC: ("rsync -a of all that can be read", Unit.SECONDS),
             _AGAIN: ("the same once more, with nothing to do", Unit.SECONDS),
@@ -54,7 +60,7 @@ def run(bench: Bench) -> Result:
         f"{count} archives catalogued, {restored} of them restored",
         list(found.values()),
         [
-            Goal("archives catalogued a second", found[_RATE].median(CASFS), 20_000),
+            Goal("thousands catalogued a second", found[_RATE].median(CASFS), _LEAST_RATE),
             Goal("slowest ls in s", found[_LS].median(CASFS), _LS_SECONDS, at_least=False),
             Goal("find in s", found[_FIND].median(CASFS), _FIND_SECONDS, at_least=False),
             Goal("memory of the mount in MiB", found[_MEMORY].median(CASFS), _ROOM, at_least=False),
@@ -62,35 +68,31 @@ def run(bench: Bench) -> Result:
     )
 
 
-def _build(bench: Bench, cache: Path, count: int) -> dict[str, float]:
-    """Fetch the inventory, then measure what it takes to make a catalogue of it."""
-    with bench.casfs(bench.origin.fast, cache) as mount:
-        measure.run_seconds(["cat", "--", mount.folder(_VAULT) / "inventory" / "output"])
+def _build(endpoint: str, cache: Path, count: int) -> dict[str, float]:
+    """Make a catalogue with nothing in the cache."""
     log = cache.with_name("refresh.log")
     command = mounts.casfs_command("catalog", "refresh", _VAULT)
-    environment = mounts.casfs_settings(bench.origin.fast, cache)
     with measure.stopwatch() as seconds:
-        process = processes.start(command, log, environment)
-        _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+        process = processes.start(command, log, mounts.casfs_settings(endpoint, cache))
+        peak = processes.peak_memory_at_end(process)
     if process.returncode != 0:
         raise BenchmarkError(f"casfs catalog refresh failed: {log.read_text('utf-8')[-500:]}")
-    return {_RATE: count / seconds(), _BUILDING: used.ru_maxrss * 1024 / MIB}
+    return {_RATE: count / 1000 / seconds(), _BUILDING: peak / MIB}
 
 
 def _walk(mount: CasfsMount, copy: Path, restored: int) -> dict[str, float]:
     top = mount.archives(_VAULT)
-    folders = [top, top / "mosaic", top / "by-id", top / "projects", top / "projects" / "000"]
-    found = {_LS: max(measure.run_seconds(["ls", "--", folder]) for folder in folders)}
-    # by-id has them all once more.
+    projects = top / "projects"
+    folders = [top, top / "mosaic", projects, projects / "000", projects / "000" / "run 01"]
+    found = {what: max(map(_ls, folders)) for what in (_FIRST, _LS)}
     with measure.stopwatch() as seconds:
         told = subprocess.run(
             ["find", top, "-type", "f", "-printf", "."], capture_output=True, check=True
         )
-    if len(told.stdout) != 2 * restored:
-        raise BenchmarkError(f"find found {len(told.stdout)} files, not {2 * restored}")
     found[_FIND] = seconds()
-    command = ["rsync", "-a", "--exclude=/by-id", f"{top}/", f"{copy}/"]
+    if len(told.stdout) != restored:
+        raise BenchmarkError(f"find found {len(told.stdout)} files, not {restored}")
+    command = ["rsync", "-a", f"{top}/", f"{copy}/"]
     found[_RSYNC] = measure.run_seconds(command)
     found[_AGAIN] = measure.run_seconds(command)
     files = sum(len(files) for _, _, files in os.walk(copy))
@@ -98,3 +100,7 @@ def _walk(mount: CasfsMount, copy: Path, restored: int) -> dict[str, float]:
         raise BenchmarkError(f"rsync copied {files} files, not {restored}")
     found[_MEMORY] = mount.peak_memory() / MIB
     return found
+
+
+def _ls(folder: Path) -> float:
+    return measure.run_seconds(["ls", "--", folder])

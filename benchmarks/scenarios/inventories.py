@@ -1,17 +1,19 @@
-"""Inventories: one of 5,000,000 archives converted either way, beside parsers and DuckDB."""
+"""Inventories: one of 5,000,000 archives converted either way, beside parsers and DuckDB.
+
+What is made of it goes nowhere: a disk would be measured, and a parser alone writes nothing.
+"""
 
 import base64
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import measure
-from benchmarks.bench import CASFS, Bench
+from benchmarks import measure, processes
+from benchmarks.bench import CASFS, MIB, Bench
 from benchmarks.inventories import HASH
 from benchmarks.measure import Goal, Measures, Result, Unit
 from benchmarks.processes import BenchmarkError
@@ -33,15 +35,15 @@ def run(bench: Bench) -> Result:
     """Convert one inventory from JSON to CSV and from CSV to JSON."""
     count = bench.count(_ARCHIVES)
     with bench.temporary() as folder:
-        in_json, in_csv, target = folder / "in.json", folder / "in.csv", folder / "out"
+        in_json, in_csv = folder / "in.json", folder / "in.csv"
         small = folder / "small.json"
         _write_json(in_json, count)
         _write_csv(in_csv, count)
         _write_json(small, -(-count // _JQ_SHARE))
 
         def program(name: str, inventory: Path) -> Callable[[], Measures]:
-            command = [sys.executable, "-m", "benchmarks.inventories", name, inventory, target]
-            return lambda: _measured([str(word) for word in command], count)
+            command = [sys.executable, "-m", "benchmarks.inventories", name, str(inventory)]
+            return lambda: _measured(command, count)
 
         to_csv = {
             CASFS: program("json_to_csv", in_json),
@@ -88,11 +90,10 @@ def _measured(command: Sequence[str], count: int) -> Measures:
     """Run a program; return how many archives it takes a second, and its peak memory."""
     with measure.stopwatch() as seconds:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = processes.peak_memory_at_end(process)
     if process.returncode != 0:
         raise BenchmarkError(f"{command[:4]} ended with {process.returncode}; see above")
-    return {_SPEED: count / 1000 / seconds(), _MEMORY: used.ru_maxrss / 1024}
+    return {_SPEED: count / 1000 / seconds(), _MEMORY: peak / MIB}
 
 
 def _archives(count: int) -> Iterator[tuple[str, str, str, int, str]]:

@@ -94,7 +94,9 @@ _ARCHIVES = (
     "CREATE UNIQUE INDEX archives_by_hash ON archives (hash)",
     """CREATE INDEX archives_by_name ON archives (folder, name, created)
     WHERE folder IS NOT NULL""",
-    """CREATE INDEX readable_by_name ON archives (folder, name, created)
+    # With all that a listing shows: rows of one folder may lie anywhere in the file.
+    """CREATE INDEX readable_by_name ON archives (folder, name, created, id, description, size,
+        tree_hash, rule, mtime, flags, original_size, readable)
     WHERE folder IS NOT NULL AND readable = 1""",
     """CREATE INDEX readable_nameless ON archives (vault, id)
     WHERE readable = 1 AND folder IS NULL""",

@@ -80,11 +80,14 @@ SELECT = """SELECT id, description, created, size, tree_hash, folder, name, rule
                 AND newer.name = one.name AND newer.created > one.created)
     AND NOT EXISTS (SELECT 1 FROM archives AS newer WHERE newer.folder = one.folder
                     AND newer.name = one.name AND newer.created = one.created
-                    AND newer.id > one.id) AS newest,
+                    AND newer.number <> one.number AND newer.id > one.id) AS newest,
     NOT EXISTS (SELECT 1 FROM folders WHERE folders.parent = one.folder
                 AND folders.name = one.name) AS no_folder
     FROM archives AS one"""
-"""Selects archives, and whether a newer one, or a folder, has the name of each."""
+"""Selects archives, and whether a newer one, or a folder, has the name of each.
+
+That an archive is not newer than itself, `number` tells from an index, without its row.
+"""
 
 
 class Row(NamedTuple):
