@@ -74,7 +74,10 @@ def _build(endpoint: str, cache: Path, count: int) -> dict[str, float]:
     command = mounts.casfs_command("catalog", "refresh", _VAULT)
     with measure.stopwatch() as seconds:
         process = processes.start(command, log, mounts.casfs_settings(endpoint, cache))
-        peak = processes.peak_memory_at_end(process)
+        try:
+            peak = processes.peak_memory_at_end(process)
+        finally:
+            processes.end(process)
     if process.returncode != 0:
         raise BenchmarkError(f"casfs catalog refresh failed: {log.read_text('utf-8')[-500:]}")
     return {_RATE: count / 1000 / seconds(), _BUILDING: peak / MIB}
