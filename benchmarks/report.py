@@ -25,17 +25,26 @@ _ROW = 0.38
 def run_facts() -> dict[str, str]:
     """Return when and on what a run ran, and what was measured."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    )
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
-        "commit": commit.stdout.strip() or "unknown",
+        "commit": _commit(),
         "processors": str(os.cpu_count()),
         "memory": f"{memory / (1 << 30):.0f} GiB",
         "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
     }
+
+
+def _commit() -> str:
+    """Return the commit of what is measured; figures of earlier runs beside it do not change it."""
+    described = _git("rev-parse", "--short", "HEAD") or "unknown"
+    changed = _git("status", "--porcelain", "--", "casfs", "benchmarks")
+    return f"{described} and changes" if changed else described
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
 
 
 def markdown(results: list[Result]) -> str:
