@@ -202,3 +202,13 @@ def test_chained_inventories_are_shown_as_they_are_and_merged(casfs, emulator):
     assert casfs("catalog", "refresh", "chained").stdout == b"chained: 3 new inventories\n"
     found = json.loads(casfs("ls", "chained", "--json").stdout)
     assert {one["id"] for one in found} == archives
+
+
+def test_a_malformed_inventory_keeps_no_other_vault_out(casfs, emulator, vault):
+    emulator.create_vault("broken")
+    job = emulator.start("broken", Type="inventory-retrieval", Format="JSON")
+    size = emulator.describe("broken", job)["InventorySizeInBytes"]
+    (emulator.root / "inventories" / job).write_bytes(b"{".ljust(size))
+    done = casfs("catalog", "refresh", "broken", VAULT)
+    assert (done.returncode, done.stdout) == (1, b"names: 1 new inventory\n")
+    assert job in one_line(done)

@@ -15,6 +15,7 @@ from casfs.doors.cli.options import (
     service_options,
 )
 from casfs.doors.cli.show import show_json, show_table, size_text, time_text
+from casfs.errors import InventoryError
 from casfs.service.base import Job
 from casfs.tree.archive_list import Listed
 from casfs.tree.archives.states import ArchiveState, Condition
@@ -79,12 +80,22 @@ def catalog_command() -> None:
 def refresh_command(vaults: tuple[str, ...], profile: str | None, **flags: Any) -> None:
     """Download the inventories that finished jobs brought, and catalogue their archives.
 
-    It starts no job. Without a vault, it does so for all of them.
+    It starts no job. Without a vault, it does so for all of them. One that is malformed keeps no
+    other one out.
     """
+    malformed: list[InventoryError] = []
     with open_client(profile, flags) as client:
         for vault in vaults or [vault.name for vault in client.vaults()]:
-            taken = client.archives.refresh(vault, _tell)
+            try:
+                taken = client.archives.refresh(vault, _tell)
+            except InventoryError as error:
+                malformed.append(error)
+                continue
             click.echo(f"{vault}: {taken} new {'inventory' if taken == 1 else 'inventories'}")
+    for failure in malformed[:-1]:
+        click.echo(f"casfs: {failure}", err=True)
+    if malformed:
+        raise malformed[-1]
 
 
 def _tell(job: Job, archives: int) -> None:

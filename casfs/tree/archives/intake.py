@@ -8,7 +8,7 @@ from datetime import datetime
 
 from casfs.tree.archives.folders import Folders, remove_emptied
 from casfs.tree.archives.names import Names, read_names, use_rules
-from casfs.tree.archives.removal import forget, remove_unlisted
+from casfs.tree.archives.removal import remove_unlisted
 from casfs.tree.columns import (
     NO_TIME,
     Value,
@@ -125,14 +125,6 @@ class Intake:
             CasfsError: the catalogue cannot be written.
         """
         use_rules(self._database, vault, rules)
-
-    def forget(self, vault: str) -> None:
-        """Forget what inventories told of a vault.
-
-        Raises:
-            CasfsError: the catalogue cannot be written.
-        """
-        forget(self._database, vault)
 
     def _is_outdated(self, root: int, date: int) -> bool:
         """Tell whether a full inventory was taken in that is newer than this date."""

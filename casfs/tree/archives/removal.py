@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from casfs.tree.archives.folders import Folders, remove_emptied
+from casfs.tree.archives.folders import remove_emptied
 from casfs.tree.database import Database
 
 _ROWS_AT_ONCE = 20_000
@@ -29,18 +29,6 @@ def remove_unlisted(database: Database, vault: int, inventory: int, date: int) -
             remove_emptied(connection)
 
 
-def forget(database: Database, vault: str) -> None:
-    """Forget what inventories told of a vault; what jobs tell is taken in again."""
-    with database.transaction() as connection:
-        number = Folders(connection, vault).vault
-        connection.execute("DELETE FROM inventories WHERE vault = ?", (number,))
-        connection.execute(_CHANGE_ALL, (vault,))
-    for first in _windows(database):
-        with database.transaction(bulk=True) as connection:
-            connection.execute(_FORGET, (first, first + _ROWS_AT_ONCE - 1, number))
-            remove_emptied(connection)
-
-
 def _windows(database: Database) -> Iterator[int]:
     """Yield the number that each window of rows begins with."""
     ((last,),) = database.rows("SELECT ifnull(max(number), 0) FROM archives")
@@ -54,6 +42,3 @@ _UNLIST = """UPDATE archives SET listed = 0
 _REMOVE_UNLISTED = """DELETE FROM archives
     WHERE number BETWEEN :first AND :last AND vault = :vault AND listed = 0
     AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.hash = archives.hash)"""
-_FORGET = "DELETE FROM archives WHERE number BETWEEN ? AND ? AND vault = ?"
-_CHANGE_ALL = """INSERT OR IGNORE INTO changed
-    SELECT hash FROM jobs WHERE vault = ? AND hash IS NOT NULL"""
