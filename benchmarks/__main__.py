@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import measure, origin, preflight, processes, report
+from benchmarks import origin, preflight, processes, report
 from benchmarks.bench import Bench
 from benchmarks.processes import BenchmarkError
 from benchmarks.scenarios import SCENARIOS
@@ -53,8 +53,6 @@ def main(names: tuple[str, ...], pairs: int, scale: float, output: Path) -> None
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="casfs-bench-")))
         served = stack.enter_context(origin.serve(folder / "origin"))
         bench = Bench(served, folder, pairs, scale, tell)
-        measure.drop_caches()
-        measure.touch_memory()
         preflight.check(bench)
         for name in names or SCENARIOS:
             tell(f"{name} ...")

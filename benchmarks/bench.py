@@ -120,5 +120,5 @@ class Bench:
 @contextlib.contextmanager
 def _dropped(mounting: contextlib.AbstractContextManager[M]) -> Iterator[M]:
     with mounting as mount:
-        measure.drop_caches()
+        measure.start_cold()
         yield mount

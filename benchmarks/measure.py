@@ -19,6 +19,7 @@ _DROP = Path("/proc/sys/vm/drop_caches")
 _ALL_CACHES = "3"
 _LEFT = 0.35
 _TOUCH_PIECE = 256 << 20
+_TOUCH_PIECES = 24
 
 
 class Unit(StrEnum):
@@ -140,6 +141,16 @@ def in_turns(
     }
 
 
+def start_cold() -> None:
+    """Give who is measured next an empty cache, and memory that is ready to be used.
+
+    Raises:
+        BenchmarkError: only root may do so.
+    """
+    drop_caches()
+    touch_memory()
+
+
 def drop_caches() -> None:
     """Have the kernel forget what it keeps of files; pages that are mapped stay.
 
@@ -161,15 +172,17 @@ def refaulted_bytes() -> int:
 
 
 def touch_memory() -> None:
-    """Use most of the free memory once, and give it back.
+    """Use some gigabytes of the free memory once, and give them back.
 
-    A virtual machine gets much of its memory only when it first uses it, and pays for that then:
-    file caches filled ten times as slowly. Whoever is measured first must not pay for the others.
+    A virtual machine gets its memory only when it first uses it, pays for that then, and may give
+    back what is free at any time: files fill the kernel's cache at half the speed, and programs
+    that read them are charged for it. What was used last is used next, so who is measured now does
+    not pay, unless it needs more than this.
     """
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
-    pieces = []
+    pieces: list[mmap.mmap] = []
     # Asked before each piece: other programs may take memory at the same time.
-    while _available_memory() > _LEFT:
+    while len(pieces) < _TOUCH_PIECES and _available_memory() > _LEFT:
         pieces.append(mmap.mmap(-1, _TOUCH_PIECE, flags=flags))
     for piece in pieces:
         piece.close()

@@ -27,12 +27,12 @@ def run(bench: Bench) -> Result:
 
     def curl() -> Measures:
         with bench.temporary() as folder:
-            measure.drop_caches()
+            measure.start_cold()
             command = peers.curl_to_file(endpoint, output, folder / "output")
             return {_SPEED: measure.megabytes(size) / measure.run_seconds(command)}
 
     def curl_and_hash() -> Measures:
-        measure.drop_caches()
+        measure.start_cold()
         command = peers.curl_and_hash(endpoint, output)
         return {_SPEED: measure.megabytes(size) / measure.run_seconds(command)}
 
