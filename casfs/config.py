@@ -59,7 +59,7 @@ class Config:
     region: str = ""
     account: str = "-"
     cache_size: int = 20 << 30
-    memory_size: int = 120 << 20
+    memory_size: int = 96 << 20
     connections: int = 8
     connect_timeout: float = 10.0
     read_timeout: float = 30.0

@@ -121,6 +121,8 @@ class Downloader:
                 pairs = [(block.number, block.data) for block in blocks]
                 self._saver.save(opened.store, opened.key, pairs)
                 self._flights.land(opened.key, pairs)
+                # Who waits for room must not hold the memory of what has been written and read.
+                del blocks, pairs
                 self._saver.wait_for_room()
         except UnreadError as error:
             log.info(

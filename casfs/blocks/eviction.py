@@ -4,6 +4,7 @@ import contextlib
 import heapq
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ _STEP = 64 << 20
 _STEP_PART = 10
 """Bytes to evict at a time on a full disk, and their part of a small cache: as many may be written
 before the cache is looked through again."""
+_LOOK_PART = 16
+"""Part of the free space that may be written before the disk is looked at again, others use it too;
+never more than a step."""
 _UNUSED = 7 * 86400
 """Seconds after which leaves without a block go; their job's output is gone by then."""
 
@@ -39,8 +43,9 @@ class Evictor:
     The folder is looked through only when the count says so; that look sees what other processes
     wrote, too. So that the cache never fills its disk, it does not grow while too little is free
     there. It does not give way to others either: what it holds may be all that is left of an
-    output, and room for them is not its to make. One thread uses an evictor; others may ask it for
-    its `lasting`.
+    output, and room for them is not its to make. Any thread may count; one at a time makes room.
+
+    Lock order: its one lock, around the count, is innermost.
 
     Args:
         folder: folder of all outputs.
@@ -52,21 +57,52 @@ class Evictor:
         self._folder = folder
         self._limit = limit
         self._metrics = metrics
+        self._counting = threading.Lock()
+        self._written = 0
+        """Bytes since room was last made."""
+        self._allowed = 0
+        """Bytes that may be written before room is to be made; below 0 it is to be made now."""
         self._total: int | None = None
-        self._room = 0
 
     def added(self, size: int) -> None:
-        """Note that `size` bytes were written; evict if the cache is now too large."""
+        """Note that `size` bytes were written."""
+        with self._counting:
+            self._written += size
+
+    def failed(self) -> None:
+        """Note that something could not be written: the disk may be fuller than it was."""
+        with self._counting:
+            self._allowed = -1
+
+    @property
+    def due(self) -> bool:
+        """Tell whether it is time to `make_room`."""
+        with self._counting:
+            return self._written > self._allowed
+
+    def make_room(self) -> None:
+        """Look at the cache and its disk, and evict what is too much.
+
+        Raises:
+            OSError: they cannot be looked at.
+        """
+        with self._counting:
+            written, self._written = self._written, 0
+            more, self._allowed = max(0, written - self._allowed), 0
         if self._total is None:
             self._total = sum(size for _, size, _ in self._ages())
         else:
-            self._total += size
-        self._room -= size
+            self._total += written
         if self._total > self._limit:
             self._evict(lambda total: total - int(self._limit * _KEEP))
-        elif self._room < 0 and spare_bytes(self._folder) < 0:
-            step = max(size, min(_STEP, self._total // _STEP_PART))
-            self._room = self._evict(lambda _: step) - size
+        spare = spare_bytes(self._folder)
+        if spare < 0:
+            step = max(more, min(_STEP, self._total // _STEP_PART))
+            allowed = self._evict(lambda _: step) - more
+        else:
+            allowed = min(_STEP, spare // _LOOK_PART)
+        with self._counting:
+            self._allowed = max(0, min(allowed, self._limit - self._total))
 
     def lasting(self) -> int:
         """Return the bytes of blocks used last that are there even after eviction.
@@ -75,7 +111,9 @@ class Evictor:
             OSError: the folder cannot be looked at.
         """
         spare = max(spare_bytes(self._folder), 0)
-        return int(min(self._limit, (self._total or 0) + spare) * _KEEP)
+        with self._counting:
+            total = (self._total or 0) + self._written
+        return int(min(self._limit, total + spare) * _KEEP)
 
     def _evict(self, excess_of: Callable[[int], int]) -> int:
         """Evict what is too much of the bytes that are there; return the bytes removed."""

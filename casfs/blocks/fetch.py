@@ -145,12 +145,12 @@ class Fetcher:
         return self._downloader.largest_get()
 
     def window(self) -> int:
-        """Return how many blocks a reader may be ahead: its share of two thirds of the memory.
+        """Return how many blocks a reader may be ahead: its share of five sixths of the memory.
 
-        The other third is for what lands out of turn: a block that is pushed out of memory before
-        it is read must be read from disk again.
+        The rest is for what lands out of turn, or was read and waits to be written: a block that is
+        pushed out of memory before it is read must be read from disk again.
         """
-        return max(self._memory_blocks * 2 // 3 // max(self.streams.count, 1), 1)
+        return max(self._memory_blocks * 5 // 6 // max(self.streams.count, 1), 1)
 
     def get(self, opened: OpenOutput, run: range, ahead: range) -> Got:
         """Return the blocks of a run, and begin to fetch another one ahead of its use.

@@ -10,7 +10,7 @@ way, or missing.
 """
 
 import threading
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -74,14 +74,14 @@ class Flights:
     Args:
         memory_size: bytes of blocks in memory, those under way and those to be written included.
         saving: returns a block that waits to be written to disk; takes no lock.
-        backlog: returns how many blocks wait to be written; takes no lock.
+        backlog: returns which blocks wait to be written; takes no lock.
     """
 
     def __init__(
         self,
         memory_size: int,
         saving: Callable[[Key], memoryview | None],
-        backlog: Callable[[], int],
+        backlog: Callable[[], Collection[Key]],
     ) -> None:
         self._saving = saving
         self._backlog = backlog
@@ -155,8 +155,8 @@ class Flights:
             for number, data in blocks:
                 self._memory[output, number] = data
                 landed.append((self._flights.pop((output, number), None), data))
-            # What is under way needs memory, too, and the oldest blocks have been read. What waits
-            # to be written is found with the saver, and may be counted twice here.
+            # What is under way, or only waits to be written, needs memory, too; and the oldest
+            # blocks have been read.
             while self._memory and self._memory.currsize > self._room():
                 self._memory.popitem()
         for flight, data in landed:
@@ -197,7 +197,8 @@ class Flights:
             flight.landed.set_exception(_closed())
 
     def _room(self) -> int:
-        elsewhere = len(self._flights) + self._backlog()
+        only_saving = sum(key not in self._memory for key in self._backlog())
+        elsewhere = len(self._flights) + only_saving
         return int(self._memory.maxsize) - elsewhere * BLOCK_SIZE
 
     def _present(self, key: Key) -> memoryview | None:

@@ -4,27 +4,41 @@ A block that waits to be written is still found here. Who brings blocks queues t
 readers need not wait, and then waits a moment for room before bringing more; once the disk does
 not keep up, blocks are dropped and counted instead, so that it does not slow reading down.
 
-Lock order: the saver's one lock is innermost; it is not held while writing.
+Lock order: under the saver's one lock only the evictor's count is looked at, which has a lock of
+its own; it is not held while writing.
 """
 
 import logging
 import threading
 from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 
 from casfs.blocks.cache import OutputStore
 from casfs.blocks.eviction import Evictor
 from casfs.blocks.flights import Key
+from casfs.deadline import Deadline
 from casfs.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-_QUEUE_BLOCKS = 24
+_WRITERS = 2
+"""Threads that write: while the disk is at one block, the next one's file is made."""
+_QUEUE_BLOCKS = 8
 _PATIENCE = 2.0
 """Seconds to wait for room before the disk counts as slow."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A block that is to be written."""
+
+    key: Key
+    store: OutputStore
+    data: memoryview
+
+
 class Saver:
-    """One thread that writes blocks, and the queue before it."""
+    """A few threads that write blocks, and the queue before them."""
 
     def __init__(self, evictor: Evictor, metrics: Metrics) -> None:
         self._evictor = evictor
@@ -33,21 +47,24 @@ class Saver:
         self._work = threading.Condition(lock)
         # Of those who wait for room one is woken at a time: all would only wait again.
         self._room = threading.Condition(lock)
-        self._queue: dict[Key, tuple[OutputStore, memoryview]] = {}
-        self._kept = 0
+        self._queue: dict[Key, _Waiting] = {}
+        self._writing: dict[Key, _Waiting] = {}
+        self._evicting = False
         self._failing = False
         self._slow = False
         self._closed = False
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def waiting(self, key: Key) -> memoryview | None:
         """Return a block that is not written yet."""
-        waiting = self._queue.get(key)
-        return waiting[1] if waiting else None
+        # In this order: it is never in neither of both until it is on disk.
+        waiting = self._queue.get(key) or self._writing.get(key)
+        return waiting.data if waiting else None
 
-    def backlog(self) -> int:
-        """Return how many blocks are not written yet."""
-        return len(self._queue)
+    def backlog(self) -> list[Key]:
+        """Return which blocks are not written yet."""
+        # To copy a dict is one step of the interpreter: no other thread changes it meanwhile.
+        return list(self._queue) + list(self._writing)
 
     def save(
         self, store: OutputStore, output: Hashable, blocks: Iterable[tuple[int, memoryview]]
@@ -58,13 +75,13 @@ class Saver:
                 if self._closed or (self._slow and len(self._queue) >= _QUEUE_BLOCKS):
                     self._metrics.unsaved_blocks.inc()
                     continue
-                self._queue[output, block] = (store, data)
+                self._queue[output, block] = _Waiting((output, block), store, data)
             self._begin()
 
     def kept(self, size: int) -> None:
         """Note that somebody else wrote a block of `size` bytes to the disk cache."""
+        self._evictor.added(size)
         with self._work:
-            self._kept += size
             self._begin()
 
     def lasting(self) -> int:
@@ -88,57 +105,76 @@ class Saver:
         """Write what waits, for at most that long, and end."""
         with self._work:
             self._closed = True
-            self._work.notify()
+            self._work.notify_all()
             self._room.notify_all()
-            thread = self._thread
-        if thread is not None:
-            thread.join(seconds)
-            if thread.is_alive():
-                log.warning("the cache disk is slow; %d blocks were not kept", len(self._queue))
+            threads = list(self._threads)
+        deadline = Deadline(seconds)
+        for thread in threads:
+            thread.join(deadline.remaining())
+        if any(thread.is_alive() for thread in threads):
+            log.warning("the cache disk is slow; %d blocks were not kept", len(self.backlog()))
 
     def _begin(self) -> None:
-        if self._thread is None and not self._closed:
-            self._thread = threading.Thread(target=self._run, name="save", daemon=True)
-            self._thread.start()
-        self._work.notify()
+        if not self._threads and not self._closed:
+            for number in range(_WRITERS):
+                thread = threading.Thread(target=self._run, name=f"save-{number}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        self._work.notify_all()
 
     def _has_room(self) -> bool:
         return len(self._queue) <= _QUEUE_BLOCKS or self._slow or self._closed
 
+    def _has_work(self) -> bool:
+        # While room is made nothing is written: the cache must not outgrow its size meanwhile.
+        return not self._evicting and bool(self._queue or self._closed or self._evictor.due)
+
     def _run(self) -> None:
         while True:
+            block = None
             with self._work:
-                self._work.wait_for(lambda: self._queue or self._kept or self._closed)
-                if not self._queue and not self._kept:
-                    return
-                size, self._kept = self._kept, 0
-                item = next(iter(self._queue.items()), None)
-            if item is not None:
-                size += self._write(*item)
-            try:
-                self._evictor.added(size)
-            except OSError as error:
-                log.warning("the cache cannot be looked through to make room: %s", error)
-
-    def _write(self, key: Key, item: tuple[OutputStore, memoryview]) -> int:
-        """Write a block that is queued; return the bytes that the cache has grown by."""
-        store, data = item
-        try:
-            store.write(key[1], data)
-            self._failing = False
-            return len(data)
-        except OSError as error:
-            self._metrics.unsaved_blocks.inc()
-            if not self._failing:
-                log.warning("blocks are not kept: %s; make room in the cache folder", error)
-            self._failing = True
-            return 0
-        finally:
-            with self._room:
-                # The block may have come, and been queued, once more in the meantime.
-                if self._queue.get(key) is item:
+                self._work.wait_for(self._has_work)
+                if self._evictor.due:
+                    self._evicting = True
+                elif self._queue:
+                    key = next(iter(self._queue))
+                    block = self._writing[key] = self._queue[key]
                     del self._queue[key]
-                if not self._queue:
-                    self._slow = False
-                if self._has_room():
-                    self._room.notify()
+                else:
+                    return
+            if block is None:
+                self._make_room()
+            else:
+                self._write(block)
+
+    def _make_room(self) -> None:
+        try:
+            self._evictor.make_room()
+        except OSError as error:
+            log.warning("the cache cannot be looked through to make room: %s", error)
+        finally:
+            with self._work:
+                self._evicting = False
+                self._work.notify_all()
+
+    def _write(self, block: _Waiting) -> None:
+        error = None
+        try:
+            block.store.write(block.key[1], block.data)
+            self._evictor.added(len(block.data))
+        except OSError as met:
+            error = met
+            self._metrics.unsaved_blocks.inc()
+            self._evictor.failed()
+        with self._room:
+            tell = error is not None and not self._failing
+            self._failing = error is not None
+            # The block may have come, and been queued, once more in the meantime.
+            if self._writing.get(block.key) is block:
+                del self._writing[block.key]
+            if not self._queue:
+                self._slow = False
+            if self._has_room():
+                self._room.notify()
+        if tell:
+            log.warning("blocks are not kept: %s; make room in the cache folder", error)

@@ -21,6 +21,8 @@ class Temporary:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._mark = secrets.token_hex(4)
+        self._process = 0
+        self._names = ""
         self._numbers = itertools.count()
 
     def make(self) -> None:
@@ -39,7 +41,11 @@ class Temporary:
     def new(self) -> Path:
         """Return the path of a file that is not there yet."""
         # Not known before: the process may have forked since.
-        return self.folder / f"{_host()}@{os.getpid()}@{self._mark}-{next(self._numbers)}"
+        process = os.getpid()
+        if process != self._process:
+            self._names = f"{_host()}@{process}@{self._mark}-"
+            self._process = process
+        return self.folder / f"{self._names}{next(self._numbers)}"
 
 
 def _host() -> str:

@@ -24,6 +24,13 @@ def fill(folder, sizes, output="ab/cd"):
     return paths
 
 
+def note(evictor):
+    """Say that a block was written, and do what is to be done then."""
+    evictor.added(100)
+    if evictor.due:
+        evictor.make_room()
+
+
 def total(folder):
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
@@ -34,7 +41,7 @@ def test_the_size_is_kept_and_the_oldest_go_first(tmp_path_factory, sizes, limit
     folder = tmp_path_factory.mktemp("cache")
     metrics = Metrics()
     paths = fill(folder, sizes)
-    Evictor(folder, limit, metrics).added(0)
+    Evictor(folder, limit, metrics).make_room()
     left = [path.exists() for path in paths]
     assert total(folder) <= limit
     # What went is older than what stayed, and nothing went without need.
@@ -50,13 +57,13 @@ def test_the_size_is_kept_and_the_oldest_go_first(tmp_path_factory, sizes, limit
 def test_what_is_written_later_counts(tmp_path):
     evictor = Evictor(tmp_path, 1000, Metrics())
     paths = fill(tmp_path, [100] * 10)
-    evictor.added(100)
+    note(evictor)
     assert all(path.exists() for path in paths)
     more = fill(tmp_path, [100] * 3, "ef/gh")
     for path in more:
         os.utime(path, (5000, 5000))
     for _ in more:
-        evictor.added(100)
+        note(evictor)
     assert total(tmp_path) <= 1000
     assert all(path.exists() for path in more)
 
@@ -64,10 +71,10 @@ def test_what_is_written_later_counts(tmp_path):
 def test_what_others_wrote_counts_when_it_is_looked_at(tmp_path):
     evictor = Evictor(tmp_path, 1000, Metrics())
     fill(tmp_path, [100] * 5)
-    evictor.added(100)
+    note(evictor)
     fill(tmp_path, [100] * 20, "ef/gh")
     for _ in range(6):
-        evictor.added(100)
+        note(evictor)
     assert total(tmp_path) <= 1000
 
 
@@ -76,7 +83,7 @@ def test_only_blocks_are_evicted(tmp_path):
     (tmp_path / "ab/cd/leaves").write_bytes(bytes(500))
     (tmp_path / "temporary").mkdir()
     (tmp_path / "temporary" / "1-2-3").write_bytes(bytes(500))
-    Evictor(tmp_path, 0, Metrics()).added(1)
+    Evictor(tmp_path, 0, Metrics()).make_room()
     left = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert left == ["1-2-3", "leaves"]
 
@@ -105,7 +112,7 @@ def write(folder, evictor, outputs):
     for number in outputs:
         (path,) = fill(folder, [100], f"ab/{number:04}")
         os.utime(path, (2000 + number, 2000 + number))
-        evictor.added(100)
+        note(evictor)
 
 
 def test_a_cache_that_fills_its_disk_makes_room_for_itself(tmp_path, disk):
@@ -144,14 +151,14 @@ def test_an_output_of_which_nothing_is_left_goes_when_it_is_not_used_for_days(tm
     (tmp_path / "cd/kept/leaves").write_bytes(bytes(33))
     os.utime(tmp_path / "cd/kept/leaves", (1000, 1000))
     (tmp_path / "temporary").mkdir()
-    Evictor(tmp_path, 150, Metrics()).added(0)
+    Evictor(tmp_path, 150, Metrics()).make_room()
     left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
     assert left == [
         "ab", "ab/young", "ab/young/leaves",
         "cd", "cd/kept", "cd/kept/0", "cd/kept/0/0", "cd/kept/leaves",
         "temporary",
     ]  # fmt: skip
-    Evictor(tmp_path, 0, Metrics()).added(0)
+    Evictor(tmp_path, 0, Metrics()).make_room()
     assert not (tmp_path / "cd").exists()
 
 
@@ -159,6 +166,6 @@ def test_a_block_that_cannot_be_removed_is_left(tmp_path, caplog):
     (path,) = fill(tmp_path, [100])
     path.unlink()
     path.mkdir()
-    Evictor(tmp_path, 0, Metrics()).added(1)
+    Evictor(tmp_path, 0, Metrics()).make_room()
     assert path.exists()
     assert "cannot be evicted" in caplog.text

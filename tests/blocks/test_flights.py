@@ -17,7 +17,7 @@ BLOCK = memoryview(bytes(1 << 20))
 
 def flights_of(memory_blocks=4, saved=None):
     saved = saved or {}
-    return Flights(memory_blocks << 20, saved.get, saved.__len__)
+    return Flights(memory_blocks << 20, saved.get, saved.keys)
 
 
 def got(found, seconds=GENEROUS):
@@ -63,6 +63,16 @@ def test_what_waits_to_be_written_takes_of_the_memory_for_blocks():
     flights.land("p", [(number, BLOCK) for number in range(4)])
     assert flights.look_up("p", range(4), ME).here.keys() == {3}
     assert flights.look_up("o", range(3), ME).here.keys() == {0, 1, 2}
+
+
+def test_what_landed_and_waits_to_be_written_takes_its_memory_once():
+    """Else blocks that nobody has read yet are pushed out, and read again from disk."""
+    landed = {("o", number): BLOCK for number in range(4)}
+    flights = flights_of(memory_blocks=4, saved=landed)
+    flights.look_up("o", range(4), ME)
+    flights.land("o", [(number, BLOCK) for number in range(4)])
+    landed.clear()
+    assert flights.look_up("o", range(4), ME).missing == []
 
 
 def test_an_error_reaches_everybody_and_the_next_one_tries_anew():

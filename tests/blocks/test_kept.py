@@ -41,7 +41,7 @@ class Cache:
         return sorted(path for path in self.folder.rglob("*") if path.is_file())
 
     def evict(self):
-        Evictor(self.folder, 0, self.metrics).added(0)
+        Evictor(self.folder, 0, self.metrics).make_room()
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_eviction_takes_what_was_not_used_for_longest(cache):
     os.utime(block, (2000, 2000))
     # Looking at it counts as use.
     cache.find().close()
-    Evictor(cache.folder, 3 * MIB, cache.metrics).added(0)
+    Evictor(cache.folder, 3 * MIB, cache.metrics).make_room()
     assert cache.left() == [cache.path]
 
 
