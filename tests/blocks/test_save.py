@@ -49,8 +49,13 @@ def disk(tmp_path, metrics):
 
 
 @pytest.fixture
-def saver(tmp_path, metrics):
-    made = Saver(Evictor(tmp_path / "blocks-1", 1 << 30, metrics), metrics)
+def evictor(tmp_path, metrics):
+    return Evictor(tmp_path / "blocks-1", 1 << 30, metrics)
+
+
+@pytest.fixture
+def saver(evictor, metrics):
+    made = Saver(evictor, metrics)
     yield made
     made.close(GENEROUS)
 
@@ -116,3 +121,52 @@ def test_a_closed_saver_takes_nothing(saver, disk, metrics):
     save(saver, disk, [1])
     assert saver.waiting((OUTPUT.key, 1)) is None
     assert metrics.as_dict()["unsaved_blocks"] == 1
+
+
+def test_the_disk_gets_a_block_while_it_is_at_another(saver, disk, monkeypatch):
+    both = threading.Barrier(2)
+    write = disk.write
+
+    def together(block, data):
+        both.wait(GENEROUS)
+        write(block, data)
+
+    monkeypatch.setattr(disk, "write", together)
+    save(saver, disk, range(2))
+    saver.close(GENEROUS)
+    assert not both.broken
+
+
+def test_nothing_is_written_while_room_is_made(saver, disk, evictor, monkeypatch):
+    """Else the cache outgrows its size for as long as that takes."""
+    begun, go_on = threading.Event(), threading.Event()
+    make_room = evictor.make_room
+
+    def slowly():
+        begun.set()
+        assert go_on.wait(GENEROUS)
+        make_room()
+
+    monkeypatch.setattr(evictor, "make_room", slowly)
+    save(saver, disk, [0])
+    assert begun.wait(GENEROUS)
+    disk.begun.clear()
+    save(saver, disk, range(1, 6))
+    assert not disk.begun.wait(0.1)
+    go_on.set()
+    saver.close(GENEROUS)
+    assert disk.begun.is_set()
+    assert all(saver.waiting((OUTPUT.key, number)) is None for number in range(6))
+
+
+def test_a_folder_that_cannot_be_looked_through_stops_nothing(
+    saver, disk, evictor, monkeypatch, tmp_path, caplog
+):
+    def fail():
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("casfs.blocks.eviction.spare_bytes", lambda _: fail())
+    save(saver, disk, range(5))
+    saver.close(GENEROUS)
+    assert len(block_files(tmp_path)) == 5
+    assert "cannot be looked through" in caplog.text
