@@ -116,23 +116,41 @@ class Evictor:
         return int(min(self._limit, total + spare) * _KEEP)
 
     def _evict(self, excess_of: Callable[[int], int]) -> int:
-        """Evict what is too much of the bytes that are there; return the bytes removed."""
-        count = total = 0
-        for _, size, _ in self._ages():
-            count, total = count + 1, total + size
-        before, excess = total, excess_of(total)
-        while excess > 0:
-            # As many as hold the excess if all were equal. Ages are taken anew, lazily: a cache of
-            # terabytes has millions of blocks.
-            wanted = -(-excess * count // max(total, 1)) + 1
-            removed = self._remove(heapq.nsmallest(wanted, self._ages()), excess)
-            if not removed:
+        """Evict what is too much of the bytes that are there; return the bytes removed.
+
+        Args:
+            excess_of: returns how many are too many of a total.
+        """
+        wanted, removed = excess_of(self._total or 0), 0
+        while True:
+            total, oldest = self._oldest(wanted)
+            # Others write, and remove, too.
+            wanted = excess_of(total + removed) - removed
+            step = self._remove(oldest, wanted)
+            removed += step
+            wanted -= step
+            self._total = total - step
+            if wanted <= 0 or not step:
                 break
-            excess -= removed
-            total -= removed
-        self._total = total
         _remove_unused(self._folder)
-        return before - total
+        return removed
+
+    def _oldest(self, wanted: int) -> tuple[int, list[tuple[int, int, str]]]:
+        """Return the bytes that are there, and the oldest blocks that hold `wanted` of them.
+
+        In one look, which keeps only these: a cache of terabytes has millions of blocks.
+        """
+        total = held = 0
+        newest_first: list[tuple[int, int, str]] = []
+        for age, size, path in self._ages():
+            total += size
+            if held < wanted or (newest_first and -age > newest_first[0][0]):
+                heapq.heappush(newest_first, (-age, size, path))
+                held += size
+                while held - newest_first[0][1] >= wanted and len(newest_first) > 1:
+                    held -= heapq.heappop(newest_first)[1]
+        oldest = sorted((-minus_age, size, path) for minus_age, size, path in newest_first)
+        return total, oldest
 
     def _remove(self, oldest: list[tuple[int, int, str]], excess: int) -> int:
         """Remove the first of these blocks that hold `excess` bytes; return the bytes removed."""

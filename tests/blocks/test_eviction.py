@@ -140,6 +140,16 @@ def test_a_full_disk_is_not_looked_through_for_every_block(tmp_path, disk, monke
     assert next(looks) <= 40
 
 
+def test_what_could_not_be_written_is_a_reason_to_look_at_the_disk(tmp_path):
+    evictor = Evictor(tmp_path, 1 << 40, Metrics())
+    evictor.make_room()
+    assert not evictor.due
+    evictor.failed()
+    assert evictor.due
+    evictor.make_room()
+    assert not evictor.due, "once is enough until something else happens"
+
+
 def test_an_output_of_which_nothing_is_left_goes_when_it_is_not_used_for_days(tmp_path):
     fill(tmp_path, [100], "ab/old")
     fill(tmp_path, [100], "ab/young")
