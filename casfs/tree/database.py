@@ -1,6 +1,7 @@
 """The SQLite file of an account's catalogue: threads, processes, damage. What is in it: schema.py.
 
-Lock order: the lock on the file `.lock` is held for moments, while a damaged file is put aside.
+Lock order: the lock on the file `.lock` is held for moments, while a new file is prepared, or
+a damaged one put aside; never for both at a time.
 """
 
 import collections
@@ -133,9 +134,7 @@ class Database:
     def _begin_anew(self, inode: int | None, error: BaseException) -> None:
         """Put the file aside whose damage was found, unless somebody has done that already."""
         self.close()
-        with self._path.with_suffix(".lock").open("w") as lock:
-            # Held for moments, and by no process that has died.
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._alone():
             if inode is None or self._inode() != inode:
                 return
             log.warning("the catalogue %s is damaged and begun anew: %s", self._path, error)
@@ -152,9 +151,18 @@ class Database:
             return None
 
     def _prepare(self) -> None:
-        with self._connection() as connection:
+        # Who turns the log on waits for nobody else who does, but fails at once.
+        with self._connection() as connection, self._alone():
             connection.execute("PRAGMA journal_mode = WAL")
             schema.prepare(connection)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes, and threads, from doing the same; for moments only."""
+        with self._path.with_suffix(".lock").open("w") as lock:
+            # No process that has died holds it.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 def _is_damage(error: BaseException) -> bool:

@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from casfs.errors import CasfsError
 from casfs.tree.archives.entries import Scope
+from casfs.tree.database import Database
 from tests.tree.archives.vaults import archive, expected_tree, job, vaults_at
 from tests.tree.test_catalog import damage_rows
 
@@ -53,6 +56,20 @@ with vaults_at(Path(sys.argv[1])) as vaults:
 """
 
 
+def test_all_who_begin_a_file_at_the_same_moment_can(tmp_path):
+    """Processes, in earnest; threads meet in the file just as well."""
+    together = threading.Barrier(4)
+
+    def begin(path):
+        together.wait(60)
+        Database(path).close()
+
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(100):
+            paths = [tmp_path / str(number) / "c.sqlite"] * 4
+            assert list(threads.map(begin, paths)) == [None] * 4
+
+
 def test_two_processes_take_in_inventories_at_a_time(tmp_path):
     path = tmp_path / "c.sqlite"
     takers = [
@@ -77,7 +94,7 @@ def test_two_processes_take_in_inventories_at_a_time(tmp_path):
     finally:
         for taker in takers:
             taker.kill()
-            taker.wait()
+            taker.communicate()
     assert (errors, [taker.returncode for taker in takers]) == (["", ""], [0, 0])
     with vaults_at(path) as vaults:
         there = ENTRIES[:2500]
