@@ -152,18 +152,23 @@ class Saver:
             self._evictor.make_room()
         except OSError as error:
             log.warning("the cache cannot be looked through to make room: %s", error)
+        except Exception:
+            log.critical("making room in the cache met a bug; please report it", exc_info=True)
         finally:
             with self._work:
                 self._evicting = False
                 self._work.notify_all()
 
     def _write(self, block: _Waiting) -> None:
-        error = None
+        error: Exception | None = None
         try:
             block.store.write(block.key[1], block.data)
             self._evictor.added(len(block.data))
-        except OSError as met:
+        except Exception as met:
+            # The thread goes on: without it, nothing more would be kept.
             error = met
+            if not isinstance(met, OSError):
+                log.critical("writing a block met a bug; please report it", exc_info=True)
             self._metrics.unsaved_blocks.inc()
             self._evictor.failed()
         with self._room:

@@ -116,6 +116,20 @@ def test_a_failing_disk_is_counted_and_told_once(saver, disk, metrics, caplog):
     assert caplog.text.count("make room") == 1
 
 
+def test_a_bug_is_told_and_ends_no_thread(saver, disk, metrics, tmp_path, caplog):
+    disk.error = ValueError("a bug")
+    save(saver, disk, range(6))
+    for number in range(6):
+        while saver.waiting((OUTPUT.key, number)) is not None:
+            assert all(thread.is_alive() for thread in saver._threads)
+    disk.error = None
+    save(saver, disk, [7])
+    saver.close(GENEROUS)
+    assert list(block_files(tmp_path)) == ["7"]
+    assert metrics.as_dict()["unsaved_blocks"] == 6
+    assert "met a bug" in caplog.text
+
+
 def test_a_closed_saver_takes_nothing(saver, disk, metrics):
     saver.close(GENEROUS)
     save(saver, disk, [1])
