@@ -9,10 +9,12 @@ import contextlib
 import fcntl
 import logging
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from casfs.deadline import Deadline
 from casfs.errors import CasfsError, ConfigError
 from casfs.tree import schema
 from casfs.tree.columns import Value
@@ -20,6 +22,9 @@ from casfs.tree.columns import Value
 log = logging.getLogger(__name__)
 
 _BUSY_SECONDS = 10.0
+_LOCK_SECONDS = 30.0
+_LOCK_PAUSE = 0.01
+"""Seconds to wait for the lock, longer than its holder waits for SQLite; and between two tries."""
 _CACHE, _BULK_CACHE = 2 << 10, 40 << 10
 """KiB of memory of a connection for what it has read and changed."""
 
@@ -158,11 +163,30 @@ class Database:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other processes, and threads, from doing the same; for moments only."""
-        with self._path.with_suffix(".lock").open("w") as lock:
-            # No process that has died holds it.
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        """Keep other processes, and threads, from doing the same; for moments only.
+
+        Raises:
+            sqlite3.OperationalError: another one did not end in time; one that died holds no lock.
+        """
+        path = self._path.with_suffix(".lock")
+        deadline = Deadline(_LOCK_SECONDS)
+        with path.open("w") as lock:
+            while not _locked(lock):
+                if deadline.passed():
+                    raise sqlite3.OperationalError(
+                        f"another process has held {path} for {deadline.seconds:g} s; end it"
+                    )
+                time.sleep(_LOCK_PAUSE)
             yield
+
+
+def _locked(lock: TextIO) -> bool:
+    """Take the lock on a file if nobody has it; tell whether it was taken."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_damage(error: BaseException) -> bool:

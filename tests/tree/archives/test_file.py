@@ -1,5 +1,6 @@
 """The file outlives processes, is shared by them, and is begun anew when it is damaged."""
 
+import fcntl
 import subprocess
 import sys
 import threading
@@ -7,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from casfs.errors import CasfsError
+from casfs.errors import CasfsError, ConfigError
 from casfs.tree.archives.entries import Scope
 from casfs.tree.database import Database
 from tests.tree.archives.vaults import archive, expected_tree, job, vaults_at
@@ -68,6 +69,15 @@ def test_all_who_begin_a_file_at_the_same_moment_can(tmp_path):
         for number in range(100):
             paths = [tmp_path / str(number) / "c.sqlite"] * 4
             assert list(threads.map(begin, paths)) == [None] * 4
+
+
+def test_who_cannot_begin_a_file_is_told_who_is_at_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("casfs.tree.database._LOCK_SECONDS", 0.05)
+    with (tmp_path / "c.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ConfigError, match=r"another process has held .*c\.lock"):
+            Database(tmp_path / "c.sqlite")
+    Database(tmp_path / "c.sqlite").close()
 
 
 def test_two_processes_take_in_inventories_at_a_time(tmp_path):
