@@ -41,7 +41,7 @@ class Config:
         credentials: has the key that signs requests.
         cache_dir: folder of the disk cache.
         cache_size: bytes that the disk cache may hold.
-        memory_size: bytes of blocks in memory, those under way included.
+        memory_size: bytes of blocks in memory, those being received and written included.
         connections: parallel GETs of outputs.
         connect_timeout: seconds to make a connection.
         read_timeout: seconds without a byte after which a connection counts as stalled.

@@ -106,6 +106,7 @@ class Downloader:
             return
         if opened.source(run.start).passing.adopt(run):
             return
+        self._flights.receive(opened.key, run)
         deadline = Deadline(self._deadline)
         speed = _Speed()
         try:

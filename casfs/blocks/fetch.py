@@ -60,7 +60,7 @@ class Fetcher:
         service: where blocks come from.
         disk: where they are kept.
         saver: writes them there.
-        memory_size: bytes of blocks in memory, those under way included.
+        memory_size: bytes of blocks in memory, those being received and written included.
         connections: bodies of GETs received at a time.
         deadline: seconds that a GET, or a reader's wait, may take.
         metrics: counts what came from where.

@@ -72,7 +72,8 @@ class Flights:
     """The blocks in memory and under way, of all outputs.
 
     Args:
-        memory_size: bytes of blocks in memory, those under way and those to be written included.
+        memory_size: bytes of blocks in memory, those being received and those to be written
+            included.
         saving: returns a block that waits to be written to disk; takes no lock.
         backlog: returns which blocks wait to be written; takes no lock.
     """
@@ -92,6 +93,7 @@ class Flights:
             max(memory_size, BLOCK_SIZE), lambda data: max(len(data), _LEAST_SIZE)
         )
         self._flights: dict[Key, _Flight] = {}
+        self._receiving: set[Key] = set()
         self._closed = False
 
     def look_up(self, output: Hashable, run: range, bringer: object) -> Found:
@@ -148,17 +150,25 @@ class Flights:
         with self._lock:
             return [number for number in run if (output, number) in self._flights]
 
+    def receive(self, output: Hashable, run: range) -> None:
+        """Make room in memory for the blocks of a run, which come from now on.
+
+        Those that wait for their turn need none yet.
+        """
+        with self._lock:
+            self._receiving.update(
+                (output, number) for number in run if (output, number) in self._flights
+            )
+            self._make_room()
+
     def land(self, output: Hashable, blocks: Iterable[tuple[int, memoryview]]) -> None:
         """Hand blocks to memory and to everybody who waits for them."""
         landed = []
         with self._lock:
             for number, data in blocks:
                 self._memory[output, number] = data
-                landed.append((self._flights.pop((output, number), None), data))
-            # What is under way, or only waits to be written, needs memory, too; and the oldest
-            # blocks have been read.
-            while self._memory and self._memory.currsize > self._room():
-                self._memory.popitem()
+                landed.append((self._end((output, number)), data))
+            self._make_room()
         for flight, data in landed:
             if flight is not None:
                 flight.landed.set_result(data)
@@ -166,7 +176,7 @@ class Flights:
     def fail(self, output: Hashable, numbers: Iterable[int], error: BaseException) -> None:
         """Hand an error to everybody who waits for these blocks."""
         with self._lock:
-            failed = [self._flights.pop((output, number), None) for number in numbers]
+            failed = [self._end((output, number)) for number in numbers]
         for flight in failed:
             if flight is not None:
                 flight.landed.set_exception(error)
@@ -184,7 +194,7 @@ class Flights:
                 if flight is not None and flight.wanted:
                     wanted.append(number)
                 elif flight is not None:
-                    del self._flights[output, number]
+                    self._end((output, number))
         return wanted
 
     def close(self) -> None:
@@ -193,12 +203,23 @@ class Flights:
             self._closed = True
             flights = list(self._flights.values())
             self._flights.clear()
+            self._receiving.clear()
         for flight in flights:
             flight.landed.set_exception(_closed())
 
+    def _end(self, key: Key) -> _Flight | None:
+        self._receiving.discard(key)
+        return self._flights.pop(key, None)
+
+    def _make_room(self) -> None:
+        # What is received, or only waits to be written, needs memory, too; and the oldest blocks
+        # have been read.
+        while self._memory and self._memory.currsize > self._room():
+            self._memory.popitem()
+
     def _room(self) -> int:
         only_saving = sum(key not in self._memory for key in self._backlog())
-        elsewhere = len(self._flights) + only_saving
+        elsewhere = len(self._receiving) + only_saving
         return int(self._memory.maxsize) - elsewhere * BLOCK_SIZE
 
     def _present(self, key: Key) -> memoryview | None:

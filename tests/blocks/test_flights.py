@@ -91,16 +91,43 @@ def test_waiting_ends_at_the_deadline_and_names_the_block():
         got(flights.look_up("o", range(5, 6), ME), 0.05)
 
 
-def test_blocks_under_way_have_their_share_of_the_memory():
+def test_blocks_that_are_received_have_their_share_of_the_memory():
     """Else what is received and what has come would take twice as much."""
     flights = flights_of(memory_blocks=6)
     flights.begin_ahead("o", range(6), ME)
     flights.land("o", [(number, BLOCK) for number in range(6)])
     assert flights.look_up("o", range(6), ME).missing == []
     flights.begin_ahead("o", range(6, 10), ME)
+    flights.receive("o", range(6, 10))
+    # The oldest make room before anything has come.
+    assert flights.look_up("o", range(6), ME).here.keys() == {4, 5}
     flights.land("o", [(6, BLOCK), (7, BLOCK)])
-    # Two are still under way; the oldest made room for them.
-    assert flights.look_up("o", range(8), ME).here.keys() == {4, 5, 6, 7}
+    assert flights.look_up("o", range(4, 8), ME).here.keys() == {4, 5, 6, 7}
+
+
+def test_what_waits_for_its_turn_to_be_received_takes_no_memory():
+    """Else blocks that nobody has read yet are pushed out for nothing, and read from disk."""
+    flights = flights_of(memory_blocks=4)
+    flights.begin_ahead("o", range(8), ME)
+    flights.receive("o", range(4))
+    flights.land("o", [(number, BLOCK) for number in range(4)])
+    assert flights.look_up("o", range(4), ME).here.keys() == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("end", ["landed", "failed", "given up"])
+def test_what_is_received_no_more_gives_its_memory_back(end):
+    flights = flights_of(memory_blocks=4)
+    flights.begin_ahead("o", range(4), ME)
+    flights.receive("o", range(4))
+    if end == "landed":
+        flights.land("o", [(number, BLOCK) for number in range(4)])
+    elif end == "failed":
+        flights.fail("o", range(4), ServerError("down"))
+    else:
+        assert flights.abandon("o", range(4)) == []
+    flights.begin_ahead("p", range(4), ME)
+    flights.land("p", [(number, BLOCK) for number in range(4)])
+    assert flights.look_up("p", range(4), ME).here.keys() == {0, 1, 2, 3}
 
 
 def test_memory_keeps_its_size():
