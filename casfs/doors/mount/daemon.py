@@ -13,6 +13,7 @@ from pathlib import Path
 
 from casfs.client import Client
 from casfs.config import Config
+from casfs.doors.mount.heaps import limit_heaps
 from casfs.doors.mount.mountpoints import FILE_SYSTEM, check_free, widen_window
 from casfs.doors.mount.operations import Operations
 from casfs.doors.mount.session import Session, Settings, new_session
@@ -158,6 +159,7 @@ def _serve(
     config: Config, mountpoint: str, options: MountOptions, ready: Callable[[], None]
 ) -> None:
     threading.excepthook = _log_death
+    limit_heaps()
     _allow_open_files()
     client = Client(config)
     session = new_session()
