@@ -230,12 +230,15 @@ def run_seconds(command: Sequence[str | Path]) -> float:
     return seconds()
 
 
-def read_speed(path: Path, size: int) -> float:
-    """Read the first `size` bytes of a file with `dd bs=1M`; return MB/s."""
-    blocks = str(-(-size // (1 << 20)))
-    return megabytes(size) / run_seconds(
-        ["dd", f"if={path}", "of=/dev/null", "bs=1M", f"count={blocks}"]
-    )
+def read_speed(path: Path, size: int, nocache: bool = False) -> float:
+    """Read the first `size` bytes of a file with `dd bs=1M`; return MB/s.
+
+    With `nocache`, dd has the kernel drop what was read.
+    """
+    command = ["dd", f"if={path}", "of=/dev/null", "bs=1M", f"count={-(-size // (1 << 20))}"]
+    if nocache:
+        command.append("iflag=nocache")
+    return megabytes(size) / run_seconds(command)
 
 
 def megabytes(size: int) -> float:
