@@ -207,14 +207,21 @@ def test_a_job_whose_hash_contradicts_the_answers_is_refused(tmp_path):
 @pytest.mark.parametrize("size", [1, MIB - 1, MIB, MIB + 1, 8 * MIB])
 def test_an_output_of_one_get_is_checked_against_both_hashes(tmp_path, status, size):
     data = DATA[:size]
-    archive = Archive(data, ranges=status == 206)
-    with serving(archive) as server, bringing(server.url, tmp_path, attempts=2) as parts:
-        right = output_of_bytes(data, root(data))
-        assert bytes(parts.reader(right).pread(size, 0)) == data
-        lying = replace(right, tree_hash=bytes(32), key="00" * 32)
-        # Which of both depends on who looks first, the reader or the one who brings the blocks.
-        with pytest.raises((MismatchError, OutputMismatchError), match="0" * 64):
+    right = output_of_bytes(data, root(data))
+    lying = replace(right, tree_hash=bytes(32), key="00" * 32)
+    with serving(Archive(data, ranges=status == 206)) as server:
+        with bringing(server.url, tmp_path / "kept") as parts:
+            assert bytes(parts.reader(right).pread(size, 0)) == data
+        with (
+            bringing(server.url, tmp_path / "new", attempts=2) as parts,
+            pytest.raises(MismatchError, match="0" * 64),
+        ):
             parts.reader(lying).pread(size, 0)
+        # What was kept of the job is found on disk, and is not what this output should be either.
+        with bringing(server.url, tmp_path / "kept") as parts:
+            with pytest.raises(OutputMismatchError, match="0" * 64):
+                parts.reader(lying).pread(size, 0)
+            assert parts.blocks("network") == 0
 
 
 def test_blocks_of_an_unaligned_job_are_fetched_unchecked_and_counted(tmp_path):
