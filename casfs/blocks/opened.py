@@ -143,11 +143,11 @@ class OpenOutput:
             f"the {self.output} as a whole has tree hash {found.hex() if found else 'unknown'}, "
             f"the service says {expected.hex()}; do not use what was read of it, read it again"
         )
-        forgotten = self.store.refuse(message, generation, [])
-        if forgotten:
+        # The jobs' own outputs first: who is refused this one must not still read the same there.
+        if leaves.generation == generation and leaves.unchecked():
             for source in self.sources:
                 source.refuse(message)
-        return WholeMismatch(message, forgotten)
+        return WholeMismatch(message, self.store.refuse(message, generation, []))
 
     def require_whole(self) -> None:
         """Check the whole output if all of it is known by now.

@@ -196,6 +196,28 @@ def test_a_wrong_byte_kept_of_a_jobs_own_output_is_not_taken_again_and_again(tmp
             assert read_all(parts.reader(own)) == DATA[3 * MIB : 9 * MIB]
 
 
+def test_who_is_refused_the_archive_finds_its_jobs_refused_already(tmp_path, monkeypatch):
+    jobs = RangeJobs(DATA, THREE)
+    jobs.serve("b", flipped(DATA, 6 * MIB + 5), hashes=False)
+    own, output = jobs.own("b"), jobs.joined()
+    with serving(jobs) as server, bringing(server.url, tmp_path) as parts:
+        read_all(parts.reader(own))
+        jobs.serve("b", hashes=False)
+        opened, store = parts.fetcher.open(own), parts.disk.store(output)
+        refused_then = []
+        refuse = store.refuse
+
+        def watched(*arguments):
+            refused_then.append(opened.refusal)
+            return refuse(*arguments)
+
+        monkeypatch.setattr(store, "refuse", watched)
+        with pytest.raises(OutputMismatchError):
+            read_all(parts.reader(output))
+        assert refused_then
+        assert all(refused_then)
+
+
 def test_a_block_that_contradicts_what_was_verified_is_asked_for(tmp_path):
     """The one kept of the job's own output is wrong, and nothing vouches for it."""
     jobs = RangeJobs(DATA, THREE)
