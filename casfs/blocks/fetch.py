@@ -64,9 +64,6 @@ class Fetcher:
         connections: bodies of GETs received at a time.
         deadline: seconds that a GET, or a reader's wait, may take.
         metrics: counts what came from where.
-
-    Attributes:
-        streams: the readers that share the memory for what is fetched ahead.
     """
 
     def __init__(
@@ -104,7 +101,7 @@ class Fetcher:
             tuple[str, str, tuple[Source, ...]], OpenOutput
         ] = weakref.WeakValueDictionary()
         self._memory_blocks = memory_size // BLOCK_SIZE
-        self.streams = Streams()
+        self._streams = Streams()
 
     def open(self, output: Output) -> OpenOutput:
         """Return an output to read from, one for all who read it.
@@ -117,11 +114,11 @@ class Fetcher:
             opened = self._opened.get(key)
         if opened is not None and opened.refusal is None:
             return opened
-        made = OpenOutput(output, self._disk)
+        made = OpenOutput(output, self._disk, self._streams)
         # An earlier process may have ended between the last block and this check.
         mismatch = made.check_whole()
         if mismatch is not None and mismatch.forgotten:
-            made = OpenOutput(output, self._disk)
+            made = OpenOutput(output, self._disk, self._streams)
         with self._opening:
             opened = self._opened.get(key)
             if opened is None or opened.refusal is not None:
@@ -145,12 +142,12 @@ class Fetcher:
         return self._downloader.largest_get()
 
     def window(self) -> int:
-        """Return how many blocks a reader may be ahead: its share of five sixths of the memory.
+        """Return how many blocks a stream may be ahead: its share of five sixths of the memory.
 
         The rest is for what lands out of turn, or was read and waits to be written: a block that is
         pushed out of memory before it is read must be read from disk again.
         """
-        return max(self._memory_blocks * 5 // 6 // max(self.streams.count, 1), 1)
+        return max(self._memory_blocks * 5 // 6 // max(self._streams.count, 1), 1)
 
     def get(self, opened: OpenOutput, run: range, ahead: range) -> Got:
         """Return the blocks of a run, and begin to fetch another one ahead of its use.

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from casfs.blocks.cache import DiskCache
 from casfs.blocks.leaves import Trust, Verdict
+from casfs.blocks.readahead import ReadAhead
 from casfs.blocks.receive import Block
 from casfs.blocks.sources import OpenSource
+from casfs.blocks.streams import Streams
 from casfs.errors import MismatchError, OutputMismatchError
 from casfs.service.base import Output
 
@@ -28,14 +30,16 @@ class OpenOutput:
         key: names what is handed on together, in memory and under way: blocks of one generation.
             So bytes from before a mismatch never reach who opens the output after it.
         sources: the jobs that bring it, in the order of `Output.sources`.
+        windows: what its readers, together, are worth fetching ahead.
     """
 
-    def __init__(self, output: Output, disk: DiskCache) -> None:
+    def __init__(self, output: Output, disk: DiskCache, streams: Streams) -> None:
         self.output = output
         self.store = disk.store(output)
         self._generation = self.store.leaves.generation
         self.key = (self.store, self._generation)
         self.sources = [OpenSource(output, source, disk) for source in output.sources]
+        self.windows = ReadAhead(output.layout, streams)
 
     @property
     def refusal(self) -> str | None:

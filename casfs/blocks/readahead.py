@@ -1,19 +1,25 @@
-"""What to fetch next: pure policy, fed with what was read; no threads, no I/O.
+"""What to fetch next: policy, fed with what was read; no I/O.
 
-A reader keeps two streams, so that two places of one file can be read in turns. A read that goes
-on where a stream stands (requests of the kernel arrive out of order, so "near" is enough) makes
-the stream longer, and a stream of which L bytes were read is worth fetching 16 L ahead, up to a
-limit. A read that goes on nowhere starts a stream of its own and fetches nothing ahead.
+Streams are of an output, not of a reader: what the kernel has read for one reader it does not ask
+for again for another, so of several that read the same in order each sees but a part. There are
+two for each reader, so that two places of one file can be read in turns. A read that goes on where
+a stream stands (requests of the kernel arrive out of order, so "near" is enough) makes the stream
+longer, and a stream of which L bytes were read is worth fetching 16 L ahead, up to a limit. A read
+that goes on nowhere starts a stream of its own and fetches nothing ahead.
 """
 
+import threading
+
+from casfs.blocks.streams import Streams
 from casfs.ranges import BLOCK_SIZE, Layout
 
-_STREAMS = 2
+_STREAMS_EACH = 2
 _GROWTH = 16
 """So much that all connections are busy once the kernel has asked for its own window of 4 MiB, and
 so little that who reads the first kilobytes of a file pays for one block."""
 _SLACK = BLOCK_SIZE
-"""Bytes by which a read may miss the end of a stream and still belong to it."""
+"""Bytes by which a read may miss the end of a stream and still belong to it; more when more is
+fetched ahead for it, since readers that share a stream are not in step."""
 
 
 class _Stream:
@@ -31,13 +37,45 @@ class _Stream:
         self.reads = 1
         self.size = end - start
 
+    def is_near(self, offset: int, size: int = 0) -> bool:
+        """Tell whether a read is, or may be, of what was read or fetched ahead for this stream."""
+        slack = max(_SLACK, self.ahead * BLOCK_SIZE - self.end)
+        least = max(self.start - _SLACK, self.end - slack) - size
+        return least <= offset <= self.end + slack
+
 
 class ReadAhead:
-    """The windows of one reader."""
+    """The windows of all readers of one output.
 
-    def __init__(self, layout: Layout) -> None:
+    Lock order: its one lock guards the windows; under it that of `Streams` is taken.
+
+    Args:
+        layout: of the output.
+        streams: of all outputs, which share the memory.
+    """
+
+    def __init__(self, layout: Layout, streams: Streams) -> None:
         self._layout = layout
+        self._all = streams
+        self._lock = threading.Lock()
+        self._readers = 0
         self._streams: list[_Stream] = []
+
+    def begin(self) -> None:
+        """Note one reader more."""
+        with self._lock:
+            self._readers += 1
+
+    def end(self) -> None:
+        """Note one reader less, and give its share of the memory to others.
+
+        Which streams were its own is not known; one that is still read gets a new share.
+        """
+        with self._lock:
+            self._readers -= 1
+            self._drop_oldest()
+            for stream in self._streams:
+                self._all.end(stream)
 
     def after(self, offset: int, size: int, limit: int, step: int) -> range:
         """Return the run to fetch ahead, now that `size` bytes at `offset` are being read.
@@ -46,36 +84,53 @@ class ReadAhead:
             offset: first byte that is read.
             size: bytes that are read.
             limit: blocks to be ahead at most.
-            step: blocks of the largest GET; a long window grows by whole steps.
+            step: blocks of the largest GET; a window grows by whole steps, or by as large a part of
+                them as it has room for twice.
         """
         end = min(offset + size, self._layout.size)
-        stream = self._find(offset, end)
-        if stream.reads < 2 or end < stream.end:
-            return range(0)
-        length = min(_GROWTH * stream.size, limit * BLOCK_SIZE)
-        stop = min(-(-(stream.end + length) // BLOCK_SIZE), self._layout.blocks)
-        if length >= 2 * step * BLOCK_SIZE and stop < self._layout.blocks:
-            stop -= stop % step
-        start = max(stream.ahead, -(-stream.end // BLOCK_SIZE))
-        stream.ahead = max(stream.ahead, stop)
-        return range(start, max(start, stop))
+        while step > 1 and 2 * step > limit:
+            step //= 2
+        with self._lock:
+            stream = self._find(offset, end)
+            if stream.reads < 2 or end < stream.end:
+                return range(0)
+            length = min(_GROWTH * stream.size, limit * BLOCK_SIZE)
+            stop = min(-(-(stream.end + length) // BLOCK_SIZE), self._layout.blocks)
+            if length >= 2 * step * BLOCK_SIZE and stop < self._layout.blocks:
+                stop -= stop % step
+            start = max(stream.ahead, -(-stream.end // BLOCK_SIZE))
+            stream.ahead = max(stream.ahead, stop)
+            if start < stop:
+                self._all.feed(stream)
+            return range(start, max(start, stop))
 
     def missed(self, block: int) -> None:
         """Note that a block was not there when it was read: ask for what follows it anew."""
-        for stream in self._streams:
-            if stream.start <= block * BLOCK_SIZE < stream.end:
-                stream.ahead = min(stream.ahead, block + 1)
+        with self._lock:
+            for stream in self._streams:
+                if stream.start <= block * BLOCK_SIZE < stream.end:
+                    stream.ahead = min(stream.ahead, block + 1)
 
     def _find(self, offset: int, end: int) -> _Stream:
         for stream in self._streams:
-            if stream.end - _SLACK - (end - offset) <= offset <= stream.end + _SLACK:
+            if stream.is_near(offset, end - offset):
                 stream.reads += 1
                 stream.size += end - offset
                 stream.end = max(stream.end, end)
                 self._streams.remove(stream)
+                # What was read for others there is read for this one from now on.
+                self._drop([other for other in self._streams if stream.is_near(other.end)])
                 break
         else:
             stream = _Stream(offset, end)
         self._streams.insert(0, stream)
-        del self._streams[_STREAMS:]
+        self._drop_oldest()
         return stream
+
+    def _drop_oldest(self) -> None:
+        self._drop(self._streams[_STREAMS_EACH * self._readers :])
+
+    def _drop(self, streams: list[_Stream]) -> None:
+        for stream in streams:
+            self._streams.remove(stream)
+            self._all.end(stream)

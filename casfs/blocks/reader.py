@@ -5,7 +5,6 @@ from collections.abc import Hashable
 
 from casfs.blocks.fetch import Ahead, Fetcher
 from casfs.blocks.opened import OpenOutput
-from casfs.blocks.readahead import ReadAhead
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE
 
@@ -13,7 +12,7 @@ from casfs.ranges import BLOCK_SIZE
 class Reader:
     """Reads one output; safe for several threads.
 
-    Lock order: its one lock guards the read-ahead windows; under it that of `Streams` is taken.
+    Lock order: its one lock, around what is fetched ahead for it, is innermost.
     """
 
     def __init__(self, fetcher: Fetcher, opened: OpenOutput, metrics: Metrics) -> None:
@@ -23,9 +22,9 @@ class Reader:
         self._layout = opened.output.layout
         self.size = opened.output.layout.size
         self._lock = threading.Lock()
-        self._windows = ReadAhead(opened.output.layout)
         self._ahead: list[Ahead] = []
         self._closed = False
+        opened.windows.begin()
 
     @property
     def lasting(self) -> bool:
@@ -67,23 +66,21 @@ class Reader:
     def close(self) -> None:
         """Give up what is being fetched ahead for this reader."""
         with self._lock:
-            self._closed = True
+            closed, self._closed = self._closed, True
             ahead, self._ahead = self._ahead, []
         self._fetcher.withdraw(ahead)
-        self._fetcher.streams.end(self)
+        if not closed:
+            self._opened.windows.end()
 
     def _next(self, offset: int, size: int) -> range:
-        step = self._fetcher.largest_get()
-        with self._lock:
-            return self._windows.after(offset, size, self._fetcher.window(), step)
+        limit, step = self._fetcher.window(), self._fetcher.largest_get()
+        return self._opened.windows.after(offset, size, limit, step)
 
     def _note(self, missed: list[int], ahead: list[Ahead]) -> None:
+        for number in missed:
+            self._opened.windows.missed(number)
         with self._lock:
-            for number in missed:
-                self._windows.missed(number)
             self._ahead = [item for item in self._ahead if not item.task.begun] + ahead
             closed = self._closed
-            if ahead and not closed:
-                self._fetcher.streams.feed(self)
         if closed:
             self._fetcher.withdraw(ahead)

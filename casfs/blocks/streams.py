@@ -1,15 +1,15 @@
-"""Who reads in order just now, and shares the memory: policy, fed with what is fetched ahead."""
+"""What is read in order just now, and shares the memory: policy, fed with what is fetched ahead."""
 
 import threading
 import time
 from collections.abc import Callable
 
 _IDLE = 30.0
-"""Seconds after which a reader for whom nothing was fetched ahead has no share any more."""
+"""Seconds after which a stream for which nothing was fetched ahead has no share any more."""
 
 
 class Streams:
-    """The readers for whom blocks are fetched ahead.
+    """The places, of all outputs, for which blocks are fetched ahead.
 
     Lock order: its one lock is innermost.
 
@@ -24,21 +24,21 @@ class Streams:
         self._clock = clock
         self._lock = threading.Lock()
         self._fed: dict[object, float] = {}
-        """When a reader's share was last used, the longest ago first."""
+        """When a stream's share was last used, the longest ago first."""
         self.count = 0
 
-    def feed(self, reader: object) -> None:
-        """Note that something is fetched ahead for a reader."""
+    def feed(self, stream: object) -> None:
+        """Note that something is fetched ahead for a stream."""
         now = self._clock()
         with self._lock:
-            self._fed.pop(reader, None)
-            self._fed[reader] = now
+            self._fed.pop(stream, None)
+            self._fed[stream] = now
             while self._fed[oldest := next(iter(self._fed))] < now - _IDLE:
                 del self._fed[oldest]
             self.count = len(self._fed)
 
-    def end(self, reader: object) -> None:
-        """Note that a reader reads no more."""
+    def end(self, stream: object) -> None:
+        """Note that a stream is read no more."""
         with self._lock:
-            self._fed.pop(reader, None)
+            self._fed.pop(stream, None)
             self.count = len(self._fed)

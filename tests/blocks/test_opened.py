@@ -8,6 +8,7 @@ from casfs.blocks.cache import DiskCache
 from casfs.blocks.leaves import Trust
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.receive import Block
+from casfs.blocks.streams import Streams
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256
 from tests.support.archive import MIB, output_of_bytes, random_bytes, root
@@ -20,7 +21,7 @@ PARTS = [memoryview(DATA)[at : at + MIB] for at in range(0, len(DATA), MIB)]
 @pytest.fixture
 def opened_of(tmp_path):
     disk = DiskCache(tmp_path, SHA256, Metrics())
-    return lambda output: OpenOutput(output, disk)
+    return lambda output: OpenOutput(output, disk, Streams())
 
 
 def blocks(trust, numbers=range(4)):

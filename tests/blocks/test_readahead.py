@@ -6,15 +6,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casfs.blocks.readahead import ReadAhead
+from casfs.blocks.streams import Streams
 from casfs.ranges import BLOCK_SIZE, Layout
 
 KERNEL = 128 << 10
 LIMIT, STEP = 32, 8
 
 
-def read_all(layout, reads, limit=LIMIT, step=STEP):
+def windows_of(layout, readers=1, streams=None):
+    windows = ReadAhead(layout, streams or Streams())
+    for _ in range(readers):
+        windows.begin()
+    return windows
+
+
+def read_all(layout, reads, limit=LIMIT, step=STEP, readers=1):
     """Return the runs to be fetched ahead, one for each read."""
-    windows = ReadAhead(layout)
+    windows = windows_of(layout, readers)
     return [windows.after(offset, size, limit, step) for offset, size in reads]
 
 
@@ -26,7 +34,7 @@ def in_order(size, piece=KERNEL, start=0):
 def test_nothing_outside_the_output_and_nothing_too_far_ahead(size, data):
     layout = Layout(size)
     places = st.tuples(st.integers(0, size - 1), st.integers(1, 4 * BLOCK_SIZE))
-    windows = ReadAhead(layout)
+    windows = windows_of(layout)
     for offset, count in data.draw(st.lists(places, max_size=30)):
         limit, step = data.draw(st.integers(1, 64)), data.draw(st.sampled_from([1, 2, 4, 8]))
         run = windows.after(offset, count, limit, step)
@@ -120,7 +128,7 @@ def test_two_places_of_one_file_can_be_read_in_turns():
 
 
 def test_a_block_that_was_lost_is_fetched_ahead_anew_with_what_follows():
-    windows = ReadAhead(Layout(100 * BLOCK_SIZE))
+    windows = windows_of(Layout(100 * BLOCK_SIZE))
     read = in_order(10 * BLOCK_SIZE, BLOCK_SIZE)
     for offset, count in read:
         windows.after(offset, count, LIMIT, STEP)
@@ -128,3 +136,81 @@ def test_a_block_that_was_lost_is_fetched_ahead_anew_with_what_follows():
     again = windows.after(10 * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
     assert again.start == 11
     assert again.stop >= 11 + STEP
+
+
+@given(st.integers(0, 150), st.integers(1, 4))
+def test_two_places_at_any_distance_are_fetched_ahead(distance, readers):
+    layout = Layout(400 * BLOCK_SIZE)
+    start = distance * BLOCK_SIZE
+    low, high = in_order(20 * BLOCK_SIZE), in_order(start + 20 * BLOCK_SIZE, start=start)
+    read = [place for pair in zip(low, high, strict=True) for place in pair]
+    fetched = {block for run in read_all(layout, read, readers=readers) for block in run}
+    assert fetched >= {*range(4, 20), *range(distance + 4, distance + 20)}
+
+
+@given(st.randoms(use_true_random=False), st.integers(2, 8))
+def test_readers_that_share_an_output_have_one_stream(dice, readers):
+    """Each reads its part in order, but they are not quite in step with each other."""
+    streams = Streams()
+    layout = Layout(400 * BLOCK_SIZE)
+    windows = windows_of(layout, readers, streams)
+    left = list(range(0, 200, readers))
+    places = [[start + number for start in left] for number in range(readers)]
+    fetched: list[range] = []
+    at = 0
+    while any(places):
+        # Nobody gets so far ahead that others have nothing left of what was fetched for all.
+        part = dice.choice([p for p in places if p and p[0] < at + 2 * readers])
+        fetched.append(windows.after(part.pop(0) * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP))
+        at = min((p[0] for p in places if p), default=at)
+    blocks = [block for run in fetched for block in run]
+    late = [run for run in fetched if run.start > 2 * LIMIT and run]
+    assert set(blocks) >= set(range(2 * LIMIT, 200))
+    assert len(blocks) <= len(set(blocks)) + 2 * LIMIT
+    assert late
+    assert all(len(run) % STEP == 0 and run.start % STEP == 0 for run in late)
+    assert streams.count == 1
+
+
+def test_readers_far_apart_keep_their_own_streams():
+    streams = Streams()
+    windows = windows_of(Layout(1000 * BLOCK_SIZE), 4, streams)
+    fetched = set()
+    for at in range(20):
+        for start in (0, 200, 400, 600):
+            run = windows.after((start + at) * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+            fetched.update(run)
+    assert streams.count == 4
+    assert fetched >= {start + at for start in (0, 200, 400, 600) for at in range(4, 20)}
+
+
+def test_random_reads_of_many_readers_fetch_nothing_ahead():
+    dice = random.Random(5)
+    places = dice.sample(range(0, 4000, 4), 60)
+    read = [(place * BLOCK_SIZE + dice.randrange(BLOCK_SIZE), 4096) for place in places]
+    assert not any(read_all(Layout(4001 * BLOCK_SIZE), read, readers=16))
+
+
+@given(st.integers(1, 40))
+def test_short_windows_grow_by_parts_that_fit_twice(limit):
+    """A reader is never left without anything ahead, and GETs are as long as they can be."""
+    read = in_order(100 * BLOCK_SIZE, BLOCK_SIZE)
+    runs = [run for run in read_all(Layout(1000 * BLOCK_SIZE), read, limit) if run]
+    late = [run for run in runs if run.start > 2 * limit]
+    assert late
+    assert all(min(STEP, limit // 4 + 1) <= len(run) <= max(limit, 1) for run in late)
+
+
+def test_a_reader_that_ends_leaves_no_share_and_takes_none_from_who_goes_on():
+    streams = Streams()
+    windows = windows_of(Layout(1000 * BLOCK_SIZE), 2, streams)
+    for at in range(10):
+        for start in (0, 200):
+            windows.after((start + at) * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+    assert streams.count == 2
+    windows.end()
+    for at in range(10, 30):
+        windows.after(at * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+    assert streams.count == 1
+    windows.end()
+    assert streams.count == 0

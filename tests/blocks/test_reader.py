@@ -118,7 +118,7 @@ def test_closing_gives_up_what_is_fetched_ahead_for_nobody(tmp_path):
         assert made.fetcher._network.waiting() == 0
         go_on.set()
         assert bytes(other.pread(5, 35 * MIB)) == archive.data[35 * MIB : 35 * MIB + 5]
-        assert made.fetcher.streams.count == 0
+        assert made.fetcher._streams.count == 0
 
 
 def test_nothing_behind_the_end(parts):

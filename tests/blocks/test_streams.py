@@ -1,4 +1,4 @@
-"""Memory is shared among those who read in order now, not among all who ever did."""
+"""Memory is shared among what is read in order now, not among all that ever was."""
 
 from casfs.blocks.streams import Streams
 
@@ -11,17 +11,17 @@ class Clock:
         return self.now
 
 
-def test_each_reader_counts_once_until_it_ends():
+def test_each_stream_counts_once_until_it_ends():
     streams = Streams(Clock())
-    for reader in ("a", "b", "a"):
-        streams.feed(reader)
+    for stream in ("a", "b", "a"):
+        streams.feed(stream)
     assert streams.count == 2
     streams.end("a")
     streams.end("never began")
     assert streams.count == 1
 
 
-def test_who_is_open_and_reads_no_more_has_no_share():
+def test_what_is_read_no_more_has_no_share():
     clock = Clock()
     streams = Streams(clock)
     for number in range(64):
