@@ -121,6 +121,22 @@ def test_closing_gives_up_what_is_fetched_ahead_for_nobody(tmp_path):
         assert made.fetcher._streams.count == 0
 
 
+def test_who_goes_on_where_another_stopped_is_fetched_ahead_for(tmp_path):
+    archive = Archive(random_bytes(40 * MIB, seed=4))
+    output = output_of_bytes(archive.data)
+    with serving(archive) as server, bringing(server.url, tmp_path, connections=1) as made:
+        first, second = made.reader(output), made.reader(output)
+        for at in range(0, 6 * MIB, MIB):
+            assert bytes(first.pread(MIB, at)) == archive.data[at : at + MIB]
+        first.close()
+        for at in range(6 * MIB, 40 * MIB, MIB):
+            assert bytes(second.pread(MIB, at)) == archive.data[at : at + MIB]
+        assert made.count("received_bytes") == 40 * MIB
+        assert len(server.requests) < 20
+        second.close()
+        assert made.fetcher._streams.count == 0
+
+
 def test_nothing_behind_the_end(parts):
     reader = parts.reader(OUTPUT)
     assert reader.size == len(DATA)
