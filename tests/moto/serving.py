@@ -21,16 +21,24 @@ MIB = 1 << 20
 VAULT = "restored"
 PROGRAM = Path(__file__).parents[2] / ".venv-moto" / "bin" / "moto_server"
 
+# 40 million is in the middle of what the tests restore.
 _SITE = """
     log_format answers '$status $body_bytes_sent "$http_range" $uri';
+    map $http_range $held_from {{
+        default 40000000;
+        "~^bytes=([4-9][0-9]{{7}}|[0-9]{{9,}})-" 0;
+    }}
     server {{
         listen 127.0.0.1:{port};
+        set $rate 64k;
+        if (-f {released}) {{ set $rate 0; }}
         location / {{
             proxy_pass {upstream};
             proxy_set_header Host $http_host;
             proxy_max_temp_file_size 0;
             proxy_read_timeout 600s;
-            limit_rate {rate};
+            limit_rate $rate;
+            limit_rate_after $held_from;
             {ranges}
             {hashes}
         }}
@@ -69,11 +77,16 @@ class Amazon:
 
 
 class Metered(Amazon):
-    """A service behind nginx, which counts."""
+    """A service behind nginx, which counts, and holds back until it is released."""
 
-    def __init__(self, url: str, files: Mapping[str, bytes], log: Path) -> None:
+    def __init__(self, url: str, files: Mapping[str, bytes], log: Path, released: Path) -> None:
         super().__init__(url, files)
         self._log = log
+        self._released = released
+
+    def release(self) -> None:
+        """Answer all requests from now on as fast as it goes."""
+        self._released.touch()
 
     def answers(self) -> list[Answer]:
         """All answers to Get Job Output so far."""
@@ -103,8 +116,8 @@ def behind_nginx(
     root: Path,
     upstream: Amazon,
     ranges: bool,
-    rate: str = "0",
     hashes: Mapping[str, str] | None = None,
+    held: bool = False,
 ) -> Iterator[Metered]:
     """Run nginx in front of moto.
 
@@ -112,8 +125,9 @@ def behind_nginx(
         root: a folder for its files.
         upstream: moto.
         ranges: whether nginx answers ranges; else they are ignored, as moto does.
-        rate: bytes a second and connection, such as `4m`; 0 = as fast as it goes.
         hashes: tree hashes that are put into the descriptions of jobs, by job.
+        held: whether what follows the first 40 MB of an output comes at 64 KiB a second and
+            connection until it is released.
     """
     filters = "\n".join(
         f"""sub_filter '"JobId": "{job}", "RetrievalByteRange": null, "SHA256TreeHash": null'
@@ -121,13 +135,19 @@ def behind_nginx(
         for job, found in (hashes or {}).items()
     )
     root.mkdir(parents=True, exist_ok=True)
+    released = root / "released"
     parts = {
-        "rate": rate,
+        "released": released,
         "ranges": _RANGES if ranges else "",
         "hashes": _HASHES.format(filters=filters) if hashes else "",
     }
     with running_nginx(root, _SITE, upstream=upstream.url, **parts) as port:
-        yield Metered(f"http://127.0.0.1:{port}", upstream.files, root / "answers.log")
+        service = Metered(
+            f"http://127.0.0.1:{port}", upstream.files, root / "answers.log", released
+        )
+        if not held:
+            service.release()
+        yield service
 
 
 def _seed(client: Any, sizes: Mapping[str, int]) -> dict[str, bytes]:

@@ -41,9 +41,8 @@ def test_killed_half_way_and_resumed(
     amazon: Amazon, files: Path, tmp_path: Path, tool: str, ranges: bool
 ) -> None:
     """With ranges, what is in the cache is not asked for again; without, it comes once more."""
-    rate = "4m" if ranges else "32m"
     with (
-        behind_nginx(tmp_path / "nginx", amazon, ranges, rate) as service,
+        behind_nginx(tmp_path / "nginx", amazon, ranges, held=True) as service,
         mount_of(service.url, tmp_path / "home") as mount,
     ):
         target, everything = tmp_path / "restored", sum(SIZES.values())
@@ -55,6 +54,7 @@ def test_killed_half_way_and_resumed(
         kept = sum(path.stat().st_size for path in mount.cached_blocks())
         asked = len(service.answers())
         assert kept < everything, "all was there before the kill"
+        service.release()
         mount.umount("--lazy")
         assert mount.start().returncode == 0
         assert restore(mount, tool, target) == (0, "")
