@@ -21,9 +21,10 @@ def cached_blocks(mount: Mount) -> set[int]:
 
 
 def test_killed_in_the_middle_of_a_copy(tmp_path: Path, home: Path) -> None:
-    """At some 32 MiB/s, so that there is a middle."""
+    """At some 8 MiB/s, so that there is a middle, on a busy machine, too."""
+    blocks = 48
     with (
-        served(tmp_path, {"file": 32 * MIB}, "--rate", str(4 * MIB)) as service,
+        served(tmp_path, {"file": blocks * MIB}, "--rate", str(MIB)) as service,
         mounted(home, service.url) as mount,
     ):
         source, copy = mount.path(*service.output("file")), home / "copy"
@@ -32,14 +33,14 @@ def test_killed_in_the_middle_of_a_copy(tmp_path: Path, home: Path) -> None:
         mount.kill()
         assert copying().returncode != 0
         kept, asked = cached_blocks(mount), len(service.emulator.entries())
-        assert len(kept) < 32, "the copy was over before the kill"
+        assert len(kept) < blocks, "the copy was over before the kill"
         assert "died" in mount.start().stderr
         mount.umount()
         assert mount.start().returncode == 0
         mount.good("cp", "--", source, copy)
         assert copy.read_bytes() == service.files["file"]
         again = [block for _, block in service.blocks(asked)]
-        assert sorted(again) == sorted(set(range(32)) - kept)
+        assert sorted(again) == sorted(set(range(blocks)) - kept)
         assert mount.status()["counters"]["rotten_blocks"] == 0
 
 

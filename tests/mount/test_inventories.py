@@ -136,7 +136,7 @@ def test_two_who_look_at_once_cost_one_reading(tmp_path: Path, home: Path) -> No
 
 
 def test_killed_while_it_is_made(tmp_path: Path, home: Path) -> None:
-    with serving("glacier", tmp_path, {"one": 10}, "--rate", str(2 * MIB)) as service:
+    with serving("glacier", tmp_path, {"one": 10}, "--rate", str(MIB)) as service:
         add_many(service)
         folder = service.add_inventory("job", "JSON")
         with mounted(home, service.emulator.url, **service.settings) as mount:
