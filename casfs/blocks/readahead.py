@@ -1,11 +1,14 @@
 """What to fetch next: policy, fed with what was read; no I/O.
 
 Streams are of an output, not of a reader: what the kernel has read for one reader it does not ask
-for again for another, so of several that read the same in order each sees but a part. There are
-two for each reader, so that two places of one file can be read in turns. A read that goes on where
-a stream stands (requests of the kernel arrive out of order, so "near" is enough) makes the stream
-longer, and a stream of which L bytes were read is worth fetching 16 L ahead, up to a limit. A read
-that goes on nowhere starts a stream of its own and fetches nothing ahead.
+for again for another, so of several that read the same in order each sees but a part. There are two
+for each reader, so that two places of one file can be read in turns. A read that goes on where a
+stream stands (requests of the kernel arrive out of order, so "near" is enough) makes the stream
+longer: L bytes that are read are worth fetching 16 L ahead, and a block that was fetched ahead is
+worth another when it is read. What is not fetched for them, because of the limit, is saved up, to
+that limit, too. So who reads a part of every block has all of them ahead, and random reads that
+happen to hit a stream fetch no more than they hit. A read that goes on nowhere starts a stream of
+its own and fetches nothing ahead.
 """
 
 import threading
@@ -23,25 +26,33 @@ fetched ahead for it, since readers that share a stream are not in step."""
 
 
 class _Stream:
-    """A place at which a file is being read: `size` of bytes [start, end), in so many `reads`.
+    """A place at which a file is being read: parts of bytes [start, end), in so many `reads`.
 
-    What comes next is fetched up to block `ahead`.
+    What comes next is fetched up to block `ahead`; so many bytes more are worth it as `credit`.
     """
 
-    __slots__ = ("ahead", "end", "reads", "size", "start")
+    __slots__ = ("ahead", "credit", "end", "reads", "start")
 
     def __init__(self, start: int, end: int) -> None:
         self.start = start
         self.end = end
         self.ahead = -(-end // BLOCK_SIZE)
         self.reads = 1
-        self.size = end - start
+        self.credit = _GROWTH * (end - start)
 
     def is_near(self, offset: int, size: int = 0) -> bool:
         """Tell whether a read is, or may be, of what was read or fetched ahead for this stream."""
         slack = max(_SLACK, self.ahead * BLOCK_SIZE - self.end)
         least = max(self.start - _SLACK, self.end - slack) - size
         return least <= offset <= self.end + slack
+
+    def go_on(self, offset: int, end: int) -> None:
+        """Note a read of bytes [offset, end)."""
+        first = max(offset // BLOCK_SIZE, -(-self.end // BLOCK_SIZE))
+        rightly_ahead = max(0, min(-(-end // BLOCK_SIZE), self.ahead) - first)
+        self.credit += _GROWTH * (end - offset) + rightly_ahead * BLOCK_SIZE
+        self.end = max(self.end, end)
+        self.reads += 1
 
 
 class ReadAhead:
@@ -94,15 +105,19 @@ class ReadAhead:
             stream = self._find(offset, end)
             if stream.reads < 2 or end < stream.end:
                 return range(0)
-            length = min(_GROWTH * stream.size, limit * BLOCK_SIZE)
-            stop = min(-(-(stream.end + length) // BLOCK_SIZE), self._layout.blocks)
-            if length >= 2 * step * BLOCK_SIZE and stop < self._layout.blocks:
+            stream.credit = min(stream.credit, limit * BLOCK_SIZE)
+            here = -(-stream.end // BLOCK_SIZE)
+            start = max(stream.ahead, here)
+            worth = start + stream.credit // BLOCK_SIZE
+            stop = min(here + limit, worth, self._layout.blocks)
+            if stop - here >= 2 * step and stop < self._layout.blocks:
                 stop -= stop % step
-            start = max(stream.ahead, -(-stream.end // BLOCK_SIZE))
-            stream.ahead = max(stream.ahead, stop)
-            if start < stop:
-                self._all.feed(stream)
-            return range(start, max(start, stop))
+            if stop <= start:
+                return range(0)
+            stream.ahead = stop
+            stream.credit -= (stop - start) * BLOCK_SIZE
+            self._all.feed(stream)
+            return range(start, stop)
 
     def missed(self, block: int) -> None:
         """Note that a block was not there when it was read: ask for what follows it anew."""
@@ -114,9 +129,7 @@ class ReadAhead:
     def _find(self, offset: int, end: int) -> _Stream:
         for stream in self._streams:
             if stream.is_near(offset, end - offset):
-                stream.reads += 1
-                stream.size += end - offset
-                stream.end = max(stream.end, end)
+                stream.go_on(offset, end)
                 self._streams.remove(stream)
                 # What was read for others there is read for this one from now on.
                 self._drop([other for other in self._streams if stream.is_near(other.end)])

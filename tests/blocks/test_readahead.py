@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,21 +167,25 @@ def test_readers_that_share_an_output_have_one_stream(dice, readers):
     blocks = [block for run in fetched for block in run]
     late = [run for run in fetched if run.start > 2 * LIMIT and run]
     assert set(blocks) >= set(range(2 * LIMIT, 200))
+    # At the start each may have a stream of its own.
+    assert len(blocks) <= len(set(blocks)) + readers * LIMIT
     assert late
     assert all(len(run) % STEP == 0 and run.start % STEP == 0 for run in late)
     assert streams.count == 1
 
 
-def test_readers_far_apart_keep_their_own_streams():
+@pytest.mark.parametrize(("readers", "places"), [(4, 4)])
+def test_readers_far_apart_keep_their_own_streams(readers, places):
     streams = Streams()
-    windows = windows_of(Layout(1000 * BLOCK_SIZE), 4, streams)
+    windows = windows_of(Layout(200 * places * BLOCK_SIZE), readers, streams)
+    starts = range(0, 200 * places, 200)
     fetched = set()
     for at in range(20):
-        for start in (0, 200, 400, 600):
+        for start in starts:
             run = windows.after((start + at) * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
             fetched.update(run)
-    assert streams.count == 4
-    assert fetched >= {start + at for start in (0, 200, 400, 600) for at in range(4, 20)}
+    assert streams.count == places
+    assert fetched >= {start + at for start in starts for at in range(4, 20)}
 
 
 def test_random_reads_of_many_readers_fetch_nothing_ahead():
@@ -188,6 +193,42 @@ def test_random_reads_of_many_readers_fetch_nothing_ahead():
     places = dice.sample(range(0, 4000, 4), 60)
     read = [(place * BLOCK_SIZE + dice.randrange(BLOCK_SIZE), 4096) for place in places]
     assert not any(read_all(Layout(4001 * BLOCK_SIZE), read, readers=16))
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 16))
+def test_random_reads_after_reads_in_order_fetch_one_window_and_what_they_hit(dice, readers):
+    """That some are of what was fetched ahead does not show that all that follows will be read."""
+    limit, count, size = 80, 200, 4096
+    layout = Layout(500 * BLOCK_SIZE)
+    windows = windows_of(layout, readers)
+    ahead: set[int] = set()
+    for at in range(50):
+        ahead |= set(windows.after(at * BLOCK_SIZE, BLOCK_SIZE, limit, STEP))
+    fetched = hits = 0
+    for _ in range(count):
+        place = dice.randrange(499 * BLOCK_SIZE)
+        hits += len(ahead & set(layout.touched(place, size)))
+        run = windows.after(place, size, limit, STEP)
+        ahead |= set(run)
+        fetched += len(run)
+    assert fetched <= limit + hits + 16 * count * size // BLOCK_SIZE
+
+
+@given(st.integers(4096, 64 << 10), st.integers(64 << 10, BLOCK_SIZE), st.integers(1, 16))
+def test_a_reader_of_a_part_of_every_block_has_all_of_them_ahead(size, stride, readers):
+    """As tar has that lists an archive of photos."""
+    layout = Layout(300 * BLOCK_SIZE)
+    windows = windows_of(layout, readers)
+    there: set[int] = set()
+    missed = 0
+    for at in range(0, layout.size - size, stride):
+        for block in set(layout.touched(at, size)) - there:
+            windows.missed(block)
+            there.add(block)
+            missed += 1
+        there |= set(windows.after(at, size, LIMIT, STEP))
+    # Until there are as many bytes as a block is worth.
+    assert missed <= 1 + BLOCK_SIZE // (16 * size)
 
 
 @given(st.integers(1, 40))
