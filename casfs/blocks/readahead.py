@@ -2,13 +2,13 @@
 
 Streams are of an output, not of a reader: what the kernel has read for one reader it does not ask
 for again for another, so of several that read the same in order each sees but a part. There are two
-for each reader, so that two places of one file can be read in turns. A read that goes on where a
-stream stands (requests of the kernel arrive out of order, so "near" is enough) makes the stream
-longer: L bytes that are read are worth fetching 16 L ahead, and a block that was fetched ahead is
-worth another when it is read. What is not fetched for them, because of the limit, is saved up, to
-that limit, too. So who reads a part of every block has all of them ahead, and random reads that
-happen to hit a stream fetch no more than they hit. A read that goes on nowhere starts a stream of
-its own and fetches nothing ahead.
+for each reader, so that two places of one file can be read in turns, and a hundred or so in all. A
+read that goes on where a stream stands (requests of the kernel arrive out of order, so "near" is
+enough) makes the stream longer: L bytes that are read are worth fetching 16 L ahead, and a block
+that was fetched ahead is worth another when it is read. What is not fetched for them, because of
+the limit, is saved up, to that limit, too. So who reads a part of every block has all of them
+ahead, and random reads that happen to hit a stream fetch no more than they hit. A read that goes on
+nowhere starts a stream of its own and fetches nothing ahead.
 """
 
 import threading
@@ -17,6 +17,8 @@ from casfs.blocks.streams import Streams
 from casfs.ranges import BLOCK_SIZE, Layout
 
 _STREAMS_EACH = 2
+_STREAMS_MOST = 128
+"""In all: more places than the memory has blocks for. Each read looks through them one by one."""
 _GROWTH = 16
 """So much that all connections are busy once the kernel has asked for its own window of 4 MiB, and
 so little that who reads the first kilobytes of a file pays for one block."""
@@ -141,7 +143,7 @@ class ReadAhead:
         return stream
 
     def _drop_oldest(self) -> None:
-        self._drop(self._streams[_STREAMS_EACH * self._readers :])
+        self._drop(self._streams[min(_STREAMS_EACH * self._readers, _STREAMS_MOST) :])
 
     def _drop(self, streams: list[_Stream]) -> None:
         for stream in streams:

@@ -174,7 +174,7 @@ def test_readers_that_share_an_output_have_one_stream(dice, readers):
     assert streams.count == 1
 
 
-@pytest.mark.parametrize(("readers", "places"), [(4, 4)])
+@pytest.mark.parametrize(("readers", "places"), [(4, 4), (500, 100)])
 def test_readers_far_apart_keep_their_own_streams(readers, places):
     streams = Streams()
     windows = windows_of(Layout(200 * places * BLOCK_SIZE), readers, streams)
