@@ -61,12 +61,14 @@ class Pool:
             self._changed.notify()
 
     def hurry(self, task: Task) -> None:
-        """Make a task urgent, if it still waits for its turn."""
+        """Make a task urgent, if it still waits for its turn or is about to."""
         with self._changed:
+            task.urgent = True
             if task in self._later:
                 del self._later[task]
-                task.urgent = True
                 self._urgent[task] = None
+                # Threads may be idle because more of what is for later would not help.
+                self._changed.notify()
 
     def withdraw(self, task: Task) -> bool:
         """Take a task that is not urgent out of the queue; tell whether it was still there."""

@@ -82,6 +82,42 @@ def test_a_task_for_later_can_become_urgent(pool):
     assert notes == ["second", "first", "third"]
 
 
+def test_a_task_that_became_urgent_is_begun_by_a_thread_that_was_left_idle():
+    """Nothing else that happens may be needed for it: all that was begun before may hang."""
+    pool, go_on = Pool("test", 2, lambda: 1), threading.Event()
+    held, other, run = (threading.Event() for _ in range(3))
+
+    def hold():
+        held.set()
+        go_on.wait(GENEROUS)
+
+    try:
+        pool.submit(Task(hold, urgent=False))
+        assert held.wait(GENEROUS)
+        task = Task(run.set, urgent=False)
+        pool.submit(task)
+        pool.submit(Task(other.set, urgent=True))
+        assert other.wait(GENEROUS)
+        assert pool.waiting() == 1
+        pool.hurry(task)
+        assert run.wait(GENEROUS / 2)
+    finally:
+        go_on.set()
+        pool.close()
+        pool.join(GENEROUS)
+
+
+def test_a_task_can_become_urgent_before_it_is_queued(pool):
+    busy, notes, last = Busy(pool), notebook(), threading.Event()
+    noting(pool, notes, "first", urgent=False, last=last)
+    second = Task(partial(notes.append, "second"), urgent=False)
+    pool.hurry(second)
+    pool.submit(second)
+    busy.let_go()
+    assert last.wait(GENEROUS)
+    assert notes == ["second", "first"]
+
+
 def test_a_task_that_has_not_begun_can_be_withdrawn(pool):
     busy, notes, last = Busy(pool), notebook(), threading.Event()
     gone = noting(pool, notes, "gone", urgent=False)
