@@ -165,10 +165,14 @@ class Fetcher:
         found = self._find(opened, run)
         self._metrics.blocks.labels("memory").inc(len(found.here))
         queued = self._fetch_ahead(opened, ahead) if ahead else []
-        blocks = self._wait(opened, run, found) if found.flights else found.here
-        # What came while we waited may have shown that what we were given is wrong.
-        if (refusal := opened.refusal) is not None:
-            raise OutputMismatchError(refusal)
+        try:
+            blocks = self._wait(opened, run, found) if found.flights else found.here
+            # What came while we waited may have shown that what we were given is wrong.
+            if (refusal := opened.refusal) is not None:
+                raise OutputMismatchError(refusal)
+        except BaseException:
+            self.withdraw(queued)
+            raise
         return Got(blocks, found.missing, queued)
 
     def fetch_ahead(self, output: Output, limit: int) -> int:

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casfs.errors import CasfsError
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
 from tests.support.blocks import bringing
 from tests.support.server import serving
+from tests.support.service import html
 
 DATA = random_bytes(9 * MIB + 4321, seed=3)
 OUTPUT = output_of_bytes(DATA, root(DATA))
@@ -119,6 +121,32 @@ def test_closing_gives_up_what_is_fetched_ahead_for_nobody(tmp_path):
         go_on.set()
         assert bytes(other.pread(5, 35 * MIB)) == archive.data[35 * MIB : 35 * MIB + 5]
         assert made.fetcher._streams.count == 0
+
+
+def test_a_read_that_fails_leaves_nothing_to_be_fetched_ahead(tmp_path):
+    archive = Archive(random_bytes(80 * MIB, seed=4))
+    output = output_of_bytes(archive.data)
+    go_on = threading.Event()
+
+    def behave(request, wire):
+        if request.span and request.span[0] > 8 * MIB:
+            go_on.wait(60)
+        elif request.span and request.span[1] > 8 * MIB:
+            return html(500)
+        return archive(request, wire)
+
+    with (
+        serving(behave) as failing,
+        bringing(failing.url, tmp_path, connections=1, attempts=1) as made,
+    ):
+        reader = made.reader(output)
+        reader.pread(4 * MIB, 0)
+        with pytest.raises(CasfsError):
+            reader.pread(5 * MIB, 4 * MIB)
+        waiting = made.fetcher._network.waiting()
+        go_on.set()
+        reader.close()
+        assert waiting == 0
 
 
 def test_who_goes_on_where_another_stopped_is_fetched_ahead_for(tmp_path):
