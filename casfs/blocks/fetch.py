@@ -147,7 +147,7 @@ class Fetcher:
         The rest is for what lands out of turn, or was read and waits to be written: a block that is
         pushed out of memory before it is read must be read from disk again.
         """
-        return max(self._memory_blocks * 5 // 6 // max(self._streams.count, 1), 1)
+        return max(self._memory_blocks * 5 // 6 // max(self._streams.count(), 1), 1)
 
     def get(self, opened: OpenOutput, run: range, ahead: range) -> Got:
         """Return the blocks of a run, and begin to fetch another one ahead of its use.

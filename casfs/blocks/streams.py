@@ -15,9 +15,6 @@ class Streams:
 
     Args:
         clock: tells the time in seconds.
-
-    Attributes:
-        count: how many there are.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -25,7 +22,14 @@ class Streams:
         self._lock = threading.Lock()
         self._fed: dict[object, float] = {}
         """When a stream's share was last used, the longest ago first."""
-        self.count = 0
+
+    def count(self) -> int:
+        """Return how many share the memory."""
+        least = self._clock() - _IDLE
+        with self._lock:
+            while self._fed and self._fed[oldest := next(iter(self._fed))] < least:
+                del self._fed[oldest]
+            return len(self._fed)
 
     def feed(self, stream: object) -> None:
         """Note that something is fetched ahead for a stream."""
@@ -33,12 +37,8 @@ class Streams:
         with self._lock:
             self._fed.pop(stream, None)
             self._fed[stream] = now
-            while self._fed[oldest := next(iter(self._fed))] < now - _IDLE:
-                del self._fed[oldest]
-            self.count = len(self._fed)
 
     def end(self, stream: object) -> None:
         """Note that a stream is read no more."""
         with self._lock:
             self._fed.pop(stream, None)
-            self.count = len(self._fed)

@@ -120,7 +120,7 @@ def test_closing_gives_up_what_is_fetched_ahead_for_nobody(tmp_path):
         assert made.fetcher._network.waiting() == 0
         go_on.set()
         assert bytes(other.pread(5, 35 * MIB)) == archive.data[35 * MIB : 35 * MIB + 5]
-        assert made.fetcher._streams.count == 0
+        assert made.fetcher._streams.count() == 0
 
 
 def test_a_read_that_fails_leaves_nothing_to_be_fetched_ahead(tmp_path):
@@ -162,7 +162,7 @@ def test_who_goes_on_where_another_stopped_is_fetched_ahead_for(tmp_path):
         assert made.count("received_bytes") == 40 * MIB
         assert len(server.requests) < 20
         second.close()
-        assert made.fetcher._streams.count == 0
+        assert made.fetcher._streams.count() == 0
 
 
 def test_nothing_behind_the_end(parts):

@@ -15,10 +15,10 @@ def test_each_stream_counts_once_until_it_ends():
     streams = Streams(Clock())
     for stream in ("a", "b", "a"):
         streams.feed(stream)
-    assert streams.count == 2
+    assert streams.count() == 2
     streams.end("a")
     streams.end("never began")
-    assert streams.count == 1
+    assert streams.count() == 1
 
 
 def test_what_is_read_no_more_has_no_share():
@@ -29,9 +29,11 @@ def test_what_is_read_no_more_has_no_share():
     clock.now += 20
     streams.feed("still reads")
     streams.feed(0)
-    assert streams.count == 65
+    assert streams.count() == 65
     clock.now += 20
     streams.feed("still reads")
-    assert streams.count == 2
+    assert streams.count() == 2
     streams.feed(5)
-    assert streams.count == 3
+    assert streams.count() == 3
+    clock.now += 40
+    assert streams.count() == 0
