@@ -31,11 +31,13 @@ class _Stream:
     """A place at which a file is being read: parts of bytes [start, end), in so many `reads`.
 
     What comes next is fetched up to block `ahead`; so many bytes more are worth it as `credit`.
+    Whoever has read of it, and has not ended, is one of its `readers`.
     """
 
-    __slots__ = ("ahead", "credit", "end", "reads", "start")
+    __slots__ = ("ahead", "credit", "end", "readers", "reads", "start")
 
     def __init__(self, start: int, end: int) -> None:
+        self.readers: set[object] = set()
         self.start = start
         self.end = end
         self.ahead = -(-end // BLOCK_SIZE)
@@ -71,29 +73,29 @@ class ReadAhead:
         self._layout = layout
         self._all = streams
         self._lock = threading.Lock()
-        self._readers = 0
+        self._readers: set[object] = set()
         self._streams: list[_Stream] = []
 
-    def begin(self) -> None:
+    def begin(self, reader: object) -> None:
         """Note one reader more."""
         with self._lock:
-            self._readers += 1
+            self._readers.add(reader)
 
-    def end(self) -> None:
-        """Note one reader less, and give its share of the memory to others.
-
-        Which streams were its own is not known; one that is still read gets a new share.
-        """
+    def end(self, reader: object) -> None:
+        """Note one reader less, and give the memory of what only it has read to others."""
         with self._lock:
-            self._readers -= 1
+            self._readers.discard(reader)
             self._drop_oldest()
             for stream in self._streams:
-                self._all.end(stream)
+                stream.readers.discard(reader)
+                if not stream.readers:
+                    self._all.end(stream)
 
-    def after(self, offset: int, size: int, limit: int, step: int) -> range:
+    def after(self, reader: object, offset: int, size: int, limit: int, step: int) -> range:
         """Return the run to fetch ahead, now that `size` bytes at `offset` are being read.
 
         Args:
+            reader: who reads.
             offset: first byte that is read.
             size: bytes that are read.
             limit: blocks to be ahead at most.
@@ -105,6 +107,7 @@ class ReadAhead:
             step //= 2
         with self._lock:
             stream = self._find(offset, end)
+            stream.readers.add(reader)
             if stream.reads < 2 or end < stream.end:
                 return range(0)
             stream.credit = min(stream.credit, limit * BLOCK_SIZE)
@@ -143,7 +146,7 @@ class ReadAhead:
         return stream
 
     def _drop_oldest(self) -> None:
-        self._drop(self._streams[min(_STREAMS_EACH * self._readers, _STREAMS_MOST) :])
+        self._drop(self._streams[min(_STREAMS_EACH * len(self._readers), _STREAMS_MOST) :])
 
     def _drop(self, streams: list[_Stream]) -> None:
         for stream in streams:

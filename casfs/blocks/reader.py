@@ -24,7 +24,7 @@ class Reader:
         self._lock = threading.Lock()
         self._ahead: list[Ahead] = []
         self._closed = False
-        opened.windows.begin()
+        opened.windows.begin(self)
 
     @property
     def lasting(self) -> bool:
@@ -70,11 +70,11 @@ class Reader:
             ahead, self._ahead = self._ahead, []
         self._fetcher.withdraw(ahead)
         if not closed:
-            self._opened.windows.end()
+            self._opened.windows.end(self)
 
     def _next(self, offset: int, size: int) -> range:
         limit, step = self._fetcher.window(), self._fetcher.largest_get()
-        return self._opened.windows.after(offset, size, limit, step)
+        return self._opened.windows.after(self, offset, size, limit, step)
 
     def _note(self, missed: list[int], ahead: list[Ahead]) -> None:
         for number in missed:

@@ -16,15 +16,15 @@ LIMIT, STEP = 32, 8
 
 def windows_of(layout, readers=1, streams=None):
     windows = ReadAhead(layout, streams or Streams())
-    for _ in range(readers):
-        windows.begin()
+    for reader in range(readers):
+        windows.begin(reader)
     return windows
 
 
 def read_all(layout, reads, limit=LIMIT, step=STEP, readers=1):
     """Return the runs to be fetched ahead, one for each read."""
     windows = windows_of(layout, readers)
-    return [windows.after(offset, size, limit, step) for offset, size in reads]
+    return [windows.after(0, offset, size, limit, step) for offset, size in reads]
 
 
 def in_order(size, piece=KERNEL, start=0):
@@ -38,7 +38,7 @@ def test_nothing_outside_the_output_and_nothing_too_far_ahead(size, data):
     windows = windows_of(layout)
     for offset, count in data.draw(st.lists(places, max_size=30)):
         limit, step = data.draw(st.integers(1, 64)), data.draw(st.sampled_from([1, 2, 4, 8]))
-        run = windows.after(offset, count, limit, step)
+        run = windows.after(0, offset, count, limit, step)
         assert 0 <= run.start <= run.stop <= layout.blocks
         if run:
             end = -(-min(offset + count, size) // BLOCK_SIZE)
@@ -132,9 +132,9 @@ def test_a_block_that_was_lost_is_fetched_ahead_anew_with_what_follows():
     windows = windows_of(Layout(100 * BLOCK_SIZE))
     read = in_order(10 * BLOCK_SIZE, BLOCK_SIZE)
     for offset, count in read:
-        windows.after(offset, count, LIMIT, STEP)
+        windows.after(0, offset, count, LIMIT, STEP)
     windows.missed(9)
-    again = windows.after(10 * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+    again = windows.after(0, 10 * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
     assert again.start == 11
     assert again.stop >= 11 + STEP
 
@@ -161,8 +161,9 @@ def test_readers_that_share_an_output_have_one_stream(dice, readers):
     at = 0
     while any(places):
         # Nobody gets so far ahead that others have nothing left of what was fetched for all.
-        part = dice.choice([p for p in places if p and p[0] < at + 2 * readers])
-        fetched.append(windows.after(part.pop(0) * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP))
+        reader = dice.choice([n for n, p in enumerate(places) if p and p[0] < at + 2 * readers])
+        offset = places[reader].pop(0) * BLOCK_SIZE
+        fetched.append(windows.after(reader, offset, BLOCK_SIZE, LIMIT, STEP))
         at = min((p[0] for p in places if p), default=at)
     blocks = [block for run in fetched for block in run]
     late = [run for run in fetched if run.start > 2 * LIMIT and run]
@@ -182,7 +183,7 @@ def test_readers_far_apart_keep_their_own_streams(readers, places):
     fetched = set()
     for at in range(20):
         for start in starts:
-            run = windows.after((start + at) * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+            run = windows.after(0, (start + at) * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
             fetched.update(run)
     assert streams.count() == places
     assert fetched >= {start + at for start in starts for at in range(4, 20)}
@@ -203,12 +204,12 @@ def test_random_reads_after_reads_in_order_fetch_one_window_and_what_they_hit(di
     windows = windows_of(layout, readers)
     ahead: set[int] = set()
     for at in range(50):
-        ahead |= set(windows.after(at * BLOCK_SIZE, BLOCK_SIZE, limit, STEP))
+        ahead |= set(windows.after(0, at * BLOCK_SIZE, BLOCK_SIZE, limit, STEP))
     fetched = hits = 0
     for _ in range(count):
         place = dice.randrange(499 * BLOCK_SIZE)
         hits += len(ahead & set(layout.touched(place, size)))
-        run = windows.after(place, size, limit, STEP)
+        run = windows.after(0, place, size, limit, STEP)
         ahead |= set(run)
         fetched += len(run)
     assert fetched <= limit + hits + 16 * count * size // BLOCK_SIZE
@@ -226,7 +227,7 @@ def test_a_reader_of_a_part_of_every_block_has_all_of_them_ahead(size, stride, r
             windows.missed(block)
             there.add(block)
             missed += 1
-        there |= set(windows.after(at, size, LIMIT, STEP))
+        there |= set(windows.after(0, at, size, LIMIT, STEP))
     # Until there are as many bytes as a block is worth.
     assert missed <= 1 + BLOCK_SIZE // (16 * size)
 
@@ -243,14 +244,31 @@ def test_short_windows_grow_by_parts_that_fit_twice(limit):
 
 def test_a_reader_that_ends_leaves_no_share_and_takes_none_from_who_goes_on():
     streams = Streams()
+    windows = windows_of(Layout(1000 * BLOCK_SIZE), 4, streams)
+    # The last two read at the same place.
+    starts = (0, 200, 400, 400)
+    for at in range(10):
+        for reader, start in enumerate(starts):
+            windows.after(reader, (start + at) * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+    assert streams.count() == 3
+    for visitor in range(10, 20):
+        windows.begin(visitor)
+        windows.after(visitor, 700 * BLOCK_SIZE, 4096, LIMIT, STEP)
+        windows.end(visitor)
+    assert streams.count() == 3
+    for reader, shares in zip((2, 0, 1, 3), (3, 2, 1, 0), strict=True):
+        windows.end(reader)
+        assert streams.count() == shares
+
+
+def test_who_ends_takes_the_share_of_no_reader_that_took_its_place_over():
+    streams = Streams()
     windows = windows_of(Layout(1000 * BLOCK_SIZE), 2, streams)
     for at in range(10):
-        for start in (0, 200):
-            windows.after((start + at) * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
-    assert streams.count() == 2
-    windows.end()
+        windows.after(0, at * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
     for at in range(10, 30):
-        windows.after(at * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+        windows.after(1, at * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+    windows.end(0)
     assert streams.count() == 1
-    windows.end()
+    windows.end(1)
     assert streams.count() == 0
