@@ -31,15 +31,17 @@ class _Stream:
     """A place at which a file is being read: parts of bytes [start, end), in so many `reads`.
 
     What comes next is fetched up to block `ahead`; so many bytes more are worth it as `credit`.
-    Whoever has read of it, and has not ended, is one of its `readers`.
+    The read that went farthest began in block `front`. Its `readers` are those who have read of it
+    and have not ended.
     """
 
-    __slots__ = ("ahead", "credit", "end", "readers", "reads", "start")
+    __slots__ = ("ahead", "credit", "end", "front", "readers", "reads", "start")
 
     def __init__(self, start: int, end: int) -> None:
         self.readers: set[object] = set()
         self.start = start
         self.end = end
+        self.front = start // BLOCK_SIZE
         self.ahead = -(-end // BLOCK_SIZE)
         self.reads = 1
         self.credit = _GROWTH * (end - start)
@@ -55,8 +57,16 @@ class _Stream:
         first = max(offset // BLOCK_SIZE, -(-self.end // BLOCK_SIZE))
         rightly_ahead = max(0, min(-(-end // BLOCK_SIZE), self.ahead) - first)
         self.credit += _GROWTH * (end - offset) + rightly_ahead * BLOCK_SIZE
-        self.end = max(self.end, end)
+        if end > self.end:
+            self.end = end
+            self.front = offset // BLOCK_SIZE
         self.reads += 1
+
+    def ask_anew(self) -> None:
+        """Forget what is fetched ahead: it is not there any more, and is not paid for twice."""
+        here = -(-self.end // BLOCK_SIZE)
+        self.credit += max(0, self.ahead - here) * BLOCK_SIZE
+        self.ahead = here
 
 
 class ReadAhead:
@@ -125,11 +135,14 @@ class ReadAhead:
             return range(start, stop)
 
     def missed(self, block: int) -> None:
-        """Note that a block was not there when it was read: ask for what follows it anew."""
+        """Note that a block was not there when it was read: ask for what follows it anew.
+
+        Behind the front of its stream it says nothing of what was fetched ahead.
+        """
         with self._lock:
             for stream in self._streams:
-                if stream.start <= block * BLOCK_SIZE < stream.end:
-                    stream.ahead = min(stream.ahead, block + 1)
+                if stream.front <= block < -(-stream.end // BLOCK_SIZE):
+                    stream.ask_anew()
 
     def _find(self, offset: int, end: int) -> _Stream:
         for stream in self._streams:

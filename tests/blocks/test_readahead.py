@@ -139,6 +139,34 @@ def test_a_block_that_was_lost_is_fetched_ahead_anew_with_what_follows():
     assert again.stop >= 11 + STEP
 
 
+@given(st.lists(st.integers(0, 40 * BLOCK_SIZE), min_size=1, max_size=9))
+def test_blocks_that_others_miss_behind_a_reader_take_nothing_from_its_window(behind):
+    layout = Layout(400 * BLOCK_SIZE)
+    windows = windows_of(layout, 2)
+    fetched: list[range] = []
+    for at in range(100):
+        fetched.append(windows.after(0, at * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP))
+        if at >= 50:
+            place = behind[at % len(behind)]
+            windows.after(1, place, 4096, LIMIT, STEP)
+            for block in layout.touched(place, 4096):
+                windows.missed(block)
+    blocks = [block for run in fetched for block in run]
+    assert len(blocks) == len(set(blocks))
+    assert all(len(run) in (0, STEP) for run in fetched[50:])
+
+
+def test_what_was_lost_is_asked_for_anew_in_runs_as_long_as_before():
+    windows = windows_of(Layout(400 * BLOCK_SIZE))
+    for at in range(80):
+        run = windows.after(0, at * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+        if at >= 50:
+            assert run.start == at + 1
+            assert len(run) > LIMIT - STEP
+        if at >= 49:
+            windows.missed(at)
+
+
 @given(st.integers(0, 150), st.integers(1, 4))
 def test_two_places_at_any_distance_are_fetched_ahead(distance, readers):
     layout = Layout(400 * BLOCK_SIZE)
