@@ -13,6 +13,7 @@
     ├── OutputMismatchError    EIO        an output that as a whole is not what the job says
     ├── InventoryError         EIO        an inventory that is malformed or cut off
     ├── UnreadError            EIO        nobody reads what comes; it reaches no user
+    ├── ThreadError            EIO        the system does not allow one thread more
     └── TransientError         EIO        may succeed when asked again, and was asked again
         ├── UnreachableError              no connection, or it broke or stalled
         ├── ThrottledError                the service asks us to slow down
@@ -106,6 +107,10 @@ class InventoryError(CasfsError):
 
 class UnreadError(CasfsError):
     """Nobody reads what comes, so it is not taken any further; it reaches no user."""
+
+
+class ThreadError(CasfsError):
+    """The system does not allow one thread more."""
 
 
 class TransientError(CasfsError):

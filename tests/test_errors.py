@@ -21,6 +21,7 @@ PROMISED = {
     "OutputMismatchError": errno.EIO,
     "InventoryError": errno.EIO,
     "UnreadError": errno.EIO,
+    "ThreadError": errno.EIO,
     "TransientError": errno.EIO,
     "UnreachableError": errno.EIO,
     "ThrottledError": errno.EIO,

@@ -15,7 +15,7 @@ from casfs.blocks.pool import Pool, Task
 from casfs.blocks.save import Saver
 from casfs.blocks.streams import Streams
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, OutputMismatchError
+from casfs.errors import CasfsError, OutputMismatchError, ThreadError
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE, runs
 from casfs.service.base import Output, Source
@@ -236,6 +236,18 @@ class Fetcher:
 
     def _fetch_ahead(self, opened: OpenOutput, run: range) -> list[Ahead]:
         new = self._flights.begin_ahead(opened.key, run, opened)
+        try:
+            return self._queue_ahead(opened, new)
+        except ThreadError as error:
+            # What is read now must not fail for what may be read later.
+            self._flights.fail(opened.key, new, error)
+            log.warning("blocks of the %s are not fetched ahead: %s", opened.output, error)
+            return []
+        except BaseException as error:
+            self._flights.fail(opened.key, new, error)
+            raise
+
+    def _queue_ahead(self, opened: OpenOutput, new: list[int]) -> list[Ahead]:
         on_disk = [number for number in new if opened.holds(number)]
         missing = [number for number in new if number not in on_disk]
         queued = [

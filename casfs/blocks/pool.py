@@ -8,6 +8,9 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 
+from casfs.errors import ThreadError
+from casfs.threads import start_thread
+
 log = logging.getLogger(__name__)
 
 
@@ -47,18 +50,26 @@ class Pool:
         self._later: dict[Task, None] = {}
         self._workers: list[threading.Thread] = []
         self._closed = False
+        self._short = False
+        """Threads are missing that could not be started."""
         self._width = width or (lambda: threads)
         self._ahead = 0
         """Tasks under way that were for later when they began."""
 
     def submit(self, task: Task) -> None:
-        """Queue a task behind its equals; a closed pool drops it."""
+        """Queue a task behind its equals; a closed pool drops it.
+
+        Raises:
+            ThreadError: there is no thread, and none can be started; the task is not queued.
+        """
         with self._changed:
             if self._closed:
                 return
+            refused = self._grow()
             (self._urgent if task.urgent else self._later)[task] = None
-            self._grow()
             self._changed.notify()
+        if refused is not None:
+            log.warning("fewer blocks than could be are brought at a time: %s", refused)
 
     def hurry(self, task: Task) -> None:
         """Make a task urgent, if it still waits for its turn or is about to."""
@@ -83,7 +94,9 @@ class Pool:
         """Let another thread stand in for the calling one, which is at a task that takes long."""
         with self._changed:
             self._threads += 1
-            self._grow()
+            refused = self._grow()
+        if refused is not None:
+            log.warning("other blocks wait for one that takes long: %s", refused)
         try:
             yield
         finally:
@@ -114,12 +127,19 @@ class Pool:
         for worker in self._workers:
             worker.join(seconds)
 
-    def _grow(self) -> None:
-        if len(self._workers) < self._threads and not self._closed:
-            name = f"{self._name}-{len(self._workers)}"
-            worker = threading.Thread(target=self._run, name=name, daemon=True)
-            self._workers.append(worker)
-            worker.start()
+    def _grow(self) -> ThreadError | None:
+        """Start a thread if there may be one more; return why there is none, once."""
+        if len(self._workers) >= self._threads or self._closed:
+            return None
+        try:
+            self._workers.append(start_thread(f"{self._name}-{len(self._workers)}", self._run))
+        except ThreadError as error:
+            if not self._workers:
+                raise
+            told, self._short = self._short, True
+            return None if told else error
+        self._short = False
+        return None
 
     def _has_work(self) -> bool:
         return bool(self._urgent or (self._later and self._ahead < self._width()))

@@ -17,7 +17,9 @@ from casfs.blocks.cache import OutputStore
 from casfs.blocks.eviction import Evictor
 from casfs.blocks.flights import Key
 from casfs.deadline import Deadline
+from casfs.errors import ThreadError
 from casfs.metrics import Metrics
+from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,8 @@ class Saver:
         self._evicting = False
         self._failing = False
         self._slow = False
+        self._short = False
+        """Threads are missing that could not be started."""
         self._closed = False
         self._threads: list[threading.Thread] = []
 
@@ -76,13 +80,17 @@ class Saver:
                     self._metrics.unsaved_blocks.inc()
                     continue
                 self._queue[output, block] = _Waiting((output, block), store, data)
-            self._begin()
+            refused = self._begin()
+        if refused is not None:
+            log.warning("blocks are kept more slowly for now, or not at all: %s", refused)
 
     def kept(self, size: int) -> None:
         """Note that somebody else wrote a block of `size` bytes to the disk cache."""
         self._evictor.added(size)
         with self._work:
-            self._begin()
+            refused = self._begin()
+        if refused is not None:
+            log.warning("no room is made in the cache for now: %s", refused)
 
     def lasting(self) -> int:
         """Return the bytes of blocks written last that can be relied on to be kept."""
@@ -111,16 +119,21 @@ class Saver:
         deadline = Deadline(seconds)
         for thread in threads:
             thread.join(deadline.remaining())
-        if any(thread.is_alive() for thread in threads):
-            log.warning("the cache disk is slow; %d blocks were not kept", len(self.backlog()))
+        if left := len(self.backlog()):
+            log.warning("the cache disk is slow; %d blocks were not kept", left)
 
-    def _begin(self) -> None:
-        if not self._threads and not self._closed:
-            for number in range(_WRITERS):
-                thread = threading.Thread(target=self._run, name=f"save-{number}", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+    def _begin(self) -> ThreadError | None:
+        """Let what waits be written; return why it is not, once."""
+        refused = None
+        while len(self._threads) < _WRITERS and not self._closed:
+            try:
+                self._threads.append(start_thread(f"save-{len(self._threads)}", self._run))
+            except ThreadError as error:
+                refused = error
+                break
+        told, self._short = self._short, refused is not None
         self._work.notify_all()
+        return None if told else refused
 
     def _has_room(self) -> bool:
         return len(self._queue) <= _QUEUE_BLOCKS or self._slow or self._closed

@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
 
 from casfs.deadline import Deadline
+from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,11 @@ class Watchdog:
 
     @contextlib.contextmanager
     def limit(self, deadline: Deadline) -> Iterator[None]:
-        """Let every socket that this thread waits for inside live until `deadline` at most."""
+        """Let every socket that this thread waits for inside live until `deadline` at most.
+
+        Raises:
+            ThreadError: there would be nobody to watch it.
+        """
         self._start()
         self._current.deadline = deadline
         try:
@@ -64,8 +69,7 @@ class Watchdog:
     def _start(self) -> None:
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
-                self._thread.start()
+                self._thread = start_thread("watchdog", self._run)
 
     def _run(self) -> None:
         while not self._closed.wait(_TICK):

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from casfs.errors import CasfsError, InventoryError
+from casfs.errors import CasfsError, InventoryError, ThreadError
 from casfs.service.base import Job
 from casfs.service.dialect import Dialect
+from casfs.threads import start_thread
 from casfs.tree.account import Account
 from casfs.tree.archives.intake import Intake, Inventory
 from casfs.tree.descriptions.rules import RuleSet
@@ -103,13 +104,13 @@ class InventoryFeed:
         """Begin to take in what is whole in the cache, and names by other rules; do not wait."""
         with self._lock:
             self._waiting[vault] = None
-            self._begin()
+        self._begin()
 
     def describe(self, vault: str, job_id: str, text: str) -> None:
         """Begin to note the description of a job's archive, told with its bytes; do not wait."""
         with self._lock:
             self._told[vault, job_id] = text
-            self._begin()
+        self._begin()
 
     def _missing(self, vault: str) -> list[Job]:
         """Return the inventory jobs of a vault that are not taken in, oldest first."""
@@ -121,11 +122,13 @@ class InventoryFeed:
         return sorted(jobs, key=lambda job: (job.completed is not None, job.completed, job.id))
 
     def _begin(self) -> None:
-        if self._working or self._closed.is_set():
-            return
-        self._working = True
-        self._thread = threading.Thread(target=self._run, name="catalogue", daemon=True)
-        self._thread.start()
+        try:
+            with self._lock:
+                if not self._working and not self._closed.is_set():
+                    self._thread = start_thread("catalogue", self._run)
+                    self._working = True
+        except ThreadError as error:
+            log.warning("archives are catalogued with the next that come: %s", error)
 
     def _run(self) -> None:
         while True:

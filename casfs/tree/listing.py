@@ -12,7 +12,8 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Generic, TypeVar
 
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, DeadlineError, DeniedError, NotFoundError
+from casfs.errors import CasfsError, DeadlineError, DeniedError, NotFoundError, ThreadError
+from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -109,21 +110,16 @@ class Listing(Generic[T]):
         return old
 
     def _refresh_aside(self, loading: "Future[T]", deadline: Deadline) -> None:
-        threading.Thread(
-            target=self._refresh, args=(loading, deadline), name="listing", daemon=True
-        ).start()
+        try:
+            start_thread("listing", self._refresh, loading, deadline)
+        except ThreadError as error:
+            self._fail(loading, error)
 
     def _refresh(self, loading: "Future[T]", deadline: Deadline) -> None:
         try:
             value = self._load(deadline)
         except BaseException as error:
-            with self._lock:
-                self._loading = None
-                self._tried = time.monotonic()
-                self._failed = True
-                if isinstance(error, NotFoundError):
-                    self._value = None
-            loading.set_exception(error)
+            self._fail(loading, error)
             if not isinstance(error, CasfsError):
                 raise
             return
@@ -133,3 +129,12 @@ class Listing(Generic[T]):
             self._value = value
             self._refreshed = self._tried = time.monotonic()
         loading.set_result(value)
+
+    def _fail(self, loading: "Future[T]", error: BaseException) -> None:
+        with self._lock:
+            self._loading = None
+            self._tried = time.monotonic()
+            self._failed = True
+            if isinstance(error, NotFoundError):
+                self._value = None
+        loading.set_exception(error)

@@ -8,7 +8,9 @@ from functools import partial
 import pytest
 
 from casfs.blocks.pool import Pool, Task
+from casfs.errors import ThreadError
 from tests.mount.processes import wait_until
+from tests.support.threads import no_new_threads
 
 GENEROUS = 30
 
@@ -223,3 +225,30 @@ def test_tasks_for_later_leave_threads_idle_where_more_would_not_help():
     assert {begun.get(timeout=GENEROUS) for _ in range(2)} == {"second", "third"}
     pool.close()
     pool.join(GENEROUS)
+
+
+def test_a_task_that_no_thread_can_be_started_for_is_refused_and_the_next_is_not(pool):
+    notes, last = notebook(), threading.Event()
+    with no_new_threads(), pytest.raises(ThreadError, match="ulimit"):
+        noting(pool, notes, "refused", urgent=True)
+    noting(pool, notes, "next", urgent=True, last=last)
+    assert last.wait(GENEROUS)
+    assert notes == ["next"]
+
+
+def test_threads_that_there_are_do_what_others_cannot_be_started_for(caplog):
+    pool, notes, last = Pool("test", 2), notebook(), threading.Event()
+    busy = Busy(pool)
+    try:
+        with no_new_threads():
+            for name in ("first", "second"):
+                noting(pool, notes, name, urgent=True)
+            assert pool.threads() == 1
+        assert caplog.text.count("ulimit") == 1
+        noting(pool, notes, "third", urgent=True, last=last)
+        assert last.wait(GENEROUS)
+        assert notes == ["first", "second", "third"]
+    finally:
+        busy.let_go()
+        pool.close()
+        pool.join(GENEROUS)

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casfs.errors import CasfsError
+from casfs.errors import CasfsError, ThreadError
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
 from tests.support.blocks import bringing
 from tests.support.server import serving
 from tests.support.service import html
+from tests.support.threads import no_new_threads
 
 DATA = random_bytes(9 * MIB + 4321, seed=3)
 OUTPUT = output_of_bytes(DATA, root(DATA))
@@ -172,3 +173,21 @@ def test_nothing_behind_the_end(parts):
     assert bytes(reader.pread(10, len(DATA) + MIB)) == b""
     assert bytes(reader.pread(10, len(DATA) - 3)) == DATA[-3:]
     assert bytes(reader.pread(0, 5)) == b""
+
+
+def test_no_read_fails_of_threads_that_could_not_be_started_before(server, tmp_path):
+    with bringing(server.url, tmp_path) as made:
+        reader = made.reader(OUTPUT)
+        with no_new_threads(), pytest.raises(ThreadError):
+            reader.pread(MIB, 0)
+        assert bytes(reader.pread(len(DATA), 0)) == DATA
+        reader.close()
+    # From disk a block comes without a thread, and what cannot be fetched ahead fails no read.
+    with bringing(server.url, tmp_path) as made:
+        reader = made.reader(OUTPUT)
+        with no_new_threads():
+            for at in range(0, 3 * MIB, MIB):
+                assert bytes(reader.pread(MIB, at)) == DATA[at : at + MIB]
+        assert bytes(reader.pread(len(DATA), 0)) == DATA
+        assert made.count("received_bytes") == 0
+        reader.close()

@@ -12,6 +12,7 @@ from casfs.metrics import Metrics
 from casfs.treehash import SHA256
 from tests.support.archive import output_of_bytes
 from tests.support.blocks import block_files
+from tests.support.threads import no_new_threads
 
 GENEROUS = 30
 BLOCK = memoryview(b"x" * 4096)
@@ -184,3 +185,23 @@ def test_a_folder_that_cannot_be_looked_through_stops_nothing(
     saver.close(GENEROUS)
     assert len(block_files(tmp_path)) == 5
     assert "cannot be looked through" in caplog.text
+
+
+def test_blocks_wait_where_no_thread_can_be_started_and_are_written_later(
+    saver, disk, tmp_path, caplog
+):
+    with no_new_threads():
+        save(saver, disk, range(3))
+        save(saver, disk, range(3, 5))
+    assert caplog.text.count("ulimit") == 1
+    assert saver.waiting((OUTPUT.key, 0)) == BLOCK
+    save(saver, disk, [5])
+    saver.close(GENEROUS)
+    assert block_files(tmp_path).keys() == {str(number) for number in range(6)}
+
+
+def test_a_saver_that_never_got_a_thread_ends_and_tells_what_it_did_not_keep(saver, disk, caplog):
+    with no_new_threads():
+        save(saver, disk, range(3))
+        saver.close(GENEROUS)
+    assert "3 blocks were not kept" in caplog.text

@@ -16,6 +16,7 @@ from casfs.tree.archives.entries import Scope
 from casfs.tree.descriptions.rules import DEFAULT
 from casfs.tree.inventory_feed import InventoryFeed
 from tests.mount.processes import wait_until
+from tests.support.threads import no_new_threads
 from tests.tree.archives.vaults import DIALECT, Vaults, vaults_at
 
 
@@ -80,3 +81,11 @@ def test_looking_reads_a_malformed_inventory_once(tmp_path: Path) -> None:
         feed.catch_up("v")
         wait_until(lambda: account.looks > looks, "the second look")
     assert account.read == ["a", "b", "c"]
+
+
+def test_inventories_are_taken_in_after_no_thread_could_be_started_for_it(tmp_path: Path) -> None:
+    with feeding(tmp_path / "catalogue") as (vaults, _, feed):
+        with no_new_threads():
+            feed.catch_up("v")
+        feed.catch_up("v")
+        wait_until(lambda: len(vaults.tree(Scope.ALL)) == 2, "both inventories")

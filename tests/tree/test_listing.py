@@ -9,6 +9,7 @@ from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, NotFoundError, ServerError
 from casfs.tree import listing as module
 from casfs.tree.listing import Listing
+from tests.support.threads import no_new_threads
 
 GENEROUS = 30
 
@@ -176,3 +177,18 @@ def test_whoever_waits_for_anothers_question_waits_no_longer_than_its_deadline()
             listing.get(Deadline(0.05))
         go_on.set()
         assert call.result(GENEROUS) == 5
+
+
+def test_it_is_asked_for_anew_after_no_thread_could_be_started_to_ask(clock):
+    source = Source()
+    listing = source.listing()
+    get(listing)
+    clock.now += 61
+    source.error = ServerError("down")
+    get(listing)
+    clock.now += 61
+    source.error = None
+    with no_new_threads():
+        assert get(listing) == 1
+    clock.now += 61
+    assert get(listing) == 3
