@@ -45,6 +45,17 @@ class Source:
     def note_stale(self):
         self.stale += 1
 
+    def failed_once(self, clock):
+        """A listing that is old, and could not be refreshed the last time; the next time it can."""
+        listing = self.listing()
+        get(listing)
+        clock.now += 61
+        self.error = ServerError("down")
+        get(listing)
+        clock.now += 61
+        self.error = None
+        return listing
+
     def listing(self, seconds=60, **more):
         return Listing("the list", self.load, seconds, self.note_stale, **more)
 
@@ -85,13 +96,7 @@ def test_an_old_one_is_served_when_the_service_fails_and_the_service_left_alone(
 def test_nobody_waits_for_a_service_that_hangs_a_second_time(clock, monkeypatch):
     monkeypatch.setattr(module, "_PATIENCE", 0.05)
     source, go_on = Source(), threading.Event()
-    listing = source.listing()
-    get(listing)
-    clock.now += 61
-    source.error = ServerError("down")
-    get(listing)
-    clock.now += 61
-    source.error = None
+    listing = source.failed_once(clock)
 
     def hang(deadline):
         go_on.wait(GENEROUS)
@@ -180,14 +185,7 @@ def test_whoever_waits_for_anothers_question_waits_no_longer_than_its_deadline()
 
 
 def test_it_is_asked_for_anew_after_no_thread_could_be_started_to_ask(clock):
-    source = Source()
-    listing = source.listing()
-    get(listing)
-    clock.now += 61
-    source.error = ServerError("down")
-    get(listing)
-    clock.now += 61
-    source.error = None
+    listing = Source().failed_once(clock)
     with no_new_threads():
         assert get(listing) == 1
     clock.now += 61
