@@ -23,7 +23,7 @@ PROGRAM = Path(__file__).parents[2] / ".venv-moto" / "bin" / "moto_server"
 
 # 40 million is in the middle of what the tests restore.
 _SITE = """
-    log_format answers '$status $body_bytes_sent "$http_range" $uri';
+    log_format answers '$status $body_bytes_sent $rate "$http_range" $uri';
     map $http_range $held_from {{
         default 40000000;
         "~^bytes=([4-9][0-9]{{7}}|[0-9]{{9,}})-" 0;
@@ -60,10 +60,14 @@ _HASHES = """
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer with bytes of an output: its status, how many of them left, and what was asked."""
+    """An answer with bytes of an output: its status, how many of them left, and what was asked.
+
+    It is known when its last byte has left or its connection has ended, and so may be known late.
+    """
 
     status: int
     size: int
+    held: bool
     range: str
     job: str
 
@@ -92,9 +96,10 @@ class Metered(Amazon):
         """All answers to Get Job Output so far."""
         found = []
         for line in self._log.read_text().splitlines():
-            match = re.fullmatch(r'(\d+) (\d+) "(.*)" .*/jobs/(.*)/output', line)
+            match = re.fullmatch(r'(\d+) (\d+) (\w+) "(.*)" .*/jobs/(.*)/output', line)
             if match:
-                found.append(Answer(int(match[1]), int(match[2]), match[3], match[4]))
+                held = match[3] != "0"
+                found.append(Answer(int(match[1]), int(match[2]), held, match[4], match[5]))
         return found
 
 
