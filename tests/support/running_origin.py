@@ -1,0 +1,118 @@
+"""The origin as a process, for tests: what it holds, how it misbehaves, what it was asked."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.support.origin_account import made_bytes
+
+_READY_SECONDS = 60
+
+
+class RunningOrigin:
+    """An origin in a process of its own; a context manager that ends it.
+
+    Args:
+        root: a folder for its files.
+        vaults: what it holds, as `origin_account` describes.
+        port: 0 for a free one; that of an origin that was stopped, to come back at its place.
+        dialect: cas or glacier.
+        tls: certificate and key.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        vaults: dict[str, Any],
+        *,
+        port: int = 0,
+        dialect: str = "cas",
+        tls: tuple[Path, Path] | None = None,
+    ) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self._account, self._control = root / "account.json", root / "control.json"
+        self._log, self._errors = root / "requests.jsonl", root / "stderr.txt"
+        self.hold(vaults)
+        self.misbehave()
+        command = [sys.executable, "-m", "tests.support.origin", str(self._account)]
+        command += ["--control", str(self._control), "--log", str(self._log)]
+        command += ["--port", str(port), "--dialect", dialect]
+        if tls is not None:
+            command += ["--tls", *map(str, tls)]
+        with self._errors.open("ab") as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=Path(__file__).parents[2],
+            )
+        try:
+            self.url = self._read_url()
+        except BaseException:
+            self.stop()
+            raise
+        self.port = int(self.url.rpartition(":")[2])
+
+    def __enter__(self) -> "RunningOrigin":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def hold(self, vaults: dict[str, Any]) -> None:
+        """Hold these vaults from the next request on."""
+        _replace(self._account, {"vaults": vaults})
+
+    def misbehave(self, *rules: dict[str, Any]) -> None:
+        """Follow these rules of `origin_control` from the next request on; none: behave well."""
+        _replace(self._control, {"rules": rules})
+
+    def requests(self, call: str | None = None) -> list[dict[str, Any]]:
+        """What was asked so far, or so much of it as was one call."""
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        asked = [json.loads(line) for line in lines]
+        return [one for one in asked if call in (None, one["call"])]
+
+    def stop(self) -> None:
+        """End it, and every connection with it."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def _read_url(self) -> str:
+        out = self._process.stdout
+        assert out is not None
+        text, end = b"", time.monotonic() + _READY_SECONDS
+        while not text.endswith(b"\n"):
+            ready, _, _ = select.select([out], [], [], max(0.0, end - time.monotonic()))
+            piece = os.read(out.fileno(), 4096) if ready else b""
+            if not piece:
+                raise RuntimeError(f"the origin did not start: {self._errors.read_text()}")
+            text += piece
+        return text.decode().strip()
+
+
+def content(job: dict[str, Any]) -> bytes:
+    """The bytes of a job, as the origin serves them when it behaves well."""
+    if "@text" in job:
+        text: str = job["@text"]
+        return text.encode("utf-8", "surrogateescape")
+    return made_bytes(job.get("@size", 0), job.get("@seed", 1))
+
+
+def _replace(path: Path, facts: dict[str, Any]) -> None:
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(facts))
+    new.replace(path)
