@@ -36,8 +36,8 @@ from casfs.tree.catalog import Catalog
 from casfs.tree.database import Database
 from casfs.tree.inventory_feed import InventoryFeed
 from casfs.tree.inventory_files import Inventories
-from casfs.tree.node import Node
-from casfs.tree.nodes import Tree, pretty
+from casfs.tree.node import Node, pretty
+from casfs.tree.nodes import Tree
 from casfs.tree.siblings import Siblings
 
 log = logging.getLogger(__name__)

@@ -4,8 +4,10 @@ import json
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from aiohttp import web
+if TYPE_CHECKING:
+    from aiohttp import web
 
 
 class AccessLog:
@@ -37,7 +39,7 @@ class AccessLog:
 
     def write(
         self,
-        request: web.BaseRequest,
+        request: "web.BaseRequest",
         request_id: str,
         status: int | None,
         content_range: str | None,

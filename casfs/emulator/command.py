@@ -17,7 +17,6 @@ from casfs.emulator import faults
 from casfs.emulator.access_log import AccessLog
 from casfs.emulator.dialects import DIALECTS
 from casfs.emulator.seed import seed, seed_inventory_of
-from casfs.emulator.server import Server
 from casfs.emulator.settings import Fault, Keys, OpenQuestions, Settings
 from casfs.emulator.store import Store
 
@@ -180,6 +179,13 @@ def emulator(
     session.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    try:
+        # Imported here: the help, and the help of `casfs`, must not need the extra.
+        from casfs.emulator.server import Server
+    except ModuleNotFoundError as error:
+        raise click.UsageError(
+            f"the emulator needs {error.name}; run: pip install 'casfs-mount[emulator]'"
+        ) from error
     service = DIALECTS[dialect]
     answers = {str(option.name): switches.pop(str(option.name)) for option in _QUESTIONS}
     given = {name: answer for name, answer in answers.items() if answer is not None}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from casfs.emulator import errors, glacier_form, job_requests, sigv4
+from casfs.emulator import errors, glacier_form, job_requests
 from casfs.emulator import vault_requests as ask
 from casfs.emulator.answers import CODES, FLAW_CODES, STATUSES
 from casfs.emulator.dialect import Call, Dialect, Service
@@ -101,6 +101,9 @@ class GlacierWire:
         """
         settings, payload = self._settings, None if _brings_file(call) else body
         leeway = settings.questions.clock_leeway
+        # Imported here: the signer is botocore's, which takes long, and no help needs it.
+        from casfs.emulator import sigv4
+
         sigv4.verify(call, payload, settings.keys, settings.region, self._clock, leeway)
         version = call.headers.get("x-amz-glacier-version")
         if version is None:

@@ -9,16 +9,17 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
-
-from requests import PreparedRequest
-from requests.auth import AuthBase
 
 from casfs.credentials import Credentials, IniFile, KeySource
 from casfs.service import fields
 from casfs.service.codes import VAULT_ERRORS
 from casfs.service.dialect import Dialect, InventoryFields, Registration, escape
 from casfs.treehash import SHA256
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
 
 _SIGNED_HEADERS = ("host", "range")
 _CLOCK_LEEWAY = 300
@@ -78,14 +79,14 @@ def _hmac_sha1(key: str, text: str) -> str:
     return hmac.new(key.encode(), text.encode(), hashlib.sha1).hexdigest()
 
 
-class CasAuthorization(AuthBase):
+class CasAuthorization:
     """Signs host, range and every parameter of a request, as the official SDK does."""
 
     def __init__(self, keys: KeySource, clock: Callable[[], float] = time.time) -> None:
         self._keys = keys
         self._clock = clock
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+    def __call__(self, request: "PreparedRequest") -> "PreparedRequest":
         """Add the `Authorization` header; URL and headers must be what is sent."""
         url = urlsplit(request.url or "")
         now = int(self._clock())

@@ -8,16 +8,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
-
-from requests.auth import AuthBase
 
 from casfs.credentials import Found, KeySource
 from casfs.errors import CasfsError, ServerError, WrongAnswerError
 from casfs.service import fields
 from casfs.service.base import Job, JobKind, JobState, Vault
 from casfs.treehash import TreeHash
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+
+# requests is imported for its types only: the command line needs the dialects for its help, and
+# the help must neither wait for requests nor need it.
+Authorization = Callable[["PreparedRequest"], "PreparedRequest"]
+"""Signs a request whose URL and headers are final, and returns it."""
 
 _KINDS = {"ArchiveRetrieval": JobKind.ARCHIVE, "InventoryRetrieval": JobKind.INVENTORY}
 _STATES = {
@@ -123,7 +129,7 @@ class Dialect:
     """
 
     name: str
-    authorization: AuthBase
+    authorization: Authorization
     root: str
     tree_hash: TreeHash
     tree_hash_header: str

@@ -4,8 +4,7 @@ botocore signs, and brings keys as all of Amazon's tools know them. It is import
 that takes a while, which only those who use this dialect should wait for.
 """
 
-from requests import PreparedRequest
-from requests.auth import AuthBase
+from typing import TYPE_CHECKING
 
 from casfs.aws import AwsChain
 from casfs.credentials import KeySource
@@ -15,17 +14,20 @@ from casfs.service.codes import VAULT_ERRORS
 from casfs.service.dialect import Dialect, InventoryFields, Registration, escape
 from casfs.treehash import SHA256
 
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+
 _VERSION = "2012-06-01"
 
 
-class GlacierAuthorization(AuthBase):
+class GlacierAuthorization:
     """Signs a request with AWS Signature Version 4, by way of botocore."""
 
     def __init__(self, keys: KeySource, region: str) -> None:
         self._keys = keys
         self._region = region
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+    def __call__(self, request: "PreparedRequest") -> "PreparedRequest":
         """Add `x-amz-glacier-version`, `x-amz-date`, a token if need be, and `Authorization`.
 
         URL, `Host` and body must be what is sent. Nothing else is signed: a `Range` needs not be.

@@ -8,16 +8,17 @@ import hmac
 import time
 from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
-
-from requests import PreparedRequest
-from requests.auth import AuthBase
 
 from casfs.credentials import Credentials, IniFile, KeySource
 from casfs.errors import NotReadyError, ServerError
 from casfs.service import fields
 from casfs.service.dialect import Dialect, InventoryFields, Registration
 from casfs.treehash import MD5
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
 
 _VERSION = "2014-01-01"
 _SIGNED_PARAMETERS = ("limit", "marker")
@@ -57,14 +58,14 @@ def sign(
     return f"OAS {credentials.access_key_id}:{base64.b64encode(digest).decode()}"
 
 
-class OasAuthorization(AuthBase):
+class OasAuthorization:
     """Dates and signs a request."""
 
     def __init__(self, keys: KeySource, clock: Callable[[], float] = time.time) -> None:
         self._keys = keys
         self._clock = clock
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+    def __call__(self, request: "PreparedRequest") -> "PreparedRequest":
         """Add `Date`, `x-oas-version` and `Authorization`; URL and headers must be final."""
         url = urlsplit(request.url or "")
         request.headers["Date"] = formatdate(self._clock(), usegmt=True)

@@ -16,7 +16,6 @@ from urllib.parse import quote, urlencode
 import requests
 import tenacity
 import urllib3
-from requests.auth import AuthBase
 from tenacity.stop import stop_base
 
 from casfs.deadline import Deadline
@@ -27,6 +26,7 @@ from casfs.errors import (
     UnreachableError,
 )
 from casfs.metrics import Metrics
+from casfs.service.dialect import Authorization
 from casfs.service.failures import answer_error, connection_error
 from casfs.service.watchdog import Watchdog, WatchedAdapter
 
@@ -59,7 +59,7 @@ class Transport:
     def __init__(
         self,
         endpoint: str,
-        authorization: AuthBase,
+        authorization: Authorization,
         meaning: Callable[[int, str], type[CasfsError] | None],
         request_id_header: str,
         limits: Limits,

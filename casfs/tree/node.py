@@ -1,11 +1,15 @@
 """An entry of the tree, whatever it stands for."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from casfs.service.base import Job
 from casfs.tree.archives.entries import Archive
+
+CONTROL = ".casfs"
+"""The folder of the files that say what the mount is doing."""
 
 _ORDERED = 3
 """Bytes of a name that an inode begins with; the other five tell names apart that begin alike."""
@@ -49,3 +53,10 @@ class Node:
         rest = hashlib.blake2b(path, digest_size=8 - _ORDERED).digest()
         # 0 and 1 mean something else to some programs.
         return int.from_bytes(name + rest) | 2
+
+
+def pretty(facts: object) -> bytes:
+    """Return facts as JSON for people, keys in the order of the service."""
+    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    # A service may send half a surrogate pair, which only an escape can hold.
+    return (text + "\n").encode("utf-8", "backslashreplace")

@@ -19,10 +19,9 @@ from casfs.tree.archive_tree import ARCHIVES, ArchiveTree
 from casfs.tree.inventory_files import CSV, JSON, Inventories
 from casfs.tree.known import KnownJob, mtime, nanoseconds
 from casfs.tree.names import to_file_name
-from casfs.tree.node import Node
+from casfs.tree.node import CONTROL, Node, pretty
 from casfs.tree.siblings import Row
 
-CONTROL = ".casfs"
 _JOB = "job.json"
 _OUTPUT = "output"
 _JOB_FILES = (_JOB, _OUTPUT, JSON, CSV)
@@ -211,10 +210,3 @@ def _description(path: str, known: KnownJob) -> Node:
         facts["Retained"] = True
     content = pretty(facts)
     return Node(path, mtime=mtime(known.job), size=len(content), content=lambda: content)
-
-
-def pretty(facts: object) -> bytes:
-    """Return facts as JSON for people, keys in the order of the service."""
-    text = json.dumps(facts, indent=2, ensure_ascii=False)
-    # A service may send half a surrogate pair, which only an escape can hold.
-    return (text + "\n").encode("utf-8", "backslashreplace")

@@ -1,9 +1,8 @@
 """`casfs ls`, `casfs find`, `casfs catalog refresh`."""
 
-import contextlib
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,18 +13,12 @@ from casfs.doors.cli.options import (
     profile_option,
     service_options,
 )
-from casfs.doors.cli.show import show_json, show_table, size_text, time_text
+from casfs.doors.cli.show import show_json, show_table
 from casfs.errors import InventoryError
 from casfs.service.base import Job
-from casfs.tree.archive_list import Listed
-from casfs.tree.archives.states import ArchiveState, Condition
-from casfs.tree.descriptions.safe_path import BY_ID
-from casfs.tree.names import to_file_name
 
-_LONGEST = {"Expedited": timedelta(minutes=5), "Bulk": timedelta(hours=12)}
-_LONGEST_ELSE = timedelta(hours=5)
-"""How long a retrieval takes at most, by its tier (Tencent CAS documentation, "Initiate Job";
-Amazon Glacier Developer Guide, "Archive Retrieval Options"). Aliyun OAS has none: up to 4 hours."""
+if TYPE_CHECKING:
+    from casfs.tree.archive_list import Listed
 
 _TOLD_EACH = 100_000
 """Archives after which `casfs catalog refresh` says how far it is."""
@@ -103,73 +96,12 @@ def _tell(job: Job, archives: int) -> None:
         click.echo(f"{job.vault}: {archives} archives of job {job.id}", err=True)
 
 
-def _show(found: Iterable[Listed], as_json: bool) -> None:
+def _show(found: Iterable["Listed"], as_json: bool) -> None:
+    # Imported here: no command needs the catalog for its `--help`.
+    from casfs.doors.cli import archive_rows
+
     now = datetime.now(UTC)
     if as_json:
-        show_json([_facts(one) for one in found])
+        show_json([archive_rows.facts(one) for one in found])
         return
-    columns = ["state", "time", "size", "modified", "name"]
-    show_table(columns, (_cells(one, now) for one in found))
-
-
-def _cells(one: Listed, now: datetime) -> list[str]:
-    if one.archive is None or one.condition is None:
-        return ["folder", "", "", "", f"{one.path}/"]
-    return [
-        one.condition.state.value,
-        _time(one.condition, now),
-        size_text(one.archive.size),
-        time_text(_modified(one.archive.mtime)),
-        one.path or f"{BY_ID}/{to_file_name(one.archive.id)}",
-    ]
-
-
-def _time(condition: Condition, now: datetime) -> str:
-    if (ready := _ready(condition)) is not None:
-        return f"ready in {_span(ready - now)}"
-    return f"{_span(condition.expires - now)} left" if condition.expires else ""
-
-
-def _ready(condition: Condition) -> datetime | None:
-    """Return when a job that is under way is done at the latest, if it takes as long as usual."""
-    if condition.state is not ArchiveState.RUNNING or condition.started is None:
-        return None
-    return condition.started + _LONGEST.get(condition.tier or "", _LONGEST_ELSE)
-
-
-def _span(left: timedelta) -> str:
-    minutes = max(0, round(left.total_seconds() / 60))
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _modified(mtime: int) -> datetime | None:
-    with contextlib.suppress(OverflowError):
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=mtime // 1000)
-    return None
-
-
-def _facts(one: Listed) -> dict[str, object]:
-    archive, condition = one.archive, one.condition
-    if archive is None or condition is None:
-        return {"path": one.path, "kind": "folder"}
-    return {
-        "path": one.path or None,
-        "kind": "archive",
-        "state": condition.state.value,
-        "expires": _iso(condition.expires),
-        "ready": _iso(_ready(condition)),
-        "size": archive.size,
-        "modified": _iso(_modified(archive.mtime)),
-        "id": archive.id,
-        "created": _iso(archive.created),
-        "tree_hash": archive.tree_hash,
-        "description": archive.description,
-        "rule": archive.rule or None,
-        "compressed": archive.compressed,
-        "encrypted": archive.encrypted,
-        "original_size": archive.original_size,
-    }
-
-
-def _iso(time: datetime | None) -> str | None:
-    return time.isoformat() if time else None
+    show_table(archive_rows.COLUMNS, (archive_rows.cells(one, now) for one in found))

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -17,27 +18,23 @@ _FAILED = 1
 _USAGE = 2
 
 
-class _Commands(click.Group):
-    """Knows `casfs emulator` too, where the packages that it needs are installed."""
+class _EmulatorCommand(click.Command):
+    """`casfs emulator`, whose code is imported only when it is called: most never need it."""
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command; the emulator's is imported only when it is called."""
-        if cmd_name != "emulator":
-            return super().get_command(ctx, cmd_name)
-        try:
-            from casfs.emulator.command import emulator
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                f"the emulator needs {error.name}; run: pip install 'casfs[emulator]'"
-            ) from error
-        return emulator
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Return the context of the real command, which has the options."""
+        from casfs.emulator.command import emulator
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
-        return sorted([*super().list_commands(ctx), "emulator"])
+        return emulator.make_context(info_name, args, parent, **extra)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done to standard error.")
 def casfs(verbose: bool) -> None:
@@ -58,6 +55,7 @@ for command in (
     find_command,
     catalog_command,
     profiles_command,
+    _EmulatorCommand("emulator", help="Serve an archive service on this machine."),
 ):
     casfs.add_command(command)
 

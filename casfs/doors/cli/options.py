@@ -4,14 +4,16 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from casfs import config
-from casfs.client import Client
 from casfs.config import Config
 from casfs.service.registry import DIALECTS
+
+if TYPE_CHECKING:
+    from casfs.client import Client
 
 _SERVICE: list[tuple[str, str]] = [
     ("dialect", f"Wire form of the service: {', '.join(DIALECTS)}."),
@@ -80,12 +82,15 @@ def load_config(profile: str | None, flags: dict[str, Any]) -> Config:
 
 
 @contextlib.contextmanager
-def open_client(profile: str | None, flags: dict[str, Any]) -> Iterator[Client]:
+def open_client(profile: str | None, flags: dict[str, Any]) -> Iterator["Client"]:
     """Open a client by the configuration, until the context ends.
 
     Raises:
         ConfigError: as `load_config`.
     """
+    # Imported here: `--help` must neither wait for what a client needs nor need it.
+    from casfs.client import Client
+
     client = Client(load_config(profile, flags))
     try:
         yield client

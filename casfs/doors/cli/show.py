@@ -4,12 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import click
-import rich.box
-import rich.console
-import rich.table
-import rich.text
 
-from casfs.tree.nodes import pretty
+from casfs.tree.node import pretty
 
 _WIDEST = 10_000
 _UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB"]
@@ -22,6 +18,12 @@ def show_json(facts: object) -> None:
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows; identifiers are never cut."""
+    # Imported here: no command needs it for its `--help`.
+    import rich.box
+    import rich.console
+    import rich.table
+    import rich.text
+
     table = rich.table.Table(*columns, box=rich.box.SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"

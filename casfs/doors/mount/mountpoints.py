@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from casfs.errors import ConfigError, MountError
-from casfs.tree.nodes import CONTROL
+from casfs.tree.node import CONTROL
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
