@@ -1,6 +1,8 @@
 """Where every setting comes from: flag, environment, file, then what the official tools keep."""
 
 import contextlib
+import ipaddress
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -24,6 +26,8 @@ from casfs.settings import (
     vault_settings,
 )
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
+
+log = logging.getLogger(__name__)
 
 DEFAULT_PROFILE = "default"
 DEFAULT_DIALECT = next(iter(DIALECTS))
@@ -229,3 +233,27 @@ def find_endpoint(registration: Registration, endpoint: str, region: str) -> str
     if parts.path.strip("/") or parts.query or parts.username or parts.password:
         raise ConfigError(f"endpoint of {parts.hostname}: give scheme, host and port only")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def warn_if_readable(endpoint: str) -> None:
+    """Log a warning about an endpoint without TLS on another machine.
+
+    Args:
+        endpoint: URL, as `find_endpoint` returns it.
+    """
+    parts = urlsplit(endpoint)
+    if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+        log.warning(
+            "%s is asked without encryption: others on the way can read names, bytes and temporary "
+            "keys, and change answers; use https:// in --endpoint if the service has it",
+            endpoint,
+        )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host.rstrip(".").lower() == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback

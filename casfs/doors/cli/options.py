@@ -75,10 +75,14 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def load_config(profile: str | None, flags: dict[str, Any]) -> Config:
     """Return the configuration that flags, environment and file give together.
 
+    It is for one service, which the command is about to ask: warns if others can read along.
+
     Raises:
         ConfigError: something is missing or malformed.
     """
-    return config.load(profile, flags)
+    loaded = config.load(profile, flags)
+    config.warn_if_readable(loaded.endpoint)
+    return loaded
 
 
 @contextlib.contextmanager

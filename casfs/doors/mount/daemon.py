@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from casfs.client import Client
-from casfs.config import Config
+from casfs.config import Config, warn_if_readable
 from casfs.doors.mount.heaps import limit_heaps
 from casfs.doors.mount.mountpoints import FILE_SYSTEM, check_free, widen_window
 from casfs.doors.mount.operations import Operations
@@ -101,6 +101,9 @@ def mount(
     mountpoint = os.path.realpath(mountpoint)
     check_free(mountpoint, options.nonempty)
     _log_to(log_file)
+    if log_file is not None:
+        # The command has said so to the terminal.
+        warn_if_readable(config.endpoint)
     if foreground:
         _serve(config, mountpoint, options, lambda: None)
         return
