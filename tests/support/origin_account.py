@@ -29,7 +29,9 @@ _STARTED = datetime.now(UTC)
 @lru_cache(maxsize=64)
 def made_bytes(size: int, seed: int) -> bytes:
     """Bytes that are the same for the same size and seed, in any process."""
-    return random.Random(seed).randbytes(size)
+    made = random.Random(seed)
+    # More than 256 MiB at once are too many for randbytes.
+    return b"".join(made.randbytes(min(MIB, size - at)) for at in range(0, size, MIB))
 
 
 def leaves(data: bytes) -> list[bytes]:
