@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from casfs.blocks.reader import Reader
 from casfs.blocks.save import Saver
 from casfs.config import Config
 from casfs.credentials import owner
-from casfs.errors import NotFoundError
+from casfs.errors import CasfsError, NotFoundError
 from casfs.metrics import Metrics
 from casfs.service.base import Job, Vault
 from casfs.service.registry import DIALECTS
@@ -39,6 +39,7 @@ from casfs.tree.inventory_files import Inventories
 from casfs.tree.node import Node, pretty
 from casfs.tree.nodes import Tree
 from casfs.tree.siblings import Siblings
+from casfs.tree.vaults import VaultSettings
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +128,7 @@ class Client:
             config.listing_ttl,
             config.deadline,
             self.metrics,
+            VaultSettings(config.vaults, own_account=config.account == "-"),
         )
         self._inventories = Inventories(
             self._account,
@@ -215,14 +217,20 @@ class Client:
         }
         return {name: value for name, value in found.items() if value}
 
-    def vaults(self) -> Iterator[Vault]:
-        """Yield every vault.
+    def vaults(self, anew: bool = False) -> Sequence[Vault]:
+        """Return all vaults; of a key that may not list them, those that are known or named.
+
+        Args:
+            anew: ask the service, however young what is known may be.
 
         Raises:
             CasfsError: nothing is known, and the service failed.
         """
-        for name in self._account.vault_names():
-            yield self._account.vault(name)
+        return self._account.vaults(anew)
+
+    def vaults_refusal(self) -> CasfsError | None:
+        """Return why `vaults` did not return all vaults, None if it did."""
+        return self._account.refusal()
 
     def jobs(self, vault: str) -> Iterator[Job]:
         """Yield every job of a vault, by its file name.

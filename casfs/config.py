@@ -23,6 +23,7 @@ from casfs.settings import (
     config_file,
     environment_settings,
     file_profiles,
+    vault_names,
     vault_settings,
 )
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
@@ -54,6 +55,7 @@ class Config:
         listing_ttl: seconds for which a listing is taken as fresh.
         description_rules: how archives get their names from their descriptions.
         vault_rules: the same by name of the vault, for those that have rules of their own.
+        vaults: names of vaults that there are, for a key that may not list them.
     """
 
     endpoint: str
@@ -72,6 +74,7 @@ class Config:
     listing_ttl: float = 60.0
     description_rules: RuleSet = DEFAULT
     vault_rules: Mapping[str, RuleSet] = field(default_factory=dict, hash=False)
+    vaults: tuple[str, ...] = ()
     profile: str = field(default=DEFAULT_PROFILE, compare=False)
 
     def rules(self, vault: str) -> RuleSet:
@@ -122,7 +125,9 @@ def load(
             f"and secret_access_key of [profiles.{name or DEFAULT_PROFILE}] in {path}, or use "
             f"{registration.keys.place}{_others(dialect, home)}"
         )
-    return _build(settings, dialect, keys, name or DEFAULT_PROFILE)
+    # What the environment says of vaults replaces their names, not the rules for single ones.
+    rules = _rules(settings, layers[0])
+    return _build(settings, dialect, keys, name or DEFAULT_PROFILE, rules)
 
 
 def _merged(
@@ -170,7 +175,13 @@ def text(settings: Mapping[str, object], name: str, default: str = "") -> str:
     return str(settings.get(name, default)).strip() or default
 
 
-def _build(settings: Mapping[str, object], dialect: str, keys: KeySource, profile: str) -> Config:
+def _build(
+    settings: Mapping[str, object],
+    dialect: str,
+    keys: KeySource,
+    profile: str,
+    rules: Mapping[str, Any],
+) -> Config:
     registration, region = DIALECTS[dialect], text(settings, "region")
     cache_dir = text(settings, "cache_dir") or str(platformdirs.user_cache_path("casfs"))
     endpoint = find_endpoint(registration, text(settings, "endpoint"), region)
@@ -187,7 +198,8 @@ def _build(settings: Mapping[str, object], dialect: str, keys: KeySource, profil
         region=region,
         account=text(settings, "account", "-") if registration.names_account else "-",
         profile=profile,
-        **_rules(settings),
+        vaults=vault_names(settings),
+        **rules,
         **{
             name: parse(text(settings, name), name)
             for name, parse in NUMBERS.items()
@@ -196,10 +208,10 @@ def _build(settings: Mapping[str, object], dialect: str, keys: KeySource, profil
     )
 
 
-def _rules(settings: Mapping[str, object]) -> dict[str, Any]:
+def _rules(settings: Mapping[str, object], profile: Mapping[str, object]) -> dict[str, Any]:
     """Return the rules for descriptions, as fields of a `Config`."""
     name = "description_rules"
-    vaults = vault_settings(settings, name).items()
+    vaults = vault_settings(profile, name).items()
     rules = {"vault_rules": {v: RuleSet.parse(str(t), f"{name} of vault {v!r}") for v, t in vaults}}
     if name in settings:
         return rules | {name: RuleSet.parse(str(settings[name]))}

@@ -7,6 +7,7 @@
     ├── NotReadyError          EAGAIN     the job is still running
     ├── ExpiredError           ESTALE     the output is gone and the block is not cached
     ├── DeniedError            EACCES     the service refuses our credentials or the account
+    │   └── ForbiddenError                it knows the key, which may not do this
     ├── ReadOnlyError          EROFS      any write
     ├── DeadlineError          ETIMEDOUT  no answer inside the deadline
     ├── RequestError           EIO        the service refuses the request; asking again is no use
@@ -76,6 +77,10 @@ class DeniedError(CasfsError):
     """The service refuses the credentials or the account."""
 
     code = errno.EACCES
+
+
+class ForbiddenError(DeniedError):
+    """The service knows the key, and does not allow it this request; it may allow others."""
 
 
 class ReadOnlyError(CasfsError):

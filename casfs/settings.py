@@ -36,7 +36,11 @@ def variable(setting: str) -> str:
 
 def environment_settings(environment: Mapping[str, str]) -> dict[str, object]:
     """Return the settings in the environment; an empty one counts as not there."""
-    return {name: environment[variable(name)] for name in NAMES if environment.get(variable(name))}
+    return {
+        name: environment[variable(name)]
+        for name in NAMES | {VAULTS}
+        if environment.get(variable(name))
+    }
 
 
 def file_profiles(path: Path) -> dict[str, dict[str, object]]:
@@ -68,6 +72,22 @@ def check_names(settings: Mapping[str, object], path: Path) -> None:
         )
 
 
+def vault_names(settings: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the names of vaults in the settings: a list, a text with commas, or tables.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    told = settings.get(VAULTS, ())
+    names = told.split(",") if isinstance(told, str) else told
+    if not isinstance(names, list | tuple | dict) or not all(isinstance(n, str) for n in names):
+        raise ConfigError(
+            f'`{VAULTS}` must be a list of names, or tables; write {VAULTS} = ["VAULT", ...], or '
+            f"[profiles.NAME.{VAULTS}.VAULT] for each"
+        )
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
 def vault_settings(settings: Mapping[str, object], setting: str) -> dict[str, object]:
     """Return the values of a setting in a profile's tables for single vaults, by vault.
 
@@ -75,7 +95,10 @@ def vault_settings(settings: Mapping[str, object], setting: str) -> dict[str, ob
         ConfigError: the tables are none, or have another setting, which no vault has of its own.
     """
     tables = settings.get(VAULTS, {})
-    if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+    if not isinstance(tables, dict):
+        # It names vaults, and says nothing more of them.
+        return {}
+    if not all(isinstance(t, dict) for t in tables.values()):
         raise ConfigError(f"`{VAULTS}` must be tables; write [profiles.NAME.{VAULTS}.VAULT]")
     for vault, table in tables.items():
         if unknown := table.keys() - {setting}:
@@ -144,4 +167,4 @@ NAMES = NUMBERS.keys() | {
 """All settings that there are."""
 
 VAULTS = "vaults"
-"""Key of a profile's tables for single vaults, `[profiles.NAME.vaults.VAULT]`; in the file only."""
+"""Names of vaults; in the file also tables for single ones, `[profiles.NAME.vaults.VAULT]`."""

@@ -3,6 +3,7 @@
 from casfs.errors import (
     CasfsError,
     DeniedError,
+    ForbiddenError,
     NotFoundError,
     RequestError,
     ServerError,
@@ -10,7 +11,7 @@ from casfs.errors import (
 )
 
 VAULT_ERRORS: dict[str, type[CasfsError]] = {
-    "AccessDeniedException": DeniedError,
+    "AccessDeniedException": ForbiddenError,
     "ExpiredTokenException": DeniedError,
     "InvalidSignatureException": DeniedError,
     "MissingAuthenticationTokenException": DeniedError,

@@ -12,6 +12,7 @@ import requests
 from casfs.errors import (
     CasfsError,
     DeniedError,
+    ForbiddenError,
     NotFoundError,
     RequestError,
     ServerError,
@@ -33,6 +34,7 @@ _CLOCK_LEEWAY = timedelta(minutes=15)
 
 _ADVICE: dict[type[CasfsError], str] = {
     DeniedError: "check the keys, the account and this machine's clock",
+    ForbiddenError: "check what the key is allowed to do, and the account",
     NotFoundError: "it does not exist, or no longer",
     ThrottledError: "try again later, or use fewer --connections",
     ServerError: "try again later",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from casfs.credentials import Credentials, IniFile, KeySource
-from casfs.errors import NotReadyError, ServerError
+from casfs.errors import ForbiddenError, NotReadyError, ServerError
 from casfs.service import fields
 from casfs.service.dialect import Dialect, InventoryFields, Registration
 from casfs.treehash import MD5
@@ -98,7 +98,11 @@ def oas(account: str, keys: KeySource, region: str) -> Dialect:
         inventory_fields=InventoryFields("VaultId", "ArchiveTreeEtag"),
         date=fields.http_date,
         # All other codes mean what their status says (documentation, "Error responses").
-        errors={"JobNotReady": NotReadyError, "RequestTimeout": ServerError},
+        errors={
+            "AccessDenied": ForbiddenError,
+            "JobNotReady": NotReadyError,
+            "RequestTimeout": ServerError,
+        },
     )
 
 

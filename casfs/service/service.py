@@ -1,7 +1,6 @@
 """The calls that a restore needs, the same for every dialect: listings, descriptions, outputs."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -11,6 +10,7 @@ from casfs.deadline import Deadline
 from casfs.errors import (
     CasfsError,
     ExpiredError,
+    ForbiddenError,
     NotFoundError,
     NotReadyError,
     RequestError,
@@ -18,6 +18,7 @@ from casfs.errors import (
 )
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE
+from casfs.service.addresses import Addresses
 from casfs.service.answers import Body, answered_span, finish, read_into, total_size
 from casfs.service.base import Job, JobState, Output, Vault, output_of
 from casfs.service.descriptions import ToldDescriptions
@@ -32,8 +33,6 @@ T = TypeVar("T")
 
 class Service:
     """One account of an archive service.
-
-    Lock order: its one lock guards what was learnt of vaults and is innermost.
 
     Attributes:
         origin: dialect, endpoint, `owner` (whose vaults are seen there), and region where there are
@@ -51,8 +50,7 @@ class Service:
         # Two regions behind one endpoint hold different vaults.
         region = (dialect.region,) if dialect.region else ()
         self.origin = (dialect.name, endpoint, owner, *region)
-        self._lock = threading.Lock()
-        self._addresses: dict[str, str] = {}
+        self._addresses = Addresses(dialect)
         self.descriptions = ToldDescriptions(dialect.description_header)
         self.tree_hash = dialect.tree_hash
         self.inventory_fields = dialect.inventory_fields
@@ -74,7 +72,7 @@ class Service:
         path = self._dialect.vaults_path()
         limit = self._dialect.vaults_limit
         for answer in self._listing("List Vaults", path, "VaultName", limit, deadline):
-            yield self._noted(self._dialect.vault(answer))
+            yield self._addresses.note(self._dialect.vault(answer))
 
     def vault(self, name: str, deadline: Deadline) -> Vault:
         """Return a vault.
@@ -86,9 +84,14 @@ class Service:
         return self._transport.get(
             "Describe Vault",
             path,
-            lambda answer: self._noted(self._dialect.vault(json_body(answer))),
+            lambda answer: self._addresses.note(self._dialect.vault(json_body(answer))),
             deadline,
         )
+
+    def undescribed_vault(self, name: str) -> Vault:
+        """Return a vault of which no more than its name is known: its key may not ask for it."""
+        facts = {"VaultName": name, self._dialect.vault_key: self._addresses.of(name) or name}
+        return self._addresses.note(self._dialect.vault(facts))
 
     def jobs(self, vault: str, deadline: Deadline) -> Iterator[Job]:
         """Yield every job of a vault that the service still knows, page by page.
@@ -117,7 +120,7 @@ class Service:
 
     def parse_vault(self, description: str) -> Vault:
         """Return the vault that an earlier answer, as JSON text, described."""
-        return self._noted(self._dialect.vault(json.loads(description)))
+        return self._addresses.note(self._dialect.vault(json.loads(description)))
 
     def parse_job(self, vault: str, description: str) -> Job:
         """Return the job that an earlier answer, as JSON text, described."""
@@ -193,26 +196,22 @@ class Service:
         headers = {"Range": f"bytes={asked[0]}-{asked[1] - 1}"}
         return self._output(output.vault, source.job_id, headers, check, deadline)
 
-    def _noted(self, vault: Vault) -> Vault:
-        with self._lock:
-            self._addresses[vault.name] = vault.address
-        return vault
-
     def _address(self, name: str, deadline: Deadline) -> str:
         """Return what stands for a vault in paths; lists the vaults if it is not known.
 
         Raises:
             NotFoundError: there is no such vault.
         """
-        address = self._dialect.address(name)
-        if address is None:
-            with self._lock:
-                address = self._addresses.get(name)
+        address = self._addresses.of(name)
         if address is not None:
             return address
-        for vault in self.vaults(deadline):
-            if vault.name == name:
-                return vault.address
+        try:
+            for vault in self.vaults(deadline):
+                if vault.name == name:
+                    return vault.address
+        except ForbiddenError:
+            # Who may not list vaults can name one only by what stands for it in paths.
+            return name
         raise NotFoundError(f"there is no vault {name}")
 
     def _reader(self, answer: requests.Response) -> Callable[[memoryview], None]:

@@ -12,22 +12,20 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
 
 from cachetools import TTLCache
 
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, DeniedError, NotFoundError
+from casfs.errors import CasfsError, ForbiddenError, NotFoundError
 from casfs.metrics import Metrics
 from casfs.service.base import Job, JobState, Output, Vault
 from casfs.service.service import Service
 from casfs.tree.catalog import Catalog
 from casfs.tree.known import Known, KnownJob, mtime
-from casfs.tree.listing import Listing
-from casfs.tree.names import from_file_name
+from casfs.tree.listing import Listing, age_of
+from casfs.tree.vaults import Vaults, VaultSettings
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 _REMEMBERED = 4096
 """Jobs whose description is kept in memory, and names that are known not to exist."""
@@ -43,6 +41,7 @@ class Account:
         listing_ttl: seconds for which a listing is fresh.
         deadline: seconds that a call may take.
         metrics: counts stale answers.
+        vaults: what the settings say about vaults.
     """
 
     def __init__(
@@ -53,6 +52,7 @@ class Account:
         listing_ttl: float,
         deadline: float,
         metrics: Metrics,
+        vaults: VaultSettings = VaultSettings(),  # noqa: B008 - it never changes
     ) -> None:
         self._service = service
         self._catalog = catalog
@@ -60,53 +60,31 @@ class Account:
         self._ttl = listing_ttl
         self._deadline = deadline
         self._metrics = metrics
+        self._vaults = Vaults(
+            service, catalog, self._known, vaults, listing_ttl, deadline, self._note_stale
+        )
         self._lock = threading.Lock()
-        self._vaults: Listing[dict[str, str]] | None = None
+        self._edition = catalog.edition
         self._jobs: dict[str, Listing[dict[str, int]]] = {}
-        self._described: TTLCache[str, Vault] = TTLCache(_REMEMBERED, listing_ttl)
         # One that changes, because it is running or about to vanish, is asked for again in time.
         self._recent: TTLCache[tuple[str, str], KnownJob] = TTLCache(_REMEMBERED, listing_ttl)
         self._absent: TTLCache[tuple[str, str], bool] = TTLCache(_REMEMBERED, listing_ttl)
 
     def check(self) -> None:
-        """Ask the service for the vaults, so that wrong credentials show at once.
+        """Ask the service for the vaults, as `Vaults.check`."""
+        self._vaults.check()
 
-        Raises:
-            DeniedError: it refuses us.
-            CasfsError: it does not answer, and nothing is known from earlier.
-        """
-        self._vault_listing().get(Deadline(self._deadline), anew=True)
+    def vaults(self, anew: bool = False) -> list[Vault]:
+        """Return all vaults, as `Vaults.all`."""
+        return self._vaults.all(anew)
 
-    def vault_names(self) -> list[str]:
-        """Return the file names of all vaults.
+    def refusal(self) -> ForbiddenError | None:
+        """Return why these are not all vaults, as `Vaults.refusal`."""
+        return self._vaults.refusal()
 
-        Raises:
-            CasfsError: nothing is known, and the service failed.
-        """
-        return list(self._vault_listing().get(Deadline(self._deadline)))
-
-    def vault(self, file_name: str) -> Vault:
-        """Return a vault; asks the service only for one that is not known.
-
-        Raises:
-            NotFoundError: there is none of that name.
-            CasfsError: it is not known, and the service failed.
-        """
-        with self._lock:
-            described = self._described.get(file_name)
-        if described is not None:
-            return described
-        listing = self._vault_listing()
-        names = listing.known() or {}
-        if file_name not in names and not listing.is_fresh():
-            names = self._names_or_description(listing, file_name)
-        description = self._catalog.vault(names[file_name]) if file_name in names else None
-        if description is None:
-            raise NotFoundError(f"there is no vault {file_name}")
-        vault = self._service.parse_vault(description)
-        with self._lock:
-            self._described[file_name] = vault
-        return vault
+    def vault(self, file_name: str, anew: bool = False) -> Vault:
+        """Return a vault, as `Vaults.vault`."""
+        return self._vaults.vault(file_name, anew)
 
     def job_names(self, vault: str) -> dict[str, int]:
         """Return file name and mtime (nanoseconds since 1970) of every job of a vault.
@@ -116,6 +94,15 @@ class Account:
         """
         return self._job_listing(vault).get(Deadline(self._deadline))
 
+    def refresh_jobs(self, vault: str) -> None:
+        """Ask the service for the jobs of a vault, however young the list is.
+
+        Raises:
+            NotFoundError: there is no such vault.
+            CasfsError: the service failed; what is known stays as it was.
+        """
+        self._job_listing(vault).get(Deadline(self._deadline), anew=True, stale=False)
+
     def job(self, vault: str, file_name: str) -> KnownJob:
         """Return a job; asks the service, for this one job, only if it is not known or running.
 
@@ -124,20 +111,19 @@ class Account:
             CasfsError: it is not known, and the service failed.
         """
         key = (vault, file_name)
+        listing = self._job_listing(vault)
         with self._lock:
             recent = self._recent.get(key)
             absent = self._absent.get(key, False)
-        if recent is not None:
+        if recent is not None and recent.job.state is not JobState.RUNNING:
             return recent
-        job_id = None if absent else self._known.job_id(vault, file_name)
+        job_id = self._known.job_id(vault, file_name)
         if job_id is None:
             raise NotFoundError(f"there is no job {file_name} in vault {vault}")
+        # Another process may have listed it since this one asked.
         known = self._known.job(vault, job_id)
-        listing = self._job_listing(vault)
         finished = known is not None and known.job.state is not JobState.RUNNING
-        if known is None and listing.is_fresh():
-            raise NotFoundError(f"there is no job {job_id} in vault {vault}")
-        if not (finished or listing.is_fresh()):
+        if not (finished or recent or absent or listing.is_fresh()):
             try:
                 known = self._describe_job(vault, job_id, known)
             except NotFoundError:
@@ -146,8 +132,9 @@ class Account:
                 raise
         if known is None:
             raise NotFoundError(f"there is no job {job_id} in vault {vault}")
-        with self._lock:
-            self._recent[key] = known
+        if recent is None or recent.job.state is not known.job.state:
+            with self._lock:
+                self._recent[key] = known
         return known
 
     def job_time(self, vault: str, file_name: str) -> int:
@@ -197,19 +184,6 @@ class Account:
             self._catalog.put_size(job, size)
         return self._service.output(job, size)
 
-    def _names_or_description(
-        self, listing: Listing[dict[str, str]], file_name: str
-    ) -> dict[str, str]:
-        try:
-            return listing.get(Deadline(self._deadline))
-        except DeniedError:
-            # Who may not list vaults may be allowed to see one.
-            name = from_file_name(file_name)
-            if name is None:
-                raise
-            self._catalog.put_vault(self._service.vault(name, Deadline(self._deadline)))
-            return {file_name: name}
-
     def _describe_job(self, vault: str, job_id: str, known: KnownJob | None) -> KnownJob:
         try:
             job = self._service.job(vault, job_id, Deadline(self._deadline))
@@ -227,51 +201,38 @@ class Account:
         self._catalog.put_job(job)
         return KnownJob(job, retained=False)
 
-    def _vault_listing(self) -> Listing[dict[str, str]]:
-        with self._lock:
-            if self._vaults is not None:
-                return self._vaults
-        value, age = self._earlier(self._catalog.vaults_listed_at(), self._known.vaults)
-        made = Listing(
-            "the list of vaults", self._load_vaults, self._ttl, self._note_stale, value, age
-        )
-        with self._lock:
-            self._vaults = self._vaults or made
-            return self._vaults
-
     def _job_listing(self, vault: str) -> Listing[dict[str, int]]:
+        edition = self._catalog.edition
         with self._lock:
+            if edition != self._edition:
+                # What was learnt from a catalogue that was damaged, and begun anew since, is void.
+                self._edition = edition
+                self._jobs.clear()
+                self._recent.clear()
+                self._absent.clear()
             if vault in self._jobs:
                 return self._jobs[vault]
-        known = partial(self._known.jobs, vault)
-        value, age = self._earlier(self._catalog.jobs_listed_at(vault), known)
+        age = age_of(self._catalog.jobs_listed_at(vault))
+        value = None if age is None else self._known.jobs(vault)
         what, load = f"the list of jobs of vault {vault}", partial(self._load_jobs, vault)
+        age = math.inf if age is None else age
         made = Listing(what, load, self._ttl, self._note_stale, value, age)
         with self._lock:
             return self._jobs.setdefault(vault, made)
-
-    def _earlier(
-        self, listed_at: float | None, known: Callable[[], dict[str, T]]
-    ) -> tuple[dict[str, T] | None, float]:
-        """Return what an earlier process listed, if it did, and the seconds since then."""
-        if listed_at is None:
-            return None, math.inf
-        return known(), max(0.0, time.time() - listed_at)
-
-    def _load_vaults(self, deadline: Deadline) -> dict[str, str]:
-        self._catalog.list_vaults(self._service.vaults(deadline), time.time())
-        with self._lock:
-            self._described.clear()
-        return self._known.vaults()
 
     def _load_jobs(self, vault: str, deadline: Deadline) -> dict[str, int]:
         try:
             self._catalog.list_jobs(vault, self._service.jobs(vault, deadline), time.time())
         except NotFoundError:
             # The vault is gone. What is retained of it stays.
-            self._catalog.list_jobs(vault, [], time.time())
+            self._vaults.forget(vault)
             if not self._known.jobs(vault):
                 raise
+        with self._lock:
+            # What was said before of single jobs must not contradict the list.
+            for remembered in (self._recent, self._absent):
+                for key in [key for key in remembered if key[0] == vault]:
+                    remembered.pop(key, None)
         return self._known.jobs(vault)
 
     def _note_stale(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from casfs.errors import NotFoundError
+from casfs.errors import CasfsError, DeniedError, NotFoundError
 from casfs.tree.account import Account
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archives.entries import Archive, Entry, Folder, Scope
@@ -102,12 +102,24 @@ class ArchiveList:
     def refresh(self, vault: str, tell: Tell) -> int:
         """Take in every finished inventory, as `InventoryFeed.refresh`, and what changed with jobs.
 
+        The service is asked, however young what is known may be.
+
         Raises:
-            CasfsError: as `InventoryFeed.refresh`, or nothing is known and the service failed.
+            CasfsError: as `InventoryFeed.refresh`; or the service failed, and what was known before
+                was taken in.
         """
-        self._account.job_names(self._account.vault(to_file_name(vault)).name)
-        taken = self._feed.refresh(vault, tell)
+        name = self._account.vault(to_file_name(vault), anew=True).name
+        failure = None
+        try:
+            self._account.refresh_jobs(name)
+        except (NotFoundError, DeniedError):
+            raise
+        except CasfsError as error:
+            failure = error
+        taken = self._feed.refresh(name, tell)
         self._readable.refresh()
+        if failure is not None:
+            raise failure
         return taken
 
     def _look(self, vault: str) -> None:

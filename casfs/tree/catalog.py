@@ -28,6 +28,14 @@ class JobRow:
     listed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class VaultRow:
+    """A vault in the catalogue: its JSON, and whether it is listed."""
+
+    description: str
+    listed: bool
+
+
 class Catalog:
     """The vaults and jobs of one account.
 
@@ -37,6 +45,11 @@ class Catalog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @property
+    def edition(self) -> int:
+        """Return a number that changes when all that was kept is lost."""
+        return self._database.edition
 
     def list_vaults(self, vaults: Iterable[Vault], now: float) -> None:
         """Take over a listing of all vaults, at `now` (Unix time)."""
@@ -101,10 +114,11 @@ class Catalog:
         rows = self._database.rows(query, self._generation(_VAULTS))
         return [(name, description, bool(listed)) for name, description, listed in rows]
 
-    def vault(self, name: str) -> str | None:
-        """Return the description of a vault."""
-        rows = self._database.rows("SELECT description FROM vaults WHERE name = ?", name)
-        return rows[0][0] if rows else None
+    def vault(self, name: str) -> VaultRow | None:
+        """Return what is known of a vault."""
+        query = "SELECT description, generation >= ? FROM vaults WHERE name = ?"
+        rows = self._database.rows(query, self._generation(_VAULTS), name)
+        return VaultRow(rows[0][0], bool(rows[0][1])) if rows else None
 
     def jobs(self, vault: str) -> Iterator[tuple[str, str, bool]]:
         """Yield id, description, and whether it is still listed, of every job of a vault."""

@@ -42,11 +42,15 @@ class Database:
     may use one file. A damaged one is put aside and begun anew: all in it can be asked for again,
     except which expired jobs are still whole in the cache.
 
+    Attributes:
+        edition: counts how often damage was found: what was in the file before is lost.
+
     Raises:
         ConfigError: the folder cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
+        self.edition = 0
         self._path = path
         self._connections: collections.deque[_Connection] = collections.deque()
         try:
@@ -138,6 +142,7 @@ class Database:
 
     def _begin_anew(self, inode: int | None, error: BaseException) -> None:
         """Put the file aside whose damage was found, unless somebody has done that already."""
+        self.edition += 1
         self.close()
         with self._alone():
             if inode is None or self._inode() != inode:

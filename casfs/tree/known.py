@@ -35,15 +35,19 @@ class Known:
         self._catalog = catalog
         self._is_whole = is_whole
 
-    def vaults(self) -> dict[str, str]:
-        """Return the name of each vault by its file name; forgets those that are gone."""
-        names = {}
-        for name, _, listed in self._catalog.vaults():
+    def vaults(self, forget: bool) -> dict[str, tuple[str, str]]:
+        """Return name and description of each vault by its file name.
+
+        Args:
+            forget: whether to forget those that are gone.
+        """
+        found = {}
+        for name, description, listed in self._catalog.vaults():
             if listed or self.jobs(name):
-                names[to_file_name(name)] = name
-            else:
+                found[to_file_name(name)] = name, description
+            elif forget:
                 self._catalog.remove_vault(name)
-        return names
+        return found
 
     def jobs(self, vault: str) -> dict[str, int]:
         """Return the mtime of each job of a vault by its file name; forgets those that are gone."""

@@ -4,6 +4,7 @@ Lock order: a listing's one lock is innermost; it is not held while the service 
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,18 @@ T = TypeVar("T")
 
 _PATIENCE = 2.0
 """Seconds to wait for a service that failed the last time, where there is an old value to serve."""
+
+
+def age_of(noted: float | None) -> float | None:
+    """Return the seconds since a time that was noted (Unix time); None if there is none.
+
+    A time in the future tells that the clock was wrong then, or is now: nothing is known of its
+    age, so it counts as infinitely old.
+    """
+    if noted is None:
+        return None
+    age = time.time() - noted
+    return age if age >= 0 else math.inf
 
 
 class Listing(Generic[T]):
@@ -62,7 +75,7 @@ class Listing(Generic[T]):
         """Tell whether the value is so young that what it lacks does not exist."""
         return self._value is not None and time.monotonic() - self._refreshed < self._seconds
 
-    def get(self, deadline: Deadline, anew: bool = False) -> T:
+    def get(self, deadline: Deadline, anew: bool = False, stale: bool = True) -> T:
         """Return the value, asking for it when it is old; an old one if the service fails.
 
         Once it has failed nobody waits long for it again: an old value is served while it is asked.
@@ -70,11 +83,12 @@ class Listing(Generic[T]):
         Args:
             deadline: ends waiting for it.
             anew: ask however young it is, and let nothing old hide that the service refuses us.
+            stale: return an old value if the service fails; else raise what it failed with.
 
         Raises:
             NotFoundError: what is listed does not exist (any more).
             DeniedError: the service refuses us; not if there is a value, unless `anew`.
-            CasfsError: there is no value, and the service failed.
+            CasfsError: there is no value, or it is not to be stale, and the service failed.
         """
         with self._lock:
             old, loading = self._value, self._loading
@@ -82,7 +96,7 @@ class Listing(Generic[T]):
             young = time.monotonic() - self._tried < self._seconds
             if old is not None and young and not anew:
                 return old
-            brief = old is not None and self._failed
+            brief = old is not None and self._failed and stale
             mine = loading is None
             if loading is None:
                 loading = self._loading = Future()
@@ -103,7 +117,7 @@ class Listing(Generic[T]):
             )
         except CasfsError as failure:
             error = failure
-        if old is None or (anew and isinstance(error, DeniedError)):
+        if old is None or not stale or (anew and isinstance(error, DeniedError)):
             raise error
         self._on_stale()
         log.warning("%s is served as it was: %s", self._what, error)

@@ -94,9 +94,9 @@ class Tree:
             case [".casfs"]:
                 return [self.node(f"{path}/{name}") for name in self._control]
             case ["vaults"]:
-                names = self._account.vault_names()
                 return [
-                    _vault_folder(f"{path}/{name}", self._account.vault(name)) for name in names
+                    _vault_folder(f"{path}/{to_file_name(vault.name)}", vault)
+                    for vault in self._account.vaults()
                 ]
             case ["vaults", vault]:
                 known = self._account.vault(vault)

@@ -175,7 +175,6 @@ def test_a_null_or_empty_marker_ends_a_listing(marker):
 
 
 DENIED = [
-    "AccessDeniedException",
     "ExpiredTokenException",
     "InvalidSignatureException",
     "MissingAuthenticationTokenException",
@@ -186,6 +185,10 @@ DENIED = [
 @pytest.mark.parametrize("code", DENIED)
 def test_refused_credentials_are_known_by_code(code):
     assert DIALECT.error(400, code) is DIALECT.error(403, code) is errors.DeniedError
+
+
+def test_a_key_that_may_not_do_this_is_no_wrong_key():
+    assert DIALECT.error(403, "AccessDeniedException") is errors.ForbiddenError
 
 
 def test_an_error_means_what_its_code_says():

@@ -1,6 +1,9 @@
 """What is asked of the service, and what is answered from memory, catalogue and cache."""
 
+import contextlib
 import json
+import os
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -31,14 +34,14 @@ class World:
         self.vaults = ["v", "w"]
         self.jobs = {"a": job("a"), "b": job("b", "InProgress")}
         self.down = False
-        self.denied = False
+        self.refusal = ""
 
     def __call__(self, request, wire):
         if self.down:
             return html(502)
         parts = request.path.strip("/").split("/")[2:]
-        if not parts and self.denied:
-            return refusal(403, "AccessDeniedException")
+        if not parts and self.refusal:
+            return refusal(403, self.refusal)
         found = self.find(parts)
         if found is None:
             return refusal(404, "ResourceNotFoundException")
@@ -83,10 +86,14 @@ def account_at(server, folder, *, ttl=0.0, whole=()):
         yield made
 
 
+def names(account):
+    return [vault.name for vault in account.vaults()]
+
+
 def test_fresh_listings_are_asked_for_once(server, tmp_path):
     with account_at(server, tmp_path, ttl=60) as account:
         for _ in range(3):
-            assert account.vault_names() == ["v", "w"]
+            assert names(account) == ["v", "w"]
             assert account.job_names("v").keys() == {"a", "b"}
             assert account.vault("v").name == "v"
             assert account.job("v", "a").job.id == "a"
@@ -97,7 +104,7 @@ def test_fresh_listings_are_asked_for_once(server, tmp_path):
                     account.vault(missing)
         assert len(server.requests) == 2
     with account_at(server, tmp_path, ttl=60) as later:
-        assert later.vault_names() == ["v", "w"]
+        assert names(later) == ["v", "w"]
         assert later.job_names("v").keys() == {"a", "b"}
         assert len(server.requests) == 2
 
@@ -108,7 +115,7 @@ def test_old_listings_show_what_came_and_what_went(server, world, tmp_path):
         world.jobs = {"b": job("b"), "c": job("c")}
         world.vaults = ["v", "x"]
         assert account.job_names("v").keys() == {"b", "c"}
-        assert account.vault_names() == ["v", "x"]
+        assert names(account) == ["v", "x"]
         with pytest.raises(NotFoundError):
             account.job("v", "a")
 
@@ -138,13 +145,13 @@ def test_what_the_service_forgot_stays_if_it_is_whole(server, world, tmp_path):
 
 def test_a_retained_job_keeps_its_vault(server, world, tmp_path):
     with account_at(server, tmp_path, whole={"a"}) as account:
-        account.vault_names()
+        names(account)
         account.job_names("v")
         world.vaults = ["w"]
-        assert account.vault_names() == ["v", "w"]
+        assert names(account) == ["v", "w"]
         assert account.job_names("v").keys() == {"a"}
     with account_at(server, tmp_path) as later:
-        assert later.vault_names() == ["w"]
+        assert names(later) == ["w"]
         with pytest.raises(NotFoundError):
             later.job_names("v")
 
@@ -162,10 +169,10 @@ def test_a_job_that_comes_back_is_no_longer_retained(server, world, tmp_path):
 
 def test_a_failing_service_changes_nothing(server, world, tmp_path):
     with account_at(server, tmp_path) as account:
-        account.vault_names()
+        names(account)
         account.job_names("v")
         world.down = True
-        assert account.vault_names() == ["v", "w"]
+        assert names(account) == ["v", "w"]
         assert account.job_names("v").keys() == {"a", "b"}
         assert account.vault("w").name == "w"
         assert account.job("v", "a").job.readable
@@ -179,14 +186,14 @@ def test_a_failing_service_changes_nothing(server, world, tmp_path):
 
 def test_a_check_asks_and_tells_of_a_refusal_whatever_is_known(server, world, tmp_path):
     with account_at(server, tmp_path, ttl=60) as account:
-        account.vault_names()
+        names(account)
         asked = len(server.requests)
         account.check()
         assert len(server.requests) == asked + 1
-        world.denied = True
+        world.refusal = "ExpiredTokenException"
         with pytest.raises(DeniedError):
             account.check()
-        assert account.vault_names() == ["v", "w"]
+        assert names(account) == ["v", "w"]
 
 
 def test_a_check_passes_without_the_service_if_something_is_known(server, world, tmp_path):
@@ -199,15 +206,82 @@ def test_a_check_passes_without_the_service_if_something_is_known(server, world,
     world.down = True
     with account_at(server, tmp_path) as later:
         later.check()
-        assert later.vault_names() == ["v", "w"]
+        assert names(later) == ["v", "w"]
 
 
-def test_who_may_not_list_vaults_may_still_see_one(server, world, tmp_path):
-    world.denied = True
-    with account_at(server, tmp_path) as account:
-        with pytest.raises(DeniedError):
-            account.vault_names()
-        with pytest.raises(DeniedError):
-            account.check()
-        assert account.vault("w").name == "w"
-        assert account.job_names("v").keys() == {"a", "b"}
+def test_a_job_that_was_not_there_is_there_once_it_is_listed(server, world, tmp_path):
+    with account_at(server, tmp_path, ttl=60) as account:
+        with pytest.raises(NotFoundError):
+            account.job("v", "c")
+        world.jobs["c"] = job("c")
+        with pytest.raises(NotFoundError):
+            account.job("v", "c")
+        account.refresh_jobs("v")
+        assert account.job("v", "c").job.id == "c"
+
+
+def test_a_job_that_was_running_is_finished_once_a_list_says_so(server, world, tmp_path):
+    with account_at(server, tmp_path, ttl=60) as account:
+        assert not account.job("v", "b").job.readable
+        world.jobs["b"] = job("b")
+        account.refresh_jobs("v")
+        assert account.job("v", "b").job.readable
+
+
+def test_what_another_process_listed_is_known_at_once(server, world, tmp_path):
+    with account_at(server, tmp_path, ttl=60) as account:
+        assert names(account) == ["v", "w"]
+        account.job_names("v")
+        assert not account.job("v", "b").job.readable
+        world.vaults.append("x")
+        world.jobs |= {"b": job("b"), "c": job("c")}
+        with account_at(server, tmp_path, ttl=60) as other:
+            other.vaults(anew=True)
+            other.refresh_jobs("v")
+        asked = len(server.requests)
+        assert account.vault("x").name == "x"
+        assert account.job("v", "b").job.readable
+        assert account.job("v", "c").job.readable
+        assert len(server.requests) == asked
+
+
+@pytest.mark.parametrize("ahead", [1, 600, 86400, 10**9])
+def test_a_list_noted_under_a_clock_ahead_is_not_fresh(server, world, tmp_path, ahead, monkeypatch):
+    def now():
+        return 1_700_000_000.0 + ahead
+
+    monkeypatch.setattr(time, "time", now)
+    with account_at(server, tmp_path, ttl=60) as account:
+        account.vaults()
+        account.job_names("v")
+    world.vaults.append("x")
+    world.jobs["c"] = job("c")
+    ahead = 0
+    with account_at(server, tmp_path, ttl=60) as account:
+        assert names(account) == ["v", "w", "x"]
+        assert account.job_names("v").keys() == {"a", "b", "c"}
+
+
+def test_a_lost_catalogue_hides_nothing_from_who_knew_it(server, tmp_path):
+    with account_at(server, tmp_path, ttl=60) as account:
+        assert names(account) == ["v", "w"]
+        account.vault("v")
+        account.job_names("v")
+        assert account.job("v", "a").job.id == "a"
+        for file in tmp_path.glob("c.sqlite*"):
+            with file.open("r+b") as opened:
+                opened.write(os.urandom(file.stat().st_size))
+        for _ in range(3):
+            # Whoever meets the damage may be told to try again.
+            with contextlib.suppress(CasfsError):
+                account.refresh_jobs("w")
+        assert list(tmp_path.glob("c.damaged"))
+        for _ in range(2):
+            assert account.vault("v").name == "v"
+            assert account.job_names("v").keys() == {"a", "b"}
+            assert account.job("v", "a").job.id == "a"
+            assert names(account) == ["v", "w"]
+        asked = len(server.requests)
+        with pytest.raises(NotFoundError):
+            account.vault("nope")
+        assert len(server.requests) == asked

@@ -18,6 +18,7 @@ from casfs.errors import InventoryError
 from casfs.service.base import Job
 
 if TYPE_CHECKING:
+    from casfs.client import Client
     from casfs.tree.archive_list import Listed
 
 _TOLD_EACH = 100_000
@@ -73,12 +74,12 @@ def catalog_command() -> None:
 def refresh_command(vaults: tuple[str, ...], profile: str | None, **flags: Any) -> None:
     """Download the inventories that finished jobs brought, and catalogue their archives.
 
-    It starts no job. Without a vault, it does so for all of them. One that is malformed keeps no
-    other one out.
+    The service is asked each time, however young what is known may be. It starts no job. Without
+    a vault, it does so for all of them. One that is malformed keeps no other one out.
     """
     malformed: list[InventoryError] = []
     with open_client(profile, flags) as client:
-        for vault in vaults or [vault.name for vault in client.vaults()]:
+        for vault in vaults or _all_vaults(client):
             try:
                 taken = client.archives.refresh(vault, _tell)
             except InventoryError as error:
@@ -89,6 +90,15 @@ def refresh_command(vaults: tuple[str, ...], profile: str | None, **flags: Any) 
         click.echo(f"casfs: {failure}", err=True)
     if malformed:
         raise malformed[-1]
+
+
+def _all_vaults(client: "Client") -> list[str]:
+    vaults, refusal = client.vaults(anew=True), client.vaults_refusal()
+    if refusal is not None:
+        if not vaults:
+            raise refusal
+        click.echo(f"casfs: not all vaults are refreshed: {refusal}", err=True)
+    return [vault.name for vault in vaults]
 
 
 def _tell(job: Job, archives: int) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from casfs.doors.cli.options import (
     service_options,
 )
 from casfs.doors.cli.show import show_json, show_table, size_text, time_text
+from casfs.service.base import Vault
 from casfs.tree.names import to_file_name
 
 _PIECE = 1 << 20
@@ -25,9 +27,19 @@ _PIECE = 1 << 20
 @json_option
 @service_options
 def vaults_command(profile: str | None, as_json: bool, **flags: Any) -> None:
-    """List the vaults of the account."""
+    """List the vaults of the account.
+
+    A key that may not list them sees those that are known or named, and the command fails.
+    """
     with open_client(profile, flags) as client:
-        vaults = list(client.vaults())
+        vaults, refusal = client.vaults(), client.vaults_refusal()
+    if vaults or refusal is None:
+        _show_vaults(vaults, as_json)
+    if refusal is not None:
+        raise refusal
+
+
+def _show_vaults(vaults: Sequence[Vault], as_json: bool) -> None:
     if as_json:
         show_json([json.loads(vault.raw) for vault in vaults])
         return

@@ -1,0 +1,275 @@
+"""The vaults of an account, also for a key that may not list them.
+
+Such a key sees the vaults that are known from before and those that the settings name; any other
+is found when somebody asks for it by its name.
+
+Lock order: the one lock guards the listing and what was found by name; it is innermost.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from cachetools import TTLCache
+
+from casfs.deadline import Deadline
+from casfs.errors import CasfsError, DeniedError, ForbiddenError, NotFoundError
+from casfs.service.base import Vault
+from casfs.service.service import Service
+from casfs.tree.catalog import Catalog
+from casfs.tree.known import Known
+from casfs.tree.listing import Listing, age_of
+from casfs.tree.names import from_file_name, to_file_name
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED = 4096
+"""Vaults whose description is kept in memory, and names that are known not to exist."""
+_DESCRIBED = 16
+"""Known vaults that are described anew each time a list of all is refused."""
+_ADVICE = (
+    "name the vaults that this key may see in the setting `vaults`; others are found by their names"
+)
+
+
+@dataclass(frozen=True)
+class VaultSettings:
+    """What the settings say about vaults.
+
+    Attributes:
+        named: names of vaults that there are, whether or not the key may list them.
+        own_account: requests name no account, so that a refusal is never about a wrong one.
+    """
+
+    named: Sequence[str] = field(default=())
+    own_account: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What the service said: all vaults, or that this key may not list them.
+
+    Attributes:
+        names: the name of each vault by its file name.
+        refusal: why these are not all; None if they are.
+        used: the service let this key see one of them by itself.
+    """
+
+    names: dict[str, str]
+    refusal: str | None = None
+    used: bool = True
+
+
+class Vaults:
+    """The vaults of one account.
+
+    Args:
+        service: the account's service.
+        catalog: keeps what it said.
+        known: what is known without asking.
+        settings: what the settings say about vaults.
+        ttl: seconds for which a listing is fresh.
+        deadline: seconds that a call may take.
+        on_stale: is told when an old list is served because the service did not answer.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        catalog: Catalog,
+        known: Known,
+        settings: VaultSettings,
+        ttl: float,
+        deadline: float,
+        on_stale: Callable[[], None],
+    ) -> None:
+        self._service = service
+        self._catalog = catalog
+        self._known = known
+        self._settings = settings
+        self._ttl = ttl
+        self._deadline = deadline
+        self._on_stale = on_stale
+        self._lock = threading.Lock()
+        self._listing: Listing[_Listed] | None = None
+        self._edition = catalog.edition
+        self._described: TTLCache[str, Vault] = TTLCache(_REMEMBERED, ttl)
+        self._missing: TTLCache[str, CasfsError] = TTLCache(_REMEMBERED, ttl)
+
+    def check(self) -> None:
+        """Ask the service for the vaults, so that wrong credentials show at once.
+
+        Raises:
+            DeniedError: it refuses us, or lets us see none of the vaults that we know of.
+            CasfsError: it does not answer, and nothing is known from earlier.
+        """
+        listed = self._list().get(Deadline(self._deadline), anew=True)
+        if listed.refusal is None:
+            return
+        if not listed.used and (listed.names or not self._settings.own_account):
+            raise ForbiddenError(f"{listed.refusal}; or {_ADVICE}")
+        log.warning("not all vaults are shown: %s; %s", listed.refusal, _ADVICE)
+
+    def all(self, anew: bool = False) -> list[Vault]:
+        """Return all vaults; of a key that may not list them, those that are known or named.
+
+        Args:
+            anew: ask however young the list is.
+
+        Raises:
+            CasfsError: nothing is known, and the service failed.
+        """
+        self._list().get(Deadline(self._deadline), anew)
+        return self._shown()
+
+    def refusal(self) -> ForbiddenError | None:
+        """Return why `all` does not return all vaults, without asking; None if it does."""
+        listed = self._list().known()
+        if listed is None or listed.refusal is None:
+            return None
+        return ForbiddenError(f"{listed.refusal}; {_ADVICE}")
+
+    def vault(self, file_name: str, anew: bool = False) -> Vault:
+        """Return a vault; asks the service only for one that is not known.
+
+        Args:
+            file_name: file name of the vault.
+            anew: ask for one that is not known however young the list is.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            DeniedError: this key may see neither the list of vaults nor this one.
+            CasfsError: it is not known, and the service failed.
+        """
+        listing = self._list()
+        with self._lock:
+            described = self._described.get(file_name)
+        if described is not None:
+            return described
+        vault = self._in_catalog(listing.known(), file_name)
+        if vault is None:
+            vault = self._ask(listing, file_name, anew)
+        with self._lock:
+            self._described[file_name] = vault
+        return vault
+
+    def forget(self, name: str) -> None:
+        """Note that the service says that a vault does not exist; what is retained of it stays."""
+        # Where all are listed, the next list says so.
+        self._forget(name, for_good=self.refusal() is not None)
+
+    def _forget(self, name: str, for_good: bool) -> None:
+        self._catalog.list_jobs(name, [], time.time())
+        if self._known.jobs(name):
+            return
+        if for_good:
+            self._catalog.remove_vault(name)
+        with self._lock:
+            self._described.pop(to_file_name(name), None)
+
+    def _shown(self) -> list[Vault]:
+        known = self._known.vaults(forget=False).values()
+        return [self._service.parse_vault(description) for _, description in known]
+
+    def _in_catalog(self, listed: _Listed | None, file_name: str) -> Vault | None:
+        """Return a vault that was listed, also by another process since."""
+        name = listed.names.get(file_name) if listed is not None else None
+        name = from_file_name(file_name) if name is None else name
+        row = self._catalog.vault(name) if name is not None else None
+        if row is None or not (row.listed or (listed is not None and file_name in listed.names)):
+            return None
+        return self._service.parse_vault(row.description)
+
+    def _ask(self, listing: Listing[_Listed], file_name: str, anew: bool) -> Vault:
+        known = listing.known()
+        # What was listed and is not in the catalogue was lost there.
+        lost = known is not None and file_name in known.names
+        if lost or anew or not listing.is_fresh():
+            known = listing.get(Deadline(self._deadline), lost or anew)
+            vault = self._in_catalog(known, file_name)
+            if vault is not None:
+                return vault
+        if known is None or known.refusal is None:
+            raise NotFoundError(f"there is no vault {file_name}")
+        return self._find(file_name, anew)
+
+    def _find(self, file_name: str, anew: bool) -> Vault:
+        """Return a vault by its name alone, for a key that may not list them."""
+        with self._lock:
+            missing = None if anew else self._missing.get(file_name)
+        if missing is not None:
+            raise type(missing)(str(missing))
+        name = from_file_name(file_name)
+        if name is None:
+            raise NotFoundError(f"there is no vault {file_name}")
+        try:
+            vault = self._describe(name, Deadline(self._deadline))
+        except (NotFoundError, DeniedError) as error:
+            with self._lock:
+                self._missing[file_name] = error
+            raise
+        self._catalog.put_vault(vault)
+        return vault
+
+    def _describe(self, name: str, deadline: Deadline) -> Vault:
+        """Return a vault that the service lets us see: its description, or at least its jobs."""
+        try:
+            return self._service.vault(name, deadline)
+        except ForbiddenError:
+            vault = self._service.undescribed_vault(name)
+            next(self._service.jobs(name, deadline), None)
+            return vault
+
+    def _list(self) -> Listing[_Listed]:
+        edition = self._catalog.edition
+        with self._lock:
+            if self._listing is not None and edition == self._edition:
+                return self._listing
+        names = self._names(forget=False)
+        age = age_of(self._catalog.vaults_listed_at())
+        value = _Listed(names) if names or age is not None else None
+        age = float("inf") if age is None else age
+        made = Listing("the list of vaults", self._load, self._ttl, self._on_stale, value, age)
+        with self._lock:
+            if self._listing is None or edition != self._edition:
+                # What was learnt from a catalogue that was damaged, and begun anew since, is void.
+                self._listing, self._edition = made, edition
+                self._described.clear()
+            return self._listing
+
+    def _load(self, deadline: Deadline) -> _Listed:
+        try:
+            self._catalog.list_vaults(self._service.vaults(deadline), time.time())
+        except ForbiddenError as error:
+            return self._load_without_list(deadline, str(error))
+        with self._lock:
+            self._described.clear()
+        return _Listed(self._names(forget=True))
+
+    def _load_without_list(self, deadline: Deadline, refusal: str) -> _Listed:
+        """Describe the vaults that are named or known one by one."""
+        before = [vault.name for vault in self._shown()]
+        used = False
+        for name in dict.fromkeys([*self._settings.named, *before[:_DESCRIBED]]):
+            try:
+                self._catalog.put_vault(self._describe(name, deadline))
+                used = True
+            except NotFoundError:
+                used = True
+                self._forget(name, for_good=True)
+                if name in self._settings.named:
+                    log.warning("there is no vault %s, which the setting `vaults` names", name)
+            except DeniedError as error:
+                log.warning("vault %s is shown as it was: %s", name, error)
+                if name not in before:
+                    self._catalog.put_vault(self._service.undescribed_vault(name))
+        with self._lock:
+            self._described.clear()
+            self._missing.clear()
+        return _Listed(self._names(forget=False), refusal, used)
+
+    def _names(self, forget: bool) -> dict[str, str]:
+        known = self._known.vaults(forget)
+        return {file_name: name for file_name, (name, _) in known.items()}
