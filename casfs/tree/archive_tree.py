@@ -30,6 +30,9 @@ ARCHIVES = "archives"
 _FOLDERS = 64
 """Folders whose names are kept in memory, for those who walk through them."""
 
+_PATIENCE = 2.0
+"""Seconds to wait for inventories to be taken in before a name is said not to exist."""
+
 _JOBS_TOLD = 16
 """Jobs in an attribute at most: many file systems have 4 KiB for all of a file's attributes."""
 
@@ -37,7 +40,7 @@ _JOBS_TOLD = 16
 class ArchiveTree:
     """The archives of an account that can be read now, as files.
 
-    Lock order: the one lock guards the names of folders and is innermost.
+    Lock order: the one lock guards what is remembered of folders and vaults, and is innermost.
 
     Args:
         account: knows the jobs.
@@ -63,6 +66,7 @@ class ArchiveTree:
         self._readable = readable
         self._feed = feed
         self._lock = threading.Lock()
+        self._looked: TTLCache[str, bool] = TTLCache(_FOLDERS, fresh_seconds)
         self._names: TTLCache[tuple[str, ...], tuple[str, ...]] = TTLCache(_FOLDERS, fresh_seconds)
 
     def node(self, path: str, vault: Vault, names: list[str]) -> Node:
@@ -79,9 +83,10 @@ class ArchiveTree:
         """
         if names in ([], [BY_ID]):
             return _folder(path, vault)
-        if not self._account.listed_jobs(vault.name):
-            self._look(vault)
         entry = self._entry(vault.name, names)
+        if entry is None:
+            self._look_again(vault)
+            entry = self._entry(vault.name, names)
         if entry is None:
             raise NotFoundError(f"there is no {path}, or it cannot be read now")
         if isinstance(entry, Folder):
@@ -179,6 +184,20 @@ class ArchiveTree:
         self._account.job_names(vault.name)
         self._readable.refresh()
         self._feed.catch_up(vault.name)
+
+    def _look_again(self, vault: Vault) -> None:
+        """Take over what came since somebody looked, before something is said not to exist.
+
+        The service is asked, and inventories are taken in, once in a listing's time to live.
+        """
+        with self._lock:
+            looked = self._looked.get(vault.name, False)
+            self._looked[vault.name] = True
+        self._account.job_names(vault.name)
+        self._readable.refresh()
+        if not looked:
+            self._feed.catch_up(vault.name)
+            self._feed.wait(_PATIENCE)
 
     def _known_output(self, vault: str, folder: list[str], name: str) -> Output | None:
         entry = self._entry(vault, [*folder, name])

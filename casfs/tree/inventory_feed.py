@@ -106,6 +106,13 @@ class InventoryFeed:
             self._waiting[vault] = None
         self._begin()
 
+    def wait(self, seconds: float) -> None:
+        """Wait until what was begun is done, at most that long."""
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
+
     def describe(self, vault: str, job_id: str, text: str) -> None:
         """Begin to note the description of a job's archive, told with its bytes; do not wait."""
         with self._lock:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from casfs.client import Client
 from casfs.config import Config
+from casfs.errors import NotFoundError
 from tests.support.server import Answer, Request, Server, Wire, serving
 from tests.support.service import KEY
 
@@ -85,3 +87,45 @@ def test_an_id_too_long_for_a_file_name_is_reached(
     jobs[:] = [WHOLE | {"ArchiveId": "x" * 300}]
     (node,) = client.list("/vaults/v/archives/by-id")
     assert client.stat(node.path) == node
+
+
+RUNNING = {**WHOLE, "StatusCode": "InProgress"}
+BY_ID = "/vaults/v/archives/by-id/a"
+
+
+def test_an_archive_is_there_once_its_job_was_listed(client: Client) -> None:
+    client.list("/vaults/v/jobs")
+    assert client.stat(BY_ID).size == 12
+
+
+def test_an_archive_is_there_once_another_process_listed_its_job(
+    client: Client, server: Server, jobs: list[dict[str, object]]
+) -> None:
+    jobs[:] = [RUNNING]
+    with pytest.raises(NotFoundError):
+        client.stat(BY_ID)
+    jobs[:] = [WHOLE]
+    with contextlib.closing(Client(replace(client.config, listing_ttl=0))) as other:
+        list(other.jobs("v"))
+    assert client.stat(BY_ID).size == 12
+
+
+def test_an_archive_is_there_once_its_job_has_finished(
+    server: Server, jobs: list[dict[str, object]], tmp_path: Path
+) -> None:
+    jobs[:] = [RUNNING]
+    with contextlib.closing(Client(Config(server.url, KEY, tmp_path, listing_ttl=0))) as client:
+        assert client.list("/vaults/v/archives") == []
+        with pytest.raises(NotFoundError):
+            client.stat(BY_ID)
+        jobs[:] = [WHOLE]
+        assert client.stat(BY_ID).size == 12
+
+
+def test_what_is_not_there_is_asked_for_once_in_a_while(client: Client, server: Server) -> None:
+    asked = []
+    for name in ("by-id/nope", "nope", "deep/er/nope", "by-id/nope"):
+        with pytest.raises(NotFoundError):
+            client.stat(f"/vaults/v/archives/{name}")
+        asked.append(len(server.requests))
+    assert asked[0] == asked[-1]
