@@ -9,7 +9,8 @@ import re
 from datetime import UTC, datetime
 
 _DATE = re.compile(r"[1-9][0-9]{7}T[0-9]{6}Z")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A string that is not closed goes on to the end: nothing is looked at twice.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _SECONDS = re.compile(r"(-?[0-9]{1,12})(?:\.([0-9]+))?")
 _URL_ALPHABET = str.maketrans("-_", "+/")
 _DEEPEST = 4

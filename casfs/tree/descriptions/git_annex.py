@@ -8,21 +8,24 @@ import re
 
 from casfs.tree.descriptions.found import Found
 
-_KEY = re.compile(
-    r"""
-    (?: (?:GPGHMAC)? (?:MD5|SHA1|SHA(?:3_)?(?:224|256|384|512)|SKEIN(?:256|512)
-                       |BLAKE2(?:B|BP|S|SP)[0-9]{3}) E?
-        (?:-[sSmC][0-9]+)* -- [0-9a-f]{32,128} (?:\.[^/]*)?
-      | WORM (?:-[sSmC][0-9]+)+ -- .+
-      | V?URL (?:-[sSmC][0-9]+)* -- [a-z]+: .+
-    )\Z""",
-    re.VERBOSE | re.DOTALL,
-)
+_HASH = r"""
+    (?: GPGHMAC )? (?: MD5 | SHA1 | SHA(?:3_)?(?:224|256|384|512) | SKEIN(?:256|512)
+                     | BLAKE2(?:B|BP|S|SP)[0-9]{3} ) E?
+    (?: -[sSmC][0-9]++ )*+ -- [0-9a-f]{32,128} (?: \.[^/]*+ )?
+    """
+_OTHER = r"""
+      WORM (?: -[sSmC][0-9]++ )++ -- .+
+    | V?URL (?: -[sSmC][0-9]++ )*+ -- [a-z]++: .+
+    """
+_ANY_KEY = re.compile(rf"(?:{_HASH}|{_OTHER})\Z", re.VERBOSE | re.DOTALL)
+_KEY_WITH_SLASH = re.compile(rf"(?:{_OTHER})\Z", re.VERBOSE | re.DOTALL)
 
 
 def decode(text: str) -> Found | None:
     """Return the key in a description of git-annex, None for other texts."""
-    if "--" not in text or (key := _KEY.search(text)) is None:
+    if "--" not in text:
         return None
+    # Only these may hold a slash: each key of a hash before one would be read up to it in vain.
+    key = (_KEY_WITH_SLASH if "/" in text else _ANY_KEY).search(text)
     # Behind directories it is a path, all of which counts.
-    return None if "/" in text[: key.start()] else Found((key[0],))
+    return None if key is None or "/" in text[: key.start()] else Found((key[0],))

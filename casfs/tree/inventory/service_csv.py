@@ -44,6 +44,8 @@ _FORMS = {
 _GROUPS = dict(zip(_FORMS, ("id", "description", "created", "size", "hash"), strict=True))
 _OTHER = '[^",\r]*+'
 _STANDARD = (*COLUMNS, _HASH)
+_MOST_COLUMNS = 32
+"""Columns that a header may have; services name five. A pattern is made of them."""
 _USUAL = re.compile(
     '^([^,]++),(?:"([^"]*+)"|([^,]*+)),([0-9TZ:.+-]++),([0-9]{1,18}+),([0-9A-Fa-f]{64})\n',
     re.MULTILINE,
@@ -185,9 +187,9 @@ def _form_of(line: str) -> tuple[_Record, bool]:
         record = _Record(standard)
         if record.fits(line):
             return record, False
-    names = [name.strip(' "') for name in line.split(",")]
+    names = [name.strip(' "') for name in line.split(",", _MOST_COLUMNS)]
     columns = tuple(_HASH if name in HASH_NAMES else name for name in names)
-    if _ID not in columns:
+    if _ID not in columns or len(columns) > _MOST_COLUMNS:
         raise InventoryError(
             "the inventory is neither JSON nor CSV: its first line is neither a header nor an "
             "entry; fetch it again"
