@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from casfs import __version__
-from casfs.blocks.cache import DiskCache
+from casfs.blocks.cache import CATALOG, DiskCache
 from casfs.blocks.eviction import Evictor
 from casfs.blocks.fetch import Fetcher
 from casfs.blocks.kept import KeptFiles
@@ -109,7 +109,7 @@ class Client:
         whose = owner(config.account, config.credentials)
         self._service = Service(dialect, config.endpoint, whose, limits, self.metrics)
         self._disk = DiskCache(config.cache_dir, self._service.tree_hash, self.metrics)
-        evictor = Evictor(self._disk.folder, config.cache_size, self.metrics)
+        evictor = Evictor(self._disk.folder, config.cache_size, self.metrics, self._disk.private)
         saver = Saver(evictor, self.metrics)
         self._fetcher = Fetcher(
             self._service,
@@ -120,7 +120,9 @@ class Client:
             config.deadline,
             self.metrics,
         )
-        self._database = Database(_catalog_path(config.cache_dir, self._service.origin))
+        self._database = Database(
+            _catalog_path(self._disk.private.path, self._service.origin), self._disk.private
+        )
         self._account = Account(
             self._service,
             Catalog(self._database),
@@ -279,4 +281,4 @@ def _padded(text: bytes) -> bytes:
 
 def _catalog_path(cache_dir: Path, origin: tuple[str, ...]) -> Path:
     name = hashlib.sha256(json.dumps(origin).encode()).hexdigest()[:32]
-    return cache_dir / "catalog-1" / f"{name}.sqlite"
+    return cache_dir / CATALOG / f"{name}.sqlite"

@@ -24,8 +24,9 @@ from casfs.blocks.files import read_file, write_file
 from casfs.blocks.leaves import Leaves, Trust
 from casfs.blocks.memory import Memory
 from casfs.blocks.temporary import Temporary
-from casfs.errors import ConfigError
+from casfs.errors import CasfsError, ConfigError
 from casfs.metrics import Metrics
+from casfs.private import PrivateDirectory
 from casfs.ranges import Layout
 from casfs.service.base import Output, Source
 from casfs.treehash import TreeHash
@@ -34,9 +35,12 @@ log = logging.getLogger(__name__)
 
 _FORMAT = "blocks-1"
 _TAG = (
-    "Signature: 8a477f597d28d172789f06886806bc55\n"
-    "# This folder is a cache made by casfs; see https://bford.info/cachedir/\n"
+    b"Signature: 8a477f597d28d172789f06886806bc55\n"
+    b"# This folder is a cache made by casfs; see https://bford.info/cachedir/\n"
 )
+CATALOG = "catalog-1"
+NAMES = frozenset({"CACHEDIR.TAG", _FORMAT, CATALOG})
+"""What is in a cache directory."""
 _FOLDER_BLOCKS = 1024
 
 
@@ -68,13 +72,17 @@ class OutputStore:
     ) -> None:
         self._folder = folder
         self._temporary = temporary
+        self._private = temporary.private
         self._layout = layout
         self._tree_hash = tree
         self._memory = memory
         self._metrics = metrics
+        self._checked: set[Path] = set()
         self.mismatch: str | None = None
         self.staging = temporary.folder
-        self.leaves = Leaves(folder / "leaves", layout, tree)
+        self._private.check_directory(folder.parent)
+        self._private.check_directory(folder)
+        self.leaves = Leaves(folder / "leaves", layout, tree, self._private)
 
     def path(self, block: int) -> Path:
         """Return the file of a block."""
@@ -85,7 +93,7 @@ class OutputStore:
         if self.leaves.trust(block) is Trust.UNKNOWN:
             return False
         try:
-            return os.stat(self.path(block)).st_size == self._layout.length(block)
+            return os.lstat(self.path(block)).st_size == self._layout.length(block)
         except OSError:
             return False
 
@@ -95,15 +103,22 @@ class OutputStore:
         return found.data if found else None
 
     def load(self, block: int) -> Stored | None:
-        """Return a block whose bytes hash to its leaf, and what is known of it, else None."""
+        """Return a block whose bytes hash to its leaf, and what is known of it, else None.
+
+        Raises:
+            ConfigError: what stands in its place is a link, or somebody else's.
+        """
         leaf = self.leaves.leaf(block)
         if leaf is None:
             return None
         path = self.path(block)
         try:
-            data = read_file(path, self._layout.length(block), self._memory)
+            self._check(path.parent)
+            data = read_file(path, self._layout.length(block), self._memory, self._private)
         except FileNotFoundError:
             return None
+        except CasfsError:
+            raise
         except OSError as error:
             log.warning("block %s cannot be read, fetching it again: %s", path, error)
             return None
@@ -133,6 +148,14 @@ class OutputStore:
         write_file(path, data)
         return path
 
+    def read_staged(self, block: int, staged: Path) -> memoryview | None:
+        """Return the bytes of a staged file, None if they are not as many as the block's.
+
+        Raises:
+            OSError: it is not there, or cannot be read.
+        """
+        return read_file(staged, self._layout.length(block), self._memory, self._private)
+
     def place(self, block: int, staged: Path) -> None:
         """Move a staged file to the block's place.
 
@@ -141,11 +164,8 @@ class OutputStore:
         """
         path = self.path(block)
         try:
-            try:
-                os.rename(staged, path)
-            except FileNotFoundError:
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                os.rename(staged, path)
+            self._check(path.parent)
+            self._temporary.place(staged, path)
         except OSError:
             staged.unlink(missing_ok=True)
             raise
@@ -178,8 +198,10 @@ class OutputStore:
 
     def remove(self, block: int) -> None:
         """Remove a block's file, if it is there and can be removed."""
+        path = self.path(block)
         try:
-            self.path(block).unlink(missing_ok=True)
+            self._check(path.parent)
+            path.unlink(missing_ok=True)
         except OSError as error:
             # What cannot be removed is found bad again, and a new file takes its place.
             log.warning("block %s cannot be removed: %s", self.path(block), error)
@@ -187,10 +209,17 @@ class OutputStore:
     def cached_bytes(self) -> int:
         """Return the bytes of the blocks that are there."""
         total = 0
-        for entry in _folders(self._folder):
-            with contextlib.suppress(FileNotFoundError), os.scandir(entry) as blocks:
-                total += sum(block.stat().st_size for block in blocks)
+        for folder in self._private.entries(self._folder):
+            if folder.is_dir(follow_symlinks=False):
+                for block in self._private.entries(folder.path):
+                    with contextlib.suppress(FileNotFoundError):
+                        total += block.stat(follow_symlinks=False).st_size
         return total
+
+    def _check(self, folder: Path) -> None:
+        """Check a folder of blocks, once: nobody else can change it after that."""
+        if folder not in self._checked and self._private.check_directory(folder):
+            self._checked.add(folder)
 
 
 class DiskCache:
@@ -203,16 +232,19 @@ class DiskCache:
     """
 
     def __init__(self, root: Path, tree_hash: TreeHash, metrics: Metrics) -> None:
-        self.folder = root / _FORMAT
+        self.private = PrivateDirectory(root, names=NAMES)
+        self.folder = self.private.path / _FORMAT
         self.memory = Memory()
-        self.temporary = Temporary(self.folder / "temporary")
+        self.temporary = Temporary(self.folder / "temporary", self.private)
         self._tree_hash = tree_hash
         self._metrics = metrics
         self._lock = threading.Lock()
         self._stores: weakref.WeakValueDictionary[str, OutputStore] = weakref.WeakValueDictionary()
         try:
             self.temporary.make()
-            (root / "CACHEDIR.TAG").write_text(_TAG)
+            _write_tag(self.private)
+        except CasfsError:
+            raise
         except OSError as error:
             raise ConfigError(
                 f"the cache folder {root} cannot be used ({error.strerror}); "
@@ -237,9 +269,11 @@ class DiskCache:
         return self.store(output).cached_bytes() == output.layout.size
 
 
-def _folders(folder: Path) -> list[str]:
+def _write_tag(root: PrivateDirectory) -> None:
+    file = root.open(root.path / "CACHEDIR.TAG", os.O_RDWR | os.O_CREAT)
     try:
-        with os.scandir(folder) as entries:
-            return [entry.path for entry in entries if entry.is_dir()]
-    except FileNotFoundError:
-        return []
+        if os.pread(file, len(_TAG), 0) != _TAG:
+            os.ftruncate(file, 0)
+            os.pwrite(file, _TAG, 0)
+    finally:
+        os.close(file)

@@ -4,6 +4,7 @@ import contextlib
 import heapq
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from casfs.blocks import kept
 from casfs.metrics import Metrics
+from casfs.private import PrivateDirectory
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,11 @@ _LOOK_PART = 16
 never more than a step."""
 _UNUSED = 7 * 86400
 """Seconds after which leaves without a block go; their job's output is gone by then."""
+
+
+NUMBER = re.compile("[0-9]+", re.ASCII)
+KEY_START, KEY_REST = re.compile("[0-9a-f]{2}"), re.compile("[0-9a-f]{62}")
+"""Names of what blocks are in; nothing else is ever looked into or removed."""
 
 
 def spare_bytes(folder: Path) -> int:
@@ -51,10 +58,18 @@ class Evictor:
         folder: folder of all outputs.
         limit: bytes that blocks and kept files may take.
         metrics: counts what was evicted.
+        private: the cache directory that the folder is in; the folder itself if none is given.
     """
 
-    def __init__(self, folder: Path, limit: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        limit: int,
+        metrics: Metrics,
+        private: PrivateDirectory | None = None,
+    ) -> None:
         self._folder = folder
+        self._private = private or PrivateDirectory(folder)
         self._limit = limit
         self._metrics = metrics
         self._counting = threading.Lock()
@@ -132,7 +147,7 @@ class Evictor:
             self._total = total - step
             if wanted <= 0 or not step:
                 break
-        _remove_unused(self._folder)
+        _remove_unused(self._folder, self._private)
         return removed
 
     def _oldest(self, wanted: int) -> tuple[int, list[tuple[int, int, str]]]:
@@ -161,7 +176,7 @@ class Evictor:
             try:
                 if os.path.basename(path) != kept.NAME:
                     os.unlink(path)
-                elif not kept.remove_unused(path):
+                elif not kept.remove_unused(path, self._private):
                     continue
             except FileNotFoundError:
                 continue
@@ -173,59 +188,57 @@ class Evictor:
         return removed
 
     def _ages(self) -> Iterator[tuple[int, int, str]]:
-        for entry in _blocks(self._folder):
+        for entry in block_files(self._folder, self._private):
             try:
-                status = entry.stat()
+                status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
             # What two outputs share is on the disk once.
             yield status.st_mtime_ns, status.st_size // max(status.st_nlink, 1), entry.path
 
 
-def _blocks(folder: Path) -> Iterator[os.DirEntry[str]]:
+def block_files(folder: Path, private: PrivateDirectory) -> Iterator[os.DirEntry[str]]:
     """Yield the files of all blocks, <2 hex>/<62 hex>/<number>/<number>, and all kept files."""
-    for key_start in _entries(folder):
-        for output in _entries(key_start.path):
-            for numbers in _entries(output.path):
-                if numbers.name.isdecimal():
-                    yield from _entries(numbers.path)
-                elif numbers.name == kept.NAME:
-                    yield numbers
+    for output in outputs(folder, private):
+        for entry in private.entries(output):
+            if NUMBER.fullmatch(entry.name):
+                for block in private.entries(entry.path):
+                    if NUMBER.fullmatch(block.name):
+                        yield block
+            elif entry.name == kept.NAME:
+                yield entry
 
 
-def _remove_unused(folder: Path) -> None:
+def outputs(folder: Path, private: PrivateDirectory) -> Iterator[Path]:
+    """Yield the folders of all outputs; what has another name is not ours."""
+    for start in private.entries(folder):
+        if KEY_START.fullmatch(start.name):
+            for output in private.entries(start.path):
+                if KEY_REST.fullmatch(output.name):
+                    yield Path(output.path)
+
+
+def _remove_unused(folder: Path, private: PrivateDirectory) -> None:
     """Remove the folders and old leaves of outputs of which no block is left.
 
     Who uses one at this moment makes its folders again, and knows the leaves.
     """
-    for key_start in _entries(folder):
-        if len(key_start.name) != 2:
-            continue
-        for output in _entries(key_start.path):
-            for entry in _entries(output.path):
-                # A folder that is not empty stays.
-                with contextlib.suppress(OSError):
-                    if entry.name.isdecimal():
-                        os.rmdir(entry.path)
-            _remove_old_leaves(output.path)
+    for output in outputs(folder, private):
+        for entry in private.entries(output):
+            # A folder that is not empty stays.
             with contextlib.suppress(OSError):
-                os.rmdir(output.path)
+                if NUMBER.fullmatch(entry.name):
+                    os.rmdir(entry.path)
+        _remove_old_leaves(output, private)
         with contextlib.suppress(OSError):
-            os.rmdir(key_start.path)
+            os.rmdir(output)
+            os.rmdir(output.parent)
 
 
-def _remove_old_leaves(output: str) -> None:
-    left = _entries(output)
+def _remove_old_leaves(output: Path, private: PrivateDirectory) -> None:
+    left = private.entries(output)
     if [entry.name for entry in left] != ["leaves"]:
         return
     with contextlib.suppress(OSError):
-        if left[0].stat().st_mtime < time.time() - _UNUSED:
+        if left[0].stat(follow_symlinks=False).st_mtime < time.time() - _UNUSED:
             os.unlink(left[0])
-
-
-def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return []

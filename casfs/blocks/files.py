@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from casfs.blocks.memory import Memory
+from casfs.private import PrivateDirectory
 
 _PAGE = 4096
 
@@ -37,18 +38,25 @@ def write_file(path: Path, data: memoryview) -> None:
         os.close(file)
 
 
-def read_file(path: Path, length: int, memory: Memory) -> memoryview | None:
+def read_file(
+    path: Path, length: int, memory: Memory, private: PrivateDirectory
+) -> memoryview | None:
     """Return the bytes of a file, None if it has not exactly `length` of them.
 
     The file's time is set to now, which tells eviction that it is in use.
 
     Raises:
+        ConfigError: it is a link, no file, or somebody else's.
         OSError: it is not there, or cannot be read.
     """
     data = memory.take(length)
-    file = _open(path, os.O_RDONLY, length % _PAGE == 0)
     try:
-        if os.fstat(file).st_size != length:
+        file = _open(path, os.O_RDONLY, length % _PAGE == 0)
+    except OSError:
+        private.check_file(path)
+        raise
+    try:
+        if private.check_open(file, path).st_size != length:
             return None
         done = 0
         while done < length:
@@ -70,7 +78,7 @@ def read_file(path: Path, length: int, memory: Memory) -> memoryview | None:
 
 
 def _open(path: Path, flags: int, direct: bool) -> int:
-    flags |= os.O_CLOEXEC
+    flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     if direct:
         try:
             return os.open(path, flags | os.O_DIRECT, 0o600)

@@ -21,6 +21,7 @@ from pathlib import Path
 from casfs.blocks.temporary import Temporary
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics
+from casfs.private import PrivateDirectory
 from casfs.ranges import BLOCK_SIZE, Layout
 
 log = logging.getLogger(__name__)
@@ -92,16 +93,25 @@ class KeptFiles:
     ) -> None:
         self._folder = folder
         self._temporary = temporary
+        self._private = temporary.private
         self._written = written
         self._metrics = metrics
 
     def find(self, key: str) -> KeptFile | None:
-        """Open a kept file, None if there is none; one that is damaged is removed."""
+        """Open a kept file, None if there is none; one that is damaged is removed.
+
+        Raises:
+            ConfigError: what stands in its place is a link, or somebody else's.
+        """
         path = self._path(key)
         try:
-            file = FileIO(path)
+            self._private.check_directory(path.parent.parent)
+            self._private.check_directory(path.parent)
+            file = FileIO(path, opener=self._private.open)
         except FileNotFoundError:
             return None
+        except CasfsError:
+            raise
         except OSError as error:
             log.warning("%s cannot be read, making it anew: %s", path, error)
             return None
@@ -130,18 +140,17 @@ class KeptFiles:
             CasfsError: the cache cannot be written; or what `pieces` or `key_of` raise. Nothing is
                 left behind then.
         """
-        temporary = self._temporary.new()
         try:
-            file = FileIO(temporary, "x+")
+            temporary = self._temporary.new()
+            file = FileIO(temporary, "x+", opener=lambda path, flags: os.open(path, flags, 0o600))
+        except CasfsError:
+            raise
         except OSError as error:
-            raise _unwritable(temporary, error) from error
+            raise _unwritable(self._folder, error) from error
         try:
-            os.fchmod(file.fileno(), 0o600)
             _lock(file)
             kept = _write(file, pieces)
-            path = self._path(key_of())
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.rename(temporary, path)
+            self._temporary.place(temporary, self._path(key_of()))
         except BaseException as error:
             file.close()
             temporary.unlink(missing_ok=True)
@@ -169,17 +178,20 @@ class KeptFiles:
         return self._folder / key[:2] / key[2:] / NAME
 
 
-def remove_unused(path: str) -> bool:
+def remove_unused(path: str, private: PrivateDirectory) -> bool:
     """Remove a kept file; return False if somebody has it open.
 
     Raises:
-        OSError: it is not there, or cannot be removed.
+        OSError: it is not there, is not ours, or cannot be removed.
     """
-    with FileIO(path) as file:
+    with FileIO(path, opener=private.open) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:
+            # Where a file system knows no locks, who has it open can read on all the same.
+            log.info("%s cannot be locked: %s", path, error)
         os.unlink(path)
         return True
 

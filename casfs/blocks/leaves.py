@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from enum import Enum, IntEnum, auto
 from pathlib import Path
 
+from casfs.errors import CasfsError
+from casfs.private import PrivateDirectory
 from casfs.ranges import Layout
 from casfs.treehash import TreeHash
 
@@ -59,8 +61,15 @@ class Leaves:
         changes: counts how often leaves came, changed or were forgotten.
     """
 
-    def __init__(self, path: Path, layout: Layout, tree_hash: TreeHash) -> None:
+    def __init__(
+        self,
+        path: Path,
+        layout: Layout,
+        tree_hash: TreeHash,
+        private: PrivateDirectory | None = None,
+    ) -> None:
         self._path = path
+        self._private = private or PrivateDirectory(path.parent)
         self._tree_hash = tree_hash
         self._size = len(tree_hash.leaf(b""))
         self._lock = threading.Lock()
@@ -218,18 +227,21 @@ class Leaves:
             self._unwritten = True
 
     def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT
         try:
-            return os.open(self._path, flags, 0o600)
+            return self._private.open(self._path, flags)
         except FileNotFoundError:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return os.open(self._path, flags, 0o600)
+            self._private.make_below(self._path.parent)
+            return self._private.open(self._path, flags)
 
     def _read(self) -> bytes:
         try:
-            return self._path.read_bytes()
+            with open(self._private.open(self._path, os.O_RDONLY), "rb") as file:
+                return file.read()
         except FileNotFoundError:
             return b""
+        except CasfsError:
+            raise
         except OSError as error:
             log.warning("hashes cannot be read, fetching their blocks again: %s", error)
             return b""

@@ -6,20 +6,32 @@ A name is `<host>@<process>@<unique>`, so that each process can tell what a dead
 import contextlib
 import itertools
 import os
+import re
 import secrets
 import socket
 import time
 from pathlib import Path
 
+from casfs.private import PrivateDirectory
+
+_NAME = re.compile(r".+@[0-9]+@[0-9a-f]{8}-[0-9]+|[0-9]+-[0-9]+-[0-9]+", re.DOTALL)
+"""Our names, and those of casfs 0.1; no other file is ever removed."""
+_TRIES = 20
 _ABANDONED = 7 * 86400
 """Seconds after which a file is no longer in use whose process cannot be seen from here."""
 
 
 class Temporary:
-    """The folder of these files, shared by all processes that use a cache."""
+    """The folder of these files, shared by all processes that use a cache.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: of the files.
+        private: the cache directory that it is in; its parent if none is given.
+    """
+
+    def __init__(self, folder: Path, private: PrivateDirectory | None = None) -> None:
         self.folder = folder
+        self.private = private or PrivateDirectory(folder.parent)
         self._mark = secrets.token_hex(4)
         self._process = 0
         self._names = ""
@@ -29,23 +41,48 @@ class Temporary:
         """Make the folder if need be, and remove from it what nobody will move to its place.
 
         Raises:
+            ConfigError: it is not ours alone.
             OSError: it cannot be made or looked through.
         """
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.scandir(self.folder) as files:
-            for file in files:
-                with contextlib.suppress(FileNotFoundError):
-                    if _abandoned(file):
-                        os.unlink(file)
+        self.private.make_below(self.folder)
+        for file in self.private.entries(self.folder):
+            with contextlib.suppress(FileNotFoundError):
+                if _NAME.fullmatch(file.name) and _abandoned(file):
+                    os.unlink(file)
 
     def new(self) -> Path:
-        """Return the path of a file that is not there yet."""
+        """Return the path of a file that is not there yet.
+
+        Raises:
+            ConfigError: the cache directory is not ours alone any more.
+            OSError: it was removed, and cannot be made again.
+        """
+        self.private.confirm()
+        if not self.private.check_directory(self.folder):
+            self.private.make_below(self.folder)
         # Not known before: the process may have forked since.
         process = os.getpid()
         if process != self._process:
             self._names = f"{_host()}@{process}@{self._mark}-"
             self._process = process
         return self.folder / f"{self._names}{next(self._numbers)}"
+
+    def place(self, staged: Path, path: Path) -> None:
+        """Move a file to its place, and make the folders that are missing there.
+
+        Raises:
+            ConfigError: one of them is not ours alone.
+            OSError: it cannot be moved, or it was removed.
+        """
+        for _ in range(_TRIES):
+            try:
+                os.rename(staged, path)
+            except FileNotFoundError:
+                # Eviction in another process may remove an empty folder as soon as it is made.
+                self.private.make_below(path.parent)
+            else:
+                return
+        os.rename(staged, path)
 
 
 def _host() -> str:
@@ -57,7 +94,7 @@ def _abandoned(file: os.DirEntry[str]) -> bool:
     host, _, process = file.name.rpartition("@")[0].rpartition("@")
     if host == _host() and process.isdecimal():
         return not _lives(int(process))
-    return file.stat().st_mtime < time.time() - _ABANDONED
+    return file.stat(follow_symlinks=False).st_mtime < time.time() - _ABANDONED
 
 
 def _lives(process: int) -> bool:

@@ -6,16 +6,20 @@ a damaged one put aside; never for both at a time.
 
 import collections
 import contextlib
+import errno
 import fcntl
 import logging
+import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, ConfigError
+from casfs.private import PrivateDirectory
 from casfs.tree import schema
 from casfs.tree.columns import Value
 
@@ -25,6 +29,8 @@ _BUSY_SECONDS = 10.0
 _LOCK_SECONDS = 30.0
 _LOCK_PAUSE = 0.01
 """Seconds to wait for the lock, longer than its holder waits for SQLite; and between two tries."""
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP})
+_BESIDE = ("-wal", "-shm", "-journal")
 _CACHE, _BULK_CACHE = 2 << 10, 40 << 10
 """KiB of memory of a connection for what it has read and changed."""
 
@@ -42,24 +48,31 @@ class Database:
     may use one file. A damaged one is put aside and begun anew: all in it can be asked for again,
     except which expired jobs are still whole in the cache.
 
+    Args:
+        path: of the file.
+        private: the cache directory that it is in; its own directory if none is given.
+
     Attributes:
         edition: counts how often damage was found: what was in the file before is lost.
 
     Raises:
-        ConfigError: the folder cannot be written.
+        ConfigError: the folder cannot be written, or is not ours alone.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, private: PrivateDirectory | None = None) -> None:
         self.edition = 0
         self._path = path
+        self._private = private or PrivateDirectory(path.parent)
         self._connections: collections.deque[_Connection] = collections.deque()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._private.make_below(path.parent)
             try:
                 self._prepare()
             except sqlite3.DatabaseError as error:
                 if not _is_damage(error):
                     raise
+        except CasfsError:
+            raise
         except (OSError, sqlite3.OperationalError) as error:
             raise ConfigError(
                 f"the catalogue {path} cannot be used ({error}); give another --cache-dir"
@@ -132,6 +145,15 @@ class Database:
         self._connections.append(connection)
 
     def _connect(self) -> _Connection:
+        self._private.confirm()
+        self._private.check_directory(self._path.parent)
+        # SQLite follows links. It makes files by our umask, but those beside the first like that.
+        for ending in ("", *_BESIDE):
+            path = self._path.with_name(self._path.name + ending)
+            self._private.check_file(path, written=True)
+        # Never opened here: to close it would drop the locks that SQLite has on it.
+        with contextlib.suppress(OSError):
+            os.mknod(self._path, stat.S_IFREG | 0o600)
         # Looked up before: of a file that comes in between we know nothing, and do it no harm.
         inode = self._inode()
         connection = sqlite3.connect(
@@ -149,7 +171,7 @@ class Database:
                 return
             log.warning("the catalogue %s is damaged and begun anew: %s", self._path, error)
             # What the old file's log holds must not be taken for the new one's.
-            for ending in ("-wal", "-shm"):
+            for ending in _BESIDE:
                 self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
             self._path.replace(self._path.with_suffix(".damaged"))
         self._prepare()
@@ -175,7 +197,7 @@ class Database:
         """
         path = self._path.with_suffix(".lock")
         deadline = Deadline(_LOCK_SECONDS)
-        with path.open("w") as lock:
+        with open(self._private.open(path, os.O_RDWR | os.O_CREAT), "r+b") as lock:
             while not _locked(lock):
                 if deadline.passed():
                     raise sqlite3.OperationalError(
@@ -185,12 +207,17 @@ class Database:
             yield
 
 
-def _locked(lock: TextIO) -> bool:
+def _locked(lock: BinaryIO) -> bool:
     """Take the lock on a file if nobody has it; tell whether it was taken."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        # Who begins the same file at the same moment may fail, and succeeds the next time.
+        if error.errno not in _NO_LOCKS:
+            raise
+        log.info("the file system of the cache directory knows no locks: %s", error)
     return True
 
 

@@ -12,7 +12,7 @@ from casfs.blocks.eviction import Evictor
 from casfs.metrics import Metrics
 
 
-def fill(folder, sizes, output="ab/cd"):
+def fill(folder, sizes, output=f"ab/{'cd' * 31}"):
     """Block files of these sizes, the first one oldest."""
     paths = []
     for number, size in enumerate(sizes):
@@ -59,7 +59,7 @@ def test_what_is_written_later_counts(tmp_path):
     paths = fill(tmp_path, [100] * 10)
     note(evictor)
     assert all(path.exists() for path in paths)
-    more = fill(tmp_path, [100] * 3, "ef/gh")
+    more = fill(tmp_path, [100] * 3, f"ef/{'ab' * 31}")
     for path in more:
         os.utime(path, (5000, 5000))
     for _ in more:
@@ -72,7 +72,7 @@ def test_what_others_wrote_counts_when_it_is_looked_at(tmp_path):
     evictor = Evictor(tmp_path, 1000, Metrics())
     fill(tmp_path, [100] * 5)
     note(evictor)
-    fill(tmp_path, [100] * 20, "ef/gh")
+    fill(tmp_path, [100] * 20, f"ef/{'ab' * 31}")
     for _ in range(6):
         note(evictor)
     assert total(tmp_path) <= 1000
@@ -80,7 +80,7 @@ def test_what_others_wrote_counts_when_it_is_looked_at(tmp_path):
 
 def test_only_blocks_are_evicted(tmp_path):
     fill(tmp_path, [100] * 5)
-    (tmp_path / "ab/cd/leaves").write_bytes(bytes(500))
+    (tmp_path / "ab" / ("cd" * 31) / "leaves").write_bytes(bytes(500))
     (tmp_path / "temporary").mkdir()
     (tmp_path / "temporary" / "1-2-3").write_bytes(bytes(500))
     Evictor(tmp_path, 0, Metrics()).make_room()
@@ -110,7 +110,7 @@ def disk(tmp_path, monkeypatch):
 
 def write(folder, evictor, outputs):
     for number in outputs:
-        (path,) = fill(folder, [100], f"ab/{number:04}")
+        (path,) = fill(folder, [100], f"ab/{number:062}")
         os.utime(path, (2000 + number, 2000 + number))
         note(evictor)
 
@@ -151,21 +151,21 @@ def test_what_could_not_be_written_is_a_reason_to_look_at_the_disk(tmp_path):
 
 
 def test_an_output_of_which_nothing_is_left_goes_when_it_is_not_used_for_days(tmp_path):
-    fill(tmp_path, [100], "ab/old")
-    fill(tmp_path, [100], "ab/young")
-    for output in ("old", "young"):
-        (tmp_path / "ab" / output / "leaves").write_bytes(bytes(33))
-    os.utime(tmp_path / "ab/old/leaves", (1000, 1000))
-    (kept,) = fill(tmp_path, [100], "cd/kept")
-    os.utime(kept, (5000, 5000))
-    (tmp_path / "cd/kept/leaves").write_bytes(bytes(33))
-    os.utime(tmp_path / "cd/kept/leaves", (1000, 1000))
+    old, young, kept = f"ab/{1:062}", f"ab/{2:062}", f"cd/{3:062}"
+    for output in (old, young):
+        fill(tmp_path, [100], output)
+        (tmp_path / output / "leaves").write_bytes(bytes(33))
+    os.utime(tmp_path / old / "leaves", (1000, 1000))
+    (block,) = fill(tmp_path, [100], kept)
+    os.utime(block, (5000, 5000))
+    (tmp_path / kept / "leaves").write_bytes(bytes(33))
+    os.utime(tmp_path / kept / "leaves", (1000, 1000))
     (tmp_path / "temporary").mkdir()
     Evictor(tmp_path, 150, Metrics()).make_room()
     left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
     assert left == [
-        "ab", "ab/young", "ab/young/leaves",
-        "cd", "cd/kept", "cd/kept/0", "cd/kept/0/0", "cd/kept/leaves",
+        "ab", young, f"{young}/leaves",
+        "cd", kept, f"{kept}/0", f"{kept}/0/0", f"{kept}/leaves",
         "temporary",
     ]  # fmt: skip
     Evictor(tmp_path, 0, Metrics()).make_room()

@@ -147,7 +147,7 @@ def test_eviction_takes_it_only_when_nobody_has_it_open(cache):
 
 def test_eviction_takes_what_was_not_used_for_longest(cache):
     cache.keep()
-    block = cache.folder / "cd" / "ef" / "0" / "0"
+    block = cache.folder / "cd" / ("ef" * 31) / "0" / "0"
     block.parent.mkdir(parents=True)
     block.write_bytes(bytes(MIB))
     os.utime(cache.path, (1000, 1000))

@@ -1,7 +1,6 @@
 """A mount as a process: detached or in front, ready when it answers, ended by a signal."""
 
 import logging
-import logging.handlers
 import os
 import resource
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 from casfs.client import Client
 from casfs.config import Config, warn_if_readable
 from casfs.doors.mount.heaps import limit_heaps
+from casfs.doors.mount.log_file import LogFile
 from casfs.doors.mount.mountpoints import FILE_SYSTEM, check_free, widen_window
 from casfs.doors.mount.operations import Operations
 from casfs.doors.mount.session import Session, Settings, new_session
@@ -27,7 +27,6 @@ _READY = b"\0"
 _WRONG_USAGE = b"\1"
 """Begins a message that is a `ConfigError`."""
 _UNSAFE = {"kernel_cache", "auto_cache"}
-_LOG_BYTES = 4 << 20
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -161,6 +160,7 @@ def _tell(pipe: int, message: bytes) -> None:
 def _serve(
     config: Config, mountpoint: str, options: MountOptions, ready: Callable[[], None]
 ) -> None:
+    os.umask(0o077)
     threading.excepthook = _log_death
     limit_heaps()
     _allow_open_files()
@@ -236,8 +236,9 @@ def _log_to(file: Path | None) -> None:
     handler: logging.Handler = logging.StreamHandler()
     if file is not None:
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            handler = logging.handlers.RotatingFileHandler(file, maxBytes=_LOG_BYTES, backupCount=2)
+            handler = LogFile(file)
+        except CasfsError:
+            raise
         except OSError as error:
             raise ConfigError(
                 f"the log {file} cannot be written ({error}); use --log-file"
