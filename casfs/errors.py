@@ -28,14 +28,19 @@ A message says what happened, to what, and what to do.
 import errno
 from typing import ClassVar
 
+from casfs.sanitize import redacted
+
 
 class CasfsError(OSError):
-    """The root of the tree; `errno` is always a real one."""
+    """The root of the tree; `errno` is always a real one.
+
+    A message may quote a service, a proxy or a library: what shows itself as a secret is left out.
+    """
 
     code: ClassVar[int] = errno.EIO
 
     def __init__(self, message: str) -> None:
-        super().__init__(self.code, message)
+        super().__init__(self.code, redacted(message))
 
     def __str__(self) -> str:
         return str(self.strerror)

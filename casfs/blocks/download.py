@@ -136,7 +136,9 @@ class Downloader:
             self._flights.fail(opened.key, run, error)
         except Exception as error:
             log.exception("fetching blocks %s of the %s met a bug", run, opened.output)
-            told = CasfsError(f"casfs met a bug while fetching ({error!r}); please report it")
+            told = CasfsError(
+                f"casfs met a bug while fetching ({type(error).__name__}); please report it"
+            )
             self._flights.fail(opened.key, run, told)
 
     def _receive(

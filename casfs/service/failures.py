@@ -1,7 +1,6 @@
 """What went wrong, as errors of casfs: from error answers, and from broken connections."""
 
 import json
-import re
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from casfs.errors import (
     UnreachableError,
     WrongAnswerError,
 )
+from casfs.sanitize import redacted
 from casfs.service import fields
 
 _ERROR_BODY_LIMIT = 64 << 10
@@ -27,7 +27,6 @@ _ERROR_BODY_LIMIT = 64 << 10
 
 _LINE_LENGTH = 300
 """Characters of a service's own words that are handed on."""
-_TOKEN = re.compile(r"(security-token\W{0,4})\S+", re.IGNORECASE)
 
 _CLOCK_LEEWAY = timedelta(minutes=15)
 """How far a signed time may be off (Aliyun OAS, "Request signing"; so with most services)."""
@@ -78,13 +77,11 @@ def answer_error(
 
 
 def _line(text: str) -> str:
-    """Return the first line of what a service says, without control characters or secrets.
+    """Return the first line of what a service says, without secrets.
 
     Amazon's refusal of a signature repeats the request line by line, token included.
     """
-    first = (text.strip().splitlines() or [""])[0]
-    plain = "".join(letter if letter.isprintable() else "?" for letter in first)
-    return _TOKEN.sub(r"\1...", plain)[:_LINE_LENGTH]
+    return redacted((text.strip().splitlines() or [""])[0])[:_LINE_LENGTH]
 
 
 def _clock_advice(answer: requests.Response) -> str | None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from casfs.sanitize import json_safe
 from casfs.service.base import Job
 from casfs.tree.archives.entries import Archive
 
@@ -58,5 +59,6 @@ class Node:
 def pretty(facts: object) -> bytes:
     """Return facts as JSON for people, keys in the order of the service."""
     text = json.dumps(facts, indent=2, ensure_ascii=False)
-    # A service may send half a surrogate pair, which only an escape can hold.
-    return (text + "\n").encode("utf-8", "backslashreplace")
+    # People print these files to terminals, which must not obey what the service says; and a
+    # service may send half a surrogate pair, which only an escape of JSON can hold.
+    return (json_safe(text) + "\n").encode()

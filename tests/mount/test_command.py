@@ -14,6 +14,8 @@ from tests.mount.mounting import CASFS, Mount, mounted
 from tests.mount.processes import SECONDS, wait_until
 from tests.mount.serving import MIB, VAULT, Served, served
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a tmpfs")
+
 ENDING = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 BY_NAME = [number.name for number in ENDING]
 
@@ -287,3 +289,19 @@ def test_a_relative_mount_point(service: Served, home: Path) -> None:
         assert '"pid"' in mount.good("sh", "-c", shell, home, CASFS)
         mount.good("sh", "-c", 'cd "$0" && "$1" umount mountpoint/', home, CASFS)
         assert not mount.is_mounted()
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["a\rb", "a\fb", "a\vb", "a\x85b", "a\u2028b", "a b\nc\\d"])
+def test_mounts_of_others_may_be_called_anything(service, home, name):
+    """Of these characters the kernel escapes only blank, line break and backslash."""
+    other = home / name
+    other.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", other], check=True)
+    try:
+        with mounted(home / "ours", service.url) as mount:
+            assert mount.run(CASFS, "status").returncode == 0
+            mount.umount()
+            assert not mount.is_mounted()
+    finally:
+        subprocess.run(["umount", other], check=True)

@@ -13,7 +13,7 @@ from casfs.doors.cli.options import (
     profile_option,
     service_options,
 )
-from casfs.doors.cli.show import show_json, show_table
+from casfs.doors.cli.show import say, show_json, show_table
 from casfs.errors import InventoryError
 from casfs.service.base import Job
 
@@ -40,9 +40,7 @@ def ls_command(
         found = list(client.archives.entries(vault, path.strip("/"), everything))
         _show(found, as_json)
         if not found:
-            click.echo(
-                f"casfs: nothing is catalogued there; see: casfs catalog refresh {vault}", err=True
-            )
+            say(f"casfs: nothing is catalogued there; see: casfs catalog refresh {vault}", err=True)
 
 
 @click.command("find", cls=IdentifierCommand)
@@ -85,9 +83,9 @@ def refresh_command(vaults: tuple[str, ...], profile: str | None, **flags: Any) 
             except InventoryError as error:
                 malformed.append(error)
                 continue
-            click.echo(f"{vault}: {taken} new {'inventory' if taken == 1 else 'inventories'}")
+            say(f"{vault}: {taken} new {'inventory' if taken == 1 else 'inventories'}")
     for failure in malformed[:-1]:
-        click.echo(f"casfs: {failure}", err=True)
+        say(f"casfs: {failure}", err=True)
     if malformed:
         raise malformed[-1]
 
@@ -97,13 +95,13 @@ def _all_vaults(client: "Client") -> list[str]:
     if refusal is not None:
         if not vaults:
             raise refusal
-        click.echo(f"casfs: not all vaults are refreshed: {refusal}", err=True)
+        say(f"casfs: not all vaults are refreshed: {refusal}", err=True)
     return [vault.name for vault in vaults]
 
 
 def _tell(job: Job, archives: int) -> None:
     if archives % _TOLD_EACH == 0:
-        click.echo(f"{job.vault}: {archives} archives of job {job.id}", err=True)
+        say(f"{job.vault}: {archives} archives of job {job.id}", err=True)
 
 
 def _show(found: Iterable["Listed"], as_json: bool) -> None:

@@ -1,8 +1,10 @@
 """The `casfs` command."""
 
+import io
 import logging
 import os
 import sys
+import threading
 from typing import Any
 
 import click
@@ -12,7 +14,11 @@ from casfs.doors.cli.archives import catalog_command, find_command, ls_command
 from casfs.doors.cli.listing import cat_command, jobs_command, vaults_command
 from casfs.doors.cli.mounting import mount_command, status_command, umount_command
 from casfs.doors.cli.profiles import profiles_command
+from casfs.doors.cli.show import say
 from casfs.errors import CasfsError, ConfigError
+from casfs.logs import LogFormatter, log_death
+
+log = logging.getLogger(__name__)
 
 _FAILED = 1
 _USAGE = 2
@@ -39,9 +45,10 @@ class _EmulatorCommand(click.Command):
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done to standard error.")
 def casfs(verbose: bool) -> None:
     """Mount the job outputs of archive services as read-only files, every byte checked."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="casfs: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("casfs: %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
+    threading.excepthook = log_death
 
 
 for command in (
@@ -62,6 +69,9 @@ for command in (
 
 def main() -> None:
     """Run the command line; exit with 0, 1 for a failure, or 2 for wrong usage."""
+    # A name that the terminal's encoding does not have must not end a listing.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         casfs.main(standalone_mode=False)
     except click.ClickException as error:
@@ -70,15 +80,19 @@ def main() -> None:
     except click.Abort:
         sys.exit(_FAILED)
     except ConfigError as error:
-        click.echo(f"casfs: {error}", err=True)
+        say(f"casfs: {error}", err=True)
         sys.exit(_USAGE)
     except CasfsError as error:
-        click.echo(f"casfs: {error}", err=True)
+        say(f"casfs: {error}", err=True)
         sys.exit(_FAILED)
     except OSError as error:
         # Whoever read the output wants no more, or has no room for it.
         if not isinstance(error, BrokenPipeError):
-            click.echo(f"casfs: {error}", err=True)
+            say(f"casfs: {error}", err=True)
         # Python must not try to write the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_FAILED)
+    except Exception:
+        # Logged, since Python would print the text of the error as it is, secrets included.
+        log.critical("casfs met a bug; please report it", exc_info=True)
         sys.exit(_FAILED)

@@ -5,32 +5,42 @@ from datetime import datetime
 
 import click
 
+from casfs.sanitize import shown
 from casfs.tree.node import pretty
 
 _WIDEST = 10_000
 _UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB"]
 
 
+def say(text: str, err: bool = False) -> None:
+    """Print a line for a person: to standard error, or as the result.
+
+    All that commands print goes through here or through the functions below, because the texts in
+    it may come from the service, and must not drive the terminal.
+    """
+    click.echo(shown(text), err=err)
+
+
 def show_json(facts: object) -> None:
-    """Print facts as JSON."""
+    """Print facts as JSON; what `say` escapes is an escape of JSON here."""
     click.echo(pretty(facts), nl=False)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows; identifiers are never cut."""
+    """Print rows, each a line; identifiers are never cut."""
     # Imported here: no command needs it for its `--help`.
     import rich.box
     import rich.console
     import rich.table
     import rich.text
 
-    table = rich.table.Table(*columns, box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    table = rich.table.Table(*map(shown, columns), box=rich.box.SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"
         column.no_wrap = True
     for row in rows:
         # Names come from the service: they are text, never markup.
-        table.add_row(*(rich.text.Text(cell) for cell in row))
+        table.add_row(*(rich.text.Text(shown(cell)) for cell in row))
     console = rich.console.Console()
     # An identifier that is cut is of no use; a terminal that is too narrow wraps the line.
     unbounded = console.options.update_width(_WIDEST)

@@ -18,6 +18,8 @@ from casfs.doors.mount.mountpoints import FILE_SYSTEM, check_free, widen_window
 from casfs.doors.mount.operations import Operations
 from casfs.doors.mount.session import Session, Settings, new_session
 from casfs.errors import CasfsError, ConfigError, MountError
+from casfs.logs import LogFormatter, log_death
+from casfs.sanitize import shown
 
 log = logging.getLogger(__name__)
 
@@ -131,10 +133,12 @@ def _detached(config: Config, mountpoint: str, options: MountOptions, pipe: int)
         status = 0
     except CasfsError as error:
         log.error("%s", error)
-        _tell(pipe, (_WRONG_USAGE if isinstance(error, ConfigError) else b"") + str(error).encode())
+        kind = _WRONG_USAGE if isinstance(error, ConfigError) else b""
+        _tell(pipe, kind + shown(str(error)).encode())
     except BaseException as error:
         log.critical("the mount ended by a bug", exc_info=True)
-        _tell(pipe, f"casfs met a bug ({error!r}); please report it".encode())
+        # Its text may hold anything; the log has it, without secrets.
+        _tell(pipe, f"casfs met a bug ({type(error).__name__}); please report it".encode())
     finally:
         logging.shutdown()
         os._exit(status)
@@ -161,7 +165,7 @@ def _serve(
     config: Config, mountpoint: str, options: MountOptions, ready: Callable[[], None]
 ) -> None:
     os.umask(0o077)
-    threading.excepthook = _log_death
+    threading.excepthook = log_death
     limit_heaps()
     _allow_open_files()
     client = Client(config)
@@ -205,13 +209,6 @@ def _allow_open_files() -> None:
         log.warning("at most %d files can be open at a time: %s", soft, error)
 
 
-def _log_death(death: threading.ExceptHookArgs) -> None:
-    """Let a thread that dies be seen in the log: standard error leads nowhere."""
-    name = death.thread.name if death.thread else "unknown"
-    error = death.exc_value or death.exc_type()
-    log.critical("the thread %s died; this is a bug, please report it", name, exc_info=error)
-
-
 def _end_on_signal(client: Client, session: Session, ended: threading.Event) -> None:
     number = signal.sigwait(_ENDING)
     log.info("ended by %s", signal.Signals(number).name)
@@ -243,4 +240,5 @@ def _log_to(file: Path | None) -> None:
             raise ConfigError(
                 f"the log {file} cannot be written ({error}); use --log-file"
             ) from error
-    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, handlers=[handler], force=True)
+    handler.setFormatter(LogFormatter(_LOG_FORMAT))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

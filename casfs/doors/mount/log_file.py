@@ -33,7 +33,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
             self._directory.make()
         else:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        super().__init__(path, maxBytes=_BYTES, backupCount=2)
+        super().__init__(path, maxBytes=_BYTES, backupCount=2, encoding="utf-8")
 
     def _open(self) -> TextIOWrapper:
         try:

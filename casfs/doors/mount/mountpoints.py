@@ -47,9 +47,10 @@ class Mount:
 
 def mounts() -> list[Mount]:
     """Return all mounts, in the order in which they were made."""
-    lines = Path("/proc/self/mountinfo").read_bytes().decode("utf-8", "surrogateescape")
+    table = Path("/proc/self/mountinfo").read_bytes().decode("utf-8", "surrogateescape")
     found = []
-    for line in lines.splitlines():
+    # A path may hold what `splitlines` takes for a line break, too; the kernel escapes "\n" alone.
+    for line in filter(None, table.split("\n")):
         before, _, behind = line.partition(" - ")
         _, _, device, _, mountpoint, *_ = before.split(" ")
         found.append(Mount(_unescape(mountpoint), behind.split(" ")[0], device))
