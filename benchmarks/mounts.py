@@ -4,7 +4,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,20 @@ class Mount:
         """Return the most bytes of memory that were resident so far."""
         return processes.peak_memory(self.process.pid)
 
-    def cpu_seconds(self) -> float:
-        """Return the processor seconds used so far."""
-        return processes.cpu_seconds(self.process.pid)
+    @contextlib.contextmanager
+    def processor_time(self) -> Iterator[Callable[[], float]]:
+        """Yield a function that returns the processor seconds of the context, once it has ended.
+
+        Those of the mount's process and of its children.
+        """
+        started = processes.cpu_seconds(self.process.pid)
+        ended = started
+
+        def seconds() -> float:
+            return ended - started
+
+        yield seconds
+        ended = processes.cpu_seconds(self.process.pid)
 
     def check(self) -> None:
         """Raise a `BenchmarkError` if the mount did not do what it is measured for."""

@@ -120,10 +120,28 @@ def peak_memory_at_end(process: "subprocess.Popen[bytes]") -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor seconds that a process has used so far, in user space and kernel."""
-    # The name, in parentheses, may hold blanks; behind it, times are fields 12 and 13 from 0.
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the processor seconds that a process has used so far, in user space and kernel.
+
+    Its children count: those that still run, and those that it has waited for.
+
+    Raises:
+        BenchmarkError: the process has ended.
+    """
+    ticks, parents = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        # A process that ends meanwhile has been waited for, or is nobody's child.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            # The name, in parentheses, may hold blanks; behind it, the parent is field 1 from 0,
+            # and times are fields 11 to 14: user, system, and the same of waited-for children.
+            fields = stat.read_text("ascii", "replace").rpartition(")")[2].split()
+            ticks[int(stat.parent.name)] = sum(map(int, fields[11:15]))
+            parents[int(stat.parent.name)] = int(fields[1])
+    if pid not in ticks:
+        raise BenchmarkError(f"process {pid} has no processor time; it has ended")
+    family = {pid}
+    while found := {one for one, parent in parents.items() if parent in family} - family:
+        family |= found
+    return sum(ticks[one] for one in family) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager

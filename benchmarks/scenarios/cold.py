@@ -21,9 +21,9 @@ def run(bench: Bench) -> Result:
     endpoint = bench.origin.fast
 
     def read(mount: Mount) -> Measures:
-        before = mount.cpu_seconds()
-        speed = measure.read_speed(mount.file(output), size)
-        return {_SPEED: speed, _CPU: (mount.cpu_seconds() - before) * GIB / size}
+        with mount.processor_time() as seconds:
+            speed = measure.read_speed(mount.file(output), size)
+        return {_SPEED: speed, _CPU: seconds() * GIB / size}
 
     def curl() -> Measures:
         with bench.temporary() as folder:

@@ -34,12 +34,12 @@ def run(bench: Bench) -> Result:
     settings = {"CASFS_CACHE_SIZE": str(bench.size(_CACHE * GIB))}
 
     def read(mount: Mount, size: int, nocache: bool = False) -> Measures:
-        before = mount.cpu_seconds()
-        speed = measure.read_speed(mount.file(output), size, nocache)
+        with mount.processor_time() as seconds:
+            speed = measure.read_speed(mount.file(output), size, nocache)
         mount.check()
         return {
             _MEMORY: mount.peak_memory() / MIB,
-            _CPU: (mount.cpu_seconds() - before) * GIB / size,
+            _CPU: seconds() * GIB / size,
             _SPEED: speed,
         }
 

@@ -1,0 +1,40 @@
+"""What a mount costs counts all of its processes."""
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import processes
+from benchmarks.processes import BenchmarkError
+
+BUSY = "import time\nwhile time.process_time() < 0.3: pass\n"
+PARENT = f"""
+import subprocess, sys
+subprocess.run([sys.executable, "-c", {BUSY!r}], check=True)
+running = subprocess.Popen(
+    [sys.executable, "-c", {BUSY + "print(flush=True); input()"!r}],
+    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+)
+running.stdout.readline()
+print(flush=True)
+input()
+running.communicate(b"\\n")
+"""
+
+
+def test_processor_time_counts_children_that_run_and_that_have_ended():
+    command = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        seconds = processes.cpu_seconds(parent.pid)
+        parent.communicate(b"\n")
+    assert seconds >= 0.6
+
+
+def test_processor_time_of_a_process_that_has_ended_is_refused():
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    with pytest.raises(BenchmarkError, match="has ended"):
+        processes.cpu_seconds(process.pid)
