@@ -83,13 +83,23 @@ class Bench:
         modes: tuple[Mode, ...],
         run: Callable[[Mount], Measures],
     ) -> dict[str, Callable[[], Measures]]:
-        """Return a contestant for casfs and for each mode of rclone: `run`, on a cold mount."""
+        """Return contestants, casfs and each mode of rclone by name: `run`, on a cold mount."""
 
         def ours() -> Measures:
             with self.casfs(endpoint) as mount:
                 measures = run(mount)
                 mount.check()
                 return measures
+
+        return {CASFS: ours} | self.rclones(endpoint, modes, run)
+
+    def rclones(
+        self,
+        endpoint: str,
+        modes: tuple[Mode, ...],
+        run: Callable[[Mount], Measures],
+    ) -> dict[str, Callable[[], Measures]]:
+        """Return contestants, each mode of rclone by name: `run`, on a cold mount."""
 
         def theirs(mode: Mode) -> Callable[[], Measures]:
             def turn() -> Measures:
@@ -98,7 +108,7 @@ class Bench:
 
             return turn
 
-        return {CASFS: ours} | {mode.name: theirs(mode) for mode in modes}
+        return {mode.name: theirs(mode) for mode in modes}
 
     def compare(
         self,

@@ -28,15 +28,24 @@ class Unit(StrEnum):
     SECONDS = "s"
     MILLISECONDS = "ms"
     MB_PER_SECOND = "MB/s"
+    MIB_PER_SECOND = "MiB/s"
     MIB = "MiB"
     CPU_PER_GIB = "CPU s/GiB"
     PER_SECOND = "k/s"
     COUNT = ""
+    CONNECTIONS = "connections"
+
+    @property
+    def better(self) -> str:
+        """What is better, `more` or `less`; nothing where neither is."""
+        if self is Unit.CONNECTIONS:
+            return ""
+        return "more" if self.more_is_better else "less"
 
     @property
     def more_is_better(self) -> bool:
         """Tell whether a larger value is the better one."""
-        return self in (Unit.MB_PER_SECOND, Unit.PER_SECOND)
+        return self in (Unit.MB_PER_SECOND, Unit.MIB_PER_SECOND, Unit.PER_SECOND)
 
 
 @dataclass(frozen=True)

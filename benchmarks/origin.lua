@@ -43,6 +43,14 @@ function origin.add_tree_hash(vault, job)
     ngx.header["x-cas-sha256-tree-hash"] = found[span]
 end
 
+-- Count each connection once that carries an answer of this kind.
+function origin.count_connection()
+    local kind = ngx.var.kind
+    if ngx.shared.connections:add(kind .. ngx.var.connection, 1) then
+        ngx.shared.counters:incr("connections " .. kind, 1, 0)
+    end
+end
+
 -- Count what was sent, for every client alike.
 function origin.count()
     local counters = ngx.shared.counters

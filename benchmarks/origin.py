@@ -1,31 +1,24 @@
 """The origin: an nginx of this run alone, that plays the archive service and a plain file server.
 
-It serves the same files at two addresses: as fast as loopback goes, and as a cloud does, with
-40 ms to the first byte and 25 MB/s per connection.
+It serves the same files over two lines, at an address each.
 """
 
 import contextlib
 import os
 import re
+import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 
-from benchmarks import processes
+from benchmarks import lines, processes
 from benchmarks.contents import Contents
+from benchmarks.lines import CLOUD, FAST, Line
 from benchmarks.processes import BenchmarkError
 
-LATENCY = 0.040
-"""Seconds to the first byte of the cloud."""
-
-RATE = 25_000_000
-"""Bytes per second and connection of the cloud."""
-
-_PIECE = 64 * 4096
-"""Bytes between two pauses of the cloud; see server.conf.in."""
 _TIMEOUT = 30.0
 _HERE = Path(__file__).parent
 
@@ -36,18 +29,32 @@ class Origin:
 
     Attributes:
         contents: what it serves; may be added to while it runs.
-        fast: URL of the service without simulated network.
-        cloud: URL of the service with `LATENCY` and `RATE`.
+        ports: where it listens, for each line.
     """
 
     contents: Contents
-    fast: str
-    cloud: str
+    ports: Mapping[Line, int]
+
+    @property
+    def fast(self) -> str:
+        """URL of the service without simulated network."""
+        return self._url(FAST)
+
+    @property
+    def cloud(self) -> str:
+        """URL of the service behind the line of a cloud."""
+        return self._url(CLOUD)
+
+    def _url(self, line: Line) -> str:
+        return f"http://127.0.0.1:{self.ports[line]}"
 
     def counters(self) -> dict[str, int]:
-        """Return what was sent so far: `requests METHOD KIND` and `bytes KIND`, by name."""
-        lines = requests.get(f"{self.fast}/counters", timeout=_TIMEOUT).text.splitlines()
-        pairs = (line.partition("=") for line in lines)
+        """Return what was sent so far, by name.
+
+        `requests METHOD KIND`, `bytes KIND` and `connections KIND` (that carried such an answer).
+        """
+        told = requests.get(f"{self.fast}/counters", timeout=_TIMEOUT).text
+        pairs = (line.partition("=") for line in told.splitlines())
         return {name: int(value) for name, _, value in pairs}
 
 
@@ -55,18 +62,32 @@ class Origin:
 def serve(folder: Path) -> Iterator[Origin]:
     """Run an origin whose files stand in a folder of its own, until the context ends."""
     folder.mkdir()
-    contents = Contents(folder)
-    ports = {"fast": processes.free_port(), "cloud": processes.free_port()}
-    (folder / "nginx.conf").write_text(_configuration(ports), "ascii")
-    log = folder / "error.log"
-    process = processes.start(["nginx", "-p", f"{folder}/", "-c", folder / "nginx.conf"], log)
-    try:
-        origin = Origin(contents, *(f"http://127.0.0.1:{port}" for port in ports.values()))
+    with contextlib.ExitStack() as stack:
+        contents = Contents(folder)
+        stack.callback(contents.unpin)
+        with contextlib.ExitStack() as listening:
+            listeners = {
+                line: listening.enter_context(lines.listen(line)) for line in (FAST, CLOUD)
+            }
+            ports = {at: one.getsockname()[1] for at, one in listeners.items()}
+            (folder / "nginx.conf").write_text(_configuration(ports), "ascii")
+            log = folder / "error.log"
+            process = _start(folder, list(listeners.values()), log)
+            stack.callback(processes.end, process)
+        origin = Origin(contents, ports)
         processes.wait_until(lambda: _answers(origin), process, "nginx", log)
         yield origin
-    finally:
-        contents.unpin()
-        processes.end(process)
+
+
+def _start(folder: Path, listeners: list[socket.socket], log: Path) -> "subprocess.Popen[bytes]":
+    """Start nginx on sockets that listen already, as a new nginx gets them from an old one."""
+    files = [one.fileno() for one in listeners]
+    return processes.start(
+        ["nginx", "-p", f"{folder}/", "-c", folder / "nginx.conf"],
+        log,
+        {"NGINX": "".join(f"{file};" for file in files)},
+        files,
+    )
 
 
 def _answers(origin: Origin) -> bool:
@@ -76,17 +97,18 @@ def _answers(origin: Origin) -> bool:
         return False
 
 
-def _configuration(ports: dict[str, int]) -> str:
+def _configuration(ports: Mapping[Line, int]) -> str:
     server = (_HERE / "server.conf.in").read_text("ascii")
-    shapes = {
-        "fast": {"LATENCY": "0", "RATE": "0", "PIECE": "sendfile_max_chunk 2m;"},
-        "cloud": {
-            "LATENCY": str(LATENCY),
-            "RATE": str(RATE),
-            "PIECE": f"sendfile_max_chunk {_PIECE};",
-        },
-    }
-    servers = [_fill(server, shapes[name] | {"PORT": str(port)}) for name, port in ports.items()]
+    servers = [
+        _fill(
+            server,
+            {
+                "PORT": str(port),
+                "LATENCY": str(line.latency),
+            },
+        )
+        for line, port in ports.items()
+    ]
     return _fill(
         (_HERE / "nginx.conf.in").read_text("ascii"),
         {

@@ -1,15 +1,24 @@
-"""Before anything is measured: does casfs read the right bytes, and refuse wrong ones?"""
+"""Before anything is measured: is casfs right about bytes, and the origin about its lines?"""
 
 import errno
 
+import requests
+
+from benchmarks import measure, peers
 from benchmarks.bench import MIB, Bench
 from benchmarks.contents import Output
+from benchmarks.lines import CLOUD
 from benchmarks.mounts import Mount
 from benchmarks.processes import BenchmarkError
 
+_SIZES = (MIB, 4 * MIB, 8 * MIB)
+"""What casfs asks for at once."""
+_EARLIEST = 0.95
+_TIMEOUT = 30.0
+
 
 def check(bench: Bench) -> None:
-    """Prove that what will be measured verifies.
+    """Prove that what will be measured verifies, over lines that are what they are said to be.
 
     Raises:
         BenchmarkError: it does not.
@@ -24,6 +33,7 @@ def check(bench: Bench) -> None:
             raise BenchmarkError("casfs read other bytes than the origin has")
         mount.check()
         _check_refused(mount, bad)
+    _check_line(peers.url(bench.origin.cloud, good))
     contents.drop([bad, good])
 
 
@@ -35,3 +45,18 @@ def _check_refused(mount: Mount, damaged: Output) -> None:
             raise BenchmarkError(f"casfs met damage with {error}, not EIO") from error
     else:
         raise BenchmarkError("casfs handed out damaged bytes")
+
+
+def _check_line(address: str) -> None:
+    """Raise an error if an answer comes sooner than the cloud's line allows, even the first one."""
+    for size in _SIZES:
+        with requests.Session() as session:
+            for _ in range(2):
+                with measure.stopwatch() as seconds:
+                    session.get(address, headers={"Range": f"bytes=0-{size - 1}"}, timeout=_TIMEOUT)
+                least = CLOUD.latency + size / CLOUD.rate
+                if seconds() < _EARLIEST * least:
+                    raise BenchmarkError(
+                        f"{size // MIB} MiB came in {seconds():.3f} s, which should take "
+                        f"{least:.3f} s: this kernel does not pace TCP connections"
+                    )

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,9 +18,12 @@ class BenchmarkError(Exception):
 
 
 def start(
-    command: Sequence[str | Path], log: Path, environment: dict[str, str] | None = None
+    command: Sequence[str | Path],
+    log: Path,
+    environment: dict[str, str] | None = None,
+    files: Sequence[int] = (),
 ) -> "subprocess.Popen[bytes]":
-    """Start a process whose output goes to a file.
+    """Start a process whose output goes to a file, and which keeps some open files of this one.
 
     It is no member of the terminal's process group: Ctrl-C reaches only this program, which then
     ends the others in their order. If this program is killed, the process is told to end, too.
@@ -33,6 +35,7 @@ def start(
             stdout=file,
             stderr=file,
             env={**os.environ, **(environment or {})},
+            pass_fds=files,
             start_new_session=True,
         )
 
@@ -87,14 +90,6 @@ def unmount(process: "subprocess.Popen[bytes]", mountpoint: Path) -> None:
 def _fusermount(mountpoint: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     command = ["fusermount", "-u", *options, "--", str(mountpoint)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def free_port() -> int:
-    """Return a port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def peak_memory(pid: int) -> int:

@@ -83,7 +83,9 @@ def _row(comparison: Comparison, at: int) -> str:
     title = comparison.title if at == 0 else ""
     ratio = (
         ""
-        if at == 0 or 0 in (series.median, comparison.series[0].median)
+        if at == 0
+        or not comparison.unit.better
+        or 0 in (series.median, comparison.series[0].median)
         else f"{comparison.ratio(series.name):.2f}x"
     )
     spread = f"{_figure(min(series.values))} - {_figure(max(series.values))}"
@@ -166,9 +168,9 @@ def draw(result: Result, path: Path) -> None:
         for at, (median, room) in enumerate(zip(medians, above, strict=True)):
             axes.annotate(f"  {_figure(median)}", (median + room, at), va="center", fontsize=8)
         axes.set_xlim(0, max(map(sum, zip(medians, above, strict=True))) * 1.12 or 1)
-        better = "more" if comparison.unit.more_is_better else "less"
         unit = f", {comparison.unit}" if comparison.unit else ""
-        axes.set_title(f"{comparison.title}{unit} ({better} is better)", fontsize=9, loc="left")
+        better = f" ({comparison.unit.better} is better)" if comparison.unit.better else ""
+        axes.set_title(f"{comparison.title}{unit}{better}", fontsize=9, loc="left")
         axes.invert_yaxis()
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
