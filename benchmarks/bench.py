@@ -4,14 +4,14 @@ import contextlib
 import itertools
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from benchmarks import measure, mounts, peers
 from benchmarks.measure import Comparison, Measures, Unit
 from benchmarks.mounts import CasfsMount, Mount
-from benchmarks.origin import Origin
+from benchmarks.origin import Origin, Scheme
 from benchmarks.peers import Mode
 
 MIB = 1 << 20
@@ -38,6 +38,15 @@ class Bench:
     scale: float
     tell: Callable[[str], None]
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def over(self, scheme: Scheme) -> "Bench":
+        """Return the same run, whose origin is reached by a scheme."""
+        return replace(self, origin=self.origin.over(scheme))
+
+    @property
+    def tls(self) -> bool:
+        """Tell whether the origin is reached over TLS."""
+        return self.origin.scheme is Scheme.TLS
 
     def size(self, whole: int) -> int:
         """Return bytes, scaled, in whole MiB."""

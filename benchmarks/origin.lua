@@ -14,17 +14,23 @@ function origin.wait()
     end
 end
 
--- The digests of an output's tree by "first count" of their leaves, read once per worker.
+-- The digests of an output's tree by "first count" of their leaves. They are read once per worker,
+-- and again when the file begins in another way: then another output has come under the same name.
 local function nodes(name)
-    if not tables[name] then
-        local found = {}
-        for line in io.lines(root .. "hashes/" .. name) do
+    local file = assert(io.open(root .. "hashes/" .. name))
+    local head = file:read("*l")
+    local known = tables[name]
+    if not known or known.head ~= head then
+        known = { head = head, found = {} }
+        file:seek("set")
+        for line in file:lines() do
             local span, digest = line:match("^(%d+ %d+) (%x+)$")
-            found[span] = digest
+            known.found[span] = digest
         end
-        tables[name] = found
+        tables[name] = known
     end
-    return tables[name]
+    file:close()
+    return known.found
 end
 
 -- Add the header of Get Job Output, if the range is a node of the tree.
@@ -54,6 +60,10 @@ end
 -- Count what was sent, for every client alike.
 function origin.count()
     local counters = ngx.shared.counters
+    local protocol = ngx.var.ssl_protocol
+    if protocol then
+        counters:incr("requests over " .. protocol .. " " .. ngx.var.ssl_cipher, 1, 0)
+    end
     counters:incr("requests " .. ngx.var.request_method .. " " .. ngx.var.kind, 1, 0)
     counters:incr("bytes " .. ngx.var.kind, tonumber(ngx.var.body_bytes_sent), 0)
 end

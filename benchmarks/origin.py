@@ -1,20 +1,22 @@
 """The origin: an nginx of this run alone, that plays the archive service and a plain file server.
 
-It serves the same files over two lines, at an address each.
+It serves the same files over two lines, each in plain HTTP and over TLS 1.3.
 """
 
 import contextlib
+import itertools
 import os
 import re
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 import requests
 
-from benchmarks import lines, processes
+from benchmarks import certificates, lines, processes
 from benchmarks.contents import Contents
 from benchmarks.lines import CLOUD, FAST, Line
 from benchmarks.processes import BenchmarkError
@@ -23,17 +25,26 @@ _TIMEOUT = 30.0
 _HERE = Path(__file__).parent
 
 
+class Scheme(StrEnum):
+    """How clients speak to the origin."""
+
+    HTTP = "http"
+    TLS = "https"
+
+
 @dataclass(frozen=True)
 class Origin:
     """A running origin.
 
     Attributes:
         contents: what it serves; may be added to while it runs.
-        ports: where it listens, for each line.
+        ports: where it listens, for each line and scheme.
+        scheme: of the URLs below.
     """
 
     contents: Contents
-    ports: Mapping[Line, int]
+    ports: Mapping[tuple[Line, Scheme], int]
+    scheme: Scheme = Scheme.HTTP
 
     @property
     def fast(self) -> str:
@@ -46,28 +57,37 @@ class Origin:
         return self._url(CLOUD)
 
     def _url(self, line: Line) -> str:
-        return f"http://127.0.0.1:{self.ports[line]}"
+        return f"{self.scheme}://127.0.0.1:{self.ports[line, self.scheme]}"
+
+    def over(self, scheme: Scheme) -> "Origin":
+        """Return the same origin with URLs of a scheme."""
+        return replace(self, scheme=scheme)
 
     def counters(self) -> dict[str, int]:
         """Return what was sent so far, by name.
 
-        `requests METHOD KIND`, `bytes KIND` and `connections KIND` (that carried such an answer).
+        `requests METHOD KIND`, `bytes KIND`, `connections KIND` (that carried such an answer) and
+        `requests over PROTOCOL CIPHER`.
         """
-        told = requests.get(f"{self.fast}/counters", timeout=_TIMEOUT).text
+        told = requests.get(f"{self.over(Scheme.HTTP).fast}/counters", timeout=_TIMEOUT).text
         pairs = (line.partition("=") for line in told.splitlines())
         return {name: int(value) for name, _, value in pairs}
 
 
 @contextlib.contextmanager
 def serve(folder: Path) -> Iterator[Origin]:
-    """Run an origin whose files stand in a folder of its own, until the context ends."""
+    """Run an origin whose files stand in a folder of its own, until the context ends.
+
+    Meanwhile, this program and all that it starts trust the origin's certificate.
+    """
     folder.mkdir()
-    with contextlib.ExitStack() as stack:
+    with certificates.trusted(certificates.make(folder)), contextlib.ExitStack() as stack:
         contents = Contents(folder)
         stack.callback(contents.unpin)
         with contextlib.ExitStack() as listening:
             listeners = {
-                line: listening.enter_context(lines.listen(line)) for line in (FAST, CLOUD)
+                (line, scheme): listening.enter_context(lines.listen(line))
+                for line, scheme in itertools.product((FAST, CLOUD), Scheme)
             }
             ports = {at: one.getsockname()[1] for at, one in listeners.items()}
             (folder / "nginx.conf").write_text(_configuration(ports), "ascii")
@@ -97,17 +117,18 @@ def _answers(origin: Origin) -> bool:
         return False
 
 
-def _configuration(ports: Mapping[Line, int]) -> str:
+def _configuration(ports: Mapping[tuple[Line, Scheme], int]) -> str:
     server = (_HERE / "server.conf.in").read_text("ascii")
     servers = [
         _fill(
             server,
             {
                 "PORT": str(port),
+                "SSL": " ssl" if scheme is Scheme.TLS else "",
                 "LATENCY": str(line.latency),
             },
         )
-        for line, port in ports.items()
+        for (line, scheme), port in ports.items()
     ]
     return _fill(
         (_HERE / "nginx.conf.in").read_text("ascii"),

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +80,43 @@ def curl_and_hash(endpoint: str, output: Output) -> Sequence[str]:
     """Return the command that fetches an output and hashes it, as a careful user would."""
     line = 'curl -sSf "$1" | openssl dgst -sha256'
     return ["bash", "-o", "pipefail", "-c", line, "bash", url(endpoint, output)]
+
+
+def curl_ranges(address: str, spans: Iterable[tuple[int, int]], config: Path) -> Sequence[str]:
+    """Return the command that fetches ranges one after another and prints the seconds of each.
+
+    Args:
+        address: URL to fetch from.
+        spans: first byte and bytes of each range.
+        config: where the command's configuration is to be written.
+    """
+    config.write_text(
+        "\nnext\n".join(
+            f'url = "{address}"\nrange = "{first}-{first + size - 1}"\n'
+            f'output = "{os.devnull}"\nwrite-out = "%{{time_total}}\\n"\nsilent\nshow-error\nfail'
+            for first, size in spans
+        )
+        + "\n",
+        "ascii",
+    )
+    return ["curl", "-q", "--config", str(config)]
+
+
+def curl_all(endpoint: str, outputs: Iterable[Output], target: Path) -> Sequence[str]:
+    """Return the command that fetches outputs into a folder, eight at once.
+
+    Its configuration stands beside the folder.
+    """
+    config = target.with_name(f"{target.name}.conf")
+    config.write_text(
+        "".join(
+            f'url = "{url(endpoint, output)}"\noutput = "{target / output.job}"\n'
+            for output in outputs
+        ),
+        "ascii",
+    )
+    command = ["curl", "-q", "-sSf", "--parallel", "--parallel-max", "8", "--parallel-immediate"]
+    return [*command, "--config", str(config)]
 
 
 def url(endpoint: str, output: Output) -> str:

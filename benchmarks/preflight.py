@@ -1,6 +1,7 @@
 """Before anything is measured: is casfs right about bytes, and the origin about its lines?"""
 
 import errno
+from collections.abc import Mapping
 
 import requests
 
@@ -9,6 +10,7 @@ from benchmarks.bench import MIB, Bench
 from benchmarks.contents import Output
 from benchmarks.lines import CLOUD
 from benchmarks.mounts import Mount
+from benchmarks.origin import Scheme
 from benchmarks.processes import BenchmarkError
 
 _SIZES = (MIB, 4 * MIB, 8 * MIB)
@@ -27,13 +29,16 @@ def check(bench: Bench) -> None:
     sizes = [("bad", 4 * MIB), ("good", 20 * MIB + 5)]
     bad, good = contents.add_vault("preflight", sizes)
     contents.damage(bad)
-    # Damage makes casfs ask again; here, twice is enough.
-    with bench.casfs(bench.origin.fast, settings={"CASFS_ATTEMPTS": "2"}) as mount:
-        if mount.file(good).read_bytes() != contents.path(good).read_bytes():
-            raise BenchmarkError("casfs read other bytes than the origin has")
-        mount.check()
-        _check_refused(mount, bad)
-    _check_line(peers.url(bench.origin.cloud, good))
+    for scheme in Scheme:
+        # Damage makes casfs ask again; here, twice is enough.
+        endpoint = bench.over(scheme).origin.fast
+        with bench.casfs(endpoint, settings={"CASFS_ATTEMPTS": "2"}) as mount:
+            if mount.file(good).read_bytes() != contents.path(good).read_bytes():
+                raise BenchmarkError("casfs read other bytes than the origin has")
+            mount.check()
+            _check_refused(mount, bad)
+        _check_line(peers.url(bench.over(scheme).origin.cloud, good))
+    _check_protocol(bench.origin.counters())
     contents.drop([bad, good])
 
 
@@ -60,3 +65,9 @@ def _check_line(address: str) -> None:
                         f"{size // MIB} MiB came in {seconds():.3f} s, which should take "
                         f"{least:.3f} s: this kernel does not pace TCP connections"
                     )
+
+
+def _check_protocol(counters: Mapping[str, int]) -> None:
+    told = [name for name in counters if name.startswith("requests over ")]
+    if not told or not all(name.startswith("requests over TLSv1.3 ") for name in told):
+        raise BenchmarkError(f"the origin was not asked over TLS 1.3: {told}")

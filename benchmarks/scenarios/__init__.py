@@ -1,9 +1,12 @@
 """The scenarios by name, in the order in which they run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 
 from benchmarks.bench import Bench
 from benchmarks.measure import Result
+from benchmarks.origin import Scheme
 from benchmarks.scenarios import (
     archives,
     cloud,
@@ -17,7 +20,8 @@ from benchmarks.scenarios import (
     warm,
 )
 
-SCENARIOS: dict[str, Callable[[Bench], Result]] = {
+Scenario = Callable[[Bench], Result]
+_OVER_HTTP: dict[str, Scenario] = {
     "cold": cold.run,
     "warm": warm.run,
     "cloud": cloud.run,
@@ -29,3 +33,19 @@ SCENARIOS: dict[str, Callable[[Bench], Result]] = {
     "archives": archives.run,
     "inventories": inventories.run,
 }
+_ALSO_OVER_TLS = ("cold", "warm", "cloud", "random", "many-small")
+
+
+def _over_tls(run: Scenario, bench: Bench) -> Result:
+    result = run(bench.over(Scheme.TLS))
+    return replace(result, name=f"{result.name}-tls", title=f"{result.title}, over TLS 1.3")
+
+
+def _scenarios() -> Iterator[tuple[str, Scenario]]:
+    for name, run in _OVER_HTTP.items():
+        yield name, run
+        if name in _ALSO_OVER_TLS:
+            yield f"{name}-tls", partial(_over_tls, run)
+
+
+SCENARIOS: dict[str, Scenario] = dict(_scenarios())

@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
-from benchmarks import measure
-from benchmarks.bench import CASFS, Bench
+from benchmarks import measure, peers
+from benchmarks.bench import CASFS, GIB, Bench
 from benchmarks.measure import Goal, Measures, Result, Unit
 from benchmarks.mounts import Mount
-from benchmarks.peers import DEFAULT
+from benchmarks.peers import DEFAULT, FULL, STREAMS_8
 from benchmarks.processes import BenchmarkError
 
 _OUTPUTS = 2000
 _SIZE = 64 << 10
 _RSYNC = "rsync"
 _TAR = "tar"
+_CPU = "cpu"
+_CURL = "curl, 8 at once"
 _VAULT = "small"
 
 
@@ -23,13 +25,15 @@ def run(bench: Bench) -> Result:
         _VAULT, [(f"job-{number:05d}", _SIZE) for number in range(count)]
     )
     bench.origin.contents.pin(outputs)
+    endpoint = bench.origin.cloud
 
     def rsync(mount: Mount) -> Measures:
         with bench.temporary() as target:
             source = f"{mount.folder(_VAULT)}/"
-            seconds = measure.run_seconds(["rsync", "-a", source, f"{target}/"])
+            with mount.processor_time() as cpu:
+                seconds = measure.run_seconds(["rsync", "-a", source, f"{target}/"])
             _check_complete(target, count)
-            return {_RSYNC: seconds}
+            return {_RSYNC: seconds, _CPU: cpu() * GIB / (count * _SIZE)}
 
     def tar(mount: Mount) -> Measures:
         with bench.temporary() as target:
@@ -39,22 +43,31 @@ def run(bench: Bench) -> Result:
             seconds = measure.run_seconds(["tar", "-cf", archive, "-C", folder, "."])
             return {_TAR: seconds}
 
-    found = {
-        what: comparison
-        for run_tool, title in ((rsync, _RSYNC), (tar, _TAR))
-        for what, comparison in bench.compare(
-            bench.contestants(bench.origin.cloud, (DEFAULT,), run_tool),
-            {title: (title, Unit.SECONDS)},
-        ).items()
-    }
+    def curl() -> Measures:
+        """Fetch what no tool has to find first: what the line allows."""
+        with bench.temporary() as folder:
+            target = folder / "outputs"
+            target.mkdir()
+            seconds = measure.run_seconds(peers.curl_all(endpoint, outputs, target))
+            _check_complete(target, count)
+            return {_RSYNC: seconds}
+
+    modes = (DEFAULT, FULL, STREAMS_8)
+    found = bench.compare(
+        bench.contestants(endpoint, modes, rsync) | {_CURL: curl},
+        {
+            _RSYNC: ("rsync", Unit.SECONDS),
+            _CPU: ("processor time of the mount during rsync", Unit.CPU_PER_GIB),
+        },
+    ) | bench.compare(bench.contestants(endpoint, (DEFAULT,), tar), {_TAR: ("tar", Unit.SECONDS)})
     bench.origin.contents.drop(outputs)
     return Result(
         "many-small",
         f"{count} outputs of 64 KiB, cloud network",
         list(found.values()),
         [
-            Goal(f"{what}: {CASFS} / rclone", comparison.ratio(DEFAULT.name), 6.0)
-            for what, comparison in found.items()
+            Goal(f"{what}: {CASFS} / rclone", found[what].ratio(DEFAULT.name), 6.0)
+            for what in (_RSYNC, _TAR)
         ],
     )
 

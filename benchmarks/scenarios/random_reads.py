@@ -3,6 +3,7 @@
 import os
 import random
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -16,15 +17,17 @@ from benchmarks.bench import CASFS, GIB, MIB, Bench
 from benchmarks.measure import Comparison, Goal, Measures, Result, Unit
 from benchmarks.mounts import Mount
 from benchmarks.origin import Origin
-from benchmarks.peers import DEFAULT, FULL
+from benchmarks.peers import DEFAULT, FULL, STREAMS_8
 
 _READ = 4096
 _READS = 100
 _SEED = 42
 _GET = "GET of 1 MiB"
+_CURL = "curl, the same GETs"
 _P50 = "p50"
 _P95 = "p95"
 _FETCHED = "fetched"
+_CPU = "cpu"
 _SETTLING = 0.5
 _TIMEOUT = 30.0
 
@@ -42,10 +45,12 @@ def run(bench: Bench) -> Result:
     def mounted(mounting: Callable[[], AbstractContextManager[Mount]]) -> Measures:
         before = _sent(bench.origin)
         with mounting() as mount:
-            seconds = _read_each(mount.file(output), blocks)
+            with mount.processor_time() as cpu:
+                seconds = _read_each(mount.file(output), blocks)
             mount.check()
         # An answer counts when it ends, which for some is when the mount goes away.
-        return _measures(seconds, (_sent(bench.origin) - before) / len(blocks))
+        fetched = (_sent(bench.origin) - before) / len(blocks)
+        return {**_measures(seconds, fetched), _CPU: cpu() / len(blocks) * 1e3}
 
     def get() -> Measures:
         """Fetch the blocks with the fewest means: one kept connection, no file system."""
@@ -58,18 +63,30 @@ def run(bench: Bench) -> Result:
                 seconds.append(passed())
         return _measures(seconds, MIB)
 
+    def curl() -> Measures:
+        """Fetch the blocks with one curl, which keeps its connection."""
+        with bench.temporary() as folder:
+            spans = [(block * MIB, MIB) for block in blocks]
+            command = peers.curl_ranges(address, spans, folder / "curl.conf")
+            told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return _measures([float(line) for line in told.splitlines()], MIB)
+
     endpoint = bench.origin.cloud
-    contestants = {
+    contestants: dict[str, Callable[[], Measures]] = {
         CASFS: partial(mounted, partial(bench.casfs, endpoint)),
         DEFAULT.name: partial(mounted, partial(bench.rclone, DEFAULT, endpoint)),
         FULL.name: partial(mounted, partial(bench.rclone, FULL, endpoint)),
+        STREAMS_8.name: partial(mounted, partial(bench.rclone, STREAMS_8, endpoint)),
+        _GET: get,
+        _CURL: curl,
     }
     found = bench.compare(
-        contestants | {_GET: get},
+        contestants,
         {
             _P50: ("half of the reads within", Unit.MILLISECONDS),
             _P95: ("95 % of the reads within", Unit.MILLISECONDS),
             _FETCHED: ("fetched for each read that misses", Unit.MIB),
+            _CPU: ("processor time of the mount for each read", Unit.MILLISECONDS),
         },
     )
     bench.origin.contents.drop([output])
