@@ -55,7 +55,7 @@ class File(Protocol):
 
     @property
     def lasting(self) -> bool:
-        """Tell whether its bytes are verified and never change, so that they may be kept."""
+        """Tell whether bytes of it that were read so far may be kept: they are verified."""
         ...
 
     @property

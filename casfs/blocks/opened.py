@@ -170,6 +170,10 @@ class OpenOutput:
                 "not what was verified before; nothing of it was handed on"
             )
 
+    def vouched(self) -> bool:
+        """Tell whether a hash of the service vouched for every byte that was handed out so far."""
+        return self.refusal is None and not self.store.leaves.unchecked()
+
     def verified(self) -> str:
         """Return `yes`, `partial` or `no`: whether the bytes are verified.
 

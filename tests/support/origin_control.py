@@ -5,7 +5,8 @@
 
 The first rule that fits an answer changes it. `when` may name `call` (vaults, vault, jobs, job,
 output, other; or a list of these), `vault`, `job`, `range` (the whole header), `from` (first byte
-that is asked for), `key_not` (a list: any other signing key fits); what is not named always fits.
+that is asked for), `behind` (least first byte), `key_not` (a list: any other signing key fits);
+what is not named always fits.
 A rule passes over the first `skip` requests that fit it, and then is good for `times` (all, if it
 names none). `do` is a dictionary of the changes below, made in this order:
 
@@ -110,6 +111,7 @@ def _fits(when: Mapping[str, Any], call: Call) -> bool:
         and when.get("job", call.job) == call.job
         and when.get("range", call.range) == call.range
         and ("from" not in when or str(when["from"]) == start)
+        and ("behind" not in when or (start is not None and int(start) >= when["behind"]))
         and call.key not in when.get("key_not", [])
     )
 

@@ -195,7 +195,8 @@ class Operations:
         self._files[handle] = OpenFile(file, node)
         info.fh = handle
         # What the kernel has of bytes that are verified serves the next who opens as well. Other
-        # pages must go: a mismatch found since would not reach who reads them.
+        # pages must go: a mismatch found since would not reach who reads them. While somebody
+        # reads them, that waits for all that is on its way to them.
         info.keep_cache = self._pages.opened(path, file.edition, file.size) and file.lasting
         # It must not trust the size of bytes that may change.
         info.direct_io = node.content is not None
