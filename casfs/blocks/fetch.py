@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 _OVERLAP = 4
 """One request more for so many connections, to be sent while the bodies of others come."""
 _DISK_THREADS = 2
-_CLOSE_SECONDS = 20.0
+_CLOSE_SECONDS = 2.5
+"""To write what is queued, when the client closes; blocks that are dropped are fetched again."""
 
 
 @dataclass(frozen=True, slots=True)

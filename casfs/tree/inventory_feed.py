@@ -28,7 +28,7 @@ from casfs.tree.names import to_file_name
 
 log = logging.getLogger(__name__)
 
-_CLOSE_SECONDS = 10.0
+_CLOSE_SECONDS = 1.0
 
 Tell = Callable[[Job, int], None]
 """Is told how many archives of an inventory were taken in so far, from time to time."""

@@ -15,6 +15,7 @@ from casfs.doors.cli.listing import cat_command, jobs_command, vaults_command
 from casfs.doors.cli.mounting import mount_command, status_command, umount_command
 from casfs.doors.cli.profiles import profiles_command
 from casfs.doors.cli.show import say
+from casfs.doors.cli.standard import open_standard_files
 from casfs.errors import CasfsError, ConfigError
 from casfs.logs import LogFormatter, log_death
 
@@ -69,6 +70,7 @@ for command in (
 
 def main() -> None:
     """Run the command line; exit with 0, 1 for a failure, or 2 for wrong usage."""
+    open_standard_files()
     # A name that the terminal's encoding does not have must not end a listing.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

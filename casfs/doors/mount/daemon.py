@@ -1,33 +1,29 @@
-"""A mount as a process: detached or in front, ready when it answers, ended by a signal."""
+"""A mount from its options to its end, detached or in front."""
 
 import logging
 import os
 import resource
-import signal
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from casfs.client import Client
 from casfs.config import Config, warn_if_readable
+from casfs.doors.mount.detach import serve_detached
+from casfs.doors.mount.ending import Ending
 from casfs.doors.mount.heaps import limit_heaps
 from casfs.doors.mount.log_file import LogFile
 from casfs.doors.mount.mountpoints import FILE_SYSTEM, check_free, widen_window
 from casfs.doors.mount.operations import Operations
-from casfs.doors.mount.session import Session, Settings, new_session
-from casfs.errors import CasfsError, ConfigError, MountError
+from casfs.doors.mount.session import Settings, new_session
+from casfs.errors import CasfsError, ConfigError, ThreadError
 from casfs.logs import LogFormatter, log_death
-from casfs.sanitize import shown
+from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
 
-_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_WAKE = signal.SIGUSR1
-_READY = b"\0"
-_WRONG_USAGE = b"\1"
-"""Begins a message that is a `ConfigError`."""
 _UNSAFE = {"kernel_cache", "auto_cache"}
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -105,60 +101,11 @@ def mount(
     if log_file is not None:
         # The command has said so to the terminal.
         warn_if_readable(config.endpoint)
+    serve = partial(_serve, config, mountpoint, options)
     if foreground:
-        _serve(config, mountpoint, options, lambda: None)
-        return
-    reading, writing = os.pipe()
-    if os.fork() == 0:
-        os.close(reading)
-        _detached(config, mountpoint, options, writing)
-    os.close(writing)
-    with open(reading, "rb") as pipe:
-        told = pipe.read()
-    if told != _READY:
-        if told.startswith(_WRONG_USAGE):
-            raise ConfigError(told.removeprefix(_WRONG_USAGE).decode())
-        raise MountError(told.decode() or f"{mountpoint}: the mount's process died; see {log_file}")
-    # What stands there now is the mount; asking it for its root shows that it answers.
-    os.stat(mountpoint)
-
-
-def _detached(config: Config, mountpoint: str, options: MountOptions, pipe: int) -> None:
-    """Be the mount's process; never returns."""
-    status = 1
-    try:
-        os.setsid()
-        os.chdir("/")
-        _serve(config, mountpoint, options, lambda: _ready(pipe))
-        status = 0
-    except CasfsError as error:
-        log.error("%s", error)
-        kind = _WRONG_USAGE if isinstance(error, ConfigError) else b""
-        _tell(pipe, kind + shown(str(error)).encode())
-    except BaseException as error:
-        log.critical("the mount ended by a bug", exc_info=True)
-        # Its text may hold anything; the log has it, without secrets.
-        _tell(pipe, f"casfs met a bug ({type(error).__name__}); please report it".encode())
-    finally:
-        logging.shutdown()
-        os._exit(status)
-
-
-def _ready(pipe: int) -> None:
-    """Tell the process that waits, and let go of its terminal."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for standard in (sys.stdin, sys.stdout, sys.stderr):
-        os.dup2(nothing, standard.fileno())
-    os.close(nothing)
-    _tell(pipe, _READY)
-    os.close(pipe)
-
-
-def _tell(pipe: int, message: bytes) -> None:
-    try:
-        os.write(pipe, message)
-    except OSError as error:
-        log.info("nobody waits for the mount any more: %s", error)
+        serve(lambda: None)
+    else:
+        serve_detached(serve, mountpoint, log_file)
 
 
 def _serve(
@@ -170,23 +117,22 @@ def _serve(
     _allow_open_files()
     client = Client(config)
     session = new_session()
-    signal.signal(_WAKE, lambda *_: None)
-    # Blocked before any thread starts: so they reach the one thread that waits for them.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    ended = threading.Event()
+    ending = Ending(client, session, mountpoint)
+    is_ready = False
 
     def started() -> None:
-        threading.Thread(
-            target=_end_on_signal, args=(client, session, ended), name="signals", daemon=True
-        ).start()
-        threading.Thread(
-            target=widen_window, args=(mountpoint,), name="window", daemon=True
-        ).start()
+        nonlocal is_ready
+        ending.check_not_asked()
+        _widen_window(mountpoint)
         log.info("%s is mounted on %s", config.endpoint, mountpoint)
         ready()
+        is_ready = True
 
     try:
+        # Before there is a mount: without, it could not be ended in an orderly way.
+        ending.watch()
         client.check()
+        ending.check_not_asked()
         session.run(
             Operations(client, options.umask),
             Settings(
@@ -194,10 +140,26 @@ def _serve(
             ),
             started,
         )
+        if not is_ready:
+            ending.check_not_asked()
+    except CasfsError:
+        # A request that was broken off for this is not the reason.
+        if not is_ready:
+            ending.check_not_asked()
+        raise
     finally:
-        ended.set()
+        ending.session_over()
         client.close()
+        ending.closed()
         log.info("%s is unmounted", mountpoint)
+
+
+def _widen_window(mountpoint: str) -> None:
+    """Widen the kernel's window in a thread: the mount answers only after this returns."""
+    try:
+        start_thread("window", widen_window, mountpoint)
+    except ThreadError as error:
+        log.warning("the kernel's window stays as it is: %s", error)
 
 
 def _allow_open_files() -> None:
@@ -207,16 +169,6 @@ def _allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     except (OSError, ValueError) as error:
         log.warning("at most %d files can be open at a time: %s", soft, error)
-
-
-def _end_on_signal(client: Client, session: Session, ended: threading.Event) -> None:
-    number = signal.sigwait(_ENDING)
-    log.info("ended by %s", signal.Signals(number).name)
-    # Whoever waits for bytes gets an error first: the session ends only after its last answer.
-    client.close()
-    session.stop()
-    while not ended.wait(0.1):
-        signal.pthread_kill(threading.main_thread().ident or 0, _WAKE)
 
 
 def _libfuse_options(config: Config, options: MountOptions) -> dict[str, str | bool]:

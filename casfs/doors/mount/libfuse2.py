@@ -9,7 +9,7 @@ from typing import Any
 import fuse
 
 from casfs.doors.mount.operations import OPERATIONS, Operations
-from casfs.doors.mount.session import Settings
+from casfs.doors.mount.session import Loop, Settings
 from casfs.doors.mount.told import Status
 from casfs.errors import MountError
 from casfs.ranges import BLOCK_SIZE
@@ -19,15 +19,21 @@ class Libfuse2Session:
     """A session of fusepy."""
 
     def __init__(self) -> None:
-        self._pointer: ctypes.c_void_p | None = None
+        self._loop = Loop()
 
     def run(self, operations: Operations, settings: Settings, started: Callable[[], None]) -> None:
         """Serve a mount, as `Session` says."""
 
         def begin(path: str) -> None:
             del path
-            self._pointer = ctypes.c_void_p(fuse._libfuse.fuse_get_context().contents.fuse)
-            started()
+            library = fuse._libfuse
+            pointer = ctypes.c_void_p(library.fuse_get_context().contents.fuse)
+            for call in (library.fuse_get_session, library.fuse_session_next_chan):
+                call.restype = ctypes.c_void_p
+            session = ctypes.c_void_p(library.fuse_get_session(pointer))
+            channel = ctypes.c_void_p(library.fuse_session_next_chan(session, None))
+            device = library.fuse_chan_fd(channel)
+            self._loop.begin(partial(library.fuse_exit, pointer), device, started)
 
         options: dict[str, str | bool] = {"use_ino": True, "nonempty": True}
         for what in ("attr_timeout", "entry_timeout"):
@@ -45,11 +51,16 @@ class Libfuse2Session:
             raise MountError(
                 f"{settings.mountpoint} could not be mounted; see the line above"
             ) from error
+        finally:
+            self._loop.end()
 
     def stop(self) -> None:
         """Tell the session to end, as `Session` says."""
-        if self._pointer is not None:
-            fuse._libfuse.fuse_exit(self._pointer)
+        self._loop.stop()
+
+    def gone(self) -> bool:
+        """Tell whether the kernel asks nothing any more, as `Session` says."""
+        return self._loop.gone()
 
 
 class _Callbacks:

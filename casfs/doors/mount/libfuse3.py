@@ -14,7 +14,7 @@ os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
 import mfusepy
 
 from casfs.doors.mount.operations import KIND, OPERATIONS, Operations
-from casfs.doors.mount.session import Settings
+from casfs.doors.mount.session import Loop, Settings
 from casfs.doors.mount.told import Status
 from casfs.errors import MountError
 from casfs.ranges import BLOCK_SIZE
@@ -34,19 +34,27 @@ class Libfuse3Session:
     """A session of mfusepy."""
 
     def __init__(self) -> None:
-        self._pointer: ctypes.c_void_p | None = None
+        self._loop = Loop()
 
     def run(self, operations: Operations, settings: Settings, started: Callable[[], None]) -> None:
         """Serve a mount, as `Session` says."""
 
         def begin(connection: Any, config: Any) -> None:
-            config.use_ino = True
-            config.nullpath_ok = True
-            # libfuse 3 wants to be told this twice.
-            if "max_read" in settings.options:
-                connection.max_read = int(settings.options["max_read"])
-            self._pointer = ctypes.c_void_p(mfusepy._libfuse.fuse_get_context().contents.fuse)
-            started()
+            library = mfusepy._libfuse
+            fuse = ctypes.c_void_p(library.fuse_get_context().contents.fuse)
+            library.fuse_get_session.restype = ctypes.c_void_p
+            session = ctypes.c_void_p(library.fuse_get_session(fuse))
+
+            def set_up() -> None:
+                config.use_ino = True
+                config.nullpath_ok = True
+                # libfuse 3 wants to be told this twice.
+                if "max_read" in settings.options:
+                    connection.max_read = int(settings.options["max_read"])
+                started()
+
+            device = library.fuse_session_fd(session)
+            self._loop.begin(partial(library.fuse_exit, fuse), device, set_up)
 
         options: dict[str, str | bool] = {"max_idle_threads": str(_THREADS)}
         if mfusepy.fuse_version_minor >= 12:
@@ -65,11 +73,16 @@ class Libfuse3Session:
             raise MountError(
                 f"{settings.mountpoint} could not be mounted; see the line above"
             ) from error
+        finally:
+            self._loop.end()
 
     def stop(self) -> None:
         """Tell the session to end, as `Session` says."""
-        if self._pointer is not None:
-            mfusepy._libfuse.fuse_exit(self._pointer)
+        self._loop.stop()
+
+    def gone(self) -> bool:
+        """Tell whether the kernel asks nothing any more, as `Session` says."""
+        return self._loop.gone()
 
 
 class _Fuse(mfusepy.FUSE):  # type: ignore[misc]

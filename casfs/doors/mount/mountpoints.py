@@ -8,8 +8,10 @@ import os
 import re
 import select
 import shutil
+import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from casfs.deadline import Deadline
 from casfs.errors import ConfigError, MountError
 from casfs.tree.node import CONTROL
 
@@ -26,8 +29,11 @@ T = TypeVar("T")
 FILE_SYSTEM = "fuse.casfs"
 _WINDOW = 4 << 20
 """Bytes that the kernel may ask for ahead of a sequential reader: four requests of 1 MiB."""
-_COMMAND_SECONDS = 30.0
+_COMMAND_SECONDS = 10.0
 _ANSWER_SECONDS = 10.0
+_PID_SECONDS = 1.5
+_END_SECONDS = 5.0
+"""Longer than a mount takes to end, whatever stalls there: see ending.py."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,30 @@ def check_free(mountpoint: str, nonempty: bool) -> None:
         raise MountError(
             f"{mountpoint} is not empty; name another folder, or hide what is there: -o nonempty"
         )
+
+
+def answers(mountpoint: str) -> None:
+    """Return once the mount at a path answers.
+
+    Raises:
+        MountError: it does not.
+    """
+    try:
+        _within(lambda: os.stat(mountpoint))
+    except OSError as error:
+        raise MountError(f"{mountpoint} is mounted, but does not answer: {error}") from error
+
+
+def is_dead(mountpoint: str) -> bool:
+    """Tell whether a mount of casfs begins here whose process has ended."""
+    mount = find(mountpoint)
+    if mount is None or mount.file_system != FILE_SYSTEM:
+        return False
+    try:
+        _within(lambda: os.statvfs(mountpoint))
+    except OSError as error:
+        return error.errno == errno.ENOTCONN
+    return False
 
 
 def widen_window(mountpoint: str) -> None:
@@ -177,19 +207,53 @@ def unmount(mountpoint: str, lazy: bool) -> None:
     process = None
     # Taken away lazily, a mount is not waited for; it may be one that answers no more.
     if not lazy:
-        with contextlib.suppress(MountError, ProcessLookupError):
-            process = os.pidfd_open(status(mountpoint)["pid"])
+        with contextlib.suppress(ValueError, ProcessLookupError):
+            process = os.pidfd_open(int(_pid_of(mountpoint)))
     _unmount_command(mountpoint, lazy)
     if process is not None:
         waiting = select.poll()
         waiting.register(process, select.POLLIN)
-        ended = waiting.poll(_COMMAND_SECONDS * 1000)
+        ended = waiting.poll(_END_SECONDS * 1000)
         os.close(process)
         if not ended:
             raise MountError(
-                f"{mountpoint} is unmounted, but its process still writes to the cache; "
-                "let it end by itself"
+                f"{mountpoint} is unmounted, but its process has not ended; "
+                "the disk of its cache may hang, see its log"
             )
+
+
+def _pid_of(mountpoint: str) -> bytes:
+    """Return the number of a mount's process, nothing if the mount does not answer.
+
+    Whoever waits for an answer keeps the mount busy, so it is a process that can be killed.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writing, str(status(mountpoint)["pid"]).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    try:
+        answered, _, _ = select.select([reading], [], [], _PID_SECONDS)
+        return os.read(reading, 32) if answered else b""
+    finally:
+        os.close(reading)
+        os.kill(child, signal.SIGKILL)
+        # It ends at once, unless the mount is at its request and hangs there.
+        ended = Deadline(_PID_SECONDS)
+        while os.waitpid(child, os.WNOHANG) == (0, 0) and not ended.passed():
+            time.sleep(0.01)
+
+
+def unmount_lazily(mountpoint: str) -> None:
+    """Take a casfs mount away, and wait for nothing.
+
+    Raises:
+        MountError: it could not be done.
+    """
+    _unmount_command(mountpoint, lazy=True)
 
 
 def _unmount_command(mountpoint: str, lazy: bool) -> None:

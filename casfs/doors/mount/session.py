@@ -4,6 +4,8 @@ libfuse 3 is asked for whole mebibytes, and shows a folder with all its attribut
 is missing, libfuse 2 does: through fusepy, every byte checked as well, only slower.
 """
 
+import select
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -42,12 +44,81 @@ class Session(Protocol):
 
         Raises:
             MountError: the library could not mount; it said why on standard error.
+            BaseException: what `started` raised; it ended the session.
         """
         ...
 
     def stop(self) -> None:
-        """Tell the session to end; the thread that runs it must then be woken by a signal."""
+        """Tell the session to end, now or as soon as it begins.
+
+        The thread that runs it must then be woken by a signal.
+        """
         ...
+
+    def gone(self) -> bool:
+        """Tell whether the kernel asks nothing any more: the mount was taken away, or aborted."""
+        ...
+
+
+class Loop:
+    """What both libraries need of the loop in which they answer the kernel.
+
+    Lock order: its one lock is innermost.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._leave: Callable[[], None] | None = None
+        self._device = -1
+        self._stopped = False
+        self._failure: BaseException | None = None
+
+    def begin(self, leave: Callable[[], None], device: int, started: Callable[[], None]) -> None:
+        """Note that the kernel's first request came; called by the library, so it raises nothing.
+
+        Args:
+            leave: has the library end the loop.
+            device: the descriptor at which the kernel asks.
+            started: as in `Session.run`.
+        """
+        with self._lock:
+            self._leave, self._device = leave, device
+            stopped = self._stopped
+        try:
+            if not stopped:
+                started()
+                return
+        except BaseException as error:  # noqa: BLE001 - `end` raises it
+            self._failure = error
+        leave()
+
+    def stop(self) -> None:
+        """End the loop, now or as soon as it begins."""
+        with self._lock:
+            self._stopped = True
+            if self._leave is not None:
+                self._leave()
+
+    def gone(self) -> bool:
+        """Tell whether the kernel closed the device."""
+        with self._lock:
+            if self._leave is None:
+                return False
+            asking = select.poll()
+            # Waiting here for requests would cost a switch of threads for each.
+            asking.register(self._device, 0)
+            return bool(asking.poll(0))
+
+    def end(self) -> None:
+        """Note that the library has returned.
+
+        Raises:
+            BaseException: what `started` raised.
+        """
+        with self._lock:
+            self._leave = None
+        if self._failure is not None:
+            raise self._failure
 
 
 def new_session() -> Session:

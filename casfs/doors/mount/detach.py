@@ -1,0 +1,162 @@
+"""A mount in a process of its own, and the command that waits until it is ready.
+
+Whatever happens to either of the two until then, there is no mount afterwards.
+"""
+
+import contextlib
+import logging
+import os
+import select
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from casfs.doors.mount.ending import SIGNALS
+from casfs.doors.mount.mountpoints import answers, is_dead, unmount_lazily
+from casfs.errors import CasfsError, ConfigError, MountError
+from casfs.sanitize import shown
+
+log = logging.getLogger(__name__)
+
+_READY = b"\0"
+_WRONG_USAGE = b"\1"
+"""Begins a message that is a `ConfigError`."""
+_END_SECONDS = 5.0
+
+
+def serve_detached(
+    serve: Callable[[Callable[[], None]], None], mountpoint: str, log_file: Path | None
+) -> None:
+    """Serve a mount in another process; return when it answers.
+
+    Args:
+        serve: serves it until its end; calls its argument as soon as the kernel asks.
+        mountpoint: where.
+        log_file: where that process logs to.
+
+    Raises:
+        CasfsError: it cannot be mounted, or a signal came first.
+    """
+    reading, writing = os.pipe()
+    # One that comes between fork and the parent's handlers would end the parent alone.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _be_the_mount(serve, writing)
+    os.close(writing)
+    try:
+        with open(reading, "rb") as pipe, _raising(mountpoint):
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            told = pipe.read()
+            _raise_told(told, mountpoint, log_file)
+            # What stands there now is the mount; asking it for its root shows that it answers.
+            answers(mountpoint)
+    except BaseException:
+        _end(child, mountpoint)
+        raise
+
+
+def _raise_told(told: bytes, mountpoint: str, log_file: Path | None) -> None:
+    if told == _READY:
+        return
+    if told.startswith(_WRONG_USAGE):
+        raise ConfigError(told.removeprefix(_WRONG_USAGE).decode())
+    raise MountError(told.decode() or f"{mountpoint}: the mount's process died; see {log_file}")
+
+
+@contextlib.contextmanager
+def _raising(mountpoint: str) -> Iterator[None]:
+    """Have the signals that end a mount raise, as Ctrl-C does, but for those that are ignored."""
+
+    def end(number: int, frame: object) -> None:
+        del frame
+        name = signal.Signals(number).name
+        raise MountError(f"{mountpoint}: ended by {name} before it was ready")
+
+    former = {one: signal.getsignal(one) for one in SIGNALS}
+    ours = [one for one, handler in former.items() if handler == signal.SIG_DFL]
+    try:
+        for one in ours:
+            signal.signal(one, end)
+        yield
+    finally:
+        for one in ours:
+            signal.signal(one, former[one])
+
+
+def _end(child: int, mountpoint: str) -> None:
+    """End the mount's process, and leave no mount, not even a dead one."""
+    process = os.pidfd_open(child)
+    try:
+        ended = select.poll()
+        ended.register(process, select.POLLIN)
+        # It unmounts first; unless it hangs, or was told to ignore this.
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, number)
+            if ended.poll(_END_SECONDS * 1000):
+                break
+    finally:
+        os.close(process)
+    if is_dead(mountpoint):
+        with contextlib.suppress(MountError):
+            unmount_lazily(mountpoint)
+
+
+def _be_the_mount(serve: Callable[[Callable[[], None]], None], pipe: int) -> None:
+    """Be the mount's process; never returns."""
+    status = 1
+    command = _Command(pipe)
+    try:
+        os.setsid()
+        os.chdir("/")
+        serve(command.ready)
+        status = 0
+    except CasfsError as error:
+        log.error("%s", error)
+        kind = _WRONG_USAGE if isinstance(error, ConfigError) else b""
+        command.fail(kind + shown(str(error)).encode())
+    except BaseException as error:
+        log.critical("the mount ended by a bug", exc_info=True)
+        # Its text may hold anything; the log has it, without secrets.
+        command.fail(f"casfs met a bug ({type(error).__name__}); please report it".encode())
+    finally:
+        logging.shutdown()
+        os._exit(status)
+
+
+class _Command:
+    """The command that waits for the mount, at the other end of a pipe."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe: int | None = pipe
+
+    def ready(self) -> None:
+        """Say that the mount is ready, and let go of the terminal.
+
+        Raises:
+            MountError: the command does not wait any more.
+        """
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for standard in range(3):
+            os.dup2(nothing, standard)
+        os.close(nothing)
+        try:
+            self._tell(_READY)
+        except BrokenPipeError as error:
+            raise MountError("the command that mounts ended before the mount was ready") from error
+
+    def fail(self, message: bytes) -> None:
+        """Say why there is no mount, unless it was ready before."""
+        # When the command is gone, the log alone has it.
+        with contextlib.suppress(BrokenPipeError):
+            self._tell(message)
+
+    def _tell(self, message: bytes) -> None:
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            try:
+                os.write(pipe, message)
+            finally:
+                os.close(pipe)

@@ -1,0 +1,115 @@
+"""How a mount ends: by a signal, or because the kernel let go of it; and in time, whatever stalls.
+
+Bytes that programs wait for may stall for minutes, and a library joins its threads before it ends.
+So everybody who waits gets an error first. What does not end even then is left behind: nothing in
+the cache or the catalogue needs an orderly end.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+
+from casfs.client import Client
+from casfs.deadline import Deadline
+from casfs.doors.mount.mountpoints import unmount_lazily
+from casfs.doors.mount.session import Session
+from casfs.errors import MountError
+from casfs.threads import start_thread
+
+log = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Those that end a mount, unless whoever started it had them ignored, as `nohup` does."""
+_WAKE = signal.SIGUSR1
+_GONE = signal.SIGUSR2
+_TICK = 0.25
+_SECONDS = 3.5
+"""`casfs umount` waits for 5 s."""
+
+
+class Ending:
+    """The end of one mount. To be made in the main thread, before any other thread starts.
+
+    Attributes:
+        signal: the signal that ended it, if one did.
+    """
+
+    def __init__(self, client: Client, session: Session, mountpoint: str) -> None:
+        self._client = client
+        self._session = session
+        self._mountpoint = mountpoint
+        self._main = threading.get_ident()
+        self._asked = threading.Event()
+        self._over = threading.Event()
+        self._closed = threading.Event()
+        self.signal: signal.Signals | None = None
+        signal.signal(_WAKE, lambda *_: None)
+        # A blocked signal is kept even where it is ignored, so those must not be waited for. They
+        # are blocked all the same: the bindings give SIGINT its default action.
+        self._awaited = {
+            _GONE,
+            *(one for one in SIGNALS if signal.getsignal(one) != signal.SIG_IGN),
+        }
+        # Blocked before any thread starts, they reach the one thread that waits for them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {_GONE, *SIGNALS})
+
+    def watch(self) -> None:
+        """Begin to wait for a signal, and for the kernel to let go of the mount.
+
+        Raises:
+            ThreadError: nobody would.
+        """
+        start_thread("signals", self._wait)
+        start_thread("ending", self._watch)
+
+    def session_over(self) -> None:
+        """Note that the library has ended the session."""
+        self._over.set()
+
+    def closed(self) -> None:
+        """Note that nothing is left that could stall."""
+        self._closed.set()
+
+    def check_not_asked(self) -> None:
+        """Raise if the mount is to end already.
+
+        Raises:
+            MountError: it is.
+        """
+        if self.signal is not None:
+            raise MountError(f"{self._mountpoint}: ended by {self.signal.name} before it was ready")
+
+    def _wait(self) -> None:
+        number = signal.sigwait(self._awaited)
+        if number == _GONE:
+            log.info("the kernel let go of the mount")
+        else:
+            self.signal = signal.Signals(number)
+            log.info("ended by %s", self.signal.name)
+        self._asked.set()
+        self._session.stop()
+        self._client.close()
+
+    def _watch(self) -> None:
+        while not (self._over.wait(_TICK) or self._asked.is_set()):
+            if self._session.gone():
+                os.kill(os.getpid(), _GONE)
+                break
+        deadline = Deadline(_SECONDS)
+        while not deadline.passed():
+            if not self._over.is_set():
+                # The library looks whether it is to end when a signal wakes its main thread.
+                signal.pthread_kill(self._main, _WAKE)
+            if self._closed.wait(_TICK):
+                return
+        self._leave_behind()
+
+    def _leave_behind(self) -> None:
+        log.warning("the mount ends though something still stalls; it is left behind")
+        # A mount that is gone already may have been followed by another one.
+        if not (self._over.is_set() or self._session.gone()):
+            with contextlib.suppress(MountError):
+                unmount_lazily(self._mountpoint)
+        os._exit(0)
