@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,11 @@ def serving(tmp_path: Path, home: Path, held: Path, **facts: bool) -> Iterator[M
                 held.unlink(missing_ok=True)
 
 
+def has_served(mount: Mount, least: int) -> bool:
+    served: int = mount.status()["counters"]["read_bytes"]
+    return served >= least
+
+
 def first_byte(path: Path) -> tuple[bytes, float]:
     """Open a file and read one byte; tell how long that took."""
     started = time.monotonic()
@@ -54,7 +60,7 @@ def test_who_opens_a_file_waits_for_no_other_reader(tmp_path: Path, home: Path, 
     with serving(tmp_path, home, held) as mount:
         path = mount.job("v", "j", "output")
         reading = mount.begin(Path.read_bytes, path)
-        wait_until(lambda: mount.status()["counters"]["read_bytes"] >= PREFIX, "the prefix")
+        wait_until(partial(has_served, mount, PREFIX), "the prefix")
         wait_until(reading.waits, "the reader to wait for the rest")
         first, seconds = mount.ask(first_byte, path)
         assert first == content(job())[:1]
@@ -73,11 +79,7 @@ def test_readers_that_follow_each_other_share_what_the_kernel_has(
         readers = []
         for number in range(1, 9):
             readers.append(mount.begin(Path.read_bytes, path))
-            least = number * SIZE // 16
-            wait_until(
-                lambda least=least: mount.status()["counters"]["read_bytes"] >= least,
-                "the readers to go on",
-            )
+            wait_until(partial(has_served, mount, number * SIZE // 16), "the readers to go on")
         assert [reader() == content(job()) for reader in readers] == [True] * 8
         assert mount.status()["counters"]["read_bytes"] <= 1.2 * SIZE
 
