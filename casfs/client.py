@@ -23,8 +23,8 @@ from casfs.errors import CasfsError, NotFoundError
 from casfs.metrics import Metrics
 from casfs.service.base import Job, Vault
 from casfs.service.registry import DIALECTS
+from casfs.service.retries import Limits
 from casfs.service.service import Service
-from casfs.service.transport import Limits
 from casfs.tree.account import Account
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archive_list import ArchiveList

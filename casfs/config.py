@@ -51,7 +51,7 @@ class Config:
         connect_timeout: seconds to make a connection.
         read_timeout: seconds without a byte after which a connection counts as stalled.
         deadline: seconds after which a request, a read or a listing ends with an error.
-        attempts: how often a request that may be repeated is sent at most.
+        attempts: how often a request that may be repeated is sent at most; None = until `deadline`.
         listing_ttl: seconds for which a listing is taken as fresh.
         description_rules: how archives get their names from their descriptions.
         vault_rules: the same by name of the vault, for those that have rules of their own.
@@ -70,7 +70,7 @@ class Config:
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
     deadline: float = 120.0
-    attempts: int = 10
+    attempts: int | None = None
     listing_ttl: float = 60.0
     description_rules: RuleSet = DEFAULT
     vault_rules: Mapping[str, RuleSet] = field(default_factory=dict, hash=False)

@@ -20,6 +20,7 @@
         ├── ThrottledError                the service asks us to slow down
         ├── ServerError                   the service failed (5xx)
         ├── WrongAnswerError              not what was asked: range, length, form
+        │   └── ForeignAnswerError        not the service's answer: a gateway's or a proxy's
         └── MismatchError                 bytes that do not match their tree hash
 
 A message says what happened, to what, and what to do.
@@ -124,7 +125,13 @@ class ThreadError(CasfsError):
 
 
 class TransientError(CasfsError):
-    """A failure that asking again may mend; it reaches a user only after asking again failed."""
+    """A failure that asking again may mend; it reaches a user only after asking again failed.
+
+    Attributes:
+        retry_after: seconds for which the service asks to be left alone, None if it does not.
+    """
+
+    retry_after: float | None = None
 
 
 class UnreachableError(TransientError):
@@ -141,6 +148,10 @@ class ServerError(TransientError):
 
 class WrongAnswerError(TransientError):
     """An answer that is not what was asked for: its range, its length or its form."""
+
+
+class ForeignAnswerError(WrongAnswerError):
+    """An answer without the service's own code: somebody on the way there gave it."""
 
 
 class MismatchError(TransientError):

@@ -140,6 +140,10 @@ def _count(text: str, name: str) -> int:
     return int(value)
 
 
+def _count_or_no_limit(text: str, name: str) -> int | None:
+    return None if text.strip().lower() == NO_LIMIT else _count(text, name)
+
+
 def _seconds(text: str, name: str) -> float:
     return _number(text, name, 0.01)
 
@@ -148,11 +152,14 @@ def _seconds_or_never(text: str, name: str) -> float:
     return _number(text, name, 0)
 
 
+NO_LIMIT = "no limit"
+"""What a count says that nothing limits."""
+
 NUMBERS: dict[str, Callable[[str, str], Any]] = {
     "cache_size": parse_size,
     "memory_size": parse_size,
     "connections": _count,
-    "attempts": _count,
+    "attempts": _count_or_no_limit,
     "connect_timeout": _seconds,
     "read_timeout": _seconds,
     "deadline": _seconds,

@@ -27,6 +27,7 @@ PROMISED = {
     "ThrottledError": errno.EIO,
     "ServerError": errno.EIO,
     "WrongAnswerError": errno.EIO,
+    "ForeignAnswerError": errno.EIO,
     "MismatchError": errno.EIO,
 }
 
@@ -65,7 +66,7 @@ def test_the_tree_in_the_docstring_is_the_real_one(name):
 @pytest.mark.parametrize("name", PROMISED)
 def test_only_what_may_succeed_next_time_is_transient(name):
     transient = {"UnreachableError", "ThrottledError", "ServerError", "WrongAnswerError"}
-    transient |= {"MismatchError", "TransientError"}
+    transient |= {"MismatchError", "TransientError", "ForeignAnswerError"}
     assert issubclass(kinds()[name], errors.TransientError) == (name in transient)
     assert issubclass(errors.ExpiredError, errors.CasfsError)
 

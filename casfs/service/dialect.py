@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from casfs.credentials import Found, KeySource
-from casfs.errors import CasfsError, ServerError, WrongAnswerError
+from casfs.errors import CasfsError, WrongAnswerError
 from casfs.service import fields
 from casfs.service.base import Job, JobKind, JobState, Vault
+from casfs.service.codes import COMMON_ERRORS
 from casfs.treehash import TreeHash
 
 if TYPE_CHECKING:
@@ -122,10 +123,12 @@ class Dialect:
         archive_tree_hash_field: field of a job with the tree hash of the whole archive.
         inventory_fields: how an inventory names vault and tree hash.
         date: reads a date.
-        errors: code of an error answer -> what it means, where status and code differ.
+        errors: code of an error answer -> what it means, beside those that all services share.
         vault_key: field of a vault that stands for it in paths.
         region: region that requests are signed for, "" where none is.
         inventory_limit: most archives in one inventory, None where there is no such limit.
+        ca_variables: variables in which its tools find certificates to trust, before those that
+            all programs look at.
     """
 
     name: str
@@ -145,6 +148,7 @@ class Dialect:
     description_header: str | None = None
     region: str = ""
     inventory_limit: int | None = None
+    ca_variables: tuple[str, ...] = ()
 
     def vaults_path(self) -> str:
         """Return the path of List Vaults."""
@@ -241,9 +245,9 @@ class Dialect:
             archive_tree_hash=archive_tree_hash,
         )
 
-    def error(self, status: int, code: str) -> type[CasfsError] | None:
-        """Return what an error answer means; None when the status alone says it."""
-        return ServerError if status >= 500 else self.errors.get(code)
+    def error(self, code: str) -> type[CasfsError] | None:
+        """Return what the code of an error answer means; None if the service has no such code."""
+        return COMMON_ERRORS.get(code) or self.errors.get(code)
 
     def _digest(self, value: Any) -> bytes | None:
         return fields.digest(value, len(self.tree_hash.leaf(b"")))

@@ -1,10 +1,12 @@
 """What went wrong, as errors of casfs: from error answers, and from broken connections."""
 
 import json
+import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -12,21 +14,28 @@ from casfs.errors import (
     CasfsError,
     DeniedError,
     ForbiddenError,
+    ForeignAnswerError,
     NotFoundError,
     RequestError,
     ServerError,
     ThrottledError,
+    TransientError,
     UnreachableError,
     WrongAnswerError,
 )
-from casfs.sanitize import redacted
+from casfs.sanitize import printable, redacted
 from casfs.service import fields
-
-_ERROR_BODY_LIMIT = 64 << 10
-"""Bytes of an error's body that are looked at."""
+from casfs.service.bodies import DESCRIPTION_LIMIT, ERROR_LIMIT, first_bytes, whole_body
+from casfs.service.codes import error_code, is_service_form
+from casfs.service.retries import retry_after
 
 _LINE_LENGTH = 300
 """Characters of a service's own words that are handed on."""
+_FIRST_WORDS = 80
+"""Characters of a page that is not the service's."""
+_PAGE_BEGIN = 2000
+"""Characters of such a page in which they are looked for."""
+_TAG = re.compile(r"<[^>]*>")
 
 _CLOCK_LEEWAY = timedelta(minutes=15)
 """How far a signed time may be off (Aliyun OAS, "Request signing"; so with most services)."""
@@ -39,41 +48,117 @@ _ADVICE: dict[type[CasfsError], str] = {
     ServerError: "try again later",
     RequestError: "asking again will not help",
 }
+_PROXY_AUTHENTICATION = 407
 
 
 def answer_error(
     call: str,
     answer: requests.Response,
-    meaning: Callable[[int, str], type[CasfsError] | None],
+    known: Callable[[str], type[CasfsError] | None],
     request_id_header: str,
 ) -> CasfsError:
     """Return the error that an error answer means.
 
+    Gateways, proxies and captive portals give answers, too. Only the service itself can say that
+    something is gone, or refuse us; it does so with a code of its own.
+
     Args:
         call: name of the call that was answered.
         answer: the answer; its body is not read yet.
-        meaning: status and code -> error, or None where the status alone tells.
+        known: code -> error, None for a code that the service does not have.
         request_id_header: the header that names the answer to the service's support.
 
     Raises:
         HTTPError of urllib3: the body broke off.
     """
-    text = answer.raw.read(_ERROR_BODY_LIMIT, decode_content=False)
-    # What counts is the code in the body: one that broke off, which the next read finds out,
-    # is a broken connection.
-    answer.raw.read(1, decode_content=False)
+    text = _error_text(answer)
     body = _json_or_none(text)
-    code, message = "", ""
-    if isinstance(body, dict):
-        # Some stand-ins for AWS say `__type`.
-        code = str(body.get("code") or body.get("__type") or "")
-        message = str(body.get("message") or "")
-    kind = meaning(answer.status_code, code) or _meaning_of_status(answer.status_code)
-    told = " ".join(filter(None, [str(answer.status_code), _line(code), _line(message)]))
-    request_id = answer.headers.get(request_id_header, "unknown")
+    code = error_code(answer.headers.get("x-amzn-ErrorType"), body)
+    kind = _meaning(answer.status_code, known(code), is_service_form(body))
+    if code:
+        told = f"{_own_words(answer, code, body)} (request id {_id(answer, request_id_header)})"
+    else:
+        told = _foreign_words(answer, text)
     advice = _clock_advice(answer) if kind is DeniedError else None
-    advice = advice or _ADVICE.get(kind, "")
-    return kind(f"{call} {answer.url}: {told} (request id {request_id}); {advice}")
+    if kind is ForeignAnswerError:
+        advice = _foreign_advice(answer)
+    error = kind(f"{call} {answer.url}: {told}; {advice or _ADVICE.get(kind, '')}")
+    if isinstance(error, TransientError):
+        error.retry_after = retry_after(answer.headers)
+    return error
+
+
+def _meaning(
+    status: int, meant: type[CasfsError] | None, in_service_form: bool
+) -> type[CasfsError]:
+    """Return what an error answer means.
+
+    Args:
+        status: its status.
+        meant: what its code means, None if it has none, or one that the service does not have.
+        in_service_form: whether it looks like an answer of the service all the same.
+    """
+    if status >= 500:
+        return ServerError
+    if meant is not None:
+        return meant
+    if status == 429:
+        return ThrottledError
+    if status == 408:
+        return ServerError
+    if not in_service_form:
+        return ForeignAnswerError
+    # A code that is not documented may refuse us, but what it says is gone may be anything.
+    return DeniedError if status in (401, 403) else RequestError
+
+
+def _error_text(answer: requests.Response) -> bytes:
+    try:
+        return first_bytes(answer, ERROR_LIMIT)
+    except WrongAnswerError:
+        # No service encodes an error so that it cannot be read.
+        return b""
+
+
+def _own_words(answer: requests.Response, code: str, body: Any) -> str:
+    message = ""
+    if isinstance(body, dict):
+        message = str(body.get("message") or body.get("Message") or "")
+    return " ".join(filter(None, [str(answer.status_code), _line(code), _line(message)]))
+
+
+def _id(answer: requests.Response, header: str) -> str:
+    return _line(answer.headers.get(header, "")) or "unknown"
+
+
+def _foreign_words(answer: requests.Response, text: bytes) -> str:
+    """Return what an answer without a code is: its status, its type, and how its page begins."""
+    begin = text[:_PAGE_BEGIN].decode("utf-8", "replace")
+    words = printable(" ".join(_TAG.sub(" ", begin).split())[:_FIRST_WORDS])
+    kind = _line(answer.headers.get("Content-Type", "")) or "no content type"
+    told = f"{answer.status_code}, {kind}"
+    if words:
+        told += f', "{words}"'
+    if "Location" in answer.headers:
+        told += f", a redirect to {_host(answer.headers['Location'])}"
+    return told
+
+
+def _foreign_advice(answer: requests.Response) -> str:
+    if answer.status_code == _PROXY_AUTHENTICATION:
+        return "the proxy wants a user and a password; write them into HTTPS_PROXY or HTTP_PROXY"
+    return (
+        "this is not an answer of the service; "
+        "check --endpoint, the network, and any proxy on the way"
+    )
+
+
+def _host(location: str) -> str:
+    # What stands behind the host may be a ticket for whoever logs in there.
+    try:
+        return _line(urlsplit(location).hostname or "") or "another path"
+    except ValueError:
+        return "nowhere"
 
 
 def _line(text: str) -> str:
@@ -99,24 +184,30 @@ def _clock_advice(answer: requests.Response) -> str | None:
 
 def connection_error(call: str, url: str, error: Exception) -> CasfsError:
     """Return the error that a connection which failed means."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return RequestError(
-                f"{call} {url}: the certificate is not trusted ({cause.verify_message}); "
+                f"{call} {url}: the certificate is not trusted ({_line(cause.verify_message)}); "
                 "set REQUESTS_CA_BUNDLE if it is your own"
             )
-        cause = _next_cause(cause)
-    return UnreachableError(f"{call} {url}: {_plain(error)}; check the network and --endpoint")
+    if isinstance(error, ValueError) and isinstance(error, requests.RequestException):
+        # Its text may quote a header, and so a key.
+        return RequestError(
+            f"{call} {url}: the request cannot be sent ({type(error).__name__}); "
+            "check --endpoint, the keys and any proxy"
+        )
+    return UnreachableError(
+        f"{call} {url}: {_line(_plain(error))}; check the network and --endpoint"
+    )
 
 
 def json_body(answer: requests.Response) -> dict[str, Any]:
     """Return the JSON object that an answer holds, whatever its Content-Type says.
 
     Raises:
-        WrongAnswerError: it holds something else.
+        WrongAnswerError: it holds something else, or more than a description needs.
     """
-    body = _json_or_none(answer.content)
+    body = _json_or_none(whole_body(answer, DESCRIPTION_LIMIT))
     if not isinstance(body, dict):
         raise WrongAnswerError(
             f"GET {answer.url}: {answer.status_code} without a JSON object; check --endpoint"
@@ -124,23 +215,22 @@ def json_body(answer: requests.Response) -> dict[str, Any]:
     return body
 
 
-def _json_or_none(body: bytes) -> Any:
+def _json_or_none(body: bytes | bytearray) -> Any:
     try:
-        return json.loads(body)
+        # Some services put the line breaks of a message into it as they are.
+        return json.loads(body, strict=False)
     except (ValueError, RecursionError):
         return None
 
 
-def _meaning_of_status(status: int) -> type[CasfsError]:
-    if status in (401, 403):
-        return DeniedError
-    if status in (404, 410):
-        return NotFoundError
-    if status == 429:
-        return ThrottledError
-    if status == 408 or status >= 500:
-        return ServerError
-    return RequestError
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what caused it, outermost first."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = _next_cause(cause)
 
 
 def _next_cause(error: BaseException) -> BaseException | None:
@@ -154,8 +244,6 @@ def _next_cause(error: BaseException) -> BaseException | None:
 
 def _plain(error: BaseException) -> str:
     """Return the innermost text of an error: the outer ones repeat URL and pool."""
-    seen: set[int] = set()
-    while id(error) not in seen:
-        seen.add(id(error))
-        error = _next_cause(error) or error
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    *_, innermost = causes(error)
+    text = str(innermost)
+    return f"{type(innermost).__name__}: {text}" if text else type(innermost).__name__

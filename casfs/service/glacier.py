@@ -72,6 +72,7 @@ def glacier(account: str, keys: KeySource, region: str) -> Dialect:
         # The second is not Amazon's: moto, which many test against, says so.
         errors=VAULT_ERRORS | {"VaultNotFound": NotFoundError},
         region=region,
+        ca_variables=("AWS_CA_BUNDLE",),
     )
 
 

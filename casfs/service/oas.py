@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from casfs.credentials import Credentials, IniFile, KeySource
-from casfs.errors import ForbiddenError, NotReadyError, ServerError
 from casfs.service import fields
+from casfs.service.codes import OAS_ERRORS
 from casfs.service.dialect import Dialect, InventoryFields, Registration
 from casfs.treehash import MD5
 
@@ -97,12 +97,7 @@ def oas(account: str, keys: KeySource, region: str) -> Dialect:
         archive_tree_hash_field="ArchiveTreeEtag",
         inventory_fields=InventoryFields("VaultId", "ArchiveTreeEtag"),
         date=fields.http_date,
-        # All other codes mean what their status says (documentation, "Error responses").
-        errors={
-            "AccessDenied": ForbiddenError,
-            "JobNotReady": NotReadyError,
-            "RequestTimeout": ServerError,
-        },
+        errors=OAS_ERRORS,
     )
 
 

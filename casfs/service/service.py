@@ -1,5 +1,6 @@
 """The calls that a restore needs, the same for every dialect: listings, descriptions, outputs."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -9,11 +10,14 @@ import requests
 from casfs.deadline import Deadline
 from casfs.errors import (
     CasfsError,
+    DeadlineError,
     ExpiredError,
     ForbiddenError,
+    ForeignAnswerError,
     NotFoundError,
     NotReadyError,
     RequestError,
+    TransientError,
     WrongAnswerError,
 )
 from casfs.metrics import Metrics
@@ -25,7 +29,8 @@ from casfs.service.descriptions import ToldDescriptions
 from casfs.service.dialect import Dialect
 from casfs.service.failures import json_body
 from casfs.service.paging import every_item
-from casfs.service.transport import Limits, Transport
+from casfs.service.retries import Limits
+from casfs.service.transport import Transport
 from casfs.treehash import LEAF_SIZE
 
 T = TypeVar("T")
@@ -61,6 +66,7 @@ class Service:
             dialect.request_id_header,
             limits,
             metrics,
+            dialect.ca_variables,
         )
 
     def close(self) -> None:
@@ -251,22 +257,39 @@ class Service:
             self.descriptions.note(vault, job_id, answer)
             return consume(answer)
 
+        def ask_job(error: ForeignAnswerError) -> None:
+            # A stand-in may be right without a code: its word on the job itself decides.
+            with contextlib.suppress(TransientError, DeadlineError):
+                if missing := self._missing(vault, job_id, error, deadline):
+                    raise missing from error
+
         try:
-            return self._transport.get("Get Job Output", path, noted, deadline, headers=headers)
+            return self._transport.get(
+                "Get Job Output", path, noted, deadline, headers=headers, on_foreign=ask_job
+            )
         except (NotFoundError, RequestError) as error:
-            # How the output of a running job, or of an expired one, is refused is documented for
-            # no dialect beyond doubt: ask the job itself.
-            state = self._state(vault, job_id, deadline)
-            if state is JobState.RUNNING:
-                raise NotReadyError(
-                    f"job {job_id} in vault {vault} is still running; wait until it succeeds"
-                ) from error
-            if state is None or isinstance(error, NotFoundError):
-                raise ExpiredError(
-                    f"the output of job {job_id} in vault {vault} is gone; "
-                    f"a new job for the same archive brings it back ({error})"
-                ) from error
+            if missing := self._missing(vault, job_id, error, deadline):
+                raise missing from error
             raise
+
+    def _missing(
+        self, vault: str, job_id: str, error: CasfsError, deadline: Deadline
+    ) -> CasfsError | None:
+        """Return why an output was refused, if it is because it is not there yet, or no longer.
+
+        How that is said is documented for no dialect beyond doubt: ask the job itself.
+        """
+        state = self._state(vault, job_id, deadline)
+        if state is JobState.RUNNING:
+            return NotReadyError(
+                f"job {job_id} in vault {vault} is still running; wait until it succeeds"
+            )
+        if state is None or isinstance(error, NotFoundError):
+            return ExpiredError(
+                f"the output of job {job_id} in vault {vault} is gone; "
+                f"a new job for the same archive brings it back ({error})"
+            )
+        return None
 
     def _state(self, vault: str, job_id: str, deadline: Deadline) -> JobState | None:
         try:

@@ -1,14 +1,9 @@
-"""HTTP by way of requests: sign, send, bound in time, turn answers into errors, and ask again.
+"""HTTP by way of requests: sign, send, bound in time, turn answers into errors, and ask again."""
 
-A session of requests is not promised to be safe for several threads, so each request borrows one
-and gives it back; one that failed is closed instead, so that asking again uses a new connection.
-"""
-
-import collections
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TypeVar
 from urllib.parse import quote, urlencode
@@ -16,32 +11,31 @@ from urllib.parse import quote, urlencode
 import requests
 import tenacity
 import urllib3
-from tenacity.stop import stop_base
 
 from casfs.deadline import Deadline
 from casfs.errors import (
     CasfsError,
     DeadlineError,
+    ForeignAnswerError,
+    MismatchError,
     TransientError,
     UnreachableError,
 )
 from casfs.metrics import Metrics
 from casfs.service.dialect import Authorization
-from casfs.service.failures import answer_error, connection_error
+from casfs.service.failures import answer_error, causes, connection_error
+from casfs.service.retries import Limits, Persistence
+from casfs.service.route import Route
+from casfs.service.sessions import Sessions
 from casfs.service.watchdog import Watchdog, WatchedAdapter
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class Limits:
-    """How long and how often the transport tries; times in seconds."""
-
-    connect_timeout: float = 10.0
-    read_timeout: float = 30.0
-    attempts: int = 10
-    longest_pause: float = 5.0
+_SILENCE = 5.0
+"""Seconds for which a call fails before that is worth a warning."""
+_WARNING_INTERVAL = 30.0
+"""Seconds between two warnings: an outage fails hundreds of attempts."""
 
 
 class Transport:
@@ -50,43 +44,41 @@ class Transport:
     Args:
         endpoint: URL of scheme, host and port.
         authorization: signs a request whose URL and headers are final.
-        meaning: status and code of an error answer -> error, or None.
+        known: code of an error answer -> error, None for one that the service does not have.
         request_id_header: name of the header that identifies an answer to the service's support.
         limits: how long and how often to try.
         metrics: counts what is sent.
+        ca_variables: see `Route`.
     """
 
     def __init__(
         self,
         endpoint: str,
         authorization: Authorization,
-        meaning: Callable[[int, str], type[CasfsError] | None],
+        known: Callable[[str], type[CasfsError] | None],
         request_id_header: str,
         limits: Limits,
         metrics: Metrics,
+        ca_variables: tuple[str, ...] = (),
     ) -> None:
         self._endpoint = endpoint
         self._host = endpoint.partition("://")[2]
         self._authorization = authorization
-        self._meaning = meaning
+        self._known = known
         self._request_id_header = request_id_header
         self._limits = limits
         self._metrics = metrics
-        self._watchdog = Watchdog()
+        self._sessions = Sessions(self._new_session)
+        self._watchdog = Watchdog(self._sessions.drop_aged)
         self._closed = threading.Event()
-        # Appending to and popping from a deque needs no lock.
-        self._sessions: collections.deque[requests.Session] = collections.deque()
-        # Proxies and certificates of the environment, which takes as long to look through as all
-        # the rest of a request; one endpoint has the same ones each time.
-        with requests.Session() as session:
-            self._environment = session.merge_environment_settings(endpoint, {}, True, None, None)
+        self._route = Route(endpoint, ca_variables)
+        self._warned = -_WARNING_INTERVAL
 
     def close(self) -> None:
         """End every request under way; the threads that wait for one get an error."""
         self._closed.set()
         self._watchdog.close()
-        while self._sessions:
-            self._sessions.pop().close()
+        self._sessions.close()
 
     def get(
         self,
@@ -96,13 +88,13 @@ class Transport:
         deadline: Deadline,
         parameters: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        on_foreign: Callable[[ForeignAnswerError], None] | None = None,
     ) -> T:
         """GET a path and return what `consume` makes of the answer.
 
         The answer's body is not read yet when `consume` gets it. A `TransientError`, of the
         connection, of the service or raised by `consume`, is a reason to ask again, on a new
-        connection, after a pause that grows and is random (so that many clients do not return
-        at once), as often as the limits allow.
+        connection, until the deadline; see `Persistence`.
 
         Args:
             call: name of the call, for messages and counters.
@@ -111,45 +103,65 @@ class Transport:
             deadline: ends all attempts together.
             parameters: query, not escaped.
             headers: added to the request.
+            on_foreign: is told of the first answer that is not the service's; what it raises ends
+                the call.
 
         Raises:
+            ConfigError: the proxy or the certificates of the environment cannot be used.
             DeadlineError: no success before the deadline.
             CasfsError: whatever the last attempt met.
         """
         query = urlencode(parameters or {}, quote_via=quote, safe="")
         url = f"{self._endpoint}{path}{'?' if query else ''}{query}"
-
+        persistence = Persistence(self._limits, deadline)
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(TransientError),
-            stop=tenacity.stop_after_attempt(self._limits.attempts)
-            | _StopInTime(deadline)
-            | tenacity.stop_when_event_set(self._closed),
-            wait=tenacity.wait_random_exponential(multiplier=0.1, max=self._limits.longest_pause),
+            retry=persistence.retry,
+            stop=lambda state: self._closed.is_set() or persistence.stop(state),
+            wait=persistence.wait,
             sleep=tenacity.sleep_using_event(self._closed),
-            after=self._note_failure,
+            after=lambda state: self._note_failure(state, deadline),
             reraise=True,
         )
         tries = 0
+        told = False
 
         def attempt() -> T:
-            nonlocal tries
+            nonlocal tries, told
             tries += 1
-            return self._attempt(call, url, consume, headers or {}, deadline)
+            try:
+                # One attempt may meet a connection that died unnoticed, the next one must not.
+                return self._attempt(call, url, consume, headers or {}, deadline, anew=tries > 1)
+            except ForeignAnswerError as error:
+                if on_foreign is not None and not told:
+                    told = True
+                    on_foreign(error)
+                raise
 
         deadline.check(f"{call} {path}")
+        self._route.check()
         try:
             return retrying(attempt)
+        except MismatchError:
+            raise
         except TransientError as error:
-            if self._closed.is_set() or tries >= self._limits.attempts:
+            if self._closed.is_set() or persistence.exhausted:
                 raise
             raise DeadlineError(
                 f"{error}; gave up after {tries} attempts in {deadline.seconds:g} s"
             ) from error
 
-    def _note_failure(self, state: tenacity.RetryCallState) -> None:
+    def _note_failure(self, state: tenacity.RetryCallState, deadline: Deadline) -> None:
         error = state.outcome.exception() if state.outcome else None
         self._metrics.failures.labels(type(error).__name__.removesuffix("Error")).inc()
         log.info("attempt %d failed: %s", state.attempt_number, error)
+        telling = isinstance(error, ForeignAnswerError) or (
+            (state.seconds_since_start or 0) > _SILENCE
+        )
+        now = time.monotonic()
+        # Two threads may both warn: that does no harm.
+        if telling and now - self._warned > _WARNING_INTERVAL and not self._closed.is_set():
+            self._warned = now
+            log.warning("%s; asking again for up to %.0f s", error, deadline.remaining())
 
     def _attempt(
         self,
@@ -158,15 +170,17 @@ class Transport:
         consume: Callable[[requests.Response], T],
         headers: Mapping[str, str],
         deadline: Deadline,
+        anew: bool,
     ) -> T:
-        session = self._borrow_session()
+        session = self._sessions.borrow(anew)
         try:
             with self._watchdog.limit(deadline):
                 answer = self._send(session, url, headers, deadline)
                 with answer:
+                    self._route.note_reached()
                     self._metrics.requests.labels(call).inc()
                     if answer.status_code // 100 != 2:
-                        raise answer_error(call, answer, self._meaning, self._request_id_header)
+                        raise answer_error(call, answer, self._known, self._request_id_header)
                     result = consume(answer)
         except (
             requests.RequestException,
@@ -175,26 +189,24 @@ class Transport:
             OSError,
         ) as error:
             session.close()
+            if isinstance(error, UnreachableError) or not isinstance(error, CasfsError):
+                self._sessions.drop_all()
             if isinstance(error, CasfsError):
                 raise
-            raise connection_error(call, url, error) from error
+            raise self._route.explain(causes(error)) or connection_error(
+                call, url, error
+            ) from error
         except BaseException:
             session.close()
             raise
-        if self._closed.is_set():
-            session.close()
-        else:
-            self._sessions.append(session)
+        self._sessions.give_back(session)
         return result
 
-    def _borrow_session(self) -> requests.Session:
-        try:
-            return self._sessions.pop()
-        except IndexError:
-            session = requests.Session()
-            for scheme in ("https://", "http://"):
-                session.mount(scheme, WatchedAdapter(self._watchdog))
-            return session
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, WatchedAdapter(self._watchdog))
+        return session
 
     def _send(
         self,
@@ -213,22 +225,12 @@ class Transport:
         # Preparing resolves "." and ".." in the path, which are legal names of vaults.
         request.url = url
         left = deadline.remaining()
-        return session.send(
+        # Not by the session itself, which reads all of a redirect, however long, to follow it.
+        return session.get_adapter(url).send(
             self._authorization(request),
             timeout=(
                 max(0.001, min(self._limits.connect_timeout, left)),
                 max(0.001, min(self._limits.read_timeout, left)),
             ),
-            allow_redirects=False,
-            **self._environment,
+            **self._route.settings,
         )
-
-
-class _StopInTime(stop_base):
-    """Ends asking again when the next attempt would begin behind the deadline."""
-
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
-
-    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
-        return retry_state.upcoming_sleep >= self._deadline.remaining()

@@ -9,11 +9,12 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager
+from urllib3.connection import HTTPConnection
 
 from casfs.deadline import Deadline
 from casfs.threads import start_thread
@@ -23,15 +24,30 @@ log = logging.getLogger(__name__)
 _TICK = 0.25
 """Seconds between two looks at the deadlines."""
 
+_KEEPALIVE = {"SO_KEEPALIVE": 1}
+_KEEPALIVE_TIMES = {
+    "TCP_KEEPIDLE": 30,
+    "TCP_KEEPINTVL": 10,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 20_000,
+}
+"""Options of sockets and their values: probes after 30 s without a byte keep routers from
+forgetting a connection; one whose peer confirms nothing for 20 s (the last value is in ms) is
+broken. Not every system has them all."""
+
 
 class Watchdog:
     """Shuts down sockets whose deadline has passed.
 
     Lock order: its one lock is innermost; a socket's `shutdown`, which never blocks, is called
     under it, so that no socket is shut down after its thread has let go of it.
+
+    Args:
+        tick: is called from time to time, and must not wait for anything.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tick: Callable[[], None] = lambda: None) -> None:
+        self._tick = tick
         self._lock = threading.Lock()
         self._sockets: dict[int, tuple[Deadline, socket.socket]] = {}
         self._current = threading.local()
@@ -74,6 +90,7 @@ class Watchdog:
     def _run(self) -> None:
         while not self._closed.wait(_TICK):
             self._shutdown()
+            self._tick()
 
     def _shutdown(self, everything: bool = False) -> None:
         with self._lock:
@@ -97,14 +114,14 @@ class WatchedAdapter(HTTPAdapter):
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of urllib3 use connections that are watched."""
-        super().init_poolmanager(*args, **kwargs)
+        """Make the pools of urllib3 use connections that are watched and kept alive."""
+        super().init_poolmanager(*args, socket_options=_socket_options(), **kwargs)
         self._watch(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Return the pools for a proxy, whose connections are watched too."""
         known = proxy in self.proxy_manager
-        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager = super().proxy_manager_for(proxy, socket_options=_socket_options(), **kwargs)
         if not known:
             self._watch(manager)
         return manager
@@ -121,6 +138,12 @@ def _watched(pool: Any, watchdog: Watchdog) -> Any:
     """Return a class of pools like `pool`, whose connections are watched."""
 
     class Connection(pool.ConnectionCls):  # type: ignore[misc]
+        def _new_conn(self) -> Any:
+            # A proxy may answer CONNECT as slowly as it likes.
+            sock = super()._new_conn()
+            watchdog.watch(sock)
+            return sock
+
         def getresponse(self) -> Any:
             watchdog.watch(self.sock)
             return super().getresponse()
@@ -129,3 +152,17 @@ def _watched(pool: Any, watchdog: Watchdog) -> Any:
         ConnectionCls = Connection
 
     return Pool
+
+
+def _socket_options() -> list[tuple[int, int, int]]:
+    options = [*HTTPConnection.default_socket_options]
+    for level, values in (
+        (socket.SOL_SOCKET, _KEEPALIVE),
+        (socket.IPPROTO_TCP, _KEEPALIVE_TIMES),
+    ):
+        options += [
+            (level, getattr(socket, name), value)
+            for name, value in values.items()
+            if hasattr(socket, name)
+        ]
+    return options

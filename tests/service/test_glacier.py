@@ -78,11 +78,11 @@ def test_a_vault():
 
 
 def test_an_error_means_what_its_code_says():
-    assert DIALECT.error(400, "ThrottlingException") is errors.ThrottledError
-    assert DIALECT.error(403, "InvalidSignatureException") is errors.DeniedError
-    assert DIALECT.error(404, "ResourceNotFoundException") is errors.NotFoundError
-    assert DIALECT.error(500, "ServiceUnavailableException") is errors.ServerError
-    assert DIALECT.error(400, "VaultNotFound") is errors.NotFoundError
+    assert DIALECT.error("ThrottlingException") is errors.ThrottledError
+    assert DIALECT.error("InvalidSignatureException") is errors.DeniedError
+    assert DIALECT.error("ResourceNotFoundException") is errors.NotFoundError
+    assert DIALECT.error("ServiceUnavailableException") is errors.ServerError
+    assert DIALECT.error("VaultNotFound") is errors.NotFoundError
 
 
 def test_paths_hold_the_account():

@@ -127,12 +127,15 @@ def test_any_object_is_a_job_or_a_wrong_answer(answer):
             DIALECT.job("v", answer)
 
 
-def test_codes_that_mean_more_than_their_status():
-    assert DIALECT.error(400, "JobNotReady") is errors.NotReadyError
-    assert DIALECT.error(408, "RequestTimeout") is errors.ServerError
-    assert DIALECT.error(502, "ServiceUnavailable") is errors.ServerError
-    for status, code in ((404, "JobNotExists"), (413, "InvalidRange"), (403, "AccessDenied")):
-        assert DIALECT.error(status, code) is None
+def test_an_error_means_what_its_code_says():
+    assert DIALECT.error("JobNotReady") is errors.NotReadyError
+    assert DIALECT.error("RequestTimeout") is errors.ServerError
+    assert DIALECT.error("ServiceUnavailable") is errors.ServerError
+    assert DIALECT.error("JobNotExists") is errors.NotFoundError
+    assert DIALECT.error("VaultNotExists") is errors.NotFoundError
+    assert DIALECT.error("InvalidRange") is errors.RequestError
+    assert DIALECT.error("AccessDenied") is errors.DeniedError
+    assert DIALECT.error("ResourceNotFoundException") is None
 
 
 # vaults: a name for people, an id for requests

@@ -8,8 +8,9 @@ from casfs.credentials import Credentials
 from casfs.metrics import Metrics
 from casfs.service.cas import cas
 from casfs.service.dialect import Dialect
+from casfs.service.retries import Limits
 from casfs.service.service import Service
-from casfs.service.transport import Limits, Transport
+from casfs.service.transport import Transport
 from tests.emulator.running import KEY_ID, SECRET
 from tests.support.server import Answer
 

@@ -1,0 +1,111 @@
+"""How long a call goes on asking: until its deadline, with pauses, and as the service wishes."""
+
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import tenacity
+
+from casfs.deadline import Deadline
+from casfs.errors import MismatchError, TransientError
+from casfs.service import fields
+
+_FIRST_PAUSE = 0.1
+_LAST_CHANCE = 1.0
+"""Seconds before the deadline at which the last attempt begins, where a pause would be longer; of a
+short deadline a tenth."""
+_MISMATCHES = 10
+"""Times that bytes are received which do not match their tree hash: each costs traffic."""
+_LONGEST_RETRY_AFTER = 1e9
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long and how often the transport tries.
+
+    Attributes:
+        connect_timeout: seconds to make a connection.
+        read_timeout: seconds without a byte.
+        attempts: how often a request is sent at most, None if only its deadline ends it.
+        longest_pause: seconds between two attempts at most, unless the service wishes otherwise.
+    """
+
+    connect_timeout: float = 10.0
+    read_timeout: float = 30.0
+    attempts: int | None = None
+    longest_pause: float = 5.0
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds for which a service asks to be left alone.
+
+    Retry-After has them as a number or as a date (RFC 9110, 10.2.3), and the answer's own Date
+    tells what time the service takes it to be.
+
+    Returns:
+        None if it does not ask, or asks for something that is no time to come.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(text):
+        seconds = float(text)
+    else:
+        date = fields.http_date(text)
+        if date is None:
+            return None
+        now = fields.http_date(headers.get("Date")) or datetime.now(UTC)
+        seconds = (date - now).total_seconds()
+    return min(seconds, _LONGEST_RETRY_AFTER) if seconds > 0 else None
+
+
+class Persistence:
+    """Decides, for one call, whether and when to ask again; tenacity does so.
+
+    Pauses grow and are random, so that many clients do not return at once. Where a pause would end
+    behind the deadline, one more attempt is made just before it.
+
+    Attributes:
+        exhausted: it ended before the deadline, and asking on is of no use.
+    """
+
+    def __init__(self, limits: Limits, deadline: Deadline) -> None:
+        self._limits = limits
+        self._deadline = deadline
+        self._pause = tenacity.wait_random_exponential(_FIRST_PAUSE, limits.longest_pause)
+        self._mismatches = 0
+        self._last_chance = min(_LAST_CHANCE, deadline.seconds / 10)
+        self._last_chances = 0
+        self.exhausted = False
+
+    def retry(self, state: tenacity.RetryCallState) -> bool:
+        """Tell whether what the last attempt met may be mended by another."""
+        error = _error(state)
+        if isinstance(error, MismatchError):
+            self._mismatches += 1
+            self.exhausted = self._mismatches >= _MISMATCHES
+        return isinstance(error, TransientError)
+
+    def wait(self, state: tenacity.RetryCallState) -> float:
+        """Return the seconds until the next attempt."""
+        pause = self._pause(state)
+        error = _error(state)
+        if isinstance(error, TransientError) and error.retry_after is not None:
+            # Not the first second that it allows, at which all others come.
+            pause = error.retry_after + random.uniform(0, min(1.0, error.retry_after / 10))  # noqa: S311
+        left = self._deadline.remaining()
+        if pause < left - self._last_chance:
+            return pause
+        self._last_chances += 1
+        return min(pause, max(left - self._last_chance, left / 2))
+
+    def stop(self, state: tenacity.RetryCallState) -> bool:
+        """Tell whether that was the last attempt."""
+        if self._limits.attempts is not None and state.attempt_number >= self._limits.attempts:
+            self.exhausted = True
+        return self.exhausted or self._last_chances > 1 or self._deadline.passed()
+
+
+def _error(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
