@@ -8,7 +8,7 @@ import importlib.util
 import os
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,6 +19,10 @@ from casfs.errors import CasfsError, ConfigError, RequestError
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """In the order in which requests looks at them."""
+_PATH_VARIABLES = (
+    *("AWS_CA_BUNDLE", *_CA_VARIABLES, "SSL_CERT_DIR", "SSL_CERT_FILE"),
+    *("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+)
 _SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 
 
@@ -133,6 +137,14 @@ class Route:
     def _proxy_parts(self) -> SplitResult:
         # A proxy without a scheme is one of HTTP: so requests takes it.
         return urlsplit(self._proxy if "://" in self._proxy else f"http://{self._proxy}")
+
+
+def make_paths_absolute(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Let the paths in the environment go on meaning the same in another working directory."""
+    for name in _PATH_VARIABLES:
+        path = environment.get(name, "")
+        if path and not path.startswith("~"):
+            environment[name] = os.path.abspath(path)
 
 
 def _place(parts: SplitResult) -> str:

@@ -18,6 +18,7 @@ from casfs.errors import (
     DeadlineError,
     ForeignAnswerError,
     MismatchError,
+    RequestError,
     TransientError,
     UnreachableError,
 )
@@ -225,12 +226,19 @@ class Transport:
         # Preparing resolves "." and ".." in the path, which are legal names of vaults.
         request.url = url
         left = deadline.remaining()
-        # Not by the session itself, which reads all of a redirect, however long, to follow it.
-        return session.get_adapter(url).send(
-            self._authorization(request),
-            timeout=(
-                max(0.001, min(self._limits.connect_timeout, left)),
-                max(0.001, min(self._limits.read_timeout, left)),
-            ),
-            **self._route.settings,
+        timeout = (
+            max(0.001, min(self._limits.connect_timeout, left)),
+            max(0.001, min(self._limits.read_timeout, left)),
         )
+        try:
+            # Not by the session itself, which reads all of a redirect, however long, to follow it.
+            return session.get_adapter(url).send(
+                self._authorization(request), timeout=timeout, **self._route.settings
+            )
+        except ValueError as error:
+            if isinstance(error, OSError):
+                raise
+            # Its text quotes the header that cannot be sent, and so a key.
+            raise RequestError(
+                f"GET {url}: the request cannot be sent; check --endpoint and the keys"
+            ) from None

@@ -188,7 +188,7 @@ def test_refused_credentials_are_known_by_code(code):
 
 
 def test_a_key_that_may_not_do_this_is_no_wrong_key():
-    assert DIALECT.error(403, "AccessDeniedException") is errors.ForbiddenError
+    assert DIALECT.error("AccessDeniedException") is errors.ForbiddenError
 
 
 def test_an_error_means_what_its_code_says():

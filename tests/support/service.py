@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from casfs.credentials import Credentials
 from casfs.metrics import Metrics
@@ -19,21 +20,24 @@ REQUEST_ID = "x-cas-requestid"
 
 
 def limits(
-    attempts: int = 3, connect_timeout: float = 5, read_timeout: float = 5, pause: float = 0.01
+    attempts: int | None = 3,
+    connect_timeout: float = 5,
+    read_timeout: float = 5,
+    pause: float = 0.01,
 ) -> Limits:
     """Limits with short pauses."""
     return Limits(connect_timeout, read_timeout, attempts, pause)
 
 
 @contextmanager
-def transport_to(url: str, metrics: Metrics | None = None, **tries: float) -> Iterator[Transport]:
+def transport_to(url: str, metrics: Metrics | None = None, **tries: Any) -> Iterator[Transport]:
     dialect = cas("-", KEY, "")
     transport = Transport(
         url,
         dialect.authorization,
         dialect.error,
         dialect.request_id_header,
-        limits(**tries),  # type: ignore[arg-type]
+        limits(**tries),
         metrics or Metrics(),
     )
     try:
@@ -49,12 +53,12 @@ def service_at(
     metrics: Metrics | None = None,
     page_limit: int | None = None,
     dialect: Dialect | None = None,
-    **tries: float,
+    **tries: Any,
 ) -> Iterator[Service]:
     dialect = dialect or cas(account, KEY, "")
     if page_limit is not None:
         dialect = replace(dialect, vaults_limit=page_limit, jobs_limit=page_limit)
-    tried = limits(**tries)  # type: ignore[arg-type]
+    tried = limits(**tries)
     service = Service(dialect, url, account, tried, metrics or Metrics())
     try:
         yield service

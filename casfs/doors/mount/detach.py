@@ -15,6 +15,7 @@ from casfs.doors.mount.ending import SIGNALS
 from casfs.doors.mount.mountpoints import answers, is_dead, unmount_lazily
 from casfs.errors import CasfsError, ConfigError, MountError
 from casfs.sanitize import shown
+from casfs.service.route import make_paths_absolute
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +111,7 @@ def _be_the_mount(serve: Callable[[Callable[[], None]], None], pipe: int) -> Non
     command = _Command(pipe)
     try:
         os.setsid()
+        make_paths_absolute()
         os.chdir("/")
         serve(command.ready)
         status = 0
