@@ -15,6 +15,7 @@ PROMISED = {
     "NotReadyError": errno.EAGAIN,
     "ExpiredError": errno.ESTALE,
     "DeniedError": errno.EACCES,
+    "ForbiddenError": errno.EACCES,
     "ReadOnlyError": errno.EROFS,
     "DeadlineError": errno.ETIMEDOUT,
     "RequestError": errno.EIO,

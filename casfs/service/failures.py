@@ -23,7 +23,7 @@ from casfs.errors import (
     UnreachableError,
     WrongAnswerError,
 )
-from casfs.sanitize import printable, redacted
+from casfs.sanitize import printable, shown
 from casfs.service import fields
 from casfs.service.bodies import DESCRIPTION_LIMIT, ERROR_LIMIT, first_bytes, whole_body
 from casfs.service.codes import error_code, is_service_form
@@ -162,11 +162,11 @@ def _host(location: str) -> str:
 
 
 def _line(text: str) -> str:
-    """Return the first line of what a service says, without secrets.
+    """Return the first line of what a service says, without control characters or secrets.
 
     Amazon's refusal of a signature repeats the request line by line, token included.
     """
-    return redacted((text.strip().splitlines() or [""])[0])[:_LINE_LENGTH]
+    return shown((text.strip().splitlines() or [""])[0])[:_LINE_LENGTH]
 
 
 def _clock_advice(answer: requests.Response) -> str | None:

@@ -134,7 +134,7 @@ def test_an_error_means_what_its_code_says():
     assert DIALECT.error("JobNotExists") is errors.NotFoundError
     assert DIALECT.error("VaultNotExists") is errors.NotFoundError
     assert DIALECT.error("InvalidRange") is errors.RequestError
-    assert DIALECT.error("AccessDenied") is errors.DeniedError
+    assert DIALECT.error("AccessDenied") is errors.ForbiddenError
     assert DIALECT.error("ResourceNotFoundException") is None
 
 

@@ -80,7 +80,7 @@ FINAL = {
     "bad signature": (refusal(400, "InvalidSignatureException"), errors.DeniedError),
     "no credentials": (refusal(400, "MissingAuthenticationTokenException"), errors.DeniedError),
     "unknown key": (refusal(400, "UnrecognizedClientException"), errors.DeniedError),
-    "denied": (refusal(403, "AccessDeniedException"), errors.DeniedError),
+    "denied": (refusal(403, "AccessDeniedException"), errors.ForbiddenError),
     "denied by a code of its own": (refusal(401, "SomethingNew"), errors.DeniedError),
     "not there": (refusal(404, "ResourceNotFoundException"), errors.NotFoundError),
     "gone": (refusal(410, "ResourceNotFoundException"), errors.NotFoundError),
@@ -220,7 +220,7 @@ def test_a_refusal_by_a_server_of_another_time_is_laid_on_the_clock(ahead, told)
 @pytest.mark.parametrize("date", [None, "yesterday", "now"])
 def test_a_refusal_by_a_server_of_our_time_is_not(date):
     headers = {"Date": format_datetime(datetime.now(UTC), usegmt=True) if date == "now" else date}
-    answer = replace(refusal(403, "AccessDeniedException"), headers=headers)
+    answer = replace(refusal(403, "InvalidSignatureException"), headers=headers)
     with (
         serving(in_turn(answer)) as server,
         pytest.raises(errors.DeniedError, match="check the keys"),
