@@ -20,6 +20,11 @@ from tests.support.growth import assert_linear, pumped, pumps
 CSV = "ArchiveId,ArchiveDescription,CreationDate,Size,SHA256TreeHash\n"
 OUR_CSV = CSV + '"a","b","c",1,"d"\n'
 
+
+def in_bytes(text):
+    return text.encode("utf-8", "surrogatepass")
+
+
 PARSERS = {
     **RULES,
     "path": split,
@@ -27,7 +32,7 @@ PARSERS = {
     "safe path": lambda text: safe_path((text,)),
     "file name": to_file_name,
     "name of a file": from_file_name,
-    "cut name": is_cut,
+    "cut name": lambda text: is_cut(to_text(in_bytes(text))),
     "second name": lambda text: second_name(safe_path((text,))[0], None, "a"),
     "date": parse_time,
     "text": lambda text: to_text(to_bytes(text)),
@@ -47,10 +52,6 @@ PARSERS = {
 @example(pump=("grsync|", "|1", "|x"))
 def test_one_text_takes_linear_work(name, pump):
     assert_linear(PARSERS[name], lambda length: pumped(pump, length))
-
-
-def in_bytes(text):
-    return text.encode("utf-8", "surrogatepass")
 
 
 def read(data):
