@@ -35,8 +35,9 @@ class ToldDescriptions:
         told = answer.headers.get(self._header or "")
         if not told:
             return
-        # Headers are read as Latin-1; what stands in them may be UTF-8.
-        text = told.encode("latin-1", "replace").decode("utf-8", "replace")
+        # Headers are read as Latin-1; what stands in them may be UTF-8, or any other bytes, which
+        # are the same text here as in an inventory.
+        text = told.encode("latin-1").decode("utf-8", "surrogateescape")
         with self._lock:
             known = self._known.get((vault, job_id))
             self._known[vault, job_id] = text

@@ -35,7 +35,7 @@ from casfs.tree.names import to_file_name
 
 JSON = "inventory.json"
 CSV = "inventory.csv"
-_FORM = 1
+_FORM = 2
 """Number of the form of both files; to be raised when it changes, so that they are made anew."""
 _REMEMBERED = 4096
 

@@ -1,5 +1,6 @@
 """Inventories as streams: nothing lost between JSON and CSV, no short list, no other exception."""
 
+import csv
 import io
 import itertools
 import json
@@ -17,20 +18,47 @@ from casfs.tree.inventory.writing import to_csv, to_json
 HASH = "SHA256TreeHash"
 FACTS = {"VaultARN": "arn:aws:glacier:eu-west-1:012345678901:vaults/照片", "InventoryDate": None}
 
-any_text = st.text(
-    st.one_of(
-        st.characters(exclude_categories=()),
-        st.sampled_from('"\\,\r\n\0\t \ud83d\ude00\udc80\udcc3\udca9\udced\udca0\udcbdé照ÿ'),
+_TRICKY_BYTES = [
+    *(
+        b'"',
+        b"\\",
+        b",",
+        b"\r",
+        b"\n",
+        b"\0",
+        b"\t",
+        b" ",
+        b"a",
+        b"\x85",
+        b"\xc3",
+        b"\xa9",
+        b"\xff",
+    ),
+    *("é".encode(), "照".encode(), "照".encode()[:2], "\U0001f600".encode(), b"\xef\xbb\xbf"),
+    # What UTF-8 would have for surrogates: half a pair, a pair, and those that stand for bytes.
+    *(b"\xed\xa0\xbd", b"\xed\xb8\x80", b"\xed\xb2\x85", b"\xed\xb3\x83\xed\xb2\xa9", b"\xed\xa0"),
+]
+any_bytes = st.lists(st.sampled_from(_TRICKY_BYTES) | st.binary(max_size=3)).map(b"".join)
+texts = any_bytes.map(to_text)
+half_pairs = st.text(
+    st.characters(exclude_categories=())
+    | st.sampled_from('"\\,\n \ud83d\ude00\udc80\udcc3\udca9\udced\udca0\udcbdé照')
+)
+"""Also with surrogates that stand for no byte, as JSON can have them."""
+
+
+def entries_with(text):
+    return st.builds(
+        ArchiveEntry,
+        text.filter(bool),
+        st.none() | text,
+        st.none() | text,
+        st.none() | st.integers(0, (1 << 63) - 1),
+        st.none() | text,
     )
-)
-entries = st.builds(
-    ArchiveEntry,
-    st.text(st.characters(exclude_categories=()), min_size=1),
-    st.none() | any_text,
-    st.none() | any_text,
-    st.none() | st.integers(0, (1 << 63) - 1),
-    st.none() | any_text,
-)
+
+
+entries = entries_with(texts)
 
 
 class Pieces(io.RawIOBase):
@@ -57,16 +85,14 @@ def in_csv(listed, hash_name=HASH):
     return b"".join(to_csv(hash_name, [listed]))
 
 
-@given(any_text)
-def test_every_text_has_bytes_of_its_own(text):
-    assert to_text(to_bytes(text)) == text
+@given(any_bytes)
+def test_all_bytes_go_back_as_they_were(data):
+    assert to_bytes(to_text(data)) == data
 
 
-@given(st.binary())
-def test_bytes_that_are_no_utf8_go_back_as_they_were(data):
-    text = data.decode(errors="surrogateescape")
-    if to_text(data) == text:
-        assert to_bytes(text) == data
+@given(half_pairs)
+def test_every_text_has_bytes(text):
+    assert to_bytes(to_text(to_bytes(text))) == to_bytes(text)
 
 
 @given(st.lists(entries), st.sampled_from([HASH, "ArchiveTreeEtag"]))
@@ -77,6 +103,40 @@ def test_nothing_is_lost_from_json_to_csv_to_json(listed, hash_name):
     second, none = read(in_csv(first, hash_name))
     assert (second, none) == (listed, {})
     assert in_json(second, FACTS, hash_name) == original
+
+
+@given(st.lists(entries_with(half_pairs)))
+def test_half_pairs_keep_their_place_in_json_and_their_bytes_in_csv(listed):
+    assert read(in_json(listed))[0] == listed
+    found, _ = read(in_csv(listed))
+    assert found == [entry._make(map(as_bytes_have_it, entry)) for entry in listed]
+
+
+def as_bytes_have_it(value):
+    return to_text(to_bytes(value)) if isinstance(value, str) else value
+
+
+@given(st.lists(any_bytes))
+def test_other_programs_get_the_bytes_of_descriptions(descriptions):
+    """As the documentation of inventories says: with the error handler `surrogateescape`."""
+    listed = [ArchiveEntry("a", to_text(told), None, None, None) for told in descriptions]
+    in_theirs = json.loads(in_json(listed))["ArchiveList"]
+    text = in_csv(listed).decode(errors="surrogateescape")
+    for rows in (in_theirs, csv.DictReader(io.StringIO(text, newline=""))):
+        found = [row["ArchiveDescription"].encode(errors="surrogateescape") for row in rows]
+        assert found == descriptions
+
+
+@given(st.lists(any_bytes))
+def test_bytes_as_they_stand_in_a_services_json_are_kept(descriptions):
+    """Also those that are no UTF-8, and so no JSON either; only what JSON escapes is escaped."""
+    rows = [
+        b'{"ArchiveId":"a","ArchiveDescription":"%s"}'
+        % told.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        for told in descriptions
+    ]
+    listed, _ = read(b'{"ArchiveList":[' + b",".join(rows) + b"]}")
+    assert [to_bytes(entry.description) for entry in listed] == descriptions
 
 
 @given(st.lists(entries), st.lists(st.integers(1, 50), min_size=1), st.booleans())

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from casfs.errors import InventoryError
 from casfs.tree.inventory.entries import ArchiveEntry
-from tests.tree.test_inventory import in_csv, read
+from casfs.tree.inventory.text import to_bytes, to_text
+from tests.tree.test_inventory import any_bytes, in_csv, read
 
 HEADER = "ArchiveId,ArchiveDescription,CreationDate,Size,SHA256TreeHash"
 CREATED = "2019-04-12T08:15:30Z"
@@ -39,7 +40,15 @@ def written(listed, columns=5, header=True, end="\n", all_quoted=False):
         elif '"' in fields[1] or "," in fields[1]:
             fields[1] = quoted(fields[1])
         lines.append(fields)
-    return "".join(",".join(line) + end for line in lines).encode()
+    return to_bytes("".join(",".join(line) + end for line in lines))
+
+
+@given(st.lists(any_bytes), st.booleans())
+def test_any_bytes_but_line_breaks_are_kept(descriptions, all_quoted):
+    told = [data.replace(b"\n", b"").replace(b"\r", b"") for data in descriptions]
+    listed = [ArchiveEntry("a", to_text(data), CREATED, 1, HASH) for data in told]
+    text = written(listed, all_quoted=all_quoted)
+    assert [to_bytes(entry.description) for entry in read(text)[0]] == told
 
 
 @given(

@@ -17,6 +17,7 @@ from casfs.doors.mount.pages import Pages
 from casfs.doors.mount.told import StaleError, Status, Told
 from casfs.errors import CasfsError
 from casfs.ranges import BLOCK_SIZE
+from casfs.tree.inventory.text import to_bytes
 from casfs.tree.node import Node
 
 log = logging.getLogger(__name__)
@@ -238,7 +239,7 @@ class Operations:
         if name.startswith(ATTRIBUTES):
             value = self._attributes(path).get(name[len(ATTRIBUTES) :])
             if value is not None:
-                return _encoded(value)[:_LONGEST]
+                return to_bytes(value)[:_LONGEST]
         raise _answer(errno.ENODATA)
 
     def listxattr(self, path: str) -> list[str]:
@@ -274,14 +275,6 @@ class Operations:
     def _status(self, node: Node) -> Status:
         mode = stat.S_IFDIR | 0o555 if node.folder else stat.S_IFREG | 0o444
         return Status(mode & ~self._umask, node.inode, node.size, node.mtime)
-
-
-def _encoded(text: str) -> bytes:
-    """Return the bytes of a text; of a description that is no UTF-8, those that were uploaded."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
 
 
 class _AnswerError(OSError):

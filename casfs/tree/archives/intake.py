@@ -102,7 +102,9 @@ class Intake:
         return wanted
 
     def put_description(self, vault: str, archive_id: str, text: str, rules: RuleSet) -> None:
-        """Note the description of an archive, unless an inventory lists it.
+        """Note the description of an archive, unless an inventory has told it.
+
+        An archive has one name: what an inventory tells counts, even where it differs.
 
         Raises:
             CasfsError: the catalogue cannot be written.
@@ -110,6 +112,10 @@ class Intake:
         use_rules(self._database, vault, rules)
         names, hash_ = read_names(text, None, rules), hash_of(vault, archive_id)
         with self._database.transaction() as connection:
+            (told,) = connection.execute(_IS_TOLD, (hash_, NO_TIME, storable(text))).fetchone()
+            if told:
+                # Folders would be made for a name that nothing gets.
+                return
             folders = Folders(connection, vault)
             values = (storable(text), NO_TIME, None, None, *names.row(folders), 0)
             row = (hash_, folders.vault, storable(archive_id), *values)
@@ -203,8 +209,9 @@ _PUT = f"""INSERT INTO archives ({_COLUMNS})
     WHERE id = excluded.id"""  # noqa: S608 - constants
 _PUT_DESCRIPTION = f"""INSERT INTO archives ({_COLUMNS})
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE
-    SET {_NAMES} WHERE id = excluded.id AND listed = 0
-    AND description IS NOT excluded.description"""  # noqa: S608 - constants
+    SET {_NAMES} WHERE id = excluded.id"""  # noqa: S608 - constants
+_IS_TOLD = """SELECT EXISTS (SELECT 1 FROM archives WHERE hash = ?1
+    AND (listed > 0 OR created <> ?2 OR description IS ?3))"""
 _LISTED = """SELECT hash, description, created, size, tree_hash FROM archives
     WHERE hash IN (SELECT value FROM json_each(?)) AND listed > 0"""
 _TAKEN = """SELECT 1 FROM inventories WHERE taken AND job = ?2

@@ -1,12 +1,11 @@
 r"""Bytes to text and back, without losing one: descriptions need not be UTF-8.
 
-What is no UTF-8 is a lone surrogate in text:
+A byte that is not part of valid UTF-8 is a lone surrogate in text, U+DC80 to U+DCFF, as Python's
+`surrogateescape` has it: every sequence of bytes has a text of its own, and goes back as it was.
+That includes the three bytes that UTF-8 would have for a surrogate, were it allowed to.
 
-- a byte that does not fit is U+DC80 to U+DCFF, as Python's `surrogateescape` has it;
-- the three bytes that UTF-8 would have for a surrogate, were it allowed to, are that surrogate.
-
-Every text has bytes of its own: a byte goes back as it was, and only where several together would
-be read as something else (`\udcc3\udca9` is not `é`) each is written as a surrogate.
+JSON can also hold surrogates that stand for no byte (`"\ud83d"`, half of a pair). These have only
+those three bytes to go to.
 """
 
 import codecs
@@ -19,7 +18,6 @@ LONGEST = 1 << 20
 """Characters that one entry may have; more is no entry, and would be kept in memory."""
 _PIECE = 256 << 10
 """Bytes to read at a time."""
-_AS_BYTES = re.compile("\udced[\udca0-\udcbf][\udc80-\udcbf]")
 _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -67,7 +65,7 @@ class Text:
             )
         data = self._file.read(_PIECE)
         self.ended = not data
-        more = _with_surrogates(self._decoder.decode(data, final=self.ended))
+        more = self._decoder.decode(data, final=self.ended)
         if self.position == 0 and not self.text:
             more = more.removeprefix(_BYTE_ORDER_MARK)
         self._dropped += self.at
@@ -90,26 +88,16 @@ _BLANKS = re.compile(r"[ \t\r\n]*+")
 
 def to_text(data: bytes) -> str:
     """Return the text of whole bytes."""
-    return _with_surrogates(data.decode(errors="surrogateescape"))
+    return data.decode(errors="surrogateescape")
 
 
 def to_bytes(text: str) -> bytes:
-    """Return the bytes of any text, which `to_text` makes the same text of."""
+    """Return the bytes of any text; `to_text` makes the same text of them if it made this one."""
     try:
         return text.encode()
     except UnicodeEncodeError:
-        data = _NO_BYTE.sub(_escaped, text).encode(errors="surrogateescape")
-        return data if to_text(data) == text else text.encode(errors="surrogatepass")
-
-
-def _with_surrogates(text: str) -> str:
-    # The decoder never ends between these three bytes.
-    return _AS_BYTES.sub(_fused, text) if "\udced" in text else text
-
-
-def _fused(escaped: re.Match[str]) -> str:
-    return escaped[0].encode(errors="surrogateescape").decode(errors="surrogatepass")
+        return _NO_BYTE.sub(_escaped, text).encode(errors="surrogateescape")
 
 
 def _escaped(surrogate: re.Match[str]) -> str:
-    return surrogate[0].encode(errors="surrogatepass").decode(errors="surrogateescape")
+    return to_text(surrogate[0].encode(errors="surrogatepass"))

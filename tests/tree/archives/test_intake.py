@@ -12,7 +12,9 @@ from casfs.tree.archives.entries import Scope
 from casfs.tree.archives.intake import Inventory
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
+from casfs.tree.inventory.text import to_bytes, to_text
 from tests.tree.archives.vaults import EARLY, LATE, Read, archive, description, job, vaults_at
+from tests.tree.test_inventory import any_bytes
 
 BETWEEN, AFTER = "2019-12-31T00:00:00Z", "2021-01-01T00:00:00Z"
 
@@ -193,6 +195,48 @@ def test_a_description_that_comes_with_an_output_names_an_archive(vaults):
     assert vaults.tree(Scope.READABLE) == {"from the inventory": "1"}
     vaults.intake.put_description("v", "1", description("a/b"), DEFAULT)
     assert vaults.tree(Scope.READABLE) == {"from the inventory": "1"}
+
+
+def test_a_description_that_an_inventory_tells_otherwise_makes_no_folder(vaults):
+    vaults.take("i", [archive("1", "one/name")])
+    vaults.intake.put_description("v", "1", description("other/name"), DEFAULT)
+    assert vaults.tree() == {"one": None, "one/name": "1"}
+
+
+def test_what_an_inventory_told_stays_when_a_later_one_lists_the_archive_no_more(vaults):
+    vaults.take("i", [archive("1", "one/name")])
+    vaults.list_jobs(job("j", "1"))
+    vaults.take("full", [archive("2", "b")], date=BETWEEN, full=True)
+    vaults.intake.put_description("v", "1", description("other/name"), DEFAULT)
+    vaults.readable.refresh()
+    assert vaults.tree(Scope.READABLE) == {"one": None, "one/name": "1"}
+    assert vaults.tree() == {"one": None, "one/name": "1", "b": "2"}
+
+
+def test_the_same_description_again_makes_no_folder_either(vaults):
+    vaults.list_jobs(job("j", "1"))
+    for path in ("a/b", "a/b", "c/d"):
+        vaults.intake.put_description("v", "1", description(path), DEFAULT)
+        vaults.readable.refresh()
+    assert vaults.tree() == {"c": None, "c/d": "1"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(any_bytes.filter(bool), min_size=1, max_size=5))
+def test_descriptions_come_back_byte_for_byte(tmp_path_factory, descriptions):
+    entries = [
+        archive(str(number), None)._replace(description=to_text(data))
+        for number, data in enumerate(descriptions)
+    ]
+    with vaults_at(tmp_path_factory.mktemp("x") / "c.sqlite") as vaults:
+        vaults.take("i", entries)
+        vaults.take("again", entries)
+        vaults.list_jobs(job("j", "told"))
+        vaults.intake.put_description("v", "told", to_text(descriptions[0]), DEFAULT)
+        for number, data in (*enumerate(descriptions), ("told", descriptions[0])):
+            found = vaults.archives.by_id("v", str(number))
+            assert found is not None
+            assert to_bytes(found.description or "") == data
 
 
 def test_a_description_of_what_no_job_brings_any_more_is_dropped(vaults):
