@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from casfs.credentials import Credentials, Found, warn_if_exposed
+from casfs.credentials import (
+    Credentials,
+    Found,
+    checked_identifier,
+    checked_secret,
+    warn_if_exposed,
+)
 from casfs.errors import ConfigError, DeniedError
 
 if TYPE_CHECKING:
@@ -50,7 +56,10 @@ class AwsKeys:
         except Exception as error:  # noqa: BLE001 - a program may answer anything
             told = f"the AWS keys from {self._credentials.method} cannot be renewed"
             raise _denied(told, error) from None
-        return Credentials(now.access_key, now.secret_key, now.token)
+        try:
+            return _checked(now, self._credentials.method)
+        except ConfigError as error:
+            raise DeniedError(str(error)) from None
 
 
 class AwsChain:
@@ -70,14 +79,21 @@ class AwsChain:
             DeniedError: who is asked for the key, such as a program, gives none.
         """
         del home
+        from botocore import credentials as botocore_credentials
+
         session = _session(profile)
         try:
             credentials = session.get_credentials()
             region = session.get_config_variable("region")
             if credentials is None:
                 return None
+            if type(credentials) is botocore_credentials.Credentials:
+                # No more is to be asked for it.
+                _checked(credentials.get_frozen_credentials(), credentials.method)
             keys = AwsKeys(credentials, _identity(session, credentials, profile))
             files = _secret_files(session, credentials.method)
+        except ConfigError:
+            raise
         except _config_errors() as error:
             raise _broken(error) from None
         except Exception as error:  # noqa: BLE001 - a program may answer anything
@@ -101,6 +117,23 @@ class AwsChain:
             return list(_listed(_session(None)))
         except BotoCoreError as error:
             raise _broken(error) from None
+
+
+def _checked(key: Any, method: str) -> Credentials:
+    """Return a key of botocore's as one of ours.
+
+    Raises:
+        ConfigError: a part of it is none.
+    """
+
+    def name(part: str) -> str:
+        return part.upper() if method == "env" else f"{part} of the AWS keys from {method}"
+
+    return Credentials(
+        checked_identifier(key.access_key, name(_KEY_ID)),
+        checked_secret(key.secret_key, name("aws_secret_access_key")),
+        checked_identifier(key.token, name("aws_session_token")) if key.token else None,
+    )
 
 
 def _session(profile: str | None) -> "Session":
@@ -135,7 +168,7 @@ def _identity(session: "Session", credentials: Any, profile: str | None) -> str:
         # Asking the key itself fails when it has run out; what is cached is still its own.
         "env": os.environ.get("AWS_ACCESS_KEY_ID"),
     }
-    return str(known.get(credentials.method) or credentials.access_key)
+    return str(known.get(credentials.method) or credentials.access_key).strip()
 
 
 def _secret_files(session: "Session", method: str) -> list[Path]:

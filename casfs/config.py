@@ -1,19 +1,23 @@
 """Where every setting comes from: flag, environment, file, then what the official tools keep."""
 
 import contextlib
-import ipaddress
-import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import platformdirs
 
-from casfs.credentials import Credentials, KeySource, warn_if_exposed
+from casfs.credentials import (
+    Credentials,
+    KeySource,
+    checked_identifier,
+    checked_secret,
+    warn_if_exposed,
+)
+from casfs.endpoints import find_endpoint
 from casfs.errors import ConfigError
 from casfs.service.dialect import Registration
 from casfs.service.registry import DIALECTS
@@ -23,12 +27,11 @@ from casfs.settings import (
     config_file,
     environment_settings,
     file_profiles,
+    variable,
     vault_names,
     vault_settings,
 )
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
-
-log = logging.getLogger(__name__)
 
 DEFAULT_PROFILE = "default"
 DEFAULT_DIALECT = next(iter(DIALECTS))
@@ -118,7 +121,7 @@ def load(
             settings = _merged([found.settings, *layers], registration)
             keys = found.keys
     elif text(settings, "access_key_id") and text(settings, "secret_access_key"):
-        keys = Credentials(text(settings, "access_key_id"), text(settings, "secret_access_key"))
+        keys = _own_key(settings, environment, f"[profiles.{name or DEFAULT_PROFILE}] in {path}")
     if keys is None:
         raise ConfigError(
             "no credentials; set CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, or access_key_id "
@@ -128,6 +131,24 @@ def load(
     # What the environment says of vaults replaces their names, not the rules for single ones.
     rules = _rules(settings, layers[0])
     return _build(settings, dialect, keys, name or DEFAULT_PROFILE, rules)
+
+
+def _own_key(
+    settings: Mapping[str, object], environment: Mapping[str, str], place: str
+) -> Credentials:
+    """Return the key in settings of ours.
+
+    Raises:
+        ConfigError: a part of it is none; names where it stands.
+    """
+
+    def part(name: str, check: Callable[[str, str], str]) -> str:
+        inherited = environment.get(variable(name))
+        return check(text(settings, name), variable(name) if inherited else f"{name} of {place}")
+
+    return Credentials(
+        part("access_key_id", checked_identifier), part("secret_access_key", checked_secret)
+    )
 
 
 def _merged(
@@ -185,18 +206,22 @@ def _build(
     registration, region = DIALECTS[dialect], text(settings, "region")
     cache_dir = text(settings, "cache_dir") or str(platformdirs.user_cache_path("casfs"))
     endpoint = find_endpoint(registration, text(settings, "endpoint"), region)
-    if registration.signs_region and not region:
+    # It stands in the header with the signature.
+    if registration.signs_region and not re.fullmatch(r"[A-Za-z0-9_-]+", region):
         raise ConfigError(
-            f"no region, which requests to {dialect} are signed for; "
+            f"no region (region: {region!r}), which requests to {dialect} are signed for; "
             f"give --region {registration.region}"
         )
+    account = text(settings, "account", "-") if registration.names_account else "-"
+    if not account.isprintable():
+        raise ConfigError(f"account {account!r} is none; give --account a number, or -")
     return Config(
         endpoint=endpoint,
         credentials=keys,
         cache_dir=Path(cache_dir).expanduser().absolute(),
         dialect=dialect,
         region=region,
-        account=text(settings, "account", "-") if registration.names_account else "-",
+        account=account,
         profile=profile,
         vaults=vault_names(settings),
         **rules,
@@ -216,56 +241,3 @@ def _rules(settings: Mapping[str, object], profile: Mapping[str, object]) -> dic
     if name in settings:
         return rules | {name: RuleSet.parse(str(settings[name]))}
     return rules
-
-
-def find_endpoint(registration: Registration, endpoint: str, region: str) -> str:
-    """Return the URL of a service: the endpoint that was given, else by region.
-
-    Raises:
-        ConfigError: there is neither, or one is malformed.
-    """
-    if not endpoint:
-        if not re.fullmatch(r"[a-z0-9-]+", region):
-            raise ConfigError(
-                f"no endpoint (region: {region!r}); "
-                f"give --region {registration.region}, or --endpoint URL"
-            )
-        return registration.endpoint.format(region=region)
-    url = endpoint if "://" in endpoint else f"https://{endpoint}"
-    try:
-        parts = urlsplit(url)
-        # Looking at the port is what checks it.
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        # What stands before the host may be a password.
-        told = endpoint.rpartition("@")[2]
-        raise ConfigError(f"endpoint {told!r} is not an http or https URL or a host name")
-    if parts.path.strip("/") or parts.query or parts.username or parts.password:
-        raise ConfigError(f"endpoint of {parts.hostname}: give scheme, host and port only")
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def warn_if_readable(endpoint: str) -> None:
-    """Log a warning about an endpoint without TLS on another machine.
-
-    Args:
-        endpoint: URL, as `find_endpoint` returns it.
-    """
-    parts = urlsplit(endpoint)
-    if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
-        log.warning(
-            "%s is asked without encryption: others on the way can read names, bytes and temporary "
-            "keys, and change answers; use https:// in --endpoint if the service has it",
-            endpoint,
-        )
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host.rstrip(".").lower() == "localhost"
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback

@@ -34,6 +34,52 @@ class Credentials:
         return self.access_key_id
 
 
+def checked_identifier(text: str, name: str) -> str:
+    """Return the identifier of a key, or its session token, without blanks around it.
+
+    Both stand in headers as they are, so they are visible ASCII characters.
+
+    Args:
+        text: as it was found.
+        name: what its finder calls it, for the message.
+
+    Raises:
+        ConfigError: it is none; never tells what it is.
+    """
+    text = text.strip()
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise _no_key(text, name)
+    return text
+
+
+def checked_secret(text: str, name: str) -> str:
+    """Return the secret of a key, without blanks around it; it signs and is never sent.
+
+    Args:
+        text: as it was found.
+        name: what its finder calls it, for the message.
+
+    Raises:
+        ConfigError: it is none; never tells what it is.
+    """
+    text = text.strip()
+    if not text.isprintable():
+        raise _no_key(text, name)
+    return text
+
+
+def _no_key(text: str, name: str) -> ConfigError:
+    if len(text.splitlines()) > 1:
+        flaw = "a line break"
+    elif any("\ud800" <= letter <= "\udfff" for letter in text):
+        flaw = "bytes that are not UTF-8"
+    elif text.isprintable():
+        flaw = "a blank" if text.isascii() else "a character that is not ASCII"
+    else:
+        flaw = "a character that cannot be seen"
+    return ConfigError(f"{name} holds {flaw}, which no key does; copy the key again")
+
+
 class KeySource(Protocol):
     """Has the key to sign with, which may be another one after a while."""
 
@@ -140,7 +186,8 @@ class IniFile:
         # A secret may hold "%", which the default interpolation would take for a reference.
         parser = configparser.ConfigParser(interpolation=None)
         try:
-            if not parser.read(path, "utf-8"):
+            # Editors of Windows put a mark at the beginning.
+            if not parser.read(path, "utf-8-sig"):
                 return None
         except (OSError, UnicodeDecodeError, configparser.Error):
             # The parser's own message quotes the line, which may be the secret.
@@ -153,15 +200,20 @@ class IniFile:
         }
         if not settings:
             return None
+        place = f"of [{self.section}] in {path}"
+        names = {ours: f"{theirs} {place}" for theirs, ours in self.names.items()}
         key_id, secret = (
-            settings.pop("access_key_id", None),
-            settings.pop("secret_access_key", None),
+            check(settings.pop(name), names[name]) if name in settings else None
+            for name, check in _PARTS.items()
         )
         port = settings.pop("port", None)
         if port is not None and "endpoint" in settings:
             settings["endpoint"] = _with_port(settings["endpoint"], port)
         keys = Credentials(key_id, secret) if key_id and secret else None
         return Found(str(path), settings, keys, key_id, file=path if secret else None)
+
+
+_PARTS = {"access_key_id": checked_identifier, "secret_access_key": checked_secret}
 
 
 def _with_port(host: str, port: str) -> str:

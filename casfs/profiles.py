@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from casfs.config import DEFAULT_DIALECT, DEFAULT_PROFILE, find_endpoint, text
+from casfs.config import DEFAULT_DIALECT, DEFAULT_PROFILE, text
 from casfs.credentials import Found, is_exposed
+from casfs.endpoints import find_endpoint
 from casfs.errors import ConfigError
 from casfs.service.registry import DIALECTS
 from casfs.settings import config_file, environment_settings, file_profiles

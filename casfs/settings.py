@@ -50,7 +50,7 @@ def file_profiles(path: Path) -> dict[str, dict[str, object]]:
         ConfigError: the file cannot be read, or has a setting that is none.
     """
     try:
-        profiles = tomllib.loads(path.read_text("utf-8")).get("profiles", {})
+        profiles = tomllib.loads(path.read_text("utf-8-sig")).get("profiles", {})
     except FileNotFoundError:
         profiles = {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

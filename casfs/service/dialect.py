@@ -254,8 +254,8 @@ class Dialect:
 
 
 def escape(text: str) -> str:
-    """Return a name as it stands in a path."""
-    return quote(text, safe="-_.~")
+    """Return a name as it stands in a path; one that no service can have is escaped, too."""
+    return quote(text, safe="-_.~", errors="surrogatepass")
 
 
 def _state(answer: Mapping[str, Any]) -> JobState:

@@ -117,7 +117,7 @@ class Catalog:
     def vault(self, name: str) -> VaultRow | None:
         """Return what is known of a vault."""
         query = "SELECT description, generation >= ? FROM vaults WHERE name = ?"
-        rows = self._database.rows(query, self._generation(_VAULTS), name)
+        rows = self._database.rows(query, self._generation(_VAULTS), storable(name))
         return VaultRow(rows[0][0], bool(rows[0][1])) if rows else None
 
     def jobs(self, vault: str) -> Iterator[tuple[str, str, bool]]:
@@ -132,7 +132,8 @@ class Catalog:
     def job(self, vault: str, job_id: str) -> JobRow | None:
         """Return what is known of a job."""
         query = "SELECT description, size, generation >= ? FROM jobs WHERE vault = ? AND id = ?"
-        rows = self._database.rows(query, self._generation(f"{_VAULTS}/{vault}"), vault, job_id)
+        generation = self._generation(f"{_VAULTS}/{vault}")
+        rows = self._database.rows(query, generation, vault, storable(job_id))
         if not rows:
             return None
         description, size, listed = rows[0]

@@ -10,6 +10,7 @@ import click
 
 from casfs import config
 from casfs.config import Config
+from casfs.endpoints import warn_if_readable
 from casfs.service.registry import DIALECTS
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def load_config(profile: str | None, flags: dict[str, Any]) -> Config:
         ConfigError: something is missing or malformed.
     """
     loaded = config.load(profile, flags)
-    config.warn_if_readable(loaded.endpoint)
+    warn_if_readable(loaded.endpoint)
     return loaded
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from casfs.client import Client
-from casfs.config import Config, warn_if_readable
+from casfs.config import Config
 from casfs.doors.mount.detach import serve_detached
 from casfs.doors.mount.ending import Ending
 from casfs.doors.mount.heaps import limit_heaps
@@ -18,6 +18,7 @@ from casfs.doors.mount.log_file import LogFile
 from casfs.doors.mount.mountpoints import FILE_SYSTEM, check_free, widen_window
 from casfs.doors.mount.operations import Operations
 from casfs.doors.mount.session import Settings, new_session
+from casfs.endpoints import warn_if_readable
 from casfs.errors import CasfsError, ConfigError, ThreadError
 from casfs.logs import LogFormatter, log_death
 from casfs.threads import start_thread

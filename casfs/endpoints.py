@@ -1,0 +1,77 @@
+"""Where a service is asked: the URL that was given, or the one of its region."""
+
+import ipaddress
+import logging
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from casfs.errors import ConfigError
+from casfs.service.dialect import Registration
+
+log = logging.getLogger(__name__)
+
+
+def find_endpoint(registration: Registration, endpoint: str, region: str) -> str:
+    """Return the URL of a service: the endpoint that was given, else by region.
+
+    Raises:
+        ConfigError: there is neither, or one is malformed.
+    """
+    if not endpoint:
+        if not re.fullmatch(r"[a-z0-9-]+", region):
+            raise ConfigError(
+                f"no endpoint (region: {region!r}); "
+                f"give --region {registration.region}, or --endpoint URL"
+            )
+        return registration.endpoint.format(region=region)
+    if "@" in endpoint:
+        # What stands before the last one may be a password, however it is written.
+        raise ConfigError(
+            f"endpoint of {endpoint.rpartition('@')[2]}: give scheme, host and port only, "
+            "without a user name"
+        )
+    url = endpoint if "://" in endpoint else f"https://{endpoint}"
+    try:
+        parts = urlsplit(url)
+        # Looking at the port is what checks it.
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        host = _in_ascii(parts)
+    except ValueError:
+        good = False
+    if not good or not re.fullmatch(r"[!-~]+", host):
+        raise ConfigError(f"endpoint {endpoint!r} is not an http or https URL or a host name")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ConfigError(f"endpoint of {parts.hostname}: give scheme, host and port only")
+    return f"{parts.scheme}://{host}"
+
+
+def _in_ascii(url: SplitResult) -> str:
+    """Return host and port as requests name them: hosts of all scripts have a form in ASCII."""
+    if url.netloc.isascii():
+        return url.netloc
+    host = (url.hostname or "").encode("idna").decode()
+    return host if url.port is None else f"{host}:{url.port}"
+
+
+def warn_if_readable(endpoint: str) -> None:
+    """Log a warning about an endpoint without TLS on another machine.
+
+    Args:
+        endpoint: URL, as `find_endpoint` returns it.
+    """
+    parts = urlsplit(endpoint)
+    if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+        log.warning(
+            "%s is asked without encryption: others on the way can read names, bytes and temporary "
+            "keys, and change answers; use https:// in --endpoint if the service has it",
+            endpoint,
+        )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host.rstrip(".").lower() == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
