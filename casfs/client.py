@@ -33,6 +33,7 @@ from casfs.tree.archives.intake import Intake
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.catalog import Catalog
+from casfs.tree.connection import DamagedError
 from casfs.tree.database import Database
 from casfs.tree.inventory_feed import InventoryFeed
 from casfs.tree.inventory_files import Inventories
@@ -171,7 +172,12 @@ class Client:
             DeniedError: the service refuses us.
             CasfsError: it does not answer, and nothing is known from earlier.
         """
-        self._account.check()
+        self._database.check()
+        try:
+            self._account.check()
+        except DamagedError as error:
+            log.info("asking again: %s", error)
+            self._account.check()
 
     def stat(self, path: str) -> Node:
         """Return what stands at a path.
@@ -269,7 +275,7 @@ class Client:
         )
 
     def _inventory_made(self, job: Job) -> None:
-        self._feed.catch_up(job.vault)
+        self._feed.catch_up(job.vault, job.id)
 
     def _counters(self) -> bytes:
         return _padded(self.metrics.as_text())

@@ -24,6 +24,7 @@ from casfs.blocks.files import read_file, write_file
 from casfs.blocks.leaves import Leaves, Trust
 from casfs.blocks.memory import Memory
 from casfs.blocks.temporary import Temporary
+from casfs.disks import is_disk_failure, trouble
 from casfs.errors import CasfsError, ConfigError
 from casfs.metrics import Metrics
 from casfs.private import PrivateDirectory
@@ -246,10 +247,12 @@ class DiskCache:
         except CasfsError:
             raise
         except OSError as error:
-            raise ConfigError(
-                f"the cache folder {root} cannot be used ({error.strerror}); "
-                "give another --cache-dir"
-            ) from error
+            if not is_disk_failure(error):
+                raise ConfigError(
+                    f"the cache folder {root} cannot be used ({error.strerror}); "
+                    "give another --cache-dir"
+                ) from error
+            log.warning("%s; blocks are not kept until there is room", trouble(root, error))
 
     def store(self, output: Output | Source) -> OutputStore:
         """Return the store of an output, or of a source's own; one for all who ask."""

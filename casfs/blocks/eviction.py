@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from casfs.blocks import kept
+from casfs.disks import existing
 from casfs.metrics import Metrics
 from casfs.private import PrivateDirectory
 
@@ -39,7 +40,7 @@ KEY_START, KEY_REST = re.compile("[0-9a-f]{2}"), re.compile("[0-9a-f]{62}")
 
 def spare_bytes(folder: Path) -> int:
     """Return the bytes that a cache may take of its disk; below 0 it has taken too many."""
-    disk = os.statvfs(folder)
+    disk = os.statvfs(existing(folder))
     reserve = min(_RESERVE, int(disk.f_blocks * disk.f_frsize * _RESERVE_PART))
     return disk.f_bavail * disk.f_frsize - reserve
 
@@ -68,7 +69,7 @@ class Evictor:
         metrics: Metrics,
         private: PrivateDirectory | None = None,
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._private = private or PrivateDirectory(folder)
         self._limit = limit
         self._metrics = metrics
@@ -110,7 +111,7 @@ class Evictor:
             self._total += written
         if self._total > self._limit:
             self._evict(lambda total: total - int(self._limit * _KEEP))
-        spare = spare_bytes(self._folder)
+        spare = spare_bytes(self.folder)
         if spare < 0:
             step = max(more, min(_STEP, self._total // _STEP_PART))
             allowed = self._evict(lambda _: step) - more
@@ -125,7 +126,7 @@ class Evictor:
         Raises:
             OSError: the folder cannot be looked at.
         """
-        spare = max(spare_bytes(self._folder), 0)
+        spare = max(spare_bytes(self.folder), 0)
         with self._counting:
             total = (self._total or 0) + self._written
         return int(min(self._limit, total + spare) * _KEEP)
@@ -147,7 +148,7 @@ class Evictor:
             self._total = total - step
             if wanted <= 0 or not step:
                 break
-        _remove_unused(self._folder, self._private)
+        _remove_unused(self.folder, self._private)
         return removed
 
     def _oldest(self, wanted: int) -> tuple[int, list[tuple[int, int, str]]]:
@@ -188,7 +189,7 @@ class Evictor:
         return removed
 
     def _ages(self) -> Iterator[tuple[int, int, str]]:
-        for entry in block_files(self._folder, self._private):
+        for entry in block_files(self.folder, self._private):
             try:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:

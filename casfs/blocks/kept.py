@@ -7,6 +7,10 @@ It is written under a temporary name and renamed, so that a crash leaves none th
 not synced, and may rot: bytes that are not those of their leaf are never handed on.
 
 Who has one open holds a shared lock on it, without which eviction may take it away.
+
+Where the disk is full or fails, a small one is kept in memory instead.
+
+Lock order: the one lock guards what is in memory, and is innermost.
 """
 
 import contextlib
@@ -14,10 +18,12 @@ import fcntl
 import hashlib
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterable
 from io import FileIO
 from pathlib import Path
 
+from casfs.blocks.spool import Spool, lock
 from casfs.blocks.temporary import Temporary
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics
@@ -29,6 +35,8 @@ log = logging.getLogger(__name__)
 NAME = "kept"
 _LEAF = hashlib.sha256().digest_size
 _NUMBER = 8
+_MEMORY = 64 << 20
+"""Bytes of files in memory at most."""
 
 
 class KeptFile:
@@ -69,6 +77,10 @@ class KeptFile:
         except OSError:
             return False
 
+    def again(self) -> "KeptFile":
+        """Return the same file, open once more."""
+        return KeptFile(FileIO(os.dup(self._file.fileno())), self.size, self.leaves)
+
     def close(self) -> None:
         """Let go of it."""
         self._file.close()
@@ -96,6 +108,8 @@ class KeptFiles:
         self._private = temporary.private
         self._written = written
         self._metrics = metrics
+        self._lock = threading.Lock()
+        self._in_memory: dict[str, KeptFile] = {}
 
     def find(self, key: str) -> KeptFile | None:
         """Open a kept file, None if there is none; one that is damaged is removed.
@@ -103,6 +117,8 @@ class KeptFiles:
         Raises:
             ConfigError: what stands in its place is a link, or somebody else's.
         """
+        if (remembered := self._remembered(key)) is not None:
+            return remembered
         path = self._path(key)
         try:
             self._private.check_directory(path.parent.parent)
@@ -116,7 +132,7 @@ class KeptFiles:
             log.warning("%s cannot be read, making it anew: %s", path, error)
             return None
         try:
-            _lock(file)
+            lock(file)
             kept = _load(file)
         except OSError as error:
             log.warning("%s cannot be read, making it anew: %s", path, error)
@@ -140,28 +156,39 @@ class KeptFiles:
             CasfsError: the cache cannot be written; or what `pieces` or `key_of` raise. Nothing is
                 left behind then.
         """
+        spool = Spool(self._temporary, "a file made of an inventory")
         try:
-            temporary = self._temporary.new()
-            file = FileIO(temporary, "x+", opener=lambda path, flags: os.open(path, flags, 0o600))
-        except CasfsError:
+            size, leaves = _write(spool, pieces)
+            key = key_of()
+            spool.place(self._path(key))
+        except BaseException:
+            spool.abandon()
             raise
-        except OSError as error:
-            raise _unwritable(self._folder, error) from error
-        try:
-            _lock(file)
-            kept = _write(file, pieces)
-            self._temporary.place(temporary, self._path(key_of()))
-        except BaseException as error:
-            file.close()
-            temporary.unlink(missing_ok=True)
-            if isinstance(error, OSError) and not isinstance(error, CasfsError):
-                raise _unwritable(temporary, error) from error
-            raise
-        self._written(kept.size)
+        kept = KeptFile(spool.file, size, leaves)
+        if spool.in_memory:
+            self._remember(key, kept)
+        else:
+            self._written(kept.size)
         return kept
+
+    def _remember(self, key: str, kept: KeptFile) -> None:
+        """Keep a file in memory until others need its place."""
+        with self._lock:
+            self._in_memory[key] = kept.again()
+            while sum(one.size for one in self._in_memory.values()) > _MEMORY:
+                self._in_memory.pop(next(iter(self._in_memory))).close()
+
+    def _remembered(self, key: str) -> KeptFile | None:
+        with self._lock:
+            kept = self._in_memory.get(key)
+            return kept.again() if kept is not None else None
 
     def remove_rotten(self, key: str, kept: KeptFile) -> None:
         """Remove an open file of which a block was wrong, unless another took its place."""
+        with self._lock:
+            remembered = self._in_memory.pop(key, None)
+        if remembered is not None:
+            remembered.close()
         path = self._path(key)
         if kept.is_at(path):
             self._remove_rotten(path)
@@ -196,13 +223,8 @@ def remove_unused(path: str, private: PrivateDirectory) -> bool:
         return True
 
 
-def _lock(file: FileIO) -> None:
-    # Where a file system knows no locks, what is open stays readable all the same.
-    with contextlib.suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-
-
-def _write(file: FileIO, pieces: Iterable[bytes]) -> KeptFile:
+def _write(spool: Spool, pieces: Iterable[bytes]) -> tuple[int, bytes]:
+    """Write a file; return its bytes, and what its blocks hash to."""
     leaves = bytearray()
     size, block = 0, hashlib.sha256()
     for piece in pieces:
@@ -210,22 +232,16 @@ def _write(file: FileIO, pieces: Iterable[bytes]) -> KeptFile:
         while rest:
             some = rest[: BLOCK_SIZE - size % BLOCK_SIZE]
             block.update(some)
-            _write_all(file, some)
+            spool.write(some)
             size, rest = size + len(some), rest[len(some) :]
             if size % BLOCK_SIZE == 0:
                 leaves += block.digest()
                 block = hashlib.sha256()
     if size % BLOCK_SIZE:
         leaves += block.digest()
-    kept = KeptFile(file, size, bytes(leaves))
-    facts = kept.leaves + size.to_bytes(_NUMBER)
-    _write_all(file, memoryview(facts + hashlib.sha256(facts).digest()))
-    return kept
-
-
-def _write_all(file: FileIO, data: memoryview) -> None:
-    while data:
-        data = data[file.write(data) or 0 :]
+    facts = bytes(leaves) + size.to_bytes(_NUMBER)
+    spool.write(memoryview(facts + hashlib.sha256(facts).digest()))
+    return size, bytes(leaves)
 
 
 def _load(file: FileIO) -> KeptFile | None:
@@ -240,7 +256,3 @@ def _load(file: FileIO) -> KeptFile | None:
     if hashlib.sha256(leaves + end[:_NUMBER]).digest() != digest:
         return None
     return KeptFile(file, size, leaves)
-
-
-def _unwritable(path: Path, error: OSError) -> CasfsError:
-    return CasfsError(f"{path} cannot be written ({error.strerror}); make room in the cache folder")

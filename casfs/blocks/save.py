@@ -17,6 +17,7 @@ from casfs.blocks.cache import OutputStore
 from casfs.blocks.eviction import Evictor
 from casfs.blocks.flights import Key
 from casfs.deadline import Deadline
+from casfs.disks import trouble
 from casfs.errors import ThreadError
 from casfs.metrics import Metrics
 from casfs.threads import start_thread
@@ -195,4 +196,5 @@ class Saver:
             if self._has_room():
                 self._room.notify()
         if tell:
-            log.warning("blocks are not kept: %s; make room in the cache folder", error)
+            told = trouble(self._evictor.folder, error) if isinstance(error, OSError) else error
+            log.warning("blocks are not kept: %s; make room in the cache folder", told)

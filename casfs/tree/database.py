@@ -1,44 +1,46 @@
 """The SQLite file of an account's catalogue: threads, processes, damage. What is in it: schema.py.
 
 Lock order: the lock on the file `.lock` is held for moments, while a new file is prepared, or
-a damaged one put aside; never for both at a time.
+a damaged one put aside; never for both at a time. The lock around leaving the disk is held once,
+while the catalogue is copied to memory; then the lock of the copy, for a transaction.
 """
 
 import collections
 import contextlib
-import errno
-import fcntl
 import logging
 import os
 import sqlite3
-import stat
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from casfs.deadline import Deadline
+from casfs.disks import trouble
 from casfs.errors import CasfsError, ConfigError
 from casfs.private import PrivateDirectory
 from casfs.tree import schema
 from casfs.tree.columns import Value
+from casfs.tree.connection import (
+    BESIDE,
+    Connection,
+    DamagedError,
+    DiskFailedError,
+    alone,
+    as_os_error,
+    connect,
+    inode_of,
+    is_damage,
+    is_disk_error,
+)
+from casfs.tree.stand_in import StandIn
 
 log = logging.getLogger(__name__)
 
-_BUSY_SECONDS = 10.0
 _LOCK_SECONDS = 30.0
-_LOCK_PAUSE = 0.01
-"""Seconds to wait for the lock, longer than its holder waits for SQLite; and between two tries."""
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP})
-_BESIDE = ("-wal", "-shm", "-journal")
+"""Seconds to wait for the lock, longer than its holder waits for SQLite."""
+_CHECKED = 256 << 20
 _CACHE, _BULK_CACHE = 2 << 10, 40 << 10
 """KiB of memory of a connection for what it has read and changed."""
-
-
-class _Connection(sqlite3.Connection):
-    """A connection that knows which file it has open: another process may put that aside."""
-
-    inode: int | None = None
 
 
 class Database:
@@ -62,21 +64,42 @@ class Database:
     def __init__(self, path: Path, private: PrivateDirectory | None = None) -> None:
         self.edition = 0
         self._path = path
+        self._aside = path.with_suffix(".damaged")
+        self._leaving = threading.Lock()
+        self._stand_in: StandIn | None = None
+        self._why: OSError | None = None
         self._private = private or PrivateDirectory(path.parent)
-        self._connections: collections.deque[_Connection] = collections.deque()
+        self._connections: collections.deque[Connection] = collections.deque()
         try:
             self._private.make_below(path.parent)
             try:
                 self._prepare()
             except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise
         except CasfsError:
             raise
         except (OSError, sqlite3.OperationalError) as error:
-            raise ConfigError(
-                f"the catalogue {path} cannot be used ({error}); give another --cache-dir"
-            ) from error
+            if not is_disk_error(error):
+                raise ConfigError(
+                    f"the catalogue {path} cannot be used ({error}); give another --cache-dir"
+                ) from error
+            self._leave_disk(error)
+
+    def check(self) -> None:
+        """Begin the file anew if it is damaged, as a power failure may leave it.
+
+        One that is too large is not looked through: damage there shows when it is met.
+
+        Raises:
+            CasfsError: the file cannot be read.
+        """
+        if self._stand_in is not None or os.path.getsize(self._path) > _CHECKED:
+            return
+        with contextlib.suppress(DamagedError), self._borrow() as connection:
+            ((told,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+            if told != "ok":
+                raise sqlite3.DatabaseError(told)
 
     def close(self) -> None:
         """Close all connections that are not in use."""
@@ -89,8 +112,12 @@ class Database:
         Raises:
             CasfsError: the file cannot be read.
         """
-        with self._borrow() as connection:
-            return connection.execute(query, values).fetchall()
+        try:
+            with self._borrow() as connection:
+                return connection.execute(query, values).fetchall()
+        except DiskFailedError:
+            with self._borrow() as connection:
+                return connection.execute(query, values).fetchall()
 
     @contextlib.contextmanager
     def transaction(self, bulk: bool = False) -> Iterator[sqlite3.Connection]:
@@ -114,115 +141,159 @@ class Database:
                 connection.execute("PRAGMA shrink_memory")
 
     @contextlib.contextmanager
-    def _borrow(self) -> Iterator[_Connection]:
+    def _borrow(self) -> Iterator[sqlite3.Connection]:
         try:
             with self._connection() as connection:
                 yield connection
         except sqlite3.DatabaseError as error:
-            if _is_damage(error):
-                told = "was damaged and is begun anew; try again"
+            if is_damage(error):
+                raise DamagedError(
+                    f"the catalogue {self._path} was damaged and is begun anew; try again"
+                ) from error
+            if self._stand_in is not None:
+                told = (
+                    f"is in memory, since {trouble(self._path, self._why)}, and that is used up "
+                    f"({error}); make room on the disk, and mount again"
+                )
             else:
                 told = f"failed ({error}); make room in the cache folder"
             raise CasfsError(f"the catalogue {self._path} {told}") from error
 
     @contextlib.contextmanager
-    def _connection(self) -> Iterator[_Connection]:
-        try:
-            connection = self._connections.pop()
-        except IndexError:
-            connection = self._connect()
-        try:
-            connection.execute("PRAGMA synchronous = OFF")
-            # Counts of folders go up to the root.
-            connection.execute("PRAGMA recursive_triggers = ON")
-            with connection:
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        connection = self._take()
+        if isinstance(connection, StandIn):
+            with connection.borrow() as memory:
+                yield memory
+            return
+        with contextlib.ExitStack() as stack:
+            connection.begin(lambda error: stack.enter_context(self._leave_disk(error).borrow()))
+            try:
+                connection.execute("PRAGMA synchronous = OFF")
+                # Counts of folders go up to the root.
+                connection.execute("PRAGMA recursive_triggers = ON")
                 yield connection
-        except BaseException as error:
-            connection.close()
-            if _is_damage(error):
-                self._begin_anew(connection.inode, error)
-            raise
+                connection.commit()
+            except BaseException as error:
+                connection.rollback()
+                self._drop(connection, error)
+                if is_disk_error(error) and self._stand_in is None:
+                    self._leave_disk(error)
+                    raise DiskFailedError(
+                        f"the catalogue {self._path} cannot be read ({error}); try again"
+                    ) from error
+                raise
+            if connection.instead is not None:
+                connection.close()
+                return
+        connection.rescue = None
         self._connections.append(connection)
 
-    def _connect(self) -> _Connection:
-        self._private.confirm()
-        self._private.check_directory(self._path.parent)
-        # SQLite follows links. It makes files by our umask, but those beside the first like that.
-        for ending in ("", *_BESIDE):
-            path = self._path.with_name(self._path.name + ending)
-            self._private.check_file(path, written=True)
-        # Never opened here: to close it would drop the locks that SQLite has on it.
-        with contextlib.suppress(OSError):
-            os.mknod(self._path, stat.S_IFREG | 0o600)
-        # Looked up before: of a file that comes in between we know nothing, and do it no harm.
-        inode = self._inode()
-        connection = sqlite3.connect(
-            self._path, timeout=_BUSY_SECONDS, check_same_thread=False, factory=_Connection
-        )
-        connection.inode = inode
+    def _take(self) -> Connection | StandIn:
+        """Return a connection to the file, or the catalogue in memory if its disk fails."""
+        if self._stand_in is not None:
+            return self._stand_in
+        with contextlib.suppress(IndexError):
+            connection = self._connections.pop()
+            if connection.inode in (inode_of(self._path), inode_of(self._aside)):
+                return connection
+            self._make_again(connection)
+        try:
+            return self._connect()
+        except CasfsError:
+            raise
+        except (OSError, sqlite3.OperationalError) as error:
+            if is_disk_error(error):
+                return self._leave_disk(error)
+            if isinstance(error, sqlite3.Error):
+                raise
+            raise CasfsError(
+                f"the catalogue {self._path} cannot be opened ({error.strerror}); "
+                "check the permissions of its directory"
+            ) from error
+
+    def _make_again(self, removed: Connection) -> None:
+        """Make the file again that was removed, with all that a connection to it still has."""
+        try:
+            with contextlib.closing(connect(self._path, self._private)) as made, self._alone():
+                if made.execute("PRAGMA user_version").fetchone() == (0,):
+                    log.warning("the catalogue %s was removed, and is made again", self._path)
+                    removed.backup(made)
+                    made.execute("PRAGMA journal_mode = WAL")
+        except (OSError, sqlite3.Error) as error:
+            if isinstance(error, CasfsError):
+                raise
+            log.warning("the catalogue %s cannot be made again: %s", self._path, error)
+        finally:
+            removed.close()
+            self.close()
+
+    def _leave_disk(self, error: BaseException) -> StandIn:
+        """Go on in memory, with what can be read from the disk."""
+        with self._leaving:
+            if self._stand_in is not None:
+                return self._stand_in
+            self._why = as_os_error(error)
+            log.warning(
+                "the catalogue is kept in memory until the next mount, as %s: %s",
+                trouble(self._path, self._why),
+                error,
+            )
+            stand_in = StandIn(self._path)
+            self.edition += not stand_in.complete
+            self._stand_in = stand_in
+            return stand_in
+
+    def _connect(self) -> Connection:
+        connection = connect(self._path, self._private)
+        try:
+            if connection.execute("PRAGMA user_version").fetchone() == (0,):
+                self._make_tables(connection)
+                self.edition += 1
+                raise DamagedError(
+                    f"the catalogue {self._path} was removed and is begun anew; try again"
+                )
+        except BaseException as error:
+            self._drop(connection, error)
+            raise
         return connection
+
+    def _drop(self, connection: Connection, error: BaseException) -> None:
+        """Close a connection that failed, and begin the file anew if that is damaged."""
+        connection.close()
+        if is_damage(error):
+            self._begin_anew(connection.inode, error)
 
     def _begin_anew(self, inode: int | None, error: BaseException) -> None:
         """Put the file aside whose damage was found, unless somebody has done that already."""
         self.edition += 1
         self.close()
         with self._alone():
-            if inode is None or self._inode() != inode:
+            if inode is None or inode_of(self._path) != inode:
                 return
             log.warning("the catalogue %s is damaged and begun anew: %s", self._path, error)
             # What the old file's log holds must not be taken for the new one's.
-            for ending in _BESIDE:
+            for ending in BESIDE:
                 self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
-            self._path.replace(self._path.with_suffix(".damaged"))
+            self._path.replace(self._aside)
         self._prepare()
-
-    def _inode(self) -> int | None:
-        try:
-            return self._path.stat().st_ino
-        except FileNotFoundError:
-            return None
 
     def _prepare(self) -> None:
         # Who turns the log on waits for nobody else who does, but fails at once.
-        with self._connection() as connection, self._alone():
+        connection = connect(self._path, self._private)
+        try:
+            self._make_tables(connection)
+        except BaseException as error:
+            self._drop(connection, error)
+            raise
+        self._connections.append(connection)
+
+    def _make_tables(self, connection: Connection) -> None:
+        with self._alone():
             connection.execute("PRAGMA journal_mode = WAL")
             schema.prepare(connection)
+            connection.commit()
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other processes, and threads, from doing the same; for moments only.
-
-        Raises:
-            sqlite3.OperationalError: another one did not end in time; one that died holds no lock.
-        """
-        path = self._path.with_suffix(".lock")
-        deadline = Deadline(_LOCK_SECONDS)
-        with open(self._private.open(path, os.O_RDWR | os.O_CREAT), "r+b") as lock:
-            while not _locked(lock):
-                if deadline.passed():
-                    raise sqlite3.OperationalError(
-                        f"another process has held {path} for {deadline.seconds:g} s; end it"
-                    )
-                time.sleep(_LOCK_PAUSE)
-            yield
-
-
-def _locked(lock: BinaryIO) -> bool:
-    """Take the lock on a file if nobody has it; tell whether it was taken."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        # Who begins the same file at the same moment may fail, and succeeds the next time.
-        if error.errno not in _NO_LOCKS:
-            raise
-        log.info("the file system of the cache directory knows no locks: %s", error)
-    return True
-
-
-def _is_damage(error: BaseException) -> bool:
-    if isinstance(error, sqlite3.OperationalError):
-        # Text that is none was written as text once; Python tells of it by these words alone.
-        return "Could not decode to UTF-8" in str(error)
-    return isinstance(error, sqlite3.DatabaseError)
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
+        """Keep other processes, and threads, from doing the same; for moments only."""
+        return alone(self._path.with_suffix(".lock"), self._private, _LOCK_SECONDS)

@@ -66,6 +66,7 @@ class InventoryFeed:
         self._thread: threading.Thread | None = None
         # Reading one of millions of archives again, with each look, would keep a processor busy.
         self._malformed: set[str] = set()
+        self._read: set[str] = set()
 
     def close(self) -> None:
         """Stop; what is half taken in is taken in by the next who asks."""
@@ -100,10 +101,17 @@ class InventoryFeed:
             raise malformed
         return taken
 
-    def catch_up(self, vault: str) -> None:
-        """Begin to take in what is whole in the cache, and names by other rules; do not wait."""
+    def catch_up(self, vault: str, read: str | None = None) -> None:
+        """Begin to take in what is whole in the cache, and names by other rules; do not wait.
+
+        Args:
+            vault: name of the vault.
+            read: an inventory job whose output was just read: where the disk keeps nothing, it is
+                in memory, or asked for once more.
+        """
         with self._lock:
             self._waiting[vault] = None
+            self._read |= {read} if read else set()
         self._begin()
 
     def wait(self, seconds: float) -> None:
@@ -166,7 +174,9 @@ class InventoryFeed:
     def _catch_up(self, vault: str) -> None:
         self._intake.use_rules(vault, self._rules(vault))
         for job in self._missing(vault):
-            if job.id in self._malformed or not self._account.is_cached(job):
+            if job.id in self._malformed:
+                continue
+            if job.id not in self._read and not self._account.is_cached(job):
                 continue
             try:
                 self._take(job, lambda *_: None)

@@ -1,0 +1,196 @@
+"""A connection to the catalogue's file whose work goes on elsewhere when the disk fails."""
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from casfs.deadline import Deadline
+from casfs.disks import is_disk_failure
+from casfs.errors import CasfsError
+from casfs.private import PrivateDirectory
+
+_FULL, _READONLY, _IOERR, _CANTOPEN, _PROTOCOL = 13, 8, 10, 14, 15
+"""Primary result codes of SQLite; what they are about lies in higher bits."""
+_DISK = frozenset({_FULL, _READONLY, _IOERR, _CANTOPEN, _PROTOCOL})
+
+log = logging.getLogger(__name__)
+
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP})
+_BUSY_SECONDS = 10.0
+_LOCK_PAUSE = 0.01
+BESIDE = ("-wal", "-shm", "-journal")
+"""How the names end of what SQLite keeps beside a file."""
+
+Rescue = Callable[[sqlite3.Error], sqlite3.Connection]
+"""Returns another connection with the same content, for the calling thread alone."""
+
+
+def is_damage(error: BaseException) -> bool:
+    """Tell whether what is in a file is damaged."""
+    if isinstance(error, sqlite3.OperationalError):
+        # Text that is none was written as text once; Python tells of it by these words alone.
+        return "Could not decode to UTF-8" in str(error)
+    return isinstance(error, sqlite3.DatabaseError)
+
+
+def is_disk_error(error: BaseException) -> bool:
+    """Tell whether a file could not be read or written: the disk is full, or fails."""
+    if not isinstance(error, sqlite3.Error):
+        return isinstance(error, OSError) and is_disk_failure(error)
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.OperationalError) and code is not None and code & 255 in _DISK
+
+
+def as_os_error(error: BaseException) -> OSError:
+    """Return what the disk told SQLite, as far as that is known."""
+    if isinstance(error, OSError):
+        return error
+    codes = {_FULL: errno.ENOSPC, _READONLY: errno.EROFS}
+    code = codes.get(getattr(error, "sqlite_errorcode", 0) & 255, errno.EIO)
+    return OSError(code, os.strerror(code))
+
+
+class DamagedError(CasfsError):
+    """The file was damaged, and is begun anew; what was asked can be asked again."""
+
+
+class DiskFailedError(CasfsError):
+    """The disk failed half-way; what was asked can be asked again."""
+
+
+class Connection(sqlite3.Connection):
+    """A connection that notes what a transaction does, and does it again elsewhere if need be.
+
+    Attributes:
+        inode: the file that it has open: another process may put that aside.
+        rescue: where work goes on when the disk fails, None if it cannot.
+        instead: where it goes on now.
+    """
+
+    inode: int | None = None
+    rescue: Rescue | None = None
+    instead: sqlite3.Connection | None = None
+    _done: list[Callable[[sqlite3.Connection], object]]
+
+    def begin(self, rescue: Rescue) -> None:
+        """Begin to note what is done."""
+        self.rescue, self._done = rescue, []
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """Execute a statement."""
+        found: sqlite3.Cursor = self._run(
+            lambda at: sqlite3.Connection.execute(at, sql, parameters)
+        )
+        return found
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        """Execute a statement for each of many rows."""
+        rows = list(parameters)
+        found: sqlite3.Cursor = self._run(lambda at: sqlite3.Connection.executemany(at, sql, rows))
+        return found
+
+    def commit(self) -> None:
+        """End a transaction."""
+        self._run(sqlite3.Connection.commit)
+
+    def rollback(self) -> None:
+        """Undo a transaction."""
+        if self.instead is not None:
+            self.instead.rollback()
+            return
+        # A disk that fails has undone it already.
+        with contextlib.suppress(sqlite3.OperationalError):
+            super().rollback()
+
+    def _run(self, step: Callable[[sqlite3.Connection], Any]) -> Any:
+        if self.instead is not None:
+            return step(self.instead)
+        try:
+            found = step(self)
+        except sqlite3.OperationalError as error:
+            if self.rescue is None or not is_disk_error(error):
+                raise
+            self.rollback()
+            self.instead = self.rescue(error)
+            for done in self._done:
+                done(self.instead)
+            return step(self.instead)
+        if self.rescue is not None:
+            self._done.append(step)
+        return found
+
+
+def inode_of(path: Path) -> int | None:
+    """Return the number of the file at a path, None if there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def connect(path: Path, private: PrivateDirectory) -> Connection:
+    """Open the file at a path; it is made if need be, its directory too.
+
+    Args:
+        path: of the file.
+        private: the directory that it is in, at whatever depth.
+
+    Raises:
+        ConfigError: something there is not ours alone.
+        OSError, sqlite3.Error: it cannot be opened.
+    """
+    private.make_below(path.parent)
+    # SQLite follows links. It makes files by our umask, but those beside the first like that one.
+    for ending in ("", *BESIDE):
+        private.check_file(path.with_name(path.name + ending), written=True)
+    # Never opened here: to close it would drop the locks that SQLite has on it.
+    with contextlib.suppress(OSError):
+        os.mknod(path, stat.S_IFREG | 0o600)
+    # Looked up before: of a file that comes in between we know nothing, and do it no harm.
+    inode = inode_of(path)
+    connection = sqlite3.connect(
+        path, timeout=_BUSY_SECONDS, check_same_thread=False, factory=Connection
+    )
+    connection.inode = inode
+    return connection
+
+
+@contextlib.contextmanager
+def alone(path: Path, private: PrivateDirectory, seconds: float) -> Iterator[None]:
+    """Hold the lock on a file, which is made for it.
+
+    Raises:
+        OSError: the file cannot be made.
+        sqlite3.OperationalError: another one did not end in time; one that died holds no lock.
+    """
+    deadline = Deadline(seconds)
+    with open(private.open(path, os.O_RDWR | os.O_CREAT), "r+b") as lock:
+        while not _locked(lock):
+            if deadline.passed():
+                raise sqlite3.OperationalError(
+                    f"another process has held {path} for {deadline.seconds:g} s; end it"
+                )
+            time.sleep(_LOCK_PAUSE)
+        yield
+
+
+def _locked(lock: BinaryIO) -> bool:
+    """Take the lock on a file if nobody has it; tell whether it was taken."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        # Who begins the same file at the same moment may fail, and succeeds the next time.
+        if error.errno not in _NO_LOCKS:
+            raise
+        log.info("the file system of the cache directory knows no locks: %s", error)
+    return True

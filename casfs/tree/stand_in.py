@@ -1,0 +1,97 @@
+"""The catalogue in memory, where its disk is full or fails: bounded, and gone with the process."""
+
+import contextlib
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from casfs.tree import schema
+
+log = logging.getLogger(__name__)
+
+_BYTES = 64 << 20
+_PAGE = 4096
+_LISTINGS = ("listings", "vaults", "jobs")
+
+
+class StandIn:
+    """A catalogue in memory that begins with what the file has.
+
+    Lock order: the lock is held for a transaction, which waits for nothing.
+
+    Attributes:
+        connection: to the catalogue; to be borrowed.
+        complete: whether all that was in the file is in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self.connection = _connect_to_memory()
+        self.complete = True
+        if path.exists():
+            try:
+                self.complete = self._copy(path)
+            except sqlite3.Error as error:
+                log.warning("the catalogue %s cannot be read: %s", path, error)
+                self.connection.close()
+                self.connection = _connect_to_memory()
+                self.complete = False
+        self.connection.execute("PRAGMA recursive_triggers = ON")
+        schema.prepare(self.connection)
+        self.connection.commit()
+        self.connection.execute(f"PRAGMA max_page_count = {_BYTES // _PAGE}")
+
+    @contextlib.contextmanager
+    def borrow(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection; what is done to it counts once the context ends well."""
+        with self._lock:
+            within = self.connection.in_transaction
+            try:
+                yield self.connection
+            except BaseException:
+                self.connection.rollback()
+                raise
+            if not within:
+                self.connection.commit()
+
+    def _copy(self, path: Path) -> bool:
+        with contextlib.closing(_open_to_read(path)) as file:
+            ((pages,),) = file.execute("PRAGMA page_count").fetchall()
+            ((size,),) = file.execute("PRAGMA page_size").fetchall()
+            if pages * size <= _BYTES // 2:
+                file.backup(self.connection)
+                return True
+            # Which jobs there are, and which of them are kept though they have expired.
+            schema.prepare(self.connection)
+            for table in _LISTINGS:
+                columns = [row[1] for row in file.execute(f"PRAGMA table_info({table})")]
+                marks = ", ".join("?" * len(columns))
+                into = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
+                rows = file.execute(f"SELECT * FROM {table}")  # noqa: S608 - constants
+                self.connection.executemany(into, rows)
+            return False
+
+
+def _connect_to_memory() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    connection.execute(f"PRAGMA page_size = {_PAGE}")
+    return connection
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """Open the file; where the disk does not even allow what reading takes, as it is."""
+    uri = f"file:{quote(str(path))}?mode=ro"
+    file = sqlite3.connect(uri, uri=True)
+    try:
+        file.execute("SELECT 1 FROM sqlite_master").fetchall()
+    except sqlite3.OperationalError:
+        file.close()
+        wal = path.with_name(path.name + "-wal")
+        if wal.exists() and wal.stat().st_size:
+            # What stands there alone is missing in the file, which may be half of a step.
+            raise
+        file = sqlite3.connect(f"{uri}&immutable=1", uri=True)
+    return file
