@@ -4,8 +4,10 @@ Its chain is: environment, profiles (a key, a role to assume, single sign-on, a 
 asked), container, instance role. botocore is imported where it is used, since that takes a while.
 """
 
+import base64
 import logging
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,8 +103,15 @@ class AwsChain:
         for file in files:
             warn_if_exposed(file)
         settings = {"region": str(region)} if region else {}
-        source, name = f"AWS ({credentials.method})", session.profile
-        return Found(source, settings, keys, None, name, next(iter(files), None))
+        return Found(
+            source=f"AWS ({credentials.method})",
+            settings=settings,
+            keys=keys,
+            access_key_id=None,
+            profile=session.profile,
+            file=next(iter(files), None),
+            account=_account(keys.identity),
+        )
 
     def list(self, home: Path) -> list[Found]:
         """Return the key in the environment, and every profile.
@@ -169,6 +178,19 @@ def _identity(session: "Session", credentials: Any, profile: str | None) -> str:
         "env": os.environ.get("AWS_ACCESS_KEY_ID"),
     }
     return str(known.get(credentials.method) or credentials.access_key).strip()
+
+
+def _account(identity: str) -> str | None:
+    """Return the number of the account that a key, role or sign-on is of; None if it does not tell.
+
+    The identifier of a key that is not very old holds it, as `sts get-access-key-info` tells.
+    """
+    if found := re.fullmatch(r"(?:arn:[^:]*:iam::)?(\d{12})(?::.*)?", identity):
+        return found[1]
+    if not re.fullmatch(r"A[A-Z]{3}[Q-Z2-7][A-Z2-7]{15}", identity):
+        return None
+    number = int.from_bytes(base64.b32decode(identity[4:])[:6]) >> 7 & ((1 << 40) - 1)
+    return f"{number:012d}"
 
 
 def _secret_files(session: "Session", method: str) -> list[Path]:

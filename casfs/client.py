@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from casfs.config import Config
 from casfs.credentials import owner
 from casfs.errors import CasfsError, NotFoundError
 from casfs.metrics import Metrics
+from casfs.rotation import RotatingKeys
 from casfs.service.base import Job, Vault
 from casfs.service.registry import DIALECTS
 from casfs.service.retries import Limits
@@ -104,8 +106,9 @@ class Client:
         self.metrics = Metrics()
         self._started = time.time()
         limits = Limits(config.connect_timeout, config.read_timeout, config.attempts)
-        dialect = DIALECTS[config.dialect].dialect(
-            config.account, config.credentials, config.region
+        keys = RotatingKeys(config.credentials, config.find_key_again)
+        dialect = replace(
+            DIALECTS[config.dialect].dialect(config.account, keys, config.region), keys=keys
         )
         whose = owner(config.account, config.credentials)
         self._service = Service(dialect, config.endpoint, whose, limits, self.metrics)

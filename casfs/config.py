@@ -4,7 +4,8 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import platformdirs
 
 from casfs.credentials import (
     Credentials,
+    Found,
     KeySource,
     checked_identifier,
     checked_secret,
@@ -19,6 +21,7 @@ from casfs.credentials import (
 )
 from casfs.endpoints import find_endpoint
 from casfs.errors import ConfigError
+from casfs.rotation import FindAgain
 from casfs.service.dialect import Registration
 from casfs.service.registry import DIALECTS
 from casfs.settings import (
@@ -35,6 +38,7 @@ from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 
 DEFAULT_PROFILE = "default"
 DEFAULT_DIALECT = next(iter(DIALECTS))
+_KEY = {"access_key_id", "secret_access_key"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Config:
         description_rules: how archives get their names from their descriptions.
         vault_rules: the same by name of the vault, for those that have rules of their own.
         vaults: names of vaults that there are, for a key that may not list them.
+        find_key_again: looks for the key where it was found; None where it cannot change.
     """
 
     endpoint: str
@@ -78,6 +83,7 @@ class Config:
     description_rules: RuleSet = DEFAULT
     vault_rules: Mapping[str, RuleSet] = field(default_factory=dict, hash=False)
     vaults: tuple[str, ...] = ()
+    find_key_again: FindAgain | None = field(default=None, compare=False, repr=False)
     profile: str = field(default=DEFAULT_PROFILE, compare=False)
 
     def rules(self, vault: str) -> RuleSet:
@@ -106,37 +112,74 @@ def load(
         DeniedError: the official tool's key cannot be had.
     """
     name = profile or environment.get("CASFS_PROFILE")
-    path = config_file(environment)
+    # A mount, which changes its directory, looks for its key there again.
+    path = config_file(environment).absolute()
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     layers = [_of_profile(path, name), environment_settings(environment), given]
     dialect = text(_merged(layers), "dialect", DEFAULT_DIALECT)
     if dialect not in DIALECTS:
         raise ConfigError(f"unknown dialect {dialect!r}; known: {', '.join(DIALECTS)}")
-    registration, home = DIALECTS[dialect], home or Path.home()
+    registration, home = DIALECTS[dialect], (home or Path.home()).absolute()
     settings = _merged(layers, registration)
-    keys: KeySource | None = None
-    if not ({"access_key_id", "secret_access_key"} & settings.keys()):
-        found = registration.keys.find(home, text(settings, "aws_profile") or None)
+    place = f"[profiles.{name or DEFAULT_PROFILE}] in {path}"
+    find_again: FindAgain | None = None
+    if not (_KEY & settings.keys()):
+        find = partial(registration.keys.find, home, text(settings, "aws_profile") or None)
+        found = find()
+        keys = found.keys if found is not None else None
         if found is not None:
             settings = _merged([found.settings, *layers], registration)
-            keys = found.keys
-    elif text(settings, "access_key_id") and text(settings, "secret_access_key"):
-        keys = _own_key(settings, environment, f"[profiles.{name or DEFAULT_PROFILE}] in {path}")
+            find_again = partial(_official_key_again, find, found, text(settings, "account", "-"))
+    else:
+        keys = _own_key(settings, environment, place)
+        if _KEY - layers[1].keys():
+            find_again = partial(_own_key_again, path, name, environment, place)
     if keys is None:
         raise ConfigError(
             "no credentials; set CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, or access_key_id "
-            f"and secret_access_key of [profiles.{name or DEFAULT_PROFILE}] in {path}, or use "
+            f"and secret_access_key of {place}, or use "
             f"{registration.keys.place}{_others(dialect, home)}"
         )
     # What the environment says of vaults replaces their names, not the rules for single ones.
     rules = _rules(settings, layers[0])
-    return _build(settings, dialect, keys, name or DEFAULT_PROFILE, rules)
+    built = _build(settings, dialect, keys, name or DEFAULT_PROFILE, rules)
+    return replace(built, find_key_again=find_again)
+
+
+def _official_key_again(
+    find: Callable[[], Found | None], before: Found, account: str
+) -> KeySource | None:
+    """Return the key that an official tool has now; None if it has none.
+
+    Raises:
+        CasfsError: it cannot be had, or is of another account than the key before. Where requests
+            name no account, it would show that account's vaults in place of these.
+    """
+    now = find()
+    if now is None:
+        return None
+    is_others = before.account and now.account and before.account != now.account
+    if account == "-" and is_others:
+        raise ConfigError(f"{now.source} has a key of another account now; mount again to use it")
+    return now.keys
+
+
+def _own_key_again(
+    path: Path, profile: str | None, environment: Mapping[str, str], place: str
+) -> KeySource | None:
+    """Return the key in settings of ours as they are now; None if there is none.
+
+    Raises:
+        ConfigError: the file cannot be read, or a part of the key is none.
+    """
+    layers = [_of_profile(path, profile), environment_settings(environment)]
+    return _own_key(_merged(layers), environment, place)
 
 
 def _own_key(
     settings: Mapping[str, object], environment: Mapping[str, str], place: str
-) -> Credentials:
-    """Return the key in settings of ours.
+) -> Credentials | None:
+    """Return the key in settings of ours; None if it is not whole.
 
     Raises:
         ConfigError: a part of it is none; names where it stands.
@@ -146,6 +189,8 @@ def _own_key(
         inherited = environment.get(variable(name))
         return check(text(settings, name), variable(name) if inherited else f"{name} of {place}")
 
+    if not all(text(settings, name) for name in _KEY):
+        return None
     return Credentials(
         part("access_key_id", checked_identifier), part("secret_access_key", checked_secret)
     )

@@ -117,6 +117,7 @@ class Found:
         profile: which one it is, where the place has several.
         file: the file that holds the secret, None if none does.
         use: variables to set to have it used among several, "" if it is used anyway.
+        account: whose the key is, None if nothing tells it.
     """
 
     source: str
@@ -126,6 +127,7 @@ class Found:
     profile: str | None = None
     file: Path | None = None
     use: str = ""
+    account: str | None = None
 
 
 def is_exposed(path: Path) -> bool:
@@ -210,7 +212,14 @@ class IniFile:
         if port is not None and "endpoint" in settings:
             settings["endpoint"] = _with_port(settings["endpoint"], port)
         keys = Credentials(key_id, secret) if key_id and secret else None
-        return Found(str(path), settings, keys, key_id, file=path if secret else None)
+        return Found(
+            source=str(path),
+            settings=settings,
+            keys=keys,
+            access_key_id=key_id,
+            file=path if secret else None,
+            account=settings.get("account"),
+        )
 
 
 _PARTS = {"access_key_id": checked_identifier, "secret_access_key": checked_secret}

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from casfs.aws import _account
 from casfs.config import load
 from casfs.credentials import Credentials, owner
 from casfs.errors import ConfigError, DeniedError
@@ -346,3 +347,32 @@ def test_botocore_is_loaded_for_this_dialect_only(home):
 
     command = "import sys, casfs.doors.cli.main; sys.exit('botocore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", command], timeout=60).returncode == 0
+
+
+def test_a_role_is_assumed_with_the_key_that_is_there_now(home):
+    """What botocore remembers is the key before, with which it asks in vain."""
+    (home / ".aws" / "credentials").write_text(KEYS.replace("[default]", "[keys]"))
+    (home / ".aws" / "config").write_text(ROLES[0][0].format(ROLE))
+    find_again = vars(loaded(home))["find_key_again"]
+    (home / ".aws" / "credentials").write_text(KEYS.replace("[default]", "[keys]"))
+    assert find_again().identity == ROLE
+    (home / ".aws" / "config").write_text(ROLES[0][0].format(OTHER_ROLE))
+    with pytest.raises(ConfigError, match="another account"):
+        find_again()
+
+
+@pytest.mark.parametrize(
+    ("identity", "account"),
+    [
+        # As `aws sts get-access-key-info` says of an identifier that was published for examples.
+        ("ASIAQNZGKIQY56JQ7WML", "029608264753"),
+        (ROLE, "1" * 12),
+        ("arn:aws-cn:iam::222222222222:role/a/b", "2" * 12),
+        ("333333333333", "3" * 12),
+        ("AKIAIOSFODNN7EXAMPLE", None),
+        ("AKIAdefault", None),
+        ("", None),
+    ],
+)
+def test_whose_a_key_is_stands_in_its_identifier(identity, account):
+    assert _account(identity) == account

@@ -159,3 +159,48 @@ def test_the_dialect_says_which_file_is_used_not_what_is_there(official, oas_set
         load(environment=environment, home=home)
     assert SECRET not in str(caught.value)
     assert "OASofficial" not in str(caught.value)
+
+
+def looking_again(config):
+    """What looks for the key of a configuration again."""
+    return config.find_key_again
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name", "text"),
+    [("cas", ".cascmd_credentials", TEXT), ("oas", ".oascredentials", OAS_TEXT)],
+)
+def test_a_key_can_be_looked_for_again(tmp_path, dialect, name, text):
+    (tmp_path / name).write_text(text)
+    environment = {"CASFS_CONFIG": str(tmp_path / "none"), "CASFS_DIALECT": dialect}
+    find_again = looking_again(load(environment=environment, home=tmp_path))
+    (tmp_path / name).write_text(text.replace("official", "replaced").replace(SECRET, "new"))
+    key = find_again().current()
+    assert key.access_key_id.endswith("replaced")
+    assert key.secret_access_key == "new"
+    (tmp_path / name).unlink()
+    assert find_again() is None
+    (tmp_path / name).write_text(f"{SECRET}\n")
+    with pytest.raises(ConfigError) as caught:
+        find_again()
+    assert SECRET not in str(caught.value)
+
+
+def test_a_key_of_the_configuration_can_be_looked_for_again(tmp_path):
+    path = tmp_path / "config.toml"
+    text = '[profiles.p]\nregion = "r"\naccess_key_id = "{}"\nsecret_access_key = "s"\n'
+    path.write_text(text.format("one"))
+    find_again = looking_again(load("p", environment={"CASFS_CONFIG": str(path)}, home=tmp_path))
+    path.write_text(text.format("two"))
+    assert find_again().current() == Credentials("two", "s")
+    path.write_text("[profiles.p]\nregion = 'r'\n")
+    assert find_again() is None
+    path.write_text("")
+    with pytest.raises(ConfigError, match="no profile 'p'"):
+        find_again()
+
+
+def test_a_key_of_the_environment_never_changes(tmp_path):
+    keys = {"CASFS_ACCESS_KEY_ID": "one", "CASFS_SECRET_ACCESS_KEY": "s", "CASFS_REGION": "r"}
+    found = load(environment={"CASFS_CONFIG": str(tmp_path / "none")} | keys, home=tmp_path)
+    assert found.find_key_again is None

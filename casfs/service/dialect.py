@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from casfs.credentials import Found, KeySource
 from casfs.errors import CasfsError, WrongAnswerError
+from casfs.rotation import RotatingKeys
 from casfs.service import fields
 from casfs.service.base import Job, JobKind, JobState, Vault
 from casfs.service.codes import COMMON_ERRORS
@@ -111,6 +112,7 @@ class Dialect:
     Attributes:
         name: as in `--dialect`.
         authorization: signs a request whose URL and headers are final.
+        keys: what that signs with, if it may be another key after a refusal.
         root: path above `/vaults`, escaped.
         tree_hash: how archives are hashed.
         tree_hash_header: header with the tree hash of an answer's bytes.
@@ -148,6 +150,7 @@ class Dialect:
     description_header: str | None = None
     region: str = ""
     inventory_limit: int | None = None
+    keys: RotatingKeys | None = None
     ca_variables: tuple[str, ...] = ()
 
     def vaults_path(self) -> str:

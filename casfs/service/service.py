@@ -67,6 +67,7 @@ class Service:
             limits,
             metrics,
             dialect.ca_variables,
+            dialect.keys,
         )
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from casfs.deadline import Deadline
 from casfs.errors import (
     CasfsError,
     DeadlineError,
+    DeniedError,
     ForeignAnswerError,
     MismatchError,
     RequestError,
@@ -23,6 +24,7 @@ from casfs.errors import (
     UnreachableError,
 )
 from casfs.metrics import Metrics
+from casfs.rotation import RotatingKeys
 from casfs.service.dialect import Authorization
 from casfs.service.failures import answer_error, causes, connection_error
 from casfs.service.retries import Limits, Persistence
@@ -50,6 +52,7 @@ class Transport:
         limits: how long and how often to try.
         metrics: counts what is sent.
         ca_variables: see `Route`.
+        keys: what `authorization` signs with, if it may be another key after a refusal.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Transport:
         limits: Limits,
         metrics: Metrics,
         ca_variables: tuple[str, ...] = (),
+        keys: RotatingKeys | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._host = endpoint.partition("://")[2]
@@ -73,6 +77,7 @@ class Transport:
         self._watchdog = Watchdog(self._sessions.drop_aged)
         self._closed = threading.Event()
         self._route = Route(endpoint, ca_variables)
+        self._keys = keys
         self._warned = -_WARNING_INTERVAL
 
     def close(self) -> None:
@@ -95,7 +100,8 @@ class Transport:
 
         The answer's body is not read yet when `consume` gets it. A `TransientError`, of the
         connection, of the service or raised by `consume`, is a reason to ask again, on a new
-        connection, until the deadline; see `Persistence`.
+        connection, until the deadline; see `Persistence`. Where the service refuses the key, and
+        there is another one where it was found, that is tried, once.
 
         Args:
             call: name of the call, for messages and counters.
@@ -140,8 +146,14 @@ class Transport:
 
         deadline.check(f"{call} {path}")
         self._route.check()
+        edition = self._keys.edition if self._keys else 0
         try:
-            return retrying(attempt)
+            try:
+                return retrying(attempt)
+            except DeniedError:
+                if self._keys is None or not self._keys.renew(edition, deadline.remaining()):
+                    raise
+                return retrying(attempt)
         except MismatchError:
             raise
         except TransientError as error:

@@ -41,15 +41,22 @@ JOBS = [
 
 
 @pytest.fixture(scope="module")
-def origin(tmp_path_factory):
-    with RunningOrigin(tmp_path_factory.mktemp("origin"), {VAULT: {"jobs": JOBS}}) as running:
-        yield running
+def running(tmp_path_factory):
+    with RunningOrigin(tmp_path_factory.mktemp("origin"), {VAULT: {"jobs": JOBS}}) as origin:
+        yield origin
+
+
+@pytest.fixture
+def origin(running):
+    """The service, as it is when it behaves well; a test may have it misbehave."""
+    running.hold({VAULT: {"jobs": JOBS}})
+    running.misbehave()
+    return running
 
 
 @pytest.fixture
 def asked(origin, casfs):
     """Run a command against the origin; what it prints on both ways, checked."""
-    origin.misbehave()
 
     def run(*arguments, **environment):
         done = casfs(*arguments, CASFS_ENDPOINT=origin.url, CASFS_ATTEMPTS="1", **environment)
@@ -149,7 +156,7 @@ def test_messages(asked, arguments):
 @pytest.mark.parametrize("verbose", [(), ("-v",)])
 def test_what_an_error_says(origin, asked, verbose):
     """The service's words, its request id, and a header that it repeats."""
-    refusal = {"code": f"Access\x1b[2J{PLAIN}", "message": EVIL}
+    refusal = {"code": "AccessDeniedException", "message": f"{PLAIN}{EVIL}", "type": "Client"}
     headers = {"x-cas-requestid": "id\x1b[2J\x9b"}
     origin.misbehave({"do": {"status": 403, "json": refusal, "headers": headers}})
     done = asked(*verbose, "vaults")
@@ -163,10 +170,7 @@ def test_bytes_are_never_altered(asked, casfs, origin):
     assert done.stdout == json.dumps(INVENTORY).encode()
     evil = {"JobId": "evil", "@text": EVIL}
     origin.hold({VAULT: {"jobs": [evil]}})
-    try:
-        assert casfs("cat", VAULT, "evil", CASFS_ENDPOINT=origin.url).stdout == EVIL.encode()
-    finally:
-        origin.hold({VAULT: {"jobs": JOBS}})
+    assert casfs("cat", VAULT, "evil", CASFS_ENDPOINT=origin.url).stdout == EVIL.encode()
 
 
 @pytest.mark.parametrize("locale", ["C", "en_US.ISO-8859-1"])
