@@ -18,6 +18,7 @@ from casfs.blocks.fetch import Fetcher
 from casfs.blocks.kept import KeptFiles
 from casfs.blocks.reader import Reader
 from casfs.blocks.save import Saver
+from casfs.blocks.stock import Stock
 from casfs.config import Config
 from casfs.credentials import owner
 from casfs.errors import CasfsError, NotFoundError
@@ -34,6 +35,7 @@ from casfs.tree.archive_tree import ArchiveTree
 from casfs.tree.archives.intake import Intake
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
+from casfs.tree.cached import CacheList
 from casfs.tree.catalog import Catalog
 from casfs.tree.connection import DamagedError
 from casfs.tree.database import Database
@@ -154,6 +156,13 @@ class Client:
         jobs = ArchiveJobs(self._service, self._database)
         readable = Readable(self._database, self._service.parse_job, jobs.joins)
         self.archives = ArchiveList(self._account, jobs, archives, readable, self._feed)
+        self.cache = CacheList(
+            Stock(self._disk.folder, self._disk.private),
+            self._service,
+            Catalog(self._database),
+            archives,
+            self._fetcher,
+        )
         self._tree = Tree(
             self._account,
             self._inventories,

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from casfs.blocks.files import read_file, write_file
 from casfs.blocks.leaves import Leaves, Trust
 from casfs.blocks.memory import Memory
+from casfs.blocks.stock import Use
 from casfs.blocks.temporary import Temporary
 from casfs.disks import is_disk_failure, trouble
 from casfs.errors import CasfsError, ConfigError
@@ -59,6 +60,7 @@ class OutputStore:
     Attributes:
         staging: folder of the files that `stage` makes.
         leaves: what is known of them.
+        use: is told who reads them.
         mismatch: what was last found to be wrong with bytes that were handed on.
     """
 
@@ -83,6 +85,7 @@ class OutputStore:
         self.staging = temporary.folder
         self._private.check_directory(folder.parent)
         self._private.check_directory(folder)
+        self.use = Use(folder, self._private)
         self.leaves = Leaves(folder / "leaves", layout, tree, self._private)
 
     def path(self, block: int) -> Path:

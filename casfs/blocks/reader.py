@@ -25,6 +25,7 @@ class Reader:
         self._ahead: list[Ahead] = []
         self._closed = False
         opened.windows.begin(self)
+        opened.store.use.begin()
 
     @property
     def lasting(self) -> bool:
@@ -71,6 +72,7 @@ class Reader:
         self._fetcher.withdraw(ahead)
         if not closed:
             self._opened.windows.end(self)
+            self._opened.store.use.end()
 
     def _next(self, offset: int, size: int) -> range:
         limit, step = self._fetcher.window(), self._fetcher.largest_get()

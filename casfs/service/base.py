@@ -174,6 +174,20 @@ class Output:
             yield from self.layout.split(inside, limit)
 
 
+def output_key(
+    origin: tuple[str, ...],
+    vault: str,
+    archive: str,
+    first_byte: int,
+    tree_hash: bytes | None,
+    size: int,
+) -> str:
+    """Return what names the bytes of an output; see `output_of`."""
+    digest = tree_hash.hex() if tree_hash else None
+    identity = [*origin, vault, archive, first_byte, digest, size]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+
+
 def output_of(job: Job, size: int, origin: tuple[str, ...]) -> Output:
     """Return the output of a job, `size` bytes long.
 
@@ -186,18 +200,11 @@ def output_of(job: Job, size: int, origin: tuple[str, ...]) -> Output:
         and (size % BLOCK_SIZE == 0 or job.first_byte + size == job.archive_size)
     )
     archive = job.archive_id if job.kind is JobKind.ARCHIVE else None
-    identity = [
-        *origin,
-        job.vault,
-        archive or f"job {job.id}",
-        job.first_byte,
-        job.tree_hash.hex() if job.tree_hash else None,
-        size,
-    ]
+    of = archive or f"job {job.id}"
     return Output.of_job(
         vault=job.vault,
         job_id=job.id,
-        key=hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
+        key=output_key(origin, job.vault, of, job.first_byte, job.tree_hash, size),
         layout=Layout(
             size=size,
             first_leaf=job.first_byte // BLOCK_SIZE if leaf_aligned else None,

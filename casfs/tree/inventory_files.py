@@ -239,5 +239,16 @@ def _root(opened: OpenOutput) -> bytes:
 
 
 def _key(opened: OpenOutput, root: bytes, name: str) -> str:
-    identity = [opened.output.key, root.hex(), name, _FORM]
+    return kept_key(opened.output.key, root, name)
+
+
+def kept_key(key: str, root: bytes, name: str) -> str:
+    """Return what names a file in the cache that was made of an output.
+
+    Args:
+        key: of the output.
+        root: tree hash of the bytes that it was made of.
+        name: of the file.
+    """
+    identity = [key, root.hex(), name, _FORM]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()

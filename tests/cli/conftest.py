@@ -24,7 +24,7 @@ def emulator(tmp_path_factory):
 def casfs(emulator, tmp_path):
     """Run the command with this environment; its output is bytes."""
 
-    def run(*arguments, stdout=subprocess.PIPE, **environment):
+    def run(*arguments, stdout=subprocess.PIPE, stdin=None, **environment):
         settings = {
             "CASFS_ENDPOINT": emulator.url,
             "CASFS_CACHE_DIR": str(tmp_path / "cache"),
@@ -36,7 +36,12 @@ def casfs(emulator, tmp_path):
         kept = {name: os.environ[name] for name in names if name in os.environ}
         full = {k: v for k, v in {**kept, **settings, **environment}.items() if v is not None}
         return subprocess.run(
-            [COMMAND, *arguments], env=full, stdout=stdout, stderr=subprocess.PIPE, timeout=60
+            [COMMAND, *arguments],
+            env=full,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            input=stdin,
         )
 
     return run

@@ -11,6 +11,7 @@ import click
 
 from casfs import __version__
 from casfs.doors.cli.archives import catalog_command, find_command, ls_command
+from casfs.doors.cli.cache import cache_command
 from casfs.doors.cli.listing import cat_command, jobs_command, vaults_command
 from casfs.doors.cli.mounting import mount_command, status_command, umount_command
 from casfs.doors.cli.profiles import profiles_command
@@ -62,6 +63,7 @@ for command in (
     ls_command,
     find_command,
     catalog_command,
+    cache_command,
     profiles_command,
     _EmulatorCommand("emulator", help="Serve an archive service on this machine."),
 ):

@@ -8,7 +8,7 @@ from casfs.tree.archives.entries import SELECT, Archive, Entry, Folder, Row, Sco
 from casfs.tree.archives.find import find
 from casfs.tree.archives.second_names import parse_second_name
 from casfs.tree.archives.walk import archives_in, folders_in
-from casfs.tree.columns import hash_of, storable
+from casfs.tree.columns import hash_of, loaded, storable
 from casfs.tree.database import Database
 
 _AT_ONCE = 1000
@@ -91,6 +91,17 @@ class Archives:
         """
         return self._by_id(_NAMELESS, vault)
 
+    def sizes(self, vault: str) -> Iterator[tuple[str, int, str | None]]:
+        """Yield id, bytes and tree hash of every archive of a vault whose size is known.
+
+        Raises:
+            CasfsError: the catalogue cannot be read.
+        """
+        number = 0
+        while rows := self._database.rows(_SIZES, number, vault, _AT_ONCE):
+            yield from ((loaded(one), size, loaded(digest)) for _, one, size, digest in rows)
+            number = rows[-1][0]
+
     def find(self, vault: str, pattern: str, scope: Scope) -> Iterator[Archive]:
         """Return the archives whose path matches a pattern, as they are found, folder by folder.
 
@@ -168,6 +179,9 @@ _OLDER = f"{SELECT} WHERE folder = ? AND name = ? AND created BETWEEN ? AND ?"
 _OLDER_OF_CUT = f"{SELECT} WHERE folder = ? AND name BETWEEN ? AND ?"
 _OF_VAULT = """WHERE vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?)
     AND id > ?"""
+_SIZES = """SELECT number, id, size, tree_hash FROM archives WHERE number > ?
+    AND vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?)
+    AND size IS NOT NULL ORDER BY number LIMIT ?"""
 _READABLE_NAMELESS = f"""{SELECT} INDEXED BY readable_nameless {_OF_VAULT}
     AND readable = 1 AND folder IS NULL ORDER BY id LIMIT ?"""
 _NAMELESS = f"{SELECT} {_OF_VAULT} AND name IS NULL ORDER BY id LIMIT ?"

@@ -1,0 +1,195 @@
+"""What the disk cache holds, output by output, and how it is removed beside running mounts.
+
+Who reads an output holds a shared lock on its folder. A block that is removed all the same is a
+miss to its reader, who fetches it again if it is still at the service.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from casfs.blocks import kept
+from casfs.blocks.eviction import NUMBER, outputs
+from casfs.errors import ConfigError
+from casfs.private import PrivateDirectory
+
+log = logging.getLogger(__name__)
+
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Stocked:
+    """What the cache holds of an output, or of a file that was made of one.
+
+    Attributes:
+        key: names it.
+        size: bytes of its blocks, or of the file.
+        used: when it was last read or written (Unix time).
+        is_file: it is a file that was made of an output, and is whole.
+    """
+
+    key: str
+    size: int
+    used: float
+    is_file: bool
+
+
+class Stock:
+    """All that a cache holds.
+
+    Args:
+        folder: folder of all outputs.
+        private: the cache directory that it is in.
+    """
+
+    def __init__(self, folder: Path, private: PrivateDirectory) -> None:
+        self._folder = folder
+        self._private = private
+
+    def items(self) -> Iterator[Stocked]:
+        """Yield what is there, in no order.
+
+        Raises:
+            OSError: it cannot be looked at.
+        """
+        for output in outputs(self._folder, self._private):
+            key = output.parent.name + output.name
+            files = [*self._blocks(output), *self._named(output, kept.NAME)]
+            total, used, is_file = 0, 0.0, False
+            for file in files:
+                with contextlib.suppress(FileNotFoundError):
+                    status = file.stat(follow_symlinks=False)
+                    total, used = total + status.st_size, max(used, status.st_mtime)
+                    is_file |= file.name == kept.NAME
+            if total:
+                yield Stocked(key, total, used, is_file)
+
+    def remove(self, key: str, force: bool) -> bool:
+        """Remove an output or a file; return False if somebody reads it.
+
+        Args:
+            key: names it.
+            force: remove it though somebody reads it.
+
+        Raises:
+            ConfigError: a part of it is a link, or somebody else's.
+            OSError: it cannot be removed.
+        """
+        output = self._folder / key[:2] / key[2:]
+        if not (
+            self._private.check_directory(output.parent) and self._private.check_directory(output)
+        ):
+            return True
+        directory = os.open(output, _OPEN)
+        try:
+            if not (_lock(directory, fcntl.LOCK_EX) or force):
+                return False
+            for file in self._named(output, kept.NAME):
+                if force:
+                    os.unlink(file.path)
+                elif not kept.remove_unused(file.path, self._private):
+                    return False
+            for block in self._blocks(output):
+                _unlink(block.path)
+            # Last: blocks without leaves are of no use to anybody.
+            for leaves in self._named(output, "leaves"):
+                _unlink(leaves.path)
+            for numbers in self._private.entries(output):
+                if NUMBER.fullmatch(numbers.name):
+                    _remove_empty(numbers.path)
+            _remove_empty(output)
+            _remove_empty(output.parent)
+        finally:
+            os.close(directory)
+        return True
+
+    def _blocks(self, output: Path) -> Iterator[os.DirEntry[str]]:
+        for numbers in self._private.entries(output):
+            if NUMBER.fullmatch(numbers.name):
+                for block in self._private.entries(numbers.path):
+                    if NUMBER.fullmatch(block.name):
+                        yield block
+
+    def _named(self, output: Path, name: str) -> list[os.DirEntry[str]]:
+        return [entry for entry in self._private.entries(output) if entry.name == name]
+
+
+class Use:
+    """Tells other processes that somebody reads an output, while there is one.
+
+    Lock order: its one lock, around a counter, is innermost.
+
+    Args:
+        folder: of the output; made if need be.
+        private: the cache directory that it is in.
+    """
+
+    def __init__(self, folder: Path, private: PrivateDirectory) -> None:
+        self._folder = folder
+        self._private = private
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._directory: int | None = None
+
+    def begin(self) -> None:
+        """Note one more reader."""
+        with self._lock:
+            self._readers += 1
+            first = self._readers == 1
+        directory = self._open() if first else None
+        with self._lock:
+            if self._readers and self._directory is None:
+                self._directory, directory = directory, None
+        if directory is not None:
+            os.close(directory)
+
+    def end(self) -> None:
+        """Note one reader less."""
+        with self._lock:
+            self._readers -= 1
+            directory = None
+            if not self._readers:
+                directory, self._directory = self._directory, None
+        if directory is not None:
+            os.close(directory)
+
+    def _open(self) -> int | None:
+        try:
+            self._private.make_below(self._folder)
+            directory = os.open(self._folder, _OPEN)
+        except ConfigError:
+            raise
+        except OSError as error:
+            # Where nothing can be kept, there is nothing to be removed either.
+            log.info("that %s is in use cannot be noted: %s", self._folder, error)
+            return None
+        _lock(directory, fcntl.LOCK_SH)
+        return directory
+
+
+def _lock(directory: int, kind: int) -> bool:
+    """Lock a folder; tell whether nobody else has. Where there are no locks, nobody has."""
+    try:
+        fcntl.flock(directory, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        log.info("the file system of the cache directory knows no locks: %s", error)
+    return True
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _remove_empty(path: Path | str) -> None:
+    # Who reads the output may have kept a block there again.
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
