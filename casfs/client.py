@@ -48,6 +48,8 @@ from casfs.tree.vaults import VaultSettings
 
 log = logging.getLogger(__name__)
 
+_CHECKED = 256 << 20
+"""Bytes of a catalogue that a mount looks through as it starts."""
 _PADDED_TO = 4096
 """Bytes to whose multiple the files of `.casfs` are padded with blanks: their text changes all
 the time, and a program such as tar wants the size that it saw before."""
@@ -184,12 +186,23 @@ class Client:
             DeniedError: the service refuses us.
             CasfsError: it does not answer, and nothing is known from earlier.
         """
-        self._database.check()
+        self.repair(_CHECKED)
         try:
             self._account.check()
         except DamagedError as error:
             log.info("asking again: %s", error)
             self._account.check()
+
+    def repair(self, limit: int = 16 << 20) -> None:
+        """Begin the catalogue anew if it is damaged.
+
+        Args:
+            limit: bytes of a catalogue that is looked through, which takes time.
+
+        Raises:
+            CasfsError: it cannot be read.
+        """
+        self._database.check(limit)
 
     def stat(self, path: str) -> Node:
         """Return what stands at a path.

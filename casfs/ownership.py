@@ -118,8 +118,9 @@ class Ownership:
 
 
 def below(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Yield all that is below a directory, each directory before it is looked through."""
+    """Yield what the owner of a directory has below it, each directory before what is in it."""
     try:
+        owner = os.lstat(directory).st_uid
         entries = os.listdir(directory)
     except FileNotFoundError:
         return
@@ -128,9 +129,11 @@ def below(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
             status = os.lstat(path)
         except FileNotFoundError:
             continue
-        yield path, status
-        if stat.S_ISDIR(status.st_mode):
-            yield from below(path)
+        # What others have planted there may be endless.
+        if status.st_uid == owner:
+            yield path, status
+            if stat.S_ISDIR(status.st_mode):
+                yield from below(path)
 
 
 def _owner_of_new_file(directory: int) -> int | None:

@@ -254,8 +254,7 @@ class PrivateDirectory:
         self._close_one(top, status)
 
     def _close_one(self, path: Path, status: os.stat_result) -> None:
-        ours = self._ownership.owns(status) and not stat.S_ISLNK(status.st_mode)
-        if not ours or not self._ownership.too_open(status):
+        if stat.S_ISLNK(status.st_mode) or not self._ownership.too_open(status):
             return
         # Another process of ours may be removing what it does not need.
         with contextlib.suppress(FileNotFoundError):

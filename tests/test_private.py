@@ -222,3 +222,21 @@ def test_no_file_but_ours_is_opened(tmp_path):
         with pytest.raises(OSError, match="file"):
             private.open(at, flags)
     assert victim.read_bytes() == b"precious"
+
+
+def test_what_others_planted_below_is_neither_closed_nor_followed(tmp_path):
+    cache = tmp_path / "cache"
+    theirs = cache / "blocks-1" / "ab"
+    at = theirs
+    for _ in range(300):
+        at /= "d"
+    at.mkdir(parents=True)
+    for path in (cache, cache / "blocks-1", theirs):
+        path.chmod(0o777)
+    given_to(theirs)
+    (cache / "blocks-1" / "cd").symlink_to(theirs)
+    private = made(cache)
+    assert (mode(cache / "blocks-1"), mode(theirs)) == (0o700, 0o777)
+    for planted in ("ab", "cd"):
+        with pytest.raises(ConfigError, match=r"belongs to|symbolic link"):
+            private.make_below(cache / "blocks-1" / planted / "0")

@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 30.0
 """Seconds to wait for the lock, longer than its holder waits for SQLite."""
-_CHECKED = 256 << 20
 _CACHE, _BULK_CACHE = 2 << 10, 40 << 10
 """KiB of memory of a connection for what it has read and changed."""
 
@@ -86,15 +85,17 @@ class Database:
                 ) from error
             self._leave_disk(error)
 
-    def check(self) -> None:
+    def check(self, limit: int) -> None:
         """Begin the file anew if it is damaged, as a power failure may leave it.
 
-        One that is too large is not looked through: damage there shows when it is met.
+        Args:
+            limit: bytes of a file that is looked through; damage in a larger one shows when it is
+                met.
 
         Raises:
             CasfsError: the file cannot be read.
         """
-        if self._stand_in is not None or os.path.getsize(self._path) > _CHECKED:
+        if self._stand_in is not None or os.path.getsize(self._path) > limit:
             return
         with contextlib.suppress(DamagedError), self._borrow() as connection:
             ((told,),) = connection.execute("PRAGMA quick_check(1)").fetchall()

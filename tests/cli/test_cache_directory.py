@@ -119,3 +119,15 @@ def test_what_is_not_ours_by_name_is_never_removed(casfs, cache):
         os.utime(path, (1000, 1000))
     assert casfs("vaults", "--cache-size", "0").returncode == 0
     assert [path.read_bytes() for path in kept] == [b"mine"] * len(kept)
+
+
+def test_a_catalogue_that_lost_its_pages_is_begun_anew_by_the_same_command(casfs, cache):
+    assert casfs("vaults").returncode == 0
+    before = casfs("jobs", "v").stdout
+    (sqlite,) = cache.glob("catalog-1/*.sqlite")
+    content = bytearray(sqlite.read_bytes())
+    content[4096 : 9 * 4096] = bytes(8 * 4096)
+    sqlite.write_bytes(content)
+    done = casfs("jobs", "v")
+    assert (done.returncode, done.stdout) == (0, before)
+    assert "begun anew" in done.stderr.decode()

@@ -98,6 +98,7 @@ def open_client(profile: str | None, flags: dict[str, Any]) -> Iterator["Client"
 
     client = Client(load_config(profile, flags))
     try:
+        client.repair()
         yield client
     finally:
         client.close()
