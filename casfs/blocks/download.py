@@ -5,16 +5,19 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 
 from casfs.blocks.flights import Flights
 from casfs.blocks.leaves import Trust
 from casfs.blocks.memory import Memory
 from casfs.blocks.opened import OpenOutput
+from casfs.blocks.pool import Pool
 from casfs.blocks.receive import Block, receive_run, receive_whole
 from casfs.blocks.save import Saver
 from casfs.blocks.sources import OpenSource
+from casfs.blocks.stalls import Stalls
+from casfs.blocks.turns import Turns
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError, OutputMismatchError, UnreadError
 from casfs.metrics import Metrics
@@ -45,11 +48,12 @@ class Downloader:
         memory: where they are received.
         flights: where they land.
         saver: writes them to disk.
-        requests: requests that may be under way, more than bodies: they wait for their first byte
-            while the bodies of others come, so that latency costs nothing.
+        requests: requests for later that may be under way, more than bodies: they wait for their
+            first byte while the bodies of others come, so that latency costs nothing.
         bodies: bodies that are received at a time. As many blocks of passes over whole outputs may
             be received beside them.
-        away: lets another thread stand in for the calling one.
+        reserve: bodies more that are received while somebody waits for them.
+        pool: whose threads call this; those at a pass, or at a GET that stalls, lend their place.
         deadline: seconds that a GET may take.
         again: is told which runs to look up again, which had waited for a pass over the whole.
         metrics: counts what came.
@@ -63,7 +67,8 @@ class Downloader:
         saver: Saver,
         requests: int,
         bodies: int,
-        away: Callable[[], AbstractContextManager[None]],
+        reserve: int,
+        pool: Pool,
         deadline: float,
         again: Callable[[OpenOutput, range], None],
         metrics: Metrics,
@@ -73,15 +78,20 @@ class Downloader:
         self._flights = flights
         self._saver = saver
         self._requests = requests
-        self._bodies = threading.BoundedSemaphore(bodies)
-        self._passes = threading.BoundedSemaphore(bodies)
+        self._stalls = Stalls(service.received, BLOCK_SIZE / deadline, self._note_stall)
+        self._bodies = Turns(bodies, reserve, self._stalls.pause)
+        self._passes = Turns(bodies, 0, self._stalls.pause)
         self._counting = threading.Lock()
         self._passes_under_way = 0
-        self._away = away
+        self._pool = pool
         self._deadline = deadline
         self._again = again
         self._metrics = metrics
         self._seconds_per_block = 0.0
+
+    def close(self) -> None:
+        """Watch GETs no more; they are ended by the service."""
+        self._stalls.close()
 
     def largest_get(self) -> int:
         """Return how many blocks to ask for at once: fewer when the line is slow."""
@@ -106,16 +116,16 @@ class Downloader:
             return
         if opened.source(run.start).passing.adopt(run):
             return
-        self._flights.receive(opened.key, run)
         deadline = Deadline(self._deadline)
         speed = _Speed()
         try:
-            blocks = self._service.read(
-                opened.output,
-                opened.output.layout.span(run),
-                lambda body: self._receive(opened, run, speed.watch(body), deadline),
-                deadline,
-            )
+            with self._stalls.watch():
+                blocks = self._service.read(
+                    opened.output,
+                    opened.output.layout.span(run),
+                    lambda body: self._receive(opened, run, speed.watch(body), deadline),
+                    deadline,
+                )
             if blocks:
                 self._note_speed(speed)
                 self._settle(opened, blocks)
@@ -154,7 +164,10 @@ class Downloader:
 
     def _take(self, opened: OpenOutput, run: range, body: Body, deadline: Deadline) -> list[Block]:
         if (body.first, body.stop) == opened.output.layout.span(run):
-            with _turn(self._bodies, opened, deadline):
+            urgent = self._flights.is_wanted(opened.key, run)
+            with self._bodies.turn(urgent, deadline, opened.output):
+                # One that stalls before its body comes keeps no room from others.
+                self._flights.receive(opened.key, run)
                 tree_hash = self._service.tree_hash
                 blocks = receive_run(opened.output, run, body, tree_hash, self._memory)
                 opened.compare(blocks)
@@ -169,7 +182,7 @@ class Downloader:
     def _pass(self, opened: OpenOutput, source: OpenSource, body: Body, deadline: Deadline) -> None:
         try:
             # It may take hours, for which others do not wait.
-            with self._away(), self._count_pass():
+            with self._pool.away(), self._count_pass():
                 receive_whole(
                     opened.output,
                     body,
@@ -177,19 +190,32 @@ class Downloader:
                     self._memory,
                     opened.store,
                     deadline,
-                    lambda: _turn(self._passes, opened, deadline),
-                    lambda number: source.passing.wait_for_readers(
-                        number,
-                        lambda: self._ahead(opened, source),
-                        lambda left: bool(self._flights.under_way(opened.key, left)),
-                        deadline,
-                    ),
+                    lambda: self._passes.turn(False, deadline, opened.output),
+                    lambda number: self._wait_for_readers(opened, source, number, deadline),
                     lambda block: self._land_from_pass(opened, source, block),
                 )
         finally:
             # The pass may have begun behind these runs, or broken off before them.
             for run in source.passing.end():
                 self._again(opened, run)
+
+    def _wait_for_readers(
+        self, opened: OpenOutput, source: OpenSource, number: int, deadline: Deadline
+    ) -> None:
+        with self._stalls.pause():
+            source.passing.wait_for_readers(
+                number,
+                lambda: self._ahead(opened, source),
+                lambda left: bool(self._flights.under_way(opened.key, left)),
+                deadline,
+            )
+
+    def _note_stall(self, thread: int, stalled: bool) -> None:
+        for places in (self._pool, self._bodies, self._passes):
+            if stalled:
+                places.stall(thread)
+            else:
+                places.resume(thread)
 
     @contextmanager
     def _count_pass(self) -> Iterator[None]:
@@ -265,14 +291,3 @@ class _Speed:
     def seconds_per_block(self) -> float:
         """Return the seconds that each of the blocks took that came."""
         return (time.monotonic() - self._started) / self.received
-
-
-@contextmanager
-def _turn(slots: threading.Semaphore, opened: OpenOutput, deadline: Deadline) -> Iterator[None]:
-    """Wait for one of the slots, and hold it."""
-    if not slots.acquire(timeout=deadline.remaining()):
-        raise deadline.error(f"the {opened.output}")
-    try:
-        yield
-    finally:
-        slots.release()

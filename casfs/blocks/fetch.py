@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 _OVERLAP = 4
 """One request more for so many connections, to be sent while the bodies of others come."""
+_RESERVE = 4
+"""One GET more for so many connections, of what somebody waits for: none of what is fetched ahead
+holds its place."""
 _DISK_THREADS = 2
 _CLOSE_SECONDS = 2.5
 """To write what is queued, when the client closes; blocks that are dropped are fetched again."""
@@ -83,7 +86,8 @@ class Fetcher:
         self._metrics = metrics
         self._flights = Flights(memory_size, saver.waiting, saver.backlog)
         requests = connections + -(-connections // _OVERLAP)
-        self._network = Pool("fetch", requests, lambda: self._downloader.width())
+        reserve = -(-connections // _RESERVE)
+        self._network = Pool("fetch", requests + reserve, lambda: self._downloader.width())
         self._disks = Pool("disk", _DISK_THREADS)
         self._downloader = Downloader(
             service,
@@ -92,7 +96,8 @@ class Fetcher:
             saver,
             requests,
             connections,
-            self._network.away,
+            reserve,
+            self._network,
             deadline,
             self._look_up_again,
             metrics,
@@ -130,6 +135,7 @@ class Fetcher:
         """End every wait with an error, and write what is still to be written."""
         self._network.close()
         self._disks.close()
+        self._downloader.close()
         self._flights.close()
         with self._opening:
             opened = list(self._opened.values())
@@ -273,7 +279,9 @@ class Fetcher:
         """Queue the GETs that bring blocks under way."""
         bring = self._downloader.bring
         return [
-            self._queue(self._network, opened, part, Task(partial(bring, opened, part), urgent))
+            self._queue(
+                self._network, opened, part, Task(partial(bring, opened, part), urgent, opened.key)
+            )
             for run in runs(numbers)
             for part in opened.output.split(run, self.largest_get())
         ]
@@ -285,7 +293,7 @@ class Fetcher:
 
     def _look_up_again(self, opened: OpenOutput, run: range) -> None:
         work = partial(self._load_adopted, opened, run)
-        self._queue(self._network, opened, run, Task(work, urgent=True))
+        self._queue(self._network, opened, run, Task(work, urgent=True, owner=opened.key))
 
     def _load_adopted(self, opened: OpenOutput, run: range) -> None:
         self._load_in_background(opened, self._flights.under_way(opened.key, run))

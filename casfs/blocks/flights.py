@@ -150,6 +150,12 @@ class Flights:
         with self._lock:
             return [number for number in run if (output, number) in self._flights]
 
+    def is_wanted(self, output: Hashable, run: range) -> bool:
+        """Tell whether somebody waits for a block of a run."""
+        with self._lock:
+            flights = [self._flights.get((output, number)) for number in run]
+        return any(flight is not None and flight.wanted for flight in flights)
+
     def receive(self, output: Hashable, run: range) -> None:
         """Make room in memory for the blocks of a run, which come from now on.
 

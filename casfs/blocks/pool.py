@@ -1,17 +1,25 @@
 """Threads that work off tasks: the urgent ones first, those for later when nothing is urgent.
 
+A task that stalls lends its place: another thread stands in for its own, so that tasks that stall
+hold up no others. Who has tasks that stall already gets no place that was lent, or a few owners
+would fill all of them.
+
 Lock order: the pool's one lock is innermost; no task runs under it.
 """
 
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
 
 from casfs.errors import ThreadError
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
+
+_LENT_MOST = 256
 
 
 class Task:
@@ -20,25 +28,37 @@ class Task:
     Args:
         work: what to do; it must not raise.
         urgent: somebody waits for it now.
+        owner: those with the same one are likely to stall together.
     """
 
-    __slots__ = ("begun", "urgent", "work")
+    __slots__ = ("begun", "owner", "urgent", "work")
 
-    def __init__(self, work: Callable[[], None], urgent: bool) -> None:
+    def __init__(self, work: Callable[[], None], urgent: bool, owner: Hashable = None) -> None:
         self.work = work
         self.urgent = urgent
+        self.owner = owner
         self.begun = False
 
 
+@dataclass(slots=True)
+class _Run:
+    """A task under way: whether it was for later when it began, and whether it stalls."""
+
+    task: Task
+    later: bool
+    stalled: bool = False
+
+
 class Pool:
-    """A fixed number of daemon threads that are not away, over two queues.
+    """Daemon threads over two queues: a fixed number of them that neither stall nor are away.
 
     Threads start with the first task, so that a process may still fork before it.
 
     Args:
         name: of the threads.
         threads: how many tasks may be under way.
-        width: tells how many tasks for later may be, from time to time another number.
+        width: tells how many tasks for later may be, from time to time another number. Where it is
+            less than `threads`, those for later never hold the last places.
     """
 
     def __init__(self, name: str, threads: int, width: Callable[[], int] | None = None) -> None:
@@ -54,7 +74,12 @@ class Pool:
         """Threads are missing that could not be started."""
         self._width = width or (lambda: threads)
         self._ahead = 0
-        """Tasks under way that were for later when they began."""
+        """Tasks under way that were for later when they began, and do not stall."""
+        self._running: dict[int, _Run] = {}
+        """What each thread is at."""
+        self._stalled = 0
+        self._busy_of: Counter[Hashable] = Counter()
+        self._stalled_of: Counter[Hashable] = Counter()
 
     def submit(self, task: Task) -> None:
         """Queue a task behind its equals; a closed pool drops it.
@@ -104,6 +129,26 @@ class Pool:
                 self._threads -= 1
                 self._changed.notify()
 
+    def stall(self, thread: int) -> None:
+        """Note that the task of a thread, named by its identity, stalls; it lends its place."""
+        with self._changed:
+            run = self._running.get(thread)
+            if run is None or run.stalled:
+                return
+            self._count_stalled(run, 1)
+            refused = self._grow() if self._urgent or self._later else None
+            self._changed.notify()
+        if refused is not None:
+            log.warning("other blocks wait for one that stalls: %s", refused)
+
+    def resume(self, thread: int) -> None:
+        """Note that the task of a thread that stalled goes on, or is about to end."""
+        with self._changed:
+            run = self._running.get(thread)
+            if run is not None and run.stalled:
+                self._count_stalled(run, -1)
+                self._changed.notify()
+
     def threads(self) -> int:
         """Return how many threads there are."""
         with self._changed:
@@ -129,7 +174,7 @@ class Pool:
 
     def _grow(self) -> ThreadError | None:
         """Start a thread if there may be one more; return why there is none, once."""
-        if len(self._workers) >= self._threads or self._closed:
+        if len(self._workers) >= self._limit() or self._closed:
             return None
         try:
             self._workers.append(start_thread(f"{self._name}-{len(self._workers)}", self._run))
@@ -141,36 +186,82 @@ class Pool:
         self._short = False
         return None
 
-    def _has_work(self) -> bool:
-        return bool(self._urgent or (self._later and self._ahead < self._width()))
+    def _limit(self) -> int:
+        return self._threads + min(self._stalled, _LENT_MOST)
 
     def _surplus(self) -> bool:
-        return len(self._workers) > self._threads
+        return len(self._workers) > self._limit()
+
+    def _next(self) -> Task | None:
+        """Return the task that is to begin next, if one may."""
+        if not (self._urgent or self._later):
+            return None
+        task = self._first(self._urgent)
+        if task is None and self._later and self._ahead < self._width():
+            task = self._first(self._later)
+        return task
+
+    def _first(self, queue: dict[Task, None]) -> Task | None:
+        """Return the first task of a queue, of the owner who has the fewest under way."""
+        lent = len(self._running) >= self._threads
+        found, fewest = None, 0
+        for task in queue:
+            busy = self._busy_of[task.owner]
+            if (found is None or busy < fewest) and not (lent and self._stalled_of[task.owner]):
+                found, fewest = task, busy
+                if not busy:
+                    break
+        return found
+
+    def _begin(self, task: Task) -> None:
+        later = task not in self._urgent
+        del (self._later if later else self._urgent)[task]
+        task.begun = True
+        self._ahead += later
+        self._busy_of[task.owner] += 1
+        self._running[threading.get_ident()] = _Run(task, later)
+
+    def _end(self) -> None:
+        run = self._running.pop(threading.get_ident())
+        if run.stalled:
+            self._count_stalled(run, -1)
+        self._ahead -= run.later
+        _count(self._busy_of, run.task.owner, -1)
+
+    def _count_stalled(self, run: _Run, change: int) -> None:
+        run.stalled = change > 0
+        self._stalled += change
+        self._ahead -= change * run.later
+        _count(self._stalled_of, run.task.owner, change)
 
     def _run(self) -> None:
-        later = False
+        task: Task | None = None
         while True:
             with self._changed:
-                self._ahead -= later
-                while not (self._has_work() or self._closed or self._surplus()):
+                if task is not None:
+                    self._end()
+                while (task := self._next()) is None or self._surplus():
+                    if self._closed:
+                        return
+                    if self._surplus():
+                        self._workers.remove(threading.current_thread())
+                        self._changed.notify()
+                        return
                     self._changed.wait()
                 if self._closed:
                     return
-                if self._surplus():
-                    self._workers.remove(threading.current_thread())
-                    self._changed.notify()
-                    return
-                later = not self._urgent
-                self._ahead += later
-                queue = self._urgent or self._later
-                task = next(iter(queue))
-                del queue[task]
-                task.begun = True
+                self._begin(task)
                 # There may be room for more than one by now.
-                if self._has_work():
+                if self._next() is not None:
                     self._changed.notify()
             try:
                 task.work()
             except Exception:
                 # The thread goes on: without it, nothing that waits here would ever come.
                 log.critical("a task of %s died; this is a bug", self._name, exc_info=True)
+
+
+def _count(counter: Counter[Hashable], owner: Hashable, change: int) -> None:
+    counter[owner] += change
+    if not counter[owner]:
+        del counter[owner]

@@ -74,6 +74,13 @@ class Service:
         """End every request under way."""
         self._transport.close()
 
+    def received(self, thread: int) -> int | None:
+        """Return the bytes that a thread's connection received, None if it has no connection.
+
+        They are -1 where that is not known.
+        """
+        return self._transport.received(thread)
+
     def vaults(self, deadline: Deadline) -> Iterator[Vault]:
         """Yield every vault of the account, page by page."""
         path = self._dialect.vaults_path()

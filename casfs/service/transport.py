@@ -86,6 +86,10 @@ class Transport:
         self._watchdog.close()
         self._sessions.close()
 
+    def received(self, thread: int) -> int | None:
+        """Return the bytes that a thread's connection received; see `Watchdog.received`."""
+        return self._watchdog.received(thread)
+
     def get(
         self,
         call: str,

@@ -8,6 +8,7 @@ has passed; the thread then fails as if the connection had broken.
 import contextlib
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,6 +22,10 @@ from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
 
+_BYTES_RECEIVED = slice(128, 136)
+_SIZE = _BYTES_RECEIVED.stop
+_TCP_INFO = (socket.IPPROTO_TCP, socket.TCP_INFO, _SIZE)
+"""`struct tcp_info` of linux/tcp.h up to `tcpi_bytes_received`, which it has since Linux 4.1."""
 _TICK = 0.25
 """Seconds between two looks at the deadlines."""
 
@@ -76,6 +81,26 @@ class Watchdog:
             # A request may be sent at the very moment at which the client is closed.
             if self._closed.is_set():
                 _end(sock)
+
+    def received(self, thread: int) -> int | None:
+        """Return the bytes that came over the connection that a thread waits for.
+
+        Args:
+            thread: its identity.
+
+        Returns:
+            None if it has no connection; -1 if it is not known.
+        """
+        with self._lock:
+            _, sock = self._sockets.get(thread, (None, None))
+            if sock is None:
+                return None
+            try:
+                told = socket.socket.getsockopt(sock, *_TCP_INFO)
+            except (OSError, TypeError):
+                # TLS through a proxy that is spoken to with TLS is no socket.
+                return -1
+        return int.from_bytes(told[_BYTES_RECEIVED], sys.byteorder) if len(told) == _SIZE else -1
 
     def close(self) -> None:
         """Shut down every socket and stop watching."""

@@ -1,5 +1,6 @@
 """Tasks run once, the urgent ones first, and nothing waits for a pool that is closed."""
 
+import contextlib
 import errno
 import queue
 import threading
@@ -250,5 +251,96 @@ def test_threads_that_there_are_do_what_others_cannot_be_started_for(caplog):
         assert notes == ["first", "second", "third"]
     finally:
         busy.let_go()
+        pool.close()
+        pool.join(GENEROUS)
+
+
+class Stalling:
+    """A task that stalls until it is let go."""
+
+    def __init__(self, pool, owner=None, urgent=True):
+        self._pool = pool
+        self.begun, self._go = threading.Event(), threading.Event()
+        self.thread = 0
+        pool.submit(Task(self._work, urgent, owner))
+
+    def _work(self):
+        self.thread = threading.get_ident()
+        self.begun.set()
+        self._go.wait(GENEROUS)
+
+    def stall(self):
+        assert self.begun.wait(GENEROUS)
+        self._pool.stall(self.thread)
+
+    def let_go(self):
+        self._go.set()
+
+
+@contextlib.contextmanager
+def stalled(pool, *owners, urgent=True):
+    tasks = []
+    try:
+        for owner in owners:
+            tasks.append(Stalling(pool, owner, urgent))
+            tasks[-1].stall()
+        yield tasks
+    finally:
+        for task in tasks:
+            task.let_go()
+
+
+@pytest.mark.parametrize("urgent", [True, False], ids=["urgent", "for later"])
+def test_tasks_that_stall_lend_their_places(pool, urgent):
+    ran = threading.Event()
+    with stalled(pool, *"abcdef", urgent=urgent):
+        pool.submit(Task(ran.set, urgent, "well"))
+        assert ran.wait(GENEROUS)
+    wait_until(lambda: pool.threads() == 1, "the threads that stood in to end")
+
+
+def test_whose_tasks_stall_gets_no_place_that_is_lent(pool):
+    with stalled(pool, "a") as (first,):
+        second = Stalling(pool, "a")
+        ran = threading.Event()
+        pool.submit(Task(ran.set, urgent=True, owner="well"))
+        assert ran.wait(GENEROUS)
+        assert not second.begun.is_set()
+        # Its owner's first one goes on, and ends.
+        pool.resume(first.thread)
+        first.let_go()
+        assert second.begun.wait(GENEROUS)
+        second.let_go()
+
+
+def test_whoever_has_the_fewest_tasks_under_way_comes_first(pool):
+    busy, notes, last = Busy(pool), notebook(), threading.Event()
+    pool._busy_of["a"] += 1
+    for name in ("a", "b"):
+        done = last if name == "a" else None
+        task = Task(partial(note_and_set, notes, name, done), urgent=True, owner=name)
+        pool.submit(task)
+    busy.let_go()
+    assert last.wait(GENEROUS)
+    assert notes == ["b", "a"]
+
+
+def note_and_set(notes, name, done):
+    notes.append(name)
+    if done is not None:
+        done.set()
+
+
+def test_what_is_for_later_never_holds_the_last_place():
+    pool, ran = Pool("test", 3, lambda: 2), threading.Event()
+    tasks = [Stalling(pool, urgent=False) for _ in range(3)]
+    try:
+        wait_until(lambda: sum(task.begun.is_set() for task in tasks) == 2, "two of them")
+        pool.submit(Task(ran.set, urgent=True))
+        assert ran.wait(GENEROUS)
+        assert pool.waiting() == 1
+    finally:
+        for task in tasks:
+            task.let_go()
         pool.close()
         pool.join(GENEROUS)

@@ -1,0 +1,123 @@
+"""Tells which GETs under way make no progress.
+
+Whether bytes come is seen at the connections, from time to time, so it costs the bytes nothing. A
+GET that has no connection, because it waits for one or for its next attempt, makes no progress
+either; nor does one whose bytes come so slowly that a block would not come before its deadline.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from casfs.errors import ThreadError
+from casfs.threads import start_thread
+
+log = logging.getLogger(__name__)
+
+_SECONDS = 0.5
+"""Seconds without progress after which a GET counts as stalled."""
+_TICK = 0.1
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A GET: when progress was last seen, how many bytes its connection had received by then."""
+
+    since: float
+    received: int = 0
+    paused: bool = False
+    stalled: bool = False
+
+
+class Stalls:
+    """Watches the GETs that threads are at, and tells when one begins or ceases to stall.
+
+    Lock order: its one lock is held while that is told; under it are the locks of who is told.
+
+    Args:
+        received: returns the bytes that the connection of a thread has received, None if it has
+            no connection, -1 if nobody knows.
+        least: bytes a second that count as progress.
+        tell: is told of a thread, by its identity, and whether it stalls.
+    """
+
+    def __init__(
+        self,
+        received: Callable[[int], int | None],
+        least: float,
+        tell: Callable[[int, bool], None],
+    ) -> None:
+        self._received = received
+        self._least = least * _SECONDS
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._begun = threading.Condition(self._lock)
+        self._watched: dict[int, _Watched] = {}
+        self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
+
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[None]:
+        """Watch the calling thread inside."""
+        thread = threading.get_ident()
+        with self._lock:
+            self._watched[thread] = _Watched(time.monotonic())
+            self._start()
+            self._begun.notify()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._set(thread, self._watched.pop(thread), stalled=False)
+
+    @contextlib.contextmanager
+    def pause(self) -> Iterator[None]:
+        """Do not watch the calling thread inside, which waits for others in this process."""
+        watched = self._watched[threading.get_ident()]
+        watched.paused = True
+        try:
+            yield
+        finally:
+            watched.since = time.monotonic()
+            watched.paused = False
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        self._closed.set()
+        with self._lock:
+            self._begun.notify()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            try:
+                self._thread = start_thread("stalls", self._run)
+            except ThreadError as error:
+                log.warning("blocks may wait for others that stall: %s", error)
+
+    def _run(self) -> None:
+        while not self._closed.wait(_TICK):
+            with self._lock:
+                while not (self._watched or self._closed.is_set()):
+                    self._begun.wait()
+                now = time.monotonic()
+                for thread, watched in self._watched.items():
+                    self._set(thread, watched, self._stalls(thread, watched, now))
+
+    def _stalls(self, thread: int, watched: _Watched, now: float) -> bool:
+        if watched.paused:
+            return False
+        received = self._received(thread)
+        if received is not None:
+            more = received - watched.received
+            # Fewer than before: it is another connection.
+            if received < 0 or (received if more < 0 else more) >= self._least:
+                watched.since, watched.received = now, received
+        return now - watched.since > _SECONDS
+
+    def _set(self, thread: int, watched: _Watched, stalled: bool) -> None:
+        if watched.stalled != stalled:
+            watched.stalled = stalled
+            self._tell(thread, stalled)

@@ -1,0 +1,78 @@
+"""Which threads make no progress, by the bytes that their connections received."""
+
+import contextlib
+import threading
+
+import pytest
+
+from casfs.blocks.stalls import Stalls
+from tests.mount.processes import wait_until
+
+
+class Watching:
+    """Connections that a test fills, and what was told of them."""
+
+    def __init__(self) -> None:
+        self.received: dict[int, int | None] = {}
+        self.stalled: dict[int, bool] = {}
+        self.stalls = Stalls(self.received.get, 1000, self.stalled.__setitem__)
+        self.me = threading.get_ident()
+
+
+@pytest.fixture
+def watching():
+    made = Watching()
+    yield made
+    made.stalls.close()
+
+
+def stalls(watching):
+    return watching.stalled.get(watching.me, False)
+
+
+@pytest.mark.parametrize("received", [None, 0, 77], ids=["no connection", "nothing", "no more"])
+def test_without_progress_a_thread_stalls(watching, received):
+    watching.received[watching.me] = received
+    with watching.stalls.watch():
+        wait_until(lambda: stalls(watching), "it to stall")
+    assert not stalls(watching)
+
+
+def test_what_stalled_goes_on_when_bytes_come(watching):
+    with watching.stalls.watch():
+        wait_until(lambda: stalls(watching), "it to stall")
+        watching.received[watching.me] = 5000
+        wait_until(lambda: not stalls(watching), "it to go on")
+        wait_until(lambda: stalls(watching), "it to stall again")
+        # Another connection, which has received less so far.
+        watching.received[watching.me] = 1000
+        wait_until(lambda: not stalls(watching), "it to go on")
+
+
+@pytest.mark.parametrize("why", ["bytes come", "it is not known", "it waits for others"])
+def test_progress(watching, why):
+    """Beside another thread that stalls, which shows that time passes."""
+    ended = threading.Event()
+    other = threading.Thread(target=stall, args=(watching.stalls, ended))
+    other.start()
+    with watching.stalls.watch(), contextlib.ExitStack() as stack:
+        if why == "it waits for others":
+            stack.enter_context(watching.stalls.pause())
+        total = 0
+
+        def other_stalls():
+            nonlocal total
+            total += 100_000
+            watching.received[watching.me] = total if why == "bytes come" else -1
+            return watching.stalled.get(other.ident)
+
+        wait_until(other_stalls, "the other one to stall")
+        assert not stalls(watching)
+    ended.set()
+    other.join()
+    assert not watching.stalled[other.ident]
+
+
+def stall(stalls, ended):
+    with stalls.watch():
+        ended.wait(30)
