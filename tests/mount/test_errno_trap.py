@@ -45,7 +45,7 @@ class Failing:
 def outcome(error: Exception, operation: str, *arguments: Any) -> int | None:
     operations = Operations(Failing(error), 0)  # type: ignore[arg-type]
     node = Node("/x", mtime=0)
-    operations._files[1] = OpenFile(Failing(error), node)  # type: ignore[arg-type]
+    operations._files[1] = OpenFile(Failing(error), node, 0.0)  # type: ignore[arg-type]
     with pytest.raises(OSError) as raised:  # noqa: PT011 - which errno is the question
         operations(operation, *arguments)
     return raised.value.errno

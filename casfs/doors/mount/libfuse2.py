@@ -9,7 +9,7 @@ from typing import Any
 import fuse
 
 from casfs.doors.mount.operations import OPERATIONS, Operations
-from casfs.doors.mount.session import Loop, Settings
+from casfs.doors.mount.session import AHEAD, Loop, Settings
 from casfs.doors.mount.told import Status
 from casfs.errors import MountError
 from casfs.ranges import BLOCK_SIZE
@@ -36,6 +36,7 @@ class Libfuse2Session:
             self._loop.begin(partial(library.fuse_exit, pointer), device, started)
 
         options: dict[str, str | bool] = {"use_ino": True, "nonempty": True}
+        options["max_background"] = str(AHEAD)
         for what in ("attr_timeout", "entry_timeout"):
             options[what] = str(settings.fresh_seconds)
         try:

@@ -14,7 +14,7 @@ os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
 import mfusepy
 
 from casfs.doors.mount.operations import KIND, OPERATIONS, Operations
-from casfs.doors.mount.session import Loop, Settings
+from casfs.doors.mount.session import AHEAD, THREADS, Loop, Settings
 from casfs.doors.mount.told import Status
 from casfs.errors import MountError
 from casfs.ranges import BLOCK_SIZE
@@ -22,9 +22,7 @@ from casfs.ranges import BLOCK_SIZE
 if mfusepy.fuse_version_major != 3:
     raise OSError(f"this is libfuse {mfusepy.fuse_version_major}")
 
-_THREADS = 64
-"""Requests that may wait for bytes at a time; libfuse's own limit is 10 since version 3.12, and one
-more, which may be an `ls`, would wait for one of them."""
+_IDLE_THREADS = 64
 _KIND = os.fsencode(KIND)
 _FILL_PLUS = 2
 """FUSE_FILL_DIR_PLUS of libfuse's fuse.h: an entry comes with all its attributes."""
@@ -48,6 +46,7 @@ class Libfuse3Session:
             def set_up() -> None:
                 config.use_ino = True
                 config.nullpath_ok = True
+                connection.max_background = AHEAD
                 # libfuse 3 wants to be told this twice.
                 if "max_read" in settings.options:
                     connection.max_read = int(settings.options["max_read"])
@@ -56,9 +55,10 @@ class Libfuse3Session:
             device = library.fuse_session_fd(session)
             self._loop.begin(partial(library.fuse_exit, fuse), device, set_up)
 
-        options: dict[str, str | bool] = {"max_idle_threads": str(_THREADS)}
+        options: dict[str, str | bool] = {"max_idle_threads": str(_IDLE_THREADS)}
+        # Only since 3.12 there is a limit, of 10.
         if mfusepy.fuse_version_minor >= 12:
-            options["max_threads"] = str(_THREADS)
+            options["max_threads"] = str(THREADS)
         for what in ("attr_timeout", "entry_timeout"):
             options[what] = str(settings.fresh_seconds)
         try:

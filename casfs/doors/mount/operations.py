@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from casfs.client import Client, File
+from casfs.doors.mount.failures import Failures
 from casfs.doors.mount.pages import Pages
 from casfs.doors.mount.told import StaleError, Status, Told
 from casfs.errors import CasfsError
@@ -36,7 +37,6 @@ ATTRIBUTES = f"{KIND}casfs."
 _LONGEST = 1 << 16
 """Bytes of an extended attribute at most (Linux); of a longer one no program gets anything."""
 _WRITING = os.O_WRONLY | os.O_RDWR
-_REMEMBERED_SECONDS = 1.0
 _QUIET = (errno.ENOENT, errno.ENODATA, errno.EROFS)
 """Answers that are part of ordinary use, and no news for the log."""
 
@@ -51,37 +51,12 @@ class Info(Protocol):
 
 
 @dataclass(frozen=True)
-class _Failure:
-    """A read that failed: its bytes, the errno, and until when it is remembered."""
-
-    span: range
-    errno: int
-    until: float
-
-
-@dataclass
 class OpenFile:
-    """An open file, with the last failure to read it.
-
-    The kernel asks once more for pages that it wanted ahead and that failed. It gets the answer of
-    the first time, or every error would take twice its time.
-    """
+    """An open file, and since when it is open."""
 
     file: File
     node: Node
-    failure: _Failure | None = None
-
-    def pread(self, size: int, offset: int) -> bytes | memoryview:
-        """Return bytes of the file."""
-        failed = self.failure
-        if failed and offset in failed.span and time.monotonic() < failed.until:
-            raise _answer(failed.errno)
-        try:
-            return self.file.pread(size, offset)
-        except CasfsError as error:
-            until = time.monotonic() + _REMEMBERED_SECONDS
-            self.failure = _Failure(range(offset, offset + size), error.errno or errno.EIO, until)
-            raise
+    since: float
 
 
 class Operations:
@@ -100,6 +75,7 @@ class Operations:
         self._files: dict[int, OpenFile] = {}
         self._pages = Pages()
         self._told = Told()
+        self._failures = Failures()
         self._folders: dict[int, list[Node]] = {}
         self._handles = itertools.count(1)
         self._threads: set[int] = set()
@@ -193,7 +169,7 @@ class Operations:
             self._told.closed(node)
             raise
         handle = next(self._handles)
-        self._files[handle] = OpenFile(file, node)
+        self._files[handle] = OpenFile(file, node, time.monotonic())
         info.fh = handle
         # What the kernel has of bytes that are verified serves the next who opens as well. Other
         # pages must go: a mismatch found since would not reach who reads them. While somebody
@@ -206,7 +182,16 @@ class Operations:
     def read(self, path: str | None, size: int, offset: int, info: Info) -> Any:
         """Return bytes of an open file, in what `ctypes.memmove` copies from."""
         del path
-        data = self._files[info.fh].pread(size, offset)
+        opened = self._files[info.fh]
+        known = self._failures.known(opened.node.path, offset, opened.since)
+        if known is not None:
+            raise _answer(known)
+        try:
+            data = opened.file.pread(size, offset)
+        except CasfsError as error:
+            span = range(offset, offset + size)
+            self._failures.note(opened.node.path, span, error.errno or errno.EIO)
+            raise
         if isinstance(data, bytes) or not data:
             return bytes(data)
         # Memory that is dressed as an array is copied from straight.

@@ -13,6 +13,13 @@ from typing import Protocol
 from casfs.doors.mount.operations import Operations
 from casfs.errors import MountError
 
+AHEAD = 512
+"""Requests of the kernel for pages that it wants ahead, at a time; its own limit of 12 is used up
+by two readers of what does not come, and then nobody reads ahead."""
+THREADS = AHEAD + 128
+"""Requests that may wait for bytes at a time; one more, which may be an `ls`, would wait for one of
+them. Threads that are not needed end, but for a few."""
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -1,0 +1,74 @@
+"""Reads that failed: the kernel asks once more for pages that it wanted ahead and that failed.
+
+It does so for each program that waits for them, whoever's read they were wanted by. All get the
+answer of the first time, or an error would take twice its time.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_SECONDS = 2.0
+"""How long the kernel has to ask once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A read that failed: its bytes, the errno, and when."""
+
+    span: range
+    errno: int
+    time: float
+
+
+class Failures:
+    """The last failures to read, by path.
+
+    Lock order: its one lock is innermost.
+
+    Args:
+        clock: tells the time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last: dict[str, list[_Failure]] = {}
+
+    def note(self, path: str, span: range, errno: int) -> None:
+        """Note that bytes of a file could not be read."""
+        now = self._clock()
+        with self._lock:
+            for other in list(self._last):
+                self._forget(other, now)
+            self._last.setdefault(path, []).append(_Failure(span, errno, now))
+
+    def known(self, path: str, offset: int, since: float) -> int | None:
+        """Return the errno with which a byte could just not be read, None if it was not tried.
+
+        Args:
+            path: the file.
+            offset: the byte.
+            since: when the file was opened that is read now; what failed before is no answer.
+        """
+        # In all but a few reads there is nothing, and looking for that takes no lock.
+        if path not in self._last:
+            return None
+        with self._lock:
+            self._forget(path, self._clock())
+            return next(
+                (
+                    failure.errno
+                    for failure in self._last.get(path, [])
+                    if offset in failure.span and failure.time >= since
+                ),
+                None,
+            )
+
+    def _forget(self, path: str, now: float) -> None:
+        left = [one for one in self._last.get(path, []) if now < one.time + _SECONDS]
+        if left:
+            self._last[path] = left
+        else:
+            self._last.pop(path, None)
