@@ -21,6 +21,7 @@ from casfs.credentials import (
     warn_if_exposed,
 )
 from casfs.errors import ConfigError, DeniedError
+from casfs.homes import NO_HOME
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -229,7 +230,12 @@ def _listed(session: "Session") -> Iterator[Found]:
 
 
 def _path(session: "Session", name: str) -> Path:
-    return Path(session.get_config_variable(name)).expanduser()
+    path = Path(session.get_config_variable(name))
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        # There is no home that it could be in.
+        return NO_HOME / path.name
 
 
 def _config_errors() -> tuple[type[Exception], ...]:

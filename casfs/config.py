@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
+from casfs import homes
 from casfs.credentials import (
     Credentials,
     Found,
@@ -21,6 +20,7 @@ from casfs.credentials import (
 )
 from casfs.endpoints import find_endpoint
 from casfs.errors import ConfigError
+from casfs.homes import cache_directory, expanded
 from casfs.rotation import FindAgain
 from casfs.service.dialect import Registration
 from casfs.service.registry import DIALECTS
@@ -119,7 +119,7 @@ def load(
     dialect = text(_merged(layers), "dialect", DEFAULT_DIALECT)
     if dialect not in DIALECTS:
         raise ConfigError(f"unknown dialect {dialect!r}; known: {', '.join(DIALECTS)}")
-    registration, home = DIALECTS[dialect], (home or Path.home()).absolute()
+    registration, home = DIALECTS[dialect], (home or homes.home()).absolute()
     settings = _merged(layers, registration)
     place = f"[profiles.{name or DEFAULT_PROFILE}] in {path}"
     find_again: FindAgain | None = None
@@ -249,7 +249,7 @@ def _build(
     rules: Mapping[str, Any],
 ) -> Config:
     registration, region = DIALECTS[dialect], text(settings, "region")
-    cache_dir = text(settings, "cache_dir") or str(platformdirs.user_cache_path("casfs"))
+    cache_dir = text(settings, "cache_dir") or str(cache_directory())
     endpoint = find_endpoint(registration, text(settings, "endpoint"), region)
     # It stands in the header with the signature.
     if registration.signs_region and not re.fullmatch(r"[A-Za-z0-9_-]+", region):
@@ -263,7 +263,7 @@ def _build(
     return Config(
         endpoint=endpoint,
         credentials=keys,
-        cache_dir=Path(cache_dir).expanduser().absolute(),
+        cache_dir=expanded(cache_dir, "cache_dir"),
         dialect=dialect,
         region=region,
         account=account,

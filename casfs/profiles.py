@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from casfs import homes
 from casfs.config import DEFAULT_DIALECT, DEFAULT_PROFILE, text
 from casfs.credentials import Found, is_exposed
 from casfs.endpoints import find_endpoint
@@ -48,7 +49,7 @@ def profiles(
     found = [*_in_environment(environment), *_in_file(config_file(environment))]
     for dialect, registration in DIALECTS.items():
         try:
-            places = registration.keys.list(home or Path.home())
+            places = registration.keys.list(home or homes.home())
         except ConfigError as error:
             found.append(Profile(f"--dialect {dialect}", "", dialect, "", "", "", str(error)))
             continue

@@ -18,15 +18,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from casfs.errors import ConfigError
+from casfs.homes import config_directory
 
 
 def config_file(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the path of the configuration file, whether it exists or not."""
     named = environment.get("CASFS_CONFIG")
-    return Path(named) if named else platformdirs.user_config_path("casfs") / "config.toml"
+    return Path(named) if named else config_directory() / "config.toml"
 
 
 def variable(setting: str) -> str:

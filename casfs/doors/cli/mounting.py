@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import quote
 
 import click
-import platformdirs
 
 from casfs.doors.cli.options import json_option, load_config, path_option, service_options
 from casfs.doors.cli.show import show_json, show_table
 from casfs.doors.mount.mountpoints import FILE_SYSTEM, mounts, status, unmount
 from casfs.errors import MountError
+from casfs.homes import log_directory
 
 
 @click.command("mount")
@@ -45,7 +45,7 @@ def mount_command(
     profile = arguments[0] if len(arguments) == 2 else None
     mountpoint = os.path.abspath(arguments[-1])
     if log_file is None and not foreground:
-        log_file = platformdirs.user_log_path("casfs") / f"{quote(mountpoint, safe='')[-200:]}.log"
+        log_file = log_directory() / f"{quote(mountpoint, safe='')[-200:]}.log"
     mount(
         load_config(profile, flags),
         mountpoint,

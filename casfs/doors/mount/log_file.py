@@ -6,8 +6,7 @@ import stat
 from io import TextIOWrapper
 from pathlib import Path
 
-import platformdirs
-
+from casfs.homes import is_log_directory
 from casfs.private import PrivateDirectory
 
 _BYTES = 4 << 20
@@ -29,7 +28,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
 
     def __init__(self, path: Path) -> None:
         self._directory = PrivateDirectory(path.parent, "the log directory", "--log-file", None)
-        if path.parent == platformdirs.user_log_path("casfs"):
+        if is_log_directory(path.parent):
             self._directory.make()
         else:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

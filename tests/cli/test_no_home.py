@@ -1,0 +1,31 @@
+"""A user without a home, as in containers, is told what to give, or served."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from tests.cli.conftest import COMMAND
+from tests.emulator.running import KEYS
+from tests.support.strangers import STRANGER, given_to, run_as
+
+
+def test_it_works_with_a_cache_directory_and_without_one_tells_what_to_give(emulator):
+    environment = {"PATH": os.environ["PATH"], "CASFS_ENDPOINT": emulator.url, **KEYS}
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        Path(name, "cache").mkdir(mode=0o700)
+        cache = given_to(Path(name) / "cache")
+        for home in ({}, {"HOME": "."}):
+            done = run_as(STRANGER, [COMMAND, "vaults"], environment | home)
+            assert done.returncode == 2
+            assert done.stderr == (
+                "casfs: there is no home directory; give --cache-dir, or set HOME\n"
+            )
+            done = run_as(STRANGER, [COMMAND, "mount", name], environment | home)
+            assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+            done = run_as(STRANGER, [COMMAND, "profiles"], environment | home)
+            assert (done.returncode, done.stderr) == (0, "")
+            done = run_as(
+                STRANGER, [COMMAND, "vaults", "--json", "--cache-dir", cache], environment | home
+            )
+            assert (done.returncode, done.stderr) == (0, "")
