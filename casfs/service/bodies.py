@@ -22,6 +22,8 @@ ERROR_LIMIT = 64 << 10
 """Bytes of an error's body that are looked at, decoded."""
 
 _PIECE = 64 << 10
+_MOST_MEMBERS = 1000
+"""Members of a file of gzip, each of which may bring nothing."""
 _GZIP, _ZLIB, _RAW = zlib.MAX_WBITS | 16, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
@@ -94,13 +96,15 @@ class _Decoder:
         else:
             raise self._error("which was not asked for")
         self._inflate = zlib.decompressobj(self._form)
+        self._members = 1
 
     def decode(self, data: bytes) -> Iterator[bytes]:
         """Yield what these bytes bring, piece by piece."""
         while data:
             if self._inflate.eof:
                 # A file of gzip may have several members, one behind the other.
-                if self._form != _GZIP:
+                self._members += 1
+                if self._form != _GZIP or self._members > _MOST_MEMBERS:
                     raise self._error("and goes on behind its end")
                 self._inflate = zlib.decompressobj(self._form)
             try:

@@ -173,17 +173,6 @@ class Dialect:
         """Return what stands for a vault in paths; None where only its description tells."""
         return name if self.vault_key == "VaultName" else None
 
-    def page(self, answer: Mapping[str, Any]) -> tuple[list[Any], str | None]:
-        """Return the items of a page and the next marker; a null or empty marker ends a listing.
-
-        Raises:
-            WrongAnswerError: the answer is no page.
-        """
-        items = answer.get("VaultList", answer.get("JobList"))
-        if not isinstance(items, list):
-            raise WrongAnswerError("a listing without VaultList or JobList; check the endpoint")
-        return items, fields.text(answer.get("Marker"))
-
     def vault(self, answer: Mapping[str, Any]) -> Vault:
         """Return the vault that an answer describes.
 

@@ -1,21 +1,66 @@
-"""Listings to their end, whatever a marker of the service means."""
+"""Listings to their end, whatever a marker of the service means, and within bounds."""
 
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from casfs.deadline import Deadline
 from casfs.errors import WrongAnswerError
 from casfs.service import fields
+from casfs.service.pages import MOST_ENTRIES, Page, read_page
+from casfs.service.transport import Transport
 
 log = logging.getLogger(__name__)
 
 _FRUITLESS_PAGES = 100
 """Pages in a row without anything new after which a listing is taken to be endless."""
+_MOST_BYTES = 512 << 20
+"""Bytes of all pages of a listing: they go to the disk before the last one has come."""
+
+_DEADLINES = 5
+"""Deadlines that all pages of a listing may take together: one of Amazon Glacier has 50 jobs."""
 
 
-def every_item(
-    what: str, key: str, page: Callable[[str | None], tuple[list[Any], str | None]]
+def listed(
+    transport: Transport,
+    call: str,
+    path: str,
+    keys: tuple[str, str],
+    limit: int,
+    deadline: Deadline,
 ) -> Iterator[dict[str, Any]]:
+    """Yield the items of a listing, each once.
+
+    Each page has a deadline as long as that of the first, and all of them have one together.
+
+    Args:
+        transport: asks the service.
+        call: names the call in messages.
+        path: of the listing.
+        keys: the field of a page with the items, and that of an item with its name.
+        limit: items that a page may have.
+        deadline: of the first page.
+
+    Raises:
+        WrongAnswerError: as `every_item`.
+        CasfsError: as `Transport.get`.
+    """
+    key, name = keys
+    in_all = Deadline(deadline.seconds * _DEADLINES)
+
+    def page(marker: str | None) -> Page:
+        parameters, ending = {"limit": str(limit)}, deadline
+        if marker is not None:
+            parameters["marker"] = marker
+            ending = Deadline(min(deadline.seconds, in_all.remaining()))
+        return transport.get(
+            call, path, lambda answer: read_page(answer, key), ending, parameters=parameters
+        )
+
+    return every_item(f"{call} {path}", name, page)
+
+
+def every_item(what: str, key: str, page: Callable[[str | None], Page]) -> Iterator[dict[str, Any]]:
     """Yield the items of all pages of a listing, each once.
 
     Whether a marker names the last item of its page or the first of the next is documented for no
@@ -25,31 +70,45 @@ def every_item(
     Args:
         what: names the listing in messages.
         key: the field that names an item.
-        page: marker, or None for the first page -> its items, and the marker of the next or None.
+        page: marker, or None for the first page -> the page.
 
     Raises:
-        WrongAnswerError: page after page brings nothing, and no end.
+        WrongAnswerError: page after page brings nothing, or too much, and no end; or a page has
+            entries, and no name in any of them.
     """
-    seen: set[str] = set()
-    markers: set[str | None] = {None}
+    # Of names that may be long only the hashes, which no service can foresee.
+    seen: set[int] = set()
+    markers: set[int] = set()
     marker: str | None = None
-    fruitless = 0
+    fruitless = entries = unnamed = size = 0
     while True:
-        items, marker = page(marker)
-        news = 0
-        for item in items:
+        found = page(marker)
+        size += found.size
+        news = read = nameless = 0
+        for item in found.items:
+            read += 1
             name = fields.text(item.get(key)) if isinstance(item, dict) else None
             if name is None:
-                log.warning("%s: an entry without %s is left out", what, key)
-            elif name not in seen:
-                seen.add(name)
+                nameless += 1
+            elif hash(name) not in seen:
+                seen.add(hash(name))
                 news += 1
                 yield item
-        if marker in markers:
-            return
-        markers.add(marker)
+        entries, unnamed = entries + read, unnamed + nameless
+        if read and read == nameless:
+            raise WrongAnswerError(f"{what}: {read} entries, and no {key}; check --endpoint")
+        marker = found.marker
+        if marker is None or hash(marker) in markers:
+            break
+        markers.add(hash(marker))
         fruitless = 0 if news else fruitless + 1
         if fruitless == _FRUITLESS_PAGES:
             raise WrongAnswerError(
                 f"{what}: {fruitless} pages without anything new, and no end; check --endpoint"
             )
+        if entries > MOST_ENTRIES or size > _MOST_BYTES:
+            raise WrongAnswerError(
+                f"{what}: {entries} entries of {size >> 20} MiB, and no end; check --endpoint"
+            )
+    if unnamed:
+        log.warning("%s: %d entries without %s are left out", what, unnamed, key)

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import requests
 
@@ -28,7 +28,7 @@ from casfs.service.base import Job, JobState, Output, Vault, output_of
 from casfs.service.descriptions import ToldDescriptions
 from casfs.service.dialect import Dialect
 from casfs.service.failures import json_body
-from casfs.service.paging import every_item
+from casfs.service.paging import listed
 from casfs.service.retries import Limits
 from casfs.service.transport import Transport
 from casfs.treehash import LEAF_SIZE
@@ -85,7 +85,8 @@ class Service:
         """Yield every vault of the account, page by page."""
         path = self._dialect.vaults_path()
         limit = self._dialect.vaults_limit
-        for answer in self._listing("List Vaults", path, "VaultName", limit, deadline):
+        keys = ("VaultList", "VaultName")
+        for answer in listed(self._transport, "List Vaults", path, keys, limit, deadline):
             yield self._addresses.note(self._dialect.vault(answer))
 
     def vault(self, name: str, deadline: Deadline) -> Vault:
@@ -115,7 +116,8 @@ class Service:
         """
         path = self._dialect.jobs_path(self._address(vault, deadline))
         limit = self._dialect.jobs_limit
-        for answer in self._listing("List Jobs", path, "JobId", limit, deadline):
+        keys = ("JobList", "JobId")
+        for answer in listed(self._transport, "List Jobs", path, keys, limit, deadline):
             yield self._dialect.job(vault, answer)
 
     def job(self, vault: str, job_id: str, deadline: Deadline) -> Job:
@@ -304,23 +306,3 @@ class Service:
             return self.job(vault, job_id, deadline).state
         except NotFoundError:
             return None
-
-    def _listing(
-        self, call: str, path: str, key: str, limit: int, deadline: Deadline
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the items of all pages, each once; the deadline begins anew with each page."""
-
-        def page(marker: str | None) -> tuple[list[Any], str | None]:
-            parameters = {"limit": str(limit)}
-            if marker is not None:
-                parameters["marker"] = marker
-                deadline.restart()
-            return self._transport.get(
-                call,
-                path,
-                lambda answer: self._dialect.page(json_body(answer)),
-                deadline,
-                parameters=parameters,
-            )
-
-        return every_item(f"{call} {path}", key, page)

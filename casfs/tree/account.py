@@ -23,6 +23,7 @@ from casfs.service.service import Service
 from casfs.tree.catalog import Catalog
 from casfs.tree.known import Known, KnownJob, mtime
 from casfs.tree.listing import Listing, age_of
+from casfs.tree.losses import warn_of_lost_jobs
 from casfs.tree.vaults import Vaults, VaultSettings
 
 log = logging.getLogger(__name__)
@@ -222,7 +223,10 @@ class Account:
 
     def _load_jobs(self, vault: str, deadline: Deadline) -> dict[str, int]:
         try:
-            self._catalog.list_jobs(vault, self._service.jobs(vault, deadline), time.time())
+            jobs = self._service.jobs(vault, deadline)
+            change = self._catalog.list_jobs(vault, jobs, time.time())
+            lost = (self._service.parse_job(vault, description) for description in change.lost)
+            warn_of_lost_jobs(vault, change, lost)
         except NotFoundError:
             # The vault is gone. What is retained of it stays.
             self._vaults.forget(vault)

@@ -2,21 +2,24 @@
 
 A listing arrives page by page, each in a transaction of its own, under a new generation; it counts
 from the moment its row in `listings` names that generation. Rows of older generations are what the
-service no longer lists. A listing that broke off leaves rows of a generation that no other listing
-uses.
+service no longer lists.
 """
 
-import itertools
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from casfs.errors import CasfsError
 from casfs.service.base import Job, JobKind, JobState, Vault
 from casfs.tree.columns import Value, hash_of, storable
 from casfs.tree.database import Database
+from casfs.tree.losses import Change, matters
 
 _VAULTS = "vaults"
 _BEGUN = "begun"
 _PAGE = 1000
+_PAGE_BYTES = 4 << 20
+"""Characters of the rows of one transaction, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +54,31 @@ class Catalog:
         """Return a number that changes when all that was kept is lost."""
         return self._database.edition
 
-    def list_vaults(self, vaults: Iterable[Vault], now: float) -> None:
-        """Take over a listing of all vaults, at `now` (Unix time)."""
-        query = "SELECT ifnull(max(generation), 0) FROM vaults"
-        generation = self._begin(_VAULTS, self._database.rows(query)[0][0], now)
-        rows = ((vault.name, vault.raw, generation) for vault in vaults)
-        self._insert(_PUT_VAULT, rows)
-        self._put_listing(_VAULTS, generation, now)
+    def list_vaults(self, vaults: Iterable[Vault], now: float) -> Change:
+        """Take over a listing of all vaults, at `now` (Unix time); return what it changed."""
+        return self._list(
+            _VAULTS,
+            lambda generation: ((vault.name, vault.raw, generation) for vault in vaults),
+            _LIST_VAULT,
+            "vaults",
+            (),
+            now,
+        )
 
-    def list_jobs(self, vault: str, jobs: Iterable[Job], now: float) -> None:
-        """Take over a listing of all jobs of a vault, at `now` (Unix time)."""
-        scope = f"{_VAULTS}/{vault}"
-        query = "SELECT ifnull(max(generation), 0) FROM jobs WHERE vault = ?"
-        generation = self._begin(scope, self._database.rows(query, vault)[0][0], now)
-        rows = (_job_row(job, generation) for job in jobs)
-        self._insert(_PUT_JOB, rows)
-        self._put_listing(scope, generation, now)
+    def list_jobs(self, vault: str, jobs: Iterable[Job], now: float) -> Change:
+        """Take over a listing of all jobs of a vault, at `now` (Unix time).
+
+        Returns:
+            what it changed.
+        """
+        return self._list(
+            f"{_VAULTS}/{vault}",
+            lambda generation: (_job_row(job, generation) for job in jobs),
+            _LIST_JOB,
+            "jobs WHERE vault = ?",
+            (vault,),
+            now,
+        )
 
     def put_vault(self, vault: Vault) -> None:
         """Take over the description of one vault."""
@@ -152,12 +164,67 @@ class Catalog:
         rows = self._database.rows("SELECT listed_at FROM listings WHERE scope = ?", scope)
         return float(rows[0][0]) if rows else None
 
+    def _list(
+        self,
+        scope: str,
+        rows: Callable[[int], Iterable[tuple[Value, ...]]],
+        statement: str,
+        table: str,
+        values: tuple[Value, ...],
+        now: float,
+    ) -> Change:
+        """Take over a listing; one that breaks off leaves everything as it was listed before.
+
+        Args:
+            scope: names the listing.
+            rows: generation -> rows, which may come from the network.
+            statement: inserts or updates one.
+            table: the rows that the listing is about, as in `FROM`.
+            values: of the parameters in `table`.
+            now: Unix time.
+        """
+        where = f"{table}{' AND' if 'WHERE' in table else ' WHERE'}"
+        listed = self._generation(scope)
+        used, before = self._database.rows(
+            f"SELECT ifnull(max(generation), 0), count(*) FILTER (WHERE generation >= {listed:d})"  # noqa: S608 - a number
+            f" FROM {table}",
+            *values,
+        )[0]
+        generation = self._begin(scope, used, now)
+        try:
+            self._insert(statement, rows(generation + 1))
+        except BaseException:
+            # What is new is one generation ahead, so that it can be told from what was known.
+            with contextlib.suppress(CasfsError), self._database.transaction(bulk=True) as changed:
+                changed.execute(f"DELETE FROM {where} generation = ?", (*values, generation + 1))  # noqa: S608
+            raise
+        gone = f"FROM {where} generation >= ? AND generation < ?"
+        lost: list[str] = []
+        if listed:
+            bounds = (*values, listed, generation)
+            ((count,),) = self._database.rows(f"SELECT count(*) {gone}", *bounds)
+            if matters(count, before):
+                found = self._database.rows(f"SELECT description {gone}", *bounds)
+                lost = [description for (description,) in found]
+        self._put_listing(scope, generation, now)
+        return Change(before if listed else 0, lost)
+
     def _insert(self, statement: str, rows: Iterable[tuple[Value, ...]]) -> None:
         # The rows may come from the network: they are collected before the transaction begins.
-        rows = iter(rows)
-        while page := list(itertools.islice(rows, _PAGE)):
-            with self._database.transaction() as connection:
-                connection.executemany(statement, page)
+        page: list[tuple[Value, ...]] = []
+        size = 0
+        for row in rows:
+            page.append(row)
+            size += sum(len(value) for value in row if isinstance(value, str | bytes))
+            if len(page) == _PAGE or size > _PAGE_BYTES:
+                self._write(statement, page)
+                page, size = [], 0
+        if page:
+            self._write(statement, page)
+
+    def _write(self, statement: str, page: list[tuple[Value, ...]]) -> None:
+        with self._database.transaction() as connection:
+            connection.executemany(statement, page)
 
     def _begin(self, scope: str, used: int, now: float) -> int:
         generation = max(self._generation(scope), used) + 1
@@ -174,15 +241,20 @@ class Catalog:
             connection.execute(statement, (scope, generation, now))
 
 
-# A description of one may come while all are being listed: it must not go back behind that.
-_PUT_VAULT = """INSERT INTO vaults VALUES (?, ?, ?) ON CONFLICT DO UPDATE
-    SET description = excluded.description, generation = max(generation, excluded.generation)"""
-_PUT_JOB = """INSERT INTO jobs
+_UPSERT_VAULT = """INSERT INTO vaults VALUES (?, ?, ?) ON CONFLICT DO UPDATE
+    SET description = excluded.description, generation = """
+_UPSERT_JOB = """INSERT INTO jobs
     (vault, id, description, generation, kind, state, archive, hash, whole)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-    SET description = excluded.description, generation = max(generation, excluded.generation),
-        kind = excluded.kind, state = excluded.state, archive = excluded.archive,
-        hash = excluded.hash, whole = excluded.whole"""
+    SET description = excluded.description, kind = excluded.kind, state = excluded.state,
+        archive = excluded.archive, hash = excluded.hash, whole = excluded.whole,
+        generation = """
+# A description of one may come while all are being listed: it must not go back behind that.
+_PUT_VAULT = f"{_UPSERT_VAULT} max(generation, excluded.generation)"
+_PUT_JOB = f"{_UPSERT_JOB} max(generation, excluded.generation)"
+# In a listing, what was known before gets the generation below that of what is new.
+_LIST_VAULT = f"{_UPSERT_VAULT} max(generation, excluded.generation - 1)"
+_LIST_JOB = f"{_UPSERT_JOB} max(generation, excluded.generation - 1)"
 
 
 def _job_row(job: Job, generation: int) -> tuple[Value, ...]:

@@ -13,14 +13,26 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Generic, TypeVar
 
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, DeadlineError, DeniedError, NotFoundError, ThreadError
+from casfs.errors import (
+    CasfsError,
+    ConfigError,
+    DeadlineError,
+    DeniedError,
+    NotFoundError,
+    ThreadError,
+    TransientError,
+)
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_PATIENCE = 2.0
-"""Seconds to wait for a service that failed the last time, where there is an old value to serve."""
+_PATIENCE = 10.0
+"""Seconds to wait for the service where there is an old value to serve."""
+_BRIEF_PATIENCE = 2.0
+"""The same where the service failed the last time."""
+_GRACE = 1.0
+"""Seconds more than its deadline to wait for what asks, so that it tells why it failed."""
 
 
 def age_of(noted: float | None) -> float | None:
@@ -78,7 +90,7 @@ class Listing(Generic[T]):
     def get(self, deadline: Deadline, anew: bool = False, stale: bool = True) -> T:
         """Return the value, asking for it when it is old; an old one if the service fails.
 
-        Once it has failed nobody waits long for it again: an old value is served while it is asked.
+        Where there is an old value nobody waits long: it is served while the service is asked.
 
         Args:
             deadline: ends waiting for it.
@@ -90,44 +102,55 @@ class Listing(Generic[T]):
             DeniedError: the service refuses us; not if there is a value, unless `anew`.
             CasfsError: there is no value, or it is not to be stale, and the service failed.
         """
-        with self._lock:
-            old, loading = self._value, self._loading
-            # After a failure, too, the service is left alone for a while if there is a value.
-            young = time.monotonic() - self._tried < self._seconds
-            if old is not None and young and not anew:
-                return old
-            brief = old is not None and self._failed and stale
-            mine = loading is None
-            if loading is None:
-                loading = self._loading = Future()
-        if mine and brief:
-            self._refresh_aside(loading, deadline)
-        elif mine:
-            self._refresh(loading, deadline)
-        patience = min(_PATIENCE, deadline.remaining()) if brief else deadline.remaining()
-        try:
-            return loading.result(patience)
-        except NotFoundError:
-            raise
-        except FutureTimeoutError:
+        while True:
             with self._lock:
-                self._tried = time.monotonic()
-            error: CasfsError = DeadlineError(
-                f"{self._what} did not come within {patience:.3g} s; check the network"
-            )
-        except CasfsError as failure:
-            error = failure
-        if old is None or not stale or (anew and isinstance(error, DeniedError)):
-            raise error
-        self._on_stale()
-        log.warning("%s is served as it was: %s", self._what, error)
-        return old
+                old, loading = self._value, self._loading
+                # After a failure, too, the service is left alone for a while if there is a value.
+                young = time.monotonic() - self._tried < self._seconds
+                if old is not None and young and not anew:
+                    return old
+                patience = self._patience(deadline, may_be_stale=stale and old is not None)
+                mine = loading is None
+                if loading is None:
+                    loading = self._loading = Future()
+            if mine:
+                self._refresh_aside(loading, deadline)
+            try:
+                return loading.result(patience)
+            except NotFoundError:
+                raise
+            except FutureTimeoutError:
+                with self._lock:
+                    self._tried = time.monotonic()
+                error: CasfsError = DeadlineError(
+                    f"{self._what} did not come within {patience:.3g} s; check the network"
+                )
+            except CasfsError as failure:
+                error = failure
+                ran_out = isinstance(error, DeadlineError | TransientError)
+                if not mine and ran_out and not deadline.passed() and (old is None or not stale):
+                    # Its time had begun to run before ours.
+                    continue
+            if old is None or not stale or (anew and isinstance(error, DeniedError | ConfigError)):
+                raise error
+            self._on_stale()
+            log.warning("%s is served as it was: %s", self._what, error)
+            return old
+
+    def _patience(self, deadline: Deadline, may_be_stale: bool) -> float:
+        if not may_be_stale:
+            return deadline.remaining() + _GRACE
+        return min(_BRIEF_PATIENCE if self._failed else _PATIENCE, deadline.remaining())
 
     def _refresh_aside(self, loading: "Future[T]", deadline: Deadline) -> None:
+        """Ask in another thread: a listing of many pages may take longer than anybody waits."""
         try:
             start_thread("listing", self._refresh, loading, deadline)
         except ThreadError as error:
-            self._fail(loading, error)
+            if self._value is not None:
+                self._fail(loading, error)
+            else:
+                self._refresh(loading, deadline)
 
     def _refresh(self, loading: "Future[T]", deadline: Deadline) -> None:
         try:

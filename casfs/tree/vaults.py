@@ -21,6 +21,7 @@ from casfs.service.service import Service
 from casfs.tree.catalog import Catalog
 from casfs.tree.known import Known
 from casfs.tree.listing import Listing, age_of
+from casfs.tree.losses import warn_of_lost_vaults
 from casfs.tree.names import from_file_name, to_file_name
 
 log = logging.getLogger(__name__)
@@ -241,7 +242,8 @@ class Vaults:
 
     def _load(self, deadline: Deadline) -> _Listed:
         try:
-            self._catalog.list_vaults(self._service.vaults(deadline), time.time())
+            change = self._catalog.list_vaults(self._service.vaults(deadline), time.time())
+            warn_of_lost_vaults(change)
         except ForbiddenError as error:
             return self._load_without_list(deadline, str(error))
         with self._lock:

@@ -156,24 +156,6 @@ def test_any_object_is_a_job_or_a_wrong_answer(answer):
             DIALECT.job("v", answer)
 
 
-@given(st.dictionaries(st.sampled_from(["VaultList", "JobList", "Marker"]), ANYTHING))
-def test_any_object_is_a_page_or_a_wrong_answer(answer):
-    listed = answer.get("VaultList", answer.get("JobList"))
-    if isinstance(listed, list):
-        items, marker = DIALECT.page(answer)
-        assert items == listed
-        assert marker is None or isinstance(marker, str)
-    else:
-        with pytest.raises(WrongAnswerError):
-            DIALECT.page(answer)
-
-
-@pytest.mark.parametrize("marker", [None, ""])
-def test_a_null_or_empty_marker_ends_a_listing(marker):
-    assert DIALECT.page({"JobList": [], "Marker": marker}) == ([], None)
-    assert DIALECT.page({"JobList": []}) == ([], None)
-
-
 DENIED = [
     "ExpiredTokenException",
     "InvalidSignatureException",

@@ -94,7 +94,7 @@ def test_an_old_one_is_served_when_the_service_fails_and_the_service_left_alone(
 
 
 def test_nobody_waits_for_a_service_that_hangs_a_second_time(clock, monkeypatch):
-    monkeypatch.setattr(module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(module, "_BRIEF_PATIENCE", 0.05)
     source, go_on = Source(), threading.Event()
     listing = source.failed_once(clock)
 
@@ -107,7 +107,7 @@ def test_nobody_waits_for_a_service_that_hangs_a_second_time(clock, monkeypatch)
     assert source.asked == 2
     clock.now += 61
     with ThreadPoolExecutor(1) as pool:
-        monkeypatch.setattr(module, "_PATIENCE", GENEROUS)
+        monkeypatch.setattr(module, "_BRIEF_PATIENCE", GENEROUS)
         call = pool.submit(get, listing)
         go_on.set()
         assert call.result(GENEROUS) == 3
