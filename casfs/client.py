@@ -6,10 +6,10 @@ import json
 import logging
 import os
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from casfs import __version__
 from casfs.blocks.cache import CATALOG, DiskCache
@@ -24,7 +24,7 @@ from casfs.credentials import owner
 from casfs.errors import CasfsError, NotFoundError
 from casfs.metrics import Metrics
 from casfs.rotation import RotatingKeys
-from casfs.service.base import Job, Vault
+from casfs.service.base import Job, Output, Vault
 from casfs.service.registry import DIALECTS
 from casfs.service.retries import Limits
 from casfs.service.service import Service
@@ -39,6 +39,7 @@ from casfs.tree.cached import CacheList
 from casfs.tree.catalog import Catalog
 from casfs.tree.connection import DamagedError
 from casfs.tree.database import Database
+from casfs.tree.files import BytesFile, File, MeasuredFile
 from casfs.tree.inventory_feed import InventoryFeed
 from casfs.tree.inventory_files import Inventories
 from casfs.tree.node import Node, pretty
@@ -53,47 +54,6 @@ _CHECKED = 256 << 20
 _PADDED_TO = 4096
 """Bytes to whose multiple the files of `.casfs` are padded with blanks: their text changes all
 the time, and a program such as tar wants the size that it saw before."""
-
-
-class File(Protocol):
-    """An open file."""
-
-    size: int
-
-    @property
-    def lasting(self) -> bool:
-        """Tell whether bytes of it that were read so far may be kept: they are verified."""
-        ...
-
-    @property
-    def edition(self) -> Hashable:
-        """Return what is equal for all files with the same bytes; to be held while compared."""
-        ...
-
-    def pread(self, size: int, offset: int) -> bytes | memoryview:
-        """Return `size` bytes from `offset`, fewer only at the end; not to be written to."""
-        ...
-
-    def close(self) -> None:
-        """Let go of what is kept for this file."""
-        ...
-
-
-class BytesFile:
-    """An open file whose bytes are all there."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.size = len(data)
-        self.lasting = False
-        self.edition = None
-
-    def pread(self, size: int, offset: int) -> bytes:
-        """Return `size` bytes from `offset`, fewer only at the end."""
-        return self._data[offset : offset + size]
-
-    def close(self) -> None:
-        """Do nothing: the bytes go with the file."""
 
 
 class Client:
@@ -135,6 +95,7 @@ class Client:
             self._service,
             Catalog(self._database),
             self._disk.holds_whole,
+            self._read_some,
             config.listing_ttl,
             config.deadline,
             self.metrics,
@@ -232,9 +193,12 @@ class Client:
             return BytesFile(node.content())
         if node.job is not None and node.inventory is not None:
             return self._inventories.open(node.job, node.inventory)
-        opened = self._fetcher.open(self._tree.output(node))
+        output = self._tree.output(node)
+        reader = Reader(self._fetcher, self._fetcher.open(output), self.metrics)
         self._siblings.opened(*self._tree.row(node))
-        return Reader(self._fetcher, opened, self.metrics)
+        if node.job is None or output.tree_hash is None or not output.measured:
+            return reader
+        return MeasuredFile(reader, partial(self._account.has_other_size, node.job))
 
     def attributes(self, node: Node) -> dict[str, str]:
         """Return the extended attributes of a node, by their name behind `user.casfs.`."""
@@ -298,6 +262,13 @@ class Client:
                 }
             )
         )
+
+    def _read_some(self, output: Output) -> None:
+        reader = Reader(self._fetcher, self._fetcher.open(output), self.metrics)
+        try:
+            reader.pread(1, 0)
+        finally:
+            reader.close()
 
     def _inventory_made(self, job: Job) -> None:
         self._feed.catch_up(job.vault, job.id)

@@ -12,6 +12,7 @@
     ├── DeadlineError          ETIMEDOUT  no answer inside the deadline
     ├── RequestError           EIO        the service refuses the request; asking again is no use
     ├── OutputMismatchError    EIO        an output that as a whole is not what the job says
+    ├── SizeError              EIO        an output of another size than was measured before
     ├── InventoryError         EIO        an inventory that is malformed or cut off
     ├── UnreadError            EIO        nobody reads what comes; it reaches no user
     ├── ThreadError            EIO        the system does not allow one thread more
@@ -112,6 +113,10 @@ class OutputMismatchError(CasfsError):
     """
 
 
+class SizeError(CasfsError):
+    """An output that has another size than was measured before; to be opened anew."""
+
+
 class InventoryError(CasfsError):
     """An inventory that is malformed or cut off, so that what is read of it would be too short."""
 
@@ -151,7 +156,13 @@ class WrongAnswerError(TransientError):
 
 
 class ForeignAnswerError(WrongAnswerError):
-    """An answer without the service's own code: somebody on the way there gave it."""
+    """An answer without the service's own code: somebody on the way there gave it.
+
+    Attributes:
+        status: of an error answer.
+    """
+
+    status: int | None = None
 
 
 class MismatchError(TransientError):

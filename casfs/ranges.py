@@ -20,7 +20,7 @@ class Layout:
     """Where the blocks of an output lie, in the output and in the archive's hash tree.
 
     Attributes:
-        size: bytes of the output, at least 1.
+        size: bytes of the output.
         first_leaf: leaf of the archive that block 0 is, or None when blocks are not leaves
             (an inventory, or a retrieval range that does not start on a leaf).
         archive_leaves: leaves of the whole archive; without meaning when `first_leaf` is None.

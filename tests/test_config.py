@@ -120,6 +120,29 @@ def test_rules_for_descriptions_are_those_of_the_vault_or_of_all(settings):
     assert found.vault_rules == {"photos": RuleSet(("fastglacier", "plain"))}
 
 
+@pytest.mark.parametrize(
+    ("text", "environment", "names"),
+    [
+        ("[profiles.default]\nvaults = ['b', ' a ', 'b']", {}, ("b", "a")),
+        ("[profiles.default]\nvaults = 'a, b,'", {}, ("a", "b")),
+        ("[profiles.default]\nvaults = ['c']", {"CASFS_VAULTS": "b,a"}, ("b", "a")),
+        ("[profiles.default]\nvaults = []", {}, ()),
+        ("", {}, ()),
+    ],
+)
+def test_vaults_are_named(settings, text, environment, names):
+    found = settings(text, CASFS_REGION="r", **environment, **KEYS)
+    assert (found.vaults, found.vault_rules) == (names, {})
+
+
+def test_vaults_with_rules_of_their_own_are_named_by_that(settings):
+    rules = {"photos": RuleSet(("fastglacier", "plain"))}
+    found = settings(RULES_OF_VAULTS, **KEYS)
+    assert (found.vaults, found.vault_rules) == (("photos", "old papers"), rules)
+    found = settings(RULES_OF_VAULTS, CASFS_VAULTS="other", **KEYS)
+    assert (found.vaults, found.vault_rules) == (("other",), rules)
+
+
 def test_a_profile_is_chosen_by_flag_before_environment(settings):
     assert settings(FILE, "other").endpoint == "http://other.example:8080"
     assert settings(FILE, CASFS_PROFILE="other").profile == "other"
@@ -155,6 +178,7 @@ def test_keys_of_the_environment_do_not_mix_with_those_of_the_official_file(sett
             "description_rules has an unknown rule 'fastglaceir'; known: .*fastglacier",
         ),
         ("[profiles.default.vaults]\nphotos = 'plain'", GIVEN, r"profiles\.NAME\.vaults\.VAULT"),
+        ("[profiles.default]\nvaults = [3]", GIVEN, "list of names"),
         ("[profiles.default]\nvaults = 3", GIVEN, r"profiles\.NAME\.vaults\.VAULT"),
         (
             "[profiles.default.vaults.photos]\ndescription_rules = 'x'",

@@ -33,6 +33,10 @@ _CONTENT_RANGE = re.compile(r"bytes[ =]\s*(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 """The documentation of OAS writes "bytes=" as well; CAS's shows no example."""
 
 
+_PIECE = 1 << 16
+"""Bytes to read at a time of a body of which only the length is wanted."""
+
+
 def _content_length(answer: requests.Response) -> int | None:
     text = answer.headers.get("Content-Length", "")
     return int(text) if text.isdecimal() and len(text) < 19 else None
@@ -111,8 +115,8 @@ def answered_span(answer: requests.Response, asked: tuple[int, int], size: int) 
     return span
 
 
-def total_size(answer: requests.Response) -> int:
-    """Return the size of an output from an answer to a ranged GET; the body stays unread."""
+def total_size(answer: requests.Response) -> int | None:
+    """Return the size of an output from an answer to a ranged GET, None if it tells none."""
     size = None
     if answer.status_code == requests.codes.partial_content:
         size = _content_range(answer)[2]
@@ -120,6 +124,24 @@ def total_size(answer: requests.Response) -> int:
         size = _content_length(answer)
     # The body is not wanted, and a connection with an unread body cannot be used again.
     answer.raw.close()
-    if not size:
-        raise WrongAnswerError(f"GET {answer.url}: the answer does not tell the output's size")
+    return size
+
+
+def whole_size(answer: requests.Response) -> int:
+    """Return the size of an output from an answer to a GET without a range.
+
+    One whose length is not announced is read to its end.
+
+    Raises:
+        WrongAnswerError: it carries a part.
+        UnreachableError: see `read_into`.
+    """
+    if answer.status_code == requests.codes.partial_content or "Content-Range" in answer.headers:
+        raise WrongAnswerError(f"GET {answer.url}: a part, which does not tell the output's size")
+    size = _content_length(answer)
+    if size is None:
+        size, memory = 0, bytearray(_PIECE)
+        while found := read_into(answer, memory):
+            size += found
+    answer.raw.close()
     return size

@@ -94,6 +94,15 @@ class Job:
         )
 
     @property
+    def measured(self) -> bool:
+        """Tell whether the size of the output is to be measured.
+
+        It is if the job tells none, and of an inventory: one of another size would look complete,
+        as no hash says what it should be.
+        """
+        return self.size is None or self.kind is JobKind.INVENTORY
+
+    @property
     def expires(self) -> datetime | None:
         """Return when the service drops the output; None while that is not known."""
         try:
@@ -131,6 +140,7 @@ class Output:
         layout: where its blocks lie.
         tree_hash: digest of the whole output, None when it is not known.
         sources: the jobs to ask, ascending; each block belongs to one of them.
+        measured: its size was measured, and not told: an answer may show that it has another one.
     """
 
     vault: str
@@ -138,14 +148,21 @@ class Output:
     layout: Layout
     tree_hash: bytes | None
     sources: tuple[Source, ...]
+    measured: bool = False
 
     @classmethod
     def of_job(
-        cls, vault: str, job_id: str, key: str, layout: Layout, tree_hash: bytes | None
+        cls,
+        vault: str,
+        job_id: str,
+        key: str,
+        layout: Layout,
+        tree_hash: bytes | None,
+        measured: bool = False,
     ) -> "Output":
         """Return an output that one job brings, and that is all of the job's own."""
         source = Source(job_id, range(layout.blocks), 0, key, layout)
-        return cls(vault, key, layout, tree_hash, (source,))
+        return cls(vault, key, layout, tree_hash, (source,), measured)
 
     def __str__(self) -> str:
         first, *others = (source.job_id for source in self.sources)
@@ -210,5 +227,7 @@ def output_of(job: Job, size: int, origin: tuple[str, ...]) -> Output:
             first_leaf=job.first_byte // BLOCK_SIZE if leaf_aligned else None,
             archive_leaves=-(-(job.archive_size or 0) // BLOCK_SIZE),
         ),
-        tree_hash=job.tree_hash,
+        # A tree has at least one leaf.
+        tree_hash=job.tree_hash if size else None,
+        measured=job.measured,
     )

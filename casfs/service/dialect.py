@@ -215,7 +215,9 @@ class Dialect:
         if kind is JobKind.INVENTORY:
             size = fields.integer(answer.get("InventorySizeInBytes")) or None
         elif span is not None:
-            size = span[1] - span[0] + 1
+            # A range that goes on behind its archive tells nothing.
+            within = archive_size is None or span[1] < archive_size
+            size = span[1] - span[0] + 1 if within else None
         tree_hash = self._digest(answer.get(self.tree_hash_field))
         archive_tree_hash = self._digest(answer.get(self.archive_tree_hash_field))
         if tree_hash is None and span is not None and span == (0, (archive_size or 0) - 1):

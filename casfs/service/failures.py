@@ -85,6 +85,8 @@ def answer_error(
     error = kind(f"{call} {answer.url}: {told}; {advice or _ADVICE.get(kind, '')}")
     if isinstance(error, TransientError):
         error.retry_after = retry_after(answer.headers)
+    if isinstance(error, ForeignAnswerError):
+        error.status = answer.status_code
     return error
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 import requests
@@ -23,15 +23,15 @@ from casfs.errors import (
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE
 from casfs.service.addresses import Addresses
-from casfs.service.answers import Body, answered_span, finish, read_into, total_size
+from casfs.service.answers import Body, answered_span, finish, read_into
 from casfs.service.base import Job, JobState, Output, Vault, output_of
 from casfs.service.descriptions import ToldDescriptions
 from casfs.service.dialect import Dialect
 from casfs.service.failures import json_body
+from casfs.service.measuring import Measuring
 from casfs.service.paging import listed
 from casfs.service.retries import Limits
 from casfs.service.transport import Transport
-from casfs.treehash import LEAF_SIZE
 
 T = TypeVar("T")
 
@@ -45,6 +45,7 @@ class Service:
         tree_hash: how archives are hashed.
         inventory_fields: how an inventory names vault and tree hash.
         descriptions: what was told of archives with their bytes.
+        measuring: measures outputs, and tells of those that have another size than it found.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Service:
         self.origin = (dialect.name, endpoint, owner, *region)
         self._addresses = Addresses(dialect)
         self.descriptions = ToldDescriptions(dialect.description_header)
+        self.measuring = Measuring(self._output)
         self.tree_hash = dialect.tree_hash
         self.inventory_fields = dialect.inventory_fields
         self._transport = Transport(
@@ -147,13 +149,8 @@ class Service:
         return output_of(job, size, self.origin)
 
     def measure(self, job: Job, deadline: Deadline) -> int:
-        """Return the bytes of an output whose job does not tell them; costs a GET.
-
-        Raises:
-            ExpiredError, NotReadyError, WrongAnswerError: see `read`.
-        """
-        headers = {"Range": f"bytes=0-{LEAF_SIZE - 1}"}
-        return self._output(job.vault, job.id, headers, total_size, deadline)
+        """Return the bytes of an output, as `Measuring.measure`."""
+        return self.measuring.measure(job, deadline)
 
     def read(
         self,
@@ -171,6 +168,7 @@ class Service:
             ExpiredError: the service no longer has the output.
             NotReadyError: the job is still running.
             WrongAnswerError: the answer is not the range that was asked for.
+            SizeError: the output has another size than was measured.
             CasfsError: this machine failed, in `consume`.
         """
         source = output.sources[output.source_number(span[0] // BLOCK_SIZE)]
@@ -210,6 +208,8 @@ class Service:
             return result
 
         headers = {"Range": f"bytes={asked[0]}-{asked[1] - 1}"}
+        if output.measured:
+            return self.measuring.read(output, source.job_id, headers, check, deadline)
         return self._output(output.vault, source.job_id, headers, check, deadline)
 
     def _address(self, name: str, deadline: Deadline) -> str:
@@ -256,9 +256,10 @@ class Service:
         self,
         vault: str,
         job_id: str,
-        headers: dict[str, str],
+        headers: Mapping[str, str],
         consume: Callable[[requests.Response], T],
         deadline: Deadline,
+        doubtful: bool = False,
     ) -> T:
         address = self._address(vault, deadline)
         path = f"{self._dialect.job_path(address, job_id)}/output"
@@ -268,6 +269,8 @@ class Service:
             return consume(answer)
 
         def ask_job(error: ForeignAnswerError) -> None:
+            if doubtful and error.status == requests.codes.requested_range_not_satisfiable:
+                raise RequestError(str(error)) from error
             # A stand-in may be right without a code: its word on the job itself decides.
             with contextlib.suppress(TransientError, DeadlineError):
                 if missing := self._missing(vault, job_id, error, deadline):

@@ -24,6 +24,7 @@ from casfs.tree.catalog import Catalog
 from casfs.tree.known import Known, KnownJob, mtime
 from casfs.tree.listing import Listing, age_of
 from casfs.tree.losses import warn_of_lost_jobs
+from casfs.tree.sizes import Sizes
 from casfs.tree.vaults import Vaults, VaultSettings
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Account:
         service: the account's service.
         catalog: keeps what it said.
         is_whole: tells whether an output is whole in the cache.
+        read_some: reads the first block of an output.
         listing_ttl: seconds for which a listing is fresh.
         deadline: seconds that a call may take.
         metrics: counts stale answers.
@@ -50,6 +52,7 @@ class Account:
         service: Service,
         catalog: Catalog,
         is_whole: Callable[[Output], bool],
+        read_some: Callable[[Output], None],
         listing_ttl: float,
         deadline: float,
         metrics: Metrics,
@@ -64,6 +67,8 @@ class Account:
         self._vaults = Vaults(
             service, catalog, self._known, vaults, listing_ttl, deadline, self._note_stale
         )
+        self._sizes = Sizes(service, catalog, self._known, read_some, listing_ttl, deadline)
+        service.measuring.on_resized = self._sizes.note
         self._lock = threading.Lock()
         self._edition = catalog.edition
         self._jobs: dict[str, Listing[dict[str, int]]] = {}
@@ -174,16 +179,28 @@ class Account:
         return self._known.is_retained(job)
 
     def output(self, job: Job) -> Output:
-        """Return the output of a job; asks for its size only if neither job nor catalogue tell.
+        """Return the output of a job; asks if its size is not sure.
 
         Raises:
             CasfsError: the size is not known, and the service failed.
         """
-        size = self._known.size(job)
-        if size is None:
-            size = self._service.measure(job, Deadline(self._deadline))
-            self._catalog.put_size(job, size)
-        return self._service.output(job, size)
+        return self._service.output(job, self._sizes.of(job))
+
+    def output_as_known(self, job: Job) -> Output | None:
+        """Return the output of a job without asking, of the size that is known or told.
+
+        An inventory may have another size than is told: who reads it must expect a `SizeError`.
+        """
+        size = self._sizes.known(job)
+        return None if size is None else self._service.output(job, size)
+
+    def sure_size(self, job: Job) -> int | None:
+        """Return the bytes of an output if nothing has to be asked to be sure, as `Sizes.sure`."""
+        return self._sizes.sure(job)
+
+    def has_other_size(self, job: Job) -> bool:
+        """Measure an output whose bytes contradict its size, as `Sizes.is_other`."""
+        return self._sizes.is_other(job)
 
     def _describe_job(self, vault: str, job_id: str, known: KnownJob | None) -> KnownJob:
         try:

@@ -24,7 +24,7 @@ _PAGE_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job in the catalogue: its JSON, its size if that was asked for, whether it is listed."""
+    """A job in the catalogue: its JSON, its size if that was measured, whether it is listed."""
 
     description: str
     size: int | None
@@ -90,11 +90,11 @@ class Catalog:
         row = _job_row(job, self._newest_generation(f"{_VAULTS}/{job.vault}"))
         self._insert(_PUT_JOB, [row])
 
-    def put_size(self, job: Job, size: int) -> None:
-        """Note the size of an output whose job does not tell it, bytes."""
+    def put_size(self, vault: str, job_id: str, size: int | None) -> None:
+        """Note the measured size of an output, bytes; None forgets it."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET size = ? WHERE vault = ? AND id = ?", (size, job.vault, job.id)
+                "UPDATE jobs SET size = ? WHERE vault = ? AND id = ?", (size, vault, job_id)
             )
 
     def remove_vault(self, name: str) -> None:

@@ -14,7 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from casfs.errors import CasfsError, InventoryError, ThreadError
+from casfs.errors import (
+    CasfsError,
+    InventoryError,
+    OutputMismatchError,
+    SizeError,
+    ThreadError,
+)
 from casfs.service.base import Job
 from casfs.service.dialect import Dialect
 from casfs.threads import start_thread
@@ -65,7 +71,7 @@ class InventoryFeed:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         # Reading one of millions of archives again, with each look, would keep a processor busy.
-        self._malformed: set[str] = set()
+        self._malformed: set[tuple[str, int | None]] = set()
         self._read: set[str] = set()
 
     def close(self) -> None:
@@ -174,17 +180,29 @@ class InventoryFeed:
     def _catch_up(self, vault: str) -> None:
         self._intake.use_rules(vault, self._rules(vault))
         for job in self._missing(vault):
-            if job.id in self._malformed:
+            key = job.id, self._account.sure_size(job)
+            if key in self._malformed:
                 continue
             if job.id not in self._read and not self._account.is_cached(job):
                 continue
             try:
                 self._take(job, lambda *_: None)
             except InventoryError as error:
-                self._malformed.add(job.id)
+                self._malformed.add(key)
                 log.warning("%s", error)
 
     def _take(self, job: Job, tell: Tell) -> bool:
+        try:
+            return self._take_once(job, tell)
+        except SizeError:
+            pass
+        except (InventoryError, OutputMismatchError):
+            # It may seem to be cut off only because its size was measured wrongly.
+            if not self._account.has_other_size(job):
+                raise
+        return self._take_once(job, tell)
+
+    def _take_once(self, job: Job, tell: Tell) -> bool:
         inventory = Inventory(job.vault, job.id, job.completed, self._is_full(job))
         try:
             with self._open_output(job) as file:

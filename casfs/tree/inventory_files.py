@@ -22,7 +22,7 @@ from casfs.blocks.kept import KeptFile, KeptFiles
 from casfs.blocks.kept_reader import KeptReader
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.reader import Reader
-from casfs.errors import CasfsError, InventoryError, OutputMismatchError
+from casfs.errors import CasfsError, InventoryError, OutputMismatchError, SizeError
 from casfs.metrics import Metrics
 from casfs.service.base import Job
 from casfs.service.dialect import InventoryFields
@@ -79,7 +79,10 @@ class Inventories:
 
     def known_size(self, job: Job, name: str) -> int | None:
         """Return the bytes of a file, None if that takes reading the output."""
-        wanted = _wanted(self._opened(job), name)
+        output = self._account.output_as_known(job)
+        if output is None:
+            return None
+        wanted = _wanted(self._fetcher.open(output), name)
         with self._lock:
             return self._sizes.get(wanted)
 
@@ -104,6 +107,21 @@ class Inventories:
             InventoryError, CasfsError: as `size`.
         """
         opened = self._opened(job)
+        try:
+            return self._open(job, opened, name)
+        except SizeError:
+            pass
+        except (InventoryError, OutputMismatchError):
+            # It may seem to be cut off only because its size was measured wrongly.
+            if not self._account.has_other_size(job):
+                raise
+        return self._open(job, self._opened(job), name)
+
+    def _open(self, job: Job, opened: OpenOutput, name: str) -> Reader | KeptReader:
+        if opened.output.layout.size == 0:
+            raise InventoryError(
+                f"the {opened.output} is empty, and so no inventory; fetch it again"
+            )
         file: Reader | KeptReader | None = self._output(opened) if name == JSON else None
         if file is None:
             kept = self._find_or_make(job, opened, name)
@@ -126,7 +144,9 @@ class Inventories:
             reader.close()
 
     def _opened(self, job: Job) -> OpenOutput:
-        return self._fetcher.open(self._account.output(job))
+        # All of it will be read, which shows whether the size is right.
+        output = self._account.output_as_known(job) or self._account.output(job)
+        return self._fetcher.open(output)
 
     def _output(self, opened: OpenOutput) -> Reader | None:
         """Return the output itself if it is JSON."""

@@ -92,8 +92,11 @@ class Known:
         return [job for job in jobs if job.readable]
 
     def size(self, job: Job) -> int | None:
-        """Return the bytes of a job's output, None if neither job nor catalogue tell."""
-        if job.size is not None:
+        """Return the bytes of a job's output, None if that is to be measured.
+
+        What was measured of an inventory counts more than what its job says.
+        """
+        if not job.measured:
             return job.size
         row = self._catalog.job(job.vault, job.id)
         return row.size if row else None
@@ -109,8 +112,11 @@ class Known:
 
     def is_retained(self, job: Job) -> bool:
         """Tell whether the whole output of a job is in the cache."""
-        size = self.size(job) if job.readable else None
-        return size is not None and self._is_whole(self._service.output(job, size))
+        if not job.readable:
+            return False
+        size = self.size(job) or job.size
+        # Of an output that is empty there is nothing to retain.
+        return size is not None and size > 0 and self._is_whole(self._service.output(job, size))
 
     def _forget(self, job: Job) -> None:
         if not self._has_archive(job):

@@ -81,8 +81,8 @@ class Tree:
     def children(self, path: str) -> list[Node]:
         """Return the entries of a folder, each as `node` returns it.
 
-        Only the size of an inventory file, or of an archive, is None unless it is known: listing
-        reads no output.
+        Only the size of an output or an archive is None unless it is known: listing asks for no
+        output, so that one that cannot be measured or read hides no other file.
 
         Raises:
             NotFoundError: there is no such folder.
@@ -134,12 +134,16 @@ class Tree:
         job = node.job
         if job is None:
             return {}
-        return {
+        facts = {
             "archive-id": job.archive_id,
             "job-id": job.id,
             "expires": job.expires.isoformat() if job.expires else None,
             "description": self._account.archive_description(job) or job.description,
         }
+        if output.tree_hash is None and job.size not in (None, output.layout.size):
+            # What contradicts its job is not vouched for, whatever single answers say of parts.
+            facts["verified"] = "no"
+        return facts
 
     def row(self, node: Node) -> tuple[Row, str]:
         """Return the outputs beside that of a file, and its name among them."""
@@ -157,7 +161,8 @@ class Tree:
         job = known.job
         files = [_description(f"{path}/{_JOB}", known)]
         if job.readable:
-            files.append(self._output_file(f"{path}/{_OUTPUT}", job))
+            size = self._account.sure_size(job)
+            files.append(Node(f"{path}/{_OUTPUT}", mtime=mtime(job), size=size, job=job))
         if _has_inventory(job):
             for file in (JSON, CSV):
                 size = self._inventories.known_size(job, file)
@@ -169,17 +174,14 @@ class Tree:
         if name == _JOB:
             return _description(path, known)
         if name == _OUTPUT and job.readable:
-            return self._output_file(path, job)
+            size = self._account.output(job).layout.size
+            return Node(path, mtime=mtime(job), size=size, job=job)
         if name in (JSON, CSV) and _has_inventory(job):
             return _inventory_file(path, job, name, self._inventories.size(job, name))
         raise NotFoundError(
             f"there is no {path}: job {job.id} has no {name}, as it is {job.kind.value} and "
             f"{job.state.value}"
         )
-
-    def _output_file(self, path: str, job: Job) -> Node:
-        size = self._account.output(job).layout.size
-        return Node(path, mtime=mtime(job), size=size, job=job)
 
 
 def _parts(path: str) -> list[str]:

@@ -3,7 +3,7 @@
     listings(scope, generation, listed_at)          one row for all vaults, and one a vault;
                                                     one more each for a listing that has begun
     vaults(name, description, generation)           description is the service's JSON
-    jobs(vault, id, description, size, generation)  size is set where it had to be asked for
+    jobs(vault, id, description, size, generation)  size is set where it was measured
         + kind, state, archive, hash, whole         what archives and inventories depend on;
                                                     state is NULL until the job was parsed
     changed(hash)                                   archives some job of which came, changed or went

@@ -221,7 +221,6 @@ def test_a_size_that_the_job_does_not_tell_is_measured(spoil):
     [
         content_range(f"bytes 0-{MIB - 1}/*"),
         content_range(f"bytes 0-{MIB - 1}/0"),
-        lambda request, answer: Answer(200, DATA, {"Content-Length": None}),
     ],
 )
 def test_a_size_that_nobody_tells_is_an_error(spoil):
@@ -229,6 +228,13 @@ def test_a_size_that_nobody_tells_is_an_error(spoil):
         job = cas("-", KEY, "").job("v", {"JobId": "j"})
         with pytest.raises(WrongAnswerError, match="size"):
             service.measure(job, Deadline(60))
+
+
+def test_a_size_that_is_not_announced_is_counted():
+    spoil = lambda request, answer: Answer(200, DATA, {"Content-Length": None})  # noqa: E731
+    with serving(Archive(DATA, spoil=spoil)) as server, service_at(server.url) as service:
+        job = cas("-", KEY, "").job("v", {"JobId": "j"})
+        assert service.measure(job, Deadline(60)) == len(DATA)
 
 
 def test_the_whole_output_may_come_as_a_part_without_saying_which():

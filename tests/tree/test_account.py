@@ -80,7 +80,13 @@ def account_at(server, folder, *, ttl=0.0, whole=()):
     ):
         metrics = Metrics()
         made = Account(
-            service, catalog, lambda out: out.sources[0].job_id in whole, ttl, 10, metrics
+            service,
+            catalog,
+            lambda out: out.sources[0].job_id in whole,
+            lambda out: None,
+            ttl,
+            10,
+            metrics,
         )
         made.metrics = metrics  # type: ignore[attr-defined]
         yield made

@@ -60,7 +60,7 @@ def test_it_is_all_there_after_a_restart(path):
     with catalog_at(path) as first:
         first.list_vaults([vault("v", SizeInBytes=3)], 1000.5)
         first.list_jobs("v", [job("b"), job("a", Tier="Bulk")], 2000.5)
-        first.put_size(job("a"), 77)
+        first.put_size("v", "a", 77)
     with catalog_at(path) as later:
         ((name, description, is_listed),) = later.vaults()
         assert (name, is_listed) == ("v", True)
@@ -152,7 +152,7 @@ def test_what_is_described_for_the_first_time_during_a_listing_counts_as_listed(
 
 def test_a_size_that_was_measured_outlives_new_descriptions(catalog):
     catalog.put_job(job("a"))
-    catalog.put_size(job("a"), 5)
+    catalog.put_size("v", "a", 5)
     catalog.list_jobs("v", [job("a", Tier="Bulk")], 1.0)
     row = catalog.job("v", "a")
     assert row is not None

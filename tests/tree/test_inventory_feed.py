@@ -47,6 +47,12 @@ class Account:
     def is_cached(self, job: Job) -> bool:
         return True
 
+    def sure_size(self, job: Job) -> int | None:
+        return job.size
+
+    def has_other_size(self, job: Job) -> bool:
+        return False
+
     @contextmanager
     def open(self, job: Job) -> Iterator[io.BytesIO]:
         self.read.append(job.id)

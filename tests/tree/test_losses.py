@@ -60,7 +60,9 @@ def account_of(vault, tmp_path):
     ):
         database = Database(tmp_path / "catalogue.db")
         metrics = Metrics()
-        yield Account(service, Catalog(database), lambda _: False, 0.0, GENEROUS, metrics)
+        yield Account(
+            service, Catalog(database), lambda _: False, lambda _: None, 0.0, GENEROUS, metrics
+        )
         database.close()
 
 

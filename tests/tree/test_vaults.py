@@ -73,7 +73,9 @@ def account_at(
         catalog_at(folder / "c.sqlite") as catalog,
     ):
         settings = VaultSettings(named, own_account=own)
-        yield Account(service, catalog, lambda _: False, ttl, 10, Metrics(), settings)
+        yield Account(
+            service, catalog, lambda _: False, lambda _: None, ttl, 10, Metrics(), settings
+        )
 
 
 def names(account: Account) -> list[str]:

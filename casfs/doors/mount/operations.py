@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from casfs.client import Client, File
+from casfs.client import Client
 from casfs.doors.mount.failures import Failures
 from casfs.doors.mount.pages import Pages
 from casfs.doors.mount.told import StaleError, Status, Told
 from casfs.errors import CasfsError
 from casfs.ranges import BLOCK_SIZE
+from casfs.tree.files import File
 from casfs.tree.inventory.text import to_bytes
 from casfs.tree.node import Node
 

@@ -1,0 +1,126 @@
+"""How long an output is, where its job does not tell, or may tell it wrongly: as answers say.
+
+A size that was measured is no better than the answer that it came from, which may have been that
+of a network in between. So it is measured again when a later answer contradicts it, and whoever
+keeps sizes is told of another one.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
+
+import requests
+
+from casfs.deadline import Deadline
+from casfs.errors import CasfsError, MismatchError, RequestError, SizeError, WrongAnswerError
+from casfs.service.answers import total_size, whole_size
+from casfs.service.base import Job, Output
+from casfs.treehash import LEAF_SIZE
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Get(Protocol):
+    """Asks for the output of a job, as `Service` does."""
+
+    def __call__(
+        self,
+        vault: str,
+        job_id: str,
+        headers: Mapping[str, str],
+        consume: Callable[[requests.Response], T],
+        deadline: Deadline,
+        doubtful: bool = False,
+    ) -> T:
+        """Return what `consume` makes of the answer.
+
+        Args:
+            vault: name of the vault.
+            job_id: the job.
+            headers: added to the request.
+            consume: makes the result of an answer.
+            deadline: ends all attempts together.
+            doubtful: there may be no such range, so that whoever says so is believed.
+
+        Raises:
+            RequestError: there is no such range.
+            CasfsError: as `Service.read`.
+        """
+        ...
+
+
+class _DoubtError(CasfsError):
+    """An answer that contradicts a measured size: asking again is no use before that is clear."""
+
+
+class Measuring:
+    """Measures outputs, and reads those whose size was measured.
+
+    Args:
+        get: asks for an output.
+
+    Attributes:
+        on_resized: is told vault, job and bytes of an output that has another size than was
+            measured before; may not raise.
+    """
+
+    def __init__(self, get: Get) -> None:
+        self._get = get
+        self.on_resized: Callable[[str, str, int], None] = lambda *_: None
+
+    def measure(self, job: Job, deadline: Deadline) -> int:
+        """Return the bytes of an output; costs a GET, two where a range of it tells nothing.
+
+        Raises:
+            ExpiredError, NotReadyError, WrongAnswerError: see `Service.read`.
+        """
+        return self._measure(job.vault, job.id, deadline)
+
+    def read(
+        self,
+        output: Output,
+        job_id: str,
+        headers: Mapping[str, str],
+        consume: Callable[[requests.Response], T],
+        deadline: Deadline,
+    ) -> T:
+        """Ask for bytes of an output of which an answer may show that it has another size.
+
+        Raises:
+            SizeError: it has.
+            CasfsError: as `Service.read`.
+        """
+
+        def doubting(answer: requests.Response) -> T:
+            try:
+                return consume(answer)
+            except (MismatchError, WrongAnswerError) as error:
+                raise _DoubtError(str(error)) from error
+
+        try:
+            return self._get(output.vault, job_id, headers, doubting, deadline, doubtful=True)
+        except (_DoubtError, RequestError) as error:
+            log.info("the size of the %s is measured again: %s", output, error)
+            size = self._measure(output.vault, job_id, deadline)
+            if size != output.layout.size:
+                self.on_resized(output.vault, job_id, size)
+                raise SizeError(
+                    f"the {output} has {size} bytes, and not {output.layout.size} as its job told "
+                    "or was measured before; open it again"
+                ) from error
+            if isinstance(error, RequestError):
+                raise
+        # The size is right, so that answer was wrong, and another may be better.
+        return self._get(output.vault, job_id, headers, consume, deadline)
+
+    def _measure(self, vault: str, job_id: str, deadline: Deadline) -> int:
+        size = None
+        try:
+            headers = {"Range": f"bytes=0-{LEAF_SIZE - 1}"}
+            size = self._get(vault, job_id, headers, total_size, deadline, doubtful=True)
+        except RequestError as error:
+            # Of an output of no bytes there is no such range.
+            log.info("job %s of vault %s is asked for its whole output: %s", job_id, vault, error)
+        # An empty answer may come from anywhere, so that it takes two to be believed.
+        return size or self._get(vault, job_id, {}, whole_size, deadline)

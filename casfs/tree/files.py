@@ -1,0 +1,88 @@
+"""Open files: what all of them can do, and those that are no plain outputs."""
+
+from collections.abc import Callable, Hashable
+from typing import Protocol
+
+from casfs.blocks.reader import Reader
+from casfs.errors import OutputMismatchError
+
+
+class File(Protocol):
+    """An open file."""
+
+    size: int
+
+    @property
+    def lasting(self) -> bool:
+        """Tell whether bytes of it that were read so far may be kept: they are verified."""
+        ...
+
+    @property
+    def edition(self) -> Hashable:
+        """Return what is equal for all files with the same bytes; to be held while compared."""
+        ...
+
+    def pread(self, size: int, offset: int) -> bytes | memoryview:
+        """Return `size` bytes from `offset`, fewer only at the end; not to be written to."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is kept for this file."""
+        ...
+
+
+class BytesFile:
+    """An open file whose bytes are all there."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.size = len(data)
+        self.lasting = False
+        self.edition = None
+
+    def pread(self, size: int, offset: int) -> bytes:
+        """Return `size` bytes from `offset`, fewer only at the end."""
+        return self._data[offset : offset + size]
+
+    def close(self) -> None:
+        """Do nothing: the bytes go with the file."""
+
+
+class MeasuredFile:
+    """An open output whose size was measured, and whose tree hash may show that it is another.
+
+    Args:
+        reader: reads it.
+        measure_again: is called when the whole does not match its hash.
+    """
+
+    def __init__(self, reader: Reader, measure_again: Callable[[], object]) -> None:
+        self._reader = reader
+        self._measure_again = measure_again
+        self.size = reader.size
+
+    @property
+    def lasting(self) -> bool:
+        """Tell whether its bytes are verified and never change, as `Reader.lasting`."""
+        return self._reader.lasting
+
+    @property
+    def edition(self) -> Hashable:
+        """Return what is equal for all who read the same bytes, as `Reader.edition`."""
+        return self._reader.edition
+
+    def pread(self, size: int, offset: int) -> bytes | memoryview:
+        """Return `size` bytes from `offset`, as `Reader.pread`.
+
+        Raises:
+            CasfsError: as `Reader.pread`; after a mismatch who opens it anew has the right size.
+        """
+        try:
+            return self._reader.pread(size, offset)
+        except OutputMismatchError:
+            self._measure_again()
+            raise
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._reader.close()

@@ -1,0 +1,170 @@
+"""The bytes of outputs: as their jobs tell, or as they were measured.
+
+A service may tell no size of an output: then it is measured. It may tell the size of an inventory
+wrongly, which no hash would show: that size counts once the first block has come in an answer that
+agrees. Both are kept in the catalogue, and measured again when the bytes contradict them. That an
+output is empty is never kept: no byte of it could ever contradict that.
+
+Lock order: the one lock guards what is remembered and is innermost.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+
+from cachetools import TTLCache
+
+from casfs.deadline import Deadline
+from casfs.errors import CasfsError, WrongAnswerError
+from casfs.service.base import Job, Output
+from casfs.service.service import Service
+from casfs.threads import start_thread
+from casfs.tree.catalog import Catalog
+from casfs.tree.known import Known
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED = 4096
+_PATIENCE = 10.0
+"""Seconds to wait for a first block that says whether a size is right."""
+
+
+class Sizes:
+    """The sizes of the outputs of one account.
+
+    Args:
+        service: the account's service.
+        catalog: keeps what was measured.
+        known: what is known without asking.
+        read_some: reads the first block of an output.
+        ttl: seconds for which a size is taken as it is that is not kept.
+        deadline: seconds that a call may take.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        catalog: Catalog,
+        known: Known,
+        read_some: Callable[[Output], None],
+        ttl: float,
+        deadline: float,
+    ) -> None:
+        self._service = service
+        self._catalog = catalog
+        self._known = known
+        self._read_some = read_some
+        self._deadline = deadline
+        self._lock = threading.Lock()
+        self._taken: TTLCache[tuple[str, str], int] = TTLCache(_REMEMBERED, ttl)
+        self._again: TTLCache[tuple[str, str], int] = TTLCache(_REMEMBERED, ttl)
+
+    def sure(self, job: Job) -> int | None:
+        """Return the bytes of an output if nothing has to be asked to be sure of them."""
+        with self._lock:
+            taken = self._taken.get((job.vault, job.id))
+        return self._known.size(job) if taken is None else taken
+
+    def known(self, job: Job) -> int | None:
+        """Return the bytes of an output as they are known, without asking; None if they are not."""
+        size = self.sure(job)
+        return job.size if size is None else size
+
+    def of(self, job: Job) -> int:
+        """Return the bytes of an output; makes sure of them.
+
+        Raises:
+            CasfsError: they are not known, and the service failed.
+        """
+        size = self.sure(job)
+        if size is None and job.size is None:
+            size = self._measured(job)
+        elif size is None:
+            size = self._confirmed(job, job.size or 0)
+        return size
+
+    def is_other(self, job: Job) -> bool:
+        """Measure an output whose bytes contradict its size; tell whether it has another one.
+
+        That is done once in the time to live, and not where the job tells the size.
+        """
+        before, key = self.known(job), (job.vault, job.id)
+        with self._lock:
+            asked = before is not None and self._again.get(key) == before
+        if asked or not job.measured:
+            return False
+        try:
+            size = self._measured(job)
+        except CasfsError as error:
+            log.info("job %s of vault %s cannot be measured again: %s", job.id, job.vault, error)
+            return False
+        with self._lock:
+            self._again[key] = size
+        return size != before
+
+    def note(self, vault: str, job_id: str, size: int) -> None:
+        """Note that an output has another size than was measured before."""
+        log.warning(
+            "the output of job %s in vault %s has %d bytes, and not what its job told or was "
+            "measured before: nothing vouches for it but its tree hash, if there is one",
+            *(job_id, vault, size),
+        )
+        try:
+            self._keep(vault, job_id, size)
+        except CasfsError as error:
+            log.warning("the size of job %s in vault %s is not kept: %s", job_id, vault, error)
+
+    def _measured(self, job: Job) -> int:
+        size = self._service.measure(job, Deadline(self._deadline))
+        if size == 0 and job.tree_hash not in (None, self._service.tree_hash.leaf(b"")):
+            raise WrongAnswerError(
+                f"the output of job {job.id} in vault {job.vault} came empty, and by its tree hash "
+                "is not; try again"
+            )
+        self._keep(job.vault, job.id, size)
+        return size
+
+    def _confirmed(self, job: Job, told: int) -> int:
+        """Return the bytes of an inventory: what its job tells, if its first block agrees."""
+        done: Future[None] = Future()
+        output = self._service.output(job, told)
+        try:
+            start_thread("size", self._confirm, output, done)
+            done.result(min(_PATIENCE, self._deadline))
+        except (FutureTimeoutError, CasfsError) as error:
+            size = self.sure(job)
+            if size is not None:
+                return size
+            log.info(
+                "the inventory of job %s in vault %s is taken to have %d bytes, as its job says: "
+                "nobody could be asked (%s)",
+                *(job.id, job.vault, told, error),
+            )
+            self._take(job.vault, job.id, told)
+        else:
+            self._keep(job.vault, job.id, told)
+        return told
+
+    def _confirm(self, output: Output, done: "Future[None]") -> None:
+        try:
+            self._read_some(output)
+        except BaseException as error:
+            done.set_exception(error)
+            if not isinstance(error, CasfsError):
+                raise
+        else:
+            done.set_result(None)
+
+    def _keep(self, vault: str, job_id: str, size: int) -> None:
+        self._catalog.put_size(vault, job_id, size or None)
+        if size:
+            with self._lock:
+                self._taken.pop((vault, job_id), None)
+        else:
+            self._take(vault, job_id, size)
+
+    def _take(self, vault: str, job_id: str, size: int) -> None:
+        with self._lock:
+            self._taken[vault, job_id] = size
