@@ -68,7 +68,7 @@ class Client:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.metrics = Metrics()
-        self._started = time.time()
+        self._started = time.monotonic()
         limits = Limits(config.connect_timeout, config.read_timeout, config.attempts)
         keys = RotatingKeys(config.credentials, config.find_key_again)
         dialect = replace(
@@ -254,7 +254,7 @@ class Client:
                     "dialect": config.dialect,
                     "endpoint": config.endpoint,
                     "account": config.account,
-                    "uptime_seconds": round(time.time() - self._started, 1),
+                    "uptime_seconds": round(time.monotonic() - self._started, 1),
                     "connections": config.connections,
                     "cache_dir": str(config.cache_dir),
                     "cache_size": config.cache_size,

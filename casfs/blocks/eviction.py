@@ -29,6 +29,10 @@ before the cache is looked through again."""
 _LOOK_PART = 16
 """Part of the free space that may be written before the disk is looked at again, others use it too;
 never more than a step."""
+_AHEAD = 3600 * 10**9
+"""Nanoseconds by which a block may seem to be used in the future, as on another machine's disk.
+Farther ahead, the clock was wrong: nobody knows when it was used, and it must not stay for ever."""
+_UNKNOWN = 1 << 62
 _UNUSED = 7 * 86400
 """Seconds after which leaves without a block go; their job's output is gone by then."""
 
@@ -189,13 +193,17 @@ class Evictor:
         return removed
 
     def _ages(self) -> Iterator[tuple[int, int, str]]:
+        latest = time.time_ns() + _AHEAD
         for entry in block_files(self.folder, self._private):
             try:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
             # What two outputs share is on the disk once.
-            yield status.st_mtime_ns, status.st_size // max(status.st_nlink, 1), entry.path
+            used = status.st_mtime_ns
+            if used > latest:
+                used -= _UNKNOWN
+            yield used, status.st_size // max(status.st_nlink, 1), entry.path
 
 
 def block_files(folder: Path, private: PrivateDirectory) -> Iterator[os.DirEntry[str]]:
@@ -241,5 +249,5 @@ def _remove_old_leaves(output: Path, private: PrivateDirectory) -> None:
     if [entry.name for entry in left] != ["leaves"]:
         return
     with contextlib.suppress(OSError):
-        if left[0].stat(follow_symlinks=False).st_mtime < time.time() - _UNUSED:
+        if abs(time.time() - left[0].stat(follow_symlinks=False).st_mtime) > _UNUSED:
             os.unlink(left[0])

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -86,6 +87,21 @@ def test_only_blocks_are_evicted(tmp_path):
     Evictor(tmp_path, 0, Metrics()).make_room()
     left = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert left == ["1-2-3", "leaves"]
+
+
+def test_a_block_of_a_clock_that_was_ahead_does_not_outlive_all_others(tmp_path):
+    ahead = fill(tmp_path, [100] * 5)
+    for number, path in enumerate(ahead):
+        tomorrow = time.time() + 86400 + number
+        os.utime(path, (tomorrow, tomorrow))
+    now = fill(tmp_path, [100] * 5, f"ef/{'ab' * 31}")
+    for number, path in enumerate(now):
+        used = time.time() + number * 60
+        os.utime(path, (used, used))
+    Evictor(tmp_path, 700, Metrics()).make_room()
+    # Those ahead go first, in their order; a few minutes are no wrong clock.
+    assert [path.exists() for path in ahead] == [False] * 4 + [True]
+    assert all(path.exists() for path in now)
 
 
 class Disk:
