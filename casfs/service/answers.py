@@ -9,6 +9,7 @@ import requests
 
 from casfs.errors import WrongAnswerError
 from casfs.service.failures import connection_error
+from casfs.treehash import LEAF_SIZE
 
 
 @dataclass(frozen=True)
@@ -19,35 +20,97 @@ class Body:
         first: offset in the output of the body's first byte.
         stop: offset in the output behind its last byte. A service that knows no ranges answers
             with all that the job has, whatever was asked.
+        announced: the answer says itself that it has so many bytes. Of one that does not, only the
+            end tells; before that it may be anything.
         tree_hash: digest of exactly these bytes, if the service sent one.
         read_into: fills memory with the next bytes.
+        finish: checks that the body ends here; see `finish`.
     """
 
     first: int
     stop: int
+    announced: bool
     tree_hash: bytes | None
     read_into: Callable[[memoryview], None]
+    finish: Callable[[], None]
 
 
-_CONTENT_RANGE = re.compile(r"bytes[ =]\s*(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+_CONTENT_RANGE = re.compile(r"bytes[ =]\s*([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 """The documentation of OAS writes "bytes=" as well; CAS's shows no example."""
 
+_STATUSES = (requests.codes.ok, requests.codes.partial_content)
+"""Any other 2xx is somebody else's: 203 says of itself that the bytes were changed on the way."""
 
 _PIECE = 1 << 16
 """Bytes to read at a time of a body of which only the length is wanted."""
 
 
 def _content_length(answer: requests.Response) -> int | None:
-    text = answer.headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() and len(text) < 19 else None
+    """Return the announced length, None where chunks or the end of the connection tell.
+
+    Raises:
+        WrongAnswerError: it is announced in a way that can be read differently.
+    """
+    text = answer.headers.get("Content-Length")
+    if text is None:
+        return None
+    # The same one twice comes joined by a comma, and means the same (RFC 9110, 8.6).
+    values = {value.strip() for value in text.split(",")}
+    value = values.pop()
+    if values or not (value.isascii() and value.isdecimal() and len(value) < 19):
+        raise WrongAnswerError(f"GET {answer.url}: the Content-Length is {text!r}")
+    return int(value)
 
 
 def _content_range(answer: requests.Response) -> tuple[int, int, int | None]:
     text = answer.headers.get("Content-Range", "")
     match = _CONTENT_RANGE.fullmatch(text.strip())
     if match is None:
-        raise WrongAnswerError(f"GET {answer.url}: 206 with Content-Range {text!r}")
+        raise WrongAnswerError(
+            f"GET {answer.url}: {answer.status_code} with Content-Range {text!r}"
+        )
     return int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])
+
+
+def _check_form(answer: requests.Response) -> None:
+    """Check that the body is the bytes of an output, in a form that they are sent in.
+
+    Raises:
+        WrongAnswerError: it is something else, or something that was made of them.
+    """
+    if answer.status_code not in _STATUSES:
+        raise WrongAnswerError(f"GET {answer.url}: an output with status {answer.status_code}")
+    encoding = answer.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise WrongAnswerError(
+            f"GET {answer.url}: an output with Content-Encoding {encoding!r}, which are not the "
+            "bytes that were archived; check the proxies between here and the service"
+        )
+    transfer = answer.headers.get("Transfer-Encoding", "").strip().lower()
+    if transfer not in ("", "identity") and not (
+        transfer == "chunked" and source_of(answer).chunked
+    ):
+        raise WrongAnswerError(f"GET {answer.url}: an output with Transfer-Encoding {transfer!r}")
+    kind = answer.headers.get("Content-Type", "").strip().lower()
+    if kind.startswith("multipart/byteranges"):
+        raise WrongAnswerError(f"GET {answer.url}: several ranges where one was asked for")
+
+
+def _check_output(answer: requests.Response) -> None:
+    """Check as `_check_form` does where nothing else vouches for the size that an answer tells.
+
+    Raises:
+        WrongAnswerError: it is no output, but a page, say, that a network in between shows.
+    """
+    _check_form(answer)
+    if "html" in answer.headers.get("Content-Type", "").lower():
+        raise WrongAnswerError(f"GET {answer.url}: a page where an output was asked for")
+
+
+def is_announced(answer: requests.Response) -> bool:
+    """Tell whether the answer says how long its body is; `answered_span` checks what it says."""
+    # Where there are chunks, they count (RFC 9112, 6.3).
+    return "Content-Length" in answer.headers and not source_of(answer).chunked
 
 
 def source_of(answer: requests.Response) -> HTTPResponse:
@@ -88,25 +151,30 @@ def finish(answer: requests.Response) -> None:
 def answered_span(answer: requests.Response, asked: tuple[int, int], size: int) -> tuple[int, int]:
     """Return which bytes of a job's output an answer carries: those asked for, or all.
 
+    Without Content-Range it carries all. One that names other bytes, or whose length is that of
+    others, is wrong, whatever its status: who changes an answer on the way may well change that.
+
     Args:
         answer: the answer, its body unread.
         asked: first byte that was asked for, and the one behind the last.
         size: bytes of the job's output.
 
     Raises:
-        WrongAnswerError: it carries others, or lengths that contradict each other.
+        WrongAnswerError: it carries others, lengths that contradict each other, or no output.
     """
+    _check_form(answer)
     span = (0, size)
+    partial = answer.status_code == requests.codes.partial_content
     # The documentation of OAS gives a Content-Range to parts only, and 206 to the whole as well.
-    whole = asked == span and "Content-Range" not in answer.headers
-    if answer.status_code == requests.codes.partial_content and not whole:
+    if "Content-Range" in answer.headers or (partial and asked != span):
+        expected = asked if partial else span
         first, stop, total = _content_range(answer)
-        if (first, stop) != asked or total not in (size, None):
+        if (first, stop) != expected or total not in (size, None):
             raise WrongAnswerError(
-                f"GET {answer.url}: asked for bytes {asked[0]}-{asked[1] - 1} of {size}, "
-                f"answered {answer.headers['Content-Range']}"
+                f"GET {answer.url}: asked for bytes {asked[0]}-{asked[1] - 1} of {size}, answered "
+                f"{answer.status_code} with {answer.headers['Content-Range']}"
             )
-        span = asked
+        span = expected
     length = _content_length(answer)
     if length is not None and length != span[1] - span[0]:
         raise WrongAnswerError(
@@ -115,15 +183,86 @@ def answered_span(answer: requests.Response, asked: tuple[int, int], size: int) 
     return span
 
 
+def body_of(
+    answer: requests.Response,
+    asked: tuple[int, int],
+    size: int,
+    tree_hash_header: str,
+    received: Callable[[int], None],
+) -> Body:
+    """Return the body of an answer, unread.
+
+    Args:
+        answer: the answer.
+        asked: first byte of the job's output that was asked for, and the one behind the last.
+        size: bytes of the job's output.
+        tree_hash_header: the header that has the digest of the body.
+        received: is told how many bytes came, whenever some are read.
+
+    Raises:
+        WrongAnswerError: as `answered_span`, or the digest cannot be read. The methods of the body
+            raise it when that turns out to be shorter or longer.
+    """
+    first, stop = answered_span(answer, asked, size)
+
+    def read(memory: memoryview) -> None:
+        found = read_into(answer, memory)
+        received(found)
+        if found != len(memory):
+            raise _short(answer, len(memory) - found)
+
+    return Body(
+        first=first,
+        stop=stop,
+        announced=is_announced(answer),
+        tree_hash=_tree_hash(answer, tree_hash_header),
+        read_into=read,
+        finish=lambda: finish(answer),
+    )
+
+
+def _tree_hash(answer: requests.Response, header: str) -> bytes | None:
+    text = answer.headers.get(header)
+    if not text:
+        return None
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise WrongAnswerError(
+            f"GET {answer.url}: the tree hash {text!r} is not hexadecimal"
+        ) from None
+
+
+def _short(answer: requests.Response, missing: int) -> WrongAnswerError:
+    return WrongAnswerError(f"GET {answer.url}: the body ended {missing} bytes early")
+
+
 def total_size(answer: requests.Response) -> int | None:
-    """Return the size of an output from an answer to a ranged GET, None if it tells none."""
-    size = None
+    """Return the size of an output from an answer to a GET of its first leaf, None if it tells none.
+
+    A part is read to its end, which must be where the answer has it; of a whole output the
+    announced length counts, and the body stays unread.
+
+    Raises:
+        WrongAnswerError: the answer contradicts itself, or is no output.
+        UnreachableError: see `read_into`.
+    """
+    _check_output(answer)
+    size = _content_length(answer) if is_announced(answer) else None
     if answer.status_code == requests.codes.partial_content:
         size = _content_range(answer)[2]
-    else:
-        size = _content_length(answer)
-    # The body is not wanted, and a connection with an unread body cannot be used again.
-    answer.raw.close()
+    if not size:
+        answer.raw.close()
+        return size
+    first, stop = answered_span(answer, (0, min(LEAF_SIZE, size)), size)
+    if stop - first > LEAF_SIZE:
+        # The body is not wanted, and a connection with an unread body cannot be used again.
+        answer.raw.close()
+        return size
+    body = bytearray(stop - first)
+    if (found := read_into(answer, body)) != len(body):
+        raise _short(answer, len(body) - found)
+    finish(answer)
     return size
 
 
@@ -133,15 +272,20 @@ def whole_size(answer: requests.Response) -> int:
     One whose length is not announced is read to its end.
 
     Raises:
-        WrongAnswerError: it carries a part.
+        WrongAnswerError: it carries a part, contradicts itself, or is no output.
         UnreachableError: see `read_into`.
     """
+    _check_output(answer)
     if answer.status_code == requests.codes.partial_content or "Content-Range" in answer.headers:
         raise WrongAnswerError(f"GET {answer.url}: a part, which does not tell the output's size")
     size = _content_length(answer)
-    if size is None:
-        size, memory = 0, bytearray(_PIECE)
+    if size is None or not is_announced(answer):
+        announced, size, memory = size, 0, bytearray(_PIECE)
         while found := read_into(answer, memory):
             size += found
+        if announced not in (None, size):
+            raise WrongAnswerError(
+                f"GET {answer.url}: {size} bytes where {announced} were announced"
+            )
     answer.raw.close()
     return size

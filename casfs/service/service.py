@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 import requests
@@ -18,12 +19,11 @@ from casfs.errors import (
     NotReadyError,
     RequestError,
     TransientError,
-    WrongAnswerError,
 )
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE
 from casfs.service.addresses import Addresses
-from casfs.service.answers import Body, answered_span, finish, read_into
+from casfs.service.answers import Body, body_of
 from casfs.service.base import Job, JobState, Output, Vault, output_of
 from casfs.service.descriptions import ToldDescriptions
 from casfs.service.dialect import Dialect
@@ -71,6 +71,11 @@ class Service:
             dialect.ca_variables,
             dialect.keys,
         )
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether `close` was called: what breaks off after that is no fault of an answer."""
+        return self._transport.closed
 
     def close(self) -> None:
         """End every request under way."""
@@ -177,20 +182,16 @@ class Service:
         asked = (span[0] - begin, span[1] - begin)
 
         def check(answer: requests.Response) -> T:
-            first, stop = answered_span(answer, asked, source.layout.size)
-            read_some, begun = self._reader(answer), False
+            begun = False
 
-            def read(memory: memoryview) -> None:
+            def note(received: int) -> None:
                 nonlocal begun
                 begun = True
-                read_some(memory)
+                self._metrics.received_bytes.inc(received)
 
-            body = Body(
-                first=first + begin,
-                stop=stop + begin,
-                tree_hash=self._tree_hash(answer),
-                read_into=read,
-            )
+            header = self._dialect.tree_hash_header
+            body = body_of(answer, asked, source.layout.size, header, note)
+            body = replace(body, first=body.first + begin, stop=body.stop + begin)
             try:
                 result = consume(body)
             except CasfsError:
@@ -201,7 +202,7 @@ class Service:
                     "make room in memory and in the cache folder"
                 ) from error
             if begun:
-                finish(answer)
+                body.finish()
             else:
                 # Nobody wanted the body, and a connection with an unread one is of no more use.
                 answer.close()
@@ -230,28 +231,6 @@ class Service:
             return name
         raise NotFoundError(f"there is no vault {name}")
 
-    def _reader(self, answer: requests.Response) -> Callable[[memoryview], None]:
-        def read(memory: memoryview) -> None:
-            size = read_into(answer, memory)
-            self._metrics.received_bytes.inc(size)
-            if size != len(memory):
-                raise WrongAnswerError(
-                    f"GET {answer.url}: the body ended {len(memory) - size} bytes early"
-                )
-
-        return read
-
-    def _tree_hash(self, answer: requests.Response) -> bytes | None:
-        text = answer.headers.get(self._dialect.tree_hash_header)
-        if not text:
-            return None
-        try:
-            return bytes.fromhex(text)
-        except ValueError:
-            raise WrongAnswerError(
-                f"GET {answer.url}: the tree hash {text!r} is not hexadecimal"
-            ) from None
-
     def _output(
         self,
         vault: str,
@@ -265,8 +244,10 @@ class Service:
         path = f"{self._dialect.job_path(address, job_id)}/output"
 
         def noted(answer: requests.Response) -> T:
+            result = consume(answer)
+            # What an answer tells counts once its bytes turned out to be those of the output.
             self.descriptions.note(vault, job_id, answer)
-            return consume(answer)
+            return result
 
         def ask_job(error: ForeignAnswerError) -> None:
             if doubtful and error.status == requests.codes.requested_range_not_satisfiable:

@@ -80,6 +80,11 @@ class Transport:
         self._keys = keys
         self._warned = -_WARNING_INTERVAL
 
+    @property
+    def closed(self) -> bool:
+        """Tell whether `close` was called."""
+        return self._closed.is_set()
+
     def close(self) -> None:
         """End every request under way; the threads that wait for one get an error."""
         self._closed.set()

@@ -1,6 +1,7 @@
 """An answer to a ranged GET is taken only if it carries exactly what was asked for."""
 
 import errno
+import gzip
 import os
 from dataclasses import replace
 
@@ -65,6 +66,14 @@ def lengthless(change):
     )
 
 
+def with_status(status):
+    return lambda request, answer: replace(answer, status=status)
+
+
+def encoded(name):
+    return lambda request, answer: with_headers(answer, Content_Encoding=name)
+
+
 WRONG = {
     "another range": content_range(f"bytes 0-{MIB - 1}/{len(DATA)}"),
     "a longer range": content_range(f"bytes {MIB}-{2 * MIB}/{len(DATA)}"),
@@ -91,6 +100,63 @@ WRONG = {
     "HTML as 200": lambda request, answer: Answer(200, b"<html>log in</html>"),
     "HTML as 206": lambda request, answer: Answer(206, b"<html>log in</html>"),
     "no content": lambda request, answer: Answer(204),
+    "changed on the way": with_status(203),
+    "several statuses": with_status(207),
+    "several ranges": lambda request, answer: with_headers(
+        answer, Content_Type="multipart/byteranges; boundary=x"
+    ),
+    "no range is satisfiable": content_range(f"bytes */{len(DATA)}"),
+    "the same Content-Range twice": content_range(
+        ", ".join([f"bytes {MIB}-{2 * MIB - 1}/{len(DATA)}"] * 2)
+    ),
+    "gzip": lambda request, answer: with_headers(
+        replace(answer, body=gzip.compress(answer.body, 1)), Content_Encoding="gzip"
+    ),
+    "gzip of the whole": lambda request, answer: Answer(
+        200, gzip.compress(DATA, 1), {"Content-Encoding": "gzip", "Content-Length": None}
+    ),
+    "said to be gzip": encoded("gzip"),
+    "said to be deflate, in capitals": encoded("DEFLATE"),
+    "said to be gzip and identity": encoded("identity, gzip"),
+    "the part as 200": lambda request, answer: Answer(200, answer.body),
+    "the part as 200 with its Content-Range": with_status(200),
+    "the whole as 200 with a part's Content-Range": lambda request, answer: replace(
+        answer, status=200, body=DATA
+    ),
+    "the whole as 206": lambda request, answer: Answer(
+        206, DATA, {"Content-Range": f"bytes 0-{len(DATA) - 1}/{len(DATA)}"}
+    ),
+    "the whole as 206 without Content-Range": lambda request, answer: Answer(206, DATA),
+    "two lengths": lambda request, answer: with_headers(
+        answer, Content_Length=f"{MIB}", content_length=f"{MIB - 1}"
+    ),
+    "a length with a sign": lambda request, answer: with_headers(answer, Content_Length=f"+{MIB}"),
+    "a length with a line": lambda request, answer: with_headers(
+        answer, Content_Length=f"{MIB // 1000}_{MIB % 1000:03}"
+    ),
+    "a length in words": lambda request, answer: with_headers(answer, Content_Length="much"),
+    "a negative length": lambda request, answer: with_headers(answer, Content_Length="-1"),
+    "an unknown framing": lambda request, answer: with_headers(
+        answer, Content_Length=None, Transfer_Encoding="gzip, chunked"
+    ),
+    "chunked twice": lambda request, answer: with_headers(
+        answer, Content_Length=None, Transfer_Encoding="chunked, chunked"
+    ),
+    "chunks without an end": lambda request, answer: with_headers(
+        replace(answer, body=b"%x\r\n%b\r\n" % (MIB, answer.body)),
+        Content_Length=None,
+        Transfer_Encoding="chunked",
+    ),
+    "chunks of another length": lambda request, answer: with_headers(
+        replace(answer, body=b"%x\r\n%b\r\n0\r\n\r\n" % (MIB - 1, answer.body[1:])),
+        Content_Length=None,
+        Transfer_Encoding="chunked",
+    ),
+    "chunks, and a length of others": lambda request, answer: with_headers(
+        replace(answer, body=b"%x\r\n%b\r\n0\r\n\r\n" % (MIB, answer.body)),
+        Content_Length=f"{MIB + 1}",
+        Transfer_Encoding="chunked",
+    ),
 }
 
 
@@ -114,6 +180,20 @@ RIGHT = {
     "as the documentation of OAS has it": content_range(f"bytes={MIB}-{2 * MIB - 1}/{len(DATA)}"),
     "of unknown total": content_range(f"bytes {MIB}-{2 * MIB - 1}/*"),
     "without Content-Length": lengthless(lambda body: body),
+    "with the same Content-Length twice": lambda request, answer: with_headers(
+        answer, Content_Length=f"{MIB}", content_length=f"{MIB}"
+    ),
+    "in chunks": lambda request, answer: with_headers(
+        replace(answer, body=b"%x\r\n%b\r\n0\r\n\r\n" % (MIB, answer.body)),
+        Content_Length=None,
+        Transfer_Encoding="Chunked",
+    ),
+    "in chunks, and with a Content-Length": lambda request, answer: with_headers(
+        replace(answer, body=b"%x\r\n%b\r\n0\r\n\r\n" % (MIB, answer.body)),
+        Content_Length=f"{MIB}",
+        Transfer_Encoding="chunked",
+    ),
+    "not encoded, and says so": encoded("identity"),
     "without hash": lambda request, answer: with_headers(answer, **{HASH_HEADER: None}),
     "with an empty hash": lambda request, answer: with_headers(answer, **{HASH_HEADER: ""}),
     "with the hash in upper case": lambda request, answer: with_headers(
@@ -203,7 +283,11 @@ def test_refused_credentials_are_not_taken_for_an_expired_output():
 
 MEASURED = {
     "206": lambda request, answer: answer,
+    "206 without a length": lengthless(lambda body: body),
     "200": lambda request, answer: Answer(200, DATA),
+    "200 that says which bytes": lambda request, answer: Answer(
+        200, DATA, {"Content-Range": f"bytes 0-{len(DATA) - 1}/{len(DATA)}"}
+    ),
 }
 
 
@@ -235,6 +319,60 @@ def test_a_size_that_is_not_announced_is_counted():
     with serving(Archive(DATA, spoil=spoil)) as server, service_at(server.url) as service:
         job = cas("-", KEY, "").job("v", {"JobId": "j"})
         assert service.measure(job, Deadline(60)) == len(DATA)
+
+
+MISMEASURED = {
+    "gzip": encoded("gzip"),
+    "gzip as 200": lambda request, answer: Answer(200, DATA, {"Content-Encoding": "gzip"}),
+    "a page": lambda request, answer: Answer(
+        200, b"<html>log in</html>", {"Content-Type": "text/html; charset=utf-8"}
+    ),
+    "changed on the way": with_status(203),
+    "no content": lambda request, answer: Answer(204, b"", {"Content-Length": "17"}),
+    "another part": content_range(f"bytes {MIB}-{2 * MIB - 1}/{len(DATA)}"),
+    "a smaller part": lambda request, answer: Answer(
+        206, answer.body[:-1], {"Content-Range": f"bytes 0-{MIB - 2}/{len(DATA)}"}
+    ),
+    "a part as 200": with_status(200),
+    "a part that is cut": cut_after(MIB - 1),
+    "a part that is longer, no length": lengthless(lambda body: body + b"x"),
+    "a part that is shorter, no length": lengthless(lambda body: body[:-1]),
+    "two lengths": lambda request, answer: with_headers(
+        Answer(200, DATA), Content_Length=f"{len(DATA)}", content_length="5"
+    ),
+    "a length that chunks contradict": lambda request, answer: Answer(
+        200, b"5\r\nabcde\r\n0\r\n\r\n", {"Content-Length": "9", "Transfer-Encoding": "chunked"}
+    ),
+}
+
+
+@pytest.mark.parametrize("spoil", MISMEASURED.values(), ids=MISMEASURED.keys())
+def test_a_size_is_not_taken_from_what_is_no_output(spoil):
+    job = cas("-", KEY, "").job("v", {"JobId": "j"})
+    with (
+        serving(Archive(DATA, spoil=spoil)) as server,
+        service_at(server.url, attempts=2) as service,
+    ):
+        with pytest.raises((WrongAnswerError, UnreachableError)):
+            service.measure(job, Deadline(60))
+        server.behaviour = Archive(DATA, spoil=once(spoil))
+        assert service.measure(job, Deadline(60)) == len(DATA)
+
+
+def test_a_description_counts_when_its_answer_was_right():
+    dialect = replace(cas("-", KEY, ""), description_header="x-description")
+    told = []
+
+    def described(text, change=lambda answer: answer):
+        return lambda request, answer: with_headers(change(answer), x_description=text)
+
+    archive = Archive(DATA, spoil=once(described("a stranger's", lambda answer: Answer(200, b"x"))))
+    with serving(archive) as server, service_at(server.url, dialect=dialect) as service:
+        service.descriptions.on_told = lambda vault, job, text: told.append(text)
+        service.read(output_of_bytes(DATA), SPAN, whole_body, Deadline(60))
+        archive.spoil = described("mine")
+        service.read(output_of_bytes(DATA), SPAN, whole_body, Deadline(60))
+    assert told == ["mine"]
 
 
 def test_the_whole_output_may_come_as_a_part_without_saying_which():
