@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from casfs.blocks.files import read_file, write_file
-from casfs.blocks.leaves import Leaves, Trust
+from casfs.blocks.leaves import Leaves
 from casfs.blocks.memory import Memory
 from casfs.blocks.stock import Use
 from casfs.blocks.temporary import Temporary
+from casfs.blocks.trust import Forgiven, Trust
 from casfs.disks import is_disk_failure, trouble
 from casfs.errors import CasfsError, ConfigError
 from casfs.metrics import Metrics
@@ -195,10 +196,19 @@ class OutputStore:
             doubtful: blocks that are to come again, beside those that nothing vouches for.
         """
         self.mismatch = message
-        forgotten = self.leaves.end_generation(generation, doubtful)
-        for block in forgotten:
-            self.remove(block)
-        return forgotten
+        return self._removed(self.leaves.end_generation(generation, doubtful))
+
+    def refuse_whole(self, message: str, generation: int, remedy: Forgiven) -> list[int]:
+        """Refuse everybody as `refuse` does; what is forgotten is what `Leaves.remedy` said."""
+        self.mismatch = message
+        return self._removed(self.leaves.end_wrong_whole(generation, remedy))
+
+    def take_back(self, run: range) -> list[int]:
+        """Remove the blocks of a run whose leaf was not to be kept yet; return them.
+
+        Whoever has them is to wait until the same ones have come again, or to be refused.
+        """
+        return self._removed(self.leaves.doubt(run))
 
     def remove(self, block: int) -> None:
         """Remove a block's file, if it is there and can be removed."""
@@ -208,7 +218,12 @@ class OutputStore:
             path.unlink(missing_ok=True)
         except OSError as error:
             # What cannot be removed is found bad again, and a new file takes its place.
-            log.warning("block %s cannot be removed: %s", self.path(block), error)
+            log.warning("block %s cannot be removed: %s", path, error)
+
+    def _removed(self, blocks: list[int]) -> list[int]:
+        for block in blocks:
+            self.remove(block)
+        return blocks
 
     def cached_bytes(self) -> int:
         """Return the bytes of the blocks that are there."""
@@ -272,7 +287,9 @@ class DiskCache:
 
     def holds_whole(self, output: Output) -> bool:
         """Tell whether every block of an output seems to be there."""
-        return self.store(output).cached_bytes() == output.layout.size
+        store = self.store(output)
+        # A block without a leaf is none, and may be there after a crash.
+        return store.leaves.complete() and store.cached_bytes() == output.layout.size
 
 
 def _write_tag(root: PrivateDirectory) -> None:

@@ -1,22 +1,22 @@
 """Brings blocks from the service: asked for, received, verified, landed."""
 
+import contextlib
 import logging
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from casfs.blocks.flights import Flights
-from casfs.blocks.leaves import Trust
 from casfs.blocks.memory import Memory
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.pool import Pool
-from casfs.blocks.receive import Block, receive_run, receive_whole
+from casfs.blocks.receive import Block, Landing, receive_run, receive_whole
 from casfs.blocks.save import Saver
 from casfs.blocks.sources import OpenSource
+from casfs.blocks.speed import Speed
 from casfs.blocks.stalls import Stalls
+from casfs.blocks.trust import Trust
 from casfs.blocks.turns import Turns
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError, OutputMismatchError, UnreadError
@@ -117,7 +117,7 @@ class Downloader:
         if opened.source(run.start).passing.adopt(run):
             return
         deadline = Deadline(self._deadline)
-        speed = _Speed()
+        speed = Speed()
         try:
             with self._stalls.watch():
                 blocks = self._service.read(
@@ -129,6 +129,7 @@ class Downloader:
             if blocks:
                 self._note_speed(speed)
                 self._settle(opened, blocks)
+                opened.require_undoubted(opened.source(run.start))
                 pairs = [(block.number, block.data) for block in blocks]
                 self._saver.save(opened.store, opened.key, pairs)
                 self._flights.land(opened.key, pairs)
@@ -143,13 +144,28 @@ class Downloader:
             # A GET that brought nothing says nothing of how fast the line is.
             if isinstance(error, DeadlineError) and speed.received:
                 self._note_speed(speed)
-            self._flights.fail(opened.key, run, error)
+            self._fail(opened, run, error)
         except Exception as error:
             log.exception("fetching blocks %s of the %s met a bug", run, opened.output)
             told = CasfsError(
                 f"casfs met a bug while fetching ({type(error).__name__}); please report it"
             )
-            self._flights.fail(opened.key, run, told)
+            self._fail(opened, run, told)
+        finally:
+            self._end(opened, opened.source(run.start))
+
+    def _fail(self, opened: OpenOutput, run: range, error: CasfsError) -> None:
+        """Hand an error to whoever waits for a run, and for those that were left to its pass."""
+        for failed in [run, *opened.source(run.start).passing.take_left()]:
+            self._flights.fail(opened.key, failed, error)
+
+    def _end(self, opened: OpenOutput, source: OpenSource) -> None:
+        """Look again for runs that lie before a pass that has ended; see to what broke off."""
+        if opened.store.leaves.doubted() and not self._service.closed:
+            with contextlib.suppress(OutputMismatchError):
+                opened.require_undoubted(source)
+        for left in source.passing.take_left():
+            self._again(opened, left)
 
     def _receive(
         self, opened: OpenOutput, run: range, body: Body, deadline: Deadline
@@ -173,13 +189,22 @@ class Downloader:
                 opened.compare(blocks)
                 return blocks
         # An answer may come so late that a pass has brought these blocks already.
-        wanted = self._flights.under_way(opened.key, run)
         source = opened.source(run.start)
+        wanted = self._flights.under_way(opened.key, run) or source.doubted(opened.store)
         if wanted and not source.passing.adopt_or_begin(run):
             self._pass(opened, source, body, deadline)
         return []
 
     def _pass(self, opened: OpenOutput, source: OpenSource, body: Body, deadline: Deadline) -> None:
+        leaves = opened.store.leaves
+        run = opened.output.layout.touched(body.first, body.stop - body.first)
+
+        landing = Landing(
+            turn=lambda: self._passes.turn(False, deadline, opened.output),
+            hold=lambda number: self._wait_for_readers(opened, source, number, deadline),
+            land=lambda block: self._land_from_pass(opened, source, block),
+            keep=lambda: leaves.keep(run),
+        )
         try:
             # It may take hours, for which others do not wait.
             with self._pool.away(), self._count_pass():
@@ -190,18 +215,23 @@ class Downloader:
                     self._memory,
                     opened.store,
                     deadline,
-                    lambda: self._passes.turn(False, deadline, opened.output),
-                    lambda number: self._wait_for_readers(opened, source, number, deadline),
-                    lambda block: self._land_from_pass(opened, source, block),
+                    landing,
                 )
+        except UnreadError:
+            raise
+        except BaseException:
+            # What its end would have shown is not known: all that it brought may be wrong.
+            self._flights.forget(opened.key, opened.store.take_back(run))
+            raise
         finally:
-            # The pass may have begun behind these runs, or broken off before them.
-            for run in source.passing.end():
-                self._again(opened, run)
+            source.passing.end()
 
     def _wait_for_readers(
         self, opened: OpenOutput, source: OpenSource, number: int, deadline: Deadline
     ) -> None:
+        # While something is doubted, readers wait for the pass.
+        if opened.store.leaves.doubted():
+            return
         with self._stalls.pause():
             source.passing.wait_for_readers(
                 number,
@@ -263,31 +293,6 @@ class Downloader:
         opened.record(blocks)
         opened.require_whole()
 
-    def _note_speed(self, speed: "_Speed") -> None:
+    def _note_speed(self, speed: Speed) -> None:
         # Threads may overwrite each other's share; it is an estimate all the same.
         self._seconds_per_block += (speed.seconds_per_block() - self._seconds_per_block) / 4
-
-
-class _Speed:
-    """How fast the blocks of a GET come, over all its attempts.
-
-    Attributes:
-        received: blocks that came.
-    """
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self.received = 0
-
-    def watch(self, body: Body) -> Body:
-        """Return the same body; what is read from it counts."""
-
-        def read_into(memory: memoryview) -> None:
-            body.read_into(memory)
-            self.received += 1
-
-        return replace(body, read_into=read_into)
-
-    def seconds_per_block(self) -> float:
-        """Return the seconds that each of the blocks took that came."""
-        return (time.monotonic() - self._started) / self.received

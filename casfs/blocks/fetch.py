@@ -173,7 +173,9 @@ class Fetcher:
         self._metrics.blocks.labels("memory").inc(len(found.here))
         queued = self._fetch_ahead(opened, ahead) if ahead else []
         try:
-            blocks = self._wait(opened, run, found) if found.flights else found.here
+            blocks = found.here
+            if found.flights or opened.store.leaves.doubted():
+                blocks = self._wait(opened, run, found)
             # What came while we waited may have shown that what we were given is wrong.
             if (refusal := opened.refusal) is not None:
                 raise OutputMismatchError(refusal)
@@ -217,12 +219,15 @@ class Fetcher:
         deadline = Deadline(self._deadline)
         while True:
             try:
-                return wait(found, deadline, opened.output)
+                blocks = wait(found, deadline, opened.output)
+                break
             except CasfsError as error:
                 if deadline.passed() or not found.failed_elsewhere(opened):
                     raise
                 log.info("asking for blocks %s of the %s again: %s", run, opened.output, error)
             found = self._find(opened, run)
+        opened.wait_for_doubts(deadline)
+        return blocks
 
     def _load(self, opened: OpenOutput, numbers: list[int]) -> None:
         """Take blocks under way from disk, here and now; ask the service for the rest."""

@@ -179,6 +179,12 @@ class Flights:
             if flight is not None:
                 flight.landed.set_result(data)
 
+    def forget(self, output: Hashable, numbers: Iterable[int]) -> None:
+        """Drop blocks that are in memory."""
+        with self._lock:
+            for number in numbers:
+                self._memory.pop((output, number), None)
+
     def fail(self, output: Hashable, numbers: Iterable[int], error: BaseException) -> None:
         """Hand an error to everybody who waits for these blocks."""
         with self._lock:

@@ -4,44 +4,16 @@ A record is one byte of `Trust` and the leaf. It says what a block on disk must 
 of them together say what the whole output hashes to, even when blocks have been evicted.
 """
 
-import errno
-import logging
-import os
 import threading
 from collections.abc import Iterable
-from enum import Enum, IntEnum, auto
 from pathlib import Path
 
-from casfs.errors import CasfsError
+from casfs.blocks.leaf_file import LeafFile, Record
+from casfs.blocks.leaf_pages import DOUBTED, INHERITED, TRUST, UNSAVED, LeafPages
+from casfs.blocks.trust import Forgiven, Trust, Verdict
 from casfs.private import PrivateDirectory
 from casfs.ranges import Layout
 from casfs.treehash import TreeHash
-
-log = logging.getLogger(__name__)
-
-
-class Trust(IntEnum):
-    """How sure we are of a block."""
-
-    UNKNOWN = 0
-    """Nothing was received."""
-    UNCHECKED = 1
-    """It came with the right length and no hash of its own."""
-    CHECKED = 2
-    """It came in an answer that matched its tree hash."""
-    WHOLE = 3
-    """The output as a whole matched its tree hash."""
-
-
-class Verdict(Enum):
-    """What the known leaf of a block says of bytes that came for it."""
-
-    GOOD = auto()
-    """They are the first ones, or the same again."""
-    WRONG = auto()
-    """They are not what was vouched for better than they are."""
-    DOUBTFUL = auto()
-    """They differ from bytes that may have been handed on, and either may be wrong."""
 
 
 class Leaves:
@@ -49,9 +21,8 @@ class Leaves:
 
     The file is read once, here. From then on what this process received counts, whatever another
     one writes there: its leaves are of bytes that it received, not of those handed on here. The
-    file is made with the first record, never by looking. One more record behind the last block's
-    says, once it was found, that the output as a whole matched its tree hash, and which that is.
-    A file that cannot be written costs asking again after a restart, and nothing else.
+    note in it says what was forgotten, so that a service that is wrong for good is not asked for
+    ever. That the output as a whole matched its hash no file is believed: it is found out anew.
 
     Lock order: its one lock is innermost; it is not held while reading or writing the file.
 
@@ -59,6 +30,7 @@ class Leaves:
         generation: counts how often bytes that were handed on were found to be wrong. In one
             generation a block that came, or was read, has one and the same leaf.
         changes: counts how often leaves came, changed or were forgotten.
+        whole: the tree hash that the output as a whole was found to match, None before that.
     """
 
     def __init__(
@@ -68,68 +40,114 @@ class Leaves:
         tree_hash: TreeHash,
         private: PrivateDirectory | None = None,
     ) -> None:
-        self._path = path
-        self._private = private or PrivateDirectory(path.parent)
         self._tree_hash = tree_hash
-        self._size = len(tree_hash.leaf(b""))
+        self._no_leaf = bytes(tree_hash.digest_size)
+        private = private or PrivateDirectory(path.parent)
+        self._file = LeafFile(path, layout.blocks, tree_hash.digest_size, private)
         self._lock = threading.Lock()
-        self._trust = bytearray(layout.blocks)
-        self._leaves = bytearray(layout.blocks * self._size)
-        self._inherited = bytearray(layout.blocks)
-        self._whole = False
-        self._unwritten = False
+        self._settled = threading.Condition(self._lock)
+        self._pages = LeafPages(layout.blocks, tree_hash)
         self.generation = 0
         self.changes = 0
-        self._load(self._read())
+        self.whole: bytes | None = None
+        note = self._file.load(self._pages.load)
+        self._forgiven = Forgiven(note) if note in tuple(Forgiven) else Forgiven.NOTHING
 
     def trust(self, block: int) -> Trust:
         """Return how sure we are of a block."""
-        known = self._trust[block]
-        return Trust.WHOLE if known and self._whole else Trust(known)
+        known = self._pages.state(block) & TRUST
+        return Trust.WHOLE if known and self.whole else Trust(known)
 
     def least_trust(self) -> Trust:
         """Return how sure we are of the block that we are least sure of."""
         with self._lock:
-            return Trust.WHOLE if self._whole else _first(Trust, self._trust)
+            if not self._pages.complete():
+                return Trust.UNKNOWN
+            if self.whole:
+                return Trust.WHOLE
+            return Trust.UNCHECKED if self._pages.counts[Trust.UNCHECKED] else Trust.CHECKED
 
     def most_trust(self) -> Trust:
         """Return how sure we are of the block that we are most sure of."""
         with self._lock:
-            return Trust.WHOLE if self._whole else _first(reversed(Trust), self._trust)
+            if self.whole:
+                return Trust.WHOLE
+            known = (trust for trust in reversed(Trust) if self._pages.counts[trust])
+            return next(known, Trust.UNKNOWN)
 
     def unchecked(self) -> bool:
         """Tell whether a block is known that nothing vouches for."""
-        return not self._whole and Trust.UNCHECKED in self._trust
+        return not self.whole and self._pages.counts[Trust.UNCHECKED] > 0
 
     def complete(self) -> bool:
         """Tell whether every leaf is known."""
-        return Trust.UNKNOWN not in self._trust
+        return self._pages.complete()
 
     def leaf(self, block: int) -> bytes | None:
         """Return what a block hashes to, None if it is not known."""
         with self._lock:
-            return self._leaf(block) if self._trust[block] else None
+            return self._pages.leaf(block) if self._pages.state(block) & TRUST else None
 
     def judge(self, block: int, leaf: bytes, trust: Trust) -> Verdict:
         """Tell what is known of bytes that came for a block, with this leaf."""
         with self._lock:
             return self._judge(block, leaf, trust)
 
-    def put(self, block: int, leaf: bytes, trust: Trust) -> Verdict:
-        """Record a leaf if the verdict is good."""
+    def put(self, block: int, leaf: bytes, trust: Trust, keep: bool = True) -> Verdict:
+        """Record a leaf if the verdict is good.
+
+        Args:
+            block: number of the block.
+            leaf: what came for it.
+            trust: how sure we are of that.
+            keep: write it to the file as well. Else that is done by `keep`.
+        """
         with self._lock:
-            verdict, known = self._judge(block, leaf, trust), self._trust[block]
+            verdict, state = self._judge(block, leaf, trust), self._pages.state(block)
             if verdict is not Verdict.GOOD:
                 return verdict
-            same = bool(known) and self._leaf(block) == leaf
+            known = state & TRUST
+            same = bool(known) and self._pages.leaf(block) == leaf
+            saved = same and not state & UNSAVED
             trust = Trust(max(trust, known)) if same else trust
-            self._leaves[block * self._size : (block + 1) * self._size] = leaf
-            self._trust[block] = trust
-            self._inherited[block] = 0
+            unsaved = 0 if keep or saved else UNSAVED
+            self._pages.set(block, trust | unsaved, None if same else leaf)
             self.changes += not same
-        if trust != known or not same:
-            self._write([(block, trust, leaf)])
+            if state & DOUBTED and not self._pages.doubted:
+                self._settled.notify_all()
+        if not unsaved and not (saved and trust == known):
+            self._file.write([(block, trust, leaf)])
         return verdict
+
+    def keep(self, run: range) -> None:
+        """Write the leaves of a run to the file that were left out there."""
+        with self._lock:
+            records = self._unsaved(run)
+        self._file.write(records)
+
+    def doubt(self, run: range) -> list[int]:
+        """Trust no block of a run any more whose leaf was not to be kept yet; return these.
+
+        They may have been handed on. They are doubted until the same bytes have come again.
+        """
+        with self._lock:
+            blocks = self._pages.with_mark(UNSAVED, run)
+            for block in blocks:
+                self._pages.set(block, DOUBTED)
+            self._note_change(blocks)
+        return blocks
+
+    def doubted(self, run: range | None = None) -> bool:
+        """Tell whether a block, of a run or at all, is doubted."""
+        if not self._pages.doubted or run is None:
+            return bool(self._pages.doubted)
+        with self._lock:
+            return bool(self._pages.with_mark(DOUBTED, run))
+
+    def wait_for_doubts(self, seconds: float) -> bool:
+        """Wait until no block is doubted; return False if one still is after these seconds."""
+        with self._settled:
+            return self._settled.wait_for(lambda: not self._pages.doubted, seconds)
 
     def confirm(self, block: int, leaf: bytes) -> Trust:
         """Note that bytes of this leaf are about to be handed on; return how sure we are of them.
@@ -137,18 +155,28 @@ class Leaves:
         That is `UNKNOWN` if another leaf is known by now, or none.
         """
         with self._lock:
-            if not self._trust[block] or self._leaf(block) != leaf:
+            state = self._pages.state(block)
+            if not state & TRUST or self._pages.leaf(block) != leaf:
                 return Trust.UNKNOWN
-            self._inherited[block] = 0
+            if state & INHERITED:
+                self._pages.set(block, state & ~INHERITED)
             return self.trust(block)
 
     def root(self) -> bytes | None:
-        """Return the tree hash over all leaves, None while one is not known."""
-        with self._lock:
-            if not self.complete():
-                return None
-            leaves, size = bytes(self._leaves), self._size
-        return self._tree_hash.root([leaves[at : at + size] for at in range(0, len(leaves), size)])
+        """Return the tree hash over all leaves, None while one is not known or there is none."""
+        while True:
+            with self._lock:
+                changes = self.changes
+                if not self._pages.complete() or not self._pages.blocks:
+                    return None
+            roots = []
+            for number in self._pages.page_numbers():
+                with self._lock:
+                    if self.changes != changes:
+                        break
+                    roots.append(self._pages.page_root(number))
+            else:
+                return self._tree_hash.root(roots)
 
     def trust_whole(self, root: bytes, changes: int) -> None:
         """Record that the output as a whole matched its tree hash, unless a leaf changed since.
@@ -160,8 +188,11 @@ class Leaves:
         with self._lock:
             if self.changes != changes:
                 return
-            self._whole = True
-        self._write([(len(self._trust), Trust.WHOLE, root)])
+            self.whole = root
+            records = self._unsaved(None)
+            note = Forgiven.NOTHING if self._forgiven else None
+            self._forgiven = Forgiven.NOTHING
+        self._file.write(records, note)
 
     def end_generation(self, generation: int, doubtful: list[int]) -> list[int]:
         """Forget every leaf that no answer's hash vouched for, and these; return their blocks.
@@ -171,98 +202,99 @@ class Leaves:
         with self._lock:
             if self.generation != generation:
                 return []
-            self.generation += 1
-            unchecked = [n for n, trust in enumerate(self._trust) if trust == Trust.UNCHECKED]
-            blocks = sorted({*unchecked, *doubtful})
-            self._forget(blocks)
-        self._write([(block, Trust.UNKNOWN, bytes(self._size)) for block in blocks])
+            blocks = self._forget_unvouched(doubtful)
+        self._file.write(self._unknown(blocks))
         return blocks
+
+    def remedy(self) -> Forgiven:
+        """Return what is to be forgotten of an output that as a whole is not what it should be.
+
+        At first these are the leaves that no answer's hash vouched for. When that did not help, or
+        there are none, it is all of them, once. After that what was vouched for stays.
+        """
+        with self._lock:
+            unvouched = self._pages.counts[Trust.UNCHECKED] > 0
+            if unvouched and self._forgiven is not Forgiven.UNVOUCHED:
+                return Forgiven.UNVOUCHED
+            done = self._forgiven is Forgiven.EVERYTHING
+            return Forgiven.NOTHING if done else Forgiven.EVERYTHING
+
+    def end_wrong_whole(self, generation: int, remedy: Forgiven) -> list[int]:
+        """Forget what `remedy` said, and note that; return the blocks that were forgotten.
+
+        Nothing more is done, and nothing returned, if another did it for this generation.
+        """
+        anew = remedy is Forgiven.EVERYTHING
+        with self._lock:
+            if self.generation != generation:
+                return []
+            blocks = self._forget_unvouched(self._pages.with_mark(TRUST) if anew else [])
+            note = self._forgiven = max(self._forgiven, remedy)
+        self._file.write([] if anew else self._unknown(blocks), note, anew)
+        return blocks
+
+    def known(self) -> list[int]:
+        """Return the blocks whose leaf is known."""
+        with self._lock:
+            return self._pages.with_mark(TRUST)
 
     def inherited(self) -> list[int]:
         """Return the blocks whose leaf was found in the file: it may have rotted there."""
-        return [n for n, found in enumerate(self._inherited) if found and self._trust[n]]
+        with self._lock:
+            return self._pages.with_mark(INHERITED)
 
     def forget_inherited(self, blocks: list[int]) -> None:
         """Forget the leaves of those among these blocks that are known from the file alone."""
         with self._lock:
-            blocks = [block for block in blocks if self._inherited[block]]
+            blocks = [block for block in blocks if self._pages.state(block) & INHERITED]
             self._forget(blocks)
-        self._write([(block, Trust.UNKNOWN, bytes(self._size)) for block in blocks])
+        self._file.write(self._unknown(blocks))
 
-    def _forget(self, blocks: list[int]) -> None:
-        for block in blocks:
-            self._trust[block] = Trust.UNKNOWN
-        if blocks:
-            self._whole = False
-            self.changes += 1
+    def distrust(self, blocks: Iterable[int]) -> None:
+        """Take none of these blocks for checked, since a record said so that others contradict."""
+        with self._lock:
+            checked = [n for n in blocks if self._pages.state(n) & TRUST == Trust.CHECKED]
+            for block in checked:
+                marks = self._pages.state(block) & ~TRUST
+                self._pages.set(block, marks | Trust.UNCHECKED)
+            records = [(n, Trust.UNCHECKED, self._pages.leaf(n)) for n in checked]
+        self._file.write(records)
 
     def _judge(self, block: int, leaf: bytes, trust: Trust) -> Verdict:
-        known = self.trust(block)
-        if known is Trust.UNKNOWN or self._leaf(block) == leaf:
+        state, known = self._pages.state(block), self.trust(block)
+        if not state or self._pages.leaf(block) == leaf:
             return Verdict.GOOD
         if known > trust:
             return Verdict.WRONG
-        # What is known from the file alone was not handed on, and may have rotted.
-        return Verdict.GOOD if self._inherited[block] else Verdict.DOUBTFUL
+        # What is known from the file alone was not handed on, and may have rotted. What is not
+        # known any more, and not doubted, was taken back.
+        handed_on = state & DOUBTED or (known and not state & INHERITED)
+        return Verdict.DOUBTFUL if handed_on else Verdict.GOOD
 
-    def _leaf(self, block: int) -> bytes:
-        return bytes(self._leaves[block * self._size : (block + 1) * self._size])
+    def _forget_unvouched(self, doubtful: list[int]) -> list[int]:
+        unvouched = self._pages.with_trust(Trust.UNCHECKED)
+        blocks = sorted({*unvouched, *self._pages.with_mark(DOUBTED), *doubtful})
+        self.generation += 1
+        self._forget(blocks)
+        return blocks
 
-    def _write(self, records: list[tuple[int, Trust, bytes]]) -> None:
-        if not records:
-            return
-        try:
-            file = self._open()
-            try:
-                for block, trust, leaf in records:
-                    record = bytes((trust,)) + leaf
-                    if os.pwrite(file, record, block * len(record)) < len(record):
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            finally:
-                os.close(file)
-            self._unwritten = False
-        except OSError as error:
-            if not self._unwritten:
-                log.warning("hashes are not kept in %s: %s", self._path, error)
-            self._unwritten = True
+    def _forget(self, blocks: list[int]) -> None:
+        for block in blocks:
+            self._pages.set(block, Trust.UNKNOWN)
+        self._note_change(blocks)
 
-    def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_CREAT
-        try:
-            return self._private.open(self._path, flags)
-        except FileNotFoundError:
-            self._private.make_below(self._path.parent)
-            return self._private.open(self._path, flags)
+    def _note_change(self, blocks: list[int]) -> None:
+        if blocks:
+            self.whole = None
+            self.changes += 1
+        if not self._pages.doubted:
+            self._settled.notify_all()
 
-    def _read(self) -> bytes:
-        try:
-            with open(self._private.open(self._path, os.O_RDONLY), "rb") as file:
-                return file.read()
-        except FileNotFoundError:
-            return b""
-        except CasfsError:
-            raise
-        except OSError as error:
-            log.warning("hashes cannot be read, fetching their blocks again: %s", error)
-            return b""
+    def _unsaved(self, run: range | None) -> list[Record]:
+        blocks = self._pages.with_mark(UNSAVED, run)
+        for block in blocks:
+            self._pages.set(block, self._pages.state(block) & ~UNSAVED)
+        return [(n, self._pages.state(n) & TRUST, self._pages.leaf(n)) for n in blocks]
 
-    def _load(self, file: bytes) -> None:
-        record, blocks = 1 + self._size, len(self._trust)
-        count = min(len(file) // record, blocks)
-        leaves = bytearray(file[: count * record])
-        self._trust[:count] = leaves[::record].translate(_LOADED)
-        self._inherited[:count] = self._trust[:count]
-        del leaves[::record]
-        self._leaves[: len(leaves)] = leaves
-        last = file[blocks * record : (blocks + 1) * record]
-        # Any record may be torn or rotten: trust in the whole is only taken over if it is true.
-        self._whole = last[:1] == bytes((Trust.WHOLE,)) and self.root() == last[1:]
-
-
-_RECEIVED = (Trust.UNCHECKED, Trust.CHECKED)
-_LOADED = bytes(byte if byte in _RECEIVED else Trust.UNKNOWN for byte in range(256))
-"""What a byte of trust in a file means, which may be any."""
-
-
-def _first(trusts: Iterable[Trust], among: bytearray) -> Trust:
-    return next((trust for trust in trusts if trust in among), Trust.UNKNOWN)
+    def _unknown(self, blocks: list[int]) -> list[Record]:
+        return [(block, Trust.UNKNOWN, self._no_leaf) for block in blocks]

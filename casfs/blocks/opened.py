@@ -1,14 +1,16 @@
 """An output that is being read: its store, and the check of the output as a whole."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from casfs.blocks.cache import DiskCache
-from casfs.blocks.leaves import Trust, Verdict
 from casfs.blocks.readahead import ReadAhead
 from casfs.blocks.receive import Block
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.streams import Streams
+from casfs.blocks.trust import Forgiven, Trust, Verdict
+from casfs.deadline import Deadline
 from casfs.errors import MismatchError, OutputMismatchError
 from casfs.service.base import Output
 
@@ -109,7 +111,8 @@ class OpenOutput:
         leaves = self.store.leaves
         for block in blocks:
             generation = leaves.generation
-            verdict = leaves.put(block.number, block.leaf, block.trust)
+            keep = not block.provisional
+            verdict = leaves.put(block.number, block.leaf, block.trust, keep)
             self._raise_if_wrong(block, verdict)
             if verdict is Verdict.DOUBTFUL:
                 message = (
@@ -123,35 +126,59 @@ class OpenOutput:
         """Compare the whole output with its tree hash, once its last leaf is known.
 
         On a mismatch everybody who has the output open is refused from now on: whichever bytes
-        were wrong, some may have been handed on, and the kernel may still have them. Blocks that
-        no answer's hash vouched for are forgotten, so that who opens the output anew fetches them
-        again. Where all were vouched for, the job's hash contradicts the service's answers.
+        were wrong, some may have been handed on, and the kernel may still have them. What may be
+        wrong is forgotten, so that who opens the output anew fetches it again; see
+        `Leaves.remedy`.
         """
         leaves, expected = self.store.leaves, self.output.tree_hash
         generation, changes = leaves.generation, leaves.changes
-        if expected is None or not leaves.complete() or leaves.least_trust() is Trust.WHOLE:
+        if expected is None or not leaves.complete() or leaves.whole == expected:
             return None
         found = leaves.root()
         if found == expected:
             leaves.trust_whole(found, changes)
             return None
-        # A leaf may have rotted in its file. Where the block does not vouch for it, it is to come
-        # again: it was handed to nobody, so nobody has all of the output yet.
-        doubtful = [number for number in leaves.inherited() if self.store.read(number) is None]
-        changed = leaves.changes != changes
-        leaves.forget_inherited(doubtful)
+        remedy = leaves.remedy()
+        rotten = bool(remedy) and self._forget_rotten()
         # Who changed a leaf in the meantime checks the whole after us.
-        if changed or doubtful:
+        if rotten or leaves.changes != changes:
             return None
         message = (
             f"the {self.output} as a whole has tree hash {found.hex() if found else 'unknown'}, "
-            f"the service says {expected.hex()}; do not use what was read of it, read it again"
+            f"the service says {expected.hex()}; do not use what was read of it, "
+            f"{self._advice(remedy)}"
         )
         # The jobs' own outputs first: who is refused this one must not still read the same there.
-        if leaves.generation == generation and leaves.unchecked():
+        if leaves.generation == generation and remedy:
             for source in self.sources:
-                source.refuse(message)
-        return WholeMismatch(message, self.store.refuse(message, generation, []))
+                source.refuse(message, everything=remedy is Forgiven.EVERYTHING)
+        return WholeMismatch(message, self.store.refuse_whole(message, generation, remedy))
+
+    def _forget_rotten(self) -> bool:
+        """Forget leaves that may have rotted in their file; tell whether there were any.
+
+        That is where the block does not vouch for its leaf. It was handed to nobody, so nobody has
+        all of the output yet. If this explains why the whole is wrong, the other records of the
+        file may still be wrong as well: no block is taken for checked for their sake.
+        """
+        leaves = self.store.leaves
+        inherited = leaves.inherited()
+        rotten = [number for number in inherited if self.store.read(number) is None]
+        if rotten:
+            leaves.forget_inherited(rotten)
+            leaves.distrust(set(inherited).difference(rotten))
+        return bool(rotten)
+
+    def _advice(self, remedy: Forgiven) -> str:
+        if remedy:
+            return "read it again"
+        first, *others = self.output.sources
+        whose = self.output.archive if others and self.output.archive else first.job_id
+        name = shlex.join([self.output.vault, whose])
+        return (
+            "which came twice, each part of it with a hash that matches: once the service is "
+            f"right, `casfs cache clear {name}` has all of it fetched again"
+        )
 
     def require_whole(self) -> None:
         """Check the whole output if all of it is known by now.
@@ -162,6 +189,30 @@ class OpenOutput:
         mismatch = self.check_whole()
         if mismatch is not None:
             raise OutputMismatchError(mismatch.message)
+
+    def require_undoubted(self, source: OpenSource) -> None:
+        """Refuse everybody if what a pass brought was taken back, and no other brings it again.
+
+        Raises:
+            OutputMismatchError: that is so.
+        """
+        if not source.doubted(self.store) or source.passing.under_way:
+            return
+        message = (
+            f"the {self.output} came in one piece that broke off, so that what was read of it may "
+            "be wrong; do not use that, read it again"
+        )
+        self.store.refuse(message, self.store.leaves.generation, [])
+        raise OutputMismatchError(message)
+
+    def wait_for_doubts(self, deadline: Deadline) -> None:
+        """Wait until what was taken back has come again the same, or everybody is refused.
+
+        Raises:
+            DeadlineError: that took too long.
+        """
+        if not self.store.leaves.wait_for_doubts(deadline.remaining()):
+            raise deadline.error(f"the {self.output}, which comes again from its beginning")
 
     def _raise_if_wrong(self, block: Block, verdict: Verdict) -> None:
         if verdict is Verdict.WRONG:
@@ -182,8 +233,11 @@ class OpenOutput:
         """
         if self.refusal:
             return "no"
-        leaves = self.store.leaves
-        enough = Trust.CHECKED if self.output.tree_hash is None else Trust.WHOLE
-        if leaves.least_trust() >= enough:
+        leaves, expected = self.store.leaves, self.output.tree_hash
+        if expected is None:
+            verified = leaves.least_trust() >= Trust.CHECKED
+        else:
+            verified = leaves.whole == expected
+        if verified:
             return "yes"
         return "partial" if leaves.most_trust() >= Trust.CHECKED else "no"

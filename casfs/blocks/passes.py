@@ -38,6 +38,11 @@ class Passing:
         self._closed = False
         self.keeps = True
 
+    @property
+    def under_way(self) -> bool:
+        """Tell whether there is a pass."""
+        return self._begun_for is not None
+
     def adopt(self, run: range) -> bool:
         """Leave a run to the pass that is under way, if there is one; tell whether there is."""
         with self._signs:
@@ -55,10 +60,19 @@ class Passing:
             self._adopt(run)
             return True
 
-    def end(self) -> list[range]:
-        """End a pass; return the runs that were left to it."""
+    def end(self) -> None:
+        """End a pass. What was left to it stays so, for another that is begun in its place."""
         with self._signs:
             self._begun_for = None
+
+    def take_left(self) -> list[range]:
+        """Return the runs that were left to a pass, if none is under way any more, and forget them.
+
+        The pass may have begun behind them, or have broken off before them.
+        """
+        with self._signs:
+            if self._begun_for is not None:
+                return []
             adopted, self._adopted = self._adopted, []
         return adopted
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from casfs.blocks.cache import OutputStore
 from casfs.blocks.eviction import spare_bytes
-from casfs.blocks.leaves import Trust
 from casfs.blocks.memory import Memory
+from casfs.blocks.trust import Trust
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, MismatchError
 from casfs.service.answers import Body
@@ -18,12 +18,18 @@ from casfs.treehash import TreeHash
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block that was received, and how sure we are of it."""
+    """A block that was received, and how sure we are of it.
+
+    Attributes:
+        provisional: more is to come of the answer that it is from, which may still show that all
+            of it is wrong.
+    """
 
     number: int
     data: memoryview
     leaf: bytes
     trust: Trust
+    provisional: bool = False
 
 
 def receive_run(
@@ -68,6 +74,23 @@ def _compare(output: Output, run: range, found: bytes, expected: bytes) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Landing:
+    """How the blocks of a body that carries all of a job's output are handed on.
+
+    Attributes:
+        turn: to be held while a block is received.
+        hold: returns once a block may be handed on.
+        land: hands a block on.
+        keep: is called when the end has come, before the last block lands.
+    """
+
+    turn: Callable[[], AbstractContextManager[None]]
+    hold: Callable[[int], None]
+    land: Callable[[Block], None]
+    keep: Callable[[], None]
+
+
 def receive_whole(
     output: Output,
     body: Body,
@@ -75,53 +98,85 @@ def receive_whole(
     memory: Memory,
     store: OutputStore,
     deadline: Deadline,
-    turn: Callable[[], AbstractContextManager[None]],
-    hold: Callable[[int], None],
-    land: Callable[[Block], None],
+    landing: Landing,
 ) -> None:
     """Take a body that carries all that a job has, because the service knows no ranges.
 
-    Without a tree hash in the answer each block lands as it comes, unchecked. With one, blocks
-    wait on disk until all are there and match. The deadline begins anew with each block, since
-    one pass takes as long as it takes.
-
-    A block is received within a `turn`, and lands once `hold` lets it. What is not received yet
-    waits in the network until then, what is on disk waits there.
+    If the answer has no tree hash, but says how long it is, each block lands as it comes,
+    unchecked, and provisional until the end has come. Otherwise the blocks wait on disk until all
+    are there: before the end, an answer without a length may be anything. The deadline begins anew
+    with each block, since one pass takes as long as it takes. What is not received yet waits in the
+    network until it may land, what is on disk waits there.
 
     Raises:
-        MismatchError, WrongAnswerError: as `receive_run`.
+        MismatchError, WrongAnswerError: as `receive_run`. What has landed is to be taken back.
         CasfsError: there is no room on disk for blocks that must wait.
     """
+    run = output.layout.touched(body.first, body.stop - body.first)
+    if body.tree_hash is None and body.announced:
+        _pass_on(output, run, body, tree_hash, memory, deadline, landing)
+    else:
+        _collect(output, run, body, tree_hash, memory, store, deadline, landing)
+
+
+def _pass_on(
+    output: Output,
+    run: range,
+    body: Body,
+    tree_hash: TreeHash,
+    memory: Memory,
+    deadline: Deadline,
+    landing: Landing,
+) -> None:
+    for number in run:
+        landing.hold(number)
+        last = number == run[-1]
+        with landing.turn():
+            data, leaf = _receive(output, number, body, tree_hash, memory)
+            if last:
+                body.finish()
+                landing.keep()
+            landing.land(Block(number, data, leaf, Trust.UNCHECKED, provisional=not last))
+        # Whoever waits at the next turn keeps no block.
+        del data
+        deadline.restart()
+
+
+def _collect(
+    output: Output,
+    run: range,
+    body: Body,
+    tree_hash: TreeHash,
+    memory: Memory,
+    store: OutputStore,
+    deadline: Deadline,
+    landing: Landing,
+) -> None:
     size = body.stop - body.first
-    run = output.layout.touched(body.first, size)
-    if body.tree_hash is not None and spare_bytes(store.staging) < size:
+    if spare_bytes(store.staging) < size:
         raise _no_room(output, size, "there is too little room")
     staged: list[tuple[int, bytes, Path]] = []
     try:
         for number in run:
-            if body.tree_hash is None:
-                hold(number)
-            with turn():
+            with landing.turn():
                 data, leaf = _receive(output, number, body, tree_hash, memory)
-                if body.tree_hash is None:
-                    land(Block(number, data, leaf, Trust.UNCHECKED))
-                else:
-                    staged.append((number, leaf, _stage(store, data, output, size)))
-            # Whoever waits at the next turn keeps no block.
+                staged.append((number, leaf, _stage(store, data, output, size)))
             del data
             deadline.restart()
-        if body.tree_hash is None:
-            return
-        root = tree_hash.root([leaf for _, leaf, _ in staged])
-        _compare(output, run, root, body.tree_hash)
+        body.finish()
+        trust = Trust.UNCHECKED
+        if body.tree_hash is not None:
+            root = tree_hash.root([leaf for _, leaf, _ in staged])
+            _compare(output, run, root, body.tree_hash)
+            trust = Trust.CHECKED
         while staged:
-            hold(staged[0][0])
+            landing.hold(staged[0][0])
             number, leaf, path = staged.pop(0)
             data = store.read_staged(number, path) or memoryview(b"")
             path.unlink()
-            # The disk is not trusted with what the hash has vouched for.
+            # The disk is not trusted with what came.
             _compare(output, range(number, number + 1), tree_hash.leaf(data), leaf)
-            land(Block(number, data, leaf, Trust.CHECKED))
+            landing.land(Block(number, data, leaf, trust))
             del data
     finally:
         for _, _, path in staged:

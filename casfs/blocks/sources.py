@@ -23,12 +23,17 @@ class OpenSource:
 
     def __init__(self, output: Output, source: Source, disk: DiskCache) -> None:
         self.passing = Passing()
+        self._run = range(source.begin, source.run.stop)
         self._begin = source.begin
         self._store = disk.store(source) if source.key != output.key else None
 
     def holds(self, block: int) -> bool:
         """Tell whether a block seems to be kept for the job's own output, without reading it."""
         return self._store is not None and self._store.holds(block - self._begin)
+
+    def doubted(self, store: OutputStore) -> bool:
+        """Tell whether what a pass brought into a store was taken back, and has not come again."""
+        return store.leaves.doubted(self._run)
 
     def load(self, block: int) -> Stored | None:
         """Return a block that was kept for the job's own output, else None."""
@@ -44,11 +49,16 @@ class OpenSource:
             # It is found here again.
             log.info("block %d is not shared: %s", block, error)
 
-    def refuse(self, message: str) -> None:
-        """Refuse who reads the job's own output, if nothing vouches for a block kept here.
+    def refuse(self, message: str, everything: bool) -> None:
+        """Refuse who reads the job's own output, if a block kept here may be what is wrong.
 
-        Such a block may be what is wrong, and would be taken from here again and again.
+        It would be taken from here again and again.
+
+        Args:
+            message: what was found to be wrong.
+            everything: that may be any block, and not only one that nothing vouches for.
         """
         store = self._store
-        if store is not None and store.leaves.unchecked():
-            store.refuse(message, store.leaves.generation, [])
+        if store is not None and (everything or store.leaves.unchecked()):
+            doubtful = store.leaves.known() if everything else []
+            store.refuse(message, store.leaves.generation, doubtful)

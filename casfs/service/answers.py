@@ -238,7 +238,7 @@ def _short(answer: requests.Response, missing: int) -> WrongAnswerError:
 
 
 def total_size(answer: requests.Response) -> int | None:
-    """Return the size of an output from an answer to a GET of its first leaf, None if it tells none.
+    """Return the size of an output from an answer to a GET of its first leaf, None if it is silent.
 
     A part is read to its end, which must be where the answer has it; of a whole output the
     announced length counts, and the body stays unread.

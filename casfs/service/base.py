@@ -141,6 +141,7 @@ class Output:
         tree_hash: digest of the whole output, None when it is not known.
         sources: the jobs to ask, ascending; each block belongs to one of them.
         measured: its size was measured, and not told: an answer may show that it has another one.
+        archive: the id of the archive of which these are all bytes, None if they are not.
     """
 
     vault: str
@@ -149,6 +150,7 @@ class Output:
     tree_hash: bytes | None
     sources: tuple[Source, ...]
     measured: bool = False
+    archive: str | None = None
 
     @classmethod
     def of_job(
@@ -159,10 +161,11 @@ class Output:
         layout: Layout,
         tree_hash: bytes | None,
         measured: bool = False,
+        archive: str | None = None,
     ) -> "Output":
         """Return an output that one job brings, and that is all of the job's own."""
         source = Source(job_id, range(layout.blocks), 0, key, layout)
-        return cls(vault, key, layout, tree_hash, (source,), measured)
+        return cls(vault, key, layout, tree_hash, (source,), measured, archive)
 
     def __str__(self) -> str:
         first, *others = (source.job_id for source in self.sources)
@@ -230,4 +233,5 @@ def output_of(job: Job, size: int, origin: tuple[str, ...]) -> Output:
         # A tree has at least one leaf.
         tree_hash=job.tree_hash if size else None,
         measured=job.measured,
+        archive=archive if job.first_byte == 0 and size == job.archive_size else None,
     )

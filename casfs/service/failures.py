@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 
 from casfs.errors import (
     CasfsError,
@@ -192,6 +193,8 @@ def connection_error(call: str, url: str, error: Exception) -> CasfsError:
                 f"{call} {url}: the certificate is not trusted ({_line(cause.verify_message)}); "
                 "set REQUESTS_CA_BUNDLE if it is your own"
             )
+        if isinstance(cause, urllib3.exceptions.InvalidHeader):
+            return WrongAnswerError(f"{call} {url}: the answer's lengths contradict each other")
     if isinstance(error, ValueError) and isinstance(error, requests.RequestException):
         # Its text may quote a header, and so a key.
         return RequestError(

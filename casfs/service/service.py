@@ -74,7 +74,7 @@ class Service:
 
     @property
     def closed(self) -> bool:
-        """Tell whether `close` was called: what breaks off after that is no fault of an answer."""
+        """Tell whether `close` was called, after which everything breaks off."""
         return self._transport.closed
 
     def close(self) -> None:

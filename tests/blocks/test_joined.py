@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from casfs.blocks.leaves import Trust
+from casfs.blocks.trust import Trust
 from casfs.errors import ExpiredError, OutputMismatchError
 from tests.support.archive import MIB, cut_after, flipped, once, random_bytes, root
 from tests.support.blocks import bringing
@@ -205,13 +205,13 @@ def test_who_is_refused_the_archive_finds_its_jobs_refused_already(tmp_path, mon
         jobs.serve("b", hashes=False)
         opened, store = parts.fetcher.open(own), parts.disk.store(output)
         refused_then = []
-        refuse = store.refuse
+        refuse = store.refuse_whole
 
         def watched(*arguments):
             refused_then.append(opened.refusal)
             return refuse(*arguments)
 
-        monkeypatch.setattr(store, "refuse", watched)
+        monkeypatch.setattr(store, "refuse_whole", watched)
         with pytest.raises(OutputMismatchError):
             read_all(parts.reader(output))
         assert refused_then

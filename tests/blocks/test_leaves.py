@@ -1,12 +1,12 @@
 """What is known of an output's leaves survives restarts, and nothing wrong survives at all."""
 
 import os
+import tracemalloc
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from casfs.blocks.leaves import Leaves, Trust, Verdict
+from casfs.blocks.leaves import Leaves
+from casfs.blocks.trust import Forgiven, Trust, Verdict
 from casfs.ranges import BLOCK_SIZE, Layout
 from casfs.treehash import SHA256
 
@@ -70,17 +70,25 @@ def test_a_root_needs_every_leaf(path):
     assert leaves.root() == ROOT
 
 
-def test_trust_in_the_whole_is_kept_while_the_leaves_are_the_same(path):
+def test_trust_in_the_whole_lasts_while_the_leaves_are_the_same(path):
     leaves = filled(path, Trust.UNCHECKED)
     leaves.trust_whole(ROOT, leaves.changes)
     assert leaves.trust(2) is leaves.least_trust() is Trust.WHOLE
-    again = opened(path)
-    assert again.least_trust() is Trust.WHOLE
-    again.put(2, LEAVES[2], Trust.UNCHECKED)
-    assert again.least_trust() is Trust.WHOLE
-    assert again.put(2, LEAVES[1], Trust.CHECKED) is Verdict.WRONG
-    assert again.leaf(2) == opened(path).leaf(2) == LEAVES[2]
-    assert opened(path).least_trust() is Trust.WHOLE
+    assert leaves.whole == ROOT
+    leaves.put(2, LEAVES[2], Trust.UNCHECKED)
+    assert leaves.least_trust() is Trust.WHOLE
+    assert leaves.put(2, LEAVES[1], Trust.CHECKED) is Verdict.WRONG
+    assert leaves.leaf(2) == opened(path).leaf(2) == LEAVES[2]
+    leaves.end_generation(0, [2])
+    assert leaves.whole is None
+
+
+def test_a_file_is_not_believed_that_the_whole_matched(path):
+    trusted(path)
+    with path.open("ab") as file:
+        file.write(bytes((Trust.WHOLE,)) + ROOT)
+    assert opened(path).whole is None
+    assert opened(path).least_trust() is Trust.CHECKED
 
 
 def test_a_whole_is_not_trusted_whose_leaf_changed_while_it_was_computed(path):
@@ -172,19 +180,107 @@ def test_a_torn_file_is_as_good_as_what_is_left_of_it(path, size):
     assert leaves.root() == ROOT
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_rot_never_makes_the_whole_trusted_that_is_not(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("rot") / "leaves"
-    trusted(path)
-    content = bytearray(path.read_bytes())
-    at = data.draw(st.integers(0, len(content) - 1))
-    content[at] ^= data.draw(st.integers(1, 255))
-    path.write_bytes(content)
+BLOCKS_OF_40_TIB = 40 << 20
+
+
+def test_what_is_said_to_be_large_takes_memory_for_what_is_known(path):
+    tracemalloc.start()
+    try:
+        leaves = opened(path, Layout(40 << 40, 0, BLOCKS_OF_40_TIB))
+        for number in (0, BLOCKS_OF_40_TIB // 2, BLOCKS_OF_40_TIB - 1):
+            leaves.put(number, LEAVES[0], Trust.CHECKED)
+        assert leaves.root() is None
+        assert leaves.least_trust() is Trust.UNKNOWN
+        again = opened(path, Layout(40 << 40, 0, BLOCKS_OF_40_TIB))
+        assert again.inherited() == [0, BLOCKS_OF_40_TIB // 2, BLOCKS_OF_40_TIB - 1]
+        assert again.leaf(BLOCKS_OF_40_TIB - 1) == LEAVES[0]
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("count", [1, 127, 128, 129, 5 * 128, 5 * 128 + 77])
+def test_the_root_is_that_of_all_pages(path, count):
+    """And what changed since it was last computed is in it."""
+    layout = Layout(count * BLOCK_SIZE, 0, count)
+    wanted = [SHA256.leaf(bytes(2) + number.to_bytes(2)) for number in range(count)]
+    leaves = opened(path, layout)
+    for number in reversed(range(count)):
+        assert leaves.root() is None
+        leaves.put(number, wanted[number], Trust.UNCHECKED)
+    assert leaves.root() == opened(path, layout).root() == SHA256.root(wanted)
+    leaves.end_generation(0, [])
+    for number in range(count):
+        leaves.put(number, LEAVES[0], Trust.UNCHECKED)
+    assert leaves.root() == opened(path, layout).root() == SHA256.root([LEAVES[0]] * count)
+
+
+def test_what_came_with_an_answer_that_goes_on_is_written_when_it_has_ended(path):
     leaves = opened(path)
-    if leaves.least_trust() is Trust.WHOLE:
-        assert leaves.root() == ROOT
-        assert [leaves.leaf(n) for n in range(N)] == LEAVES
+    for number in range(N):
+        leaves.put(number, LEAVES[number], Trust.UNCHECKED, keep=False)
+    assert leaves.complete()
+    assert opened(path).most_trust() is Trust.UNKNOWN
+    leaves.keep(range(N))
+    assert opened(path).root() == ROOT
+
+
+def test_what_came_twice_or_with_a_hash_waits_for_no_end(path):
+    leaves = opened(path)
+    leaves.put(0, LEAVES[0], Trust.UNCHECKED)
+    leaves.put(0, LEAVES[0], Trust.UNCHECKED, keep=False)
+    leaves.put(1, LEAVES[1], Trust.UNCHECKED, keep=False)
+    leaves.put(1, LEAVES[1], Trust.CHECKED)
+    leaves.put(2, LEAVES[2], Trust.UNCHECKED, keep=False)
+    assert leaves.doubt(range(N)) == [2]
+    again = opened(path)
+    assert [again.trust(n) for n in range(3)] == [Trust.UNCHECKED, Trust.CHECKED, Trust.UNKNOWN]
+
+
+def test_a_doubt_ends_with_the_same_bytes_or_with_a_refusal(path):
+    leaves = opened(path)
+    leaves.put(0, LEAVES[0], Trust.CHECKED)
+    for number in (1, 2):
+        leaves.put(number, LEAVES[number], Trust.UNCHECKED, keep=False)
+    assert leaves.doubt(range(2, N)) == [2]
+    assert leaves.doubt(range(3)) == [1]
+    assert (leaves.leaf(1), leaves.trust(2)) == (None, Trust.UNKNOWN)
+    assert not leaves.wait_for_doubts(0)
+    assert leaves.put(1, LEAVES[3], Trust.CHECKED) is Verdict.DOUBTFUL
+    assert leaves.put(1, LEAVES[1], Trust.UNCHECKED) is Verdict.GOOD
+    assert (leaves.doubted(), leaves.doubted(range(2))) == (True, False)
+    assert leaves.end_generation(0, []) == [1, 2]
+    assert leaves.wait_for_doubts(0)
+    assert leaves.put(2, LEAVES[3], Trust.UNCHECKED) is Verdict.GOOD
+
+
+def test_of_a_wrong_whole_everything_is_forgotten_once(path):
+    def remedy(leaves):
+        found = leaves.remedy()
+        return found, leaves.end_wrong_whole(leaves.generation, found)
+
+    leaves = filled(path)
+    leaves.put(4, LEAVES[4], Trust.UNCHECKED)
+    leaves.end_generation(0, [4])
+    leaves.put(4, LEAVES[4], Trust.UNCHECKED)
+    assert remedy(leaves) == (Forgiven.UNVOUCHED, [4])
+    leaves = opened(path)
+    leaves.put(4, LEAVES[4], Trust.UNCHECKED)
+    assert remedy(leaves) == (Forgiven.EVERYTHING, [0, 1, 2, 3, 4])
+    assert opened(path).most_trust() is Trust.UNKNOWN
+    leaves = filled(path)
+    assert remedy(leaves) == (Forgiven.NOTHING, [])
+    leaves = opened(path)
+    assert leaves.least_trust() is Trust.CHECKED
+    assert remedy(leaves) == (Forgiven.NOTHING, [])
+    leaves.trust_whole(ROOT, leaves.changes)
+    assert opened(path).remedy() is Forgiven.EVERYTHING, "a whole that matched begins anew"
+
+
+def test_a_remedy_is_used_once_for_a_generation(path):
+    leaves = filled(path)
+    assert leaves.end_wrong_whole(1, Forgiven.EVERYTHING) == []
+    assert leaves.complete()
 
 
 def test_a_foreign_file_is_no_knowledge(path):

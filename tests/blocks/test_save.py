@@ -6,8 +6,8 @@ import pytest
 
 from casfs.blocks.cache import DiskCache
 from casfs.blocks.eviction import Evictor
-from casfs.blocks.leaves import Trust
 from casfs.blocks.save import Saver
+from casfs.blocks.trust import Trust
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256
 from tests.support.archive import output_of_bytes

@@ -1,0 +1,145 @@
+"""The file of an output's leaves: one record a block, and one more for a note.
+
+A record is one byte of trust and the leaf. Nothing is synced: after a crash a record may be torn,
+and any may rot.
+"""
+
+import errno
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from casfs.blocks.leaf_pages import PAGE
+from casfs.errors import CasfsError
+from casfs.private import PrivateDirectory
+from casfs.ranges import runs
+
+log = logging.getLogger(__name__)
+
+Record = tuple[int, int, bytes]
+"""Number of a block, trust and leaf."""
+
+_READ_PAGES = 32
+"""Pages that are read at a time."""
+
+
+class LeafFile:
+    """Reads and writes the records of an output's blocks.
+
+    A file that cannot be written costs asking again after a restart, and nothing else.
+
+    Args:
+        path: of the file; made with the first record, never by looking.
+        blocks: number of blocks.
+        digest_size: bytes of a leaf.
+        private: the cache directory.
+    """
+
+    def __init__(
+        self, path: Path, blocks: int, digest_size: int, private: PrivateDirectory
+    ) -> None:
+        self._path = path
+        self._private = private
+        self._blocks = blocks
+        self._digest_size = digest_size
+        self._size = 1 + digest_size
+        self._unwritten = False
+
+    def load(self, take: Callable[[int, bytes, bytes], None]) -> int:
+        """Read all that is written, and return the note, 0 if there is none.
+
+        Args:
+            take: is given number, trusts and leaves of each page in which something is written.
+
+        Raises:
+            ConfigError: it is a link, no file, or somebody else's.
+        """
+        try:
+            file = self._private.open(self._path, os.O_RDONLY)
+        except FileNotFoundError:
+            return 0
+        except CasfsError:
+            raise
+        except OSError as error:
+            log.warning("hashes cannot be read, fetching their blocks again: %s", error)
+            return 0
+        try:
+            for number, records in self._read(file):
+                leaves = bytearray(records)
+                del leaves[:: self._size]
+                take(number, records[:: self._size], bytes(leaves))
+            return int.from_bytes(os.pread(file, 1, self._blocks * self._size))
+        except OSError as error:
+            log.warning("hashes cannot be read, fetching their blocks again: %s", error)
+            return 0
+        finally:
+            os.close(file)
+
+    def write(self, records: Iterable[Record], note: int | None = None, anew: bool = False) -> None:
+        """Write records in ascending order.
+
+        Args:
+            records: what to write.
+            note: a number below 256 that is to be read with them.
+            anew: drop all that the file has.
+        """
+        by_block = {block: bytes((trust,)) + leaf for block, trust, leaf in records}
+        if note is not None:
+            by_block[self._blocks] = bytes((note,)) + bytes(self._digest_size)
+        if not by_block:
+            return
+        try:
+            file = self._open()
+            try:
+                if anew:
+                    os.ftruncate(file, 0)
+                for run in runs(by_block):
+                    piece = b"".join(by_block[block] for block in run)
+                    if os.pwrite(file, piece, run.start * self._size) < len(piece):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                os.close(file)
+            self._unwritten = False
+        except OSError as error:
+            if not self._unwritten:
+                log.warning("hashes are not kept in %s: %s", self._path, error)
+            self._unwritten = True
+
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_CREAT
+        try:
+            return self._private.open(self._path, flags)
+        except FileNotFoundError:
+            self._private.make_below(self._path.parent)
+            return self._private.open(self._path, flags)
+
+    def _read(self, file: int) -> Iterator[tuple[int, bytes]]:
+        """Yield whole records by the number of their page."""
+        page, at, end = PAGE * self._size, 0, self._blocks * self._size
+        while at < end:
+            at = _next_data(file, at) // page * page
+            piece = os.pread(file, min(_READ_PAGES * page, max(end - at, 0)), at)
+            for start in range(0, len(piece), page):
+                records = piece[start : start + page]
+                yield (at + start) // page, records[: len(records) // self._size * self._size]
+            if len(piece) < _READ_PAGES * page:
+                return
+            at += len(piece)
+
+
+def _next_data(file: int, at: int) -> int:
+    """Return where the next bytes stand that were written: one of the last blocks may be alone.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    try:
+        return os.lseek(file, at, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return os.fstat(file).st_size
+        if error.errno == errno.EINVAL:
+            # This file system does not tell.
+            return at
+        raise

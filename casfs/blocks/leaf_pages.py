@@ -1,0 +1,139 @@
+"""The leaves of an output in memory, in pages that are made when a leaf in them becomes known.
+
+A service may say that an output has any size, and a reader may want one byte of it: what is not
+known takes no memory. A page is a subtree, so that its root is computed once and kept until one of
+its leaves changes.
+"""
+
+from collections.abc import Iterator
+
+from casfs.blocks.trust import Trust
+from casfs.treehash import TreeHash
+
+PAGE = 128
+"""Leaves of a page, a power of two."""
+
+TRUST = 0x0F
+"""The bits of a state that are a `Trust`."""
+INHERITED = 0x10
+"""The leaf was found in the file, and no block has been handed on that hashes to it."""
+UNSAVED = 0x20
+"""The leaf is not to be written to the file yet."""
+DOUBTED = 0x40
+"""What came cannot be trusted any more, but may have been handed on: the leaf says what it was."""
+
+_LOADED = bytes(
+    byte | INHERITED if byte in (Trust.UNCHECKED, Trust.CHECKED) else Trust.UNKNOWN
+    for byte in range(256)
+)
+"""The state that a byte of trust in a file means."""
+
+
+class _Page:
+    __slots__ = ("leaves", "root", "states")
+
+    def __init__(self, count: int, digest_size: int) -> None:
+        self.states = bytearray(count)
+        self.leaves = bytearray(count * digest_size)
+        self.root: bytes | None = None
+
+
+class LeafPages:
+    """States and leaves by block; the caller locks.
+
+    Attributes:
+        blocks: number of blocks.
+        counts: how many blocks have each trust, but for the first, whose count is not kept.
+        doubted: how many blocks are doubted.
+    """
+
+    def __init__(self, blocks: int, tree_hash: TreeHash) -> None:
+        self.blocks = blocks
+        self.counts = [0] * (TRUST + 1)
+        self.doubted = 0
+        self._tree_hash = tree_hash
+        self._size = tree_hash.digest_size
+        self._pages: dict[int, _Page] = {}
+
+    def complete(self) -> bool:
+        """Tell whether every leaf is known."""
+        return sum(self.counts[1:]) == self.blocks
+
+    def state(self, block: int) -> int:
+        """Return trust and marks of a block, 0 if nothing is known."""
+        page = self._pages.get(block // PAGE)
+        return page.states[block % PAGE] if page is not None else 0
+
+    def leaf(self, block: int) -> bytes:
+        """Return the leaf of a block that has a state."""
+        start = block % PAGE * self._size
+        return bytes(self._pages[block // PAGE].leaves[start : start + self._size])
+
+    def set(self, block: int, state: int, leaf: bytes | None = None) -> None:
+        """Give a block a state, and another leaf if one is given."""
+        page = self._pages.get(block // PAGE)
+        if page is None:
+            page = self._add(block // PAGE)
+        at = block % PAGE
+        self._count(page.states[at], -1)
+        self._count(state, 1)
+        page.states[at] = state
+        if leaf is not None:
+            page.leaves[at * self._size : (at + 1) * self._size] = leaf
+            page.root = None
+
+    def load(self, number: int, trusts: bytes, leaves: bytes) -> None:
+        """Fill a page from its beginning with what a file has, which may be anything."""
+        states = trusts.translate(_LOADED)
+        # A page of which nothing is known is not made.
+        if not any(states):
+            return
+        page = self._add(number)
+        page.states[: len(states)] = states
+        page.leaves[: len(leaves)] = leaves
+        for state in set(states):
+            self._count(state, states.count(state))
+
+    def with_mark(self, mark: int, run: range | None = None) -> list[int]:
+        """Return the blocks, of a run or of all, whose state has one of these bits."""
+        return [block for block, state in self._states(run) if state & mark]
+
+    def with_trust(self, trust: int) -> list[int]:
+        """Return the blocks that have a trust."""
+        return [block for block, state in self._states(None) if state & TRUST == trust]
+
+    def page_numbers(self) -> range:
+        """Return the numbers of all pages, known or not."""
+        return range(-(-self.blocks // PAGE))
+
+    def page_root(self, number: int) -> bytes:
+        """Return the root of a page of which every leaf is known."""
+        page = self._pages[number]
+        if page.root is None:
+            ends = range(0, len(page.leaves), self._size)
+            page.root = self._tree_hash.root(
+                [bytes(page.leaves[at : at + self._size]) for at in ends]
+            )
+        return page.root
+
+    def _add(self, number: int) -> _Page:
+        count = min(PAGE, self.blocks - number * PAGE)
+        page = self._pages[number] = _Page(count, self._size)
+        return page
+
+    def _count(self, state: int, change: int) -> None:
+        if state & TRUST:
+            self.counts[state & TRUST] += change
+        if state & DOUBTED:
+            self.doubted += change
+
+    def _states(self, run: range | None) -> Iterator[tuple[int, int]]:
+        run = range(self.blocks) if run is None else run
+        near = range(run.start // PAGE, -(-run.stop // PAGE))
+        known = sorted(self._pages) if len(self._pages) < len(near) else near
+        for number in known:
+            if number not in near or number not in self._pages:
+                continue
+            for block, state in enumerate(self._pages[number].states, number * PAGE):
+                if state and block in run:
+                    yield block, state

@@ -1,0 +1,180 @@
+"""A cache that agrees with itself is not believed, and no wrong answer is wrong for good."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from casfs.blocks.trust import Trust
+from casfs.errors import OutputMismatchError
+from casfs.treehash import SHA256
+from tests.support.archive import (
+    MIB,
+    Archive,
+    flipped,
+    output_of_bytes,
+    random_bytes,
+    root,
+    wrong_at,
+)
+from tests.support.blocks import block_files, bringing, leaves_file
+from tests.support.jobs import RangeJobs
+from tests.support.server import serving
+
+DATA = random_bytes(11 * MIB + 777, seed=7)
+WRONG = flipped(DATA, 5 * MIB + 3)
+OUTPUT = output_of_bytes(DATA, root(DATA))
+
+
+def read_all(reader):
+    return b"".join(bytes(reader.pread(MIB, at)) for at in range(0, reader.size, MIB))
+
+
+def plant(folder, data, output=OUTPUT, trust=Trust.CHECKED):
+    """Make a cache of these bytes in which everything fits together, as an older casfs did."""
+    with serving(Archive(data)) as server, bringing(server.url, folder) as parts:
+        read_all(parts.reader(replace(output, tree_hash=root(data))))
+    leaves = [SHA256.leaf(data[at : at + MIB]) for at in range(0, len(data), MIB)]
+    records = [bytes((trust,)) + leaf for leaf in leaves]
+    whole = bytes((Trust.WHOLE,)) + root(data)
+    leaves_file(folder).write_bytes(b"".join([*records, whole]))
+
+
+@pytest.mark.parametrize("trust", [Trust.UNCHECKED, Trust.CHECKED])
+@pytest.mark.parametrize("hashes", [True, False], ids=["with hashes", "without hashes"])
+def test_planted_blocks_are_fetched_again(tmp_path, trust, hashes):
+    plant(tmp_path, WRONG, trust=trust)
+    with serving(Archive(DATA, hashes=hashes)) as server:
+        with bringing(server.url, tmp_path) as parts:
+            assert parts.fetcher.open(OUTPUT).verified() == "no"
+            assert read_all(parts.reader(OUTPUT)) == DATA
+            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+        server.requests.clear()
+        with bringing(server.url, tmp_path) as parts:
+            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+            assert read_all(parts.reader(OUTPUT)) == DATA
+        assert server.requests == []
+
+
+def test_planted_blocks_are_no_blocks_when_the_service_is_away(tmp_path):
+    plant(tmp_path, WRONG)
+    with serving(lambda request, wire: wire.reset()) as server:
+        for _ in range(2):
+            with bringing(server.url, tmp_path) as parts:
+                with pytest.raises(OSError, match="Connection reset"):
+                    parts.reader(OUTPUT).pread(1, 5 * MIB)
+                assert parts.fetcher.open(OUTPUT).verified() == "no"
+
+
+def test_planted_blocks_of_which_some_are_gone_are_not_taken_for_checked(tmp_path):
+    plant(tmp_path, WRONG)
+    block_files(tmp_path)["0"].unlink()
+    with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
+        assert parts.fetcher.open(OUTPUT).verified() == "no"
+        with pytest.raises(OutputMismatchError):
+            read_all(parts.reader(OUTPUT))
+        assert read_all(parts.reader(OUTPUT)) == DATA
+        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+
+
+def test_one_planted_block_is_never_verified(tmp_path):
+    plant(tmp_path, WRONG)
+    records = bytearray(leaves_file(tmp_path).read_bytes())
+    for number in (*range(5), *range(6, 12)):
+        records[number * 33] = Trust.UNKNOWN
+    leaves_file(tmp_path).write_bytes(records)
+    with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
+        with pytest.raises(OutputMismatchError):
+            read_all(parts.reader(OUTPUT))
+        assert parts.fetcher.open(OUTPUT).verified() == "no"
+        assert read_all(parts.reader(OUTPUT)) == DATA
+        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+
+
+def test_a_planted_block_without_its_leaf_is_fetched_again(tmp_path):
+    plant(tmp_path, DATA)
+    block_files(tmp_path)["5"].write_bytes(WRONG[5 * MIB : 6 * MIB])
+    with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
+        assert read_all(parts.reader(OUTPUT)) == DATA
+        assert parts.blocks("network") == 1
+
+
+def test_blocks_planted_with_a_job_are_not_taken_for_the_archive(tmp_path):
+    jobs = RangeJobs(DATA, {"a": (0, 8), "b": (8, 12)})
+    with serving(jobs) as server:
+        jobs.serve("a", WRONG)
+        with bringing(server.url, tmp_path) as parts:
+            read_all(parts.reader(jobs.own("a")))
+        jobs.serve("a")
+        with bringing(server.url, tmp_path) as parts:
+            with pytest.raises(OutputMismatchError):
+                read_all(parts.reader(jobs.joined()))
+            assert read_all(parts.reader(jobs.joined())) == DATA
+            assert parts.fetcher.open(jobs.joined()).verified() == "yes"
+            assert read_all(parts.reader(jobs.own("a"))) == DATA[: 8 * MIB]
+
+
+@pytest.mark.parametrize("remounted", [True, False])
+def test_one_consistent_wrong_answer_is_not_wrong_for_good(tmp_path, remounted):
+    """Every part of it matched the hash that came with it."""
+    with serving(Archive(WRONG)) as server:
+        with bringing(server.url, tmp_path) as parts:
+            with pytest.raises(OutputMismatchError, match="read it again"):
+                read_all(parts.reader(OUTPUT))
+            server.behaviour = Archive(DATA)
+            if not remounted:
+                assert read_all(parts.reader(OUTPUT)) == DATA
+        with bringing(server.url, tmp_path) as parts:
+            assert read_all(parts.reader(OUTPUT)) == DATA
+            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+
+
+def test_a_part_that_was_consistently_wrong_once_is_fetched_again_by_and_by(tmp_path):
+    """The rest comes without hashes, and is fetched again first."""
+    with serving(Archive(WRONG)) as server, bringing(server.url, tmp_path) as parts:
+        parts.reader(OUTPUT).pread(1, 5 * MIB)
+        server.behaviour = Archive(DATA, hashes=False)
+        for _ in range(2):
+            with pytest.raises(OutputMismatchError, match="read it again"):
+                read_all(parts.reader(OUTPUT))
+        assert read_all(parts.reader(OUTPUT)) == DATA
+
+
+def test_a_service_that_is_wrong_for_good_is_not_asked_for_ever(tmp_path):
+    with serving(Archive(WRONG)) as server:
+        for _ in range(2):
+            with bringing(server.url, tmp_path) as parts, pytest.raises(OutputMismatchError):
+                read_all(parts.reader(OUTPUT))
+        server.requests.clear()
+        for _ in range(2):
+            with bringing(server.url, tmp_path) as parts:
+                for _ in range(2):
+                    with pytest.raises(OutputMismatchError, match="casfs cache clear v j"):
+                        parts.reader(OUTPUT).pread(1, 0)
+                assert parts.fetcher.open(OUTPUT).verified() == "no"
+        assert server.requests == []
+        shutil.rmtree(leaves_file(tmp_path).parent)
+        server.behaviour = Archive(DATA)
+        with bringing(server.url, tmp_path) as parts:
+            assert read_all(parts.reader(OUTPUT)) == DATA
+
+
+def test_without_hashes_each_reader_has_it_fetched_again(tmp_path):
+    spoil = wrong_at(5 * MIB)
+    archive = Archive(DATA, hashes=False, spoil=spoil)
+    with serving(archive) as server, bringing(server.url, tmp_path) as parts:
+        for _ in range(4):
+            with pytest.raises(OutputMismatchError, match="read it again"):
+                read_all(parts.reader(OUTPUT))
+        server.behaviour = Archive(DATA, hashes=False)
+        assert read_all(parts.reader(OUTPUT)) == DATA
+
+
+def test_the_command_for_an_archive_of_several_jobs_names_the_archive(tmp_path):
+    jobs = RangeJobs(DATA, {"a": (0, 8), "b": (8, 12)})
+    jobs.serve("a", WRONG)
+    with serving(jobs) as server, bringing(server.url, tmp_path) as parts:
+        with pytest.raises(OutputMismatchError, match="read it again"):
+            read_all(parts.reader(jobs.joined()))
+        with pytest.raises(OutputMismatchError, match="casfs cache clear v archive"):
+            read_all(parts.reader(jobs.joined()))
