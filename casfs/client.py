@@ -109,6 +109,7 @@ class Client:
             config.deadline,
             self.metrics,
             self._inventory_made,
+            config.skip_bad_records,
         )
         self._siblings = Siblings(self._fetcher)
         self._feed = InventoryFeed(
@@ -199,6 +200,16 @@ class Client:
         if node.job is None or output.tree_hash is None or not output.measured:
             return reader
         return MeasuredFile(reader, partial(self._account.has_other_size, node.job))
+
+    def left_out(self, node: Node) -> int:
+        """Return how many records are left out of an inventory file, as they cannot be read.
+
+        Raises:
+            CasfsError: as `open`.
+        """
+        if node.job is None or node.inventory is None or not self.config.skip_bad_records:
+            return 0
+        return self._inventories.left_out(node.job, node.inventory)
 
     def attributes(self, node: Node) -> dict[str, str]:
         """Return the extended attributes of a node, by their name behind `user.casfs.`."""

@@ -64,6 +64,8 @@ class Config:
         vault_rules: the same by name of the vault, for those that have rules of their own.
         vaults: names of vaults that there are, for a key that may not list them.
         find_key_again: looks for the key where it was found; None where it cannot change.
+        skip_bad_records: leave records that cannot be read out of inventory files. It has a flag
+            only, for one command: a list that is silently shorter is how archives get lost.
     """
 
     endpoint: str
@@ -84,6 +86,7 @@ class Config:
     vault_rules: Mapping[str, RuleSet] = field(default_factory=dict, hash=False)
     vaults: tuple[str, ...] = ()
     find_key_again: FindAgain | None = field(default=None, compare=False, repr=False)
+    skip_bad_records: bool = False
     profile: str = field(default=DEFAULT_PROFILE, compare=False)
 
     def rules(self, vault: str) -> RuleSet:

@@ -92,6 +92,10 @@ class Account:
         """Return a vault, as `Vaults.vault`."""
         return self._vaults.vault(file_name, anew)
 
+    def describe_vault(self, name: str) -> None:
+        """Ask the service to describe a vault, as `Vaults.describe`."""
+        self._vaults.describe(name)
+
     def job_names(self, vault: str) -> dict[str, int]:
         """Return file name and mtime (nanoseconds since 1970) of every job of a vault.
 

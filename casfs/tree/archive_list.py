@@ -1,6 +1,7 @@
 """The catalogue of archives for people: what a vault holds, and the state of each."""
 
 import fnmatch
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from casfs.errors import CasfsError, DeniedError, NotFoundError
 from casfs.tree.account import Account
 from casfs.tree.archive_jobs import ArchiveJobs
+from casfs.tree.archives.coverage import Coverage
 from casfs.tree.archives.entries import Archive, Entry, Folder, Scope
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
@@ -15,6 +17,8 @@ from casfs.tree.archives.states import Condition
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.inventory_feed import InventoryFeed, Tell
 from casfs.tree.names import from_file_name, to_file_name
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class ArchiveList:
         failure = None
         try:
             self._account.refresh_jobs(name)
+            self._describe(name)
         except (NotFoundError, DeniedError):
             raise
         except CasfsError as error:
@@ -121,6 +126,23 @@ class ArchiveList:
         if failure is not None:
             raise failure
         return taken
+
+    def _describe(self, vault: str) -> None:
+        # How many archives it has, which inventories are compared with.
+        try:
+            self._account.describe_vault(vault)
+        except CasfsError as error:
+            log.info("vault %s is compared with as it was: %s", vault, error)
+
+    def coverage(self, vault: str) -> Coverage:
+        """Return how much of a vault its catalogued inventories cover, without asking for jobs.
+
+        Raises:
+            CasfsError: the vault is not known, and the service failed; or the catalogue did.
+        """
+        known = self._account.vault(to_file_name(vault))
+        waiting = self._feed.waiting(known.name)
+        return self._archives.coverage(known.name, known.archives, waiting)
 
     def _look(self, vault: str) -> None:
         self._account.job_names(self._account.vault(to_file_name(vault)).name)

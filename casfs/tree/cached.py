@@ -4,6 +4,7 @@ The cache knows outputs by keys alone. Whose they are is worked out from the cat
 each archive in it has a key. What is not catalogued, or belongs to another account, stays unknown.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -134,8 +135,8 @@ class CacheList:
         if output.key in left:
             yield self._known(left[output.key], output, **facts)
         root = self._fetcher.open(output).store.leaves.root()
-        for name in (CSV, JSON) if root is not None else ():
-            key = kept_key(output.key, root or b"", name)
+        for name, skip in itertools.product((CSV, JSON), (False, True)) if root else ():
+            key = kept_key(output.key, root or b"", name, skip)
             if key in left:
                 made = self._known(left[key], output, **facts)
                 yield replace(made, name=name, size=left[key].size)

@@ -21,12 +21,14 @@ from casfs.errors import (
     SizeError,
     ThreadError,
 )
+from casfs.service import fields
 from casfs.service.base import Job
 from casfs.service.dialect import Dialect
 from casfs.threads import start_thread
 from casfs.tree.account import Account
 from casfs.tree.archives.intake import Intake, Inventory
 from casfs.tree.descriptions.rules import RuleSet
+from casfs.tree.inventory.bad_records import BadRecords, records_text
 from casfs.tree.inventory.entries import ArchiveEntry
 from casfs.tree.inventory.reading import InventoryReader, open_inventory
 from casfs.tree.inventory.text import Source
@@ -106,6 +108,10 @@ class InventoryFeed:
         if malformed is not None:
             raise malformed
         return taken
+
+    def waiting(self, vault: str) -> int:
+        """Return how many inventories of finished jobs are not catalogued yet, without asking."""
+        return len(self._missing(vault))
 
     def catch_up(self, vault: str, read: str | None = None) -> None:
         """Begin to take in what is whole in the cache, and names by other rules; do not wait.
@@ -203,39 +209,63 @@ class InventoryFeed:
         return self._take_once(job, tell)
 
     def _take_once(self, job: Job, tell: Tell) -> bool:
-        inventory = Inventory(job.vault, job.id, job.completed, self._is_full(job))
+        bad = BadRecords()
         try:
             with self._open_output(job) as file:
-                reader = _ToldReader(open_inventory(file), job, tell, self._closed)
-                return self._intake.take(inventory, reader, self._rules(job.vault))
+                reader = _ToldReader(open_inventory(file, bad.note), job, tell, self._closed)
+                rules = self._rules(job.vault)
+                taken = self._intake.take(self._inventory(job), reader, rules, bad)
         except InventoryError as error:
             raise InventoryError(
                 f"the inventory of job {job.id} in vault {job.vault} is not catalogued: {error}"
             ) from error
+        if bad.count:
+            log.info(
+                "%s of the inventory of job %s in vault %s could not be read, so that it removes "
+                "no archive: %s",
+                *(records_text(bad.count), job.id, job.vault, bad.first),
+            )
+        return taken
 
-    def _is_full(self, job: Job) -> bool:
-        """Tell whether an inventory lists all archives of its vault.
+    def _inventory(self, job: Job) -> Inventory:
+        parameters = _parameters(job)
+        archives = self._account.vault(to_file_name(job.vault)).archives
+        by_date = any(fields.text(parameters.get(name)) for name in ("StartDate", "EndDate"))
+        marker = fields.text(parameters.get("Marker"))
+        return Inventory(
+            job.vault,
+            job.id,
+            job.completed,
+            full=not (by_date or marker) and self._is_full(job, archives),
+            started=job.created,
+            joins=not by_date,
+            marker=marker,
+            archives=archives,
+        )
 
-        It does without dates, limit and marker. One that another inventory's marker began does not
-        say so (Tencent CAS and Amazon Glacier show the marker of the next one alone), so no
-        inventory of the vault may have a next one, and where inventories are limited, the vault
-        must be small enough for one.
+    def _is_full(self, job: Job, archives: int | None) -> bool:
+        """Tell whether an inventory without dates and marker lists all archives of its vault.
+
+        It does without a limit. One that another inventory's marker began does not say so (Tencent
+        CAS and Amazon Glacier show the marker of the next one alone), so no inventory of the vault
+        may have a next one, and where inventories are limited, the vault must be small enough for
+        one.
         """
-        if any(_parameters(job).get(name) for name in ("StartDate", "EndDate", "Limit", "Marker")):
+        if fields.integer(_parameters(job).get("Limit")) != 0:
             return False
-        if any(
-            _parameters(other).get("Marker") for other in self._account.inventory_jobs(job.vault)
-        ):
+        others = self._account.inventory_jobs(job.vault)
+        if any(fields.text(_parameters(other).get("Marker")) for other in others):
             return False
         limit = self._dialect.inventory_limit
-        archives = self._account.vault(to_file_name(job.vault)).archives
         return limit is None or (archives is not None and archives <= limit)
 
 
 def _parameters(job: Job) -> dict[str, Any]:
-    """Return what an inventory was asked for with."""
+    """Return what an inventory was asked for with, and the marker of what it leaves."""
     parameters = json.loads(job.raw).get("InventoryRetrievalParameters")
-    return parameters if isinstance(parameters, dict) else {}
+    told = parameters if isinstance(parameters, dict) else {}
+    # No limit is null, "", or 0.
+    return told | {"Limit": told.get("Limit") or 0}
 
 
 class _ToldReader:

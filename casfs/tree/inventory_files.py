@@ -10,6 +10,7 @@ Lock order: the one lock guards what is known of files and is innermost.
 import contextlib
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -27,11 +28,14 @@ from casfs.metrics import Metrics
 from casfs.service.base import Job
 from casfs.service.dialect import InventoryFields
 from casfs.tree.account import Account
+from casfs.tree.inventory.bad_records import BadRecords, records_text, refuse
 from casfs.tree.inventory.reading import open_inventory, starts_as_json
 from casfs.tree.inventory.text import Source
 from casfs.tree.inventory.writing import to_csv, to_json
 from casfs.tree.made_once import MadeOnce, Progress
 from casfs.tree.names import to_file_name
+
+log = logging.getLogger(__name__)
 
 JSON = "inventory.json"
 CSV = "inventory.csv"
@@ -54,6 +58,7 @@ class Inventories:
         deadline: seconds in which a file that others make must come a step further.
         metrics: counts what is read.
         on_made: is told the job of which a file was made, after that; may not raise.
+        skip_bad: leave records out of files that cannot be read; else they refuse the file.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Inventories:
         deadline: float,
         metrics: Metrics,
         on_made: Callable[[Job], None],
+        skip_bad: bool = False,
     ) -> None:
         self._account = account
         self._fetcher = fetcher
@@ -73,6 +79,7 @@ class Inventories:
         self._once = MadeOnce(deadline)
         self._metrics = metrics
         self._on_made = on_made
+        self._skip_bad = skip_bad
         self._lock = threading.Lock()
         self._sizes: LRUCache[_Wanted, int] = LRUCache(_REMEMBERED)
         self._refused: LRUCache[_Wanted, str] = LRUCache(_REMEMBERED)
@@ -130,6 +137,21 @@ class Inventories:
             self._sizes[_wanted(opened, name)] = file.size
         return file
 
+    def left_out(self, job: Job, name: str) -> int:
+        """Return how many bad records are left out of a file; reads the output.
+
+        Raises:
+            InventoryError, CasfsError: as `size`.
+        """
+        bad = BadRecords()
+        with self.read(job) as file:
+            if name == JSON and starts_as_json(file):
+                return 0
+        with self.read(job) as file:
+            for _ in open_inventory(file, bad.note).batches():
+                bad.take_ids()
+        return bad.count
+
     @contextlib.contextmanager
     def read(self, job: Job) -> Iterator[Source]:
         """Open the output of a job, to be read from its beginning to its end.
@@ -168,7 +190,7 @@ class Inventories:
 
     def _find(self, opened: OpenOutput, name: str) -> KeptFile | None:
         root = opened.store.leaves.root()
-        return None if root is None else self._kept.find(_key(opened, root, name))
+        return None if root is None else self._kept.find(self._key(opened, root, name))
 
     def _make_once(self, job: Job, opened: OpenOutput, name: str) -> KeptFile | None:
         """Make a file, or wait for who makes it already and return None."""
@@ -200,9 +222,17 @@ class Inventories:
             return found, False
         reader = Reader(self._fetcher, opened, self._metrics)
         try:
-            inventory = open_inventory(_Source(reader, progress))
+            bad = BadRecords()
+            on_bad = bad.note if self._skip_bad else refuse
+            inventory = open_inventory(_Source(reader, progress), on_bad)
             pieces = self._pieces(job, name, inventory.batches())
-            return self._kept.make(pieces, lambda: _key(opened, _root(opened), name)), True
+            made = self._kept.make(pieces, lambda: self._key(opened, _root(opened), name))
+            if bad.count:
+                log.info(
+                    "%s of inventory %s could not be read and left out of %s: %s",
+                    *(records_text(bad.count), job.id, name, bad.first),
+                )
+            return made, True
         except InventoryError as error:
             raise InventoryError(
                 f"{name} of the {opened.output} cannot be made: {error}"
@@ -219,8 +249,11 @@ class Inventories:
         facts = {self._fields.vault: told.get(self._fields.vault), "InventoryDate": None}
         return to_json(facts, self._fields.tree_hash, batches)
 
+    def _key(self, opened: OpenOutput, root: bytes, name: str) -> str:
+        return kept_key(opened.output.key, root, name, self._skip_bad)
+
     def _renew(self, job: Job, opened: OpenOutput, name: str, bad: KeptFile) -> KeptFile:
-        self._kept.remove_rotten(_key(opened, _root(opened), name), bad)
+        self._kept.remove_rotten(self._key(opened, _root(opened), name), bad)
         return self._find_or_make(job, opened, name)
 
 
@@ -258,17 +291,14 @@ def _root(opened: OpenOutput) -> bytes:
     return root
 
 
-def _key(opened: OpenOutput, root: bytes, name: str) -> str:
-    return kept_key(opened.output.key, root, name)
-
-
-def kept_key(key: str, root: bytes, name: str) -> str:
+def kept_key(key: str, root: bytes, name: str, skip_bad: bool = False) -> str:
     """Return what names a file in the cache that was made of an output.
 
     Args:
         key: of the output.
         root: tree hash of the bytes that it was made of.
         name: of the file.
+        skip_bad: bad records are left out of it.
     """
-    identity = [key, root.hex(), name, _FORM]
+    identity = [key, root.hex(), name, _FORM, *(["without bad records"] * skip_bad)]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()

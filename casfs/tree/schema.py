@@ -14,6 +14,12 @@
                                                     holds none; a marker of a folder has no name
     emptied(folder)                                 folders that something was taken out of
     inventories(number, vault, job, date, full, taken)
+        + records, unreadable                       how many it lists, and how many more cannot be
+                                                    read; NULL if an earlier version took it in
+        + marker, started, completed, joins         where it goes on, and whether it may be a part
+                                                    of a chain of inventories
+    counts(vault, archives)                         archives that inventories list; no row where
+                                                    that is still to be counted
     rules(vault, text, upto)                        how names are worked out; up to which archive
                                                     that is done, NULL for all
 
@@ -23,7 +29,7 @@ forgotten, and a transaction that breaks off leaves them as they were.
 
 import sqlite3
 
-VERSION = 2
+VERSION = 3
 
 _LISTINGS = (
     """CREATE TABLE IF NOT EXISTS listings (
@@ -119,7 +125,21 @@ _ARCHIVES = (
     )""",
     "CREATE TABLE rules (vault INTEGER PRIMARY KEY, text TEXT NOT NULL, upto INTEGER)",
 )
-_STEPS = (_LISTINGS, _JOBS_OF_ARCHIVES + _FOLDERS + _ARCHIVES)
+_CHAINS = (
+    "ALTER TABLE inventories ADD COLUMN records INTEGER",
+    "ALTER TABLE inventories ADD COLUMN unreadable INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE inventories ADD COLUMN marker TEXT",
+    "ALTER TABLE inventories ADD COLUMN started INTEGER",
+    "ALTER TABLE inventories ADD COLUMN completed INTEGER",
+    "ALTER TABLE inventories ADD COLUMN joins INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE counts (vault INTEGER PRIMARY KEY, archives INTEGER NOT NULL)",
+    # Earlier versions made folders for names that nothing got.
+    """INSERT INTO emptied SELECT number FROM folders AS one WHERE parent > 0
+    AND NOT EXISTS (SELECT 1 FROM emptied WHERE folder = one.number)
+    AND NOT EXISTS (SELECT 1 FROM archives WHERE archives.folder = one.number)
+    AND NOT EXISTS (SELECT 1 FROM folders WHERE folders.parent = one.number)""",
+)
+_STEPS = (_LISTINGS, _JOBS_OF_ARCHIVES + _FOLDERS + _ARCHIVES, _CHAINS)
 
 
 def prepare(connection: sqlite3.Connection) -> None:

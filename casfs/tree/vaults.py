@@ -156,6 +156,17 @@ class Vaults:
             self._described[file_name] = vault
         return vault
 
+    def describe(self, name: str) -> None:
+        """Ask the service to describe a vault that is known: its count of archives changes.
+
+        Raises:
+            CasfsError: the service failed, or does not let us see it; what is known stays.
+        """
+        vault = self._service.vault(name, Deadline(self._deadline))
+        self._catalog.put_vault(vault)
+        with self._lock:
+            self._described[to_file_name(name)] = vault
+
     def forget(self, name: str) -> None:
         """Note that the service says that a vault does not exist; what is retained of it stays."""
         # Where all are listed, the next list says so.

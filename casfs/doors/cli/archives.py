@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from casfs.doors.cli.gaps import coverage_facts, gap_facts, tell_gaps
 from casfs.doors.cli.options import (
     IdentifierCommand,
     json_option,
@@ -38,9 +39,11 @@ def ls_command(
     """List the catalogued archives of a vault by name, and whether they can be read."""
     with open_client(profile, flags) as client:
         found = list(client.archives.entries(vault, path.strip("/"), everything))
-        _show(found, as_json)
+        coverage = client.archives.coverage(vault)
+        _show(found, as_json, gap_facts(vault, coverage))
         if not found:
             say(f"casfs: nothing is catalogued there; see: casfs catalog refresh {vault}", err=True)
+        tell_gaps(vault, coverage)
 
 
 @click.command("find", cls=IdentifierCommand)
@@ -57,7 +60,10 @@ def find_command(
     A pattern with a slash is compared with the whole path.
     """
     with open_client(profile, flags) as client:
-        _show(client.archives.find(vault, pattern), as_json)
+        found = list(client.archives.find(vault, pattern))
+        coverage = client.archives.coverage(vault)
+        _show(found, as_json, gap_facts(vault, coverage))
+        tell_gaps(vault, coverage)
 
 
 @click.group("catalog")
@@ -68,22 +74,32 @@ def catalog_command() -> None:
 @catalog_command.command("refresh", cls=IdentifierCommand)
 @click.argument("vaults", metavar="[VAULT]...", nargs=-1)
 @profile_option
+@json_option
 @service_options
-def refresh_command(vaults: tuple[str, ...], profile: str | None, **flags: Any) -> None:
+def refresh_command(
+    vaults: tuple[str, ...], profile: str | None, as_json: bool, **flags: Any
+) -> None:
     """Download the inventories that finished jobs brought, and catalogue their archives.
 
     The service is asked each time, however young what is known may be. It starts no job. Without
     a vault, it does so for all of them. One that is malformed keeps no other one out.
     """
     malformed: list[InventoryError] = []
+    facts: list[dict[str, object]] = []
     with open_client(profile, flags) as client:
         for vault in vaults or _all_vaults(client):
+            taken = None
             try:
                 taken = client.archives.refresh(vault, _tell)
             except InventoryError as error:
                 malformed.append(error)
-                continue
-            say(f"{vault}: {taken} new {'inventory' if taken == 1 else 'inventories'}")
+            coverage = client.archives.coverage(vault)
+            facts.append({"vault": vault, "inventories": taken, **coverage_facts(coverage)})
+            if taken is not None and not as_json:
+                say(f"{vault}: {taken} new {'inventory' if taken == 1 else 'inventories'}")
+            tell_gaps(vault, coverage)
+    if as_json:
+        show_json(facts)
     for failure in malformed[:-1]:
         say(f"casfs: {failure}", err=True)
     if malformed:
@@ -104,12 +120,12 @@ def _tell(job: Job, archives: int) -> None:
         say(f"{job.vault}: {archives} archives of job {job.id}", err=True)
 
 
-def _show(found: Iterable["Listed"], as_json: bool) -> None:
+def _show(found: Iterable["Listed"], as_json: bool, gaps: list[dict[str, object]]) -> None:
     # Imported here: no command needs the catalog for its `--help`.
     from casfs.doors.cli import archive_rows
 
     now = datetime.now(UTC)
     if as_json:
-        show_json([archive_rows.facts(one) for one in found])
+        show_json([*(archive_rows.facts(one) for one in found), *gaps])
         return
     show_table(archive_rows.COLUMNS, (archive_rows.cells(one, now) for one in found))

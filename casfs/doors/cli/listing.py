@@ -7,14 +7,16 @@ from typing import Any
 
 import click
 
+from casfs.doors.cli.gaps import unread_text
 from casfs.doors.cli.options import (
     IdentifierCommand,
     json_option,
     open_client,
     profile_option,
     service_options,
+    skip_bad_records_option,
 )
-from casfs.doors.cli.show import show_json, show_table, size_text, time_text
+from casfs.doors.cli.show import say, show_json, show_table, size_text, time_text
 from casfs.service.base import Vault
 from casfs.tree.names import to_file_name
 
@@ -97,19 +99,25 @@ def jobs_command(vault: str, profile: str | None, as_json: bool, **flags: Any) -
     type=click.Choice(["csv", "json"]),
     help="Write the inventory that the job brings, in this form, whichever the job's own is.",
 )
+@skip_bad_records_option("Leave out what cannot be read of the inventory, and say how much.")
 @profile_option
 @service_options
 def cat_command(
     vault: str, job: str, inventory: str | None, profile: str | None, **flags: Any
 ) -> None:
     """Write a job's output to standard output, every byte checked."""
+    if flags["skip_bad_records"] and not inventory:
+        raise click.UsageError("--skip-bad-records is for --inventory csv|json")
     with open_client(profile, flags) as client:
         name = f"inventory.{inventory}" if inventory else "output"
         path = f"/vaults/{to_file_name(vault)}/jobs/{to_file_name(job)}/{name}"
-        file = client.open(client.stat(path))
+        node = client.stat(path)
+        file = client.open(node)
         try:
             for offset in range(0, file.size, _PIECE):
                 sys.stdout.buffer.write(file.pread(_PIECE, offset))
             sys.stdout.buffer.flush()
         finally:
             file.close()
+        if (count := client.left_out(node)) != 0:
+            say(f"casfs: {unread_text(count, job)}, and left out", err=True)

@@ -7,7 +7,13 @@ from urllib.parse import quote
 
 import click
 
-from casfs.doors.cli.options import json_option, load_config, path_option, service_options
+from casfs.doors.cli.options import (
+    json_option,
+    load_config,
+    path_option,
+    service_options,
+    skip_bad_records_option,
+)
 from casfs.doors.cli.show import show_json, show_table
 from casfs.doors.mount.mountpoints import FILE_SYSTEM, mounts, status, unmount
 from casfs.errors import MountError
@@ -25,6 +31,7 @@ from casfs.homes import log_directory
     help="Mount options: allow_other, uid=N, gid=N, umask=M, and those of libfuse.",
 )
 @path_option("--log-file", "File to log to.")
+@skip_bad_records_option("Leave records that cannot be read out of inventory.csv and .json.")
 @service_options
 def mount_command(
     arguments: tuple[str, ...],

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,11 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def skip_bad_records_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option `--skip-bad-records`, which `load_config` knows."""
+    return click.option("--skip-bad-records", is_flag=True, help=text)
+
+
 def load_config(profile: str | None, flags: dict[str, Any]) -> Config:
     """Return the configuration that flags, environment and file give together.
 
@@ -81,9 +87,10 @@ def load_config(profile: str | None, flags: dict[str, Any]) -> Config:
     Raises:
         ConfigError: something is missing or malformed.
     """
-    loaded = config.load(profile, flags)
+    settings = {name: value for name, value in flags.items() if name != "skip_bad_records"}
+    loaded = config.load(profile, settings)
     warn_if_readable(loaded.endpoint)
-    return loaded
+    return replace(loaded, skip_bad_records=bool(flags.get("skip_bad_records")))
 
 
 @contextlib.contextmanager

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from casfs.tree.archives.chains import Chain, complete_chain, mark_full
 from casfs.tree.archives.folders import Folders, remove_emptied
 from casfs.tree.archives.names import Names, read_names, use_rules
 from casfs.tree.archives.removal import remove_unlisted
+from casfs.tree.archives.unread import put_unread
 from casfs.tree.columns import (
     NO_TIME,
     Value,
@@ -20,6 +22,7 @@ from casfs.tree.columns import (
 )
 from casfs.tree.database import Database
 from casfs.tree.descriptions.rules import RuleSet
+from casfs.tree.inventory.bad_records import BadRecords
 from casfs.tree.inventory.entries import ArchiveEntry
 from casfs.tree.inventory.reading import InventoryReader
 
@@ -37,13 +40,22 @@ class Inventory:
         completed: when the job was done; an inventory is no younger, whatever date it tells, or
             if it tells none.
         full: all archives were asked for: no dates, no limit, no marker. It counts only for an
-            inventory that tells its date.
+            inventory that tells its date, that can be read to the last record, and that lists as
+            many archives as the vault has.
+        started: when the job was made.
+        joins: it may be a part of a chain of inventories: it was not asked for by dates.
+        marker: where the next inventory is to begin; None if this one does not go on.
+        archives: how many the vault says it has, None if that is not known.
     """
 
     vault: str
     job: str
     completed: datetime | None = None
     full: bool = False
+    started: datetime | None = None
+    joins: bool = False
+    marker: str | None = None
+    archives: int | None = None
 
 
 class Intake:
@@ -62,16 +74,24 @@ class Intake:
         """Tell whether the inventory of a job was taken in, or need not be."""
         return bool(self._database.rows(_TAKEN, vault, storable(job)))
 
-    def take(self, inventory: Inventory, reader: InventoryReader, rules: RuleSet) -> bool:
+    def take(
+        self,
+        inventory: Inventory,
+        reader: InventoryReader,
+        rules: RuleSet,
+        bad: BadRecords | None = None,
+    ) -> bool:
         """Take in an inventory; return False if there was no need to.
 
-        Inventories add up. A full one removes archives that it does not list, that are older than
-        it, and that no job brings; what an inventory of before lists besides is not believed.
+        Inventories add up. A full one, which may be several that continue one another, removes
+        archives that it does not list, that are older than it, and that no job brings; what an
+        inventory of before lists besides is not believed.
 
         Args:
             inventory: what it is.
             reader: reads it; while no transaction is open, and not if it was taken in before.
             rules: to read descriptions by.
+            bad: is told by `reader` of records that cannot be read.
 
         Raises:
             CasfsError: the catalogue cannot be written, or what `reader` raises; some archives may
@@ -79,27 +99,67 @@ class Intake:
         """
         if self.has_taken(inventory.vault, inventory.job):
             return False
+        bad = bad or BadRecords()
         use_rules(self._database, inventory.vault, rules)
         with self._database.transaction() as connection:
             root = Folders(connection, inventory.vault).vault
             begun = connection.execute(_BEGIN, (root, storable(inventory.job)))
             ((number,),) = begun.fetchall()
+        bad.on_many = lambda: put_unread(self._database, inventory.vault, number, bad.take_ids())
         batches = _resized(reader.batches())
         # What stands before the archives is known with the first of them.
         entries = next(batches, None)
         date, full = _date(inventory, reader)
         wanted = not (full and self._is_outdated(root, date))
+        records = 0
         while wanted and entries is not None:
+            records += len(entries)
             if self._is_outdated(root, date):
                 entries = self._newer_than_full(root, entries)
             self._put(inventory.vault, number, entries, rules)
             entries = next(batches, None)
-        date, full = _date(inventory, reader)
-        if full and not self._is_outdated(root, date):
-            remove_unlisted(self._database, root, number, date)
-        with self._database.transaction() as connection:
-            connection.execute(_END, (date, full, number))
+        if not self._is_outdated(root, _date(inventory, reader)[0]):
+            bad.on_many()
+        self._end(inventory, reader, root, number, (records, bad.count))
         return wanted
+
+    def _end(
+        self,
+        inventory: Inventory,
+        reader: InventoryReader,
+        root: int,
+        number: int,
+        counts: tuple[int, int],
+    ) -> None:
+        """Remove what an inventory, or those that it completes, show to be gone; it is taken in."""
+        date, full = _date(inventory, reader)
+        records, unread = counts
+        joins = inventory.joins and unread == 0 and parse_time(_told(reader)) != NO_TIME
+        times = to_microseconds(inventory.started), to_microseconds(inventory.completed)
+        facts = (date, records, unread, inventory.marker, *times, joins)
+        with self._database.transaction() as connection:
+            connection.execute(_NOTE, (*facts, number))
+        chain = None
+        full = full and unread == 0 and self._lists(root, number, inventory.archives)
+        if full and not self._is_outdated(root, date):
+            chain = Chain(number, date, (number,))
+        elif joins:
+            chain = complete_chain(self._database, root, inventory.archives)
+        if chain is not None:
+            remove_unlisted(self._database, root, chain.inventories, chain.date)
+        ((listed,),) = self._database.rows(_ALL_LISTED, root)
+        with self._database.transaction() as connection:
+            connection.execute(_END, (full, number))
+            connection.execute("INSERT OR REPLACE INTO counts VALUES (?, ?)", (root, listed))
+            if chain is not None:
+                mark_full(connection, chain.oldest)
+
+    def _lists(self, root: int, number: int, archives: int | None) -> bool:
+        """Tell whether an inventory lists as many archives as its vault has."""
+        if archives is None:
+            return True
+        ((listed,),) = self._database.rows(_LISTED_BY, root, number)
+        return bool(listed >= archives)
 
     def put_description(self, vault: str, archive_id: str, text: str, rules: RuleSet) -> None:
         """Note the description of an archive, unless an inventory has told it.
@@ -163,12 +223,16 @@ class Intake:
 
 def _date(inventory: Inventory, reader: InventoryReader) -> tuple[int, bool]:
     """Return when an inventory was made, at the latest, and whether it lists all of then."""
-    told = parse_time(reader.facts.get("InventoryDate"))
+    told = parse_time(_told(reader))
     completed = to_microseconds(inventory.completed)
     if told == NO_TIME or completed == NO_TIME:
         return max(told, completed), inventory.full and told != NO_TIME
     # A date to come would outdate all later inventories.
     return min(told, completed), inventory.full
+
+
+def _told(reader: InventoryReader) -> object:
+    return reader.facts.get("InventoryDate")
 
 
 def _resized(batches: Iterable[Sequence[ArchiveEntry]]) -> Iterator[list[ArchiveEntry]]:
@@ -214,10 +278,15 @@ _IS_TOLD = """SELECT EXISTS (SELECT 1 FROM archives WHERE hash = ?1
     AND (listed > 0 OR created <> ?2 OR description IS ?3))"""
 _LISTED = """SELECT hash, description, created, size, tree_hash FROM archives
     WHERE hash IN (SELECT value FROM json_each(?)) AND listed > 0"""
-_TAKEN = """SELECT 1 FROM inventories WHERE taken AND job = ?2
+# What an earlier version took in is taken in again, as long as it can be.
+_TAKEN = """SELECT 1 FROM inventories WHERE taken AND records IS NOT NULL AND job = ?2
     AND vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?1)"""
 _BEGIN = """INSERT INTO inventories (vault, job) VALUES (?, ?)
     ON CONFLICT DO UPDATE SET taken = 0 RETURNING number"""
-_END = "UPDATE inventories SET date = ?, full = ?, taken = 1 WHERE number = ?"
+_NOTE = """UPDATE inventories SET date = ?, records = ?, unreadable = ?, marker = ?,
+    started = ?, completed = ?, joins = ? WHERE number = ?"""
+_END = "UPDATE inventories SET full = ?, taken = 1 WHERE number = ?"
+_LISTED_BY = "SELECT count(*) FROM archives WHERE vault = ? AND listed = ?"
+_ALL_LISTED = "SELECT count(*) FROM archives WHERE vault = ? AND listed > 0"
 _NEWER_FULL = "SELECT 1 FROM inventories WHERE vault = ? AND date > ? AND full AND taken"
 _NEWEST_FULL = "SELECT max(date) FROM inventories WHERE vault = ? AND full AND taken"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from casfs.errors import NotFoundError
+from casfs.tree.archives.coverage import Coverage, coverage
 from casfs.tree.archives.entries import SELECT, Archive, Entry, Folder, Row, Scope, join
 from casfs.tree.archives.find import find
 from casfs.tree.archives.second_names import parse_second_name
@@ -115,6 +116,10 @@ class Archives:
             CasfsError: the catalogue cannot be read; also while it comes.
         """
         return find(self._database, lambda path: self._folder(vault, path, scope), pattern, scope)
+
+    def coverage(self, vault: str, archives: int | None, waiting: int) -> Coverage:
+        """Return how much of a vault is catalogued; arguments and errors as `coverage` has them."""
+        return coverage(self._database, vault, archives, waiting)
 
     def _entries(self, number: int, folder: str, scope: Scope) -> Iterator[Entry]:
         for _, name in folders_in(self._database, number, scope):

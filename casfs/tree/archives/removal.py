@@ -1,6 +1,7 @@
 """Takes archives out of the catalogue that a vault does not hold any more."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 
 from casfs.tree.archives.folders import remove_emptied
 from casfs.tree.database import Database
@@ -9,20 +10,22 @@ _ROWS_AT_ONCE = 20_000
 """Rows that a transaction looks at."""
 
 
-def remove_unlisted(database: Database, vault: int, inventory: int, date: int) -> None:
-    """Remove archives that a full inventory does not list, though they are older than it.
+def remove_unlisted(
+    database: Database, vault: int, inventories: Collection[int], date: int
+) -> None:
+    """Remove archives that are older than a full inventory, and that it does not list.
 
     One that a job brings stays while it does.
 
     Args:
         database: keeps them.
         vault: number of the vault.
-        inventory: number of the inventory.
+        inventories: number of the inventory, or of those that are one together.
         date: when it was, as `to_microseconds` has it.
     """
+    facts = {"vault": vault, "inventories": json.dumps(list(inventories)), "date": date}
     for first in _windows(database):
         window = {"first": first, "last": first + _ROWS_AT_ONCE - 1}
-        facts = {"vault": vault, "inventory": inventory, "date": date}
         with database.transaction(bulk=True) as connection:
             connection.execute(_UNLIST, window | facts)
             connection.execute(_REMOVE_UNLISTED, window | {"vault": vault})
@@ -37,7 +40,7 @@ def _windows(database: Database) -> Iterator[int]:
 
 _UNLIST = """UPDATE archives SET listed = 0
     WHERE number BETWEEN :first AND :last AND vault = :vault AND created < :date
-    AND listed <> :inventory
+    AND listed NOT IN (SELECT value FROM json_each(:inventories))
     AND listed NOT IN (SELECT number FROM inventories WHERE vault = :vault AND date > :date)"""
 _REMOVE_UNLISTED = """DELETE FROM archives
     WHERE number BETWEEN :first AND :last AND vault = :vault AND listed = 0

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from casfs.errors import InventoryError
+from casfs.tree.inventory.bad_records import BadRecord, OnBad
 from casfs.tree.inventory.entries import (
     COLUMNS,
     HASH_NAMES,
     ArchiveEntry,
     entries_of_columns,
     in_batches,
-    size_of,
+    is_size,
+    to_size,
 )
 from casfs.tree.inventory.service_csv import ServiceCsvReader
 from casfs.tree.inventory.text import LONGEST, Text
@@ -28,13 +30,14 @@ _LONGEST_HEADER = 100
 _TEXT = r'"([^"]*+(?:""[^"]*+)*+)"'
 _RECORD = re.compile(rf"{_TEXT},(?:{_TEXT})?,(?:{_TEXT})?,([0-9]*+),(?:{_TEXT})?\r?\n")
 """A record of ours; a group that is None is null, one that is empty is an empty text."""
+_LINE = re.compile("\n")
 _USUAL = re.compile(
     '"([^"]++)","([^"]*+)","([^"]*+)",([0-9]{1,18}+),"([^"]*+)"\r?\n|(.++)', re.DOTALL
 )
 """A record without null and doubled quotes, as nearly all are; else all of the rest."""
 
 
-def open_csv(text: Text) -> "CsvReader | ServiceCsvReader":
+def open_csv(text: Text, on_bad: OnBad) -> "CsvReader | ServiceCsvReader":
     """Return a reader of CSV.
 
     Raises:
@@ -44,24 +47,30 @@ def open_csv(text: Text) -> "CsvReader | ServiceCsvReader":
         pass
     header = _HEADER.match(text.text, text.at)
     if header is None:
-        return ServiceCsvReader(text)
+        return ServiceCsvReader(text, on_bad)
     while header.end() == len(text.text) and text.grow():
         header = _HEADER.match(text.text, text.at) or header
     if not text.text.startswith('"', header.end()):
-        return ServiceCsvReader(text)
+        return ServiceCsvReader(text, on_bad)
     while _RECORD.match(text.text, header.end()) is None:
         if len(text.text) - text.at > LONGEST or not text.grow():
-            return ServiceCsvReader(text)
+            return ServiceCsvReader(text, on_bad)
         header = _HEADER.match(text.text, text.at) or header
     text.at = header.end()
-    return CsvReader(text)
+    return CsvReader(text, on_bad)
 
 
 class CsvReader:
-    """An inventory in our own CSV; see `InventoryReader`."""
+    """An inventory in our own CSV; see `InventoryReader`.
 
-    def __init__(self, text: Text) -> None:
+    Args:
+        text: the inventory, from its first record.
+        on_bad: is told of what is no record; it goes up to the next line that begins one.
+    """
+
+    def __init__(self, text: Text, on_bad: OnBad) -> None:
         self._source = text
+        self._on_bad = on_bad
         self.facts: dict[str, Any] = {}
 
     def batches(self) -> Iterator[list[ArchiveEntry]]:
@@ -77,14 +86,43 @@ class CsvReader:
             while (record := _RECORD.match(source.text, source.at)) is not None:
                 source.at = record.end()
                 read += 1
-                run.append(_entry(record, f"entry {read}"))
+                run += self._entry(record, read)
             yield run
-            more = source.grow()
+            # A record may go on over many lines: what is none is seen when it cannot go on.
+            left = len(source.text) - source.at
+            resumed = left > LONGEST and self._resume(read + 1)
+            more = resumed or source.grow()
+            if left and not more:
+                more = resumed = self._resume(read + 1)
+            read += resumed
         if source.at < len(source.text):
             raise InventoryError(
                 f"the inventory is malformed or cut off at character {source.position}: entry "
                 f"{read + 1} has not the form of a record; make it anew"
             )
+
+    def _resume(self, number: int) -> bool:
+        """Go on behind what is no record, at the next line that begins one, if there is any."""
+        source = self._source
+        for line in _LINE.finditer(source.text, source.at):
+            if _RECORD.match(source.text, line.end()):
+                self._on_bad(BadRecord(f"entry {number} has not the form of a record"))
+                source.at = line.end()
+                return True
+        return False
+
+    def _entry(self, record: re.Match[str], number: int) -> list[ArchiveEntry]:
+        identifier, description, created, size, tree_hash = record.groups()
+        if not identifier:
+            self._on_bad(BadRecord(f"entry {number} has no ArchiveId"))
+            return []
+        identifier = identifier.replace('""', '"')
+        if not is_size(size):
+            reason = f"entry {number}: its Size is no number of bytes"
+            self._on_bad(BadRecord(reason, identifier))
+            return []
+        others = _undoubled(description), _undoubled(created), to_size(size), _undoubled(tree_hash)
+        return [ArchiveEntry(identifier, *others)]
 
     def _usual(self) -> list[ArchiveEntry]:
         """Take the usual records that come first in what is read."""
@@ -93,19 +131,6 @@ class CsvReader:
         rest = found.pop()[-1] if found and found[-1][-1] else ""
         source.at = len(source.text) - len(rest)
         return entries_of_columns(*list(zip(*found, strict=True))[:-1]) if found else []
-
-
-def _entry(record: re.Match[str], where: str) -> ArchiveEntry:
-    identifier, description, created, size, tree_hash = record.groups()
-    if not identifier:
-        raise InventoryError(f"{where} has no ArchiveId; make the inventory anew")
-    return ArchiveEntry(
-        _undoubled(identifier) or "",
-        _undoubled(description),
-        _undoubled(created),
-        size_of(size, where),
-        _undoubled(tree_hash),
-    )
 
 
 def _undoubled(text: str | None) -> str | None:

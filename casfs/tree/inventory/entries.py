@@ -5,7 +5,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from casfs.errors import InventoryError
+from casfs.tree.inventory.bad_records import BadRecord, OnBad
 
 BATCH = 1000
 """Entries that are handed on at a time."""
@@ -43,16 +43,14 @@ class ArchiveEntry(NamedTuple):
 _new = partial(tuple.__new__, ArchiveEntry)
 
 
-def entries_of(values: list[Any], first: int) -> list[ArchiveEntry]:
+def entries_of(values: list[Any], first: int, on_bad: OnBad) -> list[ArchiveEntry]:
     """Return the entries that JSON objects describe; keys that are not known are left out.
 
     Args:
         values: what stands in ArchiveList.
         first: number of the first one, for messages.
-
-    Raises:
-        InventoryError: one is no object, has no ArchiveId, or a value of a type that it cannot
-            have.
+        on_bad: is told of what is no object, has no ArchiveId, or a value of a type that it
+            cannot have.
     """
     entries = []
     has_first_name = bool(values) and type(values[0]) is dict and HASH_NAMES[0] in values[0]
@@ -62,7 +60,7 @@ def entries_of(values: list[Any], first: int) -> list[ArchiveEntry]:
         try:
             fields = usual(value)
         except (KeyError, TypeError):
-            entries.append(_entry_of(value, f"entry {number}"))
+            entries += _entry_of(value, number, on_bad)
             continue
         identifier, description, created, size, tree_hash = fields
         if (
@@ -76,42 +74,46 @@ def entries_of(values: list[Any], first: int) -> list[ArchiveEntry]:
         ):
             entries.append(_new(fields))
         else:
-            entries.append(_entry_of(value, f"entry {number}"))
+            entries += _entry_of(value, number, on_bad)
     return entries
 
 
-def _entry_of(value: Any, where: str) -> ArchiveEntry:
+def _entry_of(value: Any, number: int, on_bad: OnBad) -> list[ArchiveEntry]:
+    """Return an entry, or nothing if it is bad."""
     if type(value) is not dict:
-        raise InventoryError(f"{where} is no object; fetch the inventory again")
+        on_bad(BadRecord(f"entry {number} is no object"))
+        return []
     identifier = value.get("ArchiveId")
     if type(identifier) is not str or not identifier:
-        raise InventoryError(f"{where} has no ArchiveId; fetch the inventory again")
+        on_bad(BadRecord(f"entry {number} has no ArchiveId"))
+        return []
     description, created = value.get("ArchiveDescription"), value.get("CreationDate")
     tree_hash = value.get("SHA256TreeHash")
     if tree_hash is None:
         tree_hash = value.get("ArchiveTreeEtag")
     for text in (description, created, tree_hash):
         if text is not None and type(text) is not str:
-            raise InventoryError(
-                f"{where} has {text!r:.40} where there should be text; fetch the inventory again"
-            )
-    size = size_of(value.get("Size"), where)
-    return ArchiveEntry(identifier, description, created, size, tree_hash)
+            reason = f"entry {number} has {text!r:.40} where there should be text"
+            on_bad(BadRecord(reason, identifier))
+            return []
+    size = value.get("Size")
+    if not is_size(size):
+        on_bad(BadRecord(f"entry {number}: its Size is no number of bytes", identifier))
+        return []
+    return [ArchiveEntry(identifier, description, created, to_size(size), tree_hash)]
 
 
-def size_of(value: Any, where: str) -> int | None:
-    """Return a size in bytes that is a number, digits, or missing.
+def is_size(value: Any) -> bool:
+    """Tell whether a value is a size: a number from 0, as such or in digits, or missing."""
+    if type(value) is str:
+        digits = len(value) <= _MOST_DIGITS and value.isascii() and value.isdecimal()
+        return not value or (digits and int(value) < _NO_SIZE)
+    return value is None or (type(value) is int and 0 <= value < _NO_SIZE)
 
-    Raises:
-        InventoryError: it is something else.
-    """
-    if value is None or value == "":
-        return None
-    if type(value) is str and len(value) <= _MOST_DIGITS and value.isascii() and value.isdecimal():
-        value = int(value)
-    if type(value) is int and 0 <= value < _NO_SIZE:
-        return value
-    raise InventoryError(f"{where}: its Size is no number of bytes; fetch the inventory again")
+
+def to_size(value: Any) -> int | None:
+    """Return the bytes of what is a size; None for one that is missing."""
+    return None if value is None or value == "" else int(value)
 
 
 def entries_of_columns(

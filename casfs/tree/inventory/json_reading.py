@@ -21,7 +21,9 @@ from typing import Any, NoReturn
 import orjson
 
 from casfs.errors import InventoryError
+from casfs.tree.inventory.bad_records import BadRecord, OnBad
 from casfs.tree.inventory.entries import ArchiveEntry, entries_of, in_batches
+from casfs.tree.inventory.json_skipping import Skip, archive_id_in
 from casfs.tree.inventory.text import LONGEST, Text
 
 
@@ -34,10 +36,16 @@ _DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse)
 
 
 class JsonReader:
-    """An inventory in JSON; see `InventoryReader`."""
+    """An inventory in JSON; see `InventoryReader`.
 
-    def __init__(self, text: Text) -> None:
+    Args:
+        text: the inventory.
+        on_bad: is told of each entry that cannot be read, though where it ends can be seen.
+    """
+
+    def __init__(self, text: Text, on_bad: OnBad) -> None:
         self._source = text
+        self._on_bad = on_bad
         self._facts_length = 0
         self._read = 0
         self._tried = ""
@@ -71,9 +79,9 @@ class JsonReader:
         self._take("[", "a list as ArchiveList")
         more = self._source.blanks() != "]"
         while more:
-            values = self._run() or [self._value(f"entry {self._read + 1}")]
-            yield entries_of(values, self._read + 1)
-            self._read += len(values)
+            values = self._run() or self._entry()
+            yield entries_of(values, self._read + 1, self._on_bad)
+            self._read += len(values) or 1
             more = self._more("]")
         self._source.at += 1
 
@@ -101,6 +109,49 @@ class JsonReader:
             source.at = end
         return values
 
+    def _entry(self) -> list[Any]:
+        """Take the next entry, once all of it is read; nothing if it is bad.
+
+        Raises:
+            InventoryError: the inventory ends before the entry does.
+        """
+        source, what = self._source, f"entry {self._read + 1}"
+        source.blanks()
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(source.text, source.at)
+            except RecursionError:
+                reason = f"{what} is nested too deeply"
+            except ValueError as error:
+                reason = f"{what} is malformed ({_message(error)})"
+            else:
+                # A number goes on for as long as there are digits.
+                if end < len(source.text) or not source.grow():
+                    source.at = end
+                    return [value]
+                continue
+            end, ended = Skip().find_end(source.text, source.at)
+            if ended:
+                self._on_bad(BadRecord(reason, archive_id_in(source.text[source.at : end])))
+                source.at = end
+                return []
+            if len(source.text) - source.at > LONGEST:
+                self._skip(what)
+                return []
+            if not source.grow():
+                raise self._error(f"{reason}, or cut off")
+
+    def _skip(self, what: str) -> None:
+        """Take an entry that is too long, without keeping it in memory."""
+        source, skip = self._source, Skip()
+        identifier = archive_id_in(source.text[source.at :])
+        ended = False
+        while not ended:
+            source.at, ended = skip.find_end(source.text, source.at)
+            if not ended and not source.grow():
+                raise self._error(f"{what} is longer than {LONGEST} characters, and cut off")
+        self._on_bad(BadRecord(f"{what} is longer than {LONGEST} characters", identifier))
+
     def _add_fact(self, key: Any) -> None:
         if type(key) is not str:
             raise self._error("a key is no text")
@@ -126,8 +177,7 @@ class JsonReader:
             except ValueError as error:
                 if source.grow():
                     continue
-                reason = error.msg if isinstance(error, json.JSONDecodeError) else error
-                raise self._error(f"{what} is malformed or cut off ({reason})") from None
+                raise self._error(f"{what} is malformed or cut off ({_message(error)})") from None
             # A number goes on for as long as there are digits.
             if end < len(source.text) or not source.grow():
                 source.at = end
@@ -160,3 +210,7 @@ class JsonReader:
             f"the inventory is malformed or cut off at character {self._source.position}: {what} "
             f"({self._read} entries before it); fetch it again"
         )
+
+
+def _message(error: ValueError) -> str:
+    return error.msg if isinstance(error, json.JSONDecodeError) else str(error)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from casfs.errors import InventoryError
+from casfs.tree.inventory.bad_records import OnBad, refuse
 from casfs.tree.inventory.csv_reading import open_csv
 from casfs.tree.inventory.entries import ArchiveEntry
 from casfs.tree.inventory.json_reading import JsonReader
@@ -25,20 +26,25 @@ class InventoryReader(Protocol):
         """Yield all entries in order, up to 1000 at a time.
 
         Raises:
-            InventoryError: the inventory is malformed or cut off; what was yielded is not all.
+            InventoryError: the inventory is malformed or cut off as a whole, or has a bad record
+                that is refused; what was yielded is not all.
         """
         ...
 
 
-def open_inventory(file: Source) -> InventoryReader:
+def open_inventory(file: Source, on_bad: OnBad = refuse) -> InventoryReader:
     """Return a reader of an inventory; what it begins with tells whether it is JSON or CSV.
+
+    Args:
+        file: the inventory.
+        on_bad: is told of each record that cannot be read; by default the first one ends it all.
 
     Raises:
         InventoryError: there is nothing in it.
         OSError: as `file` does, here and while it is read.
     """
     text = Text(file)
-    return JsonReader(text) if _is_json(text) else open_csv(text)
+    return JsonReader(text, on_bad) if _is_json(text) else open_csv(text, on_bad)
 
 
 def starts_as_json(file: Source) -> bool:

@@ -21,15 +21,17 @@ from operator import add
 from typing import Any
 
 from casfs.errors import InventoryError
+from casfs.tree.inventory.bad_records import BadRecord, OnBad
 from casfs.tree.inventory.entries import (
     COLUMNS,
     HASH_NAMES,
     ArchiveEntry,
     entries_of_columns,
     in_batches,
-    size_of,
+    is_size,
+    to_size,
 )
-from casfs.tree.inventory.text import Text
+from casfs.tree.inventory.text import LONGEST, Text
 
 _ID, _DESCRIPTION, _CREATED, _SIZE = COLUMNS
 _HASH = "hash"
@@ -54,13 +56,25 @@ _USUAL = re.compile(
 _BACKSLASHES = re.compile(r'[^"]*(?:(?<=\\)"[^"]*)*')
 r"""Text in which each quote has a backslash before it; it has no two quotes in a row then."""
 _DOUBLED = re.compile(r'[^"]*(?:""[^"]*)*')
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]+")
+"""What identifiers are made of, with all services."""
+_LINES_TO_TRY = 20
+"""First lines among which a header or a record must be, if the very first is malformed."""
 
 
 class ServiceCsvReader:
-    """An inventory in a service's CSV; see `InventoryReader`."""
+    """An inventory in a service's CSV; see `InventoryReader`.
 
-    def __init__(self, text: Text) -> None:
+    Args:
+        text: the inventory.
+        on_bad: is told of each line that is no record.
+    """
+
+    def __init__(self, text: Text, on_bad: OnBad) -> None:
         self._source = text
+        self._on_bad = on_bad
+        self._read = 0
+        self._record: _Record | None = None
         self.facts: dict[str, Any] = {}
 
     def batches(self) -> Iterator[list[ArchiveEntry]]:
@@ -68,16 +82,56 @@ class ServiceCsvReader:
         return in_batches(self._runs())
 
     def _runs(self) -> Iterator[list[ArchiveEntry]]:
-        read = 0
-        record: _Record | None = None
         for lines, ended in self._lines():
+            record = self._record
             if record is None:
-                first, _, others = lines.partition("\n")
-                record, is_header = _form_of(first)
-                lines = others if is_header else lines
-            run = record.entries(lines, read + 1, ended)
-            read += len(run)
+                record, lines = self._begin(lines)
+                self._record = record
+            run = record.usual(lines) if ended else None
+            if run is None:
+                run = []
+                for line in filter(None, lines.split("\n")):
+                    run += self._entry(record, line, ended)
+            else:
+                self._read += len(run)
             yield run
+
+    def _begin(self, lines: str) -> tuple["_Record", str]:
+        """Return how the records of this file are read, and what comes behind its header.
+
+        Raises:
+            InventoryError: none of the first lines is a header or a record.
+        """
+        first = lines.split("\n", _LINES_TO_TRY)[:_LINES_TO_TRY]
+        failure: InventoryError | None = None
+        for number, line in enumerate(first, 1):
+            try:
+                record, is_header = _form_of(line)
+            except InventoryError as error:
+                failure = failure or error
+                continue
+            for bad in first[: number - 1]:
+                self._entry(record, bad, ended=True)
+            return record, lines.split("\n", number - (not is_header))[-1]
+        raise failure or InventoryError("the inventory has no lines; fetch it again")
+
+    def _entry(self, record: "_Record", line: str, ended: bool) -> list[ArchiveEntry]:
+        """Return the entry of a line, or nothing if it is bad.
+
+        Raises:
+            InventoryError: it may be cut off: its end is missing and its last field could go on.
+        """
+        self._read += 1
+        found = record.entry(line, f"entry {self._read}")
+        if ended or (isinstance(found, ArchiveEntry) and record.is_whole(found)):
+            if isinstance(found, ArchiveEntry):
+                return [found]
+            self._on_bad(found)
+            return []
+        raise InventoryError(
+            f"entry {self._read} of the inventory is malformed or cut off; "
+            "fetch the inventory again"
+        )
 
     def _lines(self) -> Iterator[tuple[str, bool]]:
         """Yield lines as they come, none empty first, and whether the last one's end is there."""
@@ -92,9 +146,27 @@ class ServiceCsvReader:
                     lines = lines.replace("\r\n", "\n")
                 if lines := lines.lstrip("\n"):
                     yield lines, True
-            more = source.grow()
+            if len(source.text) - source.at > LONGEST and self._record is not None:
+                self._skip_line(self._record)
+            else:
+                more = source.grow()
         if rest := source.text[source.at :].removesuffix("\r"):
             yield rest, False
+
+    def _skip_line(self, record: "_Record") -> None:
+        """Take a line that is too long, without keeping it in memory."""
+        source = self._source
+        self._read += 1
+        identifier = record.id_in(source.text[source.at :])
+        while (end := source.text.find("\n", source.at)) < 0:
+            source.at = len(source.text)
+            if not source.grow():
+                raise InventoryError(
+                    f"entry {self._read} of the inventory is cut off; fetch the inventory again"
+                )
+        source.at = end + 1
+        reason = f"entry {self._read} is longer than {LONGEST} characters"
+        self._on_bad(BadRecord(reason, identifier))
 
 
 class _Record:
@@ -114,44 +186,39 @@ class _Record:
         """Tell whether a line can be a record of these columns."""
         return self._pattern.fullmatch(line) is not None
 
-    def entries(self, lines: str, first: int, ended: bool) -> list[ArchiveEntry]:
-        """Return what lines say.
+    def usual(self, lines: str) -> list[ArchiveEntry] | None:
+        """Return the entries of whole lines; None unless all of them are as nearly all are."""
+        return _usual(lines) if self._is_standard else None
 
-        Args:
-            lines: the lines.
-            first: number of the first one's entry, for messages.
-            ended: whether the end of the last one is there.
-
-        Raises:
-            InventoryError: one is no record of these columns, or may be cut off: its end is missing
-                and its last field could go on.
-        """
-        found = _usual(lines) if self._is_standard and ended else None
-        if found is None:
-            numbered = enumerate(filter(None, lines.split("\n")), first)
-            found = [self._entry(line, f"entry {number}", ended) for number, line in numbered]
-        return found
-
-    def _entry(self, line: str, where: str, ended: bool) -> ArchiveEntry:
+    def entry(self, line: str, where: str) -> ArchiveEntry | BadRecord:
+        """Return what a line says."""
         record = self._pattern.fullmatch(line)
-        if record is None or not (ended or self._is_whole(record)):
-            raise InventoryError(
-                f"{where} of the inventory is malformed or cut off; fetch the inventory again"
-            )
+        if record is None:
+            return BadRecord(f"{where} has not the form of a record", self.id_in(line))
         get = record.groupdict().get
         description = get("description")
         if description and '"' in description:
-            description = _unquoted(description, where)
-        return ArchiveEntry(
-            record["id"],
-            description,
-            get("created") or None,
-            size_of(get("size"), where),
-            get("hash") or None,
-        )
+            description = _unquoted(description)
+            if description is None:
+                return BadRecord(f"{where}: its description is quoted wrongly", record["id"])
+        if not is_size(get("size")):
+            return BadRecord(f"{where}: its Size is no number of bytes", record["id"])
+        size, tree_hash = to_size(get("size")), get("hash") or None
+        return ArchiveEntry(record["id"], description, get("created") or None, size, tree_hash)
 
-    def _is_whole(self, record: re.Match[str]) -> bool:
-        return self._columns[-1] == _HASH and bool(record["hash"])
+    def is_whole(self, entry: ArchiveEntry) -> bool:
+        """Tell whether the line of an entry cannot go on, though its end is missing."""
+        return self._columns[-1] == _HASH and bool(entry.tree_hash)
+
+    def id_in(self, line: str) -> str | None:
+        """Return the archive that a malformed line is about, None if that cannot be read."""
+        place = self._columns.index(_ID)
+        if _DESCRIPTION in self._columns[:place]:
+            return None
+        fields = line.split(",", place + 1)
+        # A field that ends the line may have lost its end.
+        found = fields[place].strip('"') if len(fields) > place + 1 else ""
+        return found if _PLAIN_ID.fullmatch(found) else None
 
 
 def _usual(lines: str) -> list[ArchiveEntry] | None:
@@ -199,18 +266,12 @@ def _form_of(line: str) -> tuple[_Record, bool]:
     return _Record(columns), True
 
 
-def _unquoted(field: str, where: str) -> str:
-    """Return the description that a field stands for.
-
-    Raises:
-        InventoryError: its quotes stand for none.
-    """
-    if '"' not in field:
-        return field
+def _unquoted(field: str) -> str | None:
+    """Return the description that a field stands for; None if its quotes stand for none."""
     inner = field[1:-1]
     if len(field) > 1 and field[0] == field[-1] == '"':
         if _BACKSLASHES.fullmatch(inner):
             return inner.replace('\\"', '"')
         if _DOUBLED.fullmatch(inner):
             return inner.replace('""', '"')
-    raise InventoryError(f"{where}: its description is quoted wrongly; fetch the inventory again")
+    return None

@@ -1,0 +1,97 @@
+"""Inventories that continue one another, and together list all of a vault.
+
+A service that gives so many archives a job tells with each job where the next one is to begin: its
+marker. It does not tell where a job itself began (Tencent CAS and Amazon Glacier, "Describe Job";
+Marker there is where to continue). So a chain is known by three things at once: each job was
+started after the one before it was done, or all are of the same date; all but one of them go on;
+and together they list as many archives as the vault says it has.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from casfs.tree.columns import NO_TIME
+from casfs.tree.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Inventories that list all archives of a vault together.
+
+    Attributes:
+        oldest: number of the oldest of them.
+        date: when that was; what is younger may be in none of them.
+        inventories: numbers of all inventories since then, which may list what these do not.
+    """
+
+    oldest: int
+    date: int
+    inventories: tuple[int, ...]
+
+
+class _Part(NamedTuple):
+    """An inventory of the catalogue, as far as chains are concerned."""
+
+    number: int
+    date: int
+    marker: str | None
+    started: int
+    completed: int
+    joins: int
+
+
+def complete_chain(database: Database, vault: int, archives: int | None) -> Chain | None:
+    """Return the newest inventories that list all of a vault together, None if they do not.
+
+    Args:
+        database: keeps them.
+        vault: number of the vault.
+        archives: how many the vault says it has, None if that is not known.
+    """
+    parts = [_Part._make(row) for row in database.rows(_PARTS, vault)]
+    for candidate in _candidates(parts):
+        oldest = min(candidate, key=lambda part: part.date)
+        since = [part.number for part in parts if part.date >= oldest.date]
+        ((listed,),) = database.rows(_LISTED, vault, json.dumps(since))
+        if listed == archives:
+            return Chain(oldest.number, oldest.date, tuple(since))
+    return None
+
+
+def _candidates(parts: Sequence[_Part]) -> Iterator[Sequence[_Part]]:
+    """Yield inventories that may be one chain, the newest first."""
+    newest = max((part.date for part in parts), default=NO_TIME)
+    same = [part for part in parts if part.date == newest]
+    markers = {part.marker for part in same}
+    one_ends = len(same) > 1 and None in markers and len(markers) == len(same)
+    if one_ends and all(part.joins for part in same):
+        yield same
+    for length in range(2, _length(parts) + 1):
+        yield parts[-length:]
+
+
+def _length(parts: Sequence[_Part]) -> int:
+    """Return how many of the last inventories were begun one after the other, each to go on."""
+    if not parts or parts[-1].marker is not None or not parts[-1].joins:
+        return 0
+    length = 1
+    for before, part in zip(parts[-2::-1], parts[::-1], strict=False):
+        follows = NO_TIME < before.completed <= part.started
+        if before.marker is None or not before.joins or not follows:
+            break
+        length += 1
+    return length
+
+
+def mark_full(connection: sqlite3.Connection, number: int) -> None:
+    """Note that all inventories older than this one are outdated."""
+    connection.execute("UPDATE inventories SET full = 1 WHERE number = ?", (number,))
+
+
+_PARTS = """SELECT number, date, marker, started, completed, joins FROM inventories
+    WHERE vault = ? AND records IS NOT NULL ORDER BY started, number"""
+_LISTED = """SELECT count(*) FROM archives
+    WHERE vault = ? AND listed IN (SELECT value FROM json_each(?))"""

@@ -1,0 +1,77 @@
+"""What inventories leave open: archives that none lists, and records that cannot be read."""
+
+from dataclasses import dataclass
+
+from casfs.tree.columns import NO_TIME, loaded
+from casfs.tree.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a vault its catalogued inventories cover.
+
+    Attributes:
+        archives: how many the vault says it has, None if that is not known.
+        catalogued: how many are known.
+        job: the newest inventory job that goes on with none behind it; None if there is none.
+        marker: where its next one is to begin.
+        unread: inventory jobs with records that cannot be read, and how many those are.
+        waiting: inventories of finished jobs that are not catalogued yet.
+    """
+
+    archives: int | None
+    catalogued: int
+    job: str | None = None
+    marker: str | None = None
+    unread: tuple[tuple[str, int], ...] = ()
+    waiting: int = 0
+
+    @property
+    def missing(self) -> int | None:
+        """Return how many archives are missing, None where some may be, but not how many is known.
+
+        A catalogue may also hold archives that are gone: where it has more than the vault, and the
+        last inventory goes on, some of the vault's may be missing all the same.
+        """
+        if self.archives is not None and self.archives > self.catalogued:
+            return self.archives - self.catalogued
+        return None if self.job is not None and self.archives != self.catalogued else 0
+
+
+def coverage(database: Database, vault: str, archives: int | None, waiting: int) -> Coverage:
+    """Return how much of a vault its catalogued inventories cover.
+
+    Args:
+        database: keeps them.
+        vault: name of the vault.
+        archives: how many archives it says it has.
+        waiting: inventories that are still to be catalogued.
+
+    Raises:
+        CasfsError: the catalogue cannot be read.
+    """
+    rows = database.rows(_INVENTORIES, vault)
+    full = max((date for _, date, _, _, is_full in rows if is_full), default=NO_TIME)
+    # An older one counts no more than what it lists.
+    newer = [row for row in rows if row[1] > full or row[1] == NO_TIME]
+    unread = tuple((loaded(job), count) for job, _, _, count, _ in newer if count)
+    job, marker = (rows[-1][0], rows[-1][2]) if rows else (None, None)
+    known = _listed(database, vault) + database.rows(_UNLISTED, vault)[0][0]
+    return Coverage(archives, known, loaded(job) if marker else None, marker, unread, waiting)
+
+
+def _listed(database: Database, vault: str) -> int:
+    counted = database.rows(_COUNTED, vault)
+    # A catalogue of an earlier version has it counted with the next inventory.
+    ((listed,),) = counted or database.rows(_COUNT, vault)
+    return int(listed)
+
+
+_VAULT = "(SELECT number FROM folders WHERE parent = 0 AND name = ?)"
+_INVENTORIES = f"""SELECT job, ifnull(date, {NO_TIME}), marker, unreadable, full FROM inventories
+    WHERE taken AND vault = {_VAULT} ORDER BY started, number"""  # noqa: S608 - constants
+_COUNTED = f"SELECT archives FROM counts WHERE vault = {_VAULT}"  # noqa: S608 - constants
+_COUNT = f"""SELECT count(*) FROM archives
+    WHERE listed > 0 AND vault = {_VAULT}"""  # noqa: S608 - constants
+_UNLISTED = """SELECT count(DISTINCT jobs.hash) FROM jobs JOIN archives USING (hash)
+    WHERE jobs.vault = ? AND archives.listed = 0"""

@@ -1,0 +1,32 @@
+"""Archives whose record in an inventory cannot be read: no more is known than that they are."""
+
+from collections.abc import Sequence
+
+from casfs.tree.archives.folders import Folders
+from casfs.tree.columns import NO_TIME, hash_of, storable
+from casfs.tree.database import Database
+
+
+def put_unread(database: Database, vault: str, inventory: int, ids: Sequence[str]) -> None:
+    """Catalogue archives by their ids alone; what is known of one from elsewhere stays.
+
+    Args:
+        database: keeps them.
+        vault: name of the vault.
+        inventory: number of the inventory that has the records.
+        ids: identifiers of the archives.
+
+    Raises:
+        CasfsError: the catalogue cannot be written.
+    """
+    if not ids:
+        return
+    with database.transaction(bulk=True) as connection:
+        root = Folders(connection, vault).vault
+        rows = ((hash_of(vault, one), root, storable(one), NO_TIME, inventory) for one in ids)
+        connection.executemany(_PUT, rows)
+
+
+_PUT = """INSERT INTO archives (hash, vault, id, created, rule, flags, listed)
+    VALUES (?, ?, ?, ?, '', 0, ?) ON CONFLICT (hash) DO UPDATE
+    SET listed = excluded.listed WHERE id = excluded.id"""
