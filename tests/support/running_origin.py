@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -40,11 +41,17 @@ class RunningOrigin:
         self._log, self._errors = root / "requests.jsonl", root / "stderr.txt"
         self.hold(vaults)
         self.misbehave()
+        self._options = ["--dialect", dialect]
+        if tls is not None:
+            self._options += ["--tls", *map(str, tls)]
+        self.port = port
+        self.start()
+
+    def start(self) -> None:
+        """Start it; one that was stopped comes back at its place."""
         command = [sys.executable, "-m", "tests.support.origin", str(self._account)]
         command += ["--control", str(self._control), "--log", str(self._log)]
-        command += ["--port", str(port), "--dialect", dialect]
-        if tls is not None:
-            command += ["--tls", *map(str, tls)]
+        command += ["--port", str(self.port), *self._options]
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
                 command,
@@ -90,6 +97,14 @@ class RunningOrigin:
         self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+    def pause(self) -> None:
+        """Let it say nothing; the kernel goes on to accept connections for it."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it say what it did not while it was paused."""
+        os.kill(self._process.pid, signal.SIGCONT)
 
     def _read_url(self) -> str:
         out = self._process.stdout
