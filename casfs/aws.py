@@ -112,6 +112,7 @@ class AwsChain:
             profile=session.profile,
             file=next(iter(files), None),
             account=_account(keys.identity),
+            fixed=credentials.method == "env",
         )
 
     def list(self, home: Path) -> list[Found]:

@@ -132,7 +132,9 @@ def load(
         keys = found.keys if found is not None else None
         if found is not None:
             settings = _merged([found.settings, *layers], registration)
-            find_again = partial(_official_key_again, find, found, text(settings, "account", "-"))
+            if not found.fixed:
+                account = text(settings, "account", "-")
+                find_again = partial(_official_key_again, find, found, account)
     else:
         keys = _own_key(settings, environment, place)
         if _KEY - layers[1].keys():

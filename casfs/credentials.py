@@ -118,6 +118,7 @@ class Found:
         file: the file that holds the secret, None if none does.
         use: variables to set to have it used among several, "" if it is used anyway.
         account: whose the key is, None if nothing tells it.
+        fixed: whether the key stands where nothing changes while this process lasts.
     """
 
     source: str
@@ -128,6 +129,7 @@ class Found:
     file: Path | None = None
     use: str = ""
     account: str | None = None
+    fixed: bool = False
 
 
 def is_exposed(path: Path) -> bool:

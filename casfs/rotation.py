@@ -102,7 +102,8 @@ class RotatingKeys:
             found = find_again()
             now = found.current() if found is not None else None
         except CasfsError as error:
-            log.warning("the service refuses the key, and there is no other one: %s", error)
+            # Whoever asked gets the refusal.
+            log.info("the service refuses the key, and there is no other one: %s", error)
             return None
         if found is None or now is None or now == self._known():
             return None

@@ -32,9 +32,8 @@ _SECRETS = tuple(
         rf"(\b(?:q-|x-\w+-)signature{_IS})[^\s&,;'\"]+",
         r"(\bsignature=)[^\s&,;'\"]+",
         rf"(security-token{_IS})[^\s&'\"]+",
-        # User and password before a host, with and without a scheme.
+        # User and password before a host; without a scheme, a name may look just so.
         r"(://)[^\s'\"<>@]{0,999}+(?:@[^\s'\"<>@]{0,999}+(?=@))*(?=@)",
-        r"((?:^|(?<=[\s'\"(=])))[^\s:@/'\"(=]{1,99}+:(?!//)[^\s@'\"]{1,999}+(?=@[\w\[])",
         r"((?:secret\w{0,20}key|accesskey|password|token)(?:\s*=|['\"]\s*:)\s*['\"]?)[^\s'\",;&]+",
     )
 )

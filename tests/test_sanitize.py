@@ -95,8 +95,6 @@ TELLING = [
     f"Proxy-Authorization: Basic {SECRET}",
     f"http://user:{SECRET}@proxy:3128 refuses",
     f"http://{SECRET}@proxy:3128 refuses",
-    f"user:{SECRET}@proxy:3128 refuses",
-    f"cannot connect to 'user:{SECRET}@proxy'",
     f"Failed to parse: 'us er:{SECRET}@proxy'",
     f"Invalid header value b'{SECRET}\\nmore'",
     f'Invalid header value b"{SECRET}"',
@@ -129,6 +127,7 @@ def test_secrets_are_left_out(text, around):
         "403 ExpiredTokenException The security token included in the request is expired",
         "the signature is wrong; check the keys, the account and this machine's clock",
         "qcs:id/0:cas:ap-chengdu:uid/1250000000:vaults/photos",
+        "there is no vault root:backup@server",
         "[Errno 2] No such file or directory: '/data/a@b/c'",
     ],
 )

@@ -305,3 +305,19 @@ def test_mounts_of_others_may_be_called_anything(service, home, name):
             assert not mount.is_mounted()
     finally:
         subprocess.run(["umount", other], check=True)
+
+
+def test_a_mount_point_may_be_named_by_a_link(service, home):
+    (home / "link").parent.mkdir(parents=True, exist_ok=True)
+    with mounted(home, service.url) as mount:
+        (home / "link").symlink_to(mount.mountpoint)
+        assert mount.run(CASFS, "status", home / "link").returncode == 0
+        assert mount.run(CASFS, "umount", home / "link").returncode == 0
+        assert not mount.is_mounted()
+
+
+def test_a_mount_point_may_have_any_name(service, tmp_path):
+    with mounted(tmp_path / os.fsdecode(b"\xff\xfe\n\x1b"), service.url) as mount:
+        assert mount.list() == [".casfs", "vaults"]
+        assert mount.run(CASFS, "status").returncode == 0
+        mount.umount()

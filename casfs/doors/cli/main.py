@@ -47,10 +47,8 @@ class _EmulatorCommand(click.Command):
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done to standard error.")
 def casfs(verbose: bool) -> None:
     """Mount the job outputs of archive services as read-only files, every byte checked."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(LogFormatter("casfs: %(message)s"))
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
-    threading.excepthook = log_death
+    if verbose:
+        logging.getLogger().setLevel(logging.INFO)
 
 
 for command in (
@@ -73,13 +71,20 @@ for command in (
 def main() -> None:
     """Run the command line; exit with 0, 1 for a failure, or 2 for wrong usage."""
     open_standard_files()
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("casfs: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    threading.excepthook = log_death
     # A name that the terminal's encoding does not have must not end a listing.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         casfs.main(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        told = io.StringIO()
+        error.show(told)
+        for line in told.getvalue().splitlines():
+            say(line, err=True)
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(_FAILED)

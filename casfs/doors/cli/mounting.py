@@ -52,7 +52,7 @@ def mount_command(
     profile = arguments[0] if len(arguments) == 2 else None
     mountpoint = os.path.abspath(arguments[-1])
     if log_file is None and not foreground:
-        log_file = log_directory() / f"{quote(mountpoint, safe='')[-200:]}.log"
+        log_file = log_directory() / f"{quote(os.fsencode(mountpoint), safe='')[-200:]}.log"
     mount(
         load_config(profile, flags),
         mountpoint,

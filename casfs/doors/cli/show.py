@@ -5,7 +5,7 @@ from datetime import datetime
 
 import click
 
-from casfs.sanitize import shown
+from casfs.sanitize import printable, shown
 from casfs.tree.node import pretty
 
 _WIDEST = 10_000
@@ -34,13 +34,13 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     import rich.table
     import rich.text
 
-    table = rich.table.Table(*map(shown, columns), box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    table = rich.table.Table(*map(printable, columns), box=rich.box.SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"
         column.no_wrap = True
     for row in rows:
         # Names come from the service: they are text, never markup.
-        table.add_row(*(rich.text.Text(shown(cell)) for cell in row))
+        table.add_row(*(rich.text.Text(printable(cell)) for cell in row))
     console = rich.console.Console()
     # An identifier that is cut is of no use; a terminal that is too narrow wraps the line.
     unbounded = console.options.update_width(_WIDEST)

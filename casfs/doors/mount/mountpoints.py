@@ -260,7 +260,7 @@ def _unmount_command(mountpoint: str, lazy: bool) -> None:
     program = shutil.which("fusermount3") or shutil.which("fusermount")
     if program is None:
         raise MountError("fusermount is missing; install it: apt-get install fuse3")
-    command = [program, "-u", *(["-z"] if lazy else []), "--", os.path.abspath(mountpoint)]
+    command = [program, "-u", *(["-z"] if lazy else []), "--", os.path.realpath(mountpoint)]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False
