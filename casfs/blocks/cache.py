@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from casfs.blocks.files import read_file, write_file
+from casfs.blocks.held import Held
 from casfs.blocks.leaves import Leaves
 from casfs.blocks.memory import Memory
 from casfs.blocks.stock import Use
@@ -153,12 +154,27 @@ class OutputStore:
         write_file(path, data)
         return path
 
-    def read_staged(self, block: int, staged: Path) -> memoryview | None:
-        """Return the bytes of a staged file, None if they are not as many as the block's.
+    def stage_somewhere(self, data: memoryview) -> Path | Held:
+        """Stage a block; in memory, where the disk is full or fails.
+
+        Raises:
+            OSError: as `write`, or too many are in memory.
+        """
+        try:
+            return self.stage(data)
+        except OSError as error:
+            if isinstance(error, CasfsError) or not is_disk_failure(error):
+                raise
+        return self._temporary.holding.hold(data)
+
+    def read_staged(self, block: int, staged: Path | Held) -> memoryview | None:
+        """Return the bytes of a staged block, None if they are not as many as the block's.
 
         Raises:
             OSError: it is not there, or cannot be read.
         """
+        if isinstance(staged, Held):
+            return staged.data
         return read_file(staged, self._layout.length(block), self._memory, self._private)
 
     def place(self, block: int, staged: Path) -> None:
@@ -170,10 +186,13 @@ class OutputStore:
         path = self.path(block)
         try:
             self._check(path.parent)
-            self._temporary.place(staged, path)
+            made = self._temporary.place(staged, path)
         except OSError:
             staged.unlink(missing_ok=True)
             raise
+        # Who emptied the cache removed more than the folder.
+        if made and not os.path.lexists(self._folder / "leaves"):
+            self.leaves.write_again()
 
     def share(self, block: int, path: Path) -> None:
         """Put the file of the same block in another store in the block's place, too.

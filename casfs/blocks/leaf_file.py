@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 Record = tuple[int, int, bytes]
 """Number of a block, trust and leaf."""
 
+_TRIES = 20
 _READ_PAGES = 32
 """Pages that are read at a time."""
 
@@ -108,11 +109,13 @@ class LeafFile:
 
     def _open(self) -> int:
         flags = os.O_WRONLY | os.O_CREAT
-        try:
-            return self._private.open(self._path, flags)
-        except FileNotFoundError:
-            self._private.make_below(self._path.parent)
-            return self._private.open(self._path, flags)
+        for _ in range(_TRIES):
+            try:
+                return self._private.open(self._path, flags)
+            except FileNotFoundError:
+                # Eviction in another process may remove an empty folder as soon as it is made.
+                self._private.make_below(self._path.parent)
+        return self._private.open(self._path, flags)
 
     def _read(self, file: int) -> Iterator[tuple[int, bytes]]:
         """Yield whole records by the number of their page."""

@@ -125,6 +125,17 @@ class Leaves:
             records = self._unsaved(run)
         self._file.write(records)
 
+    def write_again(self) -> None:
+        """Write all leaves once more, since their file was removed."""
+        with self._lock:
+            states = [(n, self._pages.state(n)) for n in self._pages.with_mark(TRUST)]
+            records = [
+                (n, state & TRUST, self._pages.leaf(n))
+                for n, state in states
+                if not state & UNSAVED
+            ]
+        self._file.write(records)
+
     def doubt(self, run: range) -> list[int]:
         """Trust no block of a run any more whose leaf was not to be kept yet; return these.
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from casfs.blocks.cache import OutputStore
 from casfs.blocks.eviction import spare_bytes
+from casfs.blocks.held import LARGEST, Held
 from casfs.blocks.memory import Memory
 from casfs.blocks.trust import Trust
 from casfs.deadline import Deadline
+from casfs.disks import disk_of, trouble
 from casfs.errors import CasfsError, MismatchError
 from casfs.service.answers import Body
 from casfs.service.base import Output
@@ -153,9 +155,9 @@ def _collect(
     landing: Landing,
 ) -> None:
     size = body.stop - body.first
-    if spare_bytes(store.staging) < size:
-        raise _no_room(output, size, "there is too little room")
-    staged: list[tuple[int, bytes, Path]] = []
+    if size > LARGEST and spare_bytes(store.staging) < size:
+        raise _no_room(output, size, f"the disk at {disk_of(store.staging)} has too little room")
+    staged: list[tuple[int, bytes, Path | Held]] = []
     try:
         for number in run:
             with landing.turn():
@@ -172,8 +174,7 @@ def _collect(
         while staged:
             landing.hold(staged[0][0])
             number, leaf, path = staged.pop(0)
-            data = store.read_staged(number, path) or memoryview(b"")
-            path.unlink()
+            data = _staged(store, number, path)
             # The disk is not trusted with what came.
             _compare(output, range(number, number + 1), tree_hash.leaf(data), leaf)
             landing.land(Block(number, data, leaf, trust))
@@ -183,11 +184,21 @@ def _collect(
             path.unlink(missing_ok=True)
 
 
-def _stage(store: OutputStore, data: memoryview, output: Output, size: int) -> Path:
+def _staged(store: OutputStore, number: int, path: Path | Held) -> memoryview:
+    """Return a block that has waited, and no byte of one that is gone."""
     try:
-        return store.stage(data)
+        return store.read_staged(number, path) or memoryview(b"")
+    except FileNotFoundError:
+        return memoryview(b"")
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _stage(store: OutputStore, data: memoryview, output: Output, size: int) -> Path | Held:
+    try:
+        return store.stage_somewhere(data)
     except OSError as error:
-        raise _no_room(output, size, str(error.strerror)) from error
+        raise _no_room(output, size, trouble(store.staging, error)) from error
 
 
 def _no_room(output: Output, size: int, reason: str) -> CasfsError:

@@ -12,6 +12,7 @@ import socket
 import time
 from pathlib import Path
 
+from casfs.blocks.held import Holding
 from casfs.private import PrivateDirectory
 
 _NAME = re.compile(r".+@[0-9]+@[0-9a-f]{8}-[0-9]+|[0-9]+-[0-9]+-[0-9]+", re.DOTALL)
@@ -27,11 +28,15 @@ class Temporary:
     Args:
         folder: of the files.
         private: the cache directory that it is in; its parent if none is given.
+
+    Attributes:
+        holding: blocks that wait in memory instead.
     """
 
     def __init__(self, folder: Path, private: PrivateDirectory | None = None) -> None:
         self.folder = folder
         self.private = private or PrivateDirectory(folder.parent)
+        self.holding = Holding()
         self._mark = secrets.token_hex(4)
         self._process = 0
         self._names = ""
@@ -67,22 +72,23 @@ class Temporary:
             self._process = process
         return self.folder / f"{self._names}{next(self._numbers)}"
 
-    def place(self, staged: Path, path: Path) -> None:
-        """Move a file to its place, and make the folders that are missing there.
+    def place(self, staged: Path, path: Path) -> bool:
+        """Move a file to its place, and make the folders that are missing there; tell if some were.
 
         Raises:
             ConfigError: one of them is not ours alone.
             OSError: it cannot be moved, or it was removed.
         """
-        for _ in range(_TRIES):
+        for tries in range(_TRIES):
             try:
                 os.rename(staged, path)
             except FileNotFoundError:
                 # Eviction in another process may remove an empty folder as soon as it is made.
                 self.private.make_below(path.parent)
             else:
-                return
+                return tries > 0
         os.rename(staged, path)
+        return True
 
 
 def _host() -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from casfs.errors import CasfsError
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
 from tests.support.blocks import block_files, bringing, leaves_file
+from tests.support.disks import disk, fill, use_up_inodes
 from tests.support.server import serving
 from tests.support.service import refusal
 
@@ -142,3 +144,44 @@ def test_a_whole_that_waits_leaves_the_disk_its_reserve(tmp_path):
             parts.reader(OUTPUT).pread(1, 0)
         subprocess.run(["mount", "-o", f"remount,size={2 * size}", folder], check=True)
         assert read_all(parts.reader(OUTPUT)) == DATA
+
+
+@needs_root
+def test_a_whole_with_a_hash_waits_in_memory_where_no_file_can_be_made(tmp_path):
+    with (
+        disk(tmp_path / "disk", 64 * MIB, files=50) as folder,
+        serving(Archive(DATA, ranges=False)) as server,
+        bringing(server.url, folder) as parts,
+    ):
+        use_up_inodes(folder)
+        assert read_all(parts.reader(OUTPUT)) == DATA
+        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+
+
+@needs_root
+def test_a_small_whole_with_a_hash_waits_in_memory_where_there_is_no_room(tmp_path):
+    data = DATA[: 5 * MIB + 3]
+    output = output_of_bytes(data, root(data))
+    with (
+        disk(tmp_path / "disk", 4 * MIB) as folder,
+        serving(Archive(data, ranges=False)) as server,
+        bringing(server.url, folder) as parts,
+    ):
+        fill(folder)
+        assert read_all(parts.reader(output)) == data
+        assert parts.fetcher.open(output).verified() == "yes"
+
+
+@pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "one pass"])
+def test_what_is_read_after_the_cache_was_emptied_is_kept(tmp_path, ranges):
+    """Blocks, and what says that they are good."""
+    archive = Archive(DATA, ranges=ranges, hashes=ranges)
+    with serving(archive) as server:
+        with bringing(server.url, tmp_path, memory=2 * MIB) as parts:
+            reader = parts.reader(OUTPUT)
+            assert read_all(reader) == DATA
+            shutil.rmtree(tmp_path / "blocks-1")
+            assert read_all(reader) == DATA
+        with bringing(server.url, tmp_path, memory=2 * MIB) as parts:
+            assert read_all(parts.reader(OUTPUT)) == DATA
+            assert parts.blocks("disk") >= OUTPUT.layout.blocks - 4
