@@ -3,34 +3,29 @@
 import contextlib
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from casfs import homes
-from casfs.credentials import (
-    Credentials,
-    Found,
-    KeySource,
-    checked_identifier,
-    checked_secret,
-    warn_if_exposed,
-)
+from casfs.credentials import KeySource, warn_if_exposed
 from casfs.endpoints import find_endpoint
 from casfs.errors import ConfigError
+from casfs.found_keys import official_key_again, own_key
 from casfs.homes import cache_directory, expanded
 from casfs.rotation import FindAgain
 from casfs.service.dialect import Registration
 from casfs.service.registry import DIALECTS
 from casfs.settings import (
+    KEY,
     NUMBERS,
     check_names,
     config_file,
     environment_settings,
     file_profiles,
-    variable,
+    text,
     vault_names,
     vault_settings,
 )
@@ -38,7 +33,6 @@ from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 
 DEFAULT_PROFILE = "default"
 DEFAULT_DIALECT = next(iter(DIALECTS))
-_KEY = {"access_key_id", "secret_access_key"}
 
 
 @dataclass(frozen=True)
@@ -125,23 +119,16 @@ def load(
     registration, home = DIALECTS[dialect], (home or homes.home()).absolute()
     settings = _merged(layers, registration)
     place = f"[profiles.{name or DEFAULT_PROFILE}] in {path}"
-    find_again: FindAgain | None = None
-    if not (_KEY & settings.keys()):
-        find = partial(registration.keys.find, home, text(settings, "aws_profile") or None)
-        found = find()
-        keys = found.keys if found is not None else None
-        if found is not None:
-            settings = _merged([found.settings, *layers], registration)
-            if not found.fixed:
-                account = text(settings, "account", "-")
-                find_again = partial(_official_key_again, find, found, account)
+    keys: KeySource | None
+    if KEY & settings.keys():
+        keys = own_key(settings, environment, place)
+        again: FindAgain = partial(_own_key_again, path, name, environment, place)
+        find_again = again if KEY - layers[1].keys() else None
     else:
-        keys = _own_key(settings, environment, place)
-        if _KEY - layers[1].keys():
-            find_again = partial(_own_key_again, path, name, environment, place)
+        settings, keys, find_again = _official(registration, home, settings, layers)
     if keys is None:
         raise ConfigError(
-            "no credentials; set CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, or access_key_id "
+            "no credentials; set CASFS_ACCESSKEY_ID and CASFS_SECRET_ACCESSKEY, or access_key_id "
             f"and secret_access_key of {place}, or use "
             f"{registration.keys.place}{_others(dialect, home)}"
         )
@@ -151,22 +138,25 @@ def load(
     return replace(built, find_key_again=find_again)
 
 
-def _official_key_again(
-    find: Callable[[], Found | None], before: Found, account: str
-) -> KeySource | None:
-    """Return the key that an official tool has now; None if it has none.
+def _official(
+    registration: Registration,
+    home: Path,
+    settings: dict[str, object],
+    layers: Sequence[Mapping[str, object]],
+) -> tuple[dict[str, object], KeySource | None, FindAgain | None]:
+    """Return the settings with those of an official tool, its key, and what looks for it again.
 
     Raises:
-        CasfsError: it cannot be had, or is of another account than the key before. Where requests
-            name no account, it would show that account's vaults in place of these.
+        ConfigError: what it keeps cannot be used.
+        DeniedError: its key cannot be had.
     """
-    now = find()
-    if now is None:
-        return None
-    is_others = before.account and now.account and before.account != now.account
-    if account == "-" and is_others:
-        raise ConfigError(f"{now.source} has a key of another account now; mount again to use it")
-    return now.keys
+    find = partial(registration.keys.find, home, text(settings, "aws_profile") or None)
+    found = find()
+    if found is None:
+        return settings, None, None
+    settings = _merged([found.settings, *layers], registration)
+    again = partial(official_key_again, find, found, text(settings, "account", "-"))
+    return settings, found.keys, None if found.fixed else again
 
 
 def _own_key_again(
@@ -178,27 +168,7 @@ def _own_key_again(
         ConfigError: the file cannot be read, or a part of the key is none.
     """
     layers = [_of_profile(path, profile), environment_settings(environment)]
-    return _own_key(_merged(layers), environment, place)
-
-
-def _own_key(
-    settings: Mapping[str, object], environment: Mapping[str, str], place: str
-) -> Credentials | None:
-    """Return the key in settings of ours; None if it is not whole.
-
-    Raises:
-        ConfigError: a part of it is none; names where it stands.
-    """
-
-    def part(name: str, check: Callable[[str, str], str]) -> str:
-        inherited = environment.get(variable(name))
-        return check(text(settings, name), variable(name) if inherited else f"{name} of {place}")
-
-    if not all(text(settings, name) for name in _KEY):
-        return None
-    return Credentials(
-        part("access_key_id", checked_identifier), part("secret_access_key", checked_secret)
-    )
+    return own_key(_merged(layers), environment, place)
 
 
 def _merged(
@@ -239,11 +209,6 @@ def _others(dialect: str, home: Path) -> str:
             if other != dialect and (places := registration.keys.list(home)):
                 found.append(f"there are some for --dialect {other} in {places[0].source}")
     return f" ({'; '.join(found)})" if found else ""
-
-
-def text(settings: Mapping[str, object], name: str, default: str = "") -> str:
-    """Return a setting as text, whatever it was in the file."""
-    return str(settings.get(name, default)).strip() or default
 
 
 def _build(

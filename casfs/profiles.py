@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from casfs import homes
-from casfs.config import DEFAULT_DIALECT, DEFAULT_PROFILE, text
+from casfs.config import DEFAULT_DIALECT, DEFAULT_PROFILE
 from casfs.credentials import Found, is_exposed
 from casfs.endpoints import find_endpoint
 from casfs.errors import ConfigError
 from casfs.service.registry import DIALECTS
-from casfs.settings import config_file, environment_settings, file_profiles
+from casfs.settings import config_file, environment_settings, file_profiles, text
 
 
 @dataclass(frozen=True)

@@ -172,5 +172,13 @@ NAMES = NUMBERS.keys() | {
 }  # fmt: skip
 """All settings that there are."""
 
+KEY = {"access_key_id", "secret_access_key"}
+"""Those that are a key together."""
+
 VAULTS = "vaults"
 """Names of vaults; in the file also tables for single ones, `[profiles.NAME.vaults.VAULT]`."""
+
+
+def text(settings: Mapping[str, object], name: str, default: str = "") -> str:
+    """Return a setting as text, whatever it was in the file."""
+    return str(settings.get(name, default)).strip() or default

@@ -219,3 +219,28 @@ def test_a_host_of_any_script_can_be_asked(casfs):
     done = casfs("vaults", "--endpoint", "https://例え.invalid", CASFS_DEADLINE="0.2")
     assert done.returncode == 1
     assert "bug" not in one_line(done)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        f"http://user:{HEAD}@127.0.0.1:1",
+        f"http://user:{HEAD}/{TAIL}@127.0.0.1:1",
+        f"http://user:{HEAD}@127.0.0.1:port",
+        f"user:{HEAD}@127.0.0.1:1",
+        f"http://us er:{HEAD}@127.0.0.1:1",
+        f"http://us\ner:{HEAD}\n{TAIL}@127.0.0.1:1",
+        f"http://user:{HEAD}文@127.0.0.1:1",
+        f"http://user:{HEAD}#{TAIL}@127.0.0.1:1",
+        f"socks9://user:{HEAD}@127.0.0.1:1",
+        f"http://user:{HEAD}@",
+    ],
+)
+def test_the_password_of_a_proxy_is_not_shown(casfs, proxy):
+    settings = {"https_proxy": proxy, "CASFS_ENDPOINT": "https://archive.invalid"}
+    done = casfs("-v", "vaults", CASFS_DEADLINE="0.5", **settings)
+    text = done.stderr.decode()
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in text
+    assert HEAD not in text
+    assert TAIL not in text
