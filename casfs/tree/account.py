@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 _REMEMBERED = 4096
 """Jobs whose description is kept in memory, and names that are known not to exist."""
 
+_PATIENCE = 10.0
+"""Seconds to wait for the word on a job that a young list does not have."""
+
 
 class Account:
     """What is known of one account.
@@ -113,8 +116,19 @@ class Account:
         """
         self._job_listing(vault).get(Deadline(self._deadline), anew=True, stale=False)
 
+    def look_again(self, vault: str) -> None:
+        """Ask for the jobs of a vault for who misses something, as `Listing.look_again`.
+
+        Raises:
+            CasfsError: nothing is known, and the service failed.
+        """
+        self._job_listing(vault).look_again(Deadline(self._deadline))
+
     def job(self, vault: str, file_name: str) -> KnownJob:
         """Return a job; asks the service, for this one job, only if it is not known or running.
+
+        One that is not known is asked for once in a listing's time to live, even if it is missing
+        in a young one: it may have come since.
 
         Raises:
             NotFoundError: there is none of that name.
@@ -133,13 +147,15 @@ class Account:
         # Another process may have listed it since this one asked.
         known = self._known.job(vault, job_id)
         finished = known is not None and known.job.state is not JobState.RUNNING
-        if not (finished or recent or absent or listing.is_fresh()):
+        fresh = listing.is_fresh()
+        if not (finished or recent or absent or (known is not None and fresh)):
             try:
-                known = self._describe_job(vault, job_id, known)
-            except NotFoundError:
+                known = self._describe_job(vault, job_id, known, fresh)
+            except CasfsError as error:
+                if not (fresh or isinstance(error, NotFoundError)):
+                    raise
                 with self._lock:
                     self._absent[key] = True
-                raise
         if known is None:
             raise NotFoundError(f"there is no job {job_id} in vault {vault}")
         if recent is None or recent.job.state is not known.job.state:
@@ -206,9 +222,12 @@ class Account:
         """Measure an output whose bytes contradict its size, as `Sizes.is_other`."""
         return self._sizes.is_other(job)
 
-    def _describe_job(self, vault: str, job_id: str, known: KnownJob | None) -> KnownJob:
+    def _describe_job(
+        self, vault: str, job_id: str, known: KnownJob | None, brief: bool
+    ) -> KnownJob:
+        seconds = min(_PATIENCE, self._deadline) if brief else self._deadline
         try:
-            job = self._service.job(vault, job_id, Deadline(self._deadline))
+            job = self._service.job(vault, job_id, Deadline(seconds))
         except NotFoundError:
             if known is not None and self._known.is_retained(known.job):
                 return KnownJob(known.job, retained=True)

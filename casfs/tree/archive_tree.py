@@ -193,7 +193,7 @@ class ArchiveTree:
         with self._lock:
             looked = self._looked.get(vault.name, False)
             self._looked[vault.name] = True
-        self._account.job_names(vault.name)
+        self._account.look_again(vault.name)
         self._readable.refresh()
         if not looked:
             self._feed.catch_up(vault.name)

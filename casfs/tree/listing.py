@@ -76,6 +76,7 @@ class Listing(Generic[T]):
         self._value = value
         self._refreshed = time.monotonic() - age
         self._tried = self._refreshed
+        self._looked = -math.inf
         self._loading: Future[T] | None = None
         self._failed = False
 
@@ -141,6 +142,31 @@ class Listing(Generic[T]):
         if not may_be_stale:
             return deadline.remaining() + _GRACE
         return min(_BRIEF_PATIENCE if self._failed else _PATIENCE, deadline.remaining())
+
+    def look_again(self, deadline: Deadline) -> T:
+        """Return the value to who misses something in it.
+
+        What came since it was asked for must not be said not to exist, so it is asked for however
+        young it is, but once in its time to live. Then an old value will do if the service fails.
+
+        Raises:
+            CasfsError: as `get`.
+        """
+        now = time.monotonic()
+        with self._lock:
+            looked, self._looked = now - self._looked < self._seconds, now
+        value = self._value
+        if value is None or not self.is_fresh():
+            return self.get(deadline)
+        if looked:
+            return value
+        try:
+            return self.get(deadline, anew=True)
+        except NotFoundError:
+            raise
+        except CasfsError as error:
+            log.warning("%s is served as it was: %s", self._what, error)
+            return value
 
     def _refresh_aside(self, loading: "Future[T]", deadline: Deadline) -> None:
         """Ask in another thread: a listing of many pages may take longer than anybody waits."""

@@ -195,15 +195,15 @@ class Vaults:
         return self._service.parse_vault(row.description)
 
     def _ask(self, listing: Listing[_Listed], file_name: str, anew: bool) -> Vault:
-        known = listing.known()
+        deadline, known = Deadline(self._deadline), listing.known()
         # What was listed and is not in the catalogue was lost there.
-        lost = known is not None and file_name in known.names
-        if lost or anew or not listing.is_fresh():
-            known = listing.get(Deadline(self._deadline), lost or anew)
-            vault = self._in_catalog(known, file_name)
-            if vault is not None:
-                return vault
-        if known is None or known.refusal is None:
+        if known is not None and file_name in known.names:
+            anew = True
+        known = listing.get(deadline, anew) if anew else listing.look_again(deadline)
+        vault = self._in_catalog(known, file_name)
+        if vault is not None:
+            return vault
+        if known.refusal is None:
             raise NotFoundError(f"there is no vault {file_name}")
         return self._find(file_name, anew)
 

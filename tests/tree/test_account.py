@@ -103,16 +103,43 @@ def test_fresh_listings_are_asked_for_once(server, tmp_path):
             assert account.job_names("v").keys() == {"a", "b"}
             assert account.vault("v").name == "v"
             assert account.job("v", "a").job.id == "a"
-            for missing in ("nope", "%41"):
-                with pytest.raises(NotFoundError):
-                    account.job("v", missing)
-                with pytest.raises(NotFoundError):
-                    account.vault(missing)
         assert len(server.requests) == 2
     with account_at(server, tmp_path, ttl=60) as later:
         assert names(later) == ["v", "w"]
         assert later.job_names("v").keys() == {"a", "b"}
         assert len(server.requests) == 2
+
+
+def test_what_a_fresh_listing_lacks_is_asked_for_once(server, world, tmp_path):
+    with account_at(server, tmp_path, ttl=60) as account:
+        assert names(account) == ["v", "w"]
+        account.job_names("v")
+        world.vaults.append("x")
+        world.jobs["c"] = job("c")
+        asked = len(server.requests)
+        assert account.vault("x").name == "x"
+        assert account.job("v", "c").job.id == "c"
+        assert len(server.requests) == asked + 2
+        for _ in range(3):
+            for missing in ("nope", "%41"):
+                with pytest.raises(NotFoundError):
+                    account.job("v", missing)
+                with pytest.raises(NotFoundError):
+                    account.vault(missing)
+        assert len(server.requests) == asked + 3
+        assert names(account) == ["v", "w", "x"]
+
+
+def test_what_a_fresh_listing_lacks_is_not_there_when_nobody_answers(server, world, tmp_path):
+    with account_at(server, tmp_path, ttl=60) as account:
+        account.vaults()
+        account.job_names("v")
+        world.down = True
+        for _ in range(2):
+            with pytest.raises(NotFoundError):
+                account.vault("x")
+            with pytest.raises(NotFoundError):
+                account.job("v", "c")
 
 
 def test_old_listings_show_what_came_and_what_went(server, world, tmp_path):

@@ -122,6 +122,16 @@ def test_an_archive_is_there_once_its_job_has_finished(
         assert client.stat(BY_ID).size == 12
 
 
+def test_an_archive_is_there_though_the_list_of_jobs_is_young(
+    client: Client, jobs: list[dict[str, object]]
+) -> None:
+    jobs[:] = [RUNNING]
+    client.list("/vaults/v/jobs")
+    assert client.list("/vaults/v/archives") == []
+    jobs[:] = [WHOLE]
+    assert client.stat(BY_ID).size == 12
+
+
 def test_what_is_not_there_is_asked_for_once_in_a_while(client: Client, server: Server) -> None:
     asked = []
     for name in ("by-id/nope", "nope", "deep/er/nope", "by-id/nope"):
