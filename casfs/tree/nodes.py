@@ -140,9 +140,11 @@ class Tree:
             "expires": job.expires.isoformat() if job.expires else None,
             "description": self._account.archive_description(job) or job.description,
         }
-        if output.tree_hash is None and job.size not in (None, output.layout.size):
-            # What contradicts its job is not vouched for, whatever single answers say of parts.
-            facts["verified"] = "no"
+        size = output.layout.size
+        if output.tree_hash is None and (size == 0 or job.size not in (None, size)):
+            # Nothing vouches for what contradicts its job, whatever answers say of parts of it, nor
+            # for what is empty, unless the job has the hash of nothing.
+            facts["verified"] = "yes" if job.tree_hash and not size else "no"
         return facts
 
     def row(self, node: Node) -> tuple[Row, str]:
