@@ -1,5 +1,6 @@
 """A directory that only its user can change: what is refused, what is closed, what is used."""
 
+import errno
 import grp
 import os
 import pwd
@@ -240,3 +241,38 @@ def test_what_others_planted_below_is_neither_closed_nor_followed(tmp_path):
     for planted in ("ab", "cd"):
         with pytest.raises(ConfigError, match=r"belongs to|symbolic link"):
             private.make_below(cache / "blocks-1" / planted / "0")
+
+
+def test_a_file_system_without_modes_is_used_with_a_warning(tmp_path, monkeypatch, caplog):
+    """As exFAT and CIFS are; some refuse to change a mode, some do not and leave it as it is."""
+    (tmp_path / "refuses").mkdir(mode=0o777)
+    (tmp_path / "leaves").mkdir(mode=0o777)
+
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    for name, chmod in (("refuses", refuse), ("leaves", lambda *_: None)):
+        (tmp_path / name).chmod(0o777)
+        monkeypatch.setattr("os.chmod", chmod)
+        caplog.clear()
+        private = made(tmp_path / name)
+        private.make_below(private.path / "blocks-1" / "ab")
+        file = private.open(private.path / "blocks-1" / "ab" / "leaves", os.O_RDWR | os.O_CREAT)
+        os.close(file)
+        assert caplog.text.count("keeps no modes") == 1
+        monkeypatch.undo()
+
+
+def test_a_file_system_without_owners_is_used_with_a_warning(tmp_path, monkeypatch, caplog):
+    cache = tmp_path / "cache"
+    cache.mkdir(mode=0o777)
+    nobody = pwd.getpwnam("nobody").pw_uid
+    monkeypatch.setattr("casfs.ownership._owner_of_new_file", lambda _: nobody)
+    given_to(cache, nobody)
+    private = made(cache)
+    assert caplog.text.count("keeps no owners") == 1
+    (cache / "file").touch()
+    with pytest.raises(ConfigError, match="belongs to"):
+        private.open(cache / "file", os.O_RDONLY)
+    given_to(cache / "file", nobody)
+    os.close(private.open(cache / "file", os.O_RDONLY))

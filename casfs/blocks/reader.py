@@ -16,6 +16,7 @@ class Reader:
     """
 
     def __init__(self, fetcher: Fetcher, opened: OpenOutput, metrics: Metrics) -> None:
+        opened.store.use.begin()
         self._fetcher = fetcher
         self._opened = opened
         self._metrics = metrics
@@ -25,7 +26,6 @@ class Reader:
         self._ahead: list[Ahead] = []
         self._closed = False
         opened.windows.begin(self)
-        opened.store.use.begin()
 
     @property
     def lasting(self) -> bool:

@@ -138,13 +138,15 @@ class Use:
         self._directory: int | None = None
 
     def begin(self) -> None:
-        """Note one more reader."""
+        """Note one more reader.
+
+        Raises:
+            ConfigError: the folder is a link, or somebody else's.
+        """
+        directory = self._open() if not self._readers else None
         with self._lock:
             self._readers += 1
-            first = self._readers == 1
-        directory = self._open() if first else None
-        with self._lock:
-            if self._readers and self._directory is None:
+            if self._directory is None:
                 self._directory, directory = directory, None
         if directory is not None:
             os.close(directory)

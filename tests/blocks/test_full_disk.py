@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from casfs.errors import CasfsError
+from tests.mount.processes import wait_until
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
 from tests.support.blocks import block_files, bringing, leaves_file
 from tests.support.disks import disk, fill, use_up_inodes
@@ -180,6 +181,7 @@ def test_what_is_read_after_the_cache_was_emptied_is_kept(tmp_path, ranges):
         with bringing(server.url, tmp_path, memory=2 * MIB) as parts:
             reader = parts.reader(OUTPUT)
             assert read_all(reader) == DATA
+            wait_until(lambda: not parts.saver.backlog(), "blocks to be written")
             shutil.rmtree(tmp_path / "blocks-1")
             assert read_all(reader) == DATA
         with bringing(server.url, tmp_path, memory=2 * MIB) as parts:
