@@ -128,7 +128,7 @@ def load(
         settings, keys, find_again = _official(registration, home, settings, layers)
     if keys is None:
         raise ConfigError(
-            "no credentials; set CASFS_ACCESSKEY_ID and CASFS_SECRET_ACCESSKEY, or access_key_id "
+            "no credentials; set CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, or access_key_id "
             f"and secret_access_key of {place}, or use "
             f"{registration.keys.place}{_others(dialect, home)}"
         )
