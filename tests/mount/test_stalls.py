@@ -55,6 +55,8 @@ def output(mount: Mount, name: str) -> Path:
 @contextlib.contextmanager
 def readers(mount: Mount, names: list[str]) -> Iterator[None]:
     """Readers of all of these, which wait; killed at the end."""
+    # The origin makes the bytes of all when it lists them.
+    mount.list("vaults", "v", "jobs")
     begun = [mount.begin(Path.read_bytes, output(mount, name)) for name in names]
     try:
         for one in begun:
@@ -107,6 +109,19 @@ def test_what_is_fetched_ahead_holds_not_all_places(tmp_path: Path, home: Path) 
                 assert_comes_at_once(mount, other)
 
 
+def test_a_transfer_in_one_piece_beside_16_that_stall(tmp_path: Path, home: Path) -> None:
+    """From a server that ignores ranges each output comes in one piece."""
+    with RunningOrigin(tmp_path / "origin", {"v": {"jobs": list(JOBS.values())}}) as origin:
+        stalled = {"whole": True, "stall": 2 * MIB}
+        origin.misbehave(
+            *({"when": {"call": "output", "job": name}, "do": stalled} for name in STALLED),
+            {"when": {"call": "output"}, "do": {"whole": True}},
+        )
+        with mounted(home, origin.url) as mount, readers(mount, STALLED):
+            for name in WELL:
+                assert_comes_at_once(mount, name)
+
+
 DEADLINE = 8
 
 
@@ -116,6 +131,7 @@ def timed_failure(path: Path, offset: int) -> tuple[int, float]:
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(offset)
+            started = time.monotonic()
             while file.read(MIB):
                 started = time.monotonic()
     except OSError as error:
@@ -132,6 +148,7 @@ def test_whoever_waits_has_an_error_within_the_deadline(
     settings = {"CASFS_DEADLINE": DEADLINE, "FUSE_LIBRARY_NAME": library}
     with stalling(tmp_path, home, do, behind=8 * MIB, **settings) as mount:
         path = output(mount, STALLED[0])
+        mount.list("vaults", "v", "jobs")
         begun = [mount.begin(timed_failure, path, offset * MIB) for offset in (0, 0, 8)]
         for one in begun:
             number, seconds = one()
