@@ -23,13 +23,18 @@ def emulator(tmp_path_factory):
 @pytest.fixture
 def casfs(emulator, tmp_path):
     """Run the command with this environment; its output is bytes."""
+    return command_in(tmp_path, emulator.url)
+
+
+def command_in(folder, url):
+    """Return what runs the command with all that it keeps in a folder."""
 
     def run(*arguments, stdout=subprocess.PIPE, stdin=None, **environment):
         settings = {
-            "CASFS_ENDPOINT": emulator.url,
-            "CASFS_CACHE_DIR": str(tmp_path / "cache"),
-            "CASFS_CONFIG": str(tmp_path / "config.toml"),
-            "HOME": str(tmp_path),
+            "CASFS_ENDPOINT": url,
+            "CASFS_CACHE_DIR": str(folder / "cache"),
+            "CASFS_CONFIG": str(folder / "config.toml"),
+            "HOME": str(folder),
             **KEYS,
         }
         names = ("PATH", "LANG", "PYTHONPATH")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from casfs.doors.cli.cache import parse_age
 from casfs.errors import ConfigError
+from tests.cli.conftest import command_in
 from tests.cli.said import one_line
 from tests.mount.mounting import CASFS, mounted
 from tests.support.archive import MIB, random_bytes
@@ -45,13 +47,22 @@ def vault(emulator):
     return Vault(emulator)
 
 
-@pytest.fixture
-def cached(casfs, vault, tmp_path):
-    """Read every output through the command, and tell what is in the cache by name."""
+@pytest.fixture(scope="module")
+def filled(vault, tmp_path_factory):
+    """A cache that has every output, since the command has read it."""
+    folder = tmp_path_factory.mktemp("filled")
+    casfs = command_in(folder, vault.emulator.url)
     for job in (*vault.jobs.values(), vault.inventory):
         assert casfs("cat", VAULT, job).returncode == 0
     assert casfs("cat", "--inventory", "csv", VAULT, vault.inventory).returncode == 0
     assert casfs("catalog", "refresh", VAULT).returncode == 0
+    return folder / "cache"
+
+
+@pytest.fixture
+def cached(casfs, filled, tmp_path):
+    """Tell what is in the cache by name, at first every output."""
+    shutil.copytree(filled, tmp_path / "cache")
 
     def look():
         done = casfs("cache", "ls", "--json")
