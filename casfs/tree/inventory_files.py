@@ -34,6 +34,7 @@ from casfs.tree.inventory.text import Source
 from casfs.tree.inventory.writing import to_csv, to_json
 from casfs.tree.made_once import MadeOnce, Progress
 from casfs.tree.names import to_file_name
+from casfs.tree.output_source import OutputSource
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ class Inventories:
         """
         reader = Reader(self._fetcher, self._opened(job), self._metrics)
         try:
-            yield _Source(reader, Progress())
+            yield OutputSource(reader, Progress())
         finally:
             reader.close()
 
@@ -174,7 +175,7 @@ class Inventories:
         """Return the output itself if it is JSON."""
         reader = Reader(self._fetcher, opened, self._metrics)
         try:
-            if starts_as_json(_Source(reader, Progress())):
+            if starts_as_json(OutputSource(reader, Progress())):
                 return reader
         except BaseException:
             reader.close()
@@ -224,7 +225,7 @@ class Inventories:
         try:
             bad = BadRecords()
             on_bad = bad.note if self._skip_bad else refuse
-            inventory = open_inventory(_Source(reader, progress), on_bad)
+            inventory = open_inventory(OutputSource(reader, progress), on_bad)
             pieces = self._pieces(job, name, inventory.batches())
             made = self._kept.make(pieces, lambda: self._key(opened, _root(opened), name))
             if bad.count:
@@ -255,22 +256,6 @@ class Inventories:
     def _renew(self, job: Job, opened: OpenOutput, name: str, bad: KeptFile) -> KeptFile:
         self._kept.remove_rotten(self._key(opened, _root(opened), name), bad)
         return self._find_or_make(job, opened, name)
-
-
-class _Source:
-    """An output as a file that is read from its beginning."""
-
-    def __init__(self, reader: Reader, progress: Progress) -> None:
-        self._reader = reader
-        self._progress = progress
-        self._at = 0
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes, none at the end."""
-        data = bytes(self._reader.pread(size, self._at))
-        self._at += len(data)
-        self._progress.steps += 1
-        return data
 
 
 def _wanted(opened: OpenOutput, name: str) -> _Wanted:

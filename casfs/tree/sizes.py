@@ -27,6 +27,8 @@ from casfs.tree.known import Known
 log = logging.getLogger(__name__)
 
 _REMEMBERED = 4096
+_LEAST = 1.0
+"""Seconds for which a size is remembered at least: for the program that has just asked."""
 _PATIENCE = 10.0
 """Seconds to wait for a first block that says whether a size is right."""
 
@@ -58,8 +60,9 @@ class Sizes:
         self._read_some = read_some
         self._deadline = deadline
         self._lock = threading.Lock()
-        self._taken: TTLCache[tuple[str, str], int] = TTLCache(_REMEMBERED, ttl)
-        self._again: TTLCache[tuple[str, str], int] = TTLCache(_REMEMBERED, ttl)
+        seconds = max(ttl, _LEAST)
+        self._taken: TTLCache[tuple[str, str], int] = TTLCache(_REMEMBERED, seconds)
+        self._again: TTLCache[tuple[str, str], int] = TTLCache(_REMEMBERED, seconds)
 
     def sure(self, job: Job) -> int | None:
         """Return the bytes of an output if nothing has to be asked to be sure of them."""

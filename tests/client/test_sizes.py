@@ -308,9 +308,11 @@ def test_an_empty_output_of_another_hash_is_refused(origin: RunningOrigin, made:
         client.stat("/vaults/v/jobs/empty/output")
 
 
-def test_an_empty_output_is_no_inventory(origin: RunningOrigin, made: Made) -> None:
-    hold(origin, **{"@text": ""})
-    client = made()
+@pytest.mark.parametrize("claim", [0, 10_000])
+def test_an_empty_output_is_no_inventory(origin: RunningOrigin, made: Made, claim: int) -> None:
+    hold(origin, **{"@text": "", "InventorySizeInBytes": claim})
+    client = made(listing_ttl=0.0)
+    assert client.stat(OUTPUT).size == 0
     assert content(client, OUTPUT) == b""
     for name in ("inventory.json", "inventory.csv"):
         with pytest.raises(InventoryError, match="is empty"):
