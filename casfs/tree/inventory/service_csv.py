@@ -110,7 +110,7 @@ class ServiceCsvReader:
             except InventoryError as error:
                 failure = failure or error
                 continue
-            for bad in first[: number - 1]:
+            for bad in filter(None, first[: number - 1]):
                 self._entry(record, bad, ended=True)
             return record, lines.split("\n", number - (not is_header))[-1]
         raise failure or InventoryError("the inventory has no lines; fetch it again")

@@ -1,15 +1,20 @@
 """The file outlives processes, is shared by them, and is begun anew when it is damaged."""
 
 import fcntl
+import itertools
+import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
 from casfs.errors import CasfsError, ConfigError
+from casfs.tree import schema
 from casfs.tree.archives.entries import Scope
+from casfs.tree.columns import hash_of
 from casfs.tree.database import Database
 from tests.tree.archives.vaults import archive, expected_tree, job, vaults_at
 from tests.tree.test_catalog import damage_rows
@@ -25,6 +30,33 @@ def test_it_is_all_there_after_a_restart(tmp_path):
         assert vaults.intake.has_taken("v", "i")
         assert vaults.tree() == expected_tree(ENTRIES)
         assert vaults.tree(Scope.READABLE) == expected_tree(ENTRIES, {"0007"})
+
+
+def test_a_file_of_the_version_before_is_taken_over(tmp_path):
+    """All in it stays; an inventory is taken in once more, for what was not noted of it then."""
+    path = tmp_path / "c.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        for statement in itertools.chain(*schema._STEPS[:2]):
+            older.execute(statement)
+        older.execute("PRAGMA user_version = 2")
+        older.execute(
+            "INSERT INTO folders (number, parent, name) VALUES (1, 0, 'v'), (2, 1, 'dir')"
+        )
+        older.execute("INSERT INTO folders (number, parent, name) VALUES (3, 1, 'of a name')")
+        older.execute("INSERT INTO inventories VALUES (1, 1, 'i', 5, 1, 1)")
+        older.execute(
+            "INSERT INTO archives (hash, vault, id, description, created, folder, name, rule,"
+            " flags, listed) VALUES (?, 1, 'a', 'dir/a.txt', 5, 2, 'a.txt', 'plain', 0, 1)",
+            (hash_of("v", "a"),),
+        )
+    with vaults_at(path) as vaults:
+        assert vaults.archives.coverage("v", 1, 0).missing == 0
+        assert vaults.tree()["dir/a.txt"] == "a"
+        assert vaults.take("i", [archive("b", "b")])
+        assert not vaults.take("i", [archive("b", "b")])
+        # A folder for a name that nothing got is gone with the first change.
+        assert vaults.tree() == {"dir": None, "dir/a.txt": "a", "b": "b"}
+        assert vaults.archives.coverage("v", 5, 0).missing == 3
 
 
 def test_a_damaged_file_is_begun_anew_and_inventories_are_taken_in_again(tmp_path):
