@@ -61,7 +61,7 @@ class Leaves:
     def least_trust(self) -> Trust:
         """Return how sure we are of the block that we are least sure of."""
         with self._lock:
-            if not self._pages.complete():
+            if not self._pages.complete() or not self._pages.blocks:
                 return Trust.UNKNOWN
             if self.whole:
                 return Trust.WHOLE

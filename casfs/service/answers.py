@@ -251,6 +251,9 @@ def total_size(answer: requests.Response) -> int | None:
     size = _content_length(answer) if is_announced(answer) else None
     if answer.status_code == requests.codes.partial_content:
         size = _content_range(answer)[2]
+    elif size == LEAF_SIZE:
+        # That may be no more than what was asked for, from one that does not say so.
+        size = None
     if not size:
         answer.raw.close()
         return size
@@ -266,10 +269,15 @@ def total_size(answer: requests.Response) -> int | None:
     return size
 
 
-def whole_size(answer: requests.Response) -> int:
+def whole_size(answer: requests.Response, told: int | None) -> int:
     """Return the size of an output from an answer to a GET without a range.
 
-    One whose length is not announced is read to its end.
+    One whose length is not announced is read to its end. Where that is the end of the connection,
+    which may have broken off, the size must not contradict what was told before.
+
+    Args:
+        answer: the answer, its body unread.
+        told: the size that was told or measured before, None if none was.
 
     Raises:
         WrongAnswerError: it carries a part, contradicts itself, or is no output.
@@ -281,6 +289,8 @@ def whole_size(answer: requests.Response) -> int:
     size = _content_length(answer)
     if size is None or not is_announced(answer):
         announced, size, memory = size, 0, bytearray(_PIECE)
+        if not source_of(answer).chunked:
+            announced = told
         while found := read_into(answer, memory):
             size += found
         if announced not in (None, size):

@@ -75,7 +75,7 @@ class Measuring:
         Raises:
             ExpiredError, NotReadyError, WrongAnswerError: see `Service.read`.
         """
-        return self._measure(job.vault, job.id, deadline)
+        return self._measure(job.vault, job.id, job.size, deadline)
 
     def read(
         self,
@@ -102,7 +102,7 @@ class Measuring:
             return self._get(output.vault, job_id, headers, doubting, deadline, doubtful=True)
         except (_DoubtError, RequestError) as error:
             log.info("the size of the %s is measured again: %s", output, error)
-            size = self._measure(output.vault, job_id, deadline)
+            size = self._measure(output.vault, job_id, output.layout.size, deadline)
             if size != output.layout.size:
                 self.on_resized(output.vault, job_id, size)
                 raise SizeError(
@@ -114,7 +114,7 @@ class Measuring:
         # The size is right, so that answer was wrong, and another may be better.
         return self._get(output.vault, job_id, headers, consume, deadline)
 
-    def _measure(self, vault: str, job_id: str, deadline: Deadline) -> int:
+    def _measure(self, vault: str, job_id: str, told: int | None, deadline: Deadline) -> int:
         size = None
         try:
             headers = {"Range": f"bytes=0-{LEAF_SIZE - 1}"}
@@ -123,4 +123,6 @@ class Measuring:
             # Of an output of no bytes there is no such range.
             log.info("job %s of vault %s is asked for its whole output: %s", job_id, vault, error)
         # An empty answer may come from anywhere, so that it takes two to be believed.
-        return size or self._get(vault, job_id, {}, whole_size, deadline)
+        return size or self._get(
+            vault, job_id, {}, lambda answer: whole_size(answer, told), deadline
+        )

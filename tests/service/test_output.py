@@ -285,6 +285,7 @@ MEASURED = {
     "206": lambda request, answer: answer,
     "206 without a length": lengthless(lambda body: body),
     "200": lambda request, answer: Answer(200, DATA),
+    "a part as 200": with_status(200),
     "200 that says which bytes": lambda request, answer: Answer(
         200, DATA, {"Content-Range": f"bytes 0-{len(DATA) - 1}/{len(DATA)}"}
     ),
@@ -314,6 +315,18 @@ def test_a_size_that_nobody_tells_is_an_error(spoil):
             service.measure(job, Deadline(60))
 
 
+def test_what_ends_with_the_connection_is_no_size_if_the_job_tells_another():
+    """It may have broken off."""
+    spoil = lambda request, answer: Answer(200, DATA[:-1], {"Content-Length": None})  # noqa: E731
+    facts = {"JobId": "j", "Action": "InventoryRetrieval", "InventorySizeInBytes": len(DATA)}
+    with (
+        serving(Archive(DATA, spoil=spoil)) as server,
+        service_at(server.url, attempts=2) as service,
+        pytest.raises(WrongAnswerError, match="announced"),
+    ):
+        service.measure(cas("-", KEY, "").job("v", facts), Deadline(60))
+
+
 def test_a_size_that_is_not_announced_is_counted():
     spoil = lambda request, answer: Answer(200, DATA, {"Content-Length": None})  # noqa: E731
     with serving(Archive(DATA, spoil=spoil)) as server, service_at(server.url) as service:
@@ -333,7 +346,6 @@ MISMEASURED = {
     "a smaller part": lambda request, answer: Answer(
         206, answer.body[:-1], {"Content-Range": f"bytes 0-{MIB - 2}/{len(DATA)}"}
     ),
-    "a part as 200": with_status(200),
     "a part that is cut": cut_after(MIB - 1),
     "a part that is longer, no length": lengthless(lambda body: body + b"x"),
     "a part that is shorter, no length": lengthless(lambda body: body[:-1]),
