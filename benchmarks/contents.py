@@ -104,6 +104,7 @@ class Contents:
         outputs = [Output(vault, f"job-{number:07d}", LEAF) for number in range(count)]
         self._publish(vault, [self._describe(one, digest) for one in outputs])
         files = self._root / "data" / vault
+        files.parent.mkdir(exist_ok=True)
         files.symlink_to(self._root / "api" / vault / "jobs")
         self._list_files(vault, [(one.name, one.stat().st_size) for one in sorted(files.iterdir())])
 
