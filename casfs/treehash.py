@@ -13,7 +13,7 @@ Digests are raw bytes here; `to_text` and `from_text` convert to and from the fo
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Protocol
 
 LEAF_SIZE = 1 << 20
@@ -45,7 +45,7 @@ class TreeHash:
     new: Callable[[], Hash]
     join: Callable[[bytes, bytes], bytes]
 
-    @property
+    @cached_property
     def digest_size(self) -> int:
         """Bytes of a digest."""
         return len(self.new().digest())

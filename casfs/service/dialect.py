@@ -244,7 +244,7 @@ class Dialect:
         return COMMON_ERRORS.get(code) or self.errors.get(code)
 
     def _digest(self, value: Any) -> bytes | None:
-        return fields.digest(value, len(self.tree_hash.leaf(b"")))
+        return fields.digest(value, self.tree_hash.digest_size)
 
 
 def escape(text: str) -> str:

@@ -11,7 +11,9 @@ _LARGEST = (1 << 63) - 1
 
 def text(value: Any) -> str | None:
     """Return a non-empty string, else None; half a surrogate pair, which nothing takes, is "?"."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def integer(value: Any) -> int | None:
@@ -47,6 +49,8 @@ def iso_date(value: Any) -> datetime | None:
         found = datetime.fromisoformat(value) if isinstance(value, str) else None
         if found is None:
             return None
+        if found.tzinfo is UTC:
+            return found
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
@@ -65,4 +69,11 @@ def http_date(value: Any) -> datetime | None:
 
 def compact(answer: Any) -> str:
     """Return an answer as one line of JSON, keys in the order of the service."""
-    return json.dumps(answer, separators=(",", ":"))
+    # Imported here, or the help of the command line would wait for it.
+    import orjson
+
+    try:
+        return orjson.dumps(answer).decode()
+    except orjson.JSONEncodeError:
+        # Half a surrogate pair, or a number of more than 64 bits.
+        return json.dumps(answer, separators=(",", ":"))
