@@ -21,10 +21,11 @@ from casfs.metrics import Metrics
 from casfs.service.base import Job, JobState, Output, Vault
 from casfs.service.service import Service
 from casfs.tree.catalog import Catalog
-from casfs.tree.known import Known, KnownJob, mtime
+from casfs.tree.known import Known, KnownJob
 from casfs.tree.listing import Listing, age_of
 from casfs.tree.losses import warn_of_lost_jobs
 from casfs.tree.sizes import Sizes
+from casfs.tree.times import mtime
 from casfs.tree.vaults import Vaults, VaultSettings
 
 log = logging.getLogger(__name__)

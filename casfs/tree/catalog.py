@@ -8,11 +8,13 @@ service no longer lists.
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from casfs.errors import CasfsError
-from casfs.service.base import Job, JobKind, JobState, Vault
-from casfs.tree.columns import Value, hash_of, storable
+from casfs.service.base import Job, Vault
+from casfs.tree.columns import Value, storable
 from casfs.tree.database import Database
+from casfs.tree.job_columns import job_row
 from casfs.tree.losses import Change, matters
 
 _VAULTS = "vaults"
@@ -29,6 +31,21 @@ class JobRow:
     description: str
     size: int | None
     listed: bool
+
+
+class JobTime(NamedTuple):
+    """A job in the catalogue, as a listing of files shows it.
+
+    Attributes:
+        mtime: nanoseconds since 1970, None where only the description tells.
+        listed: whether the service listed it last.
+        description: its JSON; only where it is not listed, or the mtime is None.
+    """
+
+    id: str
+    mtime: int | None
+    listed: bool
+    description: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +90,7 @@ class Catalog:
         """
         return self._list(
             f"{_VAULTS}/{vault}",
-            lambda generation: (_job_row(job, generation) for job in jobs),
+            lambda generation: (job_row(job, generation) for job in jobs),
             _LIST_JOB,
             "jobs WHERE vault = ?",
             (vault,),
@@ -87,7 +104,7 @@ class Catalog:
 
     def put_job(self, job: Job) -> None:
         """Take over the description of one job."""
-        row = _job_row(job, self._newest_generation(f"{_VAULTS}/{job.vault}"))
+        row = job_row(job, self._newest_generation(f"{_VAULTS}/{job.vault}"))
         self._insert(_PUT_JOB, [row])
 
     def put_size(self, vault: str, job_id: str, size: int | None) -> None:
@@ -139,6 +156,15 @@ class Catalog:
         generation, last = self._generation(f"{_VAULTS}/{vault}"), ""
         while rows := self._database.rows(query, generation, vault, last, _PAGE):
             yield from ((job_id, text, bool(listed)) for job_id, text, listed in rows)
+            last = rows[-1][0]
+
+    def job_times(self, vault: str) -> Iterator[JobTime]:
+        """Yield every job of a vault with its mtime, by id."""
+        generation, last = self._generation(f"{_VAULTS}/{vault}"), ""
+        while rows := self._database.rows(_JOB_TIMES, generation, vault, last, _PAGE):
+            for job_id, microseconds, listed, description in rows:
+                time = None if microseconds is None else microseconds * 1000
+                yield JobTime(job_id, time, bool(listed), description)
             last = rows[-1][0]
 
     def job(self, vault: str, job_id: str) -> JobRow | None:
@@ -244,31 +270,17 @@ class Catalog:
 _UPSERT_VAULT = """INSERT INTO vaults VALUES (?, ?, ?) ON CONFLICT DO UPDATE
     SET description = excluded.description, generation = """
 _UPSERT_JOB = """INSERT INTO jobs
-    (vault, id, description, generation, kind, state, archive, hash, whole)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-    SET description = excluded.description, kind = excluded.kind, state = excluded.state,
-        archive = excluded.archive, hash = excluded.hash, whole = excluded.whole,
-        generation = """
+    (vault, id, description, generation, mtime, kind, state, archive, hash, whole)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+    SET description = excluded.description, mtime = excluded.mtime, kind = excluded.kind,
+        state = excluded.state, archive = excluded.archive, hash = excluded.hash,
+        whole = excluded.whole, generation = """
 # A description of one may come while all are being listed: it must not go back behind that.
 _PUT_VAULT = f"{_UPSERT_VAULT} max(generation, excluded.generation)"
 _PUT_JOB = f"{_UPSERT_JOB} max(generation, excluded.generation)"
 # In a listing, what was known before gets the generation below that of what is new.
 _LIST_VAULT = f"{_UPSERT_VAULT} max(generation, excluded.generation - 1)"
 _LIST_JOB = f"{_UPSERT_JOB} max(generation, excluded.generation - 1)"
-
-
-def _job_row(job: Job, generation: int) -> tuple[Value, ...]:
-    return (job.vault, job.id, job.raw, generation, *archive_columns(job))
-
-
-def archive_columns(job: Job) -> tuple[Value, ...]:
-    """Return kind, state, archive, hash and whole of a job: what archives depend on."""
-    serves = job.kind is JobKind.ARCHIVE and job.state is not JobState.FAILED
-    archive = job.archive_id if serves else None
-    return (
-        job.kind.value,
-        job.state.value,
-        storable(archive),
-        None if archive is None else hash_of(job.vault, archive),
-        job.whole,
-    )
+_JOB_TIMES = """SELECT id, mtime, generation >= ?1,
+    CASE WHEN mtime IS NULL OR generation < ?1 THEN description END
+    FROM jobs WHERE vault = ?2 AND id > ?3 ORDER BY id LIMIT ?4"""

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from casfs.service.base import Job, Output
 from casfs.service.joined import archive_output
 from casfs.service.service import Service
 from casfs.tree.catalog import Catalog
 from casfs.tree.names import from_file_name, is_cut, to_file_name
+from casfs.tree.times import mtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +52,21 @@ class Known:
     def jobs(self, vault: str) -> dict[str, int]:
         """Return the mtime of each job of a vault by its file name; forgets those that are gone."""
         names = {}
-        for job_id, description, listed in self._catalog.jobs(vault):
-            job = self._service.parse_job(vault, description)
-            if listed or self.is_retained(job):
-                names[to_file_name(job_id)] = mtime(job)
-            else:
-                self._forget(job)
+        for row in self._catalog.job_times(vault):
+            time = row.mtime
+            if time is None or not row.listed:
+                job = self._service.parse_job(vault, row.description or "{}")
+                if not (row.listed or self.is_retained(job)):
+                    self._forget(job)
+                    continue
+                time = mtime(job)
+            names[to_file_name(row.id)] = time
         return names
 
     def job_id(self, vault: str, file_name: str) -> str | None:
         """Return the job whose file name this is, None if there can be none."""
         if is_cut(file_name):
-            ids = (job_id for job_id, _, _ in self._catalog.jobs(vault))
+            ids = (row.id for row in self._catalog.job_times(vault))
             return next((job_id for job_id in ids if to_file_name(job_id) == file_name), None)
         return from_file_name(file_name)
 
@@ -128,16 +131,3 @@ class Known:
             return False
         hash_ = job.archive_tree_hash
         return self._is_whole(archive_output(job, job.archive_size, hash_, self._service.origin))
-
-
-def mtime(job: Job) -> int:
-    """Return when a job completed, or began if it did not, in nanoseconds since 1970."""
-    return nanoseconds(job.completed or job.created)
-
-
-def nanoseconds(time: datetime | None) -> int:
-    """Return a time in nanoseconds since 1970, 0 if it is not known."""
-    if time is None:
-        return 0
-    since = time - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86400 + since.seconds) * 10**9 + since.microseconds * 1000

@@ -17,10 +17,11 @@ from casfs.service.base import Job, JobKind, Output, Vault
 from casfs.tree.account import Account
 from casfs.tree.archive_tree import ARCHIVES, ArchiveTree
 from casfs.tree.inventory_files import CSV, JSON, Inventories
-from casfs.tree.known import KnownJob, mtime, nanoseconds
+from casfs.tree.known import KnownJob
 from casfs.tree.names import to_file_name
 from casfs.tree.node import CONTROL, Node, pretty
 from casfs.tree.siblings import Row
+from casfs.tree.times import mtime, nanoseconds
 
 _JOB = "job.json"
 _OUTPUT = "output"

@@ -6,6 +6,8 @@
     jobs(vault, id, description, size, generation)  size is set where it was measured
         + kind, state, archive, hash, whole         what archives and inventories depend on;
                                                     state is NULL until the job was parsed
+        + mtime                                     microseconds since 1970, 0 where it is not
+                                                    known; NULL until the job was parsed
     changed(hash)                                   archives some job of which came, changed or went
 
     folders(number, parent, name, readable)         readable archives in it and below; a vault is a
@@ -29,7 +31,7 @@ forgotten, and a transaction that breaks off leaves them as they were.
 
 import sqlite3
 
-VERSION = 3
+VERSION = 4
 
 _LISTINGS = (
     """CREATE TABLE IF NOT EXISTS listings (
@@ -139,7 +141,8 @@ _CHAINS = (
     AND NOT EXISTS (SELECT 1 FROM archives WHERE archives.folder = one.number)
     AND NOT EXISTS (SELECT 1 FROM folders WHERE folders.parent = one.number)""",
 )
-_STEPS = (_LISTINGS, _JOBS_OF_ARCHIVES + _FOLDERS + _ARCHIVES, _CHAINS)
+_TIMES = ("ALTER TABLE jobs ADD COLUMN mtime INTEGER",)
+_STEPS = (_LISTINGS, _JOBS_OF_ARCHIVES + _FOLDERS + _ARCHIVES, _CHAINS, _TIMES)
 
 
 def prepare(connection: sqlite3.Connection) -> None:

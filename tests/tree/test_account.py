@@ -10,6 +10,7 @@ import pytest
 
 from casfs.errors import CasfsError, DeniedError, NotFoundError
 from casfs.metrics import Metrics
+from casfs.service.service import Service
 from casfs.tree.account import Account
 from tests.support.server import Answer, serving
 from tests.support.service import html, refusal, service_at
@@ -140,6 +141,14 @@ def test_what_a_fresh_listing_lacks_is_not_there_when_nobody_answers(server, wor
                 account.vault("x")
             with pytest.raises(NotFoundError):
                 account.job("v", "c")
+
+
+def test_a_listing_is_not_parsed_again_from_the_catalog(server, world, tmp_path, monkeypatch):
+    world.jobs["a"]["CompletionDate"] = "2026-02-03T04:05:06Z"
+    monkeypatch.delattr(Service, "parse_job")
+    for _ in range(2):
+        with account_at(server, tmp_path, ttl=1000.0) as account:
+            assert account.job_names("v") == {"a": 1770091506_000000000, "b": 0}
 
 
 def test_old_listings_show_what_came_and_what_went(server, world, tmp_path):

@@ -15,6 +15,7 @@ from casfs.credentials import Credentials
 from casfs.errors import CasfsError, ConfigError
 from casfs.service.cas import cas
 from casfs.tree.database import Database
+from casfs.tree.times import mtime
 from tests.tree.catalogs import catalog_at
 
 DIALECT = cas("-", Credentials("AKID", "secret"), "")
@@ -270,6 +271,35 @@ def test_a_file_of_the_first_version_is_taken_over(path):
     with catalog_at(path) as catalog:
         catalog.list_jobs("v", [job("new")], 3000.0)
         assert listed(catalog) == ["new"]
+
+
+def test_a_listing_of_files_needs_the_descriptions_of_jobs_that_went_only(catalog):
+    completed = "2026-02-03T04:05:06.789012Z"
+    catalog.list_jobs("v", [job("gone"), job("stays")], 1000.0)
+    later = job("later", CompletionDate="9999-12-31T23:59:59Z")
+    catalog.list_jobs("v", [job("stays", CompletionDate=completed), later], 2000.0)
+    gone, latest, stays = catalog.job_times("v")
+    assert (gone.id, gone.mtime, gone.listed, gone.description) == (
+        "gone",
+        0,
+        False,
+        job("gone").raw,
+    )
+    assert stays == ("stays", 1770091506_789012000, True, None)
+    # The year is too late for nanoseconds in a column.
+    assert latest == ("later", mtime(later), True, None)
+
+
+def test_the_times_of_jobs_of_an_earlier_version_come_from_their_descriptions(path):
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as older:
+        older.executescript(FIRST_VERSION)
+    with catalog_at(path) as catalog:
+        found = {row.id: (row.mtime, row.listed, row.description) for row in catalog.job_times("v")}
+    assert found == {
+        "listed": (None, True, '{"JobId":"listed"}'),
+        "retained": (None, False, '{"JobId":"retained"}'),
+    }
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

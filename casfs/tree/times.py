@@ -1,0 +1,20 @@
+"""When jobs and folders changed, as file systems count time."""
+
+from datetime import UTC, datetime
+
+from casfs.service.base import Job
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def mtime(job: Job) -> int:
+    """Return when a job completed, or began if it did not, in nanoseconds since 1970."""
+    return nanoseconds(job.completed or job.created)
+
+
+def nanoseconds(time: datetime | None) -> int:
+    """Return a time in nanoseconds since 1970, 0 if it is not known."""
+    if time is None:
+        return 0
+    since = time - _EPOCH
+    return (since.days * 86400 + since.seconds) * 10**9 + since.microseconds * 1000
