@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 _FRUITLESS_PAGES = 100
 """Pages in a row without anything new after which a listing is taken to be endless."""
-_MOST_BYTES = 512 << 20
+_MOST_BYTES = 256 << 20
 """Bytes of all pages of a listing: they go to the disk before the last one has come."""
 
 _DEADLINES = 5

@@ -22,7 +22,7 @@ from casfs.service.base import Job, JobState, Output, Vault
 from casfs.service.service import Service
 from casfs.tree.catalog import Catalog
 from casfs.tree.known import Known, KnownJob
-from casfs.tree.listing import Listing, age_of
+from casfs.tree.listing import PATIENCE, Listing, age_of
 from casfs.tree.losses import warn_of_lost_jobs
 from casfs.tree.sizes import Sizes
 from casfs.tree.times import mtime
@@ -149,7 +149,8 @@ class Account:
         known = self._known.job(vault, job_id)
         finished = known is not None and known.job.state is not JobState.RUNNING
         fresh = listing.is_fresh()
-        if not (finished or recent or absent or (known is not None and fresh)):
+        served = known is not None and (fresh or listing.is_left_alone())
+        if not (finished or recent or absent or served):
             try:
                 known = self._describe_job(vault, job_id, known, fresh)
             except CasfsError as error:
@@ -227,6 +228,8 @@ class Account:
         self, vault: str, job_id: str, known: KnownJob | None, brief: bool
     ) -> KnownJob:
         seconds = min(_PATIENCE, self._deadline) if brief else self._deadline
+        if known is not None:
+            seconds = min(seconds, PATIENCE)
         try:
             job = self._service.job(vault, job_id, Deadline(seconds))
         except NotFoundError:

@@ -27,7 +27,7 @@ from casfs.threads import start_thread
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_PATIENCE = 10.0
+PATIENCE = 10.0
 """Seconds to wait for the service where there is an old value to serve."""
 _BRIEF_PATIENCE = 2.0
 """The same where the service failed the last time."""
@@ -88,6 +88,10 @@ class Listing(Generic[T]):
         """Tell whether the value is so young that what it lacks does not exist."""
         return self._value is not None and time.monotonic() - self._refreshed < self._seconds
 
+    def is_left_alone(self) -> bool:
+        """Tell whether the service failed so lately that it is not asked for what is known."""
+        return self._failed and time.monotonic() - self._tried < self._seconds
+
     def get(self, deadline: Deadline, anew: bool = False, stale: bool = True) -> T:
         """Return the value, asking for it when it is old; an old one if the service fails.
 
@@ -122,6 +126,7 @@ class Listing(Generic[T]):
                 raise
             except FutureTimeoutError:
                 with self._lock:
+                    self._failed = self._failed or self._loading is loading
                     self._tried = time.monotonic()
                 error: CasfsError = DeadlineError(
                     f"{self._what} did not come within {patience:.3g} s; check the network"
@@ -141,7 +146,7 @@ class Listing(Generic[T]):
     def _patience(self, deadline: Deadline, may_be_stale: bool) -> float:
         if not may_be_stale:
             return deadline.remaining() + _GRACE
-        return min(_BRIEF_PATIENCE if self._failed else _PATIENCE, deadline.remaining())
+        return min(_BRIEF_PATIENCE if self._failed else PATIENCE, deadline.remaining())
 
     def look_again(self, deadline: Deadline) -> T:
         """Return the value to who misses something in it.

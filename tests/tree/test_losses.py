@@ -2,8 +2,10 @@
 
 import json
 import logging
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,15 +26,15 @@ NOW = datetime.now(UTC)
 def facts(name, completed=None, state="Succeeded", created=None):
     """A job as CAS words it; times are hours before now."""
 
-    def time(hours):
+    def ago(hours):
         return None if hours is None else (NOW - timedelta(hours=hours)).isoformat()
 
     return {
         "JobId": name,
         "Action": "ArchiveRetrieval",
         "StatusCode": state,
-        "CreationDate": time(created),
-        "CompletionDate": time(completed),
+        "CreationDate": ago(created),
+        "CompletionDate": ago(completed),
     }
 
 
@@ -53,7 +55,7 @@ class Vault:
 
 
 @contextmanager
-def account_of(vault, tmp_path):
+def account_of(vault, tmp_path, ttl=0.0):
     with (
         serving(vault) as server,
         service_at(server.url, attempts=1) as service,
@@ -61,7 +63,7 @@ def account_of(vault, tmp_path):
         database = Database(tmp_path / "catalogue.db")
         metrics = Metrics()
         yield Account(
-            service, Catalog(database), lambda _: False, lambda _: None, 0.0, GENEROUS, metrics
+            service, Catalog(database), lambda _: False, lambda _: None, ttl, GENEROUS, metrics
         )
         database.close()
 
@@ -151,11 +153,39 @@ def test_a_list_that_breaks_off_leaves_the_old_one_and_nothing_else(tmp_path):
 
 
 def test_nobody_waits_long_where_a_list_is_known(tmp_path, monkeypatch):
-    monkeypatch.setattr(listing, "_PATIENCE", 0.2)
+    monkeypatch.setattr(listing, "PATIENCE", 0.2)
     vault = Vault([facts("a", completed=1)])
     with account_of(vault, tmp_path) as account:
         before = account.job_names("v")
         deadline = Deadline(GENEROUS / 2)
         vault.instead = lambda request, wire: wire.hang()
         assert account.job_names("v") == before
+        assert not deadline.passed()
+
+
+def test_running_jobs_are_not_waited_for_one_by_one_while_the_service_is_away(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(listing, "PATIENCE", 0.2)
+    jobs = [facts(f"{n}", state="InProgress", created=1) for n in range(20)]
+    vault = Vault(jobs)
+    clock = [1000.0]
+    monkeypatch.setattr(
+        listing, "time", SimpleNamespace(monotonic=lambda: clock[0], time=time.time)
+    )
+    with account_of(vault, tmp_path, ttl=60) as account:
+        before = account.job_names("v")
+        clock[0] += 61
+        vault.instead = lambda request, wire: wire.hang()
+        deadline = Deadline(GENEROUS)
+        assert account.job_names("v") == before
+        asked = []
+
+        def counted(request, wire):
+            asked.append(request.path)
+            wire.hang()
+
+        vault.instead = counted
+        assert [account.job("v", name).job.id for name in before] == list(before)
+        assert asked == []
         assert not deadline.passed()
