@@ -33,9 +33,6 @@ log = logging.getLogger(__name__)
 _REMEMBERED = 4096
 """Jobs whose description is kept in memory, and names that are known not to exist."""
 
-_PATIENCE = 10.0
-"""Seconds to wait for the word on a job that a young list does not have."""
-
 
 class Account:
     """What is known of one account.
@@ -227,9 +224,8 @@ class Account:
     def _describe_job(
         self, vault: str, job_id: str, known: KnownJob | None, brief: bool
     ) -> KnownJob:
-        seconds = min(_PATIENCE, self._deadline) if brief else self._deadline
-        if known is not None:
-            seconds = min(seconds, PATIENCE)
+        brief = brief or known is not None
+        seconds = min(PATIENCE, self._deadline) if brief else self._deadline
         try:
             job = self._service.job(vault, job_id, Deadline(seconds))
         except NotFoundError:
