@@ -273,7 +273,7 @@ def whole_size(answer: requests.Response, told: int | None) -> int:
     """Return the size of an output from an answer to a GET without a range.
 
     One whose length is not announced is read to its end. Where that is the end of the connection,
-    which may have broken off, the size must not contradict what was told before.
+    which may have broken off, it must not be shorter than was told before.
 
     Args:
         answer: the answer, its body unread.
@@ -289,10 +289,11 @@ def whole_size(answer: requests.Response, told: int | None) -> int:
     size = _content_length(answer)
     if size is None or not is_announced(answer):
         announced, size, memory = size, 0, bytearray(_PIECE)
-        if not source_of(answer).chunked:
-            announced = told
+        ends_by_itself = source_of(answer).chunked
         while found := read_into(answer, memory):
             size += found
+        if not ends_by_itself and told is not None and size < told:
+            announced = told
         if announced not in (None, size):
             raise WrongAnswerError(
                 f"GET {answer.url}: {size} bytes where {announced} were announced"
