@@ -138,6 +138,13 @@ HASHED: dict[str, dict[str, Any]] = {
 }
 """What only a hash shows."""
 
+TRUE_OF_INVENTORIES = {
+    "the whole and a byte",
+    "the whole and a byte in chunks",
+    "the whole and its length one less",
+}
+"""What, if it comes always, is an inventory of another length than its job tells: that is read."""
+
 KINDS = {**DETECTED, **HASHED}
 SLOW = {name for name, do in KINDS.items() if "stall" in do or "hang" in do}
 
@@ -294,6 +301,8 @@ def test_no_wrong_answer_becomes_wrong_bytes(
     # What is made of an inventory takes longest, and is wrong in no other way than that.
     named = PATHS if kind.startswith("the part") else OUTPUTS
     names = list(WITH_HASH if kind in HASHED else named)
+    if when == "always" and kind in TRUE_OF_INVENTORIES:
+        names = [name for name in names if not PATHS[name].startswith(("jobs/json", "jobs/csv"))]
     rules = []
     for job in (job["JobId"] for job in jobs()):
         fits: dict[str, Any] = {"call": "output", "job": job}
