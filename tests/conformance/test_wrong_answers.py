@@ -141,6 +141,7 @@ HASHED: dict[str, dict[str, Any]] = {
 TRUE_OF_INVENTORIES = {
     "the whole and a byte",
     "the whole and a byte in chunks",
+    "the whole and a byte until close",
     "the whole and its length one less",
 }
 """What, if it comes always, is an inventory of another length than its job tells: that is read."""
