@@ -1,5 +1,7 @@
 """When the kernel may keep its pages of a file."""
 
+import weakref
+
 from casfs.doors.mount.pages import Pages
 
 MIB = 1 << 20
@@ -43,3 +45,19 @@ def test_a_file_larger_than_all_that_is_remembered_is_kept_alone() -> None:
     assert not opened_and_closed(pages, "/huge", "first", 1 << 50)
     assert opened_and_closed(pages, "/huge", "first", 1 << 50)
     assert not opened_and_closed(pages, "/small", "first")
+
+
+def test_what_is_held_of_small_files_is_bounded_however_many_there_are() -> None:
+    class Edition:
+        """What is known of an output, which costs memory while it is held."""
+
+    pages = Pages()
+    held: weakref.WeakSet[Edition] = weakref.WeakSet()
+    for number in range(30_000):
+        edition = Edition()
+        held.add(edition)
+        assert not pages.opened(f"/{number}", edition, 1)
+        pages.closed(f"/{number}", edition)
+    assert 2_000 < len(held) < 6_000
+    # The files that were read last keep their pages.
+    assert pages.opened("/29999", edition, 1)

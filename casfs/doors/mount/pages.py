@@ -7,9 +7,13 @@ from cachetools import LRUCache
 
 from casfs.ranges import BLOCK_SIZE
 
-_BLOCKS = 1 << 18
-"""Blocks of all files that are remembered. An edition holds what is known of the leaves: 33 bytes a
-block, so 9 MiB in all. A file that is forgotten costs its pages, and nothing else."""
+_BYTES = 16 << 20
+"""Bytes that all editions may take together. A file that is forgotten costs its pages, and nothing
+else."""
+_EDITION_BYTES = 4096
+_BLOCK_BYTES = 33
+"""Bytes that an edition takes, at most, and each block of it besides: it holds what is known of its
+leaves."""
 
 
 class Pages:
@@ -21,7 +25,7 @@ class Pages:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: dict[str, list[Hashable]] = {}
-        self._known: LRUCache[str, tuple[Hashable, int]] = LRUCache(_BLOCKS, lambda item: item[1])
+        self._known: LRUCache[str, tuple[Hashable, int]] = LRUCache(_BYTES, lambda item: item[1])
 
     def opened(self, path: str, edition: Hashable, size: int) -> bool:
         """Note that a file of `size` bytes is opened.
@@ -37,7 +41,8 @@ class Pages:
                 self._known.pop(path, None)
                 return False
             known, _ = self._known.get(path, (None, 0))
-            self._known[path] = (edition, min(size // BLOCK_SIZE + 1, _BLOCKS))
+            cost = _EDITION_BYTES + _BLOCK_BYTES * (size // BLOCK_SIZE + 1)
+            self._known[path] = (edition, min(cost, _BYTES))
             return known == edition
 
     def closed(self, path: str, edition: Hashable) -> None:
