@@ -24,8 +24,9 @@ from casfs.ranges import BLOCK_SIZE
 
 Key = tuple[Hashable, int]
 """Key of an open output and number of a block."""
-_LEAST_SIZE = 4096
-"""Bytes that a block in memory counts at least, since what belongs to it has a size too."""
+_OUTPUT_BYTES = 6 << 10
+"""Bytes that go with a block that ends an output: it may be the only one in memory that keeps what
+is known of the output there."""
 
 
 @dataclass(eq=False, slots=True)
@@ -90,7 +91,7 @@ class Flights:
         # First in, first out: what was fetched ahead must outlive what was read already, and
         # the kernel keeps what is read often.
         self._memory: FIFOCache[Key, memoryview] = FIFOCache(
-            max(memory_size, BLOCK_SIZE), lambda data: max(len(data), _LEAST_SIZE)
+            max(memory_size, BLOCK_SIZE), lambda data: min(len(data) + _OUTPUT_BYTES, BLOCK_SIZE)
         )
         self._flights: dict[Key, _Flight] = {}
         self._receiving: set[Key] = set()

@@ -144,7 +144,13 @@ def test_many_small_blocks_are_not_kept_for_ever():
     for number in range(1000):
         flights.land(number, [(0, BLOCK[:1])])
     kept = [number for number in range(1000) if flights.look_up(number, range(1), ME).here]
-    assert kept == list(range(744, 1000))
+    assert kept == list(range(830, 1000))
+
+
+def test_a_block_that_is_almost_full_fits_into_memory_for_one():
+    flights = flights_of(memory_blocks=1)
+    flights.land("o", [(0, BLOCK[:-1])])
+    assert flights.look_up("o", range(1), ME).here.keys() == {0}
 
 
 def test_a_task_that_fetches_ahead_is_hurried_by_whoever_wants_its_block():
