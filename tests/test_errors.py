@@ -19,6 +19,7 @@ PROMISED = {
     "ReadOnlyError": errno.EROFS,
     "DeadlineError": errno.ETIMEDOUT,
     "RequestError": errno.EIO,
+    "SizeError": errno.EIO,
     "OutputMismatchError": errno.EIO,
     "InventoryError": errno.EIO,
     "UnreadError": errno.EIO,

@@ -138,7 +138,7 @@ def test_a_refused_key_or_account_is_told_by_the_mount_in_one_line(
     try:
         done = mount.start()
         assert done.returncode == 1
-        assert re.fullmatch(r"casfs: .*check the keys.*\n", done.stderr)
+        assert re.fullmatch(r"casfs: .*check (the keys|what the key is allowed).*\n", done.stderr)
         assert "another" not in done.stderr.replace("AKIDanother", "")
     finally:
         mount.remove()

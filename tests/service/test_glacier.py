@@ -128,7 +128,7 @@ def described(state: str) -> Answer:
 
 @pytest.mark.parametrize(
     ("sent", "told"),
-    [(None, None), ("", None), ("a b.txt", "a b.txt"), ("\xc3\xbc", "ü"), ("\xff", "\ufffd")],
+    [(None, None), ("", None), ("a b.txt", "a b.txt"), ("\xc3\xbc", "ü"), ("\xff", "\udcff")],
 )
 def test_the_description_of_an_archive_comes_with_its_bytes(sent, told):
     answer = Answer(200, bytes(MIB), {"x-amz-archive-description": sent})
