@@ -21,7 +21,7 @@ from casfs.service.service import Service
 from casfs.tree.catalog import Catalog
 from casfs.tree.known import Known
 from casfs.tree.listing import Listing, age_of
-from casfs.tree.losses import warn_of_lost_vaults
+from casfs.tree.losses import warn_of_lost_jobs, warn_of_lost_vaults
 from casfs.tree.names import from_file_name, to_file_name
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,9 @@ class Vaults:
         self._forget(name, for_good=self.refusal() is not None)
 
     def _forget(self, name: str, for_good: bool) -> None:
-        self._catalog.list_jobs(name, [], time.time())
+        change = self._catalog.list_jobs(name, [], time.time())
+        lost = (self._service.parse_job(name, description) for description in change.lost)
+        warn_of_lost_jobs(name, change, lost)
         if self._known.jobs(name):
             return
         if for_good:

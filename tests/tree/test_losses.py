@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import pytest
 
 from casfs.deadline import Deadline
-from casfs.errors import UnreachableError
+from casfs.errors import NotFoundError, UnreachableError
 from casfs.metrics import Metrics
 from casfs.tree import listing
 from casfs.tree.account import Account
 from casfs.tree.catalog import Catalog
 from casfs.tree.database import Database
 from tests.support.server import Answer, serving
-from tests.support.service import html, service_at
+from tests.support.service import html, refusal, service_at
 from tests.tree.test_listing import GENEROUS
 
 NOW = datetime.now(UTC)
@@ -97,6 +97,22 @@ def test_a_list_that_loses_much_is_a_warning(tmp_path, caplog, count, lost, time
     if told:
         assert f"vault v lost {lost} of {count} entries" in warned(caplog)[0]
         assert "rsync --delete" in warned(caplog)[0]
+
+
+@pytest.mark.parametrize(("count", "told"), [(40, True), (10, False)])
+def test_a_vault_that_is_said_to_be_missing_loses_its_jobs_with_a_warning(
+    tmp_path, caplog, count, told
+):
+    vault = Vault([facts(f"{n:03}", completed=1) for n in range(count)])
+    with account_of(vault, tmp_path) as account, caplog.at_level(logging.WARNING):
+        assert len(account.job_names("v")) == count
+        vault.instead = lambda request, wire: refusal(404, "ResourceNotFoundException")
+        for _ in range(2):
+            with pytest.raises(NotFoundError):
+                account.refresh_jobs("v")
+    assert len(warned(caplog)) == told
+    if told:
+        assert f"vault v lost {count} of {count} entries" in warned(caplog)[0]
 
 
 def test_a_list_of_vaults_that_loses_much_is_a_warning(tmp_path, caplog):
