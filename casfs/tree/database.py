@@ -57,7 +57,7 @@ class Database:
         edition: counts how often damage was found: what was in the file before is lost.
 
     Raises:
-        ConfigError: the folder cannot be written, or is not ours alone.
+        ConfigError: the folder cannot be written or is not ours alone; the file is a newer casfs's.
     """
 
     def __init__(self, path: Path, private: PrivateDirectory | None = None) -> None:
@@ -248,7 +248,7 @@ class Database:
     def _connect(self) -> Connection:
         connection = connect(self._path, self._private)
         try:
-            if connection.execute("PRAGMA user_version").fetchone() == (0,):
+            if schema.version_of(connection, self._path) == 0:
                 self._make_tables(connection)
                 self.edition += 1
                 raise DamagedError(
@@ -272,6 +272,7 @@ class Database:
         with self._alone():
             if inode is None or inode_of(self._path) != inode:
                 return
+            schema.refuse_newer(self._path)
             log.warning("the catalogue %s is damaged and begun anew: %s", self._path, error)
             # What the old file's log holds must not be taken for the new one's.
             for ending in BESIDE:
@@ -291,8 +292,7 @@ class Database:
 
     def _make_tables(self, connection: Connection) -> None:
         with self._alone():
-            connection.execute("PRAGMA journal_mode = WAL")
-            schema.prepare(connection)
+            schema.prepare(connection, self._path)
             connection.commit()
 
     def _alone(self) -> contextlib.AbstractContextManager[None]:

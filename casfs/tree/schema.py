@@ -29,7 +29,12 @@ Triggers keep `changed`, `emptied` and the counts of folders, whoever writes: no
 forgotten, and a transaction that breaks off leaves them as they were.
 """
 
+import contextlib
 import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from casfs.errors import ConfigError
 
 VERSION = 4
 
@@ -145,24 +150,54 @@ _TIMES = ("ALTER TABLE jobs ADD COLUMN mtime INTEGER",)
 _STEPS = (_LISTINGS, _JOBS_OF_ARCHIVES + _FOLDERS + _ARCHIVES, _CHAINS, _TIMES)
 
 
-def prepare(connection: sqlite3.Connection) -> None:
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Make the tables of a new file, or add to those of an older version what came since.
 
+    Args:
+        connection: to the file, or to its copy in memory.
+        path: of the file, for the message.
+
     Raises:
-        sqlite3.DatabaseError: the file is of a version that is not known.
+        ConfigError: a newer casfs wrote the file, which is left as it is.
+        sqlite3.DatabaseError: the file is of a version that there never was.
     """
-    if _version(connection) == VERSION:
+    version_of(connection, path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    if version_of(connection, path) == VERSION:
         return
     # Another process may prepare the same file.
     connection.execute("BEGIN IMMEDIATE")
-    version = _version(connection)
-    if version not in range(VERSION + 1):
+    version = version_of(connection, path)
+    if version < 0:
         raise sqlite3.DatabaseError(f"version {version}, not {VERSION}")
     for statement in (statement for step in _STEPS[version:] for statement in step):
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def version_of(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of a file's tables, 0 if it has none yet.
+
+    Raises:
+        ConfigError: a newer casfs wrote the file.
+    """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise ConfigError(
+            f"the catalog {path} was written by a newer casfs (version {version}; this one knows "
+            f"{VERSION}); update casfs, or give another --cache-dir"
+        )
     return int(version)
+
+
+def refuse_newer(path: Path) -> None:
+    """Raise if a newer casfs wrote a file, as far as that can be read.
+
+    Raises:
+        ConfigError: it did.
+    """
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as file,
+    ):
+        version_of(file, path)

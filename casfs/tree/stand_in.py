@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from casfs.errors import ConfigError
 from casfs.tree import schema
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ class StandIn:
     Attributes:
         connection: to the catalogue; to be borrowed.
         complete: whether all that was in the file is in it.
+
+    Raises:
+        ConfigError: a newer casfs wrote the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,13 +38,16 @@ class StandIn:
         if path.exists():
             try:
                 self.complete = self._copy(path)
+            except ConfigError:
+                self.connection.close()
+                raise
             except sqlite3.Error as error:
                 log.warning("the catalogue %s cannot be read: %s", path, error)
                 self.connection.close()
                 self.connection = _connect_to_memory()
                 self.complete = False
         self.connection.execute("PRAGMA recursive_triggers = ON")
-        schema.prepare(self.connection)
+        schema.prepare(self.connection, path)
         self.connection.commit()
         self.connection.execute(f"PRAGMA max_page_count = {_BYTES // _PAGE}")
 
@@ -59,13 +66,14 @@ class StandIn:
 
     def _copy(self, path: Path) -> bool:
         with contextlib.closing(_open_to_read(path)) as file:
+            schema.version_of(file, path)
             ((pages,),) = file.execute("PRAGMA page_count").fetchall()
             ((size,),) = file.execute("PRAGMA page_size").fetchall()
             if pages * size <= _BYTES // 2:
                 file.backup(self.connection)
                 return True
             # Which jobs there are, and which of them are kept though they have expired.
-            schema.prepare(self.connection)
+            schema.prepare(self.connection, path)
             for table in _LISTINGS:
                 columns = [row[1] for row in file.execute(f"PRAGMA table_info({table})")]
                 marks = ", ".join("?" * len(columns))

@@ -15,6 +15,8 @@ from casfs.credentials import Credentials
 from casfs.errors import CasfsError, ConfigError
 from casfs.service.cas import cas
 from casfs.tree.database import Database
+from casfs.tree.schema import VERSION
+from casfs.tree.stand_in import StandIn
 from casfs.tree.times import mtime
 from tests.tree.catalogs import catalog_at
 
@@ -227,12 +229,60 @@ def test_what_one_process_has_begun_anew_another_that_finds_the_damage_later_lea
         assert listed(later) == ["a"]
 
 
-def test_a_file_of_another_version_is_begun_anew(path):
+def test_a_file_of_no_version_that_ever_was_is_begun_anew(path):
     Database(path).close()
     with closing(sqlite3.connect(path)) as other:
-        other.execute("PRAGMA user_version = 99")
+        other.execute("PRAGMA user_version = -1")
     with catalog_at(path) as catalog:
         assert catalog.vaults() == []
+    assert path.with_suffix(".damaged").exists()
+
+
+NEWER = rf"the catalog .*newer casfs \(version 99; this one knows {VERSION}\); .*--cache-dir"
+
+
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+def test_a_file_of_a_newer_version_is_refused_and_left_untouched(path, mode):
+    with catalog_at(path) as catalog:
+        catalog.list_vaults([vault("v")], 1000.0)
+    with closing(sqlite3.connect(path)) as newer:
+        newer.execute(f"PRAGMA journal_mode = {mode}")
+        newer.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=NEWER):
+            Database(path)
+    assert path.read_bytes() == before
+    assert not path.with_suffix(".damaged").exists()
+
+
+def test_a_file_that_a_newer_version_takes_over_meanwhile_is_not_put_aside(path):
+    database = Database(path)
+    try:
+        with closing(sqlite3.connect(path)) as newer:
+            newer.execute("PRAGMA user_version = 99")
+        before = path.stat().st_ino
+        # What the tables of the newer version do not allow looks like damage.
+        with pytest.raises(ConfigError, match=NEWER), database.transaction() as connection:
+            connection.execute("INSERT INTO jobs (vault) VALUES ('v')")
+        with pytest.raises(ConfigError, match=NEWER):
+            database.rows("SELECT 1")
+        assert path.stat().st_ino == before
+        assert not path.with_suffix(".damaged").exists()
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize("pages", [0, 9000], ids=["small", "large"])
+def test_a_file_of_a_newer_version_is_refused_where_its_disk_fails_too(path, pages):
+    Database(path).close()
+    with closing(sqlite3.connect(path)) as newer:
+        newer.execute("CREATE TABLE bulk (content)")
+        newer.execute("INSERT INTO bulk VALUES (zeroblob(?))", (pages * 4096,))
+        newer.commit()
+        newer.execute("PRAGMA user_version = 99")
+    with pytest.raises(ConfigError, match=NEWER):
+        StandIn(path)
 
 
 FIRST_VERSION = """
