@@ -136,6 +136,15 @@ def test_a_vault_and_everything_is_cleared(cached, casfs, tmp_path):
     assert [path.name for path in (tmp_path / "cache" / "blocks-1").iterdir()] == ["temporary"]
 
 
+@pytest.mark.parametrize("arguments", [("",), (VAULT, "")])
+def test_an_empty_name_clears_nothing(cached, casfs, arguments):
+    before = cached()
+    done = casfs("cache", "clear", *arguments, "-y")
+    assert done.returncode == 2
+    assert "an empty name" in done.stderr.decode()
+    assert set(cached()) == set(before)
+
+
 def test_an_id_may_begin_with_a_dash(casfs, vault):
     done = casfs("cache", "clear", VAULT, "-YG-5vED")
     assert done.returncode == 1

@@ -81,29 +81,41 @@ def cache_prune_command(
 
 
 @cache_command.command("clear", cls=IdentifierCommand)
-@click.argument("vault", default="")
-@click.argument("which", default="", metavar="[JOB|ARCHIVE]")
+@click.argument("vault", default=None, required=False)
+@click.argument("which", default=None, required=False, metavar="[JOB|ARCHIVE]")
 @_YES
 @_FORCE
 @profile_option
 @service_options
 def cache_clear_command(
-    vault: str, which: str, yes: bool, force: bool, profile: str | None, **flags: Any
+    vault: str | None,
+    which: str | None,
+    yes: bool,
+    force: bool,
+    profile: str | None,
+    **flags: Any,
 ) -> None:
     """Remove everything, or what is of a vault, or of one job or archive, by its id or name.
 
     What the service does not have any more is told, and asked for.
     """
+    # A script whose variable is not set must not clear everything.
+    if vault == "":
+        raise click.UsageError("an empty name: give a vault, or nothing to clear everything")
+    if which == "":
+        raise click.UsageError(
+            "an empty name: give a job or an archive, or only a vault to clear all of it"
+        )
     with open_client(profile, flags) as client:
         items = client.cache.items()
         chosen = [
             item
             for item in items
-            if (not vault or item.vault == vault)
-            and (not which or which in (*item.jobs, item.archive, item.name))
+            if (vault is None or item.vault == vault)
+            and (which is None or which in (*item.jobs, item.archive, item.name))
         ]
-        if not chosen and vault:
-            of = f"{which} of vault {vault}" if which else f"vault {vault}"
+        if not chosen and vault is not None:
+            of = f"{which} of vault {vault}" if which is not None else f"vault {vault}"
             raise NotFoundError(f"nothing of {of} is in the cache; see: casfs cache ls")
         _remove(client, chosen, yes, force)
 
