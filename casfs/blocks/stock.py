@@ -86,14 +86,16 @@ class Stock:
             self._private.check_directory(output.parent) and self._private.check_directory(output)
         ):
             return True
-        directory = os.open(output, _OPEN)
+        try:
+            directory = os.open(output, _OPEN)
+        except FileNotFoundError:
+            # A running mount has evicted it since.
+            return True
         try:
             if not (_lock(directory, fcntl.LOCK_EX) or force):
                 return False
             for file in self._named(output, kept.NAME):
-                if force:
-                    os.unlink(file.path)
-                elif not kept.remove_unused(file.path, self._private):
+                if not _remove_kept(file.path, self._private, force):
                     return False
             for block in self._blocks(output):
                 _unlink(block.path)
@@ -189,6 +191,15 @@ def _lock(directory: int, kind: int) -> bool:
 def _unlink(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def _remove_kept(path: str, private: PrivateDirectory, force: bool) -> bool:
+    """Remove a kept file that may be gone; return False if somebody has it open, unless forced."""
+    with contextlib.suppress(FileNotFoundError):
+        if not force:
+            return kept.remove_unused(path, private)
+        os.unlink(path)
+    return True
 
 
 def _remove_empty(path: Path | str) -> None:
