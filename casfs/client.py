@@ -126,6 +126,7 @@ class Client:
             Catalog(self._database),
             archives,
             self._fetcher,
+            self._account.known_size,
         )
         self._tree = Tree(
             self._account,

@@ -210,12 +210,16 @@ class Account:
 
         An inventory may have another size than is told: who reads it must expect a `SizeError`.
         """
-        size = self._sizes.known(job)
+        size = self.known_size(job)
         return None if size is None else self._service.output(job, size)
 
     def sure_size(self, job: Job) -> int | None:
         """Return the bytes of an output if nothing has to be asked to be sure, as `Sizes.sure`."""
         return self._sizes.sure(job)
+
+    def known_size(self, job: Job) -> int | None:
+        """Return the bytes of an output as they are measured or told, as `Sizes.known`."""
+        return self._sizes.known(job)
 
     def has_other_size(self, job: Job) -> bool:
         """Measure an output whose bytes contradict its size, as `Sizes.is_other`."""

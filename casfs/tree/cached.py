@@ -6,7 +6,7 @@ each archive in it has a key. What is not catalogued, or belongs to another acco
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -64,6 +64,7 @@ class CacheList:
         catalog: has them.
         archives: the names of archives.
         fetcher: knows what is verified.
+        size_of: returns the bytes of a job's output as they are known without asking.
     """
 
     def __init__(
@@ -73,12 +74,14 @@ class CacheList:
         catalog: Catalog,
         archives: Archives,
         fetcher: Fetcher,
+        size_of: Callable[[Job], int | None],
     ) -> None:
         self._stock = stock
         self._service = service
         self._catalog = catalog
         self._archives = archives
         self._fetcher = fetcher
+        self._size_of = size_of
 
     def items(self) -> list[CachedOutput]:
         """Return what is in the cache, used last first; asks the catalogue and not the service.
@@ -115,11 +118,10 @@ class CacheList:
 
     def _jobs(self, vault: str) -> Iterator[tuple[Job, bool]]:
         """Yield the jobs of a vault that have an output of known size; whether each is listed."""
-        for job_id, description, listed in self._catalog.jobs(vault):
+        for _, description, listed in self._catalog.jobs(vault):
             job = self._service.parse_job(vault, description)
-            row = self._catalog.job(vault, job_id) if job.readable and job.size is None else None
-            size = row.size if row is not None else job.size
-            if job.readable and size is not None:
+            size = self._size_of(job) if job.readable else None
+            if size is not None:
                 yield replace(job, size=size), listed
 
     def _of_inventory(

@@ -193,6 +193,16 @@ def test_a_page_at_the_measuring_get_does_no_lasting_harm(
     assert client.stat(path).size == len(expected)
 
 
+def test_an_inventory_of_another_size_than_told_is_known_in_the_cache(
+    origin: RunningOrigin, made: Made
+) -> None:
+    hold(origin, InventorySizeInBytes=10_000)
+    client = made()
+    assert content(client, OUTPUT) == TEXT.encode()
+    (item,) = client.cache.items()
+    assert (item.vault, item.jobs, item.size) == ("v", ("inv",), len(TEXT))
+
+
 def keep_size(folder: Path, job: str, size: int | None) -> None:
     """Keep a size as earlier versions did."""
     (catalog,) = (folder / "cache").glob("catalog-*/*.sqlite")
