@@ -70,8 +70,17 @@ def _unescape(text: str) -> str:
 
 def find(mountpoint: str) -> Mount | None:
     """Return the mount that is seen at a path, if a mount begins there."""
-    path = os.path.realpath(mountpoint)
+    path = _resolved(mountpoint)
     return next((mount for mount in reversed(mounts()) if mount.mountpoint == path), None)
+
+
+def _resolved(mountpoint: str) -> str:
+    """Return a path without symbolic links; a mount that is there is not asked, as it may hang."""
+    parent, name = os.path.split(os.path.abspath(mountpoint))
+    path = os.path.join(os.path.realpath(parent), name)
+    if any(mount.mountpoint == path for mount in mounts()):
+        return path
+    return os.path.realpath(path)
 
 
 def check_free(mountpoint: str, nonempty: bool) -> None:
@@ -260,7 +269,7 @@ def _unmount_command(mountpoint: str, lazy: bool) -> None:
     program = shutil.which("fusermount3") or shutil.which("fusermount")
     if program is None:
         raise MountError("fusermount is missing; install it: apt-get install fuse3")
-    command = [program, "-u", *(["-z"] if lazy else []), "--", os.path.realpath(mountpoint)]
+    command = [program, "-u", *(["-z"] if lazy else []), "--", _resolved(mountpoint)]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False
