@@ -172,7 +172,9 @@ class InventoryFeed:
                 if vault is not None:
                     self._catch_up(vault)
             except CasfsError as error:
-                log.warning("not all archives are catalogued: %s", error)
+                # Whoever ends casfs meanwhile has not asked for the catalog.
+                level = logging.INFO if self._closed.is_set() else logging.WARNING
+                log.log(level, "not all archives are catalogued: %s", error)
             except Exception:
                 # The thread goes on: without it, no archive would get its name any more.
                 log.critical("cataloguing archives met a bug", exc_info=True)
