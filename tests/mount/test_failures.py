@@ -28,6 +28,12 @@ def test_whoever_opens_a_file_after_a_failure_asks_anew() -> None:
     assert failures.known("/a", 4096, 101.0) is None
 
 
+def test_a_read_of_the_version_before_says_nothing_of_the_next() -> None:
+    failures = Failures(lambda: 100.0)
+    failures.note(("/a", "before"), SPAN, errno.EIO)
+    assert failures.known(("/a", "after"), 4096, 99.0) is None
+
+
 def test_what_is_over_is_forgotten() -> None:
     now = 0.0
     failures = Failures(lambda: now)

@@ -6,7 +6,7 @@ answer of the first time, or an error would take twice its time.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 _SECONDS = 2.0
@@ -23,7 +23,10 @@ class _Failure:
 
 
 class Failures:
-    """The last failures to read, by path.
+    """The last failures to read, by what was read: a path, and the version of its content.
+
+    After a mismatch there is another version, of which nothing has failed yet, although reads of
+    the one before may still end.
 
     Lock order: its one lock is innermost.
 
@@ -34,41 +37,41 @@ class Failures:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._last: dict[str, list[_Failure]] = {}
+        self._last: dict[Hashable, list[_Failure]] = {}
 
-    def note(self, path: str, span: range, errno: int) -> None:
+    def note(self, content: Hashable, span: range, errno: int) -> None:
         """Note that bytes of a file could not be read."""
         now = self._clock()
         with self._lock:
             for other in list(self._last):
                 self._forget(other, now)
-            self._last.setdefault(path, []).append(_Failure(span, errno, now))
+            self._last.setdefault(content, []).append(_Failure(span, errno, now))
 
-    def known(self, path: str, offset: int, since: float) -> int | None:
+    def known(self, content: Hashable, offset: int, since: float) -> int | None:
         """Return the errno with which a byte could just not be read, None if it was not tried.
 
         Args:
-            path: the file.
+            content: what is read, as `note` got it.
             offset: the byte.
             since: when the file was opened that is read now; what failed before is no answer.
         """
         # In all but a few reads there is nothing, and looking for that takes no lock.
-        if path not in self._last:
+        if content not in self._last:
             return None
         with self._lock:
-            self._forget(path, self._clock())
+            self._forget(content, self._clock())
             return next(
                 (
                     failure.errno
-                    for failure in self._last.get(path, [])
+                    for failure in self._last.get(content, [])
                     if offset in failure.span and failure.time >= since
                 ),
                 None,
             )
 
-    def _forget(self, path: str, now: float) -> None:
-        left = [one for one in self._last.get(path, []) if now < one.time + _SECONDS]
+    def _forget(self, content: Hashable, now: float) -> None:
+        left = [one for one in self._last.get(content, []) if now < one.time + _SECONDS]
         if left:
-            self._last[path] = left
+            self._last[content] = left
         else:
-            self._last.pop(path, None)
+            self._last.pop(content, None)

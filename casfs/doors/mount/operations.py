@@ -8,7 +8,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -58,6 +58,11 @@ class OpenFile:
     file: File
     node: Node
     since: float
+
+    @property
+    def content(self) -> Hashable:
+        """Return what is equal for all handles that read the same bytes of the same file."""
+        return self.node.path, self.file.edition
 
 
 class Operations:
@@ -184,14 +189,14 @@ class Operations:
         """Return bytes of an open file, in what `ctypes.memmove` copies from."""
         del path
         opened = self._files[info.fh]
-        known = self._failures.known(opened.node.path, offset, opened.since)
+        known = self._failures.known(opened.content, offset, opened.since)
         if known is not None:
             raise _answer(known)
         try:
             data = opened.file.pread(size, offset)
         except CasfsError as error:
             span = range(offset, offset + size)
-            self._failures.note(opened.node.path, span, error.errno or errno.EIO)
+            self._failures.note(opened.content, span, error.errno or errno.EIO)
             raise
         if isinstance(data, bytes) or not data:
             return bytes(data)
