@@ -66,10 +66,11 @@ class Turns:
                 self._taken += 1
 
     def _take(self, urgent: bool, deadline: Deadline, what: object) -> None:
-        with self._lock:
+        # Entered at any rate: a thread that stalled before its turn is looked at from now on, or
+        # its turn would never be lent.
+        with self._lock, self._pause():
             if not self._free(urgent):
-                with self._pause():
-                    self._wait(urgent, deadline, what)
+                self._wait(urgent, deadline, what)
             self._holding[threading.get_ident()] = False
             self._taken += 1
             # Another one may have become free before this one woke.

@@ -119,3 +119,15 @@ def test_nobody_is_forgotten():
         list(threads.map(work, range(12)))
     assert 0 < most <= 5
     assert turns._taken == 0
+
+
+def test_whoever_stalled_before_its_turn_is_looked_at_from_its_turn_on():
+    paused = []
+
+    @contextlib.contextmanager
+    def pause():
+        yield
+        paused.append(threading.get_ident())
+
+    with Turns(1, 0, pause).turn(False, Deadline(GENEROUS), "it"):
+        assert paused == [threading.get_ident()]
