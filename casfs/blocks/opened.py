@@ -223,7 +223,8 @@ class OpenOutput:
 
     def vouched(self) -> bool:
         """Tell whether a hash of the service vouched for every byte that was handed out so far."""
-        return self.refusal is None and not self.store.leaves.unchecked()
+        leaves = self.store.leaves
+        return self.refusal is None and not (leaves.unchecked() or leaves.doubted())
 
     def verified(self) -> str:
         """Return `yes`, `partial` or `no`: whether the bytes are verified.
