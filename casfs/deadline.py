@@ -6,14 +6,20 @@ from casfs.errors import DeadlineError
 
 
 class Deadline:
-    """Ends `seconds` from now, by the monotonic clock."""
+    """Ends `seconds` from now, by the monotonic clock.
+
+    Attributes:
+        restarts: how often it began anew.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self.restarts = 0
         self._end = time.monotonic() + seconds
 
     def restart(self) -> None:
         """Begin anew, because there was progress."""
+        self.restarts += 1
         self._end = time.monotonic() + self.seconds
 
     def remaining(self) -> float:

@@ -18,6 +18,9 @@ _LAST_CHANCE = 1.0
 short deadline a tenth."""
 _MISMATCHES = 10
 """Times that bytes are received which do not match their tree hash: each costs traffic."""
+_BREAKS = 10
+"""Times that an answer may break off after it made progress, which begins its deadline anew: else
+one that always does would be downloaded for ever."""
 _LONGEST_RETRY_AFTER = 1e9
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
@@ -75,6 +78,8 @@ class Persistence:
         self._deadline = deadline
         self._pause = tenacity.wait_random_exponential(_FIRST_PAUSE, limits.longest_pause)
         self._mismatches = 0
+        self._breaks = 0
+        self._restarts = deadline.restarts
         self._last_chance = min(_LAST_CHANCE, deadline.seconds / 10)
         self._last_chances = 0
         self.exhausted = False
@@ -85,6 +90,10 @@ class Persistence:
         if isinstance(error, MismatchError):
             self._mismatches += 1
             self.exhausted = self._mismatches >= _MISMATCHES
+        if self._deadline.restarts != self._restarts:
+            self._restarts = self._deadline.restarts
+            self._breaks += 1
+            self.exhausted |= self._breaks >= _BREAKS
         return isinstance(error, TransientError)
 
     def wait(self, state: tenacity.RetryCallState) -> float:

@@ -165,6 +165,22 @@ def test_bytes_that_do_not_match_are_not_received_for_ever():
         assert len(server.requests) == 10
 
 
+def test_an_answer_that_breaks_off_after_progress_is_not_received_for_ever():
+    deadline = Deadline(60)
+
+    def break_off(answer):
+        deadline.restart()
+        raise TransientError("it broke off")
+
+    with (
+        serving(in_turn(Answer(200, b"{}"))) as server,
+        transport_to(server.url, attempts=None) as t,
+    ):
+        with pytest.raises(TransientError, match="it broke off"):
+            t.get("Get", "/", break_off, deadline)
+        assert len(server.requests) == 10
+
+
 def test_a_pause_that_a_service_asks_for_ends_when_the_client_is_closed():
     answer = Answer(503, b"", {"Retry-After": "50"})
     asked = threading.Event()
