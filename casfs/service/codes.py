@@ -113,12 +113,13 @@ OAS_ERRORS: dict[str, type[CasfsError]] = {
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)*")
 _LONGEST = 100
 _ERROR_TYPES = ("client", "server", "unknown")
+_NO_VAULT_OF_MOTO = {"__type": "VaultNotFound", "message": "Vault not found"}
 
 
 def error_code(header: str | None, body: Any) -> str:
-    """Return the code that an error answer carries, "" if it carries none.
+    """Return the code that an error answer carries, whoever gave it; "" if it carries none.
 
-    The services say `code`. AWS's other protocols, which its proxies and stand-ins speak, say
+    The services say `code`. AWS's other protocols, which its gateways and stand-ins speak, say
     `Code`, `__type` with a namespace in front ("com.amazonaws.glacier#ThrottlingException"), or a
     header with a URI behind ("ThrottlingException:http://internal.amazon.com/...").
 
@@ -132,18 +133,33 @@ def error_code(header: str | None, body: Any) -> str:
     return next(filter(None, map(_plain, found)), "")
 
 
+def own_code(body: Any) -> str:
+    """Return the code that an error answer carries where the service itself puts it, else "".
+
+    All three services put it into `code` of a JSON object, and nowhere else. A header or `__type`
+    is what other services of the same provider send, such as Amazon's API Gateway on the way.
+    moto, which many test against, is known by its whole body.
+
+    Args:
+        body: what the answer's body holds as JSON.
+    """
+    if body == _NO_VAULT_OF_MOTO:
+        return _plain(body["__type"])
+    return _plain(body.get("code")) if isinstance(body, Mapping) else ""
+
+
 def is_service_form(body: Any) -> bool:
-    """Tell whether a body has the form in which all three services report errors.
+    """Return whether a body has the form in which all three services report errors.
 
     It is `{"code": ..., "message": ..., "type": "Client"}`, or another of three types (Tencent CAS
     and Aliyun OAS: "Error responses"; Amazon Glacier: "Error Responses").
     """
-    return (
-        isinstance(body, Mapping)
-        and bool(_plain(body.get("code")))
-        and isinstance(body.get("message"), str)
-        and str(body.get("type")).lower() in _ERROR_TYPES
-    )
+    return has_message(body) and str(body.get("type")).lower() in _ERROR_TYPES
+
+
+def has_message(body: Any) -> bool:
+    """Return whether a body has a code and a message, as each error of a service has."""
+    return bool(own_code(body)) and isinstance(body.get("message"), str)
 
 
 def _plain(value: Any) -> str:

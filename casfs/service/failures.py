@@ -27,7 +27,7 @@ from casfs.errors import (
 from casfs.sanitize import printable, shown
 from casfs.service import fields
 from casfs.service.bodies import DESCRIPTION_LIMIT, ERROR_LIMIT, first_bytes, whole_body
-from casfs.service.codes import error_code, is_service_form
+from casfs.service.codes import error_code, has_message, is_service_form, own_code
 from casfs.service.retries import retry_after
 
 _LINE_LENGTH = 300
@@ -75,8 +75,8 @@ def answer_error(
     text = _error_text(answer)
     body = _json_or_none(text)
     code = error_code(answer.headers.get("x-amzn-ErrorType"), body)
-    kind = _meaning(answer.status_code, known(code), is_service_form(body))
-    if code:
+    kind = _meaning(answer.status_code, known, code, body)
+    if code and kind is not ForeignAnswerError:
         told = f"{_own_words(answer, code, body)} (request id {_id(answer, request_id_header)})"
     else:
         told = _foreign_words(answer, text)
@@ -92,24 +92,31 @@ def answer_error(
 
 
 def _meaning(
-    status: int, meant: type[CasfsError] | None, in_service_form: bool
+    status: int, known: Callable[[str], type[CasfsError] | None], code: str, body: Any
 ) -> type[CasfsError]:
     """Return what an error answer means.
 
+    What only puts off is believed of anybody. What ends a call, or removes something, is believed
+    in the service's own form alone.
+
     Args:
         status: its status.
-        meant: what its code means, None if it has none, or one that the service does not have.
-        in_service_form: whether it looks like an answer of the service all the same.
+        known: code -> error, None for a code that the service does not have.
+        code: the code that it carries anywhere, "" if there is none.
+        body: what its body holds as JSON.
     """
+    later, meant = known(code), known(own_code(body))
     if status >= 500:
         return ServerError
-    if meant is not None:
+    if later is not None and issubclass(later, TransientError):
+        return later
+    if meant is not None and (meant is not NotFoundError or has_message(body)):
         return meant
     if status == 429:
         return ThrottledError
     if status == 408:
         return ServerError
-    if not in_service_form:
+    if not is_service_form(body):
         return ForeignAnswerError
     # A code that is not documented may refuse us, but what it says is gone may be anything.
     return DeniedError if status in (401, 403) else RequestError

@@ -44,6 +44,21 @@ BODIES = {
     "null": json_answer(404, None),
     "a code deeper down": json_answer(404, {"error": {"code": "ResourceNotFoundException"}}),
     "a code in a page": Answer(404, b"<p>ResourceNotFoundException</p>"),
+    "a page with a code in a header": Answer(
+        404, html(404).body, {"x-amzn-ErrorType": "ResourceNotFoundException:http://a.example/"}
+    ),
+    "nothing but a code in a header": Answer(
+        404, b"", {"x-amzn-ErrorType": "ResourceNotFoundException"}
+    ),
+    "JSON with a code in a header": json_answer(
+        404, {"message": "no"}, x_amzn_ErrorType="ResourceNotFoundException"
+    ),
+    "JSON with a stray __type": json_answer(404, {"__type": "ResourceNotFoundException"}),
+    "JSON with a namespace": json_answer(
+        404, {"__type": "com.amazonaws.x#ResourceNotFoundException", "message": "no"}
+    ),
+    "JSON with Code": json_answer(404, {"Code": "ResourceNotFoundException", "Message": "no"}),
+    "JSON of moto's code at another service": json_answer(404, {"__type": "VaultNotFound"}),
     "cut JSON": Answer(404, b'{"code": "ResourceNotFoundException"'),
     "gzip that is none": Answer(
         404, refusal(404, "ResourceNotFoundException").body, {"Content-Encoding": "gzip"}
@@ -77,6 +92,41 @@ def test_a_redirect_without_end_is_not_read_to_the_end():
             wire.send(b"<p>" * 65536)
 
     assert ask(endless, GOOD)[0] == {"good": True}
+
+
+CODES_OF_OTHERS = {
+    "a header": lambda status, code: Answer(status, html(status).body, {"x-amzn-ErrorType": code}),
+    "a header alone": lambda status, code: Answer(status, b"", {"x-amzn-ErrorType": code}),
+    "__type": lambda status, code: json_answer(status, {"__type": code, "message": "no"}),
+    "Code": lambda status, code: json_answer(status, {"Code": code, "Message": "no"}),
+}
+
+
+@pytest.mark.parametrize("place", CODES_OF_OTHERS)
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (401, "MissingAuthenticationTokenException"),
+        (403, "AccessDeniedException"),
+        (403, "ExpiredTokenException"),
+        (403, "InvalidSignatureException"),
+        (404, "ResourceNotFoundException"),
+        (407, "AccessDeniedException"),
+        (410, "ResourceNotFoundException"),
+        (302, "ResourceNotFoundException"),
+        (400, "InvalidParameterValueException"),
+        (400, "SerializationException"),
+    ],
+)
+def test_a_code_where_only_others_put_it_ends_nothing(place, status, code):
+    """An API gateway of Amazon's says so of itself, for every path that it does not know."""
+    assert ask(CODES_OF_OTHERS[place](status, code), GOOD)[0] == {"good": True}
+
+
+def test_one_that_means_later_wins_over_one_that_ends():
+    gone = {"code": "ResourceNotFoundException", "message": "m", "type": "Client"}
+    both = json_answer(404, gone, x_amzn_ErrorType="ThrottlingException")
+    assert ask(both, GOOD)[0] == {"good": True}
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -173,9 +223,9 @@ def test_botocore_knows_no_other_codes_of_throttling():
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (json_answer(403, {"__type": "com.amazon#AccessDeniedException"}), errors.DeniedError),
-        (Answer(403, b"", {"x-amzn-ErrorType": "ExpiredTokenException:"}), errors.DeniedError),
-        (json_answer(404, {"Code": "ResourceNotFoundException"}), errors.NotFoundError),
+        (refusal(404, "ResourceNotFoundException"), errors.NotFoundError),
+        (refusal(410, "ResourceNotFoundException"), errors.NotFoundError),
+        (refusal(403, "ExpiredTokenException"), errors.DeniedError),
         (json_answer(404, {"code": "AccessDeniedException"}), errors.DeniedError),
         (
             Answer(
