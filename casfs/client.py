@@ -24,6 +24,7 @@ from casfs.credentials import owner
 from casfs.errors import CasfsError, NotFoundError
 from casfs.metrics import Metrics
 from casfs.rotation import RotatingKeys
+from casfs.sanitize import pretty
 from casfs.service.base import Job, Output, Vault
 from casfs.service.registry import DIALECTS
 from casfs.service.retries import Limits
@@ -42,7 +43,7 @@ from casfs.tree.database import Database
 from casfs.tree.files import BytesFile, File, MeasuredFile
 from casfs.tree.inventory_feed import InventoryFeed
 from casfs.tree.inventory_files import Inventories
-from casfs.tree.node import Node, pretty
+from casfs.tree.node import Node
 from casfs.tree.nodes import Tree
 from casfs.tree.siblings import Siblings
 from casfs.tree.vaults import VaultSettings

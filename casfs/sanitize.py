@@ -5,7 +5,9 @@ that drive the terminal, line breaks that look like more lines of ours, marks th
 of letters round, and headers with signatures and tokens in them.
 """
 
+import json
 import re
+from functools import cache
 
 _UNSAFE = re.compile(
     "["
@@ -20,22 +22,19 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 _HIDDEN = "..."
 _IS = r"['\"]?\s*(?:[:=]|%3D)\s*b?['\"]?"
-_SECRETS = tuple(
-    re.compile(pattern, re.IGNORECASE | re.DOTALL)
-    for pattern in (
-        # What http.client and requests say of a header that they do not send, and urllib3 of the
-        # URL of a proxy that it cannot read.
-        r"(header value\b[^b'\"]{0,9})b?['\"].*",
-        r"(failed to parse:\s*).*",
-        rf"(authorization{_IS})[^'\"\r\n]+",
-        r"(\bOAS\s+[^\s:]+:)[a-z0-9+/=]{8,}",
-        rf"(\b(?:q-|x-\w+-)signature{_IS})[^\s&,;'\"]+",
-        r"(\bsignature=)[^\s&,;'\"]+",
-        rf"(security-token{_IS})[^\s&'\"]+",
-        # User and password before a host; without a scheme, a name may look just so.
-        r"(://)[^\s'\"<>@]{0,999}+(?:@[^\s'\"<>@]{0,999}+(?=@))*(?=@)",
-        r"((?:secret\w{0,20}key|accesskey|password|token)(?:\s*=|['\"]\s*:)\s*['\"]?)[^\s'\",;&]+",
-    )
+_SECRETS = (
+    # What http.client and requests say of a header that they do not send, and urllib3 of the
+    # URL of a proxy that it cannot read.
+    r"(header value\b[^b'\"]{0,9})b?['\"].*",
+    r"(failed to parse:\s*).*",
+    rf"(authorization{_IS})[^'\"\r\n]+",
+    r"(\bOAS\s+[^\s:]+:)[a-z0-9+/=]{8,}",
+    rf"(\b(?:q-|x-\w+-)signature{_IS})[^\s&,;'\"]+",
+    r"(\bsignature=)[^\s&,;'\"]+",
+    rf"(security-token{_IS})[^\s&'\"]+",
+    # User and password before a host; without a scheme, a name may look just so.
+    r"(://)[^\s'\"<>@]{0,999}+(?:@[^\s'\"<>@]{0,999}+(?=@))*(?=@)",
+    r"((?:secret\w{0,20}key|accesskey|password|token)(?:\s*=|['\"]\s*:)\s*['\"]?)[^\s'\",;&]+",
 )
 
 
@@ -55,11 +54,25 @@ def json_safe(text: str) -> str:
     return _UNSAFE.sub(_json_escape, text)
 
 
+def pretty(facts: object) -> bytes:
+    """Return facts as JSON for people, keys in the order of the service."""
+    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    # People print these files to terminals, which must not obey what the service says; and a
+    # service may send half a surrogate pair, which only an escape of JSON can hold.
+    return (json_safe(text) + "\n").encode()
+
+
 def redacted(text: str) -> str:
     """Return a text without what signs requests or opens proxies, as far as it shows itself."""
-    for pattern in _SECRETS:
+    for pattern in _secrets():
         text = pattern.sub(rf"\1{_HIDDEN}", text)
     return text
+
+
+@cache
+def _secrets() -> tuple[re.Pattern[str], ...]:
+    # Not when casfs starts: compiling them takes longer than showing the help of a command.
+    return tuple(re.compile(pattern, re.IGNORECASE | re.DOTALL) for pattern in _SECRETS)
 
 
 def shown(text: str) -> str:

@@ -1,11 +1,9 @@
 """An entry of the tree, whatever it stands for."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from casfs.sanitize import json_safe
 from casfs.service.base import Job
 from casfs.tree.archives.entries import Archive
 
@@ -54,11 +52,3 @@ class Node:
         rest = hashlib.blake2b(path, digest_size=8 - _ORDERED).digest()
         # 0 and 1 mean something else to some programs.
         return int.from_bytes(name + rest) | 2
-
-
-def pretty(facts: object) -> bytes:
-    """Return facts as JSON for people, keys in the order of the service."""
-    text = json.dumps(facts, indent=2, ensure_ascii=False)
-    # People print these files to terminals, which must not obey what the service says; and a
-    # service may send half a surrogate pair, which only an escape of JSON can hold.
-    return (json_safe(text) + "\n").encode()

@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from casfs.errors import NotFoundError
+from casfs.sanitize import pretty
 from casfs.service.base import Job, JobKind, Output, Vault
 from casfs.tree.account import Account
 from casfs.tree.archive_tree import ARCHIVES, ArchiveTree
 from casfs.tree.inventory_files import CSV, JSON, Inventories
 from casfs.tree.known import KnownJob
 from casfs.tree.names import to_file_name
-from casfs.tree.node import CONTROL, Node, pretty
+from casfs.tree.node import CONTROL, Node
 from casfs.tree.siblings import Row
 from casfs.tree.times import mtime, nanoseconds
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from casfs.client import Client
 from casfs.config import Config
 from casfs.errors import NotFoundError
-from casfs.tree.node import Node, pretty
+from casfs.sanitize import pretty
+from casfs.tree.node import Node
 from tests.support.server import Answer, serving
 from tests.support.service import KEY
 

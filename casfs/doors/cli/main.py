@@ -5,16 +5,11 @@ import logging
 import os
 import sys
 import threading
-from typing import Any
 
 import click
 
 from casfs import __version__
-from casfs.doors.cli.archives import catalog_command, find_command, ls_command
-from casfs.doors.cli.cache import cache_command
-from casfs.doors.cli.listing import cat_command, jobs_command, vaults_command
-from casfs.doors.cli.mounting import mount_command, status_command, umount_command
-from casfs.doors.cli.profiles import profiles_command
+from casfs.doors.cli.lazy import LazyCommand
 from casfs.doors.cli.show import say
 from casfs.doors.cli.standard import open_standard_files
 from casfs.errors import CasfsError, ConfigError
@@ -26,20 +21,57 @@ _FAILED = 1
 _USAGE = 2
 
 
-class _EmulatorCommand(click.Command):
-    """`casfs emulator`, whose code is imported only when it is called: most never need it."""
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,
-    ) -> click.Context:
-        """Return the context of the real command, which has the options."""
-        from casfs.emulator.command import emulator
-
-        return emulator.make_context(info_name, args, parent, **extra)
+_COMMANDS = {
+    "mount": (
+        "casfs.doors.cli.mounting:mount_command",
+        "Mount an account's vaults, jobs and outputs as read-only files.",
+    ),
+    "umount": (
+        "casfs.doors.cli.mounting:umount_command",
+        "Take a mount away, and wait until its cache is written.",
+    ),
+    "status": (
+        "casfs.doors.cli.mounting:status_command",
+        "Show what a mount is doing, or all mounts.",
+    ),
+    "vaults": (
+        "casfs.doors.cli.listing:vaults_command",
+        "List the vaults of the account.",
+    ),
+    "jobs": (
+        "casfs.doors.cli.listing:jobs_command",
+        "List the jobs of a vault, and until when their outputs can be read.",
+    ),
+    "cat": (
+        "casfs.doors.cli.listing:cat_command",
+        "Write a job's output to standard output, every byte checked.",
+    ),
+    "ls": (
+        "casfs.doors.cli.archives:ls_command",
+        "List the catalogued archives of a vault by name, and whether they can be read.",
+    ),
+    "find": (
+        "casfs.doors.cli.archives:find_command",
+        "List the catalogued archives of a vault whose name matches a pattern such as '*.tif'.",
+    ),
+    "catalog": (
+        "casfs.doors.cli.archives:catalog_command",
+        "What is known of the archives in vaults.",
+    ),
+    "cache": (
+        "casfs.doors.cli.cache:cache_command",
+        "What the cache holds, and how to make it smaller.",
+    ),
+    "profiles": (
+        "casfs.doors.cli.profiles:profiles_command",
+        "List the settings and keys that were found, and where; never a secret.",
+    ),
+    "emulator": (
+        "casfs.emulator.command:emulator",
+        "Serve an archive service on this machine, its state in one folder.",
+    ),
+}
+"""Where each command is, and the first sentence of its help."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,21 +83,8 @@ def casfs(verbose: bool) -> None:
         logging.getLogger().setLevel(logging.INFO)
 
 
-for command in (
-    mount_command,
-    umount_command,
-    status_command,
-    vaults_command,
-    jobs_command,
-    cat_command,
-    ls_command,
-    find_command,
-    catalog_command,
-    cache_command,
-    profiles_command,
-    _EmulatorCommand("emulator", help="Serve an archive service on this machine."),
-):
-    casfs.add_command(command)
+for name, (path, summary) in _COMMANDS.items():
+    casfs.add_command(LazyCommand(name, path, summary))
 
 
 def main() -> None:

@@ -5,8 +5,7 @@ from datetime import datetime
 
 import click
 
-from casfs.sanitize import printable, shown
-from casfs.tree.node import pretty
+from casfs.sanitize import pretty, printable, shown
 
 _WIDEST = 10_000
 _UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB"]

@@ -1,0 +1,38 @@
+"""Commands whose modules are imported when they are called."""
+
+import importlib
+from typing import Any
+
+import click
+
+
+class LazyCommand(click.Command):
+    """Stands for a command in the help of its group, which need not import it.
+
+    Importing all commands takes longer than most of them run.
+
+    Args:
+        name: what it is called by.
+        path: where the command itself is, as `module:attribute`.
+        summary: the first sentence of its help.
+    """
+
+    def __init__(self, name: str, path: str, summary: str) -> None:
+        super().__init__(name, help=summary)
+        self._path = path
+
+    def load(self) -> click.Command:
+        """Return the command itself."""
+        module, _, attribute = self._path.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Return the context of the command itself, which has the options and is then run."""
+        return self.load().make_context(info_name, args, parent, **extra)
