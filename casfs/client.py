@@ -1,18 +1,15 @@
 """The one core behind every door: an account as files, and the bytes of its outputs."""
 
 import contextlib
-import hashlib
-import json
 import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from casfs import __version__
-from casfs.blocks.cache import CATALOG, DiskCache
+from casfs.blocks.cache import DiskCache
 from casfs.blocks.eviction import Evictor
 from casfs.blocks.fetch import Fetcher
 from casfs.blocks.kept import KeptFiles
@@ -20,7 +17,7 @@ from casfs.blocks.reader import Reader
 from casfs.blocks.save import Saver
 from casfs.blocks.stock import Stock
 from casfs.config import Config
-from casfs.credentials import owner
+from casfs.credentials import KeySource, owner
 from casfs.errors import CasfsError, NotFoundError
 from casfs.metrics import Metrics
 from casfs.rotation import RotatingKeys
@@ -37,14 +34,15 @@ from casfs.tree.archives.intake import Intake
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.cached import CacheList
-from casfs.tree.catalog import Catalog
+from casfs.tree.catalog import Catalog, catalog_path
 from casfs.tree.connection import DamagedError
 from casfs.tree.database import Database
 from casfs.tree.files import BytesFile, File, MeasuredFile
 from casfs.tree.inventory_feed import InventoryFeed
 from casfs.tree.inventory_files import Inventories
-from casfs.tree.node import Node
+from casfs.tree.node import Node, padded
 from casfs.tree.nodes import Tree
+from casfs.tree.same_account import SameAccount
 from casfs.tree.siblings import Siblings
 from casfs.tree.vaults import VaultSettings
 
@@ -52,9 +50,6 @@ log = logging.getLogger(__name__)
 
 _CHECKED = 256 << 20
 """Bytes of a catalogue that a mount looks through as it starts."""
-_PADDED_TO = 4096
-"""Bytes to whose multiple the files of `.casfs` are padded with blanks: their text changes all
-the time, and a program such as tar wants the size that it saw before."""
 
 
 class Client:
@@ -70,13 +65,11 @@ class Client:
         self.config = config
         self.metrics = Metrics()
         self._started = time.monotonic()
-        limits = Limits(config.connect_timeout, config.read_timeout, config.attempts)
-        keys = RotatingKeys(config.credentials, config.find_key_again)
-        dialect = replace(
-            DIALECTS[config.dialect].dialect(config.account, keys, config.region), keys=keys
-        )
-        whose = owner(config.account, config.credentials)
-        self._service = Service(dialect, config.endpoint, whose, limits, self.metrics)
+        find_again = config.find_key_again
+        if find_again is not None and config.account == "-":
+            find_again = SameAccount(find_again, self._service_with, self._known_vaults).find
+        keys = RotatingKeys(config.credentials, find_again)
+        self._service = self._service_with(keys, keys)
         self._disk = DiskCache(config.cache_dir, self._service.tree_hash, self.metrics)
         evictor = Evictor(self._disk.folder, config.cache_size, self.metrics, self._disk.private)
         saver = Saver(evictor, self.metrics)
@@ -90,11 +83,12 @@ class Client:
             self.metrics,
         )
         self._database = Database(
-            _catalog_path(self._disk.private.path, self._service.origin), self._disk.private
+            catalog_path(self._disk.private.path, self._service.origin), self._disk.private
         )
+        self._catalog = Catalog(self._database)
         self._account = Account(
             self._service,
-            Catalog(self._database),
+            self._catalog,
             self._disk.holds_whole,
             self._read_some,
             config.listing_ttl,
@@ -114,7 +108,11 @@ class Client:
         )
         self._siblings = Siblings(self._fetcher)
         self._feed = InventoryFeed(
-            dialect, self._account, Intake(self._database), self._inventories.read, config.rules
+            self._service.dialect,
+            self._account,
+            Intake(self._database),
+            self._inventories.read,
+            config.rules,
         )
         self._service.descriptions.on_told = self._feed.describe
         archives = Archives(self._database)
@@ -124,7 +122,7 @@ class Client:
         self.cache = CacheList(
             Stock(self._disk.folder, self._disk.private),
             self._service,
-            Catalog(self._database),
+            self._catalog,
             archives,
             self._fetcher,
             self._account.known_size,
@@ -258,7 +256,7 @@ class Client:
     def status(self) -> bytes:
         """Return the bytes of `.casfs/status.json`: what the client is doing."""
         config = self.config
-        return _padded(
+        return padded(
             pretty(
                 {
                     "version": __version__,
@@ -276,6 +274,18 @@ class Client:
             )
         )
 
+    def _service_with(self, keys: KeySource, rotating: RotatingKeys | None = None) -> Service:
+        config = self.config
+        limits = Limits(config.connect_timeout, config.read_timeout, config.attempts)
+        dialect = DIALECTS[config.dialect].dialect(config.account, keys, config.region)
+        whose = owner(config.account, config.credentials)
+        return Service(
+            replace(dialect, keys=rotating), config.endpoint, whose, limits, self.metrics
+        )
+
+    def _known_vaults(self) -> Sequence[tuple[str, str, bool]]:
+        return self._catalog.vaults()
+
     def _read_some(self, output: Output) -> None:
         reader = Reader(self._fetcher, self._fetcher.open(output), self.metrics)
         try:
@@ -287,13 +297,4 @@ class Client:
         self._feed.catch_up(job.vault, job.id)
 
     def _counters(self) -> bytes:
-        return _padded(self.metrics.as_text())
-
-
-def _padded(text: bytes) -> bytes:
-    return text + b" " * (-(len(text) + 1) % _PADDED_TO) + b"\n"
-
-
-def _catalog_path(cache_dir: Path, origin: tuple[str, ...]) -> Path:
-    name = hashlib.sha256(json.dumps(origin).encode()).hexdigest()[:32]
-    return cache_dir / CATALOG / f"{name}.sqlite"
+        return padded(self.metrics.as_text())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from casfs.credentials import Credentials, KeySource
-from casfs.errors import CasfsError
+from casfs.errors import CasfsError, ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,8 @@ class RotatingKeys:
             now = found.current() if found is not None else None
         except CasfsError as error:
             # Whoever asked gets the refusal.
-            log.info("the service refuses the key, and there is no other one: %s", error)
+            level = logging.WARNING if isinstance(error, ConfigError) else logging.INFO
+            log.log(level, "the service refuses the key, and there is no other one: %s", error)
             return None
         if found is None or now is None or now == self._known():
             return None

@@ -23,6 +23,7 @@ class Vault:
         name: what people call it; files and cached blocks go by it.
         address: what stands for it in the paths of requests.
         raw: the description as JSON text, for `vault.json`.
+        account: number of the account that it belongs to, None where its description does not say.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Vault:
     archives: int | None
     size: int | None
     raw: str
+    account: str | None = None
 
 
 class JobKind(Enum):

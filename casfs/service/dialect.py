@@ -4,6 +4,7 @@ Amazon Glacier was first, Tencent CAS and Aliyun OAS are modelled on it: calls, 
 shape of a job are the same, so that a dialect is a signer and a list of facts.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,7 @@ _STATES = {
     "succeeded": JobState.SUCCEEDED,
     "failed": JobState.FAILED,
 }
+_ACCOUNT = re.compile(r"(?:arn(?::[^:]*){3}:|qcs(?::[^:]*){3}:uid/)([0-9]+):")
 
 
 class OfficialKeys(Protocol):
@@ -195,6 +197,7 @@ class Dialect:
             archives=fields.integer(answer.get("NumberOfArchives")),
             size=fields.integer(answer.get("SizeInBytes")),
             raw=fields.compact(answer),
+            account=_account(answer.get(self.inventory_fields.vault)),
         )
 
     def job(self, vault: str, answer: Mapping[str, Any]) -> Job:
@@ -245,6 +248,12 @@ class Dialect:
 
     def _digest(self, value: Any) -> bytes | None:
         return fields.digest(value, self.tree_hash.digest_size)
+
+
+def _account(full_name: Any) -> str | None:
+    """Return the account in the full name of a vault: an ARN, or a QCS of Tencent's."""
+    found = _ACCOUNT.match(fields.text(full_name) or "")
+    return found[1] if found else None
 
 
 def escape(text: str) -> str:

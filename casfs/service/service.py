@@ -40,6 +40,7 @@ class Service:
     """One account of an archive service.
 
     Attributes:
+        dialect: its wire form.
         origin: dialect, endpoint, `owner` (whose vaults are seen there), and region where there are
             several behind one endpoint; what is kept of one origin is not another's.
         tree_hash: how archives are hashed.
@@ -51,7 +52,7 @@ class Service:
     def __init__(
         self, dialect: Dialect, endpoint: str, owner: str, limits: Limits, metrics: Metrics
     ) -> None:
-        self._dialect = dialect
+        self.dialect = dialect
         self._metrics = metrics
         # Two regions behind one endpoint hold different vaults.
         region = (dialect.region,) if dialect.region else ()
@@ -90,11 +91,11 @@ class Service:
 
     def vaults(self, deadline: Deadline) -> Iterator[Vault]:
         """Yield every vault of the account, page by page."""
-        path = self._dialect.vaults_path()
-        limit = self._dialect.vaults_limit
+        path = self.dialect.vaults_path()
+        limit = self.dialect.vaults_limit
         keys = ("VaultList", "VaultName")
         for answer in listed(self._transport, "List Vaults", path, keys, limit, deadline):
-            yield self._addresses.note(self._dialect.vault(answer))
+            yield self._addresses.note(self.dialect.vault(answer))
 
     def vault(self, name: str, deadline: Deadline) -> Vault:
         """Return a vault.
@@ -102,18 +103,18 @@ class Service:
         Raises:
             NotFoundError: there is none of that name.
         """
-        path = self._dialect.vault_path(self._address(name, deadline))
+        path = self.dialect.vault_path(self._address(name, deadline))
         return self._transport.get(
             "Describe Vault",
             path,
-            lambda answer: self._addresses.note(self._dialect.vault(json_body(answer))),
+            lambda answer: self._addresses.note(self.dialect.vault(json_body(answer))),
             deadline,
         )
 
     def undescribed_vault(self, name: str) -> Vault:
         """Return a vault of which no more than its name is known: its key may not ask for it."""
-        facts = {"VaultName": name, self._dialect.vault_key: self._addresses.of(name) or name}
-        return self._addresses.note(self._dialect.vault(facts))
+        facts = {"VaultName": name, self.dialect.vault_key: self._addresses.of(name) or name}
+        return self._addresses.note(self.dialect.vault(facts))
 
     def jobs(self, vault: str, deadline: Deadline) -> Iterator[Job]:
         """Yield every job of a vault that the service still knows, page by page.
@@ -121,11 +122,11 @@ class Service:
         Raises:
             NotFoundError: there is no such vault.
         """
-        path = self._dialect.jobs_path(self._address(vault, deadline))
-        limit = self._dialect.jobs_limit
+        path = self.dialect.jobs_path(self._address(vault, deadline))
+        limit = self.dialect.jobs_limit
         keys = ("JobList", "JobId")
         for answer in listed(self._transport, "List Jobs", path, keys, limit, deadline):
-            yield self._dialect.job(vault, answer)
+            yield self.dialect.job(vault, answer)
 
     def job(self, vault: str, job_id: str, deadline: Deadline) -> Job:
         """Return a job.
@@ -133,21 +134,21 @@ class Service:
         Raises:
             NotFoundError: there is none, or it has expired.
         """
-        path = self._dialect.job_path(self._address(vault, deadline), job_id)
+        path = self.dialect.job_path(self._address(vault, deadline), job_id)
         return self._transport.get(
             "Describe Job",
             path,
-            lambda answer: self._dialect.job(vault, json_body(answer)),
+            lambda answer: self.dialect.job(vault, json_body(answer)),
             deadline,
         )
 
     def parse_vault(self, description: str) -> Vault:
         """Return the vault that an earlier answer, as JSON text, described."""
-        return self._addresses.note(self._dialect.vault(json.loads(description)))
+        return self._addresses.note(self.dialect.vault(json.loads(description)))
 
     def parse_job(self, vault: str, description: str) -> Job:
         """Return the job that an earlier answer, as JSON text, described."""
-        return self._dialect.job(vault, json.loads(description))
+        return self.dialect.job(vault, json.loads(description))
 
     def output(self, job: Job, size: int) -> Output:
         """Return what is to be read of a job whose output has `size` bytes."""
@@ -189,7 +190,7 @@ class Service:
                 begun = True
                 self._metrics.received_bytes.inc(received)
 
-            header = self._dialect.tree_hash_header
+            header = self.dialect.tree_hash_header
             body = body_of(answer, asked, source.layout.size, header, note)
             body = replace(body, first=body.first + begin, stop=body.stop + begin)
             try:
@@ -241,7 +242,7 @@ class Service:
         doubtful: bool = False,
     ) -> T:
         address = self._address(vault, deadline)
-        path = f"{self._dialect.job_path(address, job_id)}/output"
+        path = f"{self.dialect.job_path(address, job_id)}/output"
 
         def noted(answer: requests.Response) -> T:
             result = consume(answer)

@@ -6,10 +6,14 @@ service no longer lists.
 """
 
 import contextlib
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
+from casfs.blocks.cache import CATALOG
 from casfs.errors import CasfsError
 from casfs.service.base import Job, Vault
 from casfs.tree.columns import Value, storable
@@ -54,6 +58,12 @@ class VaultRow:
 
     description: str
     listed: bool
+
+
+def catalog_path(cache_dir: Path, origin: tuple[str, ...]) -> Path:
+    """Return the file of the catalogue of an account; see `Service.origin`."""
+    name = hashlib.sha256(json.dumps(origin).encode()).hexdigest()[:32]
+    return cache_dir / CATALOG / f"{name}.sqlite"
 
 
 class Catalog:

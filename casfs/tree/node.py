@@ -10,6 +10,9 @@ from casfs.tree.archives.entries import Archive
 CONTROL = ".casfs"
 """The folder of the files that say what the mount is doing."""
 
+_PADDED_TO = 4096
+"""Bytes to whose multiple the files of `.casfs` are padded with blanks: their text changes all
+the time, and a program such as tar wants the size that it saw before."""
 _ORDERED = 3
 """Bytes of a name that an inode begins with; the other five tell names apart that begin alike."""
 
@@ -52,3 +55,8 @@ class Node:
         rest = hashlib.blake2b(path, digest_size=8 - _ORDERED).digest()
         # 0 and 1 mean something else to some programs.
         return int.from_bytes(name + rest) | 2
+
+
+def padded(text: bytes) -> bytes:
+    """Return the bytes of a file of `.casfs`, of a size that seldom changes."""
+    return text + b" " * (-(len(text) + 1) % _PADDED_TO) + b"\n"

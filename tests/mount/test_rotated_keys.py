@@ -5,6 +5,7 @@ import errno
 import pytest
 
 from tests.mount.mounting import mounted
+from tests.mount.processes import wait_until
 from tests.support.running_origin import RunningOrigin, content
 
 JOBS = [{"JobId": name, "@size": 3000, "@seed": seed} for seed, name in enumerate(["one", "two"])]
@@ -126,4 +127,47 @@ def test_the_next_key_of_the_same_account_does(tmp_path):
     ):
         origin.misbehave(refusing_all_but(ONES_NEXT))
         keys.write(ONES_NEXT)
+        assert read(mount, "two") == content(JOBS[1])
+
+
+ARN, QCS = "arn:aws:glacier:us-east-1:{}:vaults/{}", "qcs:id/0:cas:ap-chengdu:uid/{}:vaults/{}"
+
+
+def anothers(dialect, name, **facts):
+    """A vault of another account, as it is listed."""
+    full = {"VaultARN": ARN} if dialect == "glacier" else {"VaultQCS": QCS}
+    names = {key: form.format(999999999999, name) for key, form in full.items()}
+    return {"VaultName": name, **names, **facts}
+
+
+@pytest.mark.parametrize(("kind", "names"), [("cas", ["v"]), ("glacier", []), ("own", ["w", "x"])])
+def test_a_key_that_lists_vaults_of_another_account_replaces_nothing(tmp_path, kind, names):
+    """Its identifier does not tell whose it is; what it lists does."""
+    keys = Keys(kind, tmp_path / "home")
+    keys.write("ASIAOLD")
+    environment = keys.environment | {"CASFS_ACCOUNT": "-"}
+    with (
+        RunningOrigin(tmp_path / "o", {"v": {"jobs": JOBS}}, dialect=keys.dialect) as origin,
+        mounted(tmp_path / "home", origin.url, **environment) as mount,
+    ):
+        assert mount.list("vaults", "v", "jobs") == ["one", "two"]
+        assert read(mount, "one") == content(JOBS[0])
+        listed = {"VaultList": [anothers(keys.dialect, name) for name in names], "Marker": None}
+        origin.misbehave(
+            refusing_all_but("ASIANEW"),
+            {"when": {"call": "vaults"}, "do": {"json": listed}},
+            {"when": {"call": "jobs"}, "do": {"json": {"JobList": [], "Marker": None}}},
+            {"when": {}, "do": {"status": 404, "error": "ResourceNotFoundException"}},
+        )
+        keys.write("ASIANEW")
+        assert mount.errno(mount.job("v", "two", "output").read_bytes) == errno.EACCES
+        assert mount.list("vaults") == ["v"]
+        assert mount.list("vaults", "v", "jobs") == ["one", "two"]
+        assert read(mount, "one") == content(JOBS[0])
+        assert "put back a key of the same account" in mount.log
+        # And once there is one, the mount goes on.
+        origin.misbehave(refusing_all_but("ASIAOLD2"))
+        keys.write("ASIAOLD2")
+        two = mount.job("v", "two", "output")
+        wait_until(lambda: mount.errno(two.read_bytes) is None, "the new key to be used")
         assert read(mount, "two") == content(JOBS[1])

@@ -1,0 +1,111 @@
+"""A key that was replaced under a mount: used only if it sees the vaults of the same account.
+
+Where requests name no account, a key alone says whose vaults are meant. One of another account
+would show that account's vaults and jobs under the names of those before, or as an empty list.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from casfs.credentials import KeySource
+from casfs.deadline import Deadline
+from casfs.errors import ConfigError, ForbiddenError, NotFoundError
+from casfs.rotation import FindAgain
+from casfs.service.base import Vault
+from casfs.service.service import Service
+
+_SECONDS = 20.0
+"""Seconds that looking at the vaults of a new key may take."""
+_DESCRIBED = 3
+"""Vaults that are described one by one for a key that may not list them."""
+
+
+class SameAccount:
+    """Looks for a key again, and refuses one that sees other vaults than the key before.
+
+    Nothing tells of a new key whose account it is before it was used, so that its vaults are
+    listed once. Full names of vaults say which account they belong to, except those of Aliyun
+    OAS; there at least one vault must be the same.
+
+    Args:
+        find_again: looks for the key.
+        service_with: returns a service whose requests a key signs.
+        known: returns name and description of the vaults that the key before saw, and whether each
+            was listed last.
+    """
+
+    def __init__(
+        self,
+        find_again: FindAgain,
+        service_with: Callable[[KeySource], Service],
+        known: Callable[[], Sequence[tuple[str, str, bool]]],
+    ) -> None:
+        self._find_again = find_again
+        self._service_with = service_with
+        self._known = known
+
+    def find(self) -> KeySource | None:
+        """Return the key that is there now, None if none is.
+
+        Raises:
+            ConfigError: it is of another account.
+            CasfsError: the service refuses it, or does not answer.
+        """
+        found = self._find_again()
+        listed = [text for _, text, listed in self._known() if listed]
+        if found is None or not listed:
+            return found
+        service = self._service_with(found)
+        try:
+            known = [service.parse_vault(text) for text in listed]
+            seen = _seen(service, known)
+        finally:
+            service.close()
+        if seen is not None:
+            _compare(known, seen, found)
+        return found
+
+
+def _seen(service: Service, known: Sequence[Vault]) -> list[Vault] | None:
+    """Return the vaults that a key sees; None if it may see none that would tell its account."""
+    deadline = Deadline(_SECONDS)
+    try:
+        return list(service.vaults(deadline))
+    except ForbiddenError:
+        seen = list(_described(service, known, deadline))
+    described = [vault for vault in seen if vault is not None]
+    # A key that may look at none can take none away either.
+    return described if seen else None
+
+
+def _described(
+    service: Service, known: Sequence[Vault], deadline: Deadline
+) -> Iterator[Vault | None]:
+    """Yield the known vaults that a key may look at, None for one that it does not find."""
+    for vault in known[:_DESCRIBED]:
+        try:
+            yield service.vault(vault.name, deadline)
+        except NotFoundError:
+            yield None
+        except ForbiddenError:
+            continue
+
+
+def _compare(known: Sequence[Vault], seen: list[Vault], key: KeySource) -> None:
+    """Check that vaults are of the account of those that were known.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    theirs = {vault.account for vault in seen} - {None}
+    ours = {vault.account for vault in known} - {None}
+    if theirs and ours:
+        same = theirs == ours
+        told = f"of account {', '.join(sorted(map(str, theirs)))}, not {sorted(map(str, ours))[0]}"
+    else:
+        same = bool({vault.address for vault in seen} & {vault.address for vault in known})
+        told = "which sees none of the vaults known so far, so it seems to be of another account"
+    if not same:
+        raise ConfigError(
+            f"the new key {key.current().access_key_id} is one {told}; put back a key of the same "
+            "account, or unmount and mount again to use the new one"
+        )
