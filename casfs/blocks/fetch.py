@@ -156,8 +156,14 @@ class Fetcher:
         """
         return max(self._memory_blocks * 5 // 6 // max(self._streams.count(), 1), 1)
 
-    def get(self, opened: OpenOutput, run: range, ahead: range) -> Got:
+    def get(self, opened: OpenOutput, run: range, ended: int, ahead: range) -> Got:
         """Return the blocks of a run, and begin to fetch another one ahead of its use.
+
+        Args:
+            opened: the output.
+            run: blocks that are wanted.
+            ended: the blocks of the run before this one are read to their end.
+            ahead: blocks that may be wanted later.
 
         Raises:
             MismatchError: the service's bytes are wrong, again and again.
@@ -169,13 +175,13 @@ class Fetcher:
         if (refusal := opened.refusal) is not None:
             raise OutputMismatchError(refusal)
         opened.note_read(run)
-        found = self._find(opened, run)
+        found = self._find(opened, run, ended)
         self._metrics.blocks.labels("memory").inc(len(found.here))
         queued = self._fetch_ahead(opened, ahead) if ahead else []
         try:
             blocks = found.here
             if found.flights or opened.store.leaves.doubted():
-                blocks = self._wait(opened, run, found)
+                blocks = self._wait(opened, run, ended, found)
             # What came while we waited may have shown that what we were given is wrong.
             if (refusal := opened.refusal) is not None:
                 raise OutputMismatchError(refusal)
@@ -206,8 +212,8 @@ class Fetcher:
                 wanted = self._flights.abandon(item.opened.key, item.run)
                 self._request(item.opened, wanted, urgent=True)
 
-    def _find(self, opened: OpenOutput, run: range) -> Found:
-        found = self._flights.look_up(opened.key, run, opened)
+    def _find(self, opened: OpenOutput, run: range, ended: int) -> Found:
+        found = self._flights.look_up(opened.key, run, opened, ended)
         if found.missing:
             self._load(opened, found.missing)
         for task in found.tasks:
@@ -215,7 +221,9 @@ class Fetcher:
             self._disks.hurry(task)
         return found
 
-    def _wait(self, opened: OpenOutput, run: range, found: Found) -> dict[int, memoryview]:
+    def _wait(
+        self, opened: OpenOutput, run: range, ended: int, found: Found
+    ) -> dict[int, memoryview]:
         deadline = Deadline(self._deadline)
         while True:
             try:
@@ -225,7 +233,7 @@ class Fetcher:
                 if deadline.passed() or not found.failed_elsewhere(opened):
                     raise
                 log.info("asking for blocks %s of the %s again: %s", run, opened.output, error)
-            found = self._find(opened, run)
+            found = self._find(opened, run, ended)
         opened.wait_for_doubts(deadline)
         return blocks
 

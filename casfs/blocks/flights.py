@@ -15,28 +15,25 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
-from cachetools import FIFOCache
-
+from casfs.blocks.landed import Key, Landed
 from casfs.blocks.pool import Task
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError
 from casfs.ranges import BLOCK_SIZE
 
-Key = tuple[Hashable, int]
-"""Key of an open output and number of a block."""
-_OUTPUT_BYTES = 6 << 10
-"""Bytes that go with a block that ends an output: it may be the only one in memory that keeps what
-is known of the output there."""
-
 
 @dataclass(eq=False, slots=True)
 class _Flight:
-    """A block under way: for whom, `wanted` when somebody waits for it, and the task it has."""
+    """A block under way: for whom, and the task it has.
+
+    It is `wanted` when somebody waits for it, and `read` when somebody who does reads to its end.
+    """
 
     landed: Future[memoryview]
     bringer: object
     wanted: bool
     task: Task | None = None
+    read: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +85,19 @@ class Flights:
         self._saving = saving
         self._backlog = backlog
         self._lock = threading.Lock()
-        # First in, first out: what was fetched ahead must outlive what was read already, and
-        # the kernel keeps what is read often.
-        self._memory: FIFOCache[Key, memoryview] = FIFOCache(
-            max(memory_size, BLOCK_SIZE), lambda data: min(len(data) + _OUTPUT_BYTES, BLOCK_SIZE)
-        )
+        self._memory = Landed(memory_size)
         self._flights: dict[Key, _Flight] = {}
         self._receiving: set[Key] = set()
         self._closed = False
 
-    def look_up(self, output: Hashable, run: range, bringer: object) -> Found:
+    def look_up(self, output: Hashable, run: range, bringer: object, ended: int = 0) -> Found:
         """Return what is known of a run that is wanted now; what is missing is now under way.
 
         Args:
             output: key of the open output.
             run: blocks that are wanted.
             bringer: for whom the service is asked, if it is.
+            ended: the blocks of the run before this one are read to their end.
 
         Raises:
             CasfsError: closed.
@@ -114,6 +108,8 @@ class Flights:
                 data = self._present((output, number))
                 if data is not None:
                     found.here[number] = data
+                    if number < ended:
+                        self._memory.note_read((output, number))
                     continue
                 flight = self._flights.get((output, number))
                 if flight is None:
@@ -122,6 +118,7 @@ class Flights:
                 elif flight.task is not None and not flight.task.urgent:
                     found.tasks.add(flight.task)
                 flight.wanted = True
+                flight.read = flight.read or number < ended
                 found.flights[number] = flight
         return found
 
@@ -173,8 +170,12 @@ class Flights:
         landed = []
         with self._lock:
             for number, data in blocks:
-                self._memory[output, number] = data
-                landed.append((self._end((output, number)), data))
+                key = (output, number)
+                self._memory[key] = data
+                flight = self._end(key)
+                if flight is not None and flight.read:
+                    self._memory.note_read(key)
+                landed.append((flight, data))
             self._make_room()
         for flight, data in landed:
             if flight is not None:
@@ -225,8 +226,7 @@ class Flights:
         return self._flights.pop(key, None)
 
     def _make_room(self) -> None:
-        # What is received, or only waits to be written, needs memory, too; and the oldest blocks
-        # have been read.
+        # What is received, or only waits to be written, needs memory, too.
         while self._memory and self._memory.currsize > self._room():
             self._memory.popitem()
 

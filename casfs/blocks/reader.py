@@ -51,10 +51,11 @@ class Reader:
         run = self._layout.touched(offset, size)
         if not run:
             return b""
-        got = self._fetcher.get(self._opened, run, self._next(offset, size))
+        end = min(offset + size, self.size)
+        ended = run.stop if end == self.size else end // BLOCK_SIZE
+        got = self._fetcher.get(self._opened, run, ended, self._next(offset, size))
         if got.missed or got.ahead:
             self._note(got.missed, got.ahead)
-        end = min(offset + size, self.size)
         self._metrics.read_bytes.inc(end - offset)
         first = offset - run.start * BLOCK_SIZE
         if len(run) == 1:

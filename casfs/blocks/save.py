@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from casfs.blocks.cache import OutputStore
 from casfs.blocks.eviction import Evictor
-from casfs.blocks.flights import Key
+from casfs.blocks.landed import Key
 from casfs.deadline import Deadline
 from casfs.disks import trouble
 from casfs.errors import ThreadError

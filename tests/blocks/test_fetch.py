@@ -142,7 +142,7 @@ def test_bytes_that_never_match_take_no_memory(tmp_path, monkeypatch):
         try:
             for _ in range(8):
                 with pytest.raises(MismatchError):
-                    parts.fetcher.get(opened, range(8), range(0))
+                    parts.fetcher.get(opened, range(8), 0, range(0))
         finally:
             gc.enable()
     assert next(regions) <= 3, "a GET takes eight blocks, and a region has as many"
@@ -213,9 +213,9 @@ def test_gets_that_come_too_slowly_to_end_in_time_become_smaller(tmp_path):
     ):
         opened = parts.fetcher.open(OUTPUT)
         with pytest.raises(DeadlineError):
-            parts.fetcher.get(opened, range(8), range(0))
+            parts.fetcher.get(opened, range(8), 0, range(0))
         wait_until(lambda: parts.fetcher.largest_get() < 8, "the GET to end as well", 10)
-        blocks = parts.fetcher.get(opened, range(8), range(0)).blocks
+        blocks = parts.fetcher.get(opened, range(8), 0, range(0)).blocks
         assert b"".join(blocks.values()) == DATA[: 8 * MIB]
 
 

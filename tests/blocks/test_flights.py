@@ -105,6 +105,28 @@ def test_blocks_that_are_received_have_their_share_of_the_memory():
     assert flights.look_up("o", range(4, 8), ME).here.keys() == {4, 5, 6, 7}
 
 
+def test_what_was_read_to_its_end_leaves_memory_before_what_nobody_has_read():
+    """A block that came late must not push out those that came first and are still to be read."""
+    flights = flights_of(memory_blocks=4)
+    flights.begin_ahead("o", range(1, 4), ME)
+    flights.land("o", [(number, BLOCK) for number in range(1, 4)])
+    flights.look_up("o", range(1), ME, ended=1)
+    flights.land("o", [(0, BLOCK)])
+    flights.look_up("o", range(1, 2), ME, ended=2)
+    flights.begin_ahead("o", range(4, 6), ME)
+    flights.land("o", [(4, BLOCK), (5, BLOCK)])
+    assert flights.look_up("o", range(6), ME).here.keys() == {2, 3, 4, 5}
+
+
+def test_what_was_read_in_part_stays_in_memory_as_long_as_what_nobody_has_read():
+    flights = flights_of(memory_blocks=2)
+    flights.begin_ahead("o", range(2), ME)
+    flights.land("o", [(0, BLOCK), (1, BLOCK)])
+    flights.look_up("o", range(1, 2), ME, ended=1)
+    flights.land("o", [(2, BLOCK)])
+    assert flights.look_up("o", range(3), ME).here.keys() == {1, 2}
+
+
 def test_what_waits_for_its_turn_to_be_received_takes_no_memory():
     """Else blocks that nobody has read yet are pushed out for nothing, and read from disk."""
     flights = flights_of(memory_blocks=4)

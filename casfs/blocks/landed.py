@@ -1,0 +1,49 @@
+"""The blocks in memory, and which of them leave first when there is no room."""
+
+from collections.abc import Hashable
+
+from cachetools import FIFOCache
+
+from casfs.ranges import BLOCK_SIZE
+
+Key = tuple[Hashable, int]
+"""Key of an open output and number of a block."""
+_OUTPUT_BYTES = 6 << 10
+"""Bytes that go with a block that ends an output: it may be the only one in memory that keeps what
+is known of the output there."""
+
+
+class Landed(FIFOCache[Key, memoryview]):
+    """Blocks in memory. Those that were read to their end leave first, then those that came first.
+
+    A block that leaves before it is read must be read from disk and hashed again. One that was
+    read is in the kernel's page cache, so nobody is likely to ask for it here.
+
+    Args:
+        size: bytes that it holds at most; at least one block.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(max(size, BLOCK_SIZE), _size_in_memory)
+        self._read: dict[Key, None] = {}
+
+    def note_read(self, key: Key) -> None:
+        """Note that a block was read to its end, if it is here."""
+        if key in self:
+            self._read[key] = None
+
+    def popitem(self) -> tuple[Key, memoryview]:
+        """Remove the block that is to leave first, and return it with its key."""
+        if not self._read:
+            return super().popitem()
+        key = next(iter(self._read))
+        return key, self.pop(key)
+
+    def __delitem__(self, key: Key) -> None:
+        """Remove a block."""
+        super().__delitem__(key)
+        self._read.pop(key, None)
+
+
+def _size_in_memory(data: memoryview) -> int:
+    return min(len(data) + _OUTPUT_BYTES, BLOCK_SIZE)
