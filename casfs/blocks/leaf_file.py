@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from casfs.blocks.leaf_pages import PAGE
 from casfs.errors import CasfsError
 from casfs.private import PrivateDirectory
 from casfs.ranges import runs
@@ -19,6 +18,9 @@ log = logging.getLogger(__name__)
 
 Record = tuple[int, int, bytes]
 """Number of a block, trust and leaf."""
+
+PAGE = 128
+"""Leaves of a page, a power of two."""
 
 _TRIES = 20
 _READ_PAGES = 32

@@ -5,13 +5,11 @@ known takes no memory. A page is a subtree, so that its root is computed once an
 its leaves changes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from casfs.blocks.trust import Trust
+from casfs.blocks.leaf_file import PAGE, Record
+from casfs.blocks.trust import Trust, Verdict
 from casfs.treehash import TreeHash
-
-PAGE = 128
-"""Leaves of a page, a power of two."""
 
 TRUST = 0x0F
 """The bits of a state that are a `Trust`."""
@@ -101,6 +99,47 @@ class LeafPages:
     def with_trust(self, trust: int) -> list[int]:
         """Return the blocks that have a trust."""
         return [block for block, state in self._states(None) if state & TRUST == trust]
+
+    def least_trust(self) -> Trust:
+        """Return how sure we are of the block that we are least sure of."""
+        if not self.complete() or not self.blocks:
+            return Trust.UNKNOWN
+        return Trust.UNCHECKED if self.counts[Trust.UNCHECKED] else Trust.CHECKED
+
+    def most_trust(self) -> Trust:
+        """Return how sure we are of the block that we are most sure of."""
+        known = (trust for trust in reversed(Trust) if self.counts[trust])
+        return next(known, Trust.UNKNOWN)
+
+    def judge(self, block: int, leaf: bytes, trust: Trust, known: Trust) -> Verdict:
+        """Return what is known of bytes that came for a block.
+
+        Args:
+            block: number of the block.
+            leaf: what its bytes hash to.
+            trust: how sure we are of them.
+            known: how sure we are of what is known of the block.
+        """
+        state = self.state(block)
+        if not state or self.leaf(block) == leaf:
+            return Verdict.GOOD
+        if known > trust:
+            return Verdict.WRONG
+        # What is known from the file alone was not handed on, and may have rotted. What is not
+        # known any more, and not doubted, was taken back.
+        handed_on = state & DOUBTED or (known and not state & INHERITED)
+        return Verdict.DOUBTFUL if handed_on else Verdict.GOOD
+
+    def records(self, blocks: Iterable[int]) -> list[Record]:
+        """Return the records of blocks that have a state."""
+        return [(n, self.state(n) & TRUST, self.leaf(n)) for n in blocks]
+
+    def take_unsaved(self, run: range | None) -> list[Record]:
+        """Return the records of a run, or of all, that were not to be written yet: now they are."""
+        blocks = self.with_mark(UNSAVED, run)
+        for block in blocks:
+            self.set(block, self.state(block) & ~UNSAVED)
+        return self.records(blocks)
 
     def page_numbers(self) -> range:
         """Return the numbers of all pages, known or not."""

@@ -61,19 +61,13 @@ class Leaves:
     def least_trust(self) -> Trust:
         """Return how sure we are of the block that we are least sure of."""
         with self._lock:
-            if not self._pages.complete() or not self._pages.blocks:
-                return Trust.UNKNOWN
-            if self.whole:
-                return Trust.WHOLE
-            return Trust.UNCHECKED if self._pages.counts[Trust.UNCHECKED] else Trust.CHECKED
+            least = self._pages.least_trust()
+            return Trust.WHOLE if least and self.whole else least
 
     def most_trust(self) -> Trust:
         """Return how sure we are of the block that we are most sure of."""
         with self._lock:
-            if self.whole:
-                return Trust.WHOLE
-            known = (trust for trust in reversed(Trust) if self._pages.counts[trust])
-            return next(known, Trust.UNKNOWN)
+            return Trust.WHOLE if self.whole else self._pages.most_trust()
 
     def unchecked(self) -> bool:
         """Tell whether a block is known that nothing vouches for."""
@@ -91,7 +85,7 @@ class Leaves:
     def judge(self, block: int, leaf: bytes, trust: Trust) -> Verdict:
         """Tell what is known of bytes that came for a block, with this leaf."""
         with self._lock:
-            return self._judge(block, leaf, trust)
+            return self._pages.judge(block, leaf, trust, self.trust(block))
 
     def put(self, block: int, leaf: bytes, trust: Trust, keep: bool = True) -> Verdict:
         """Record a leaf if the verdict is good.
@@ -103,7 +97,8 @@ class Leaves:
             keep: write it to the file as well. Else that is done by `keep`.
         """
         with self._lock:
-            verdict, state = self._judge(block, leaf, trust), self._pages.state(block)
+            verdict = self._pages.judge(block, leaf, trust, self.trust(block))
+            state = self._pages.state(block)
             if verdict is not Verdict.GOOD:
                 return verdict
             known = state & TRUST
@@ -122,18 +117,14 @@ class Leaves:
     def keep(self, run: range) -> None:
         """Write the leaves of a run to the file that were left out there."""
         with self._lock:
-            records = self._unsaved(run)
+            records = self._pages.take_unsaved(run)
         self._file.write(records)
 
     def write_again(self) -> None:
         """Write all leaves once more, since their file was removed."""
         with self._lock:
-            states = [(n, self._pages.state(n)) for n in self._pages.with_mark(TRUST)]
-            records = [
-                (n, state & TRUST, self._pages.leaf(n))
-                for n, state in states
-                if not state & UNSAVED
-            ]
+            known = self._pages.with_mark(TRUST)
+            records = self._pages.records(n for n in known if not self._pages.state(n) & UNSAVED)
         self._file.write(records)
 
     def doubt(self, run: range) -> list[int]:
@@ -200,7 +191,7 @@ class Leaves:
             if self.changes != changes:
                 return
             self.whole = root
-            records = self._unsaved(None)
+            records = self._pages.take_unsaved(None)
             note = Forgiven.NOTHING if self._forgiven else None
             self._forgiven = Forgiven.NOTHING
         self._file.write(records, note)
@@ -268,19 +259,8 @@ class Leaves:
             for block in checked:
                 marks = self._pages.state(block) & ~TRUST
                 self._pages.set(block, marks | Trust.UNCHECKED)
-            records = [(n, Trust.UNCHECKED, self._pages.leaf(n)) for n in checked]
+            records = self._pages.records(checked)
         self._file.write(records)
-
-    def _judge(self, block: int, leaf: bytes, trust: Trust) -> Verdict:
-        state, known = self._pages.state(block), self.trust(block)
-        if not state or self._pages.leaf(block) == leaf:
-            return Verdict.GOOD
-        if known > trust:
-            return Verdict.WRONG
-        # What is known from the file alone was not handed on, and may have rotted. What is not
-        # known any more, and not doubted, was taken back.
-        handed_on = state & DOUBTED or (known and not state & INHERITED)
-        return Verdict.DOUBTFUL if handed_on else Verdict.GOOD
 
     def _forget_unvouched(self, doubtful: list[int]) -> list[int]:
         unvouched = self._pages.with_trust(Trust.UNCHECKED)
@@ -300,12 +280,6 @@ class Leaves:
             self.changes += 1
         if not self._pages.doubted:
             self._settled.notify_all()
-
-    def _unsaved(self, run: range | None) -> list[Record]:
-        blocks = self._pages.with_mark(UNSAVED, run)
-        for block in blocks:
-            self._pages.set(block, self._pages.state(block) & ~UNSAVED)
-        return [(n, self._pages.state(n) & TRUST, self._pages.leaf(n)) for n in blocks]
 
     def _unknown(self, blocks: list[int]) -> list[Record]:
         return [(block, Trust.UNKNOWN, self._no_leaf) for block in blocks]
