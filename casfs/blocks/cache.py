@@ -26,6 +26,7 @@ from casfs.blocks.leaves import Leaves
 from casfs.blocks.memory import Memory
 from casfs.blocks.stock import Use
 from casfs.blocks.temporary import Temporary
+from casfs.blocks.transfers import Transfer
 from casfs.blocks.trust import Forgiven, Trust
 from casfs.disks import is_disk_failure, trouble
 from casfs.errors import CasfsError, ConfigError
@@ -63,7 +64,6 @@ class OutputStore:
         staging: folder of the files that `stage` makes.
         leaves: what is known of them.
         use: is told who reads them.
-        mismatch: what was last found to be wrong with bytes that were handed on.
     """
 
     def __init__(
@@ -83,7 +83,6 @@ class OutputStore:
         self._memory = memory
         self._metrics = metrics
         self._checked: set[Path] = set()
-        self.mismatch: str | None = None
         self.staging = temporary.folder
         self._private.check_directory(folder.parent)
         self._private.check_directory(folder)
@@ -136,13 +135,23 @@ class OutputStore:
         self.remove(block)
         return None
 
-    def write(self, block: int, data: memoryview) -> None:
+    def write(self, block: int, data: memoryview, generation: int | None = None) -> None:
         """Put a block's file in its place.
+
+        Args:
+            block: number of the block.
+            data: its bytes.
+            generation: in which they came, if nothing is to be done once it has ended.
 
         Raises:
             OSError: no room, no permission, or a failing disk; nothing is left behind then.
         """
-        self.place(block, self.stage(data))
+        staged = self.stage(data)
+        # One that ends just now costs fetching the block again: its bytes do not hash to its leaf.
+        if generation in (None, self.leaves.generation):
+            self.place(block, staged)
+        else:
+            staged.unlink(missing_ok=True)
 
     def stage(self, data: memoryview) -> Path:
         """Write a block's bytes to a file of their own, and return its path.
@@ -214,20 +223,28 @@ class OutputStore:
             generation: in which; nothing is done if it has ended.
             doubtful: blocks that are to come again, beside those that nothing vouches for.
         """
-        self.mismatch = message
-        return self._removed(self.leaves.end_generation(generation, doubtful))
+        return self._removed(self.leaves.end_generation(generation, doubtful, message))
 
     def refuse_whole(self, message: str, generation: int, remedy: Forgiven) -> list[int]:
         """Refuse everybody as `refuse` does; what is forgotten is what `Leaves.remedy` said."""
-        self.mismatch = message
-        return self._removed(self.leaves.end_wrong_whole(generation, remedy))
+        return self._removed(self.leaves.end_wrong_whole(generation, remedy, message))
 
-    def take_back(self, run: range) -> list[int]:
-        """Remove the blocks of a run whose leaf was not to be kept yet; return them.
+    def refuse_doubted(self, message: str, generation: int, run: range) -> bool:
+        """Refuse everybody if a block of a run is doubted, and nothing brings it again.
+
+        Returns:
+            whether that is so.
+        """
+        forgotten = self.leaves.end_doubts(run, generation, message)
+        self._removed(forgotten or [])
+        return forgotten is not None
+
+    def take_back(self, transfer: Transfer) -> list[int]:
+        """Remove the blocks that a transfer brought and that were not to be kept yet; return them.
 
         Whoever has them is to wait until the same ones have come again, or to be refused.
         """
-        return self._removed(self.leaves.doubt(run))
+        return self._removed(self.leaves.doubt(transfer))
 
     def remove(self, block: int) -> None:
         """Remove a block's file, if it is there and can be removed."""

@@ -5,7 +5,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from casfs.blocks.flights import Flights
 from casfs.blocks.memory import Memory
@@ -16,6 +16,7 @@ from casfs.blocks.save import Saver
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.speed import Speed
 from casfs.blocks.stalls import Stalls
+from casfs.blocks.transfers import Transfer
 from casfs.blocks.trust import Trust
 from casfs.blocks.turns import Turns
 from casfs.deadline import Deadline
@@ -119,11 +120,11 @@ class Downloader:
         deadline = Deadline(self._deadline)
         speed = Speed()
         try:
-            with self._stalls.watch():
+            with self._stalls.watch(), ExitStack() as transfers:
                 blocks = self._service.read(
                     opened.output,
                     opened.output.layout.span(run),
-                    lambda body: self._receive(opened, run, speed.watch(body), deadline),
+                    lambda body: self._receive(opened, run, speed.watch(body), deadline, transfers),
                     deadline,
                 )
             if blocks:
@@ -131,7 +132,7 @@ class Downloader:
                 self._settle(opened, blocks)
                 opened.require_undoubted(opened.source(run.start))
                 pairs = [(block.number, block.data) for block in blocks]
-                self._saver.save(opened.store, opened.key, pairs)
+                self._saver.save(opened, opened.key, pairs)
                 self._flights.land(opened.key, pairs)
                 # Who waits for room must not hold the memory of what has been written and read.
                 del blocks, pairs
@@ -168,17 +169,30 @@ class Downloader:
             self._again(opened, left)
 
     def _receive(
-        self, opened: OpenOutput, run: range, body: Body, deadline: Deadline
+        self,
+        opened: OpenOutput,
+        run: range,
+        body: Body,
+        deadline: Deadline,
+        transfers: ExitStack,
     ) -> list[Block]:
         """Return the blocks of a run; none when the body was, or will be, a pass over more."""
         try:
-            return self._take(opened, run, body, deadline)
+            opened.require_current()
+            return self._take(opened, run, body, deadline, transfers)
         except Exception as error:
             # Whoever keeps the error, and cycles around it, keep no memory of blocks with it.
             traceback.clear_frames(error.__traceback__)
             raise
 
-    def _take(self, opened: OpenOutput, run: range, body: Body, deadline: Deadline) -> list[Block]:
+    def _take(
+        self,
+        opened: OpenOutput,
+        run: range,
+        body: Body,
+        deadline: Deadline,
+        transfers: ExitStack,
+    ) -> list[Block]:
         if (body.first, body.stop) == opened.output.layout.span(run):
             urgent = self._flights.is_wanted(opened.key, run)
             with self._bodies.turn(urgent, deadline, opened.output):
@@ -191,19 +205,28 @@ class Downloader:
         # An answer may come so late that a pass has brought these blocks already.
         source = opened.source(run.start)
         wanted = self._flights.under_way(opened.key, run) or source.doubted(opened.store)
-        if wanted and not source.passing.adopt_or_begin(run):
-            self._pass(opened, source, body, deadline)
+        if not wanted:
+            return []
+        # Until the call has ended: when one breaks off, another attempt is to come.
+        whole = opened.output.layout.touched(body.first, body.stop - body.first)
+        transfer = transfers.enter_context(opened.transfer(whole))
+        if not source.passing.adopt_or_begin(run):
+            self._pass(opened, source, body, deadline, transfer)
         return []
 
-    def _pass(self, opened: OpenOutput, source: OpenSource, body: Body, deadline: Deadline) -> None:
-        leaves = opened.store.leaves
-        run = opened.output.layout.touched(body.first, body.stop - body.first)
-
+    def _pass(
+        self,
+        opened: OpenOutput,
+        source: OpenSource,
+        body: Body,
+        deadline: Deadline,
+        transfer: Transfer,
+    ) -> None:
         landing = Landing(
             turn=lambda: self._passes.turn(False, deadline, opened.output),
             hold=lambda number: self._wait_for_readers(opened, source, number, deadline),
-            land=lambda block: self._land_from_pass(opened, source, block),
-            keep=lambda: leaves.keep(run),
+            land=lambda block: self._land_from_pass(opened, source, block, transfer),
+            keep=lambda: opened.store.leaves.keep(transfer),
         )
         try:
             # It may take hours, for which others do not wait.
@@ -221,7 +244,7 @@ class Downloader:
             raise
         except BaseException:
             # What its end would have shown is not known: all that it brought may be wrong.
-            self._flights.forget(opened.key, opened.store.take_back(run))
+            self._flights.forget(opened.key, opened.store.take_back(transfer))
             raise
         finally:
             source.passing.end()
@@ -230,7 +253,7 @@ class Downloader:
         self, opened: OpenOutput, source: OpenSource, number: int, deadline: Deadline
     ) -> None:
         # While something is doubted, readers wait for the pass.
-        if opened.store.leaves.doubted():
+        if opened.doubted():
             return
         with self._stalls.pause():
             source.passing.wait_for_readers(
@@ -268,11 +291,13 @@ class Downloader:
         share = self._saver.lasting() // BLOCK_SIZE // self._passes_under_way
         return share if share >= opened.output.layout.blocks else share // 2
 
-    def _land_from_pass(self, opened: OpenOutput, source: OpenSource, block: Block) -> None:
-        self._settle(opened, [block])
+    def _land_from_pass(
+        self, opened: OpenOutput, source: OpenSource, block: Block, transfer: Transfer
+    ) -> None:
+        self._settle(opened, [block], transfer)
         # On disk before it lands: what a pass drops costs another pass.
         try:
-            opened.store.write(block.number, block.data)
+            opened.write(block.number, block.data)
             self._saver.kept(len(block.data))
         except OSError as error:
             source.passing.keeps = False
@@ -280,7 +305,9 @@ class Downloader:
             log.warning("block %d of the %s was not kept: %s", block.number, opened.output, error)
         self._flights.land(opened.key, [(block.number, block.data)])
 
-    def _settle(self, opened: OpenOutput, blocks: list[Block]) -> None:
+    def _settle(
+        self, opened: OpenOutput, blocks: list[Block], transfer: Transfer | None = None
+    ) -> None:
         """Note blocks that came; check the whole output if they were the last ones.
 
         Raises:
@@ -290,7 +317,7 @@ class Downloader:
         self._metrics.blocks.labels("network").inc(len(blocks))
         unchecked = sum(block.trust is Trust.UNCHECKED for block in blocks)
         self._metrics.unchecked_blocks.inc(unchecked)
-        opened.record(blocks)
+        opened.record(blocks, transfer)
         opened.require_whole()
 
     def _note_speed(self, speed: Speed) -> None:

@@ -15,7 +15,7 @@ from casfs.blocks.pool import Pool, Task
 from casfs.blocks.save import Saver
 from casfs.blocks.streams import Streams
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, OutputMismatchError, ThreadError
+from casfs.errors import CasfsError, ThreadError
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE, runs
 from casfs.service.base import Output, Source
@@ -172,19 +172,17 @@ class Fetcher:
             DeadlineError: a block did not come in time.
             CasfsError: the service failed in another way.
         """
-        if (refusal := opened.refusal) is not None:
-            raise OutputMismatchError(refusal)
+        opened.require_current()
         opened.note_read(run)
         found = self._find(opened, run, ended)
         self._metrics.blocks.labels("memory").inc(len(found.here))
         queued = self._fetch_ahead(opened, ahead) if ahead else []
         try:
             blocks = found.here
-            if found.flights or opened.store.leaves.doubted():
+            if found.flights or opened.doubted():
                 blocks = self._wait(opened, run, ended, found)
             # What came while we waited may have shown that what we were given is wrong.
-            if (refusal := opened.refusal) is not None:
-                raise OutputMismatchError(refusal)
+            opened.require_current()
         except BaseException:
             self.withdraw(queued)
             raise

@@ -7,6 +7,7 @@ and any may rot.
 import errno
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -30,7 +31,11 @@ _READ_PAGES = 32
 class LeafFile:
     """Reads and writes the records of an output's blocks.
 
-    A file that cannot be written costs asking again after a restart, and nothing else.
+    Records are queued, in the order in which they came to be true, and written by whoever flushes
+    first; so none that was overtaken is what the file has in the end. A file that cannot be written
+    costs asking again after a restart, and nothing else.
+
+    Lock order: its one lock, around what is queued, is innermost.
 
     Args:
         path: of the file; made with the first record, never by looking.
@@ -48,6 +53,11 @@ class LeafFile:
         self._digest_size = digest_size
         self._size = 1 + digest_size
         self._unwritten = False
+        self._lock = threading.Lock()
+        self._queued: dict[int, bytes] = {}
+        self._anew = False
+        """All that the file has is to be dropped first."""
+        self._writing = False
 
     def load(self, take: Callable[[int, bytes, bytes], None]) -> int:
         """Read all that is written, and return the note, 0 if there is none.
@@ -79,26 +89,45 @@ class LeafFile:
         finally:
             os.close(file)
 
-    def write(self, records: Iterable[Record], note: int | None = None, anew: bool = False) -> None:
-        """Write records in ascending order.
+    def queue(self, records: Iterable[Record], note: int | None = None, anew: bool = False) -> None:
+        """Queue records to be written; what was queued before for the same blocks is not.
 
         Args:
             records: what to write.
             note: a number below 256 that is to be read with them.
             anew: drop all that the file has.
         """
-        by_block = {block: bytes((trust,)) + leaf for block, trust, leaf in records}
-        if note is not None:
-            by_block[self._blocks] = bytes((note,)) + bytes(self._digest_size)
-        if not by_block:
-            return
+        with self._lock:
+            if anew:
+                self._queued.clear()
+                self._anew = True
+            self._queued.update((block, bytes((trust,)) + leaf) for block, trust, leaf in records)
+            if note is not None:
+                self._queued[self._blocks] = bytes((note,)) + bytes(self._digest_size)
+
+    def flush(self) -> None:
+        """Write what is queued, unless another thread is writing, which writes this as well."""
+        while True:
+            with self._lock:
+                if self._writing or not self._queued:
+                    return
+                self._writing = True
+                records, self._queued = self._queued, {}
+                anew, self._anew = self._anew, False
+            try:
+                self._write(records, anew)
+            finally:
+                with self._lock:
+                    self._writing = False
+
+    def _write(self, records: dict[int, bytes], anew: bool) -> None:
         try:
             file = self._open()
             try:
                 if anew:
                     os.ftruncate(file, 0)
-                for run in runs(by_block):
-                    piece = b"".join(by_block[block] for block in run)
+                for run in runs(sorted(records)):
+                    piece = b"".join(records[block] for block in run)
                     if os.pwrite(file, piece, run.start * self._size) < len(piece):
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:

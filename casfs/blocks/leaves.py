@@ -5,11 +5,13 @@ of them together say what the whole output hashes to, even when blocks have been
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from casfs.blocks.leaf_file import LeafFile, Record
 from casfs.blocks.leaf_pages import DOUBTED, INHERITED, TRUST, UNSAVED, LeafPages
+from casfs.blocks.transfers import Transfer, Transfers
 from casfs.blocks.trust import Forgiven, Trust, Verdict
 from casfs.private import PrivateDirectory
 from casfs.ranges import Layout
@@ -24,11 +26,14 @@ class Leaves:
     note in it says what was forgotten, so that a service that is wrong for good is not asked for
     ever. That the output as a whole matched its hash no file is believed: it is found out anew.
 
-    Lock order: its one lock is innermost; it is not held while reading or writing the file.
+    Lock order: under its one lock records are queued for the file, which has a lock of its own; it
+    is not held while reading or writing the file.
 
     Attributes:
         generation: counts how often bytes that were handed on were found to be wrong. In one
-            generation a block that came, or was read, has one and the same leaf.
+            generation a block that came, or was read, has one and the same leaf. What belongs to
+            an earlier generation changes nothing here, however late it comes.
+        mismatch: what was wrong when the last generation ended.
         changes: counts how often leaves came, changed or were forgotten.
         whole: the tree hash that the output as a whole was found to match, None before that.
     """
@@ -47,7 +52,9 @@ class Leaves:
         self._lock = threading.Lock()
         self._settled = threading.Condition(self._lock)
         self._pages = LeafPages(layout.blocks, tree_hash)
+        self._transfers = Transfers()
         self.generation = 0
+        self.mismatch: str | None = None
         self.changes = 0
         self.whole: bytes | None = None
         note = self._file.load(self._pages.load)
@@ -82,21 +89,36 @@ class Leaves:
         with self._lock:
             return self._pages.leaf(block) if self._pages.state(block) & TRUST else None
 
-    def judge(self, block: int, leaf: bytes, trust: Trust) -> Verdict:
-        """Tell what is known of bytes that came for a block, with this leaf."""
+    def judge(
+        self, block: int, leaf: bytes, trust: Trust, generation: int | None = None
+    ) -> Verdict:
+        """Return what is known of bytes that came for a block, with this leaf; see `put`."""
         with self._lock:
+            if generation not in (None, self.generation):
+                return Verdict.LATE
             return self._pages.judge(block, leaf, trust, self.trust(block))
 
-    def put(self, block: int, leaf: bytes, trust: Trust, keep: bool = True) -> Verdict:
+    def put(
+        self,
+        block: int,
+        leaf: bytes,
+        trust: Trust,
+        generation: int | None = None,
+        transfer: Transfer | None = None,
+    ) -> Verdict:
         """Record a leaf if the verdict is good.
 
         Args:
             block: number of the block.
             leaf: what came for it.
             trust: how sure we are of that.
-            keep: write it to the file as well. Else that is done by `keep`.
+            generation: in which it was asked for, None for the present one.
+            transfer: what brought it, if more is to come of that; the leaf is written to the file
+                by `keep` then.
         """
         with self._lock:
+            if generation not in (None, self.generation):
+                return Verdict.LATE
             verdict = self._pages.judge(block, leaf, trust, self.trust(block))
             state = self._pages.state(block)
             if verdict is not Verdict.GOOD:
@@ -105,35 +127,67 @@ class Leaves:
             same = bool(known) and self._pages.leaf(block) == leaf
             saved = same and not state & UNSAVED
             trust = Trust(max(trust, known)) if same else trust
-            unsaved = 0 if keep or saved else UNSAVED
+            unsaved = 0 if transfer is None or saved else UNSAVED
             self._pages.set(block, trust | unsaved, None if same else leaf)
+            if transfer is not None:
+                transfer.brought(block)
             self.changes += not same
             if state & DOUBTED and not self._pages.doubted:
                 self._settled.notify_all()
-        if not unsaved and not (saved and trust == known):
-            self._file.write([(block, trust, leaf)])
+            write = not unsaved and not (saved and trust == known)
+            if write:
+                self._file.queue([(block, trust, leaf)])
+        if write:
+            self._file.flush()
         return verdict
 
-    def keep(self, run: range) -> None:
-        """Write the leaves of a run to the file that were left out there."""
+    @contextmanager
+    def transfer(self, run: range, generation: int) -> Iterator[Transfer]:
+        """Expect that a run comes in one piece, or comes again that way, while inside."""
+        transfer = Transfer(run, generation)
         with self._lock:
-            records = self._pages.take_unsaved(run)
-        self._file.write(records)
+            self._transfers.add(transfer)
+        try:
+            yield transfer
+        finally:
+            with self._lock:
+                self._transfers.remove(transfer)
+
+    def keep(self, transfer: Transfer) -> None:
+        """Write the leaves to the file that were left out there, since a transfer has ended well.
+
+        Those that others brought are among them: it brought the same.
+        """
+        with self._lock:
+            if transfer.generation != self.generation:
+                return
+            self._file.queue(self._pages.take_unsaved(transfer.run))
+        self._file.flush()
 
     def write_again(self) -> None:
         """Write all leaves once more, since their file was removed."""
         with self._lock:
             known = self._pages.with_mark(TRUST)
-            records = self._pages.records(n for n in known if not self._pages.state(n) & UNSAVED)
-        self._file.write(records)
+            saved = (n for n in known if not self._pages.state(n) & UNSAVED)
+            self._file.queue(self._pages.records(saved))
+        self._file.flush()
 
-    def doubt(self, run: range) -> list[int]:
-        """Trust no block of a run any more whose leaf was not to be kept yet; return these.
+    def doubt(self, transfer: Transfer) -> list[int]:
+        """Trust nothing any more that a transfer alone brought, and that was not to be kept yet.
 
-        They may have been handed on. They are doubted until the same bytes have come again.
+        The blocks, which are returned, may have been handed on. They are doubted until the same
+        bytes have come again.
         """
         with self._lock:
-            blocks = self._pages.with_mark(UNSAVED, run)
+            brought = transfer.take_back()
+            if transfer.generation != self.generation:
+                return []
+            others = self._transfers.others(transfer)
+            blocks = [
+                block
+                for block in self._pages.with_mark(UNSAVED, brought)
+                if not any(block in other for other in others)
+            ]
             for block in blocks:
                 self._pages.set(block, DOUBTED)
             self._note_change(blocks)
@@ -146,10 +200,35 @@ class Leaves:
         with self._lock:
             return bool(self._pages.with_mark(DOUBTED, run))
 
-    def wait_for_doubts(self, seconds: float) -> bool:
-        """Wait until no block is doubted; return False if one still is after these seconds."""
+    def wait_for_doubts(self, generation: int, seconds: float) -> bool:
+        """Wait until no block is doubted, or the generation has ended.
+
+        Returns:
+            False if one still is after these seconds.
+        """
+
+        def settled() -> bool:
+            return not self._pages.doubted or self.generation != generation
+
         with self._settled:
-            return self._settled.wait_for(lambda: not self._pages.doubted, seconds)
+            return self._settled.wait_for(settled, seconds)
+
+    def end_doubts(self, run: range, generation: int, message: str) -> list[int] | None:
+        """End a generation if a block of a run is doubted, and nothing brings it again.
+
+        Returns:
+            the blocks that were forgotten, None if that is not so.
+        """
+        with self._lock:
+            if (
+                self.generation != generation
+                or not self._pages.with_mark(DOUBTED, run)
+                or self._transfers.expected(run, generation)
+            ):
+                return None
+            blocks = self._end(message, [])
+        self._file.flush()
+        return blocks
 
     def confirm(self, block: int, leaf: bytes) -> Trust:
         """Note that bytes of this leaf are about to be handed on; return how sure we are of them.
@@ -191,12 +270,14 @@ class Leaves:
             if self.changes != changes:
                 return
             self.whole = root
-            records = self._pages.take_unsaved(None)
             note = Forgiven.NOTHING if self._forgiven else None
             self._forgiven = Forgiven.NOTHING
-        self._file.write(records, note)
+            self._file.queue(self._pages.take_unsaved(None), note)
+        self._file.flush()
 
-    def end_generation(self, generation: int, doubtful: list[int]) -> list[int]:
+    def end_generation(
+        self, generation: int, doubtful: list[int], message: str | None = None
+    ) -> list[int]:
         """Forget every leaf that no answer's hash vouched for, and these; return their blocks.
 
         Nothing more is done, and nothing returned, if another did it for this generation.
@@ -204,8 +285,8 @@ class Leaves:
         with self._lock:
             if self.generation != generation:
                 return []
-            blocks = self._forget_unvouched(doubtful)
-        self._file.write(self._unknown(blocks))
+            blocks = self._end(message, doubtful)
+        self._file.flush()
         return blocks
 
     def remedy(self) -> Forgiven:
@@ -221,7 +302,9 @@ class Leaves:
             done = self._forgiven is Forgiven.EVERYTHING
             return Forgiven.NOTHING if done else Forgiven.EVERYTHING
 
-    def end_wrong_whole(self, generation: int, remedy: Forgiven) -> list[int]:
+    def end_wrong_whole(
+        self, generation: int, remedy: Forgiven, message: str | None = None
+    ) -> list[int]:
         """Forget what `remedy` said, and note that; return the blocks that were forgotten.
 
         Nothing more is done, and nothing returned, if another did it for this generation.
@@ -230,9 +313,9 @@ class Leaves:
         with self._lock:
             if self.generation != generation:
                 return []
-            blocks = self._forget_unvouched(self._pages.with_mark(TRUST) if anew else [])
             note = self._forgiven = max(self._forgiven, remedy)
-        self._file.write([] if anew else self._unknown(blocks), note, anew)
+            blocks = self._end(message, self._pages.with_mark(TRUST) if anew else [], note, anew)
+        self._file.flush()
         return blocks
 
     def known(self) -> list[int]:
@@ -250,7 +333,8 @@ class Leaves:
         with self._lock:
             blocks = [block for block in blocks if self._pages.state(block) & INHERITED]
             self._forget(blocks)
-        self._file.write(self._unknown(blocks))
+            self._file.queue(self._unknown(blocks))
+        self._file.flush()
 
     def distrust(self, blocks: Iterable[int]) -> None:
         """Take none of these blocks for checked, since a record said so that others contradict."""
@@ -259,14 +343,24 @@ class Leaves:
             for block in checked:
                 marks = self._pages.state(block) & ~TRUST
                 self._pages.set(block, marks | Trust.UNCHECKED)
-            records = self._pages.records(checked)
-        self._file.write(records)
+            self._file.queue(self._pages.records(checked))
+        self._file.flush()
 
-    def _forget_unvouched(self, doubtful: list[int]) -> list[int]:
+    def _end(
+        self,
+        message: str | None,
+        doubtful: list[int],
+        note: int | None = None,
+        anew: bool = False,
+    ) -> list[int]:
         unvouched = self._pages.with_trust(Trust.UNCHECKED)
         blocks = sorted({*unvouched, *self._pages.with_mark(DOUBTED), *doubtful})
+        # First: who finds the generation ended looks at it.
+        self.mismatch = message
         self.generation += 1
         self._forget(blocks)
+        self._file.queue([] if anew else self._unknown(blocks), note, anew)
+        self._settled.notify_all()
         return blocks
 
     def _forget(self, blocks: list[int]) -> None:

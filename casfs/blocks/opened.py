@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from casfs.blocks.cache import DiskCache
@@ -9,6 +10,7 @@ from casfs.blocks.readahead import ReadAhead
 from casfs.blocks.receive import Block
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.streams import Streams
+from casfs.blocks.transfers import Transfer
 from casfs.blocks.trust import Forgiven, Trust, Verdict
 from casfs.deadline import Deadline
 from casfs.errors import MismatchError, OutputMismatchError
@@ -48,7 +50,7 @@ class OpenOutput:
         """Return why its bytes are not handed on, None if they are."""
         if self.store.leaves.generation == self._generation:
             return None
-        return self.store.mismatch or f"the {self.output} is not what it was; read it again"
+        return self.store.leaves.mismatch or f"the {self.output} is not what it was; read it again"
 
     def source(self, block: int) -> OpenSource:
         """Return the source of a block."""
@@ -84,7 +86,8 @@ class OpenOutput:
         # What the job's own output matched is not all of this one.
         trust = min(stored.trust, Trust.CHECKED)
         # Where it contradicts what came before, the service is to decide.
-        if self.store.leaves.put(block, stored.leaf, trust) is not Verdict.GOOD:
+        verdict = self.store.leaves.put(block, stored.leaf, trust, self._generation)
+        if verdict is not Verdict.GOOD:
             return None
         source.share(block, self.store)
         self.require_whole()
@@ -95,24 +98,30 @@ class OpenOutput:
 
         Raises:
             MismatchError: they are something else.
+            OutputMismatchError: everybody who has the output open is refused.
         """
+        leaves = self.store.leaves
         for block in blocks:
-            verdict = self.store.leaves.judge(block.number, block.leaf, block.trust)
+            verdict = leaves.judge(block.number, block.leaf, block.trust, self._generation)
             self._raise_if_wrong(block, verdict)
 
-    def record(self, blocks: Iterable[Block]) -> None:
+    def record(self, blocks: Iterable[Block], transfer: Transfer | None = None) -> None:
         """Record the leaves of blocks that came.
+
+        Args:
+            blocks: what came.
+            transfer: what brings those that are provisional.
 
         Raises:
             MismatchError: one of them is not what was verified before.
             OutputMismatchError: one of them is not what came before, and nobody knows which of
-                the two is right. As with a mismatch of the whole, everybody is refused.
+                the two is right. As with a mismatch of the whole, everybody is refused. Or that
+                is so already.
         """
-        leaves = self.store.leaves
+        leaves, generation = self.store.leaves, self._generation
         for block in blocks:
-            generation = leaves.generation
-            keep = not block.provisional
-            verdict = leaves.put(block.number, block.leaf, block.trust, keep)
+            part_of = transfer if block.provisional else None
+            verdict = leaves.put(block.number, block.leaf, block.trust, generation, part_of)
             self._raise_if_wrong(block, verdict)
             if verdict is Verdict.DOUBTFUL:
                 message = (
@@ -131,8 +140,11 @@ class OpenOutput:
         `Leaves.remedy`.
         """
         leaves, expected = self.store.leaves, self.output.tree_hash
-        generation, changes = leaves.generation, leaves.changes
+        generation, changes = self._generation, leaves.changes
         if expected is None or not leaves.complete() or leaves.whole == expected:
+            return None
+        if leaves.generation != generation:
+            # Whoever has it open now checks what came since.
             return None
         found = leaves.root()
         if found == expected:
@@ -191,19 +203,43 @@ class OpenOutput:
             raise OutputMismatchError(mismatch.message)
 
     def require_undoubted(self, source: OpenSource) -> None:
-        """Refuse everybody if what a pass brought was taken back, and no other brings it again.
+        """Refuse everybody if what a transfer brought was taken back, and no other brings it again.
+
+        Raises:
+            OutputMismatchError: that is so, or everybody is refused already.
+        """
+        if source.doubted(self.store):
+            message = (
+                f"the {self.output} came in one piece that broke off, so that what was read of it "
+                "may be wrong; do not use that, read it again"
+            )
+            self.store.refuse_doubted(message, self._generation, source.run)
+        self.require_current()
+
+    def require_current(self) -> None:
+        """Raise if its bytes are not handed on.
 
         Raises:
             OutputMismatchError: that is so.
         """
-        if not source.doubted(self.store) or source.passing.under_way:
-            return
-        message = (
-            f"the {self.output} came in one piece that broke off, so that what was read of it may "
-            "be wrong; do not use that, read it again"
-        )
-        self.store.refuse(message, self.store.leaves.generation, [])
-        raise OutputMismatchError(message)
+        if (refusal := self.refusal) is not None:
+            raise OutputMismatchError(refusal)
+
+    def transfer(self, run: range) -> AbstractContextManager[Transfer]:
+        """Expect that a run comes in one piece; see `Leaves.transfer`."""
+        return self.store.leaves.transfer(run, self._generation)
+
+    def write(self, block: int, data: memoryview) -> None:
+        """Put a block's file in its place, unless everybody is refused by then.
+
+        Raises:
+            OSError: as `OutputStore.write`.
+        """
+        self.store.write(block, data, self._generation)
+
+    def doubted(self) -> bool:
+        """Return whether a block is doubted, so that readers must wait."""
+        return self.store.leaves.doubted() and self.refusal is None
 
     def wait_for_doubts(self, deadline: Deadline) -> None:
         """Wait until what was taken back has come again the same, or everybody is refused.
@@ -211,10 +247,12 @@ class OpenOutput:
         Raises:
             DeadlineError: that took too long.
         """
-        if not self.store.leaves.wait_for_doubts(deadline.remaining()):
+        if not self.store.leaves.wait_for_doubts(self._generation, deadline.remaining()):
             raise deadline.error(f"the {self.output}, which comes again from its beginning")
 
     def _raise_if_wrong(self, block: Block, verdict: Verdict) -> None:
+        if verdict is Verdict.LATE:
+            self.require_current()
         if verdict is Verdict.WRONG:
             raise MismatchError(
                 f"block {block.number} of the {self.output} has hash {block.leaf.hex()}, which is "

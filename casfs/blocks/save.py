@@ -12,8 +12,8 @@ import logging
 import threading
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
-from casfs.blocks.cache import OutputStore
 from casfs.blocks.eviction import Evictor
 from casfs.blocks.landed import Key
 from casfs.deadline import Deadline
@@ -31,12 +31,23 @@ _PATIENCE = 2.0
 """Seconds to wait for room before the disk counts as slow."""
 
 
+class Place(Protocol):
+    """Where the blocks of an output are written."""
+
+    def write(self, block: int, data: memoryview) -> None:
+        """Write a block.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """A block that is to be written."""
 
     key: Key
-    store: OutputStore
+    place: Place
     data: memoryview
 
 
@@ -72,7 +83,7 @@ class Saver:
         return list(self._queue) + list(self._writing)
 
     def save(
-        self, store: OutputStore, output: Hashable, blocks: Iterable[tuple[int, memoryview]]
+        self, place: Place, output: Hashable, blocks: Iterable[tuple[int, memoryview]]
     ) -> None:
         """Queue blocks of an output; drop them when the disk is slow or the saver is closed."""
         with self._work:
@@ -80,7 +91,7 @@ class Saver:
                 if self._closed or (self._slow and len(self._queue) >= _QUEUE_BLOCKS):
                     self._metrics.unsaved_blocks.inc()
                     continue
-                self._queue[output, block] = _Waiting((output, block), store, data)
+                self._queue[output, block] = _Waiting((output, block), place, data)
             refused = self._begin()
         if refused is not None:
             log.warning("blocks are kept more slowly for now, or not at all: %s", refused)
@@ -176,7 +187,7 @@ class Saver:
     def _write(self, block: _Waiting) -> None:
         error: Exception | None = None
         try:
-            block.store.write(block.key[1], block.data)
+            block.place.write(block.key[1], block.data)
             self._evictor.added(len(block.data))
         except Exception as met:
             # The thread goes on: without it, nothing more would be kept.

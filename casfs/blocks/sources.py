@@ -19,11 +19,12 @@ class OpenSource:
 
     Attributes:
         passing: the pass over the job's output, where that comes in one piece.
+        run: the job's own blocks.
     """
 
     def __init__(self, output: Output, source: Source, disk: DiskCache) -> None:
         self.passing = Passing()
-        self._run = range(source.begin, source.run.stop)
+        self.run = range(source.begin, source.run.stop)
         self._begin = source.begin
         self._store = disk.store(source) if source.key != output.key else None
 
@@ -33,7 +34,7 @@ class OpenSource:
 
     def doubted(self, store: OutputStore) -> bool:
         """Tell whether what a pass brought into a store was taken back, and has not come again."""
-        return store.leaves.doubted(self._run)
+        return store.leaves.doubted(self.run)
 
     def load(self, block: int) -> Stored | None:
         """Return a block that was kept for the job's own output, else None."""

@@ -25,6 +25,9 @@ class Verdict(Enum):
     """They are not what was vouched for better than they are."""
     DOUBTFUL = auto()
     """They differ from bytes that may have been handed on, and either may be wrong."""
+    LATE = auto()
+    """They were asked for before what was handed on was found to be wrong; others have come since,
+    or will come."""
 
 
 class Forgiven(IntEnum):

@@ -23,9 +23,9 @@ def read_all(reader):
 def test_blocks_that_still_wait_for_a_slow_disk_are_not_read_as_if_checked(tmp_path, monkeypatch):
     ready, write = threading.Event(), OutputStore.write
 
-    def write_late(store, block, data):
+    def write_late(store, *block):
         assert ready.wait(60)
-        write(store, block, data)
+        write(store, *block)
 
     monkeypatch.setattr(OutputStore, "write", write_late)
     archive = Archive(DATA, hashes=False)

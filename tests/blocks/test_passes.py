@@ -111,7 +111,7 @@ def test_a_slow_reader_costs_one_pass(tmp_path, rest, hashes, cache):
 
 
 def test_a_slow_reader_costs_one_pass_on_a_full_disk(tmp_path, rest, monkeypatch):
-    def full(self, number, data):
+    def full(self, *block):
         raise OSError(errno.ENOSPC, "no space left on device")
 
     monkeypatch.setattr(OutputStore, "write", full)

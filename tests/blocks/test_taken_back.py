@@ -9,6 +9,7 @@ import pytest
 from casfs.blocks.trust import Trust
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import Layout
+from tests.mount.processes import wait_until
 from tests.support.archive import (
     MIB,
     Archive,
@@ -185,6 +186,41 @@ def test_who_reads_on_waits_until_what_broke_off_has_come_again(tmp_path):
             again.set()
             assert bytes(late.result(60)) == DATA[18 * MIB : 19 * MIB]
             assert read_all(reader) == DATA
+
+
+def test_a_range_that_comes_before_a_piece_is_asked_for_again_refuses_nobody(tmp_path):
+    """It is asked for again after a pause, in which nothing is under way."""
+    broken = Archive(DATA, ranges=False, hashes=False, spoil=cut_after(2 * MIB))
+    again = Archive(DATA, ranges=False, hashes=False)
+    ranged = Archive(DATA, hashes=False)
+    again.gate.clear()
+    ranged.gate.clear()
+    pieces = iter([broken, again])
+
+    def behave(request, wire):
+        archive = ranged if request.span[0] else next(pieces, again)
+        return archive(request, wire)
+
+    with (
+        serving(behave) as server,
+        bringing(server.url, tmp_path) as parts,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        try:
+            reader, opened = parts.reader(HASHLESS), parts.fetcher.open(HASHLESS)
+            late = pool.submit(reader.pread, MIB, 9 * MIB)
+            assert ranged.arrived.acquire(timeout=60)
+            assert bytes(reader.pread(MIB, 0)) == DATA[:MIB]
+            assert again.arrived.acquire(timeout=60)
+            assert opened.store.leaves.doubted()
+            ranged.gate.set()
+            wait_until(lambda: opened.refusal or opened.store.leaves.leaf(9), "the range to come")
+            assert opened.refusal is None
+        finally:
+            ranged.gate.set()
+            again.gate.set()
+        assert bytes(late.result(60)) == DATA[9 * MIB : 10 * MIB]
+        assert read_all(reader) == DATA
 
 
 def test_a_piece_without_an_end_is_not_kept(tmp_path):

@@ -160,9 +160,9 @@ def test_who_waits_while_another_finds_a_mismatch_is_refused(tmp_path):
 def test_what_waits_for_the_disk_is_not_handed_on_after_a_mismatch(tmp_path, monkeypatch):
     free, write = threading.Event(), OutputStore.write
 
-    def held_up(self, block, data):
+    def held_up(self, *block):
         assert free.wait(60)
-        write(self, block, data)
+        write(self, *block)
 
     monkeypatch.setattr(OutputStore, "write", held_up)
 
