@@ -1,5 +1,6 @@
 """A listing that lost more than it should is a warning; one that broke off changes nothing."""
 
+import contextlib
 import json
 import logging
 import time
@@ -113,6 +114,32 @@ def test_a_vault_that_is_said_to_be_missing_loses_its_jobs_with_a_warning(
     assert len(warned(caplog)) == told
     if told:
         assert f"vault v lost {count} of {count} entries" in warned(caplog)[0]
+
+
+@pytest.mark.parametrize("jobs", ["missing", "empty"])
+def test_a_vault_that_is_not_listed_any_more_loses_its_jobs_with_a_warning(tmp_path, caplog, jobs):
+    """Until somebody asks for them they stay; the service may have listed too little."""
+    vault = Vault([facts(f"{n:03}", completed=1) for n in range(40)])
+
+    def dropped(request, wire):
+        if request.path.endswith("/vaults"):
+            return Answer(body=json.dumps({"VaultList": [], "Marker": None}).encode())
+        if jobs == "missing":
+            return refusal(404, "ResourceNotFoundException")
+        return Answer(body=json.dumps({"JobList": [], "Marker": None}).encode())
+
+    with account_of(vault, tmp_path) as account, caplog.at_level(logging.WARNING):
+        assert len(account.vaults()) == 1
+        assert len(account.job_names("v")) == 40
+        vault.instead = dropped
+        assert [found.name for found in account.vaults()] == ["v"]
+        assert len(account.listed_jobs("v")) == 40
+        assert warned(caplog) == []
+        with contextlib.suppress(NotFoundError):
+            assert account.job_names("v") == {}
+        assert account.vaults() == []
+    assert len(warned(caplog)) == 1
+    assert "vault v lost 40 of 40 entries" in warned(caplog)[0]
 
 
 def test_a_list_of_vaults_that_loses_much_is_a_warning(tmp_path, caplog):
