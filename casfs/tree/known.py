@@ -104,6 +104,11 @@ class Known:
         row = self._catalog.job(job.vault, job.id)
         return row.size if row else None
 
+    def expected_size(self, job: Job) -> int | None:
+        """Return the bytes of an output as measured, else as its job tells; None if neither."""
+        size = self.size(job)
+        return job.size if size is None else size
+
     def output(self, vault: str, file_name: str) -> Output | None:
         """Return the output of a job, None if it has none, or not all that it takes is known."""
         job_id = self.job_id(vault, file_name)
@@ -117,7 +122,7 @@ class Known:
         """Tell whether the whole output of a job is in the cache."""
         if not job.readable:
             return False
-        size = self.size(job) or job.size
+        size = self.expected_size(job)
         # Of an output that is empty there is nothing to retain.
         return size is not None and size > 0 and self._is_whole(self._service.output(job, size))
 

@@ -66,14 +66,13 @@ class Sizes:
 
     def sure(self, job: Job) -> int | None:
         """Return the bytes of an output if nothing has to be asked to be sure of them."""
-        with self._lock:
-            taken = self._taken.get((job.vault, job.id))
+        taken = self._taken_size(job)
         return self._known.size(job) if taken is None else taken
 
     def known(self, job: Job) -> int | None:
         """Return the bytes of an output as they are known, without asking; None if they are not."""
-        size = self.sure(job)
-        return job.size if size is None else size
+        taken = self._taken_size(job)
+        return self._known.expected_size(job) if taken is None else taken
 
     def of(self, job: Job) -> int:
         """Return the bytes of an output; makes sure of them.
@@ -167,6 +166,10 @@ class Sizes:
                 self._taken.pop((vault, job_id), None)
         else:
             self._take(vault, job_id, size)
+
+    def _taken_size(self, job: Job) -> int | None:
+        with self._lock:
+            return self._taken.get((job.vault, job.id))
 
     def _take(self, vault: str, job_id: str, size: int) -> None:
         with self._lock:
