@@ -21,20 +21,37 @@ _UNSAFE = re.compile(
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 _HIDDEN = "..."
-_IS = r"['\"]?\s*(?:[:=]|%3D)\s*b?['\"]?"
+_IS = r"\\*['\"]?\s*+(?:=>|[:=>]|%3[ad])\s*+"
+_THEN = r"\\*['\"]\s*+,\s*+"
+"""Between the name and the value of a pair, as in `('authorization', b'...')`."""
+_USER = r"[^\s'\"<>@]{0,999}+(?:@[^\s'\"<>@]{0,999}+(?=@))*(?=@)"
+_WORDS = r"secret[\w-]{0,20}|passw(?:or)?d|passphrase|accesskey|(?:api|private)[_-]?key"
+# Amazon's code ExpiredToken and its like, and what parsers say, are no names of values.
+_TICKET = r"(?<!xpired)(?<!nvalid)(?<!ntication)(?<!pected\s)token"
+
+
+def _named(names: str, value: str) -> tuple[str, ...]:
+    """Return patterns of a named value, in quotes or up to where `value` ends."""
+    is_ = rf"(?:{names})(?:{_IS}|{_THEN})"
+    quoted = (rf"({is_}b?\\*{quote})(?:[^{quote}\\]|\\.)*" for quote in "\"'")
+    return *quoted, rf"({is_})(?!b?\\*['\"]){value}"
+
+
 _SECRETS = (
     # What http.client and requests say of a header that they do not send, and urllib3 of the
     # URL of a proxy that it cannot read.
     r"(header value\b[^b'\"]{0,9})b?['\"].*",
     r"(failed to parse:\s*).*",
-    rf"(authorization{_IS})[^'\"\r\n]+",
-    r"(\bOAS\s+[^\s:]+:)[a-z0-9+/=]{8,}",
-    rf"(\b(?:q-|x-\w+-)signature{_IS})[^\s&,;'\"]+",
+    *_named("authorization|cookie", r"[^\r\n]+"),
+    *_named(_WORDS, r"[^\s<]+"),
+    *_named(_TICKET, r"[^\s<&]+"),
+    *_named(r"\b(?:q-|x-\w{1,20}-)signature", r"[^\s&,;'\"]+"),
     r"(\bsignature=)[^\s&,;'\"]+",
-    rf"(security-token{_IS})[^\s&'\"]+",
+    r"(\bOAS\s+[^\s:]+:)[a-z0-9+/=]{8,}",
+    r"(\b(?:basic|bearer)\s+)(?!realm)(?=[a-z0-9+/._~-]{0,999}[0-9=])[a-z0-9+/=._~-]{8,}",
     # User and password before a host; without a scheme, a name may look just so.
-    r"(://)[^\s'\"<>@]{0,999}+(?:@[^\s'\"<>@]{0,999}+(?=@))*(?=@)",
-    r"((?:secret\w{0,20}key|accesskey|password|token)(?:\s*=|['\"]\s*:)\s*['\"]?)[^\s'\",;&]+",
+    rf"(://){_USER}",
+    rf"(_proxy{_IS}['\"]?){_USER}",
 )
 
 

@@ -5,7 +5,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from casfs.errors import RequestError
@@ -105,6 +105,16 @@ TELLING = [
     f"accesskey = {SECRET}",
     f'{{"SecretAccessKey": "{SECRET}"}}',
     f'{{"SessionToken":"{SECRET}"}}',
+    f"password: {SECRET}",
+    f"Password = '{SECRET}'",
+    f'{{"secret": "{SECRET}"}}',
+    f'{{\\"token\\": \\"{SECRET}\\"}}',
+    f"('authorization', b'OAS AKID:{SECRET}')",
+    f"<SecretAccessKey>{SECRET}</SecretAccessKey>",
+    f'Authorization: Digest username="me", response="{SECRET}"',
+    f"Set-Cookie: session={SECRET}; path=/",
+    f"HTTPS_PROXY=user:{SECRET}@proxy:3128",
+    f"sent Bearer {SECRET}=",
 ]
 
 
@@ -119,9 +129,50 @@ def test_secrets_are_left_out(text, around):
     assert redacted(found) == found
 
 
+def test_nothing_of_a_header_is_left_but_its_name():
+    for scheme in ("Basic", "basic", "BASIC", "Bearer", "b64"):
+        told = redacted(f"Proxy-Authorization: {scheme} {SECRET}")
+        assert told == "Proxy-Authorization: ..."
+
+
+NAMES = [
+    *("password", "passwd", "Password", "secret", "secret_access_key", "aws_secret_access_key"),
+    *("SecretAccessKey", "secretkey", "accesskey", "CASFS_SECRET_ACCESS_KEY", "client-secret"),
+    *("token", "session_token", "SessionToken", "aws_session_token", "access_token", "oauth_token"),
+    *("x-amz-security-token", "X-Cos-Security-Token", "Authorization", "proxy-authorization"),
+    *("Cookie", "x-amz-signature", "q-signature", "api_key", "passphrase"),
+]
+FORMS = [
+    *("{}={}", "{} = {}", "{}: {}", "{}:{}", "{}='{}'", '{} = "{}"', "{}: '{}'", "'{}': '{}'"),
+    *('"{}": "{}"', '"{}":"{}"', "'{}': b'{}'", "b'{}': b'{}'", "('{}', '{}')", "'{}' => '{}'"),
+    *("[('{}', b'{}')]", "?{}={}", "&{}={}&x=y", "<{}>{}</x>", "{}%3D{}", '{{\\"{}\\":\\"{}\\"}}'),
+]
+
+
+@given(
+    st.sampled_from(NAMES),
+    st.sampled_from(FORMS),
+    st.text(alphabet="Aa0/+=.-_~!@$%*b", min_size=4, max_size=40),
+    st.text(alphabet="ab \n:", max_size=20),
+    st.text(alphabet="ab \n'\":", max_size=20),
+)
+def test_a_value_whose_name_says_that_it_is_a_secret_is_left_out(name, form, secret, before, after):
+    # One that a text around it holds by chance, or the hidden one's own, says nothing.
+    around = before + form.format(name, "") + after + "..."
+    assume(not any(secret[at : at + 4] in around for at in range(len(secret) - 3)))
+    found = redacted(f"{before}{form.format(name, secret)} {after}")
+    assert not any(secret[at : at + 4] in found for at in range(len(secret) - 3))
+    assert redacted(found) == found
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "ExpiredTokenException: the token is expired",
+        "the proxy wants a user and a password; write them into HTTPS_PROXY or HTTP_PROXY",
+        "/home/me/.cascmd_credentials holds a secret and others may read it",
+        "Unexpected token: line 1 column 2",
+        'Proxy-Authenticate: Basic realm="office"',
         "GET http://127.0.0.1:80/-/vaults/a%40b/jobs: 403 InvalidSignatureException (request id 1)",
         "set CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, or secret_access_key of [profiles.x]",
         "403 ExpiredTokenException The security token included in the request is expired",
@@ -136,7 +187,22 @@ def test_what_is_no_secret_stays(text):
 
 
 @pytest.mark.parametrize(
-    "piece", ["a:", "(a:", "://", "signature=", "Authorization:", "OAS a", "'", "@"]
+    "piece",
+    [
+        "a:",
+        "(a:",
+        "://",
+        "signature=",
+        "Authorization:",
+        "OAS a",
+        "'",
+        "@",
+        "token",
+        "token ",
+        "secret-",
+        "Basic a",
+        "a_proxy=",
+    ],
 )
 def test_it_takes_no_longer_than_a_text_is_long(piece):
     text = piece * (200_000 // len(piece))
