@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -115,6 +116,18 @@ def casfs(environment, tmp_path):
 def test_the_distribution_is_called_casfs_mount(wheel):
     """`casfs` on PyPI is a stranger's."""
     assert re.fullmatch(r"casfs_mount-[\d.]+-py3-none-any\.whl", wheel.name)
+
+
+def test_the_wheel_has_its_license_and_its_types(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (about,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        text = archive.read(about).decode()
+        (license_file,) = (name for name in names if name.endswith("/licenses/LICENSE"))
+        assert b"Apache License" in archive.read(license_file)
+    assert "casfs/py.typed" in names
+    assert "License-Expression: Apache-2.0" in text.splitlines()
+    assert "Author: casfs developers" in text.splitlines()
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
