@@ -53,6 +53,8 @@ class LeafFile:
         self._digest_size = digest_size
         self._size = 1 + digest_size
         self._unwritten = False
+        self._there = False
+        """It was read, or written, here."""
         self._lock = threading.Lock()
         self._queued: dict[int, bytes] = {}
         self._anew = False
@@ -77,6 +79,7 @@ class LeafFile:
         except OSError as error:
             log.warning("hashes cannot be read, fetching their blocks again: %s", error)
             return 0
+        self._there = True
         try:
             for number, records in self._read(file):
                 leaves = bytearray(records)
@@ -88,6 +91,10 @@ class LeafFile:
             return 0
         finally:
             os.close(file)
+
+    def was_removed(self) -> bool:
+        """Return whether it was there, and is no more: somebody has cleared the cache."""
+        return self._there and not os.path.lexists(self._path)
 
     def queue(self, records: Iterable[Record], note: int | None = None, anew: bool = False) -> None:
         """Queue records to be written; what was queued before for the same blocks is not.
@@ -132,7 +139,7 @@ class LeafFile:
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(file)
-            self._unwritten = False
+            self._unwritten, self._there = False, True
         except OSError as error:
             if not self._unwritten:
                 log.warning("hashes are not kept in %s: %s", self._path, error)

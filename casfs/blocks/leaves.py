@@ -293,14 +293,20 @@ class Leaves:
         """Return what is to be forgotten of an output that as a whole is not what it should be.
 
         At first these are the leaves that no answer's hash vouched for. When that did not help, or
-        there are none, it is all of them, once. After that what was vouched for stays.
+        there are none, it is all of them, once. After that everything stays, and is what shows at
+        each open that the output is wrong, until the user removes the file.
         """
+        removed = self._file.was_removed()
         with self._lock:
             unvouched = self._pages.counts[Trust.UNCHECKED] > 0
-            if unvouched and self._forgiven is not Forgiven.UNVOUCHED:
+            if unvouched and self._forgiven is Forgiven.NOTHING:
                 return Forgiven.UNVOUCHED
-            done = self._forgiven is Forgiven.EVERYTHING
+            done = self._forgiven is Forgiven.EVERYTHING and not removed
             return Forgiven.NOTHING if done else Forgiven.EVERYTHING
+
+    def wrong_for_good(self) -> bool:
+        """Return whether the output was wrong as a whole after all was forgotten once."""
+        return self._forgiven is Forgiven.EVERYTHING and not self.whole and self.complete()
 
     def end_wrong_whole(
         self, generation: int, remedy: Forgiven, message: str | None = None
@@ -314,6 +320,9 @@ class Leaves:
             if self.generation != generation:
                 return []
             note = self._forgiven = max(self._forgiven, remedy)
+            if remedy is Forgiven.NOTHING:
+                self._begin_generation(message)
+                return []
             blocks = self._end(message, self._pages.with_mark(TRUST) if anew else [], note, anew)
         self._file.flush()
         return blocks
@@ -355,13 +364,16 @@ class Leaves:
     ) -> list[int]:
         unvouched = self._pages.with_trust(Trust.UNCHECKED)
         blocks = sorted({*unvouched, *self._pages.with_mark(DOUBTED), *doubtful})
+        self._begin_generation(message)
+        self._forget(blocks)
+        self._file.queue([] if anew else self._unknown(blocks), note, anew)
+        return blocks
+
+    def _begin_generation(self, message: str | None) -> None:
         # First: who finds the generation ended looks at it.
         self.mismatch = message
         self.generation += 1
-        self._forget(blocks)
-        self._file.queue([] if anew else self._unknown(blocks), note, anew)
         self._settled.notify_all()
-        return blocks
 
     def _forget(self, blocks: list[int]) -> None:
         for block in blocks:

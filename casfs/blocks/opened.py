@@ -188,8 +188,8 @@ class OpenOutput:
         whose = self.output.archive if others and self.output.archive else first.job_id
         name = shlex.join([self.output.vault, whose])
         return (
-            "which came twice, each part of it with a hash that matches: once the service is "
-            f"right, `casfs cache clear {name}` has all of it fetched again"
+            "which came wrong again after all of it was fetched anew: once the service is right, "
+            f"`casfs cache clear {name}` has it fetched once more"
         )
 
     def require_whole(self) -> None:

@@ -30,7 +30,8 @@ class OpenSource:
 
     def holds(self, block: int) -> bool:
         """Tell whether a block seems to be kept for the job's own output, without reading it."""
-        return self._store is not None and self._store.holds(block - self._begin)
+        store = self._right_store()
+        return store is not None and store.holds(block - self._begin)
 
     def doubted(self, store: OutputStore) -> bool:
         """Tell whether what a pass brought into a store was taken back, and has not come again."""
@@ -38,7 +39,8 @@ class OpenSource:
 
     def load(self, block: int) -> Stored | None:
         """Return a block that was kept for the job's own output, else None."""
-        return self._store.load(block - self._begin) if self._store is not None else None
+        store = self._right_store()
+        return store.load(block - self._begin) if store is not None else None
 
     def share(self, block: int, store: OutputStore) -> None:
         """Keep a block that is kept here in another store as well, without a copy."""
@@ -63,3 +65,8 @@ class OpenSource:
         if store is not None and (everything or store.leaves.unchecked()):
             doubtful = store.leaves.known() if everything else []
             store.refuse(message, store.leaves.generation, doubtful)
+
+    def _right_store(self) -> OutputStore | None:
+        """Return what is kept of the job's own output, unless that is known to be wrong."""
+        store = self._store
+        return None if store is None or store.leaves.wrong_for_good() else store

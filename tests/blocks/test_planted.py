@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from casfs.blocks.stock import Stock
 from casfs.blocks.trust import Trust
 from casfs.errors import OutputMismatchError
 from casfs.treehash import SHA256
@@ -159,15 +160,51 @@ def test_a_service_that_is_wrong_for_good_is_not_asked_for_ever(tmp_path):
             assert read_all(parts.reader(OUTPUT)) == DATA
 
 
-def test_without_hashes_each_reader_has_it_fetched_again(tmp_path):
-    spoil = wrong_at(5 * MIB)
-    archive = Archive(DATA, hashes=False, spoil=spoil)
-    with serving(archive) as server, bringing(server.url, tmp_path) as parts:
-        for _ in range(4):
-            with pytest.raises(OutputMismatchError, match="read it again"):
-                read_all(parts.reader(OUTPUT))
-        server.behaviour = Archive(DATA, hashes=False)
-        assert read_all(parts.reader(OUTPUT)) == DATA
+@pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "one piece"])
+@pytest.mark.parametrize("remounted", [True, False], ids=["remounted", "mounted"])
+def test_without_hashes_too_it_is_not_asked_for_ever(tmp_path, ranges, remounted):
+    archive = Archive(DATA, ranges=ranges, hashes=False, spoil=wrong_at(5 * MIB))
+    with serving(archive) as server:
+        with bringing(server.url, tmp_path) as parts:
+            for told in ("read it again", "read it again", "casfs cache clear v j"):
+                with pytest.raises(OutputMismatchError, match=told):
+                    read_all(parts.reader(OUTPUT))
+            server.requests.clear()
+            for _ in range(2):
+                with pytest.raises(OutputMismatchError, match="casfs cache clear v j"):
+                    parts.reader(OUTPUT).pread(1, 0)
+            assert server.requests == []
+            server.behaviour = Archive(DATA, ranges=ranges, hashes=False)
+            if not remounted:
+                clear(parts)
+                assert read_all(parts.reader(OUTPUT)) == DATA
+                return
+        with bringing(server.url, tmp_path) as parts:
+            for _ in range(2):
+                with pytest.raises(OutputMismatchError, match="casfs cache clear v j"):
+                    parts.reader(OUTPUT).pread(1, 0)
+            assert server.requests == []
+            clear(parts)
+            assert read_all(parts.reader(OUTPUT)) == DATA
+            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+
+
+def clear(parts):
+    """What `casfs cache clear -f` does, in another process; the readers of a test stay open."""
+    assert Stock(parts.disk.folder, parts.disk.private).remove(OUTPUT.key, force=True)
+
+
+def test_what_is_wrong_for_good_is_not_read_as_a_part_of_the_archive_either(tmp_path):
+    """The archive has no hash of its own that would tell."""
+    jobs = RangeJobs(DATA, {"a": (0, 8), "b": (8, 12)})
+    own = replace(jobs.own("a"), tree_hash=root(DATA[: 8 * MIB]))
+    with serving(jobs) as server, bringing(server.url, tmp_path) as parts:
+        jobs.serve("a", flipped(DATA))
+        for told in ("read it again", "casfs cache clear v a"):
+            with pytest.raises(OutputMismatchError, match=told):
+                read_all(parts.reader(own))
+        jobs.serve("a")
+        assert read_all(parts.reader(replace(jobs.joined(), tree_hash=None))) == DATA
 
 
 def test_the_command_for_an_archive_of_several_jobs_names_the_archive(tmp_path):
