@@ -1,5 +1,7 @@
 """`casfs cache ls`, `prune` and `clear`: what is in the cache, and how it goes."""
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -121,7 +123,7 @@ def test_one_output_is_cleared(cached, casfs, vault, tmp_path, by):
     which = {"job": vault.jobs, "archive": vault.archives}.get(by, {"small.txt": "small.txt"})
     before = set(cached())
     done = casfs("cache", "clear", VAULT, which["small.txt"])
-    assert (done.returncode, done.stdout) == (0, b"1 removed, 1000 B\n")
+    assert (done.returncode, done.stdout) == (0, b"1 output removed, 1000 B freed\n")
     assert set(cached()) == before - {"small.txt"}
     assert casfs("cat", VAULT, vault.jobs["small.txt"]).stdout == DATA["small.txt"]
 
@@ -179,11 +181,76 @@ def test_prune_removes_what_was_not_used_for_longest(cached, casfs, tmp_path):
     assert {"gone.txt", "a/large.bin"} <= set(cached())
     assert "small.txt" not in cached()
     total = sum(one["cached"] for one in cached().values())
-    assert casfs("cache", "prune", "--to", str(total)).stdout == b"0 removed, 0 B\n"
+    assert casfs("cache", "prune", "--to", str(total)).stdout == b"0 outputs removed, 0 B freed\n"
     assert casfs("cache", "prune", "--to", str(total - 1)).returncode == 0
     assert set(found) - set(cached()) == {"small.txt", "gone.txt"}
     assert casfs("cache", "prune", "--to", "0").returncode == 0
     assert cached() == {}
+
+
+@contextlib.contextmanager
+def in_use(tmp_path, key):
+    """Read an output as a running mount does."""
+    folder = os.open(tmp_path / "cache" / "blocks-1" / key[:2] / key[2:], os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(folder)
+
+
+def make_older(tmp_path, found, names):
+    """Let outputs be used last in this order, before all others."""
+    for age, name in enumerate(reversed(names), 1):
+        key = found[name]["key"]
+        for path in (tmp_path / "cache" / "blocks-1" / key[:2] / key[2:]).glob("*/*"):
+            os.utime(path, (time.time() - age * 86400,) * 2)
+
+
+def test_prune_goes_on_past_what_is_in_use_until_the_size_is_reached(cached, casfs, tmp_path):
+    found = cached()
+    make_older(tmp_path, found, ["a/large.bin", "gone.txt", "small.txt"])
+    total = sum(one["cached"] for one in found.values())
+    with in_use(tmp_path, found["a/large.bin"]["key"]):
+        done = casfs("cache", "prune", "--to", str(total - 2500))
+    assert (done.returncode, done.stderr) == (0, b"")
+    told = done.stdout.decode()
+    assert told == "2 outputs removed, 2.9 KiB freed\nin use, and skipped: a/large.bin\n"
+    assert set(found) - set(cached()) == {"gone.txt", "small.txt"}
+
+
+def test_prune_says_that_the_size_cannot_be_reached(cached, casfs, tmp_path):
+    found = cached()
+    with in_use(tmp_path, found["a/large.bin"]["key"]):
+        done = casfs("cache", "prune", "--to", "1MiB")
+    assert done.returncode == 1
+    assert done.stdout.startswith(b"4 outputs removed, ")
+    told = one_line(done)
+    assert "still holds 3.0 MiB, more than 1.0 MiB" in told
+    assert "in use: a/large.bin; close them, or give -f" in told
+    assert set(cached()) == {"a/large.bin"}
+    with in_use(tmp_path, found["a/large.bin"]["key"]):
+        assert casfs("cache", "prune", "--to", "1MiB", "-f").returncode == 0
+    assert cached() == {}
+
+
+def test_prune_asks_before_it_goes_on_to_what_would_be_lost(cached, casfs, vault, tmp_path):
+    vault.expire("gone.txt")
+    try:
+        assert casfs("jobs", VAULT, CASFS_LISTING_TTL="0").returncode == 0
+        found = cached()
+        make_older(tmp_path, found, ["a/large.bin", "small.txt", "gone.txt"])
+        total = sum(one["cached"] for one in found.values())
+        with in_use(tmp_path, found["a/large.bin"]["key"]):
+            done = casfs("cache", "prune", "--to", str(total - 2500), stdin=b"n\n")
+            assert done.returncode == 1
+            assert "gone.txt" in done.stdout.decode()
+            assert "nothing was removed" in done.stderr.decode()
+            assert set(cached()) == set(found)
+            assert casfs("cache", "prune", "--to", str(total - 2500), "-y").returncode == 0
+        assert set(found) - set(cached()) == {"small.txt", "gone.txt"}
+    finally:
+        vault.jobs["gone.txt"] = vault.emulator.retrieve(VAULT, vault.archives["gone.txt"])
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ def cache_ls_command(profile: str | None, as_json: bool, **flags: Any) -> None:
 
 
 @cache_command.command("prune")
-@click.option("--to", "size", metavar="SIZE", help="Until this is left, such as 10GiB.")
-@click.option("--older-than", "age", metavar="AGE", help="What was not used for so long: 12h, 30d.")
+@click.option("--to", "size", metavar="SIZE", help="Until the cache is this small: 10GiB.")
+@click.option("--older-than", "age", metavar="AGE", help="What was not used this long: 12h, 30d.")
 @_YES
 @_FORCE
 @profile_option
@@ -60,7 +60,8 @@ def cache_prune_command(
 ) -> None:
     """Remove what was not used for longest.
 
-    What the service does not have any more is told, and asked for.
+    Lists what the service no longer has, and asks before removing it. What a running mount is
+    reading is skipped: --to SIZE goes on to what was used after it.
     """
     if (size is None) == (age is None):
         raise click.UsageError("give --to SIZE or --older-than AGE")
@@ -69,15 +70,9 @@ def cache_prune_command(
     with open_client(profile, flags) as client:
         items = client.cache.items()
         if before is not None:
-            chosen = [item for item in items if item.used < before]
+            _remove(client, [item for item in items if item.used < before], yes, force)
         else:
-            chosen, left = [], sum(item.cached for item in items)
-            for item in reversed(items):
-                if left <= (limit or 0):
-                    break
-                chosen.append(item)
-                left -= item.cached
-        _remove(client, chosen, yes, force)
+            _shrink(client, items, limit or 0, yes, force)
 
 
 @cache_command.command("clear", cls=IdentifierCommand)
@@ -97,7 +92,7 @@ def cache_clear_command(
 ) -> None:
     """Remove everything, or what is of a vault, or of one job or archive, by its id or name.
 
-    What the service does not have any more is told, and asked for.
+    Lists what the service no longer has, and asks before removing it.
     """
     # A script whose variable is not set must not clear everything.
     if vault == "":
@@ -136,21 +131,76 @@ def parse_age(text: str, name: str) -> timedelta:
 
 
 def _remove(client: Client, items: Sequence[CachedOutput], yes: bool, force: bool) -> None:
+    """Remove outputs.
+
+    Raises:
+        CasfsError: the user does not want it, or some of them are being read.
+    """
+    if not (yes or _agreed(items)):
+        raise CasfsError("nothing was removed; answer y, or give -y")
+    gone, in_use = _removed(client, items, force)
+    _say_removed(gone)
+    if in_use:
+        raise CasfsError(f"in use, and not removed: {_names(in_use)}; close them, or give -f")
+
+
+def _shrink(
+    client: Client, items: Sequence[CachedOutput], limit: int, yes: bool, force: bool
+) -> None:
+    """Remove what was not used for longest until no more than `limit` bytes are left.
+
+    Raises:
+        CasfsError: the user does not want it, or what is being read takes more than that.
+    """
+    left, waiting = sum(item.cached for item in items), list(items)
+    gone: list[CachedOutput] = []
+    in_use: list[CachedOutput] = []
+    while left > limit and waiting:
+        chosen, expected = [], left
+        while waiting and expected > limit:
+            chosen.append(waiting.pop())
+            expected -= chosen[-1].cached
+        if not (yes or _agreed(chosen)):
+            if not gone:
+                raise CasfsError("nothing was removed; answer y, or give -y")
+            break
+        removed, skipped = _removed(client, chosen, force)
+        gone += removed
+        in_use += skipped
+        left -= sum(item.cached for item in removed)
+    _say_removed(gone)
+    if left > limit:
+        told = f"the cache still holds {size_text(left)}, more than {size_text(limit)}"
+        if in_use:
+            raise CasfsError(f"{told}; in use: {_names(in_use)}; close them, or give -f")
+        raise CasfsError(f"{told}; answer y, or give -y")
+    if in_use:
+        say(f"in use, and skipped: {_names(in_use)}")
+
+
+def _agreed(items: Sequence[CachedOutput]) -> bool:
+    """Return whether the user wants outputs removed, of which the service may not have all."""
     last = [item for item in items if not item.fetchable]
-    if last and not yes:
-        say("The service may not have these any more; only a new job, if any, brings them back:")
-        _show(last)
-        asked = f"Remove {len(items)} from the cache, {len(last)} of them for good?"
-        try:
-            agreed = click.confirm(asked, err=True)
-        except click.Abort:
-            agreed = False
-        if not agreed:
-            raise CasfsError("nothing was removed; say y, or give -y")
-    removed, in_use = 0, []
+    if not last:
+        return True
+    say("The service may no longer have these; only a new retrieval could bring them back:")
+    _show(last)
+    asked = f"Remove {_count(items)} from the cache, {len(last)} of them for good?"
+    try:
+        return click.confirm(asked, err=True)
+    except click.Abort:
+        return False
+
+
+def _removed(
+    client: Client, items: Sequence[CachedOutput], force: bool
+) -> tuple[list[CachedOutput], list[CachedOutput]]:
+    """Remove outputs; return those that are gone, and those that somebody is reading."""
+    gone: list[CachedOutput] = []
+    in_use: list[CachedOutput] = []
     for item in items:
         try:
-            gone = client.cache.remove(item, force)
+            (gone if client.cache.remove(item, force) else in_use).append(item)
         except CasfsError:
             raise
         except OSError as error:
@@ -158,18 +208,23 @@ def _remove(client: Client, items: Sequence[CachedOutput], yes: bool, force: boo
                 f"{_name(item)} cannot be removed from the cache: {error}; "
                 "check the permissions of the cache directory"
             ) from error
-        if gone:
-            removed += item.cached
-        else:
-            in_use.append(item)
-    say(f"{len(items) - len(in_use)} removed, {size_text(removed)}")
-    if in_use:
-        names = ", ".join(_name(item) for item in in_use)
-        raise CasfsError(f"still being read, and left: {names}; close them, or give -f")
+    return gone, in_use
+
+
+def _say_removed(items: Sequence[CachedOutput]) -> None:
+    say(f"{_count(items)} removed, {size_text(sum(item.cached for item in items))} freed")
+
+
+def _count(items: Sequence[CachedOutput]) -> str:
+    return f"{len(items)} output{'' if len(items) == 1 else 's'}"
+
+
+def _names(items: Sequence[CachedOutput]) -> str:
+    return ", ".join(map(_name, items))
 
 
 def _show(items: Sequence[CachedOutput]) -> None:
-    columns = ["vault", "archive or job", "name", "cached", "verified", "used", "still there"]
+    columns = ["vault", "archive or job", "name", "cached", "verified", "last used", "at service"]
     show_table(
         columns,
         (
@@ -180,7 +235,7 @@ def _show(items: Sequence[CachedOutput]) -> None:
                 f"{size_text(item.cached)} of {size_text(item.size)}",
                 item.verified or "?",
                 time_text(item.used),
-                _still_there(item),
+                _at_service(item),
             ]
             for item in items
         ),
@@ -194,7 +249,7 @@ def _shown_name(item: CachedOutput) -> str:
     return name
 
 
-def _still_there(item: CachedOutput) -> str:
+def _at_service(item: CachedOutput) -> str:
     if item.fetchable is None:
         return "?"
     if not item.fetchable:
