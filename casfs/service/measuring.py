@@ -7,6 +7,7 @@ keeps sizes is told of another one.
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import requests
@@ -21,27 +22,33 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class OutputRequest:
+    """A request for an output, or for a range of it.
+
+    Attributes:
+        vault: name of the vault.
+        job_id: the job.
+        headers: added to the request.
+        doubtful: there may be no such range, so that whoever says so is believed.
+    """
+
+    vault: str
+    job_id: str
+    headers: Mapping[str, str]
+    doubtful: bool = False
+
+
 class Get(Protocol):
     """Asks for the output of a job, as `Service` does."""
 
     def __call__(
         self,
-        vault: str,
-        job_id: str,
-        headers: Mapping[str, str],
+        request: OutputRequest,
         consume: Callable[[requests.Response], T],
         deadline: Deadline,
-        doubtful: bool = False,
     ) -> T:
-        """Return what `consume` makes of the answer.
-
-        Args:
-            vault: name of the vault.
-            job_id: the job.
-            headers: added to the request.
-            consume: makes the result of an answer.
-            deadline: ends all attempts together.
-            doubtful: there may be no such range, so that whoever says so is believed.
+        """Return what `consume` makes of the answer; the deadline ends all attempts together.
 
         Raises:
             RequestError: there is no such range.
@@ -80,8 +87,7 @@ class Measuring:
     def read(
         self,
         output: Output,
-        job_id: str,
-        headers: Mapping[str, str],
+        request: OutputRequest,
         consume: Callable[[requests.Response], T],
         deadline: Deadline,
     ) -> T:
@@ -99,12 +105,12 @@ class Measuring:
                 raise _DoubtError(str(error)) from error
 
         try:
-            return self._get(output.vault, job_id, headers, doubting, deadline, doubtful=True)
+            return self._get(replace(request, doubtful=True), doubting, deadline)
         except (_DoubtError, RequestError) as error:
             log.info("the size of the %s is measured again: %s", output, error)
-            size = self._measure(output.vault, job_id, output.layout.size, deadline)
+            size = self._measure(request.vault, request.job_id, output.layout.size, deadline)
             if size != output.layout.size:
-                self.on_resized(output.vault, job_id, size)
+                self.on_resized(request.vault, request.job_id, size)
                 raise SizeError(
                     f"the {output} has {size} bytes, and not {output.layout.size} as its job told "
                     "or was measured before; open it again"
@@ -112,17 +118,17 @@ class Measuring:
             if isinstance(error, RequestError):
                 raise
         # The size is right, so that answer was wrong, and another may be better.
-        return self._get(output.vault, job_id, headers, consume, deadline)
+        return self._get(request, consume, deadline)
 
     def _measure(self, vault: str, job_id: str, told: int | None, deadline: Deadline) -> int:
         size = None
         try:
-            headers = {"Range": f"bytes=0-{LEAF_SIZE - 1}"}
-            size = self._get(vault, job_id, headers, total_size, deadline, doubtful=True)
+            first = {"Range": f"bytes=0-{LEAF_SIZE - 1}"}
+            asked = OutputRequest(vault, job_id, first, doubtful=True)
+            size = self._get(asked, total_size, deadline)
         except RequestError as error:
             # Of an output of no bytes there is no such range.
             log.info("job %s of vault %s is asked for its whole output: %s", job_id, vault, error)
         # An empty answer may come from anywhere, so that it takes two to be believed.
-        return size or self._get(
-            vault, job_id, {}, lambda answer: whole_size(answer, told), deadline
-        )
+        whole = OutputRequest(vault, job_id, {})
+        return size or self._get(whole, lambda answer: whole_size(answer, told), deadline)

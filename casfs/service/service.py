@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
@@ -28,7 +28,7 @@ from casfs.service.base import Job, JobState, Output, Vault, output_of
 from casfs.service.descriptions import ToldDescriptions
 from casfs.service.dialect import Dialect
 from casfs.service.failures import json_body
-from casfs.service.measuring import Measuring
+from casfs.service.measuring import Measuring, OutputRequest
 from casfs.service.paging import listed
 from casfs.service.retries import Limits
 from casfs.service.transport import Transport
@@ -210,9 +210,10 @@ class Service:
             return result
 
         headers = {"Range": f"bytes={asked[0]}-{asked[1] - 1}"}
+        request = OutputRequest(output.vault, source.job_id, headers)
         if output.measured:
-            return self.measuring.read(output, source.job_id, headers, check, deadline)
-        return self._output(output.vault, source.job_id, headers, check, deadline)
+            return self.measuring.read(output, request, check, deadline)
+        return self._output(request, check, deadline)
 
     def _address(self, name: str, deadline: Deadline) -> str:
         """Return what stands for a vault in paths; lists the vaults if it is not known.
@@ -234,13 +235,11 @@ class Service:
 
     def _output(
         self,
-        vault: str,
-        job_id: str,
-        headers: Mapping[str, str],
+        request: OutputRequest,
         consume: Callable[[requests.Response], T],
         deadline: Deadline,
-        doubtful: bool = False,
     ) -> T:
+        vault, job_id = request.vault, request.job_id
         address = self._address(vault, deadline)
         path = f"{self.dialect.job_path(address, job_id)}/output"
 
@@ -251,7 +250,7 @@ class Service:
             return result
 
         def ask_job(error: ForeignAnswerError) -> None:
-            if doubtful and error.status == requests.codes.requested_range_not_satisfiable:
+            if request.doubtful and error.status == requests.codes.requested_range_not_satisfiable:
                 raise RequestError(str(error)) from error
             # A stand-in may be right without a code: its word on the job itself decides.
             with contextlib.suppress(TransientError, DeadlineError):
@@ -260,7 +259,7 @@ class Service:
 
         try:
             return self._transport.get(
-                "Get Job Output", path, noted, deadline, headers=headers, on_foreign=ask_job
+                "Get Job Output", path, noted, deadline, headers=request.headers, on_foreign=ask_job
             )
         except (NotFoundError, RequestError) as error:
             if missing := self._missing(vault, job_id, error, deadline):

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import select
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from requests.auth import AuthBase
 
 from casfs.treehash import SHA256, to_text
 from tests.emulator.signing import Signer
+from tests.support.starting import printed_url
 
 KEY_ID = "AKIDexample"
 SECRET = "dummySecretKeyForTests0000000001"
@@ -27,8 +27,6 @@ KEYS = {"CASFS_ACCESS_KEY_ID": KEY_ID, "CASFS_SECRET_ACCESS_KEY": SECRET}
 """Put these into the environment of whatever talks to the emulator."""
 
 ACCOUNT = "1250000000"
-
-_READY_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -77,22 +75,10 @@ class RunningEmulator:
         self.session = requests.Session()
         self.session.trust_env = False
         try:
-            self.url = self._read_url()
+            self.url = printed_url(self._process, self._errors_path)
         except BaseException:
             self.stop()
             raise
-
-    def _read_url(self) -> str:
-        out = self._process.stdout
-        assert out is not None
-        text, end = b"", time.monotonic() + _READY_SECONDS
-        while not text.endswith(b"\n"):
-            ready, _, _ = select.select([out], [], [], max(0.0, end - time.monotonic()))
-            piece = os.read(out.fileno(), 4096) if ready else b""
-            if not piece:
-                raise RuntimeError(f"the emulator did not start: {self.errors()}")
-            text += piece
-        return text.decode().strip()
 
     def __enter__(self) -> "RunningEmulator":
         return self

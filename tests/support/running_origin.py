@@ -2,18 +2,15 @@
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from tests.support.origin_account import made_bytes
-
-_READY_SECONDS = 60
+from tests.support.starting import printed_url
 
 
 class RunningOrigin:
@@ -60,7 +57,7 @@ class RunningOrigin:
                 cwd=Path(__file__).parents[2],
             )
         try:
-            self.url = self._read_url()
+            self.url = printed_url(self._process, self._errors)
         except BaseException:
             self.stop()
             raise
@@ -105,18 +102,6 @@ class RunningOrigin:
     def go_on(self) -> None:
         """Let it say what it did not while it was paused."""
         os.kill(self._process.pid, signal.SIGCONT)
-
-    def _read_url(self) -> str:
-        out = self._process.stdout
-        assert out is not None
-        text, end = b"", time.monotonic() + _READY_SECONDS
-        while not text.endswith(b"\n"):
-            ready, _, _ = select.select([out], [], [], max(0.0, end - time.monotonic()))
-            piece = os.read(out.fileno(), 4096) if ready else b""
-            if not piece:
-                raise RuntimeError(f"the origin did not start: {self._errors.read_text()}")
-            text += piece
-        return text.decode().strip()
 
 
 def content(job: dict[str, Any]) -> bytes:
