@@ -2,13 +2,11 @@
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from casfs import __version__
 from casfs.blocks.cache import DiskCache
 from casfs.blocks.eviction import Evictor
 from casfs.blocks.fetch import Fetcher
@@ -21,11 +19,11 @@ from casfs.credentials import KeySource, owner
 from casfs.errors import CasfsError, NotFoundError
 from casfs.metrics import Metrics
 from casfs.rotation import RotatingKeys
-from casfs.sanitize import pretty
 from casfs.service.base import Job, Output, Vault
 from casfs.service.registry import DIALECTS
 from casfs.service.retries import Limits
 from casfs.service.service import Service
+from casfs.status import status_file
 from casfs.tree.account import Account
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archive_list import ArchiveList
@@ -52,8 +50,8 @@ _CHECKED = 256 << 20
 """Bytes of a catalogue that a mount looks through as it starts."""
 
 
-class Client:
-    """An account of an archive service, as files.
+class Client(contextlib.AbstractContextManager["Client"]):
+    """An account of an archive service, as files. As a context manager, it is closed at the end.
 
     Threads start with the first request, so a process may fork after making a client.
 
@@ -133,6 +131,10 @@ class Client:
             ArchiveTree(self._account, jobs, archives, readable, self._feed, config.listing_ttl),
             {"status.json": self.status, "metrics": self._counters},
         )
+
+    def __exit__(self, *error: object) -> None:
+        """Close the client."""
+        self.close()
 
     def close(self) -> None:
         """End every wait with an error, write what is still to be written, and stop."""
@@ -255,24 +257,7 @@ class Client:
 
     def status(self) -> bytes:
         """Return the bytes of `.casfs/status.json`: what the client is doing."""
-        config = self.config
-        return padded(
-            pretty(
-                {
-                    "version": __version__,
-                    "pid": os.getpid(),
-                    "profile": config.profile,
-                    "dialect": config.dialect,
-                    "endpoint": config.endpoint,
-                    "account": config.account,
-                    "uptime_seconds": round(time.monotonic() - self._started, 1),
-                    "connections": config.connections,
-                    "cache_dir": str(config.cache_dir),
-                    "cache_size": config.cache_size,
-                    "counters": self.metrics.as_dict(),
-                }
-            )
-        )
+        return status_file(self.config, self.metrics, time.monotonic() - self._started)
 
     def _service_with(self, keys: KeySource, rotating: RotatingKeys | None = None) -> Service:
         config = self.config
