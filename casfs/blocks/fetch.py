@@ -3,7 +3,7 @@
 import logging
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -291,7 +291,10 @@ class Fetcher:
         bring = self._downloader.bring
         return [
             self._queue(
-                self._network, opened, part, Task(partial(bring, opened, part), urgent, opened.key)
+                self._network,
+                opened,
+                part,
+                Task(partial(bring, opened, part), urgent, _owner(opened, part)),
             )
             for run in runs(numbers)
             for part in opened.output.split(run, self.largest_get())
@@ -304,7 +307,13 @@ class Fetcher:
 
     def _look_up_again(self, opened: OpenOutput, run: range) -> None:
         work = partial(self._load_adopted, opened, run)
-        self._queue(self._network, opened, run, Task(work, urgent=True, owner=opened.key))
+        self._queue(self._network, opened, run, Task(work, urgent=True, owner=_owner(opened, run)))
 
     def _load_adopted(self, opened: OpenOutput, run: range) -> None:
         self._load_in_background(opened, self._flights.under_way(opened.key, run))
+
+
+def _owner(opened: OpenOutput, run: range) -> Hashable:
+    """Return what names the job that brings a run: its GETs are likely to stall together."""
+    output = opened.output
+    return output.vault, output.sources[output.source_number(run.start)].job_id

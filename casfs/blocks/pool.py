@@ -1,8 +1,9 @@
 """Threads that work off tasks: the urgent ones first, those for later when nothing is urgent.
 
 A task that stalls lends its place: another thread stands in for its own, so that tasks that stall
-hold up no others. Who has tasks that stall already gets no place that was lent, or a few owners
-would fill all of them.
+hold up no others. An owner whose tasks stall already gets no place that was lent, or a few owners
+would fill all of them; but one for an urgent task, if it has none under way. Its tasks for later
+hold no more places than they would if they did not stall.
 
 Lock order: the pool's one lock is innermost; no task runs under it.
 """
@@ -73,13 +74,17 @@ class Pool:
         self._short = False
         """Threads are missing that could not be started."""
         self._width = width or (lambda: threads)
+        self._later_running = 0
+        """Tasks under way that were for later when they began."""
         self._ahead = 0
-        """Tasks under way that were for later when they began, and do not stall."""
+        """Those of them that do not stall."""
         self._running: dict[int, _Run] = {}
         """What each thread is at."""
         self._stalled = 0
         self._busy_of: Counter[Hashable] = Counter()
         self._stalled_of: Counter[Hashable] = Counter()
+        self._urgent_of: Counter[Hashable] = Counter()
+        """Tasks under way that were urgent when they began."""
 
     def submit(self, task: Task) -> None:
         """Queue a task behind its equals; a closed pool drops it.
@@ -196,37 +201,49 @@ class Pool:
         """Return the task that is to begin next, if one may."""
         if not (self._urgent or self._later):
             return None
-        task = self._first(self._urgent)
+        task = self._first(self._urgent, later=False)
         if task is None and self._later and self._ahead < self._width():
-            task = self._first(self._later)
+            task = self._first(self._later, later=True)
         return task
 
-    def _first(self, queue: dict[Task, None]) -> Task | None:
+    def _first(self, queue: dict[Task, None], later: bool) -> Task | None:
         """Return the first task of a queue, of the owner who has the fewest under way."""
-        lent = len(self._running) >= self._threads
+        lent = len(self._running) >= self._threads or (
+            later and self._later_running >= self._width()
+        )
         found, fewest = None, 0
         for task in queue:
             busy = self._busy_of[task.owner]
-            if (found is None or busy < fewest) and not (lent and self._stalled_of[task.owner]):
+            if (found is None or busy < fewest) and not (lent and self._holds(task.owner, later)):
                 found, fewest = task, busy
                 if not busy:
                     break
         return found
 
+    def _holds(self, owner: Hashable, later: bool) -> bool:
+        """Return whether an owner already holds all that it gets of the places that were lent."""
+        return bool(self._stalled_of[owner]) and (later or bool(self._urgent_of[owner]))
+
     def _begin(self, task: Task) -> None:
         later = task not in self._urgent
         del (self._later if later else self._urgent)[task]
         task.begun = True
+        self._later_running += later
         self._ahead += later
         self._busy_of[task.owner] += 1
+        if not later:
+            self._urgent_of[task.owner] += 1
         self._running[threading.get_ident()] = _Run(task, later)
 
     def _end(self) -> None:
         run = self._running.pop(threading.get_ident())
         if run.stalled:
             self._count_stalled(run, -1)
+        self._later_running -= run.later
         self._ahead -= run.later
         _count(self._busy_of, run.task.owner, -1)
+        if not run.later:
+            _count(self._urgent_of, run.task.owner, -1)
 
     def _count_stalled(self, run: _Run, change: int) -> None:
         run.stalled = change > 0

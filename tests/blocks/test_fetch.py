@@ -219,6 +219,33 @@ def test_gets_that_come_too_slowly_to_end_in_time_become_smaller(tmp_path):
         assert b"".join(blocks.values()) == DATA[: 8 * MIB]
 
 
+def test_what_is_fetched_ahead_and_stalls_holds_up_no_reader_of_the_same_output(tmp_path):
+    stalled = threading.Semaphore(0)
+
+    def spoil(request, answer):
+        if request.span[0] // MIB not in range(8, 80):
+            return answer
+        stalled.release()
+        # More often than the connection would time out.
+        return lambda request, wire: wire.trickle(answer.head + answer.body, 0.5)
+
+    data = bytes(96 * MIB)
+    with (
+        serving(Archive(data, spoil=spoil)) as server,
+        bringing(server.url, tmp_path) as parts,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        reader = parts.reader(output_of_bytes(data, root(data)))
+        for number in range(7):
+            reader.pread(MIB, number * MIB)
+        # Until no more begin: those that stall have lent their places.
+        while stalled.acquire(timeout=2):
+            pass
+        for number in range(80, 96, 4):
+            # Sooner than those that stall fail.
+            assert bytes(pool.submit(reader.pread, 10, number * MIB).result(15)) == bytes(10)
+
+
 def test_an_expired_output_is_estale_where_a_block_is_missing(tmp_path):
     gone = refusal(404, "ResourceNotFoundException")
     with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:

@@ -344,3 +344,37 @@ def test_what_is_for_later_never_holds_the_last_place():
             task.let_go()
         pool.close()
         pool.join(GENEROUS)
+
+
+def test_what_is_fetched_ahead_and_stalls_leaves_places_for_readers_of_the_same():
+    pool, ran = Pool("test", 3, lambda: 1), threading.Event()
+    first = Stalling(pool, "a", urgent=False)
+    more = [Stalling(pool, "a", urgent=False) for _ in range(3)]
+    try:
+        for task in (first, *more[:2]):
+            if task.begun.wait(1):
+                task.stall()
+        pool.submit(Task(ran.set, urgent=True, owner="a"))
+        assert ran.wait(GENEROUS / 2)
+    finally:
+        for task in (first, *more):
+            task.let_go()
+        pool.close()
+        pool.join(GENEROUS)
+
+
+def test_a_reader_of_what_stalls_gets_one_place_that_is_lent(pool):
+    ran = threading.Event()
+    with stalled(pool, "a", urgent=False):
+        first, second = Stalling(pool, "a"), Stalling(pool, "a")
+        try:
+            assert first.begun.wait(GENEROUS / 2)
+            first.stall()
+            pool.submit(Task(ran.set, urgent=True, owner="well"))
+            assert ran.wait(GENEROUS)
+            assert not second.begun.is_set()
+            first.let_go()
+            assert second.begun.wait(GENEROUS)
+        finally:
+            first.let_go()
+            second.let_go()
