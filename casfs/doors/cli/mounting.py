@@ -15,7 +15,8 @@ from casfs.doors.cli.options import (
     skip_bad_records_option,
 )
 from casfs.doors.cli.show import show_json, show_table
-from casfs.doors.mount.mountpoints import FILE_SYSTEM, mounts, status, unmount
+from casfs.doors.mount.mountpoints import status, unmount
+from casfs.doors.mount.table import FILE_SYSTEM, mounts
 from casfs.errors import MountError
 from casfs.homes import log_directory
 

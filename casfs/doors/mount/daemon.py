@@ -15,9 +15,10 @@ from casfs.doors.mount.detach import serve_detached
 from casfs.doors.mount.ending import Ending
 from casfs.doors.mount.heaps import limit_heaps
 from casfs.doors.mount.log_file import LogFile
-from casfs.doors.mount.mountpoints import FILE_SYSTEM, check_free, widen_window
+from casfs.doors.mount.mountpoints import check_free, widen_window
 from casfs.doors.mount.operations import Operations
 from casfs.doors.mount.session import Settings, new_session
+from casfs.doors.mount.table import FILE_SYSTEM
 from casfs.endpoints import warn_if_readable
 from casfs.errors import CasfsError, ConfigError, ThreadError
 from casfs.logs import LogFormatter, log_death

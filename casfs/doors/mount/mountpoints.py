@@ -1,11 +1,10 @@
-"""Mounts of this machine: which there are, whether one is in the way, and how to take one away."""
+"""Mount points: whether one is free, whether a mount answers there, and how to take one away."""
 
 import contextlib
 import errno
 import json
 import logging
 import os
-import re
 import select
 import shutil
 import signal
@@ -15,72 +14,26 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from casfs.deadline import Deadline
+from casfs.doors.mount.table import FILE_SYSTEM, Mount, find, holders, mounts, resolved
 from casfs.errors import ConfigError, MountError
 from casfs.tree.node import CONTROL
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-FILE_SYSTEM = "fuse.casfs"
 _WINDOW = 4 << 20
 """Bytes that the kernel may ask for ahead of a sequential reader: four requests of 1 MiB."""
 _COMMAND_SECONDS = 10.0
 _ANSWER_SECONDS = 10.0
 _PID_SECONDS = 1.5
+_LOOK_SECONDS = 1.0
+"""Longer than a mount takes to end where nothing stalls; after that, somebody else may have it."""
 _END_SECONDS = 5.0
 """Longer than a mount takes to end, whatever stalls there: see ending.py."""
-
-
-@dataclass(frozen=True)
-class Mount:
-    """A line of the kernel's table of mounts.
-
-    Attributes:
-        mountpoint: where it is.
-        file_system: its kind.
-        device: its number, as `major:minor`.
-    """
-
-    mountpoint: str
-    file_system: str
-    device: str
-
-
-def mounts() -> list[Mount]:
-    """Return all mounts, in the order in which they were made."""
-    table = Path("/proc/self/mountinfo").read_bytes().decode("utf-8", "surrogateescape")
-    found = []
-    # A path may hold what `splitlines` takes for a line break, too; the kernel escapes "\n" alone.
-    for line in filter(None, table.split("\n")):
-        before, _, behind = line.partition(" - ")
-        _, _, device, _, mountpoint, *_ = before.split(" ")
-        found.append(Mount(_unescape(mountpoint), behind.split(" ")[0], device))
-    return found
-
-
-def _unescape(text: str) -> str:
-    # The kernel writes blank, tab, line break and backslash as three octal digits.
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
-
-
-def find(mountpoint: str) -> Mount | None:
-    """Return the mount that is seen at a path, if a mount begins there."""
-    path = _resolved(mountpoint)
-    return next((mount for mount in reversed(mounts()) if mount.mountpoint == path), None)
-
-
-def _resolved(mountpoint: str) -> str:
-    """Return a path without symbolic links; a mount that is there is not asked, as it may hang."""
-    parent, name = os.path.split(os.path.abspath(mountpoint))
-    path = os.path.join(os.path.realpath(parent), name)
-    if any(mount.mountpoint == path for mount in mounts()):
-        return path
-    return os.path.realpath(path)
 
 
 def check_free(mountpoint: str, nonempty: bool) -> None:
@@ -165,8 +118,13 @@ def status(mountpoint: str) -> dict[str, Any]:
     """Return what `.casfs/status.json` of a mount says.
 
     Raises:
-        MountError: it is no casfs mount, or does not answer.
+        MountError: it is not a casfs mount, or does not answer.
     """
+    # A command that was in the directory before it became a mount point sees what is below it.
+    mountpoint = os.path.abspath(mountpoint)
+    mount = find(mountpoint)
+    if mount is not None and mount.is_part:
+        raise MountError(f"{mountpoint} is a bind mount of {_described(mount)}")
     path = Path(mountpoint) / CONTROL / "status.json"
     try:
         found = json.loads(_within(path.read_bytes))
@@ -175,6 +133,15 @@ def status(mountpoint: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise MountError(f"{path} is not of casfs")
     return found
+
+
+def _described(part: Mount) -> str:
+    whole = next((one for one in mounts() if one.device == part.device and not one.is_part), None)
+    if whole is None:
+        return f"{part.root} of a casfs mount"
+    return (
+        f"{part.root} of the casfs mount {whole.mountpoint}; see: casfs status {whole.mountpoint}"
+    )
 
 
 def _within(call: Callable[[], T]) -> T:
@@ -207,6 +174,9 @@ def unmount(mountpoint: str, lazy: bool) -> None:
         mountpoint: where it is.
         lazy: take it away though programs still use it; they may go on with open files.
 
+    The process goes on where the mount is bound to another place as well, or a container has it;
+    that is a warning in the log.
+
     Raises:
         MountError: it is not there, in use, or the process did not end.
     """
@@ -219,16 +189,40 @@ def unmount(mountpoint: str, lazy: bool) -> None:
         with contextlib.suppress(ValueError, ProcessLookupError):
             process = os.pidfd_open(int(_pid_of(mountpoint)))
     _unmount_command(mountpoint, lazy)
-    if process is not None:
-        waiting = select.poll()
-        waiting.register(process, select.POLLIN)
-        ended = waiting.poll(_END_SECONDS * 1000)
-        os.close(process)
-        if not ended:
-            raise MountError(
-                f"{mountpoint} is unmounted, but its process has not ended; "
-                "the disk of its cache may hang, see its log"
+    try:
+        if others := [one.mountpoint for one in mounts() if one.device == mount.device]:
+            log.warning(
+                "%s is unmounted; the same mount is still at %s", mountpoint, ", ".join(others)
             )
+        elif process is not None:
+            _wait_for_end(process, mount)
+    finally:
+        if process is not None:
+            os.close(process)
+
+
+def _wait_for_end(process: int, mount: Mount) -> None:
+    """Wait until a mount's process ends, which it does not while somebody else has the mount.
+
+    Raises:
+        MountError: it did not end, and nobody is known to have the mount.
+    """
+    waiting = select.poll()
+    waiting.register(process, select.POLLIN)
+    if waiting.poll(_LOOK_SECONDS * 1000):
+        return
+    if others := holders(mount.device):
+        log.warning(
+            "%s is unmounted here, but process %s still has it in another mount namespace, such as "
+            "that of a container; the mount ends when nobody has it",
+            mount.mountpoint,
+            ", ".join(map(str, others[:3])),
+        )
+    elif not waiting.poll((_END_SECONDS - _LOOK_SECONDS) * 1000):
+        raise MountError(
+            f"{mount.mountpoint} is unmounted, but its process has not ended: the disk of its "
+            "cache may hang, or another user's container may still have the mount; see its log"
+        )
 
 
 def _pid_of(mountpoint: str) -> bytes:
@@ -269,7 +263,7 @@ def _unmount_command(mountpoint: str, lazy: bool) -> None:
     program = shutil.which("fusermount3") or shutil.which("fusermount")
     if program is None:
         raise MountError("fusermount is missing; install it: apt-get install fuse3")
-    command = [program, "-u", *(["-z"] if lazy else []), "--", _resolved(mountpoint)]
+    command = [program, "-u", *(["-z"] if lazy else []), "--", resolved(mountpoint)]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False
