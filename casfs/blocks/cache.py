@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 from casfs.blocks.files import read_file, write_file
 from casfs.blocks.held import Held
+from casfs.blocks.in_use import Use
 from casfs.blocks.leaves import Leaves
 from casfs.blocks.memory import Memory
-from casfs.blocks.stock import Use
 from casfs.blocks.temporary import Temporary
 from casfs.blocks.transfers import Transfer
 from casfs.blocks.trust import Forgiven, Trust
@@ -199,9 +199,11 @@ class OutputStore:
         except OSError:
             staged.unlink(missing_ok=True)
             raise
-        # Who emptied the cache removed more than the folder.
-        if made and not os.path.lexists(self._folder / "leaves"):
-            self.leaves.write_again()
+        if made:
+            self.use.renew()
+            # Who emptied the cache removed more than the folder.
+            if not os.path.lexists(self._folder / "leaves"):
+                self.leaves.write_again()
 
     def share(self, block: int, path: Path) -> None:
         """Put the file of the same block in another store in the block's place, too.

@@ -1,6 +1,7 @@
 """Keeps the disk cache at its size: what was not read for longest goes first."""
 
 import contextlib
+import fcntl
 import heapq
 import logging
 import os
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from casfs.blocks import kept
+from casfs.blocks.in_use import lock
 from casfs.disks import existing
 from casfs.metrics import Metrics
 from casfs.private import PrivateDirectory
@@ -228,9 +230,9 @@ def outputs(folder: Path, private: PrivateDirectory) -> Iterator[Path]:
 
 
 def _remove_unused(folder: Path, private: PrivateDirectory) -> None:
-    """Remove the folders and old leaves of outputs of which no block is left.
+    """Remove the folders and old leaves of outputs of which no block is left and that nobody reads.
 
-    Who uses one at this moment makes its folders again, and knows the leaves.
+    Who begins to read one at this moment makes its folders again, and knows the leaves.
     """
     for output in outputs(folder, private):
         for entry in private.entries(output):
@@ -238,10 +240,21 @@ def _remove_unused(folder: Path, private: PrivateDirectory) -> None:
             with contextlib.suppress(OSError):
                 if NUMBER.fullmatch(entry.name):
                     os.rmdir(entry.path)
+        if {entry.name for entry in private.entries(output)} <= {"leaves"}:
+            with contextlib.suppress(OSError):
+                _remove_if_unused(output, private)
+
+
+def _remove_if_unused(output: Path, private: PrivateDirectory) -> None:
+    directory = lock(output, fcntl.LOCK_EX)
+    if directory is None:
+        return
+    try:
         _remove_old_leaves(output, private)
-        with contextlib.suppress(OSError):
-            os.rmdir(output)
-            os.rmdir(output.parent)
+        os.rmdir(output)
+        os.rmdir(output.parent)
+    finally:
+        os.close(directory)
 
 
 def _remove_old_leaves(output: Path, private: PrivateDirectory) -> None:

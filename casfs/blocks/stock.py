@@ -8,19 +8,16 @@ import contextlib
 import fcntl
 import logging
 import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from casfs.blocks import kept
 from casfs.blocks.eviction import NUMBER, outputs
-from casfs.errors import ConfigError
+from casfs.blocks.in_use import lock
 from casfs.private import PrivateDirectory
 
 log = logging.getLogger(__name__)
-
-_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,28 +84,31 @@ class Stock:
         ):
             return True
         try:
-            directory = os.open(output, _OPEN)
+            directory = lock(output, fcntl.LOCK_EX)
         except FileNotFoundError:
             # A running mount has evicted it since.
             return True
+        if directory is None:
+            return force and self._remove(output, force)
         try:
-            if not (_lock(directory, fcntl.LOCK_EX) or force):
-                return False
-            for file in self._named(output, kept.NAME):
-                if not _remove_kept(file.path, self._private, force):
-                    return False
-            for block in self._blocks(output):
-                _unlink(block.path)
-            # Last: blocks without leaves are of no use to anybody.
-            for leaves in self._named(output, "leaves"):
-                _unlink(leaves.path)
-            for numbers in self._private.entries(output):
-                if NUMBER.fullmatch(numbers.name):
-                    _remove_empty(numbers.path)
-            _remove_empty(output)
-            _remove_empty(output.parent)
+            return self._remove(output, force)
         finally:
             os.close(directory)
+
+    def _remove(self, output: Path, force: bool) -> bool:
+        for file in self._named(output, kept.NAME):
+            if not _remove_kept(file.path, self._private, force):
+                return False
+        for block in self._blocks(output):
+            _unlink(block.path)
+        # Last: blocks without leaves are of no use to anybody.
+        for leaves in self._named(output, "leaves"):
+            _unlink(leaves.path)
+        for numbers in self._private.entries(output):
+            if NUMBER.fullmatch(numbers.name):
+                _remove_empty(numbers.path)
+        _remove_empty(output)
+        _remove_empty(output.parent)
         return True
 
     def _blocks(self, output: Path) -> Iterator[os.DirEntry[str]]:
@@ -120,72 +120,6 @@ class Stock:
 
     def _named(self, output: Path, name: str) -> list[os.DirEntry[str]]:
         return [entry for entry in self._private.entries(output) if entry.name == name]
-
-
-class Use:
-    """Tells other processes that somebody reads an output, while there is one.
-
-    Lock order: its one lock, around a counter, is innermost.
-
-    Args:
-        folder: of the output; made if need be.
-        private: the cache directory that it is in.
-    """
-
-    def __init__(self, folder: Path, private: PrivateDirectory) -> None:
-        self._folder = folder
-        self._private = private
-        self._lock = threading.Lock()
-        self._readers = 0
-        self._directory: int | None = None
-
-    def begin(self) -> None:
-        """Note one more reader.
-
-        Raises:
-            ConfigError: the folder is a link, or somebody else's.
-        """
-        directory = self._open() if not self._readers else None
-        with self._lock:
-            self._readers += 1
-            if self._directory is None:
-                self._directory, directory = directory, None
-        if directory is not None:
-            os.close(directory)
-
-    def end(self) -> None:
-        """Note one reader less."""
-        with self._lock:
-            self._readers -= 1
-            directory = None
-            if not self._readers:
-                directory, self._directory = self._directory, None
-        if directory is not None:
-            os.close(directory)
-
-    def _open(self) -> int | None:
-        try:
-            self._private.make_below(self._folder)
-            directory = os.open(self._folder, _OPEN)
-        except ConfigError:
-            raise
-        except OSError as error:
-            # Where nothing can be kept, there is nothing to be removed either.
-            log.info("that %s is in use cannot be noted: %s", self._folder, error)
-            return None
-        _lock(directory, fcntl.LOCK_SH)
-        return directory
-
-
-def _lock(directory: int, kind: int) -> bool:
-    """Lock a folder; tell whether nobody else has. Where there are no locks, nobody has."""
-    try:
-        fcntl.flock(directory, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        log.info("the file system of the cache directory knows no locks: %s", error)
-    return True
 
 
 def _unlink(path: str) -> None:

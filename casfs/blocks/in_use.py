@@ -1,0 +1,150 @@
+"""Who uses the directory of an output: readers share a lock on it, who removes it holds it alone.
+
+The lock is the kernel's, on the directory itself. So it ends with its process, and stays with that
+directory even if another one has its name by now: whoever has a lock looks which one it is.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+from casfs.errors import ConfigError
+from casfs.private import PrivateDirectory
+
+log = logging.getLogger(__name__)
+
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_TRIES = 5
+_PAUSE = 0.02
+"""Seconds before another try: who evicts holds a lock no longer than it takes to remove an empty
+directory. Who clears the cache takes longer; then a new directory is made, and locked."""
+
+
+class Use:
+    """Tells other processes that somebody reads an output, while there is one.
+
+    Lock order: its one lock, around a counter, is innermost.
+
+    Args:
+        folder: of the output; made if need be.
+        private: the cache directory that it is in.
+    """
+
+    def __init__(self, folder: Path, private: PrivateDirectory) -> None:
+        self._folder = folder
+        self._private = private
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._directory: int | None = None
+        self._identity: tuple[int, int] | None = None
+        """Of what is locked; nothing else has it while that is open."""
+
+    def begin(self) -> None:
+        """Note one more reader.
+
+        Raises:
+            ConfigError: the folder is a link, or somebody else's.
+        """
+        with self._lock:
+            self._readers += 1
+            needed = self._directory is None
+        if needed:
+            try:
+                self._hold()
+            except BaseException:
+                self.end()
+                raise
+
+    def end(self) -> None:
+        """Note one reader less."""
+        with self._lock:
+            self._readers -= 1
+            directory = None
+            if not self._readers:
+                directory, self._directory = self._directory, None
+        if directory is not None:
+            os.close(directory)
+
+    def renew(self) -> None:
+        """Note the readers in the directory that is there now, if it is another one.
+
+        Raises:
+            ConfigError: as `begin`.
+        """
+        with self._lock:
+            held = self._identity if self._directory is not None else None
+            needed = self._readers > 0
+        if needed and held != _identity_at(self._folder):
+            self._hold()
+
+    def _hold(self) -> None:
+        directory = self._open()
+        if directory is None:
+            return
+        status = os.fstat(directory)
+        with self._lock:
+            # All who read may have ended since.
+            if self._readers:
+                directory, self._directory = self._directory, directory
+                self._identity = (status.st_dev, status.st_ino)
+        if directory is not None:
+            os.close(directory)
+
+    def _open(self) -> int | None:
+        try:
+            for tries in range(_TRIES):
+                if tries:
+                    time.sleep(_PAUSE)
+                with contextlib.suppress(FileNotFoundError):
+                    self._private.make_below(self._folder)
+                    directory = lock(self._folder, fcntl.LOCK_SH)
+                    if directory is not None:
+                        return directory
+        except ConfigError:
+            raise
+        except OSError as error:
+            # Where nothing can be kept, there is nothing to be removed either.
+            log.info("that %s is in use cannot be noted: %s", self._folder, error)
+        return None
+
+
+def lock(folder: Path, kind: int) -> int | None:
+    """Open and lock the directory of an output; return it, None if others have locked it.
+
+    Where there are no locks, others have none.
+
+    Args:
+        folder: the directory.
+        kind: LOCK_SH or LOCK_EX.
+
+    Raises:
+        FileNotFoundError: it is not there, or another one is by now.
+        OSError: it cannot be opened.
+    """
+    directory = os.open(folder, _OPEN)
+    try:
+        try:
+            fcntl.flock(directory, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(directory)
+            return None
+        except OSError as error:
+            log.info("the file system of the cache directory knows no locks: %s", error)
+        if not os.path.samestat(os.fstat(directory), os.lstat(folder)):
+            raise FileNotFoundError(folder)
+    except OSError:
+        os.close(directory)
+        raise
+    return directory
+
+
+def _identity_at(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = os.lstat(folder)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
