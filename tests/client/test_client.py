@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from casfs.blocks.stock import Stock
 from casfs.client import Client
 from casfs.credentials import Credentials
 from casfs.errors import (
@@ -64,6 +65,30 @@ def test_the_output_is_the_archive(job, client_of):
     assert attributes["job-id"] == job
     assert attributes["tree-hash"]
     assert client.attributes(client.stat("/vaults")) == {}
+
+
+def test_a_file_opens_though_what_is_beside_it_is_not_known(job, client_of, monkeypatch):
+    client = client_of()
+
+    def fail(node):
+        raise CasfsError("the service is away")
+
+    monkeypatch.setattr(client._tree, "row", fail)
+    assert content(client, f"/vaults/v/jobs/{job}/output") == DATA
+
+
+def test_a_bug_beside_a_file_leaves_it_unused(job, client_of, monkeypatch):
+    client = client_of()
+
+    def fail(node):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(client._tree, "row", fail)
+    node = client.stat(f"/vaults/v/jobs/{job}/output")
+    with pytest.raises(RuntimeError):
+        client.open(node)
+    stock = Stock(client._disk.folder, client._disk.private)
+    assert stock.remove(client._tree.output(node).key, force=False)
 
 
 @pytest.mark.parametrize(
