@@ -24,8 +24,10 @@ from casfs.tree.losses import Change, matters
 _VAULTS = "vaults"
 _BEGUN = "begun"
 _PAGE = 1000
-_PAGE_BYTES = 4 << 20
-"""Characters of the rows of one transaction, about."""
+"""Rows that are read at a time."""
+_ROWS, _ROWS_SIZE = 5000, 4 << 20
+"""Rows of a listing that are written at a time at most, and their characters, about: each
+transaction writes most pages of the indexes again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,15 +253,15 @@ class Catalog:
         size = 0
         for row in rows:
             page.append(row)
-            size += sum(len(value) for value in row if isinstance(value, str | bytes))
-            if len(page) == _PAGE or size > _PAGE_BYTES:
+            size += sum([len(value) for value in row if isinstance(value, str | bytes)])
+            if len(page) == _ROWS or size > _ROWS_SIZE:
                 self._write(statement, page)
                 page, size = [], 0
         if page:
             self._write(statement, page)
 
     def _write(self, statement: str, page: list[tuple[Value, ...]]) -> None:
-        with self._database.transaction() as connection:
+        with self._database.transaction(rows=True) as connection:
             connection.executemany(statement, page)
 
     def _begin(self, scope: str, used: int, now: float) -> int:

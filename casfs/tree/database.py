@@ -31,6 +31,7 @@ from casfs.tree.connection import (
     inode_of,
     is_damage,
     is_disk_error,
+    set_memory,
 )
 from casfs.tree.stand_in import StandIn
 
@@ -38,8 +39,6 @@ log = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 30.0
 """Seconds to wait for the lock, longer than its holder waits for SQLite."""
-_CACHE, _BULK_CACHE = 2 << 10, 40 << 10
-"""KiB of memory of a connection for what it has read and changed."""
 
 
 class Database:
@@ -121,7 +120,7 @@ class Database:
                 return connection.execute(query, values).fetchall()
 
     @contextlib.contextmanager
-    def transaction(self, bulk: bool = False) -> Iterator[sqlite3.Connection]:
+    def transaction(self, bulk: bool = False, rows: bool = False) -> Iterator[sqlite3.Connection]:
         """Lend a connection for one transaction, which nobody else writes beside.
 
         Others wait for it, so it must be short, and wait for nothing itself.
@@ -129,12 +128,13 @@ class Database:
         Args:
             bulk: it changes thousands of rows, which may lie anywhere in the file; it gets memory
                 for them, or they would be written over and over before its end.
+            rows: it writes thousands of rows, each by a statement of its own.
 
         Raises:
             CasfsError: the file cannot be read or written.
         """
         with self._borrow() as connection:
-            connection.execute(f"PRAGMA cache_size = {-(_BULK_CACHE if bulk else _CACHE)}")
+            set_memory(connection, bulk, rows)
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             if bulk:

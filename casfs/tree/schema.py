@@ -36,7 +36,7 @@ from urllib.parse import quote
 
 from casfs.errors import ConfigError
 
-VERSION = 4
+VERSION = 5
 
 _LISTINGS = (
     """CREATE TABLE IF NOT EXISTS listings (
@@ -147,7 +147,15 @@ _CHAINS = (
     AND NOT EXISTS (SELECT 1 FROM folders WHERE folders.parent = one.number)""",
 )
 _TIMES = ("ALTER TABLE jobs ADD COLUMN mtime INTEGER",)
-_STEPS = (_LISTINGS, _JOBS_OF_ARCHIVES + _FOLDERS + _ARCHIVES, _CHAINS, _TIMES)
+# It asks in WHEN: for a SELECT from the table that it inserts into, SQLite makes a temporary table.
+_QUICK_TRIGGER = (
+    "DROP TRIGGER job_came",
+    """CREATE TRIGGER job_came AFTER INSERT ON jobs
+    WHEN new.hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM changed WHERE hash = new.hash) BEGIN
+        INSERT INTO changed VALUES (new.hash);
+    END""",
+)
+_STEPS = (_LISTINGS, _JOBS_OF_ARCHIVES + _FOLDERS + _ARCHIVES, _CHAINS, _TIMES, _QUICK_TRIGGER)
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
