@@ -1,7 +1,9 @@
 """What holds for all tests."""
 
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # How long an example takes on a busy machine says nothing about casfs.
@@ -14,3 +16,17 @@ for ending in (signal.SIGHUP, signal.SIGTERM):
     signal.signal(ending, signal.SIG_DFL)
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+LONGEST_FIRST = ("sdk", "moto", "mount", "conformance", "cli", "client")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take long: one that begins last keeps a single processor busy."""
+    root = Path(__file__).parent
+
+    def rank(item):
+        folder = item.path.relative_to(root).parts[0]
+        return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=rank)
