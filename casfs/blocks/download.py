@@ -141,6 +141,7 @@ class Downloader:
             log.info(
                 "a pass over the %s ends, and reading on costs another: %s", opened.output, error
             )
+            self._fail(opened, run, error)
         except CasfsError as error:
             # A GET that brought nothing says nothing of how fast the line is.
             if isinstance(error, DeadlineError) and speed.received:
@@ -242,9 +243,11 @@ class Downloader:
                 )
         except UnreadError:
             raise
-        except BaseException:
+        except BaseException as error:
             # What its end would have shown is not known: all that it brought may be wrong.
             self._flights.forget(opened.key, opened.store.take_back(transfer))
+            if isinstance(error, Exception) and not opened.windows.any_reader():
+                raise UnreadError(f"it broke off, and nobody has it open ({error})") from error
             raise
         finally:
             source.passing.end()

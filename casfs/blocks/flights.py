@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from casfs.blocks.landed import Key, Landed
 from casfs.blocks.pool import Task
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, DeadlineError
+from casfs.errors import CasfsError, DeadlineError, UnreadError
 from casfs.ranges import BLOCK_SIZE
 
 
@@ -55,12 +55,13 @@ class Found:
     def failed_elsewhere(self, bringer: object) -> bool:
         """Tell whether a block failed in a way in which it need not fail for this bringer.
 
-        Another one brought it, whose job may have expired; or time ran out that had begun to run
-        before the caller came.
+        Another one brought it, whose job may have expired; or time ran out that had begun to run,
+        or nobody read, before the caller came.
         """
         joined = [flight for n, flight in self.flights.items() if n not in self.missing]
         return any(
-            flight.bringer is not bringer or isinstance(flight.landed.exception(), DeadlineError)
+            flight.bringer is not bringer
+            or isinstance(flight.landed.exception(), DeadlineError | UnreadError)
             for flight in joined
             if flight.landed.done() and flight.landed.exception() is not None
         )

@@ -91,6 +91,10 @@ class ReadAhead:
         with self._lock:
             self._readers.add(reader)
 
+    def any_reader(self) -> bool:
+        """Return whether there is a reader."""
+        return bool(self._readers)
+
     def end(self, reader: object) -> None:
         """Note one reader less, and give the memory of what only it has read to others."""
         with self._lock:

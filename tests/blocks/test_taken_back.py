@@ -223,6 +223,22 @@ def test_a_range_that_comes_before_a_piece_is_asked_for_again_refuses_nobody(tmp
         assert read_all(reader) == DATA
 
 
+def test_what_broke_off_is_not_asked_for_again_when_nobody_reads_it(tmp_path):
+    """It would be all of the output, and again each time that it breaks off."""
+    gate = threading.Event()
+    archive = Archive(DATA, ranges=False, hashes=False, spoil=held_back(gate, 2 * MIB))
+    with serving(archive) as server, bringing(server.url, tmp_path) as parts:
+        reader, opened = parts.reader(HASHLESS), parts.fetcher.open(HASHLESS)
+        assert bytes(reader.pread(MIB, 0)) == DATA[:MIB]
+        reader.close()
+        asked = len(server.spans())
+        gate.set()
+        wait_until(lambda: opened.refusal, "it to break off")
+        assert len(server.spans()) == asked
+        server.behaviour = Archive(DATA, ranges=False, hashes=False)
+        assert read_all(parts.reader(HASHLESS)) == DATA
+
+
 def test_a_piece_without_an_end_is_not_kept(tmp_path):
     gate = threading.Event()
     archive = Archive(DATA, ranges=False, hashes=False, spoil=held_back(gate, 9 * MIB))
