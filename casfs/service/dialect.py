@@ -223,7 +223,10 @@ class Dialect:
             size = span[1] - span[0] + 1 if within else None
         tree_hash = self._digest(answer.get(self.tree_hash_field))
         archive_tree_hash = self._digest(answer.get(self.archive_tree_hash_field))
-        if tree_hash is None and span is not None and span == (0, (archive_size or 0) - 1):
+        # A job that was given no range brings all of its archive, too.
+        whole = fields.text(answer.get("RetrievalByteRange")) is None
+        whole = whole or span == (0, (archive_size or 0) - 1)
+        if tree_hash is None and whole and kind is JobKind.ARCHIVE:
             tree_hash = archive_tree_hash
         return Job(
             vault=vault,

@@ -9,7 +9,7 @@ from casfs import errors
 from casfs.deadline import Deadline
 from casfs.errors import NotFoundError, NotReadyError
 from casfs.ranges import Layout
-from casfs.service.base import JobKind, JobState, Output
+from casfs.service.base import JobKind, JobState, Output, output_of
 from casfs.service.glacier import glacier
 from tests.support.archive import MIB
 from tests.support.server import Answer, in_turn, serving
@@ -61,6 +61,19 @@ def test_a_job_of_moto_has_a_size_to_ask_for_and_no_hash():
     )
     job = DIALECT.job("photos", ARCHIVE_JOB | nothing | {"ArchiveSizeInBytes": 0})
     assert (job.size, job.tree_hash, job.readable) == (None, None, True)
+
+
+@pytest.mark.parametrize("span", ["0-16777215", None, ""])
+def test_the_hash_of_the_archive_is_that_of_a_job_that_brings_all_of_it(span):
+    job = DIALECT.job("photos", ARCHIVE_JOB | {"SHA256TreeHash": None, "RetrievalByteRange": span})
+    assert job.tree_hash == bytes.fromhex(HASH)
+    assert output_of(job, 16 << 20, ("here",)).tree_hash == bytes.fromhex(HASH)
+
+
+@pytest.mark.parametrize("span", ["0-1048575", "1048576-16777215", "0-16777216", "all of it"])
+def test_the_hash_of_the_archive_is_not_that_of_a_part(span):
+    job = DIALECT.job("photos", ARCHIVE_JOB | {"SHA256TreeHash": None, "RetrievalByteRange": span})
+    assert job.tree_hash is None
 
 
 def test_a_vault():
