@@ -172,11 +172,11 @@ def emulator(
     clock_leeway: float,
     **switches: Any,
 ) -> None:
-    """Serve an archive service on this machine, its state in one folder.
+    """Serve an archive service on this machine, for trial and tests.
 
-    Prints its URL when it is ready and ends at SIGTERM or SIGINT. The key pair comes from
-    CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, and from CASFS_SESSION_TOKEN if it is one of a
-    session.
+    Prints its URL when it is ready, and ends at SIGTERM or SIGINT. Keeps its state in one
+    directory. The key pair comes from CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, and from
+    CASFS_SESSION_TOKEN if it is one of a session.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     try:
@@ -231,6 +231,11 @@ def _prepare(
         jobs = done.jobs
         if inventories:
             jobs += seed_inventory_of(store, settings.rules, vault, done.archives > 0, horizon)
-        click.echo(f"{vault}: {done.archives} archives and {jobs} jobs added", err=True)
+        added = f"{_counted(done.archives, 'archive')} and {_counted(jobs, 'job')} added"
+        click.echo(f"{vault}: {added}", err=True)
         for name in done.empty:
             click.echo(f"{vault}: left out, it is empty: {name}", err=True)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

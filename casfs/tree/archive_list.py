@@ -81,7 +81,7 @@ class ArchiveList:
             yield self._listed(vault, entry)
             return
         if entry is None:
-            raise NotFoundError(f"there is no {path} among the archives of vault {vault}")
+            raise NotFoundError(f"{path} is not a catalogued archive or directory of vault {vault}")
         for one in self._archives.entries(vault, path, Scope.ALL):
             if isinstance(one, Folder):
                 yield Listed(one.path)

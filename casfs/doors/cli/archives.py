@@ -36,7 +36,7 @@ _TOLD_EACH = 100_000
 def ls_command(
     vault: str, path: str, everything: bool, profile: str | None, as_json: bool, **flags: Any
 ) -> None:
-    """List the catalogued archives of a vault by name, and whether they can be read."""
+    """List the catalogued archives of a vault, and their states."""
     with open_client(profile, flags) as client:
         found = list(client.archives.entries(vault, path.strip("/"), everything))
         coverage = client.archives.coverage(vault)
@@ -55,7 +55,7 @@ def ls_command(
 def find_command(
     vault: str, pattern: str, profile: str | None, as_json: bool, **flags: Any
 ) -> None:
-    """List the catalogued archives of a vault whose name matches a pattern such as '*.tif'.
+    """Find catalogued archives by a pattern such as '*.tif'.
 
     A pattern with a slash is compared with the whole path.
     """

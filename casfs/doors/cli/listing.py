@@ -67,7 +67,7 @@ def _show_vaults(vaults: Sequence[Vault], as_json: bool) -> None:
 @json_option
 @service_options
 def jobs_command(vault: str, profile: str | None, as_json: bool, **flags: Any) -> None:
-    """List the jobs of a vault, and until when their outputs can be read."""
+    """List the jobs of a vault, and when their outputs expire."""
     with open_client(profile, flags) as client:
         jobs = list(client.jobs(to_file_name(vault)))
     if as_json:

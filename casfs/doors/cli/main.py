@@ -40,7 +40,7 @@ _COMMANDS = {
     ),
     "jobs": (
         "casfs.doors.cli.listing:jobs_command",
-        "List the jobs of a vault, and until when their outputs can be read.",
+        "List the jobs of a vault, and when their outputs expire.",
     ),
     "cat": (
         "casfs.doors.cli.listing:cat_command",
@@ -48,11 +48,11 @@ _COMMANDS = {
     ),
     "ls": (
         "casfs.doors.cli.archives:ls_command",
-        "List the catalogued archives of a vault by name, and whether they can be read.",
+        "List the catalogued archives of a vault, and their states.",
     ),
     "find": (
         "casfs.doors.cli.archives:find_command",
-        "List the catalogued archives of a vault whose name matches a pattern such as '*.tif'.",
+        "Find catalogued archives by a pattern such as '*.tif'.",
     ),
     "catalog": (
         "casfs.doors.cli.archives:catalog_command",
@@ -64,11 +64,11 @@ _COMMANDS = {
     ),
     "profiles": (
         "casfs.doors.cli.profiles:profiles_command",
-        "List the settings and keys that were found, and where; never a secret.",
+        "List the settings and keys that were found; never a secret.",
     ),
     "emulator": (
         "casfs.emulator.command:emulator",
-        "Serve an archive service on this machine, its state in one folder.",
+        "Serve an archive service on this machine, for trial and tests.",
     ),
 }
 """Where each command is, and the first sentence of its help."""

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _SERVICE: list[tuple[str, str]] = [
     ("dialect", f"Wire form of the service: {', '.join(DIALECTS)}."),
     ("endpoint", "URL or host of the service; https when no scheme is given."),
-    ("region", "Region, which makes the endpoint when none is given."),
-    ("account", "Account in the path: a number, or - for the key's own."),
-    ("cache-dir", "Folder of the block cache."),
-    ("cache-size", "Bytes that the block cache may take, such as 20GiB."),
-    ("connections", "Parallel GETs."),
+    ("region", "Region; decides the endpoint where none is given."),
+    ("account", "Account number, or - for the one that the key belongs to."),
+    ("cache-dir", "Directory of the cache."),
+    ("cache-size", "Disk space that the cache may take, such as 20GiB."),
+    ("connections", "Parallel downloads."),
     ("deadline", "Seconds after which a read or a listing fails."),
 ]
 

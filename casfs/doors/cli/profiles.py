@@ -12,7 +12,7 @@ from casfs.profiles import profiles
 @click.command("profiles")
 @json_option
 def profiles_command(as_json: bool) -> None:
-    """List the settings and keys that were found, and where; never a secret.
+    """List the settings and keys that were found; never a secret.
 
     What an official tool keeps is used with its dialect, where nothing of ours gives a key.
     """

@@ -53,7 +53,8 @@ def size_text(size: int | None) -> str:
         return "-"
     value = float(size)
     for unit in ["B", *_UNITS]:
-        if value < 1024 or unit == _UNITS[-1]:
+        # What would be rounded to 1024.0 is one of the next unit.
+        if round(value, 1) < 1024 or unit == _UNITS[-1]:
             break
         value /= 1024
     return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"

@@ -128,6 +128,8 @@ def status(mountpoint: str) -> dict[str, Any]:
     path = Path(mountpoint) / CONTROL / "status.json"
     try:
         found = json.loads(_within(path.read_bytes))
+    except PermissionError as error:
+        raise MountError(f"{mountpoint} is another user's; only who mounted it sees it") from error
     except (OSError, ValueError) as error:
         raise MountError(f"{mountpoint} is not a casfs mount that answers: {error}") from error
     if not isinstance(found, dict):
