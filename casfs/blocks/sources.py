@@ -7,7 +7,8 @@ when that job has expired.
 
 import logging
 
-from casfs.blocks.cache import DiskCache, OutputStore, Stored
+from casfs.blocks.cache import DiskCache
+from casfs.blocks.output_store import OutputStore, Stored
 from casfs.blocks.passes import Passing
 from casfs.service.base import Output, Source
 

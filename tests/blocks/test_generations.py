@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from casfs.blocks.cache import OutputStore
 from casfs.blocks.leaf_file import LeafFile
 from casfs.blocks.leaves import Leaves
+from casfs.blocks.output_store import OutputStore
 from casfs.blocks.trust import Trust
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import Layout

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from casfs.blocks.cache import OutputStore
+from casfs.blocks.output_store import OutputStore
 from casfs.blocks.save import Saver
 from casfs.errors import OutputMismatchError
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes

@@ -1,0 +1,255 @@
+"""The blocks of one output on disk: a file each, found good or not found; see cache.py."""
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from casfs.blocks.files import read_file, write_file
+from casfs.blocks.held import Held
+from casfs.blocks.in_use import Use
+from casfs.blocks.leaves import Leaves
+from casfs.blocks.memory import Memory
+from casfs.blocks.temporary import Temporary
+from casfs.blocks.transfers import Transfer
+from casfs.blocks.trust import Forgiven, Trust
+from casfs.disks import is_disk_failure
+from casfs.errors import CasfsError
+from casfs.metrics import Metrics
+from casfs.ranges import Layout
+from casfs.treehash import TreeHash
+
+log = logging.getLogger(__name__)
+
+_FOLDER_BLOCKS = 1024
+
+
+class Stored(NamedTuple):
+    """A block that was found on disk, its leaf, and how sure we are of it."""
+
+    data: memoryview
+    leaf: bytes
+    trust: Trust
+
+
+class OutputStore:
+    """The blocks of one output on disk.
+
+    Attributes:
+        staging: folder of the files that `stage` makes.
+        leaves: what is known of them.
+        use: is told who reads them.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        temporary: Temporary,
+        layout: Layout,
+        tree: TreeHash,
+        memory: Memory,
+        metrics: Metrics,
+    ) -> None:
+        self._folder = folder
+        self._temporary = temporary
+        self._private = temporary.private
+        self._layout = layout
+        self._tree_hash = tree
+        self._memory = memory
+        self._metrics = metrics
+        self._checked: set[Path] = set()
+        self.staging = temporary.folder
+        self._private.check_directory(folder.parent)
+        self._private.check_directory(folder)
+        self.use = Use(folder, self._private)
+        self.leaves = Leaves(folder / "leaves", layout, tree, self._private)
+
+    def path(self, block: int) -> Path:
+        """Return the file of a block."""
+        return self._folder / str(block // _FOLDER_BLOCKS) / str(block)
+
+    def holds(self, block: int) -> bool:
+        """Tell whether a block seems to be there, without reading it."""
+        if self.leaves.trust(block) is Trust.UNKNOWN:
+            return False
+        try:
+            return os.lstat(self.path(block)).st_size == self._layout.length(block)
+        except OSError:
+            return False
+
+    def read(self, block: int) -> memoryview | None:
+        """Return a block whose bytes hash to its leaf, else None."""
+        found = self.load(block)
+        return found.data if found else None
+
+    def load(self, block: int) -> Stored | None:
+        """Return a block whose bytes hash to its leaf, and what is known of it, else None.
+
+        Raises:
+            ConfigError: what stands in its place is a link, or somebody else's.
+        """
+        leaf = self.leaves.leaf(block)
+        if leaf is None:
+            return None
+        path = self.path(block)
+        try:
+            self._check(path.parent)
+            data = read_file(path, self._layout.length(block), self._memory, self._private)
+        except FileNotFoundError:
+            return None
+        except CasfsError:
+            raise
+        except OSError as error:
+            log.warning("block %s cannot be read, fetching it again: %s", path, error)
+            return None
+        if data is not None and self._tree_hash.leaf(data) == leaf:
+            trust = self.leaves.confirm(block, leaf)
+            return Stored(data, leaf, trust) if trust else None
+        self._metrics.rotten_blocks.inc()
+        log.warning("block %s is not what was written, fetching it again", path)
+        self.remove(block)
+        return None
+
+    def write(self, block: int, data: memoryview, generation: int | None = None) -> None:
+        """Put a block's file in its place.
+
+        Args:
+            block: number of the block.
+            data: its bytes.
+            generation: in which they came, if nothing is to be done once it has ended.
+
+        Raises:
+            OSError: no room, no permission, or a failing disk; nothing is left behind then.
+        """
+        staged = self.stage(data)
+        # One that ends just now costs fetching the block again: its bytes do not hash to its leaf.
+        if generation in (None, self.leaves.generation):
+            self.place(block, staged)
+        else:
+            staged.unlink(missing_ok=True)
+
+    def stage(self, data: memoryview) -> Path:
+        """Write a block's bytes to a file of their own, and return its path.
+
+        Raises:
+            OSError: as `write`.
+        """
+        path = self._temporary.new()
+        write_file(path, data)
+        return path
+
+    def stage_somewhere(self, data: memoryview) -> Path | Held:
+        """Stage a block; in memory, where the disk is full or fails.
+
+        Raises:
+            OSError: as `write`, or too many are in memory.
+        """
+        try:
+            return self.stage(data)
+        except OSError as error:
+            if isinstance(error, CasfsError) or not is_disk_failure(error):
+                raise
+        return self._temporary.holding.hold(data)
+
+    def read_staged(self, block: int, staged: Path | Held) -> memoryview | None:
+        """Return the bytes of a staged block, None if they are not as many as the block's.
+
+        Raises:
+            OSError: it is not there, or cannot be read.
+        """
+        if isinstance(staged, Held):
+            return staged.data
+        return read_file(staged, self._layout.length(block), self._memory, self._private)
+
+    def place(self, block: int, staged: Path) -> None:
+        """Move a staged file to the block's place.
+
+        Raises:
+            OSError: as `write`.
+        """
+        path = self.path(block)
+        try:
+            self._check(path.parent)
+            made = self._temporary.place(staged, path)
+        except OSError:
+            staged.unlink(missing_ok=True)
+            raise
+        if made:
+            self.use.renew()
+            # Who emptied the cache removed more than the folder.
+            if not os.path.lexists(self._folder / "leaves"):
+                self.leaves.write_again()
+
+    def share(self, block: int, path: Path) -> None:
+        """Put the file of the same block in another store in the block's place, too.
+
+        Raises:
+            OSError: there are no hard links on this disk, or as `write`.
+        """
+        staged = self._temporary.new()
+        os.link(path, staged)
+        self.place(block, staged)
+        # Renaming leaves it where it is if its place has the same file already.
+        staged.unlink(missing_ok=True)
+
+    def refuse(self, message: str, generation: int, doubtful: list[int]) -> list[int]:
+        """Refuse everybody who has the output open; return the blocks that are to come again.
+
+        Args:
+            message: what was found to be wrong.
+            generation: in which; nothing is done if it has ended.
+            doubtful: blocks that are to come again, beside those that nothing vouches for.
+        """
+        return self._removed(self.leaves.end_generation(generation, doubtful, message))
+
+    def refuse_whole(self, message: str, generation: int, remedy: Forgiven) -> list[int]:
+        """Refuse everybody as `refuse` does; what is forgotten is what `Leaves.remedy` said."""
+        return self._removed(self.leaves.end_wrong_whole(generation, remedy, message))
+
+    def refuse_doubted(self, message: str, generation: int, run: range) -> bool:
+        """Refuse everybody if a block of a run is doubted, and nothing brings it again.
+
+        Returns:
+            whether that is so.
+        """
+        forgotten = self.leaves.end_doubts(run, generation, message)
+        self._removed(forgotten or [])
+        return forgotten is not None
+
+    def take_back(self, transfer: Transfer) -> list[int]:
+        """Remove the blocks that a transfer brought and that were not to be kept yet; return them.
+
+        Whoever has them is to wait until the same ones have come again, or to be refused.
+        """
+        return self._removed(self.leaves.doubt(transfer))
+
+    def remove(self, block: int) -> None:
+        """Remove a block's file, if it is there and can be removed."""
+        path = self.path(block)
+        try:
+            self._check(path.parent)
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            # What cannot be removed is found bad again, and a new file takes its place.
+            log.warning("block %s cannot be removed: %s", path, error)
+
+    def _removed(self, blocks: list[int]) -> list[int]:
+        for block in blocks:
+            self.remove(block)
+        return blocks
+
+    def cached_bytes(self) -> int:
+        """Return the bytes of the blocks that are there."""
+        total = 0
+        for folder in self._private.entries(self._folder):
+            if folder.is_dir(follow_symlinks=False):
+                for block in self._private.entries(folder.path):
+                    with contextlib.suppress(FileNotFoundError):
+                        total += block.stat(follow_symlinks=False).st_size
+        return total
+
+    def _check(self, folder: Path) -> None:
+        """Check a folder of blocks, once: nobody else can change it after that."""
+        if folder not in self._checked and self._private.check_directory(folder):
+            self._checked.add(folder)
