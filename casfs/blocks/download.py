@@ -163,7 +163,7 @@ class Downloader:
 
     def _end(self, opened: OpenOutput, source: OpenSource) -> None:
         """Look again for runs that lie before a pass that has ended; see to what broke off."""
-        if opened.store.leaves.doubted() and not self._service.closed:
+        if opened.store.leaves.doubts.doubted() and not self._service.closed:
             with contextlib.suppress(OutputMismatchError):
                 opened.require_undoubted(source)
         for left in source.passing.take_left():
@@ -227,7 +227,7 @@ class Downloader:
             turn=lambda: self._passes.turn(False, deadline, opened.output),
             hold=lambda number: self._wait_for_readers(opened, source, number, deadline),
             land=lambda block: self._land_from_pass(opened, source, block, transfer),
-            keep=lambda: opened.store.leaves.keep(transfer),
+            keep=lambda: opened.store.leaves.doubts.keep(transfer),
         )
         try:
             # It may take hours, for which others do not wait.

@@ -226,8 +226,8 @@ class OpenOutput:
             raise OutputMismatchError(refusal)
 
     def transfer(self, run: range) -> AbstractContextManager[Transfer]:
-        """Expect that a run comes in one piece; see `Leaves.transfer`."""
-        return self.store.leaves.transfer(run, self._generation)
+        """Expect that a run comes in one piece; see `Doubts.transfer`."""
+        return self.store.leaves.doubts.transfer(run, self._generation)
 
     def write(self, block: int, data: memoryview) -> None:
         """Put a block's file in its place, unless everybody is refused by then.
@@ -239,7 +239,7 @@ class OpenOutput:
 
     def doubted(self) -> bool:
         """Return whether a block is doubted, so that readers must wait."""
-        return self.store.leaves.doubted() and self.refusal is None
+        return self.store.leaves.doubts.doubted() and self.refusal is None
 
     def wait_for_doubts(self, deadline: Deadline) -> None:
         """Wait until what was taken back has come again the same, or everybody is refused.
@@ -247,7 +247,7 @@ class OpenOutput:
         Raises:
             DeadlineError: that took too long.
         """
-        if not self.store.leaves.wait_for_doubts(self._generation, deadline.remaining()):
+        if not self.store.leaves.doubts.wait(self._generation, deadline.remaining()):
             raise deadline.error(f"the {self.output}, which comes again from its beginning")
 
     def _raise_if_wrong(self, block: Block, verdict: Verdict) -> None:
@@ -262,7 +262,7 @@ class OpenOutput:
     def vouched(self) -> bool:
         """Tell whether a hash of the service vouched for every byte that was handed out so far."""
         leaves = self.store.leaves
-        return self.refusal is None and not (leaves.unchecked() or leaves.doubted())
+        return self.refusal is None and not (leaves.unchecked() or leaves.doubts.doubted())
 
     def verified(self) -> str:
         """Return `yes`, `partial` or `no`: whether the bytes are verified.

@@ -213,7 +213,7 @@ class OutputStore:
         Returns:
             whether that is so.
         """
-        forgotten = self.leaves.end_doubts(run, generation, message)
+        forgotten = self.leaves.doubts.give_up(run, generation, message)
         self._removed(forgotten or [])
         return forgotten is not None
 
@@ -222,7 +222,7 @@ class OutputStore:
 
         Whoever has them is to wait until the same ones have come again, or to be refused.
         """
-        return self._removed(self.leaves.doubt(transfer))
+        return self._removed(self.leaves.doubts.doubt(transfer))
 
     def remove(self, block: int) -> None:
         """Remove a block's file, if it is there and can be removed."""

@@ -36,7 +36,7 @@ class OpenSource:
 
     def doubted(self, store: OutputStore) -> bool:
         """Tell whether what a pass brought into a store was taken back, and has not come again."""
-        return store.leaves.doubted(self.run)
+        return store.leaves.doubts.doubted(self.run)
 
     def load(self, block: int) -> Stored | None:
         """Return a block that was kept for the job's own output, else None."""

@@ -217,24 +217,24 @@ def test_the_root_is_that_of_all_pages(path, count):
 
 def test_what_came_with_an_answer_that_goes_on_is_written_when_it_has_ended(path):
     leaves = opened(path)
-    with leaves.transfer(range(N), 0) as whole:
+    with leaves.doubts.transfer(range(N), 0) as whole:
         for number in range(N):
             leaves.put(number, LEAVES[number], Trust.UNCHECKED, transfer=whole)
         assert leaves.complete()
         assert opened(path).most_trust() is Trust.UNKNOWN
-        leaves.keep(whole)
+        leaves.doubts.keep(whole)
     assert opened(path).root() == ROOT
 
 
 def test_what_came_twice_or_with_a_hash_waits_for_no_end(path):
     leaves = opened(path)
     leaves.put(0, LEAVES[0], Trust.UNCHECKED)
-    with leaves.transfer(range(N), 0) as whole:
+    with leaves.doubts.transfer(range(N), 0) as whole:
         leaves.put(0, LEAVES[0], Trust.UNCHECKED, transfer=whole)
         leaves.put(1, LEAVES[1], Trust.UNCHECKED, transfer=whole)
         leaves.put(1, LEAVES[1], Trust.CHECKED)
         leaves.put(2, LEAVES[2], Trust.UNCHECKED, transfer=whole)
-        assert leaves.doubt(whole) == [2]
+        assert leaves.doubts.doubt(whole) == [2]
     again = opened(path)
     assert [again.trust(n) for n in range(3)] == [Trust.UNCHECKED, Trust.CHECKED, Trust.UNKNOWN]
 
@@ -242,58 +242,61 @@ def test_what_came_twice_or_with_a_hash_waits_for_no_end(path):
 def test_a_doubt_ends_with_the_same_bytes_or_with_a_refusal(path):
     leaves = opened(path)
     leaves.put(0, LEAVES[0], Trust.CHECKED)
-    with leaves.transfer(range(1, 3), 0) as whole:
+    with leaves.doubts.transfer(range(1, 3), 0) as whole:
         for number in (1, 2):
             leaves.put(number, LEAVES[number], Trust.UNCHECKED, transfer=whole)
-        assert leaves.doubt(whole) == [1, 2]
+        assert leaves.doubts.doubt(whole) == [1, 2]
     assert (leaves.leaf(1), leaves.trust(2)) == (None, Trust.UNKNOWN)
-    assert not leaves.wait_for_doubts(0, 0)
+    assert not leaves.doubts.wait(0, 0)
     assert leaves.put(1, LEAVES[3], Trust.CHECKED) is Verdict.DOUBTFUL
     assert leaves.put(1, LEAVES[1], Trust.UNCHECKED) is Verdict.GOOD
-    assert (leaves.doubted(), leaves.doubted(range(2))) == (True, False)
+    assert (leaves.doubts.doubted(), leaves.doubts.doubted(range(2))) == (True, False)
     assert leaves.end_generation(0, []) == [1, 2]
-    assert leaves.wait_for_doubts(1, 0)
+    assert leaves.doubts.wait(1, 0)
     assert leaves.put(2, LEAVES[3], Trust.UNCHECKED) is Verdict.GOOD
 
 
 def test_two_transfers_take_back_only_what_none_of_them_may_still_confirm(path):
     leaves = opened(path)
-    with leaves.transfer(range(N), 0) as one, leaves.transfer(range(1, N), 0) as other:
+    with (
+        leaves.doubts.transfer(range(N), 0) as one,
+        leaves.doubts.transfer(range(1, N), 0) as other,
+    ):
         for number in range(3):
             leaves.put(number, LEAVES[number], Trust.UNCHECKED, transfer=one)
         for number in range(1, 4):
             leaves.put(number, LEAVES[number], Trust.UNCHECKED, transfer=other)
-        assert leaves.doubt(one) == [0]
-        assert leaves.doubt(other) == [1, 2, 3]
-        assert leaves.doubt(other) == []
+        assert leaves.doubts.doubt(one) == [0]
+        assert leaves.doubts.doubt(other) == [1, 2, 3]
+        assert leaves.doubts.doubt(other) == []
 
 
 def test_a_doubt_is_given_up_once_nothing_is_to_come_again(path):
     leaves = opened(path)
-    with leaves.transfer(range(3), 0) as one:
+    with leaves.doubts.transfer(range(3), 0) as one:
         leaves.put(0, LEAVES[0], Trust.UNCHECKED, transfer=one)
-        assert leaves.doubt(one) == [0]
-        assert leaves.end_doubts(range(3), 0, "wrong") is None, "another attempt is to come"
-    assert leaves.end_doubts(range(1, 3), 0, "wrong") is None, "none of these is doubted"
-    assert leaves.end_doubts(range(3), 1, "wrong") is None
-    assert leaves.end_doubts(range(3), 0, "wrong") == [0]
-    assert (leaves.generation, leaves.mismatch, leaves.doubted()) == (1, "wrong", False)
+        assert leaves.doubts.doubt(one) == [0]
+        assert leaves.doubts.give_up(range(3), 0, "wrong") is None, "another attempt is to come"
+    assert leaves.doubts.give_up(range(1, 3), 0, "wrong") is None, "none of these is doubted"
+    assert leaves.doubts.give_up(range(3), 1, "wrong") is None
+    assert leaves.doubts.give_up(range(3), 0, "wrong") == [0]
+    assert (leaves.generation, leaves.mismatch, leaves.doubts.doubted()) == (1, "wrong", False)
 
 
 def test_what_belongs_to_an_earlier_generation_comes_too_late(path):
     leaves = opened(path)
-    with leaves.transfer(range(N), 0) as old:
+    with leaves.doubts.transfer(range(N), 0) as old:
         leaves.put(0, LEAVES[0], Trust.UNCHECKED, transfer=old)
         leaves.end_generation(0, [], "wrong")
-        with leaves.transfer(range(N), 1) as new:
+        with leaves.doubts.transfer(range(N), 1) as new:
             leaves.put(0, LEAVES[1], Trust.UNCHECKED, 1, new)
             assert leaves.put(0, LEAVES[0], Trust.UNCHECKED, 0, old) is Verdict.LATE
             assert leaves.put(1, LEAVES[0], Trust.CHECKED, 0) is Verdict.LATE
             assert leaves.judge(0, LEAVES[0], Trust.CHECKED, 0) is Verdict.LATE
-            assert leaves.doubt(old) == []
-            leaves.keep(old)
+            assert leaves.doubts.doubt(old) == []
+            leaves.doubts.keep(old)
             assert opened(path).most_trust() is Trust.UNKNOWN
-            leaves.keep(new)
+            leaves.doubts.keep(new)
     assert opened(path).leaf(0) == LEAVES[1]
 
 

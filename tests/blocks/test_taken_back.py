@@ -178,10 +178,10 @@ def test_who_reads_on_waits_until_what_broke_off_has_come_again(tmp_path):
             archive.gate = again
             broken.set()
             leaves = parts.disk.store(HASHLESS).leaves
-            while not leaves.doubted():
+            while not leaves.doubts.doubted():
                 assert not reader.lasting
             late = pool.submit(reader.pread, MIB, 18 * MIB)
-            assert leaves.doubted()
+            assert leaves.doubts.doubted()
             assert not late.done()
             again.set()
             assert bytes(late.result(60)) == DATA[18 * MIB : 19 * MIB]
@@ -212,7 +212,7 @@ def test_a_range_that_comes_before_a_piece_is_asked_for_again_refuses_nobody(tmp
             assert ranged.arrived.acquire(timeout=60)
             assert bytes(reader.pread(MIB, 0)) == DATA[:MIB]
             assert again.arrived.acquire(timeout=60)
-            assert opened.store.leaves.doubted()
+            assert opened.store.leaves.doubts.doubted()
             ranged.gate.set()
             wait_until(lambda: opened.refusal or opened.store.leaves.leaf(9), "the range to come")
             assert opened.refusal is None

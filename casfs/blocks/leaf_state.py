@@ -1,0 +1,90 @@
+"""What the parts of an output's leaves share: pages, file and generation, under one lock."""
+
+import threading
+from pathlib import Path
+
+from casfs.blocks.leaf_file import LeafFile, Record
+from casfs.blocks.leaf_pages import DOUBTED, LeafPages
+from casfs.blocks.trust import Trust
+from casfs.private import PrivateDirectory
+from casfs.ranges import Layout
+from casfs.treehash import TreeHash
+
+
+class LeafState:
+    """The state of an output's leaves; but for `changes` it is changed under its lock alone.
+
+    Lock order: under the lock records are queued for the file, which has a lock of its own; it is
+    not held while reading or writing the file.
+
+    Attributes:
+        lock: to be held by callers.
+        settled: is told when nothing is doubted, or a generation ends.
+        pages: the leaves.
+        file: the file that they are written to.
+        generation, mismatch, changes, whole: see `Leaves`.
+        note: what was found in the file beside the leaves.
+    """
+
+    def __init__(
+        self, path: Path, layout: Layout, tree_hash: TreeHash, private: PrivateDirectory
+    ) -> None:
+        self._no_leaf = bytes(tree_hash.digest_size)
+        self.file = LeafFile(path, layout.blocks, tree_hash.digest_size, private)
+        self.lock = threading.Lock()
+        self.settled = threading.Condition(self.lock)
+        self.pages = LeafPages(layout.blocks, tree_hash)
+        self.generation = 0
+        self.mismatch: str | None = None
+        self.changes = 0
+        self.whole: bytes | None = None
+        self.note = self.file.load(self.pages.load)
+
+    def end(
+        self,
+        message: str | None,
+        doubtful: list[int],
+        note: int | None = None,
+        anew: bool = False,
+    ) -> list[int]:
+        """End the generation; return the blocks that are forgotten.
+
+        Those are the doubted ones and all that no answer's hash vouched for.
+
+        Args:
+            message: what was found to be wrong.
+            doubtful: blocks that are forgotten beside them.
+            note: see `LeafFile.queue`.
+            anew: all blocks are forgotten.
+        """
+        unvouched = self.pages.with_trust(Trust.UNCHECKED)
+        blocks = sorted({*unvouched, *self.pages.with_mark(DOUBTED), *doubtful})
+        self.begin_generation(message)
+        self.forget(blocks)
+        self.file.queue([] if anew else self.unknown(blocks), note, anew)
+        return blocks
+
+    def begin_generation(self, message: str | None) -> None:
+        """End the generation, and forget nothing."""
+        # First: who finds the generation ended looks at it.
+        self.mismatch = message
+        self.generation += 1
+        self.settled.notify_all()
+
+    def forget(self, blocks: list[int]) -> None:
+        """Forget the leaves of blocks."""
+        for block in blocks:
+            self.pages.set(block, Trust.UNKNOWN)
+        self.note_change(blocks)
+
+    def note_change(self, blocks: list[int]) -> None:
+        """Note that the leaves of blocks are not what they were."""
+        if blocks:
+            self.whole = None
+            self.changes += 1
+        if not self.pages.doubted:
+            self.settled.notify_all()
+
+    def unknown(self, blocks: list[int]) -> list[Record]:
+        """Return the records of blocks that are not known any more."""
+        return [(block, Trust.UNKNOWN, self._no_leaf) for block in blocks]
