@@ -22,7 +22,7 @@ from casfs.errors import (
     ThreadError,
     TransientError,
 )
-from casfs.threads import start_thread
+from casfs.threads import result_within, start_thread
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -121,7 +121,7 @@ class Listing(Generic[T]):
             if mine:
                 self._refresh_aside(loading, deadline)
             try:
-                return loading.result(patience)
+                return result_within(loading, patience)
             except NotFoundError:
                 raise
             except FutureTimeoutError:

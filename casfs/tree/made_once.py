@@ -10,6 +10,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
 from casfs.errors import DeadlineError
+from casfs.threads import result_within
 
 T = TypeVar("T")
 
@@ -75,7 +76,7 @@ class MadeOnce:
         before = -1
         while True:
             try:
-                return progress.done.result(self._deadline)
+                return result_within(progress.done, self._deadline)
             except FutureTimeoutError:
                 if progress.steps == before:
                     raise DeadlineError(

@@ -20,7 +20,7 @@ from casfs.deadline import Deadline
 from casfs.errors import CasfsError, WrongAnswerError
 from casfs.service.base import Job, Output
 from casfs.service.service import Service
-from casfs.threads import start_thread
+from casfs.threads import result_within, start_thread
 from casfs.tree.catalog import Catalog
 from casfs.tree.known import Known
 
@@ -134,7 +134,7 @@ class Sizes:
         output = self._service.output(job, told)
         try:
             start_thread("size", self._confirm, output, done)
-            done.result(min(_PATIENCE, self._deadline))
+            result_within(done, min(_PATIENCE, self._deadline))
         except (FutureTimeoutError, CasfsError) as error:
             size = self.sure(job)
             if size is not None:

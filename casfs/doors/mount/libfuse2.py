@@ -33,6 +33,7 @@ class Libfuse2Session:
             session = ctypes.c_void_p(library.fuse_get_session(pointer))
             channel = ctypes.c_void_p(library.fuse_session_next_chan(session, None))
             device = library.fuse_chan_fd(channel)
+            operations.watch(lambda: bool(library.fuse_interrupted()))
             self._loop.begin(partial(library.fuse_exit, pointer), device, started)
 
         options: dict[str, str | bool] = {"use_ino": True, "nonempty": True}

@@ -43,6 +43,8 @@ class Libfuse3Session:
             library.fuse_get_session.restype = ctypes.c_void_p
             session = ctypes.c_void_p(library.fuse_get_session(fuse))
 
+            operations.watch(lambda: bool(library.fuse_interrupted()))
+
             def set_up() -> None:
                 config.use_ino = True
                 config.nullpath_ok = True

@@ -18,6 +18,7 @@ from casfs.doors.mount.pages import Pages
 from casfs.doors.mount.told import StaleError, Status, Told
 from casfs.errors import CasfsError
 from casfs.ranges import BLOCK_SIZE
+from casfs.threads import stop_waiting_if
 from casfs.tree.files import File
 from casfs.tree.inventory.text import to_bytes
 from casfs.tree.node import Node
@@ -85,6 +86,17 @@ class Operations:
         self._folders: dict[int, list[Node]] = {}
         self._handles = itertools.count(1)
         self._threads: set[int] = set()
+        self._interrupted: Callable[[], bool] | None = None
+
+    def watch(self, interrupted: Callable[[], bool]) -> None:
+        """Answer EINTR to whoever is told to stop while it waits for a listing.
+
+        Else the kernel keeps a program waiting, even one that is killed, until there is an answer.
+
+        Args:
+            interrupted: returns whether the kernel takes back the request of the calling thread.
+        """
+        self._interrupted = interrupted
 
     def __call__(self, operation: str, path: str | None, *args: Any) -> Any:
         """Run an operation; let nothing but an `OSError` with a real errno out.
@@ -95,6 +107,8 @@ class Operations:
         self._keep_thread()
         try:
             return getattr(self, operation)(path, *args)
+        except InterruptedError as error:
+            raise _answer(errno.EINTR) from error
         except CasfsError as error:
             if error.errno not in _QUIET:
                 log.error("%s: %s", self._about(operation, path, args), error)
@@ -115,6 +129,8 @@ class Operations:
         if thread not in self._threads:
             self._threads.add(thread)
             ctypes.pythonapi.PyGILState_Ensure()
+        if self._interrupted is not None:
+            stop_waiting_if(self._interrupted)
 
     def getattr(self, path: str | None, info: Info | None = None) -> Status:
         """Return the status of what stands at a path, or of an open file."""
