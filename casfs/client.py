@@ -225,9 +225,12 @@ class Client(contextlib.AbstractContextManager["Client"]):
             return {}
         output = self._tree.output(node)
         opened = self._fetcher.open(output)
+        verified = opened.verified()
+        if node.inventory is not None:
+            verified = self._inventories.verified(opened, node.inventory)
         found = {
             "tree-hash": output.tree_hash.hex() if output.tree_hash else None,
-            "verified": opened.verified(),
+            "verified": verified,
             "cached": None if node.inventory else str(opened.store.cached_bytes()),
             **self._tree.facts(node, output),
         }

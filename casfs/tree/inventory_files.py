@@ -84,6 +84,7 @@ class Inventories:
         self._lock = threading.Lock()
         self._sizes: LRUCache[_Wanted, int] = LRUCache(_REMEMBERED)
         self._refused: LRUCache[_Wanted, str] = LRUCache(_REMEMBERED)
+        self._made_here: LRUCache[_Wanted, bool] = LRUCache(_REMEMBERED)
 
     def known_size(self, job: Job, name: str) -> int | None:
         """Return the bytes of a file, None if that takes reading the output."""
@@ -153,6 +154,20 @@ class Inventories:
                 bad.take_ids()
         return bad.count
 
+    def verified(self, opened: OpenOutput, name: str) -> str:
+        """Return `yes`, `partial` or `no`: whether the bytes of a file are verified.
+
+        They are as verified as the output, if they were made of it here. A file that an earlier
+        process left was compared with its own digests alone, which anybody can compute.
+        """
+        with self._lock:
+            made_here = _wanted(opened, name) in self._made_here
+        found = None if made_here else self._find(opened, name)
+        if found is None:
+            return opened.verified()
+        found.close()
+        return "no"
+
     @contextlib.contextmanager
     def read(self, job: Job) -> Iterator[Source]:
         """Open the output of a job, to be read from its beginning to its end.
@@ -211,6 +226,8 @@ class Inventories:
             return None
         kept, is_new = made
         if is_new:
+            with self._lock:
+                self._made_here[wanted] = True
             self._on_made(job)
         return kept
 

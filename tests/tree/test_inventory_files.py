@@ -1,5 +1,6 @@
 """Inventory files: made once of an output, kept, exact, and never of half an output."""
 
+import hashlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ import pytest
 from casfs.errors import CasfsError, DeadlineError, InventoryError, NotFoundError
 from casfs.tree.inventory.entries import ArchiveEntry
 from tests.client.reading import content, names
-from tests.support.archive import MIB
+from tests.support.archive import MIB, root
 from tests.support.inventories import VAULT, InventoryService, client_at
 from tests.support.server import serving
 from tests.tree.test_inventory import in_csv, in_json, read
@@ -95,6 +96,33 @@ def test_time_and_attributes_are_those_of_the_output(client):
     assert node.mtime == output.mtime
     attributes, of_output = client.attributes(node), client.attributes(output)
     assert attributes == {name: of_output[name] for name in ("job-id", "verified", "expires")}
+
+
+def test_a_file_that_was_found_in_the_cache_is_marked_as_unverified(tmp_path):
+    """Whoever plants it can compute its digests as well."""
+
+    class Hashed(InventoryService):
+        def _job(self, job):
+            return super()._job(job) | {"SHA256TreeHash": root(self.outputs[job]).hex()}
+
+    with serving(Hashed({"csv": written(ENTRIES)})) as server:
+        with closing(client_at(server.url, tmp_path)) as client:
+            right = content(client, path("csv", "inventory.json"))
+            verified = client.attributes(client.stat(path("csv", "inventory.json")))["verified"]
+            assert verified == "yes"
+        (file,) = kept(tmp_path)
+        plant(file, right.replace(b"photo", b"phony"))
+        with closing(client_at(server.url, tmp_path)) as client:
+            assert content(client, path("csv", "inventory.json")) != right
+            verified = client.attributes(client.stat(path("csv", "inventory.json")))["verified"]
+            assert verified == "no"
+            assert client.attributes(client.stat(path("csv", "output")))["verified"] == "yes"
+
+
+def plant(file, data):
+    leaves = [hashlib.sha256(data[at : at + MIB]).digest() for at in range(0, len(data), MIB)]
+    facts = b"".join(leaves) + len(data).to_bytes(8)
+    file.write_bytes(data + facts + hashlib.sha256(facts).digest())
 
 
 def test_it_is_made_once_for_all_who_want_it(client, server, service, tmp_path):
