@@ -87,7 +87,7 @@ class AwsChain:
         session = _session(profile)
         try:
             credentials = session.get_credentials()
-            region = session.get_config_variable("region")
+            settings = _settings(session)
             if credentials is None:
                 return None
             if type(credentials) is botocore_credentials.Credentials:
@@ -103,7 +103,6 @@ class AwsChain:
             raise _denied("there are no AWS keys to be had", error) from None
         for file in files:
             warn_if_exposed(file)
-        settings = {"region": str(region)} if region else {}
         return Found(
             source=f"AWS ({credentials.method})",
             settings=settings,
@@ -145,6 +144,21 @@ def _checked(key: Any, method: str) -> Credentials:
         checked_secret(key.secret_key, name("aws_secret_access_key")),
         checked_identifier(key.token, name("aws_session_token")) if key.token else None,
     )
+
+
+def _settings(session: "Session") -> dict[str, str]:
+    """Return the region, and the endpoint where one is set, as all tools of Amazon take them."""
+    from botocore.configprovider import ConfiguredEndpointProvider
+
+    found = {"region": session.get_config_variable("region")}
+    if not session.get_config_variable("ignore_configured_endpoint_urls"):
+        provider = ConfiguredEndpointProvider(
+            full_config=session.full_config,
+            scoped_config=session.get_scoped_config(),
+            client_name="glacier",
+        )
+        found["endpoint"] = provider.provide()
+    return {name: str(value) for name, value in found.items() if value}
 
 
 def _session(profile: str | None) -> "Session":

@@ -23,7 +23,7 @@ def find_endpoint(registration: Registration, endpoint: str, region: str) -> str
                 f"no endpoint (region: {region!r}); "
                 f"give --region {registration.region}, or --endpoint URL"
             )
-        return registration.endpoint.format(region=region)
+        return registration.endpoint_in(region)
     if "@" in endpoint:
         # What stands before the last one may be a password, however it is written.
         raise ConfigError(

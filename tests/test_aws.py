@@ -376,3 +376,29 @@ def test_a_role_is_assumed_with_the_key_that_is_there_now(home):
 )
 def test_whose_a_key_is_stands_in_its_identifier(identity, account):
     assert _account(identity) == account
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1", "eu-central-1", "il-central-1"])
+def test_a_region_has_the_endpoint_that_amazons_tools_ask(home, region):
+    from botocore.session import Session
+
+    client = Session().create_client("glacier", region_name=region)
+    assert load(None, {"dialect": "glacier", "region": region}).endpoint == client.meta.endpoint_url
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_GLACIER"])
+def test_the_endpoint_of_amazons_tools_is_asked(home, monkeypatch, name):
+    monkeypatch.setenv(name, "http://127.0.0.1:4566/")
+    assert load(None, {"dialect": "glacier"}).endpoint == "http://127.0.0.1:4566"
+    mine = {"dialect": "glacier", "endpoint": "https://mine.example"}
+    assert load(None, mine).endpoint == "https://mine.example"
+    monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+    assert load(None, {"dialect": "glacier"}).endpoint == "https://glacier.eu-west-1.amazonaws.com"
+
+
+def test_the_endpoint_of_a_profile_is_asked(home):
+    (home / ".aws" / "config").write_text(
+        "[default]\nregion = eu-west-1\nservices = local\n"
+        "[services local]\nglacier =\n  endpoint_url = http://127.0.0.1:4567\n"
+    )
+    assert load(None, {"dialect": "glacier"}).endpoint == "http://127.0.0.1:4567"

@@ -75,6 +75,7 @@ class Registration:
 
     Attributes:
         endpoint: URL, with `{region}` in it.
+        china_endpoint: the same for regions in China (`cn-...`), if it is another one.
         region: an example of a region, for messages.
         keys: where the official tools keep keys.
         dialect: account in the path, key, region -> the dialect.
@@ -89,6 +90,12 @@ class Registration:
     dialect: "Callable[[str, KeySource, str], Dialect]"
     signs_region: bool = False
     names_account: bool = True
+    china_endpoint: str | None = None
+
+    def endpoint_in(self, region: str) -> str:
+        """Return the URL of the service in a region."""
+        url = self.china_endpoint if region.startswith("cn-") else None
+        return (url or self.endpoint).format(region=region)
 
 
 @dataclass(frozen=True)

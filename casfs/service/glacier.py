@@ -78,6 +78,7 @@ def glacier(account: str, keys: KeySource, region: str) -> Dialect:
 
 GLACIER = Registration(
     endpoint="https://glacier.{region}.amazonaws.com",
+    china_endpoint="https://glacier.{region}.amazonaws.com.cn",
     region="us-east-1",
     keys=AwsChain(),
     dialect=glacier,
