@@ -13,7 +13,7 @@ from tests.mount.mounting import CASFS, Mount, mounted
 from tests.tree.descriptions import writers
 
 ARCHIVES = f"vaults/{VAULT}/archives"
-SAME = 500
+SAME = 150
 BOMB = (
     '<!DOCTYPE m [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
     "<m><v>4</v><p>&b;</p><lm>20190412T081530Z</lm></m>"
