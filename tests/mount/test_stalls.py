@@ -122,7 +122,7 @@ def test_a_transfer_in_one_piece_beside_16_that_stall(tmp_path: Path, home: Path
                 assert_comes_at_once(mount, name)
 
 
-DEADLINE = 8
+DEADLINE = 5
 
 
 def timed_failure(path: Path, offset: int) -> tuple[int, float]:
@@ -153,4 +153,5 @@ def test_whoever_waits_has_an_error_within_the_deadline(
         for one in begun:
             number, seconds = one()
             assert number == errno.ETIMEDOUT
-            assert seconds < 1.5 * DEADLINE
+            # Not twice as long.
+            assert seconds < DEADLINE + 4
