@@ -17,6 +17,7 @@ from benchmarks.scenarios import (
     many_small,
     memory,
     random_reads,
+    two_mounts,
     warm,
 )
 
@@ -28,6 +29,7 @@ _OVER_HTTP: dict[str, Scenario] = {
     "random": random_reads.run,
     "many-small": many_small.run,
     "many-readers": many_readers.run,
+    "two-mounts": two_mounts.run,
     "listing": listing.run,
     "memory": memory.run,
     "archives": archives.run,
