@@ -191,6 +191,14 @@ def test_the_help_of_all_loads_no_command():
     assert not {"sqlite3", "ssl", "email", "http", "tempfile", "ctypes"} & set(loaded)
 
 
+def test_a_mount_loads_nothing_that_it_does_not_need():
+    """Half of the time until a mount answers is that of importing what it needs."""
+    code = "import sys, casfs.doors.mount.daemon; print(*sys.modules)"
+    loaded = set(run(sys.executable, "-c", code, cwd=ROOT).stdout.split())
+    assert "casfs.client" in loaded
+    assert not {"aiohttp", "asyncio", "botocore", "rich", "casfs.emulator"} & loaded
+
+
 @pytest.mark.parametrize("command", casfs_command.commands.values(), ids=lambda one: one.name)
 def test_the_help_of_all_says_what_each_command_says_of_itself(command):
     """It says so without loading them."""
