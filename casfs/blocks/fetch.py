@@ -28,6 +28,8 @@ _OVERLAP = 4
 _RESERVE = 4
 """One GET more for so many connections, of what somebody waits for: none of what is fetched ahead
 holds its place."""
+_OPENINGS = 4
+"""Times that an output is opened that is refused meanwhile: what was wrong is forgotten by then."""
 _DISK_THREADS = 2
 _CLOSE_SECONDS = 2.5
 """To write what is queued, when the client closes; blocks that are dropped are fetched again."""
@@ -120,11 +122,12 @@ class Fetcher:
             opened = self._opened.get(key)
         if opened is not None and opened.refusal is None:
             return opened
-        made = OpenOutput(output, self._disk, self._streams)
-        # An earlier process may have ended between the last block and this check.
-        mismatch = made.check_whole()
-        if mismatch is not None and mismatch.forgotten:
+        for _ in range(_OPENINGS):
             made = OpenOutput(output, self._disk, self._streams)
+            # An earlier process may have ended between the last block and this check.
+            made.check_whole()
+            if made.refusal is None or made.store.leaves.wrong_for_good():
+                break
         with self._opening:
             opened = self._opened.get(key)
             if opened is None or opened.refusal is not None:

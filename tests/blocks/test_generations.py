@@ -9,11 +9,13 @@ import pytest
 
 from casfs.blocks.leaf_file import LeafFile
 from casfs.blocks.leaves import Leaves
+from casfs.blocks.opened import OpenOutput
 from casfs.blocks.output_store import OutputStore
 from casfs.blocks.trust import Trust
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import Layout
 from casfs.treehash import SHA256
+from tests.mount.processes import wait_until
 from tests.support.archive import (
     MIB,
     Archive,
@@ -117,6 +119,24 @@ def test_a_wrong_whole_takes_back_nothing_of_the_one_that_follows(tmp_path, monk
         assert parts.fetcher.open(OUTPUT).verified() == "yes"
 
 
+def test_what_is_refused_while_it_is_opened_is_opened_anew(tmp_path, monkeypatch):
+    """Two may find at the same moment that what the cache has is wrong."""
+    check, store = OpenOutput.check_whole, None
+
+    def check_late(opened):
+        nonlocal store
+        if store is None:
+            store = opened.store
+            store.refuse("another one was quicker", store.leaves.generation, [])
+        return check(opened)
+
+    monkeypatch.setattr(OpenOutput, "check_whole", check_late)
+    with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
+        reader = parts.reader(OUTPUT)
+        assert store is not None
+        assert bytes(reader.pread(MIB, 0)) == DATA[:MIB]
+
+
 def test_the_end_of_a_refused_whole_confirms_nothing_of_the_one_that_follows(tmp_path):
     end, rest = threading.Event(), threading.Event()
     right = Archive(DATA, ranges=False, hashes=False, spoil=in_two_parts(end, len(DATA) - 1))
@@ -180,10 +200,8 @@ def test_what_is_written_late_of_refused_bytes_takes_no_place(tmp_path, monkeypa
             end_generation(parts, HASHLESS)
             server.behaviour = Archive(DATA, hashes=False)
             assert read_all(parts.reader(HASHLESS)) == DATA
-            parts.saver.wait_for_room()
-            written = parts.disk.store(HASHLESS)
-            while not all(written.path(number).exists() for number in range(LAST + 1)):
-                parts.saver.wait_for_room()
+            path = parts.disk.store(HASHLESS).path
+            wait_until(lambda: all(path(n).exists() for n in range(LAST + 1)), "all to be written")
             held.let_go()
         server.requests.clear()
         with bringing(server.url, tmp_path) as parts:
@@ -225,8 +243,7 @@ def test_a_whole_that_breaks_off_takes_back_nothing_that_another_one_brought_too
         one, other = (parts.reader(renamed(HASHLESS, job)) for job in ends)
         assert bytes(one.pread(MIB, 0)) == DATA[:MIB]
         broken = pool.submit(other.pread, 1, LAST * MIB)
-        while not len(server.spans()) > 1:
-            assert bytes(one.pread(MIB, 0)) == DATA[:MIB]
+        wait_until(lambda: len(server.spans()) > 1, "the other job to be asked")
         ends["b"].set()
         with pytest.raises(CasfsError, match="jobs/b"):
             broken.result(60)
