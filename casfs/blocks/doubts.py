@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from casfs.blocks.leaf_pages import DOUBTED, UNSAVED
+from casfs.blocks.leaf_pages import DOUBTED, TRUST, UNSAVED
 from casfs.blocks.leaf_state import LeafState
 from casfs.blocks.transfers import Transfer, Transfers
 
@@ -62,6 +62,11 @@ class Doubts:
                 self._state.pages.set(block, DOUBTED)
             self._state.note_change(blocks)
         return blocks
+
+    def settled(self, block: int) -> bool:
+        """Return whether a block is known, and nothing is to come that may show it to be wrong."""
+        state = self._state.pages.state(block)
+        return bool(state & TRUST) and not state & UNSAVED
 
     def doubted(self, run: range | None = None) -> bool:
         """Tell whether a block, of a run or at all, is doubted."""

@@ -39,9 +39,17 @@ class OpenSource:
         return store.leaves.doubts.doubted(self.run)
 
     def load(self, block: int) -> Stored | None:
-        """Return a block that was kept for the job's own output, else None."""
+        """Return a block that was kept for the job's own output, else None.
+
+        One that is provisional there is none yet: here, nobody would take it back.
+        """
         store = self._right_store()
-        return store.load(block - self._begin) if store is not None else None
+        if store is None:
+            return None
+        number = block - self._begin
+        stored = store.load(number)
+        # Last: it may have been taken back meanwhile, but does not become provisional again.
+        return stored if store.leaves.doubts.settled(number) else None
 
     def share(self, block: int, store: OutputStore) -> None:
         """Keep a block that is kept here in another store as well, without a copy."""

@@ -27,6 +27,7 @@ from tests.support.archive import (
     wrong_at,
 )
 from tests.support.blocks import bringing
+from tests.support.jobs import RangeJobs
 from tests.support.server import serving
 
 DATA = random_bytes(6 * MIB + 777, seed=12)
@@ -251,3 +252,24 @@ def test_a_whole_that_breaks_off_takes_back_nothing_that_another_one_brought_too
         assert bytes(late.result(10)) == DATA[MIB : 2 * MIB]
         ends["a"].set()
         assert read_all(one) == DATA
+
+
+def test_what_may_still_turn_out_wrong_is_no_part_of_the_archive(tmp_path):
+    """It would stay there when the job's own output has taken it back."""
+    rest = threading.Event()
+    jobs = RangeJobs(DATA, {"a": (0, 4), "b": (4, 7)})
+    own, joined = jobs.own("a"), replace(jobs.joined(), tree_hash=None)
+    jobs.serve(
+        "a",
+        flipped(DATA),
+        ranges=False,
+        hashes=False,
+        spoil=in_two_parts(rest, 2 * MIB, rest=False),
+    )
+    with serving(jobs) as server:
+        with bringing(server.url, tmp_path, attempts=1) as parts, gates(rest):
+            assert bytes(parts.reader(own).pread(MIB, 0)) != DATA[:MIB], "nothing can tell yet"
+            jobs.serve("a", hashes=False)
+            assert read_all(parts.reader(joined)) == DATA
+        with bringing(server.url, tmp_path) as parts:
+            assert read_all(parts.reader(joined)) == DATA
