@@ -197,14 +197,14 @@ class Client(contextlib.AbstractContextManager["Client"]):
         if node.job is not None and node.inventory is not None:
             return self._inventories.open(node.job, node.inventory)
         output = self._tree.output(node)
-        opened = self._fetcher.open(output)
         try:
             self._siblings.opened(*self._tree.row(node))
         except OSError as error:
             # What may be opened next is no part of what was asked for.
             log.info("nothing beside %s is fetched ahead: %s", node.path, error)
-        # Last: what fails once there is a reader would leave it open.
-        reader = Reader(self._fetcher, opened, self.metrics)
+        # Last, and at once: what fails once there is a reader would leave it open, and a refusal of
+        # the output before there is one would meet a program that has read nothing of it.
+        reader = Reader(self._fetcher, self._fetcher.open(output), self.metrics)
         if node.job is None or output.tree_hash is None or not output.measured:
             return reader
         return MeasuredFile(reader, partial(self._account.has_other_size, node.job))

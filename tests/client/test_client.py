@@ -77,6 +77,21 @@ def test_a_file_opens_though_what_is_beside_it_is_not_known(job, client_of, monk
     assert content(client, f"/vaults/v/jobs/{job}/output") == DATA
 
 
+def test_a_file_that_is_refused_while_it_is_opened_is_read_anew(job, client_of, monkeypatch):
+    client = client_of()
+    node = client.stat(f"/vaults/v/jobs/{job}/output")
+    opened = client._fetcher.open(client._tree.output(node))
+    row = client._tree.row
+
+    def refuse(node):
+        opened.store.refuse("it was wrong", opened.store.leaves.generation, [])
+        return row(node)
+
+    monkeypatch.setattr(client._tree, "row", refuse)
+    with contextlib.closing(client.open(node)) as file:
+        assert bytes(file.pread(len(DATA), 0)) == DATA
+
+
 def test_a_bug_beside_a_file_leaves_it_unused(job, client_of, monkeypatch):
     client = client_of()
 
