@@ -134,9 +134,11 @@ class TransientError(CasfsError):
 
     Attributes:
         retry_after: seconds for which the service asks to be left alone, None if it does not.
+        received: bytes that a read brought before it failed.
     """
 
     retry_after: float | None = None
+    received: int = 0
 
 
 class UnreachableError(TransientError):

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
 
 import requests
 
 from casfs.errors import WrongAnswerError
-from casfs.service.failures import connection_error
+from casfs.service.receiving import Receiver, finish, read_into, short, source_of
 from casfs.treehash import LEAF_SIZE
 
 
@@ -23,7 +22,8 @@ class Body:
         announced: the answer says itself that it has so many bytes. Of one that does not, only the
             end tells; before that it may be anything.
         tree_hash: digest of exactly these bytes, if the service sent one.
-        read_into: fills memory with the next bytes.
+        etag: what names the state of the output that they are of, if the service sent that.
+        read_into: fills memory with the next bytes, as `Receiver.fill`.
         finish: checks that the body ends here; see `finish`.
     """
 
@@ -31,6 +31,7 @@ class Body:
     stop: int
     announced: bool
     tree_hash: bytes | None
+    etag: str | None
     read_into: Callable[[memoryview], None]
     finish: Callable[[], None]
 
@@ -113,41 +114,6 @@ def is_announced(answer: requests.Response) -> bool:
     return "Content-Length" in answer.headers and not source_of(answer).chunked
 
 
-def source_of(answer: requests.Response) -> HTTPResponse:
-    """Return the answer of the standard library below those of requests and urllib3.
-
-    It fills memory of ours, where the others hand out copies; requests uses it in the same way.
-    """
-    source = answer.raw._original_response
-    if not isinstance(source, HTTPResponse):
-        raise WrongAnswerError(f"GET {answer.url}: the answer has no body to read")
-    return source
-
-
-def read_into(answer: requests.Response, memory: bytearray | memoryview) -> int:
-    """Fill memory with the next bytes of a body, and return how many there were.
-
-    Raises:
-        UnreachableError: the connection broke or stalled.
-    """
-    try:
-        return source_of(answer).readinto(memory)
-    except (OSError, HTTPException) as error:
-        raise connection_error("Get Job Output", str(answer.url), error) from error
-
-
-def finish(answer: requests.Response) -> None:
-    """Check that a body has ended, and give its connection back for the next request.
-
-    Raises:
-        WrongAnswerError: it goes on, which only a body without an announced length can.
-        UnreachableError: see `read_into`.
-    """
-    if not source_of(answer).isclosed() and read_into(answer, bytearray(1)):
-        raise WrongAnswerError(f"GET {answer.url}: the body is longer than the range")
-    answer.raw.release_conn()
-
-
 def answered_span(answer: requests.Response, asked: tuple[int, int], size: int) -> tuple[int, int]:
     """Return which bytes of a job's output an answer carries: those asked for, or all.
 
@@ -205,18 +171,13 @@ def body_of(
     """
     first, stop = answered_span(answer, asked, size)
 
-    def read(memory: memoryview) -> None:
-        found = read_into(answer, memory)
-        received(found)
-        if found != len(memory):
-            raise _short(answer, len(memory) - found)
-
     return Body(
         first=first,
         stop=stop,
         announced=is_announced(answer),
         tree_hash=_tree_hash(answer, tree_hash_header),
-        read_into=read,
+        etag=answer.headers.get("ETag"),
+        read_into=Receiver(answer, received).fill,
         finish=lambda: finish(answer),
     )
 
@@ -231,10 +192,6 @@ def _tree_hash(answer: requests.Response, header: str) -> bytes | None:
         raise WrongAnswerError(
             f"GET {answer.url}: the tree hash {text!r} is not hexadecimal"
         ) from None
-
-
-def _short(answer: requests.Response, missing: int) -> WrongAnswerError:
-    return WrongAnswerError(f"GET {answer.url}: the body ended {missing} bytes early")
 
 
 def total_size(answer: requests.Response) -> int | None:
@@ -264,7 +221,7 @@ def total_size(answer: requests.Response) -> int | None:
         return size
     body = bytearray(stop - first)
     if (found := read_into(answer, body)) != len(body):
-        raise _short(answer, len(body) - found)
+        raise short(answer, len(body) - found)
     finish(answer)
     return size
 

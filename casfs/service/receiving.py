@@ -1,0 +1,107 @@
+"""Reads the bodies of answers, and counts what came even where the connection breaks."""
+
+from collections.abc import Callable
+from http.client import HTTPException, HTTPResponse, IncompleteRead
+from typing import Any
+
+import requests
+
+from casfs.errors import CasfsError, TransientError, WrongAnswerError
+from casfs.service.failures import connection_error
+
+
+def source_of(answer: requests.Response) -> HTTPResponse:
+    """Return the answer of the standard library below those of requests and urllib3.
+
+    It fills memory of ours, where the others hand out copies; requests uses it in the same way.
+    """
+    source = answer.raw._original_response
+    if not isinstance(source, HTTPResponse):
+        raise WrongAnswerError(f"GET {answer.url}: the answer has no body to read")
+    return source
+
+
+def read_into(answer: requests.Response, memory: bytearray | memoryview) -> int:
+    """Fill memory with the next bytes of a body, and return how many there were.
+
+    Raises:
+        UnreachableError: the connection broke or stalled.
+    """
+    try:
+        return source_of(answer).readinto(memory)
+    except (OSError, HTTPException) as error:
+        raise connection_error("Get Job Output", str(answer.url), error) from error
+
+
+def finish(answer: requests.Response) -> None:
+    """Check that a body has ended, and give its connection back for the next request.
+
+    Raises:
+        WrongAnswerError: it goes on, which only a body without an announced length can.
+        UnreachableError: see `read_into`.
+    """
+    if not source_of(answer).isclosed() and read_into(answer, bytearray(1)):
+        raise WrongAnswerError(f"GET {answer.url}: the body is longer than the range")
+    answer.raw.release_conn()
+
+
+def short(answer: requests.Response, missing: int) -> WrongAnswerError:
+    """Return the error of a body that ended so many bytes before its end."""
+    return WrongAnswerError(f"GET {answer.url}: the body ended {missing} bytes early")
+
+
+class Receiver:
+    """Fills memory with a body, and tells how much of it came when the connection breaks.
+
+    Python's buffered reader forgets that when a read raises. So a read of the socket that fails
+    looks like the end of the stream to it, and the error is raised here.
+
+    Args:
+        answer: the answer, its body unread.
+        note: is told how many bytes came, whenever some are read.
+    """
+
+    def __init__(self, answer: requests.Response, note: Callable[[int], None]) -> None:
+        self._answer = answer
+        self._note = note
+        self._source = source_of(answer)
+        self._broken: OSError | None = None
+        # A body of no bytes has been closed already.
+        if not self._source.isclosed():
+            raw: Any = self._source.fp.raw
+            self._receive: Callable[[memoryview], int] = raw._sock.recv_into
+            raw.readinto = self._read_socket
+
+    def fill(self, memory: memoryview) -> None:
+        """Fill memory with the next bytes.
+
+        Raises:
+            TransientError: they do not all come; `received` says how many did.
+        """
+        found = 0
+        error: Exception | None = None
+        try:
+            found = self._source.readinto(memory)
+        except IncompleteRead as met:
+            found, error = len(met.partial), met
+        except (OSError, HTTPException) as met:
+            error = met
+        self._note(found)
+        if found != len(memory):
+            raise self._failure(len(memory) - found, found, self._broken or error)
+
+    def _failure(self, missing: int, found: int, error: Exception | None) -> CasfsError:
+        failure: CasfsError = short(self._answer, missing)
+        if error is not None:
+            failure = connection_error("Get Job Output", str(self._answer.url), error)
+            failure.__cause__ = error
+        if isinstance(failure, TransientError):
+            failure.received = found
+        return failure
+
+    def _read_socket(self, memory: memoryview) -> int:
+        try:
+            return self._receive(memory)
+        except OSError as error:
+            self._broken = error
+            return 0
