@@ -115,8 +115,9 @@ class InventoryFields:
 class Dialect:
     """One service's wire form: all that differs between services, and nothing else.
 
-    Ranges are no matter of it: what is asked for begins and ends on a MiB of the output, or at its
-    end, which is the strictest rule of all (Aliyun OAS, "Get Job Output").
+    What is asked for begins and ends on a MiB of the output, or at its end, which is the strictest
+    rule of all (Aliyun OAS, "Get Job Output"). Only the rest of a MiB that broke off begins inside
+    it, where that is allowed.
 
     Attributes:
         name: as in `--dialect`.
@@ -138,6 +139,7 @@ class Dialect:
         vault_key: field of a vault that stands for it in paths.
         region: region that requests are signed for, "" where none is.
         inventory_limit: most archives in one inventory, None where there is no such limit.
+        any_range: a range of an output may begin anywhere, and need not begin on a MiB.
         ca_variables: variables in which its tools find certificates to trust, before those that
             all programs look at.
     """
@@ -160,6 +162,7 @@ class Dialect:
     region: str = ""
     inventory_limit: int | None = None
     keys: RotatingKeys | None = None
+    any_range: bool = True
     ca_variables: tuple[str, ...] = ()
 
     def vaults_path(self) -> str:

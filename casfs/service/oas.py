@@ -98,6 +98,7 @@ def oas(account: str, keys: KeySource, region: str) -> Dialect:
         inventory_fields=InventoryFields("VaultId", "ArchiveTreeEtag"),
         date=fields.http_date,
         errors=OAS_ERRORS,
+        any_range=False,
     )
 
 

@@ -89,6 +89,11 @@ class Service:
         """
         return self._transport.received(thread)
 
+    @property
+    def any_range(self) -> bool:
+        """Tell whether a range of an output may begin anywhere, not only on a MiB."""
+        return self.dialect.any_range
+
     def vaults(self, deadline: Deadline) -> Iterator[Vault]:
         """Yield every vault of the account, page by page."""
         path = self.dialect.vaults_path()
@@ -193,6 +198,9 @@ class Service:
             header = self.dialect.tree_hash_header
             body = body_of(answer, asked, source.layout.size, header, note)
             body = replace(body, first=body.first + begin, stop=body.stop + begin)
+            if self.any_range and (body.first, body.stop) == span:
+                # Another answer goes on where this one breaks off.
+                self._transport.be_impatient(deadline)
             try:
                 result = consume(body)
             except CasfsError:

@@ -37,6 +37,9 @@ T = TypeVar("T")
 
 _SILENCE = 5.0
 """Seconds for which a call fails before that is worth a warning."""
+_IMPATIENCE = 10.0
+"""Seconds without a byte after which a body is given up that another answer can go on with, and a
+connection that was used before; a third of the deadline where that is less."""
 _WARNING_INTERVAL = 30.0
 """Seconds between two warnings: an outage fails hundreds of attempts."""
 
@@ -90,6 +93,13 @@ class Transport:
         self._closed.set()
         self._watchdog.close()
         self._sessions.close()
+
+    def be_impatient(self, deadline: Deadline) -> None:
+        """Give up the body that this thread receives sooner than others when no byte comes."""
+        self._watchdog.bear_silence(self._impatience(deadline))
+
+    def _impatience(self, deadline: Deadline) -> float:
+        return min(self._limits.read_timeout, _IMPATIENCE, deadline.seconds / 3)
 
     def received(self, thread: int) -> int | None:
         """Return the bytes that a thread's connection received; see `Watchdog.received`."""
@@ -194,10 +204,12 @@ class Transport:
         deadline: Deadline,
         anew: bool,
     ) -> T:
-        session = self._sessions.borrow(anew)
+        session, used = self._sessions.borrow(anew)
+        answered = False
         try:
             with self._watchdog.limit(deadline):
-                answer = self._send(session, url, headers, deadline)
+                answer = self._send(session, url, headers, deadline, used)
+                answered = True
                 with answer:
                     self._route.note_reached()
                     self._metrics.requests.labels(call).inc()
@@ -211,7 +223,9 @@ class Transport:
             OSError,
         ) as error:
             session.close()
-            if isinstance(error, UnreachableError) or not isinstance(error, CasfsError):
+            if used and not answered and isinstance(error, requests.Timeout):
+                self._sessions.note_silence()
+            elif isinstance(error, UnreachableError) or not isinstance(error, CasfsError):
                 self._sessions.drop_all()
             if isinstance(error, CasfsError):
                 raise
@@ -236,6 +250,7 @@ class Transport:
         url: str,
         headers: Mapping[str, str],
         deadline: Deadline,
+        used: bool,
     ) -> requests.Response:
         if self._closed.is_set():
             raise UnreachableError("the client is closed")
@@ -247,9 +262,11 @@ class Transport:
         # Preparing resolves "." and ".." in the path, which are legal names of vaults.
         request.url = url
         left = deadline.remaining()
+        # Of a connection that was used before nobody knows whether it is still alive.
+        silence = self._impatience(deadline) if used else self._limits.read_timeout
         timeout = (
             max(0.001, min(self._limits.connect_timeout, left)),
-            max(0.001, min(self._limits.read_timeout, left)),
+            max(0.001, min(silence, left)),
         )
         try:
             # Not by the session itself, which reads all of a redirect, however long, to follow it.
