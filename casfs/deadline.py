@@ -20,7 +20,11 @@ class Deadline:
     def restart(self) -> None:
         """Begin anew, because there was progress."""
         self.restarts += 1
-        self._end = time.monotonic() + self.seconds
+        self.extend(time.monotonic())
+
+    def extend(self, moment: float) -> None:
+        """Count from a moment at which bytes came, of the monotonic clock, if that is later."""
+        self._end = max(self._end, moment + self.seconds)
 
     def remaining(self) -> float:
         """Return the seconds left, never below 0."""

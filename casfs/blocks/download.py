@@ -3,24 +3,36 @@
 import contextlib
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 from casfs.blocks.flights import Flights
+from casfs.blocks.line import Line
 from casfs.blocks.memory import Memory
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.pool import Pool
-from casfs.blocks.receive import Block, Landing, receive_run, receive_whole
+from casfs.blocks.progress import Progress
+from casfs.blocks.receive import Block, Landing, receive_whole
+from casfs.blocks.resume import ResumableRun
 from casfs.blocks.save import Saver
 from casfs.blocks.sources import OpenSource
-from casfs.blocks.speed import Speed
 from casfs.blocks.stalls import Stalls
 from casfs.blocks.transfers import Transfer
 from casfs.blocks.trust import Trust
 from casfs.blocks.turns import Turns
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, DeadlineError, OutputMismatchError, UnreadError
+from casfs.errors import (
+    CasfsError,
+    MismatchError,
+    OutputMismatchError,
+    RequestError,
+    TransientError,
+    UnreadError,
+)
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE
 from casfs.service.answers import Body
@@ -28,15 +40,37 @@ from casfs.service.service import Service
 
 log = logging.getLogger(__name__)
 
-LARGEST_GET = 8
-"""Blocks of one GET at most: long enough that latency hardly counts, short enough that several of
-them, which stay in memory until their hash is known, are small."""
-_GET_SECONDS = 20.0
-"""A GET is made smaller when it would take longer than this, or than a quarter of its time."""
+_MISMATCHES = 10
+"""Times that what several answers brought is received and does not match: each costs traffic."""
 
 
-_FAST_SECONDS = 1 / 64
-"""Seconds for a block, all in all, below which a connection counts as fast."""
+class _AgainError(Exception):
+    """An answer failed, and something else is to be asked for than was before."""
+
+    def __init__(self, reason: TransientError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """A GET that is under way.
+
+    Attributes:
+        opened: the output that is read.
+        run: the run that it brings, or a part of it.
+        span: the bytes that it asks for.
+        deadline: ends it.
+        progress: is told of its answers.
+        transfers: the transfers of whole outputs that its answers turn out to be.
+    """
+
+    opened: OpenOutput
+    run: ResumableRun
+    span: tuple[int, int]
+    deadline: Deadline
+    progress: Progress
+    transfers: ExitStack
 
 
 class Downloader:
@@ -55,9 +89,12 @@ class Downloader:
             be received beside them.
         reserve: bodies more that are received while somebody waits for them.
         pool: whose threads call this; those at a pass, or at a GET that stalls, lend their place.
-        deadline: seconds that a GET may take.
+        deadline: seconds for which a GET may bring nothing.
         again: is told which runs to look up again, which had waited for a pass over the whole.
         metrics: counts what came.
+
+    Attributes:
+        line: what GETs have shown of the line.
     """
 
     def __init__(
@@ -74,6 +111,7 @@ class Downloader:
         again: Callable[[OpenOutput, range], None],
         metrics: Metrics,
     ) -> None:
+        self.line = Line(deadline)
         self._service = service
         self._memory = memory
         self._flights = flights
@@ -88,18 +126,10 @@ class Downloader:
         self._deadline = deadline
         self._again = again
         self._metrics = metrics
-        self._seconds_per_block = 0.0
 
     def close(self) -> None:
         """Watch GETs no more; they are ended by the service."""
         self._stalls.close()
-
-    def largest_get(self) -> int:
-        """Return how many blocks to ask for at once: fewer when the line is slow."""
-        limit, seconds = LARGEST_GET, min(_GET_SECONDS, self._deadline / 4)
-        while limit > 1 and limit * self._seconds_per_block > seconds:
-            limit //= 2
-        return limit
 
     def width(self) -> int:
         """Return how many GETs of blocks for later are worth having under way.
@@ -107,8 +137,7 @@ class Downloader:
         All that there may be, but for half of them where connections are so fast that this machine
         is what limits them: there, threads only get in each other's way.
         """
-        fast = self._seconds_per_block < _FAST_SECONDS
-        return self._requests // 2 if fast else self._requests
+        return self._requests // 2 if self.line.fast else self._requests
 
     def bring(self, opened: OpenOutput, run: range) -> None:
         """Bring a run under way from the service; who waits for it gets the blocks or the error."""
@@ -117,48 +146,83 @@ class Downloader:
             return
         if opened.source(run.start).passing.adopt(run):
             return
-        deadline = Deadline(self._deadline)
-        speed = Speed()
+        resumable = ResumableRun(
+            opened.output, run, self._service.tree_hash, self._service.any_range
+        )
         try:
-            with self._stalls.watch(), ExitStack() as transfers:
-                blocks = self._service.read(
-                    opened.output,
-                    opened.output.layout.span(run),
-                    lambda body: self._receive(opened, run, speed.watch(body), deadline, transfers),
-                    deadline,
-                )
-            if blocks:
-                self._note_speed(speed)
-                self._settle(opened, blocks)
-                opened.require_undoubted(opened.source(run.start))
-                pairs = [(block.number, block.data) for block in blocks]
-                self._saver.save(opened, opened.key, pairs)
-                self._flights.land(opened.key, pairs)
-                # Who waits for room must not hold the memory of what has been written and read.
-                del blocks, pairs
-                self._saver.wait_for_room()
+            self._bring(opened, resumable)
         except UnreadError as error:
             log.info(
                 "a pass over the %s ends, and reading on costs another: %s", opened.output, error
             )
-            self._fail(opened, run, error)
+            self._fail(opened, run.start, resumable.left, error)
         except CasfsError as error:
-            # A GET that brought nothing says nothing of how fast the line is.
-            if isinstance(error, DeadlineError) and speed.received:
-                self._note_speed(speed)
-            self._fail(opened, run, error)
+            self._fail(opened, run.start, resumable.left, error)
         except Exception as error:
             log.exception("fetching blocks %s of the %s met a bug", run, opened.output)
             told = CasfsError(
                 f"casfs met a bug while fetching ({type(error).__name__}); please report it"
             )
-            self._fail(opened, run, told)
+            self._fail(opened, run.start, resumable.left, told)
         finally:
+            # Whoever keeps an error keeps no memory of blocks with it.
+            resumable.drop()
             self._end(opened, opened.source(run.start))
 
-    def _fail(self, opened: OpenOutput, run: range, error: CasfsError) -> None:
-        """Hand an error to whoever waits for a run, and for those that were left to its pass."""
-        for failed in [run, *opened.source(run.start).passing.take_left()]:
+    def _bring(self, opened: OpenOutput, resumable: ResumableRun) -> None:
+        """Ask for what is left of a run, until nothing is or it is left to a pass."""
+        deadline = Deadline(self._deadline)
+        progress = Progress(deadline, self.line, lambda moment: self._note_progress(opened, moment))
+        while resumable.left:
+            span = resumable.ask(self.line.largest_get())
+            progress.ask()
+            try:
+                with self._stalls.watch(progress), ExitStack() as transfers:
+                    get = Get(opened, resumable, span, deadline, progress, transfers)
+                    received = self._service.read(
+                        opened.output, span, partial(self._receive, get), deadline
+                    )
+            except _AgainError as again:
+                if resumable.mismatches >= _MISMATCHES:
+                    raise again.reason from None
+                self._metrics.failures.labels("BrokenOff").inc()
+                log.info("asking for the rest of the %s: %s", opened.output, again)
+                if resumable.kept:
+                    progress.note_kept(time.monotonic())
+            except RequestError:
+                if not resumable.ask_whole_blocks():
+                    raise
+            else:
+                if not received:
+                    return
+                progress.end(span[1] - span[0])
+                self.line.note_well()
+                self._hand_on(opened, resumable)
+
+    def _hand_on(self, opened: OpenOutput, resumable: ResumableRun) -> None:
+        blocks = resumable.accept()
+        if not blocks:
+            return
+        self._settle(opened, blocks)
+        opened.require_undoubted(opened.source(blocks[0].number))
+        pairs = [(block.number, block.data) for block in blocks]
+        self._saver.save(opened, opened.key, pairs)
+        self._flights.land(opened.key, pairs)
+        resumable.note_handed_on(blocks)
+        # Who waits for room must not hold the memory of what has been written and read.
+        del blocks, pairs
+        self._saver.wait_for_room()
+
+    def _note_progress(self, opened: OpenOutput, moment: float) -> None:
+        opened.moved = moment
+        if self.line.slow:
+            # More connections cost this machine nothing, and who waits for a turn loses time.
+            self._bodies.open()
+            self._pool.wake()
+
+    def _fail(self, opened: OpenOutput, first: int, left: list[int], error: CasfsError) -> None:
+        """Hand an error to whoever waits for blocks, and for those that were left to their pass."""
+        for failed in [left, *opened.source(first).passing.take_left()]:
             self._flights.fail(opened.key, failed, error)
 
     def _end(self, opened: OpenOutput, source: OpenSource) -> None:
@@ -169,51 +233,50 @@ class Downloader:
         for left in source.passing.take_left():
             self._again(opened, left)
 
-    def _receive(
-        self,
-        opened: OpenOutput,
-        run: range,
-        body: Body,
-        deadline: Deadline,
-        transfers: ExitStack,
-    ) -> list[Block]:
-        """Return the blocks of a run; none when the body was, or will be, a pass over more."""
+    def _receive(self, get: Get, body: Body) -> bool:
+        """Receive a body; return False if it was, or will be, a pass over more than the run."""
+        get.progress.begin(get.span)
+        self._stalls.begin_answer()
         try:
-            opened.require_current()
-            return self._take(opened, run, body, deadline, transfers)
+            get.opened.require_current()
+            return self._take(get, body)
         except Exception as error:
             # Whoever keeps the error, and cycles around it, keep no memory of blocks with it.
             traceback.clear_frames(error.__traceback__)
+            if isinstance(error, TransientError):
+                if not isinstance(error, MismatchError):
+                    self.line.note_break(len(get.run.asked))
+                if get.run.go_on(error):
+                    raise _AgainError(error) from error
             raise
 
-    def _take(
-        self,
-        opened: OpenOutput,
-        run: range,
-        body: Body,
-        deadline: Deadline,
-        transfers: ExitStack,
-    ) -> list[Block]:
-        if (body.first, body.stop) == opened.output.layout.span(run):
-            urgent = self._flights.is_wanted(opened.key, run)
-            with self._bodies.turn(urgent, deadline, opened.output):
+    def _take(self, get: Get, body: Body) -> bool:
+        opened, run = get.opened, get.run.asked
+        if (body.first, body.stop) == get.span:
+            with self._turn(get):
                 # One that stalls before its body comes keeps no room from others.
                 self._flights.receive(opened.key, run)
-                tree_hash = self._service.tree_hash
-                blocks = receive_run(opened.output, run, body, tree_hash, self._memory)
-                opened.compare(blocks)
-                return blocks
+                get.run.receive(body, self._memory)
+                opened.compare(get.run.ready())
+                return True
         # An answer may come so late that a pass has brought these blocks already.
+        run = get.run.rest
         source = opened.source(run.start)
         wanted = self._flights.under_way(opened.key, run) or source.doubted(opened.store)
         if not wanted:
-            return []
+            return False
         # Until the call has ended: when one breaks off, another attempt is to come.
         whole = opened.output.layout.touched(body.first, body.stop - body.first)
-        transfer = transfers.enter_context(opened.transfer(whole))
+        transfer = get.transfers.enter_context(opened.transfer(whole))
         if not source.passing.adopt_or_begin(run):
-            self._pass(opened, source, body, deadline, transfer)
-        return []
+            self._pass(opened, source, body, get.deadline, transfer)
+        return False
+
+    def _turn(self, get: Get) -> AbstractContextManager[None]:
+        if self.line.slow:
+            return contextlib.nullcontext()
+        urgent = self._flights.is_wanted(get.opened.key, get.run.asked)
+        return self._bodies.turn(urgent, get.deadline, get.opened.output)
 
     def _pass(
         self,
@@ -322,7 +385,3 @@ class Downloader:
         self._metrics.unchecked_blocks.inc(unchecked)
         opened.record(blocks, transfer)
         opened.require_whole()
-
-    def _note_speed(self, speed: Speed) -> None:
-        # Threads may overwrite each other's share; it is an estimate all the same.
-        self._seconds_per_block += (speed.seconds_per_block() - self._seconds_per_block) / 4

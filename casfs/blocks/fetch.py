@@ -35,12 +35,23 @@ _CLOSE_SECONDS = 2.5
 """To write what is queued, when the client closes; blocks that are dropped are fetched again."""
 
 
+_UNDER_WAY = Task(lambda: None, urgent=True)
+"""Stands for the task of blocks that a thread has taken out of a larger task: it waits no more."""
+
+
+@dataclass(slots=True, eq=False)
+class Left:
+    """What is left of a run whose blocks are brought bit by bit."""
+
+    run: range
+
+
 @dataclass(frozen=True, slots=True)
-class Ahead:
-    """A run that is queued to be fetched ahead of its use."""
+class Queued:
+    """A run that is queued to be brought, by a task."""
 
     opened: OpenOutput
-    run: range
+    left: Left
     task: Task
 
 
@@ -56,7 +67,7 @@ class Got:
 
     blocks: dict[int, memoryview]
     missed: list[int]
-    ahead: list[Ahead]
+    ahead: list[Queued]
 
 
 class Fetcher:
@@ -148,8 +159,8 @@ class Fetcher:
         self._saver.close(_CLOSE_SECONDS)
 
     def largest_get(self) -> int:
-        """Return how many blocks to ask for at once: fewer when the line is slow."""
-        return self._downloader.largest_get()
+        """Return how many blocks to ask for at once: fewer when the line is slow or breaks."""
+        return self._downloader.line.largest_later()
 
     def window(self) -> int:
         """Return how many blocks a stream may be ahead: its share of five sixths of the memory.
@@ -206,11 +217,11 @@ class Fetcher:
         self._fetch_ahead(self.open(output), run)
         return len(run)
 
-    def withdraw(self, ahead: Iterable[Ahead]) -> None:
+    def withdraw(self, ahead: Iterable[Queued]) -> None:
         """Give up fetching ahead what nobody waits for."""
         for item in ahead:
             if self._network.withdraw(item.task) or self._disks.withdraw(item.task):
-                wanted = self._flights.abandon(item.opened.key, item.run)
+                wanted = self._flights.abandon(item.opened.key, item.left.run)
                 self._request(item.opened, wanted, urgent=True)
 
     def _find(self, opened: OpenOutput, run: range, ended: int) -> Found:
@@ -228,7 +239,7 @@ class Fetcher:
         deadline = Deadline(self._deadline)
         while True:
             try:
-                blocks = wait(found, deadline, opened.output)
+                blocks = wait(found, deadline, opened.output, _moved)
                 break
             except CasfsError as error:
                 if deadline.passed() or not found.failed_elsewhere(opened):
@@ -255,7 +266,7 @@ class Fetcher:
         self._flights.land(opened.key, [(number, data)])
         return True
 
-    def _fetch_ahead(self, opened: OpenOutput, run: range) -> list[Ahead]:
+    def _fetch_ahead(self, opened: OpenOutput, run: range) -> list[Queued]:
         new = self._flights.begin_ahead(opened.key, run, opened)
         try:
             return self._queue_ahead(opened, new)
@@ -268,14 +279,14 @@ class Fetcher:
             self._flights.fail(opened.key, new, error)
             raise
 
-    def _queue_ahead(self, opened: OpenOutput, new: list[int]) -> list[Ahead]:
+    def _queue_ahead(self, opened: OpenOutput, new: list[int]) -> list[Queued]:
         on_disk = [number for number in new if opened.holds(number)]
         missing = [number for number in new if number not in on_disk]
         queued = [
             self._queue(
                 self._disks,
                 opened,
-                range(number, number + 1),
+                Left(range(number, number + 1)),
                 Task(partial(self._load_in_background, opened, [number]), urgent=False),
             )
             for number in on_disk
@@ -289,28 +300,36 @@ class Fetcher:
             # Who waits for the blocks has the error; a task has nobody to raise it to.
             log.info("blocks of the %s were not fetched: %s", opened.output, error)
 
-    def _request(self, opened: OpenOutput, numbers: list[int], urgent: bool) -> list[Ahead]:
+    def _request(self, opened: OpenOutput, numbers: list[int], urgent: bool) -> list[Queued]:
         """Queue the GETs that bring blocks under way."""
-        bring = self._downloader.bring
-        return [
-            self._queue(
-                self._network,
-                opened,
-                part,
-                Task(partial(bring, opened, part), urgent, _owner(opened, part)),
-            )
-            for run in runs(numbers)
-            for part in opened.output.split(run, self.largest_get())
+        parts = [
+            part for run in runs(numbers) for part in opened.output.split(run, self.largest_get())
         ]
+        queued = []
+        for part in parts:
+            left = Left(part)
+            task = Task(partial(self._bring, opened, left), urgent, _owner(opened, part))
+            queued.append(self._queue(self._network, opened, left, task))
+        return queued
 
-    def _queue(self, pool: Pool, opened: OpenOutput, run: range, task: Task) -> Ahead:
-        self._flights.assign(opened.key, run, task)
+    def _bring(self, opened: OpenOutput, left: Left) -> None:
+        """Bring as much of a run as one GET may bring by now, and leave the rest to others."""
+        part = next(opened.output.split(left.run, self._downloader.line.largest_get()))
+        if len(part) < len(left.run):
+            self._flights.assign(opened.key, part, _UNDER_WAY)
+            left.run = range(part.stop, left.run.stop)
+            self._network.put_back()
+        self._downloader.bring(opened, part)
+
+    def _queue(self, pool: Pool, opened: OpenOutput, left: Left, task: Task) -> Queued:
+        self._flights.assign(opened.key, left.run, task)
         pool.submit(task)
-        return Ahead(opened, run, task)
+        return Queued(opened, left, task)
 
     def _look_up_again(self, opened: OpenOutput, run: range) -> None:
         work = partial(self._load_adopted, opened, run)
-        self._queue(self._network, opened, run, Task(work, urgent=True, owner=_owner(opened, run)))
+        task = Task(work, urgent=True, owner=_owner(opened, run))
+        self._queue(self._network, opened, Left(run), task)
 
     def _load_adopted(self, opened: OpenOutput, run: range) -> None:
         self._load_in_background(opened, self._flights.under_way(opened.key, run))
@@ -320,3 +339,7 @@ def _owner(opened: OpenOutput, run: range) -> Hashable:
     """Return what names the job that brings a run: its GETs are likely to stall together."""
     output = opened.output
     return output.vault, output.sources[output.source_number(run.start)].job_id
+
+
+def _moved(bringer: object) -> float:
+    return bringer.moved if isinstance(bringer, OpenOutput) else 0.0

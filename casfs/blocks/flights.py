@@ -247,8 +247,16 @@ class Flights:
         return flight
 
 
-def wait(found: Found, deadline: Deadline, what: object) -> dict[int, memoryview]:
+def wait(
+    found: Found, deadline: Deadline, what: object, moved: Callable[[object], float]
+) -> dict[int, memoryview]:
     """Return all blocks that were looked up, once they have landed.
+
+    Args:
+        found: what is known of them.
+        deadline: begins anew while somebody who brings one of them comes further.
+        what: what they are of, for messages.
+        moved: tells when a bringer last came further, by the monotonic clock.
 
     Raises:
         DeadlineError: one did not.
@@ -256,13 +264,17 @@ def wait(found: Found, deadline: Deadline, what: object) -> dict[int, memoryview
     """
     blocks = dict(found.here)
     for number, flight in found.flights.items():
-        try:
-            blocks[number] = flight.landed.result(deadline.remaining())
-        except FutureTimeoutError:
-            raise DeadlineError(
-                f"block {number} of the {what} did not come within {deadline.seconds:g} s; "
-                "check the network, or allow more with `deadline`"
-            ) from None
+        while True:
+            try:
+                blocks[number] = flight.landed.result(deadline.remaining())
+                break
+            except FutureTimeoutError:
+                deadline.extend(moved(flight.bringer))
+            if deadline.passed() and not flight.landed.done():
+                raise DeadlineError(
+                    f"nothing came of block {number} of the {what} for {deadline.seconds:g} s; "
+                    "check the network, or allow more with `deadline`"
+                )
     return blocks
 
 

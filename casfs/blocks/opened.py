@@ -35,6 +35,7 @@ class OpenOutput:
             So bytes from before a mismatch never reach who opens the output after it.
         sources: the jobs that bring it, in the order of `Output.sources`.
         windows: what its readers, together, are worth fetching ahead.
+        moved: when bytes of it last came from the service, by the monotonic clock.
     """
 
     def __init__(self, output: Output, disk: DiskCache, streams: Streams) -> None:
@@ -44,6 +45,7 @@ class OpenOutput:
         self.key = (self.store, self._generation)
         self.sources = [OpenSource(output, source, disk) for source in output.sources]
         self.windows = ReadAhead(output.layout, streams)
+        self.moved = 0.0
 
     @property
     def refusal(self) -> str | None:

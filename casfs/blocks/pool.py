@@ -1,9 +1,10 @@
 """Threads that work off tasks: the urgent ones first, those for later when nothing is urgent.
 
 A task that stalls lends its place: another thread stands in for its own, so that tasks that stall
-hold up no others. An owner whose tasks stall already gets no place that was lent, or a few owners
-would fill all of them; but one for an urgent task, if it has none under way. Its tasks for later
-hold no more places than they would if they did not stall.
+hold up no others. An owner gets few of the places that were lent, and none while a task of it is
+under way that has stalled: or slow lines, whose tasks all stall now and then, would be given more
+and more; but one for an urgent task, if it has none under way. Its tasks for later hold no more
+places than they would if they did not stall.
 
 Lock order: the pool's one lock is innermost; no task runs under it.
 """
@@ -11,8 +12,8 @@ Lock order: the pool's one lock is innermost; no task runs under it.
 import contextlib
 import logging
 import threading
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 from casfs.errors import ThreadError
@@ -20,7 +21,8 @@ from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
 
-_LENT_MOST = 256
+_LENT_MOST = 128
+_LENT_EACH = 2
 
 
 class Task:
@@ -43,11 +45,15 @@ class Task:
 
 @dataclass(slots=True)
 class _Run:
-    """A task under way: whether it was for later when it began, and whether it stalls."""
+    """A task under way.
+
+    Whether it was `later` when it began, whether it is `stalled` now, and has been: it is `slow`.
+    """
 
     task: Task
     later: bool
     stalled: bool = False
+    slow: bool = False
 
 
 class Pool:
@@ -67,8 +73,8 @@ class Pool:
         self._threads = threads
         self._changed = threading.Condition(threading.Lock())
         # A dict is a queue from which any task can be taken out in constant time.
-        self._urgent: dict[Task, None] = {}
-        self._later: dict[Task, None] = {}
+        self._urgent: OrderedDict[Task, None] = OrderedDict()
+        self._later: OrderedDict[Task, None] = OrderedDict()
         self._workers: list[threading.Thread] = []
         self._closed = False
         self._short = False
@@ -82,7 +88,8 @@ class Pool:
         """What each thread is at."""
         self._stalled = 0
         self._busy_of: Counter[Hashable] = Counter()
-        self._stalled_of: Counter[Hashable] = Counter()
+        self._slow_of: Counter[Hashable] = Counter()
+        """Tasks under way that have stalled."""
         self._urgent_of: Counter[Hashable] = Counter()
         """Tasks under way that were urgent when they began."""
 
@@ -109,6 +116,27 @@ class Pool:
                 del self._later[task]
                 self._urgent[task] = None
                 # Threads may be idle because more of what is for later would not help.
+                self._changed.notify()
+
+    def put_back(self) -> None:
+        """Queue the task that the calling thread is at once more, in front; a closed pool drops it.
+
+        The thread goes on with what it has begun of it.
+        """
+        with self._changed:
+            if self._closed:
+                return
+            task = self._running[threading.get_ident()].task
+            task.begun = False
+            queue = self._urgent if task.urgent else self._later
+            queue[task] = None
+            queue.move_to_end(task, last=False)
+            self._changed.notify()
+
+    def wake(self) -> None:
+        """Look again whether a task may begin, since `width` tells another number."""
+        with self._changed:
+            if self._next() is not None:
                 self._changed.notify()
 
     def withdraw(self, task: Task) -> bool:
@@ -206,7 +234,7 @@ class Pool:
             task = self._first(self._later, later=True)
         return task
 
-    def _first(self, queue: dict[Task, None], later: bool) -> Task | None:
+    def _first(self, queue: Iterable[Task], later: bool) -> Task | None:
         """Return the first task of a queue, of the owner who has the fewest under way."""
         lent = len(self._running) >= self._threads or (
             later and self._later_running >= self._width()
@@ -222,7 +250,9 @@ class Pool:
 
     def _holds(self, owner: Hashable, later: bool) -> bool:
         """Return whether an owner already holds all that it gets of the places that were lent."""
-        return bool(self._stalled_of[owner]) and (later or bool(self._urgent_of[owner]))
+        if self._slow_of[owner]:
+            return later or bool(self._urgent_of[owner])
+        return self._busy_of[owner] >= _LENT_EACH
 
     def _begin(self, task: Task) -> None:
         later = task not in self._urgent
@@ -241,15 +271,18 @@ class Pool:
             self._count_stalled(run, -1)
         self._later_running -= run.later
         self._ahead -= run.later
-        _count(self._busy_of, run.task.owner, -1)
-        if not run.later:
-            _count(self._urgent_of, run.task.owner, -1)
+        owner = run.task.owner
+        _count(self._busy_of, owner, -1)
+        _count(self._slow_of, owner, -run.slow)
+        _count(self._urgent_of, owner, -(not run.later))
 
     def _count_stalled(self, run: _Run, change: int) -> None:
         run.stalled = change > 0
         self._stalled += change
         self._ahead -= change * run.later
-        _count(self._stalled_of, run.task.owner, change)
+        if not run.slow:
+            run.slow = True
+            self._slow_of[run.task.owner] += 1
 
     def _run(self) -> None:
         task: Task | None = None

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Hashable
 
-from casfs.blocks.fetch import Ahead, Fetcher
+from casfs.blocks.fetch import Fetcher, Queued
 from casfs.blocks.opened import OpenOutput
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE
@@ -23,7 +23,7 @@ class Reader:
         self._layout = opened.output.layout
         self.size = opened.output.layout.size
         self._lock = threading.Lock()
-        self._ahead: list[Ahead] = []
+        self._ahead: list[Queued] = []
         self._closed = False
         opened.windows.begin(self)
 
@@ -79,7 +79,7 @@ class Reader:
         limit, step = self._fetcher.window(), self._fetcher.largest_get()
         return self._opened.windows.after(self, offset, size, limit, step)
 
-    def _note(self, missed: list[int], ahead: list[Ahead]) -> None:
+    def _note(self, missed: list[int], ahead: list[Queued]) -> None:
         for number in missed:
             self._opened.windows.missed(number)
         with self._lock:

@@ -1,4 +1,4 @@
-"""From the body of an answer to blocks that may be handed on: nothing passes here unverified."""
+"""From a body that carries a whole output to blocks that may be handed on."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -32,31 +32,6 @@ class Block:
     leaf: bytes
     trust: Trust
     provisional: bool = False
-
-
-def receive_run(
-    output: Output, run: range, body: Body, tree_hash: TreeHash, memory: Memory
-) -> list[Block]:
-    """Return the blocks of a run, read from a body that carries exactly these.
-
-    Raises:
-        MismatchError: they do not match the answer's tree hash, or, when the run is the whole
-            output, that of the job.
-        WrongAnswerError: the body is short.
-    """
-    blocks = [_receive(output, number, body, tree_hash, memory) for number in run]
-    leaves = [leaf for _, leaf in blocks]
-    expected = [body.tree_hash]
-    if len(run) == output.layout.blocks:
-        expected.append(output.tree_hash)
-    trust = Trust.UNCHECKED
-    for digest in expected:
-        if digest is not None:
-            _compare(output, run, tree_hash.root(leaves), digest)
-            trust = Trust.CHECKED
-    return [
-        Block(number, data, leaf, trust) for number, (data, leaf) in zip(run, blocks, strict=True)
-    ]
 
 
 def _receive(
@@ -111,7 +86,8 @@ def receive_whole(
     network until it may land, what is on disk waits there.
 
     Raises:
-        MismatchError, WrongAnswerError: as `receive_run`. What has landed is to be taken back.
+        MismatchError: the blocks do not match the answer's tree hash.
+        WrongAnswerError: the body is short. What has landed is to be taken back.
         CasfsError: there is no room on disk for blocks that must wait.
     """
     run = output.layout.touched(body.first, body.stop - body.first)

@@ -1,8 +1,9 @@
-"""Tells which GETs under way make no progress.
+"""Tells which GETs under way bring bytes, and which stall.
 
 Whether bytes come is seen at the connections, from time to time, so it costs the bytes nothing. A
-GET that has no connection, because it waits for one or for its next attempt, makes no progress
-either; nor does one whose bytes come so slowly that a block would not come before its deadline.
+GET that has no connection, because it waits for one or for its next attempt, stalls. So does one
+whose bytes come so slowly that a block takes longer than the deadline: others need not wait for it.
+That does not end it: the deadline begins anew as bytes come (see `progress`).
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from casfs.blocks.progress import Progress
 from casfs.errors import ThreadError
 from casfs.threads import start_thread
 
@@ -24,10 +26,16 @@ _TICK = 0.1
 
 @dataclass(slots=True)
 class _Watched:
-    """A GET: when progress was last seen, how many bytes its connection had received by then."""
+    """A GET: when it last did not stall, and how many bytes its connection had received by then.
 
+    What its connection had received when its progress was last told is `told`, None where nothing
+    is known yet of its connection.
+    """
+
+    progress: Progress
     since: float
     received: int = 0
+    told: int | None = None
     paused: bool = False
     stalled: bool = False
 
@@ -40,7 +48,7 @@ class Stalls:
     Args:
         received: returns the bytes that the connection of a thread has received, None if it has
             no connection, -1 if nobody knows.
-        least: bytes a second that count as progress.
+        least: bytes a second of a GET that does not stall.
         tell: is told of a thread, by its identity, and whether it stalls.
     """
 
@@ -60,11 +68,11 @@ class Stalls:
         self._closed = threading.Event()
 
     @contextlib.contextmanager
-    def watch(self) -> Iterator[None]:
-        """Watch the calling thread inside."""
+    def watch(self, progress: Progress) -> Iterator[None]:
+        """Watch the calling thread inside, and tell which progress it makes."""
         thread = threading.get_ident()
         with self._lock:
-            self._watched[thread] = _Watched(time.monotonic())
+            self._watched[thread] = _Watched(progress, time.monotonic())
             self._start()
             self._begun.notify()
         try:
@@ -72,6 +80,10 @@ class Stalls:
         finally:
             with self._lock:
                 self._set(thread, self._watched.pop(thread), stalled=False)
+
+    def begin_answer(self) -> None:
+        """Note that the calling thread may have another connection than before."""
+        self._watched[threading.get_ident()].told = None
 
     @contextlib.contextmanager
     def pause(self) -> Iterator[None]:
@@ -111,6 +123,7 @@ class Stalls:
             return False
         received = self._received(thread)
         if received is not None:
+            _tell_progress(watched, received)
             more = received - watched.received
             # Fewer than before: it is another connection.
             if received < 0 or (received if more < 0 else more) >= self._least:
@@ -121,3 +134,9 @@ class Stalls:
         if watched.stalled != stalled:
             watched.stalled = stalled
             self._tell(thread, stalled)
+
+
+def _tell_progress(watched: _Watched, received: int) -> None:
+    before, watched.told = watched.told, received
+    if before is not None and received > before >= 0:
+        watched.progress.note(received - before)

@@ -34,6 +34,8 @@ class Turns:
         """The threads that have a turn, and whether they stall."""
         self._taken = 0
         """Turns of threads that do not stall."""
+        self._opened = 0
+        """How often turns were opened to everybody."""
 
     @contextlib.contextmanager
     def turn(self, urgent: bool, deadline: Deadline, what: object) -> Iterator[None]:
@@ -58,6 +60,13 @@ class Turns:
                 self._taken -= 1
                 self._notify()
 
+    def open(self) -> None:
+        """Let everybody have a turn who waits now; they are fewer than there are threads."""
+        with self._lock:
+            self._opened += 1
+            self._urgent.notify_all()
+            self._later.notify_all()
+
     def resume(self, thread: int) -> None:
         """Note that a thread that stalled goes on; there may be too many for a while."""
         with self._lock:
@@ -79,8 +88,11 @@ class Turns:
     def _wait(self, urgent: bool, deadline: Deadline, what: object) -> None:
         condition = self._urgent if urgent else self._later
         self._waiting_urgent += urgent
+        opened = self._opened
         try:
-            came = condition.wait_for(lambda: self._free(urgent), deadline.remaining())
+            came = condition.wait_for(
+                lambda: self._free(urgent) or self._opened != opened, deadline.remaining()
+            )
         finally:
             self._waiting_urgent -= urgent
         if not came:

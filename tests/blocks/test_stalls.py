@@ -5,7 +5,10 @@ import threading
 
 import pytest
 
+from casfs.blocks.line import Line
+from casfs.blocks.progress import Progress
 from casfs.blocks.stalls import Stalls
+from casfs.deadline import Deadline
 from tests.mount.processes import wait_until
 
 
@@ -15,7 +18,9 @@ class Watching:
     def __init__(self) -> None:
         self.received: dict[int, int | None] = {}
         self.stalled: dict[int, bool] = {}
+        self.moments: list[float] = []
         self.stalls = Stalls(self.received.get, 1000, self.stalled.__setitem__)
+        self.progress = Progress(Deadline(60), Line(60), self.moments.append)
         self.me = threading.get_ident()
 
 
@@ -33,13 +38,13 @@ def stalls(watching):
 @pytest.mark.parametrize("received", [None, 0, 77], ids=["no connection", "nothing", "no more"])
 def test_without_progress_a_thread_stalls(watching, received):
     watching.received[watching.me] = received
-    with watching.stalls.watch():
+    with watching.stalls.watch(watching.progress):
         wait_until(lambda: stalls(watching), "it to stall")
     assert not stalls(watching)
 
 
 def test_what_stalled_goes_on_when_bytes_come(watching):
-    with watching.stalls.watch():
+    with watching.stalls.watch(watching.progress):
         wait_until(lambda: stalls(watching), "it to stall")
         watching.received[watching.me] = 5000
         wait_until(lambda: not stalls(watching), "it to go on")
@@ -53,9 +58,9 @@ def test_what_stalled_goes_on_when_bytes_come(watching):
 def test_progress(watching, why):
     """Beside another thread that stalls, which shows that time passes."""
     ended = threading.Event()
-    other = threading.Thread(target=stall, args=(watching.stalls, ended))
+    other = threading.Thread(target=stall, args=(watching, ended))
     other.start()
-    with watching.stalls.watch(), contextlib.ExitStack() as stack:
+    with watching.stalls.watch(watching.progress), contextlib.ExitStack() as stack:
         if why == "it waits for others":
             stack.enter_context(watching.stalls.pause())
         total = 0
@@ -73,6 +78,6 @@ def test_progress(watching, why):
     assert not watching.stalled[other.ident]
 
 
-def stall(stalls, ended):
-    with stalls.watch():
+def stall(watching, ended):
+    with watching.stalls.watch(watching.progress):
         ended.wait(30)

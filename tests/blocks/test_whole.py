@@ -204,7 +204,7 @@ def test_a_job_whose_hash_contradicts_the_answers_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("status", [200, 206])
-@pytest.mark.parametrize("size", [1, MIB - 1, MIB, MIB + 1, 8 * MIB])
+@pytest.mark.parametrize("size", [1, MIB - 1, MIB])
 def test_an_output_of_one_get_is_checked_against_both_hashes(tmp_path, status, size):
     data = DATA[:size]
     right = output_of_bytes(data, root(data))

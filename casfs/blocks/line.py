@@ -1,0 +1,101 @@
+"""What the line to the service bears, as far as GETs have shown: how large the next ones are.
+
+How fast connections are is known from the bytes of GETs under way, from second to second, so that
+one that takes long need not end first. How long they last is known from those that broke off.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from casfs.ranges import BLOCK_SIZE
+
+LARGEST_GET = 8
+"""Blocks of one GET at most: long enough that latency hardly counts, short enough that several of
+them, which stay in memory until their hash is known, are small."""
+_GET_SECONDS = 10.0
+"""A GET is made smaller when it would take longer than this, or than a quarter of its deadline."""
+_FAST_SECONDS = 1 / 64
+"""Seconds for a block, all in all, below which a connection counts as fast."""
+_SLOW_SECONDS = 1.0
+"""Seconds for a block above which it counts as slow."""
+_HALF_LIFE = 1.0
+"""Seconds after which what was measured counts half."""
+_KNOWN_SECONDS = 60.0
+"""Seconds after which it counts no more, and the next GETs are small at first."""
+_WELL = 8
+"""GETs in a row that end well before larger ones are tried."""
+
+
+class Line:
+    """How fast a connection is, and how much it brings before it breaks.
+
+    Lock order: its one lock is innermost.
+
+    Args:
+        deadline: seconds in which a GET must come further.
+        clock: tells the time in seconds.
+    """
+
+    def __init__(self, deadline: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._get_seconds = min(_GET_SECONDS, deadline / 4)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._noted = clock()
+        self._bytes = self._seconds = 0.0
+        self._unbroken = LARGEST_GET
+        self._well = 0
+
+    def note(self, size: int, seconds: float) -> None:
+        """Note that a GET brought so many bytes in so many seconds."""
+        now = self._clock()
+        with self._lock:
+            left = 0.5 ** ((now - self._noted) / _HALF_LIFE)
+            self._noted = now
+            self._bytes = self._bytes * left + size
+            self._seconds = self._seconds * left + seconds
+
+    def note_break(self, blocks: int) -> None:
+        """Note that a GET of so many blocks broke off."""
+        with self._lock:
+            self._well = 0
+            self._unbroken = min(self._unbroken, max(blocks // 2, 1))
+
+    def note_well(self) -> None:
+        """Note that a GET brought all that was asked for."""
+        if self._unbroken == LARGEST_GET:
+            return
+        with self._lock:
+            self._well += 1
+            if self._well >= _WELL:
+                self._well = 0
+                self._unbroken = min(2 * self._unbroken, LARGEST_GET)
+
+    def largest_get(self) -> int:
+        """Return how many blocks to ask for at once, now: one until it is known how fast it is."""
+        return 1 if self._block_seconds() is None else self.largest_later()
+
+    def largest_later(self) -> int:
+        """Return how many blocks may be worth asking for at once later."""
+        seconds, limit = self._block_seconds() or 0.0, self._unbroken
+        while limit > 1 and limit * seconds > self._get_seconds:
+            limit //= 2
+        return limit
+
+    @property
+    def fast(self) -> bool:
+        """Tell whether connections may be so fast that this machine is what limits them."""
+        return (self._block_seconds() or 0.0) < _FAST_SECONDS
+
+    @property
+    def slow(self) -> bool:
+        """Tell whether a connection is slow, so that more of them cost this machine nothing."""
+        seconds = self._block_seconds()
+        return seconds is not None and seconds > _SLOW_SECONDS
+
+    def _block_seconds(self) -> float | None:
+        """Return the seconds that a block takes on one connection, None if it is not known."""
+        size, seconds = self._bytes, self._seconds
+        if not size or self._clock() - self._noted > _KNOWN_SECONDS:
+            return None
+        return seconds * BLOCK_SIZE / size

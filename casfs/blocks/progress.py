@@ -1,0 +1,76 @@
+"""Whether what brings a run comes further: while it does, nobody who waits for it gives up."""
+
+import time
+from collections.abc import Callable
+
+from casfs.blocks.line import Line
+from casfs.deadline import Deadline
+
+_LEAST_RATE = 256
+"""Bytes a second, over the whole deadline, that count as progress: what brings less would take more
+than an hour for each block."""
+_NOTE_SECONDS = 1.0
+"""Seconds for which bytes are counted before they tell how fast the line is."""
+
+
+class Progress:
+    """The bytes of the GETs for one run, as they come.
+
+    Where nothing is kept of an answer that broke off, the next one must bring more than it did to
+    count: else a GET whose answer always breaks off at the same place would never end.
+
+    Args:
+        deadline: of the GETs; begins anew as bytes come.
+        line: learns how fast they come.
+        tell: is told of the moment of each progress.
+    """
+
+    def __init__(self, deadline: Deadline, line: Line, tell: Callable[[float], None]) -> None:
+        self._deadline = deadline
+        self._line = line
+        self._tell = tell
+        self._need = _LEAST_RATE * deadline.seconds
+        self._span: object = None
+        self._came = 0
+        """Bytes of this answer."""
+        self._counted = 0.0
+        """Bytes of this span that have counted as progress."""
+        self._asked = self._since = time.monotonic()
+        self._more = 0
+        """Bytes since then, which the line has not been told of."""
+        self._told_line = False
+
+    def ask(self) -> None:
+        """Note that a request is sent."""
+        self._asked = self._since = time.monotonic()
+        self._more, self._told_line = 0, False
+
+    def begin(self, span: tuple[int, int]) -> None:
+        """Note that an answer with these bytes of the output begins."""
+        if span != self._span:
+            self._span, self._counted = span, 0.0
+        self._came = 0
+
+    def note(self, size: int) -> None:
+        """Note that so many bytes came."""
+        now = time.monotonic()
+        self._came += size
+        self._more += size
+        if self._came >= self._counted + self._need:
+            self._counted = self._came
+            self.note_kept(now)
+        if now - self._since >= _NOTE_SECONDS:
+            self._line.note(self._more, now - self._since)
+            self._since, self._more, self._told_line = now, 0, True
+
+    def end(self, size: int) -> None:
+        """Note that an answer of so many bytes has come to its end."""
+        now = time.monotonic()
+        if not self._told_line:
+            self._line.note(size, now - self._asked)
+        self.note_kept(now)
+
+    def note_kept(self, now: float) -> None:
+        """Note that something came that need not come again."""
+        self._deadline.extend(now)
+        self._tell(now)

@@ -1,0 +1,276 @@
+"""One run on its way: what has come of it, over all answers, and what to ask for next.
+
+An answer that breaks off is gone on with by the next, which asks for what is missing: for the rest
+of a block first, where a range may begin inside one, and then for half as much as before. The tree
+hash that came with the answer that broke off covers all that it should have brought. So it is
+compared when the rest has come, whichever answers that takes, and nothing of it is handed on
+before. There is no I/O here but to read bodies into memory.
+"""
+
+from dataclasses import dataclass, field
+
+from casfs.blocks.memory import Memory
+from casfs.blocks.receive import Block
+from casfs.blocks.trust import Trust
+from casfs.errors import MismatchError, TransientError
+from casfs.ranges import runs
+from casfs.service.answers import Body
+from casfs.service.base import Output
+from casfs.treehash import TreeHash
+
+_LEAST_KEPT = 16 << 10
+"""Bytes of a block that an answer must bring for them to be kept when it breaks off: the request
+for the rest takes time, and a service may charge for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seal:
+    """A tree hash of the service, and the run that it is of."""
+
+    run: range
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The first bytes of a block: its memory, how many there are, and the ETag that they had."""
+
+    data: memoryview
+    filled: int
+    etag: str | None
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What came of the last answer: blocks, the part of the next one, and the hash of all of it."""
+
+    announced: bool = False
+    blocks: dict[int, memoryview] = field(default_factory=dict)
+    part: _Part | None = None
+    seals: list[_Seal] = field(default_factory=list)
+
+
+class ResumableRun:
+    """What has come of a run, and what is missing.
+
+    `ask` says what to ask for, `receive` takes an answer to that; then follows `accept`, or after
+    an error `go_on`, or `receive` takes another answer to the same question.
+
+    Args:
+        output: what the run is of.
+        run: its blocks, of one source.
+        tree_hash: how they are hashed.
+        any_range: a range may begin inside a block.
+
+    Attributes:
+        mismatches: how often what several answers brought together was wrong.
+        kept: something of the last answer that failed was kept.
+    """
+
+    def __init__(self, output: Output, run: range, tree_hash: TreeHash, any_range: bool) -> None:
+        self._output = output
+        self._tree_hash = tree_hash
+        self._any_range = any_range
+        self._limit = len(run)
+        self._missing = list(run)
+        self._asked, self._span = run, (0, 0)
+        self._leaves: dict[int, bytes] = {}
+        self._waiting: dict[int, memoryview] = {}
+        """Blocks that came, and are not handed on while a hash of theirs is open."""
+        self._part: _Part | None = None
+        """Of the first missing block."""
+        self._seals: list[_Seal] = []
+        if len(run) == output.layout.blocks and output.tree_hash is not None:
+            self._seals.append(_Seal(run, output.tree_hash))
+        self.mismatches = 0
+        self.kept = False
+        self._answer = _Answer()
+
+    @property
+    def left(self) -> list[int]:
+        """Return the blocks that were not handed on yet."""
+        return sorted([*self._missing, *self._waiting])
+
+    @property
+    def asked(self) -> range:
+        """Return the blocks that were asked for last."""
+        return self._asked
+
+    @property
+    def rest(self) -> range:
+        """Return the run from the first block that was not handed on yet to the last one."""
+        left = self.left
+        return range(left[0], left[-1] + 1)
+
+    def ask(self, limit: int) -> tuple[int, int]:
+        """Return the first byte to ask for next, and the one behind the last.
+
+        Args:
+            limit: blocks to ask for at most.
+        """
+        limit = 1 if self._part else min(limit, self._limit)
+        self._asked = next(self._output.split(next(runs(self._missing)), limit))
+        start, stop = self._output.layout.span(self._asked)
+        self._span = start + (self._part.filled if self._part else 0), stop
+        return self._span
+
+    def receive(self, body: Body, memory: Memory) -> None:
+        """Read the body of an answer that carries what was asked for.
+
+        Raises:
+            MismatchError: what came does not match a tree hash of the service.
+            TransientError: the answer broke off, or is not of the same bytes as what came before.
+        """
+        self._forget_answer()
+        part, self._answer.announced = self._part, body.announced
+        if part is None and body.tree_hash is not None:
+            self._answer.seals = [_Seal(self._asked, body.tree_hash)]
+        if part is not None and None not in (part.etag, body.etag) and part.etag != body.etag:
+            self._any_range = False
+            raise MismatchError(
+                f"the {self._output} has the ETag {body.etag}, and had {part.etag} before; "
+                "what came of a block before is asked for again"
+            )
+        for number in self._asked:
+            data, filled = (part.data, part.filled) if part else (self._take(number, memory), 0)
+            try:
+                body.read_into(data[filled:] if filled else data)
+            except TransientError as error:
+                self._answer.part = _Part(data, filled + error.received, body.etag)
+                raise
+            part = None
+            self._answer.blocks[number] = data
+            self._leaves[number] = self._tree_hash.leaf(data)
+        self._compare()
+
+    def ready(self) -> list[Block]:
+        """Return the blocks that may be handed on if the answer that was received is right."""
+        came = [
+            (n, data, self._trust(n)) for n, data in (self._waiting | self._answer.blocks).items()
+        ]
+        return [
+            Block(number, data, self._leaves[number], trust)
+            for number, data, trust in came
+            if trust is not None
+        ]
+
+    def accept(self) -> list[Block]:
+        """Take the answer that was received for right; return the blocks that may be handed on."""
+        self._keep()
+        return self.ready()
+
+    def note_handed_on(self, blocks: list[Block]) -> None:
+        """Let go of blocks that were handed on."""
+        for block in blocks:
+            del self._waiting[block.number]
+
+    def go_on(self, error: TransientError) -> bool:
+        """Keep what can be used of an answer that failed, and ask for less.
+
+        Returns:
+            False if the same bytes are to be asked for again.
+        """
+        before, part = self._span, self._answer.part
+        self.kept = False
+        if isinstance(error, MismatchError):
+            if not (self._waiting or self._part):
+                return False
+            self.mismatches += 1
+            self._forget_all()
+        else:
+            # Where neither a length nor a hash was announced, what broke off may be anything.
+            worth = part is not None and self._is_worth_keeping(part)
+            if (self._answer.blocks or worth) and (
+                self._answer.announced or self._seals_of(self._asked[0])
+            ):
+                self._keep()
+                self._part = part if worth else self._part
+                self.kept = True
+            self._limit = max(self._limit // 2, 1)
+        self._forget_answer()
+        return self.ask(self._limit) != before
+
+    def ask_whole_blocks(self) -> bool:
+        """Give up the part of a block that came, since a range may begin inside none after all.
+
+        Returns:
+            False if there was none.
+        """
+        part, self._part, self._any_range = self._part, None, False
+        return part is not None
+
+    def drop(self) -> None:
+        """Let go of all memory."""
+        self._forget_answer()
+        self._waiting.clear()
+        self._part = None
+
+    def _take(self, number: int, memory: Memory) -> memoryview:
+        return memory.take(self._output.layout.length(number))
+
+    def _seals_of(self, number: int) -> list[_Seal]:
+        return [seal for seal in [*self._seals, *self._answer.seals] if number in seal.run]
+
+    def _is_complete(self, seal: _Seal) -> bool:
+        return all(number in self._leaves for number in seal.run)
+
+    def _trust(self, number: int) -> Trust | None:
+        """Return how sure we are of a block that came, None while its hashes are open."""
+        seals = self._seals_of(number)
+        if not seals:
+            return Trust.UNCHECKED
+        return Trust.CHECKED if any(map(self._is_complete, seals)) else None
+
+    def _compare(self) -> None:
+        complete = list(filter(self._is_complete, [*self._seals, *self._answer.seals]))
+        clean = [seal for seal in complete if not self._handed_on(seal)]
+        for seal in complete:
+            # All that is left of it has a hash of its own: that one decides.
+            if seal not in clean and all(
+                self._is_handed_on(number) or any(number in other.run for other in clean)
+                for number in seal.run
+            ):
+                continue
+            found = self._tree_hash.root([self._leaves[number] for number in seal.run])
+            if found != seal.digest:
+                first, stop = self._output.layout.span(seal.run)
+                raise MismatchError(
+                    f"bytes {first}-{stop - 1} of the {self._output} have tree hash {found.hex()}, "
+                    f"the service announced {seal.digest.hex()}; nothing of it was handed on"
+                )
+
+    def _is_handed_on(self, number: int) -> bool:
+        here = number in self._waiting or number in self._answer.blocks
+        return number in self._leaves and not here
+
+    def _handed_on(self, seal: _Seal) -> bool:
+        return any(map(self._is_handed_on, seal.run))
+
+    def _is_worth_keeping(self, part: _Part) -> bool:
+        before = self._part.filled if self._part and not self._answer.blocks else 0
+        return self._any_range and part.filled - before >= _LEAST_KEPT
+
+    def _keep(self) -> None:
+        """Keep the blocks and the hash of the answer that was received."""
+        if self._answer.blocks:
+            self._part = None
+        self._waiting |= self._answer.blocks
+        self._missing = [number for number in self._missing if number not in self._answer.blocks]
+        self._seals += self._answer.seals
+        self._answer = _Answer()
+
+    def _forget_answer(self) -> None:
+        for number in self._answer.blocks:
+            del self._leaves[number]
+        self._answer = _Answer()
+
+    def _forget_all(self) -> None:
+        """Ask for everything again that was not handed on: any of it may be what is wrong."""
+        self._forget_answer()
+        for number in self._waiting:
+            del self._leaves[number]
+        self._missing = self.left
+        self._waiting.clear()
+        self._part = None
+        whole = range(self._output.layout.blocks)
+        self._seals = [seal for seal in self._seals if seal.run == whole]

@@ -1,0 +1,171 @@
+"""Lines that break every answer, or some: what came is kept, and reading ends well."""
+
+import contextlib
+import random
+from dataclasses import replace
+
+import pytest
+
+from casfs.errors import DeadlineError
+from casfs.service.cas import cas
+from casfs.service.glacier import glacier
+from casfs.service.oas import oas
+from casfs.treehash import MD5, SHA256
+from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
+from tests.support.blocks import bringing
+from tests.support.server import Answer, serving
+from tests.support.service import KEY, refusal
+
+DATA = random_bytes(12 * MIB + 345)
+DIALECTS = {
+    "cas": (cas, SHA256),
+    "glacier": (glacier, SHA256),
+    "oas": (oas, MD5),
+}
+
+
+def closed(wire):
+    """The connection is closed after what was sent."""
+
+
+def reset(wire):
+    wire.reset()
+
+
+def silent(wire):
+    wire.hang()
+
+
+def breaking(cut, how=closed):
+    """Break answers off after so many bytes, or after as many as the request tells."""
+
+    def spoil(request, answer):
+        bytes_ = cut(request) if callable(cut) else cut
+        if bytes_ is None or bytes_ >= len(answer.body):
+            return answer
+
+        def behave(request, wire):
+            wire.send(answer.head + answer.body[:bytes_])
+            how(wire)
+
+        return behave
+
+    return spoil
+
+
+@contextlib.contextmanager
+def reading(tmp_path, spoil, name="cas", data=DATA, **settings):
+    """A reader of an output of a dialect, and the server."""
+    make, tree_hash = DIALECTS[name]
+    # The vault is addressed by its name, so that no listing is needed.
+    dialect = replace(make("-", KEY, "us-east-1"), vault_key="VaultName")
+    archive = Archive(data, spoil=spoil, tree_hash=tree_hash, hash_header=dialect.tree_hash_header)
+    output = output_of_bytes(data, root(data, tree_hash))
+    with (
+        serving(archive) as server,
+        bringing(server.url, tmp_path, dialect=dialect, **{"attempts": None, **settings}) as parts,
+    ):
+        yield parts.reader(output), server, parts
+
+
+def read_all(reader):
+    return b"".join(bytes(reader.pread(MIB, at)) for at in range(0, reader.size, MIB))
+
+
+def asked_twice(server, cut):
+    """Bytes that were sent more than once, where answers ended after `cut` bytes."""
+    sent = [(first, min(stop, first + cut)) for first, stop in server.spans()]
+    return sum(stop - first for first, stop in sent) - len(DATA)
+
+
+@pytest.mark.parametrize("connections", [1, 8])
+@pytest.mark.parametrize("how", [closed, reset])
+@pytest.mark.parametrize("cut", [50_000, 300_000, 1_100_000, 2_000_000, 5_000_000])
+@pytest.mark.parametrize("name", ["cas", "glacier"])
+def test_what_breaks_always_at_the_same_place_is_read_and_nothing_comes_twice(
+    tmp_path, name, cut, how, connections
+):
+    with reading(tmp_path, breaking(cut, how), name, connections=connections) as (
+        reader,
+        server,
+        parts,
+    ):
+        assert read_all(reader) == DATA
+        assert parts.count("unchecked_blocks") == 0
+        # A reset overtakes bytes that were sent before it.
+        assert how is reset or asked_twice(server, cut) == 0
+
+
+@pytest.mark.parametrize("how", [closed, reset])
+@pytest.mark.parametrize("cut", [1_100_000, 2_000_000, 5_000_000])
+def test_oas_is_asked_for_whole_blocks_only(tmp_path, cut, how):
+    with reading(tmp_path, breaking(cut, how), "oas") as (reader, server, _):
+        assert read_all(reader) == DATA
+        assert all(first % MIB == 0 for first, _ in server.spans())
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
+def test_some_answers_break_off_anywhere(tmp_path, share, name):
+    chance = random.Random(7)
+
+    def cut(request):
+        first, stop = request.span or (0, 1)
+        return chance.randrange(stop - first) if chance.random() < share else None
+
+    with reading(tmp_path, breaking(cut), name, connections=8) as (reader, _, parts):
+        assert read_all(reader) == DATA
+        assert parts.count("unchecked_blocks") == 0
+
+
+@pytest.mark.parametrize("cut", [300_000, 1_100_000])
+def test_what_falls_silent_is_gone_on_with_long_before_the_deadline(tmp_path, cut):
+    data = DATA[: 2 * MIB]
+    with reading(tmp_path, breaking(cut, silent), data=data, deadline=3) as (reader, _, _):
+        assert read_all(reader) == data
+
+
+def test_a_line_that_breaks_inside_every_block_of_oas_fails_when_nothing_comes_any_more(tmp_path):
+    """No answer brings more than the one before it did, and nothing of it can be kept."""
+    with (
+        reading(tmp_path, breaking(300_000), "oas", deadline=1.5) as (reader, server, _),
+        pytest.raises(DeadlineError, match="bytes early"),
+    ):
+        reader.pread(1, 0)
+    assert len(server.requests) > 2
+
+
+def test_ranges_inside_a_block_may_be_refused(tmp_path):
+    def spoil(request, answer):
+        if request.span[0] % MIB:
+            return refusal(400, "InvalidParameterValueException")
+        return breaking(2_000_000)(request, answer)
+
+    with reading(tmp_path, spoil) as (reader, _, _):
+        assert read_all(reader) == DATA
+
+
+def test_ranges_are_large_again_when_the_line_is_well(tmp_path):
+    broken = True
+
+    def cut(request):
+        return 600_000 if broken else None
+
+    data = random_bytes(64 * MIB, seed=2)
+    with reading(tmp_path, breaking(cut), data=data, memory=16 * MIB) as (reader, server, _):
+        assert bytes(reader.pread(MIB, 0)) == data[:MIB]
+        broken = False
+        for at in range(MIB, len(data), MIB):
+            assert bytes(reader.pread(MIB, at)) == data[at : at + MIB]
+        assert max(stop - first for first, stop in server.spans()[-12:]) >= 4 * MIB
+
+
+def test_without_hashes_what_was_put_together_is_marked(tmp_path):
+    def spoil(request, answer):
+        assert isinstance(answer, Answer)
+        return breaking(700_000)(request, answer)
+
+    with reading(tmp_path, spoil) as (reader, server, parts):
+        server.behaviour.hashes = False
+        assert bytes(reader.pread(MIB, 3 * MIB)) == DATA[3 * MIB : 4 * MIB]
+        assert parts.count("unchecked_blocks") >= 1

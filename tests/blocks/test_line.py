@@ -1,0 +1,74 @@
+"""How large GETs are follows how fast bytes come, and whether answers break off."""
+
+import pytest
+
+from casfs.blocks.line import LARGEST_GET, Line
+from casfs.ranges import BLOCK_SIZE
+
+KIB, MIB = 1 << 10, 1 << 20
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def line(clock):
+    return Line(120, clock)
+
+
+def flow(line, clock, rate, seconds):
+    """Bytes come at a rate for so long."""
+    for _ in range(seconds):
+        clock.now += 1
+        line.note(rate, 1.0)
+
+
+def test_the_first_get_is_small_and_the_next_ones_large_if_it_was_fast(line):
+    assert line.largest_get() == 1
+    assert line.largest_later() == LARGEST_GET
+    line.note(BLOCK_SIZE, 0.01)
+    assert line.largest_get() == LARGEST_GET
+
+
+@pytest.mark.parametrize("rate", [8 * KIB, 64 * KIB, 300 * KIB, MIB, 25 * MIB])
+def test_a_get_takes_seconds_or_is_of_one_block(line, clock, rate):
+    flow(line, clock, rate, 5)
+    blocks = line.largest_get()
+    assert blocks == 1 or blocks * BLOCK_SIZE / rate <= 10
+    assert blocks == LARGEST_GET or 2 * blocks * BLOCK_SIZE / rate > 10
+
+
+@pytest.mark.parametrize(("before", "after"), [(8 * MIB, 80 * KIB), (80 * KIB, 8 * MIB)])
+def test_a_hundredfold_change_of_rate_is_followed_within_ten_seconds(line, clock, before, after):
+    flow(line, clock, before, 60)
+    flow(line, clock, after, 10)
+    assert line.largest_get() == (LARGEST_GET if after > before else 1)
+    assert line.slow == (after < before)
+
+
+def test_what_was_long_ago_says_nothing_of_now(line, clock):
+    flow(line, clock, 8 * MIB, 5)
+    clock.now += 61
+    assert line.largest_get() == 1
+
+
+def test_gets_are_halved_by_what_breaks_and_grow_when_the_line_is_well(line):
+    line.note(BLOCK_SIZE, 0.01)
+    sizes = []
+    for blocks in (8, 4, 2, 1, 1):
+        line.note_break(blocks)
+        sizes.append(line.largest_get())
+    assert sizes == [4, 2, 1, 1, 1]
+    for _ in range(24):
+        line.note_well()
+    assert line.largest_get() == LARGEST_GET
