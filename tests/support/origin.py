@@ -3,8 +3,10 @@
 It shares no code with casfs or its emulator, so that a mistake of theirs does not hide in it. It
 speaks the wire form of CAS or Glacier, checks no signature, and knows of reading alone.
 
-    python -m tests.support.origin ACCOUNT [--control FILE] [--log FILE] [--port P]
+    python -m tests.support.origin ACCOUNT [--control FILE] [--log FILE] [--port P] [--pace BYTES]
                                    [--dialect cas|glacier] [--tls CERTIFICATE KEY]
+
+The kernel sends at most `--pace` bytes a second over each connection.
 
 What it holds is described in `origin_account`, how it misbehaves in `origin_control`. It prints
 its URL once it answers, and a line of JSON in the log for each answer it has sent.
@@ -29,6 +31,8 @@ from tests.support.origin_account import Account, wait_for
 from tests.support.origin_control import Call, Control, Reply, changed
 
 _PIECE = 1 << 16
+_SO_MAX_PACING_RATE = 47
+"""From Linux's asm-generic/socket.h; Python's socket module has no name for it."""
 
 
 @dataclass(frozen=True)
@@ -250,10 +254,16 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--dialect", choices=sorted(FORMS), default="cas")
     parser.add_argument("--tls", type=Path, nargs=2)
+    parser.add_argument("--pace", type=int)
     given = parser.parse_args()
     form = FORMS[given.dialect]
     account = Account(given.account, form.arn, form.arn_key)
     server = Origin(given.port, form, account, Control(given.control), given.log)
+    if given.pace:
+        # Accepted connections inherit these. Ten packets are not paced, so they are to be small.
+        server.socket.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, given.pace)
+        server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1460)
+        server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
     scheme = "http"
     if given.tls:
         scheme, context = "https", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

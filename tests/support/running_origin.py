@@ -22,6 +22,7 @@ class RunningOrigin:
         port: 0 for a free one; that of an origin that was stopped, to come back at its place.
         dialect: cas or glacier.
         tls: certificate and key.
+        pace: bytes a second of each connection.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class RunningOrigin:
         port: int = 0,
         dialect: str = "cas",
         tls: tuple[Path, Path] | None = None,
+        pace: int = 0,
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self._account, self._control = root / "account.json", root / "control.json"
@@ -41,6 +43,8 @@ class RunningOrigin:
         self._options = ["--dialect", dialect]
         if tls is not None:
             self._options += ["--tls", *map(str, tls)]
+        if pace:
+            self._options += ["--pace", str(pace)]
         self.port = port
         self.start()
 

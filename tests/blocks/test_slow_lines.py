@@ -1,0 +1,117 @@
+"""Lines whose connections are slow: what makes progress is no time-out, and GETs become small."""
+
+import contextlib
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from casfs.errors import CasfsError, DeadlineError
+from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, renamed, root
+from tests.support.blocks import bringing
+from tests.support.server import serving
+
+DATA = random_bytes(8 * MIB + 100)
+PIECE = 16 << 10
+
+
+class Paced:
+    """Sends bodies at so many bytes a second over each connection, now."""
+
+    def __init__(self, rate):
+        self.rate = rate
+        self.sent = threading.Event()
+
+    def __call__(self, request, answer):
+        def behave(request, wire):
+            wire.send(answer.head)
+            for at in range(0, len(answer.body), PIECE):
+                wire.send(answer.body[at : at + PIECE])
+                self.sent.set()
+                time.sleep(PIECE / self.rate)
+
+        return behave
+
+
+@contextlib.contextmanager
+def reading(tmp_path, spoil, data=DATA, **settings):
+    archive = Archive(data, spoil=spoil)
+    output = output_of_bytes(data, root(data))
+    with (
+        serving(archive) as server,
+        bringing(server.url, tmp_path, **{"attempts": None, **settings}) as parts,
+    ):
+        yield parts.reader(output), server, parts
+
+
+def sizes(server):
+    return [stop - first for first, stop in server.spans()]
+
+
+def test_a_block_that_takes_longer_than_the_deadline_comes_while_its_bytes_do(tmp_path):
+    data = DATA[:MIB]
+    with reading(tmp_path, Paced(MIB / 4), data, deadline=1.5) as (reader, server, _):
+        started = time.monotonic()
+        assert bytes(reader.pread(MIB, 0)) == data
+        assert time.monotonic() - started > 2
+        assert sizes(server) == [MIB]
+
+
+def test_what_only_trickles_fails_in_time(tmp_path):
+    def trickle(request, answer):
+        return lambda request, wire: wire.trickle(answer.head + answer.body, 0.05)
+
+    with reading(tmp_path, trickle, deadline=1) as (reader, _, _), pytest.raises(DeadlineError):
+        reader.pread(1, 0)
+
+
+def test_gets_are_small_until_the_line_was_seen_to_be_fast(tmp_path):
+    with reading(tmp_path, Paced(MIB), deadline=4, connections=8) as (reader, server, _):
+        with ThreadPoolExecutor(8) as pool:
+            parts = list(pool.map(lambda at: bytes(reader.pread(MIB, at)), range(0, 8 * MIB, MIB)))
+        assert b"".join(parts) == DATA[: 8 * MIB]
+        assert max(sizes(server)) == MIB
+
+
+def test_a_change_of_rate_is_followed_both_ways(tmp_path):
+    data = random_bytes(128 * MIB, seed=3)
+    spoil = Paced(400 * MIB)
+    with reading(tmp_path, spoil, data, deadline=4, memory=24 * MIB) as (reader, server, _):
+
+        def read(first, stop):
+            for at in range(first * MIB, stop * MIB, MIB):
+                assert bytes(reader.pread(MIB, at)) == data[at : at + MIB]
+            seen, server.requests[:] = sizes(server), []
+            return seen
+
+        assert max(read(0, 30)) == 8 * MIB
+        spoil.rate = 2 * MIB
+        read(30, 48)
+        assert max(read(48, 64)) <= 2 * MIB
+        spoil.rate = 400 * MIB
+        read(64, 84)
+        assert max(read(84, 128)) >= 4 * MIB
+
+
+def test_few_connections_are_opened_for_many_outputs_on_a_slow_line(tmp_path):
+    """Each seems to stall now and then, and lends its place."""
+    data = DATA[: 4 * MIB]
+    whole = output_of_bytes(data, root(data))
+    outputs = [renamed(whole, f"j{number}", f"{number:064}") for number in range(12)]
+
+    def read(reader):
+        with contextlib.suppress(CasfsError):
+            reader.pread(1, 0)
+
+    with serving(Archive(data, spoil=Paced(PIECE))) as server, ThreadPoolExecutor(12) as pool:
+        with bringing(server.url, tmp_path, connections=8, deadline=10) as parts:
+            for output in outputs:
+                parts.fetcher.fetch_ahead(output, 4)
+                pool.submit(read, parts.reader(output))
+            most, end = 0, time.monotonic() + 4
+            while time.monotonic() < end:
+                most = max(most, parts.fetcher._network.threads())
+                time.sleep(0.1)
+            assert most > 12, "others get the places of those that stall"
+        assert server.connections <= 12 + 2 * len(outputs)

@@ -1,0 +1,43 @@
+"""`cp` over lines that break every transfer, or bring less than a block within the deadline."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.mount.mounting import Mount, mounted
+from tests.mount.serving import MIB
+from tests.support.running_origin import RunningOrigin, content
+
+
+def copied(mount: Mount, tmp_path: Path) -> bytes:
+    """The bytes of a copy of the one output that there is."""
+    copy = tmp_path / "copy"
+    done = mount.run("cp", mount.job("v", "big", "output"), copy)
+    assert done.returncode == 0, done.stderr
+    return copy.read_bytes()
+
+
+@pytest.mark.parametrize("dialect", ["cas", "glacier"])
+@pytest.mark.parametrize("do", [{"cut": 2_000_000}, {"reset": 700_000}])
+def test_a_line_that_breaks_every_answer(
+    tmp_path: Path, home: Path, do: dict[str, Any], dialect: str
+) -> None:
+    job = {"JobId": "big", "@size": 20 * MIB + 1, "@seed": 3}
+    settings = {"CASFS_DIALECT": dialect, "CASFS_REGION": "us-east-1"}
+    with RunningOrigin(tmp_path / "origin", {"v": {"jobs": [job]}}, dialect=dialect) as origin:
+        origin.misbehave({"when": {"call": "output"}, "do": do})
+        with mounted(home, origin.url, **settings) as mount:
+            assert copied(mount, tmp_path) == content(job)
+            assert mount.status()["counters"]["unchecked_blocks"] == 0
+
+
+def test_a_line_on_which_a_block_takes_twice_the_deadline(tmp_path: Path, home: Path) -> None:
+    job = {"JobId": "big", "@size": 3 * MIB, "@seed": 3}
+    with (
+        RunningOrigin(tmp_path / "origin", {"v": {"jobs": [job]}}, pace=MIB // 6) as origin,
+        mounted(home, origin.url, CASFS_DEADLINE=3) as mount,
+    ):
+        begun = mount.begin(copied, mount, tmp_path)
+        assert mount.list("vaults", "v", "jobs") == ["big"]
+        assert begun() == content(job)
