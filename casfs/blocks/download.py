@@ -2,11 +2,10 @@
 
 import contextlib
 import logging
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,14 +15,13 @@ from casfs.blocks.memory import Memory
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.pool import Pool
 from casfs.blocks.progress import Progress
-from casfs.blocks.receive import Block, Landing, receive_whole
 from casfs.blocks.resume import ResumableRun
 from casfs.blocks.save import Saver
+from casfs.blocks.settle import settle
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.stalls import Stalls
-from casfs.blocks.transfers import Transfer
-from casfs.blocks.trust import Trust
 from casfs.blocks.turns import Turns
+from casfs.blocks.whole_body import WholeBodies
 from casfs.deadline import Deadline
 from casfs.errors import (
     CasfsError,
@@ -76,8 +74,6 @@ class Get:
 class Downloader:
     """Brings runs from the service; called by as many threads as there may be requests.
 
-    Lock order: its one lock, around a counter, is innermost.
-
     Args:
         service: where blocks come from.
         memory: where they are received.
@@ -119,10 +115,17 @@ class Downloader:
         self._requests = requests
         self._stalls = Stalls(service.received, BLOCK_SIZE / deadline, self._note_stall)
         self._bodies = Turns(bodies, reserve, self._stalls.pause)
-        self._passes = Turns(bodies, 0, self._stalls.pause)
-        self._counting = threading.Lock()
-        self._passes_under_way = 0
         self._pool = pool
+        self._whole = WholeBodies(
+            service.tree_hash,
+            memory,
+            flights,
+            saver,
+            pool,
+            self._stalls,
+            Turns(bodies, 0, self._stalls.pause),
+            metrics,
+        )
         self._deadline = deadline
         self._again = again
         self._metrics = metrics
@@ -173,37 +176,44 @@ class Downloader:
         """Ask for what is left of a run, until nothing is or it is left to a pass."""
         deadline = Deadline(self._deadline)
         progress = Progress(deadline, self.line, lambda moment: self._note_progress(opened, moment))
-        while resumable.left:
-            span = resumable.ask(self.line.largest_get())
-            progress.ask()
-            try:
-                with self._stalls.watch(progress), ExitStack() as transfers:
-                    get = Get(opened, resumable, span, deadline, progress, transfers)
-                    received = self._service.read(
-                        opened.output, span, partial(self._receive, get), deadline
-                    )
-            except _AgainError as again:
-                if resumable.mismatches >= _MISMATCHES:
-                    raise again.reason from None
-                self._metrics.failures.labels("BrokenOff").inc()
-                log.info("asking for the rest of the %s: %s", opened.output, again)
-                if resumable.kept:
-                    progress.note_kept(time.monotonic())
-            except RequestError:
-                if not resumable.ask_whole_blocks():
-                    raise
-            else:
-                if not received:
-                    return
-                progress.end(span[1] - span[0])
-                self.line.note_well()
-                self._hand_on(opened, resumable)
+        # A transfer of the whole is expected until the last attempt has ended.
+        with ExitStack() as transfers:
+            while resumable.left:
+                span = resumable.ask(self.line.largest_get())
+                get = Get(opened, resumable, span, deadline, progress, transfers)
+                try:
+                    if not self._ask(get):
+                        return
+                except _AgainError as again:
+                    if resumable.mismatches >= _MISMATCHES:
+                        raise again.reason from None
+                    self._metrics.failures.labels("BrokenOff").inc()
+                    log.info("asking for the rest of the %s: %s", opened.output, again)
+                    if resumable.kept:
+                        progress.note_kept(time.monotonic())
+                except RequestError:
+                    if not resumable.ask_whole_blocks():
+                        raise
+                else:
+                    self._hand_on(opened, resumable)
+
+    def _ask(self, get: Get) -> bool:
+        """Send a GET; return False if it is left to a pass."""
+        get.progress.ask()
+        with self._stalls.watch(get.progress):
+            received = self._service.read(
+                get.opened.output, get.span, partial(self._receive, get), get.deadline
+            )
+        if received:
+            get.progress.end(get.span[1] - get.span[0])
+            self.line.note_well()
+        return received
 
     def _hand_on(self, opened: OpenOutput, resumable: ResumableRun) -> None:
         blocks = resumable.accept()
         if not blocks:
             return
-        self._settle(opened, blocks)
+        settle(opened, blocks, self._metrics)
         opened.require_undoubted(opened.source(blocks[0].number))
         pairs = [(block.number, block.data) for block in blocks]
         self._saver.save(opened, opened.key, pairs)
@@ -239,38 +249,29 @@ class Downloader:
         self._stalls.begin_answer()
         try:
             get.opened.require_current()
-            return self._take(get, body)
+            if (body.first, body.stop) == get.span:
+                self._receive_range(get, body)
+                return True
+            self._whole.take(get.opened, get.run.rest, body, get.deadline, get.transfers)
+            return False
         except Exception as error:
             # Whoever keeps the error, and cycles around it, keep no memory of blocks with it.
             traceback.clear_frames(error.__traceback__)
-            if isinstance(error, TransientError):
-                if not isinstance(error, MismatchError):
-                    self.line.note_break(len(get.run.asked))
-                if get.run.go_on(error):
-                    raise _AgainError(error) from error
             raise
 
-    def _take(self, get: Get, body: Body) -> bool:
-        opened, run = get.opened, get.run.asked
-        if (body.first, body.stop) == get.span:
+    def _receive_range(self, get: Get, body: Body) -> None:
+        try:
             with self._turn(get):
                 # One that stalls before its body comes keeps no room from others.
-                self._flights.receive(opened.key, run)
+                self._flights.receive(get.opened.key, get.run.asked)
                 get.run.receive(body, self._memory)
-                opened.compare(get.run.ready())
-                return True
-        # An answer may come so late that a pass has brought these blocks already.
-        run = get.run.rest
-        source = opened.source(run.start)
-        wanted = self._flights.under_way(opened.key, run) or source.doubted(opened.store)
-        if not wanted:
-            return False
-        # Until the call has ended: when one breaks off, another attempt is to come.
-        whole = opened.output.layout.touched(body.first, body.stop - body.first)
-        transfer = get.transfers.enter_context(opened.transfer(whole))
-        if not source.passing.adopt_or_begin(run):
-            self._pass(opened, source, body, get.deadline, transfer)
-        return False
+                get.opened.compare(get.run.ready())
+        except TransientError as error:
+            if not isinstance(error, MismatchError):
+                self.line.note_break(len(get.run.asked))
+            if get.run.go_on(error):
+                raise _AgainError(error) from error
+            raise
 
     def _turn(self, get: Get) -> AbstractContextManager[None]:
         if self.line.slow:
@@ -278,110 +279,9 @@ class Downloader:
         urgent = self._flights.is_wanted(get.opened.key, get.run.asked)
         return self._bodies.turn(urgent, get.deadline, get.opened.output)
 
-    def _pass(
-        self,
-        opened: OpenOutput,
-        source: OpenSource,
-        body: Body,
-        deadline: Deadline,
-        transfer: Transfer,
-    ) -> None:
-        landing = Landing(
-            turn=lambda: self._passes.turn(False, deadline, opened.output),
-            hold=lambda number: self._wait_for_readers(opened, source, number, deadline),
-            land=lambda block: self._land_from_pass(opened, source, block, transfer),
-            keep=lambda: opened.store.leaves.doubts.keep(transfer),
-        )
-        try:
-            # It may take hours, for which others do not wait.
-            with self._pool.away(), self._count_pass():
-                receive_whole(
-                    opened.output,
-                    body,
-                    self._service.tree_hash,
-                    self._memory,
-                    opened.store,
-                    deadline,
-                    landing,
-                )
-        except UnreadError:
-            raise
-        except BaseException as error:
-            # What its end would have shown is not known: all that it brought may be wrong.
-            self._flights.forget(opened.key, opened.store.take_back(transfer))
-            if isinstance(error, Exception) and not opened.windows.any_reader():
-                raise UnreadError(f"it broke off, and nobody has it open ({error})") from error
-            raise
-        finally:
-            source.passing.end()
-
-    def _wait_for_readers(
-        self, opened: OpenOutput, source: OpenSource, number: int, deadline: Deadline
-    ) -> None:
-        # While something is doubted, readers wait for the pass.
-        if opened.doubted():
-            return
-        with self._stalls.pause():
-            source.passing.wait_for_readers(
-                number,
-                lambda: self._ahead(opened, source),
-                lambda left: bool(self._flights.under_way(opened.key, left)),
-                deadline,
-            )
-
     def _note_stall(self, thread: int, stalled: bool) -> None:
-        for places in (self._pool, self._bodies, self._passes):
+        for places in (self._pool, self._bodies, self._whole.turns):
             if stalled:
                 places.stall(thread)
             else:
                 places.resume(thread)
-
-    @contextmanager
-    def _count_pass(self) -> Iterator[None]:
-        with self._counting:
-            self._passes_under_way += 1
-        try:
-            yield
-        finally:
-            with self._counting:
-                self._passes_under_way -= 1
-
-    def _ahead(self, opened: OpenOutput, source: OpenSource) -> int:
-        """Return how many blocks of a pass the cache keeps until they are read.
-
-        Half of its share when that is not the whole output: what was read before counts as used as
-        late as what was written after it.
-        """
-        if not source.passing.keeps:
-            return 0
-        share = self._saver.lasting() // BLOCK_SIZE // self._passes_under_way
-        return share if share >= opened.output.layout.blocks else share // 2
-
-    def _land_from_pass(
-        self, opened: OpenOutput, source: OpenSource, block: Block, transfer: Transfer
-    ) -> None:
-        self._settle(opened, [block], transfer)
-        # On disk before it lands: what a pass drops costs another pass.
-        try:
-            opened.write(block.number, block.data)
-            self._saver.kept(len(block.data))
-        except OSError as error:
-            source.passing.keeps = False
-            self._metrics.unsaved_blocks.inc()
-            log.warning("block %d of the %s was not kept: %s", block.number, opened.output, error)
-        self._flights.land(opened.key, [(block.number, block.data)])
-
-    def _settle(
-        self, opened: OpenOutput, blocks: list[Block], transfer: Transfer | None = None
-    ) -> None:
-        """Note blocks that came; check the whole output if they were the last ones.
-
-        Raises:
-            MismatchError, OutputMismatchError: see `OpenOutput.record`.
-            OutputMismatchError: the whole does not match its tree hash.
-        """
-        self._metrics.blocks.labels("network").inc(len(blocks))
-        unchecked = sum(block.trust is Trust.UNCHECKED for block in blocks)
-        self._metrics.unchecked_blocks.inc(unchecked)
-        opened.record(blocks, transfer)
-        opened.require_whole()

@@ -3,13 +3,14 @@
 import logging
 import threading
 import weakref
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from casfs.blocks.cache import DiskCache
 from casfs.blocks.download import Downloader
 from casfs.blocks.flights import Flights, Found, wait
+from casfs.blocks.get_queue import GetQueue, Left, Queued, owner_of
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.pool import Pool, Task
 from casfs.blocks.save import Saver
@@ -17,7 +18,7 @@ from casfs.blocks.streams import Streams
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, ThreadError
 from casfs.metrics import Metrics
-from casfs.ranges import BLOCK_SIZE, runs
+from casfs.ranges import BLOCK_SIZE
 from casfs.service.base import Output, Source
 from casfs.service.service import Service
 
@@ -33,26 +34,6 @@ _OPENINGS = 4
 _DISK_THREADS = 2
 _CLOSE_SECONDS = 2.5
 """To write what is queued, when the client closes; blocks that are dropped are fetched again."""
-
-
-_UNDER_WAY = Task(lambda: None, urgent=True)
-"""Stands for the task of blocks that a thread has taken out of a larger task: it waits no more."""
-
-
-@dataclass(slots=True, eq=False)
-class Left:
-    """What is left of a run whose blocks are brought bit by bit."""
-
-    run: range
-
-
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """A run that is queued to be brought, by a task."""
-
-    opened: OpenOutput
-    left: Left
-    task: Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +96,7 @@ class Fetcher:
             self._look_up_again,
             metrics,
         )
+        self._gets = GetQueue(self._flights, self._network, self._downloader)
         self._opening = threading.Lock()
         self._opened: weakref.WeakValueDictionary[
             tuple[str, str, tuple[Source, ...]], OpenOutput
@@ -222,7 +204,7 @@ class Fetcher:
         for item in ahead:
             if self._network.withdraw(item.task) or self._disks.withdraw(item.task):
                 wanted = self._flights.abandon(item.opened.key, item.left.run)
-                self._request(item.opened, wanted, urgent=True)
+                self._gets.request(item.opened, wanted, urgent=True)
 
     def _find(self, opened: OpenOutput, run: range, ended: int) -> Found:
         found = self._flights.look_up(opened.key, run, opened, ended)
@@ -253,7 +235,7 @@ class Fetcher:
         """Take blocks under way from disk, here and now; ask the service for the rest."""
         try:
             missing = [n for n in numbers if not self._take_from_disk(opened, n)]
-            self._request(opened, missing, urgent=True)
+            self._gets.request(opened, missing, urgent=True)
         except BaseException as error:
             self._flights.fail(opened.key, numbers, error)
             raise
@@ -283,7 +265,7 @@ class Fetcher:
         on_disk = [number for number in new if opened.holds(number)]
         missing = [number for number in new if number not in on_disk]
         queued = [
-            self._queue(
+            self._gets.queue(
                 self._disks,
                 opened,
                 Left(range(number, number + 1)),
@@ -291,7 +273,7 @@ class Fetcher:
             )
             for number in on_disk
         ]
-        return queued + self._request(opened, missing, urgent=False)
+        return queued + self._gets.request(opened, missing, urgent=False)
 
     def _load_in_background(self, opened: OpenOutput, numbers: list[int]) -> None:
         try:
@@ -300,45 +282,12 @@ class Fetcher:
             # Who waits for the blocks has the error; a task has nobody to raise it to.
             log.info("blocks of the %s were not fetched: %s", opened.output, error)
 
-    def _request(self, opened: OpenOutput, numbers: list[int], urgent: bool) -> list[Queued]:
-        """Queue the GETs that bring blocks under way."""
-        parts = [
-            part for run in runs(numbers) for part in opened.output.split(run, self.largest_get())
-        ]
-        queued = []
-        for part in parts:
-            left = Left(part)
-            task = Task(partial(self._bring, opened, left), urgent, _owner(opened, part))
-            queued.append(self._queue(self._network, opened, left, task))
-        return queued
-
-    def _bring(self, opened: OpenOutput, left: Left) -> None:
-        """Bring as much of a run as one GET may bring by now, and leave the rest to others."""
-        part = next(opened.output.split(left.run, self._downloader.line.largest_get()))
-        if len(part) < len(left.run):
-            self._flights.assign(opened.key, part, _UNDER_WAY)
-            left.run = range(part.stop, left.run.stop)
-            self._network.put_back()
-        self._downloader.bring(opened, part)
-
-    def _queue(self, pool: Pool, opened: OpenOutput, left: Left, task: Task) -> Queued:
-        self._flights.assign(opened.key, left.run, task)
-        pool.submit(task)
-        return Queued(opened, left, task)
-
     def _look_up_again(self, opened: OpenOutput, run: range) -> None:
         work = partial(self._load_adopted, opened, run)
-        task = Task(work, urgent=True, owner=_owner(opened, run))
-        self._queue(self._network, opened, Left(run), task)
+        self._gets.queue(self._network, opened, Left(run), Task(work, True, owner_of(opened, run)))
 
     def _load_adopted(self, opened: OpenOutput, run: range) -> None:
         self._load_in_background(opened, self._flights.under_way(opened.key, run))
-
-
-def _owner(opened: OpenOutput, run: range) -> Hashable:
-    """Return what names the job that brings a run: its GETs are likely to stall together."""
-    output = opened.output
-    return output.vault, output.sources[output.source_number(run.start)].job_id
 
 
 def _moved(bringer: object) -> float:

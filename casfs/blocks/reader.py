@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Hashable
 
-from casfs.blocks.fetch import Fetcher, Queued
+from casfs.blocks.fetch import Fetcher
+from casfs.blocks.get_queue import Queued
 from casfs.blocks.opened import OpenOutput
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE
