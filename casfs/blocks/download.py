@@ -32,7 +32,6 @@ from casfs.errors import (
     UnreadError,
 )
 from casfs.metrics import Metrics
-from casfs.ranges import BLOCK_SIZE
 from casfs.service.answers import Body
 from casfs.service.service import Service
 
@@ -113,7 +112,8 @@ class Downloader:
         self._flights = flights
         self._saver = saver
         self._requests = requests
-        self._stalls = Stalls(service.received, BLOCK_SIZE / deadline, self._note_stall)
+        self._reserve = reserve
+        self._stalls = Stalls(service.received, self.line.stall_rate, self._note_stall)
         self._bodies = Turns(bodies, reserve, self._stalls.pause)
         self._pool = pool
         self._whole = WholeBodies(
@@ -138,8 +138,12 @@ class Downloader:
         """Return how many GETs of blocks for later are worth having under way.
 
         All that there may be, but for half of them where connections are so fast that this machine
-        is what limits them: there, threads only get in each other's way.
+        is what limits them: there, threads only get in each other's way. Where each of them stalls,
+        those for later take the places of the reserve, too: the urgent ones get places that are
+        lent.
         """
+        if self.line.stalls:
+            return self._requests + self._reserve
         return self._requests // 2 if self.line.fast else self._requests
 
     def bring(self, opened: OpenOutput, run: range) -> None:

@@ -35,10 +35,15 @@ class Line:
     Args:
         deadline: seconds in which a GET must come further.
         clock: tells the time in seconds.
+
+    Attributes:
+        stall_rate: bytes a second below which a connection counts as stalled: a block takes more
+            than a quarter of the deadline.
     """
 
     def __init__(self, deadline: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._get_seconds = min(_GET_SECONDS, deadline / 4)
+        self.stall_rate = 4 * BLOCK_SIZE / deadline
         self._clock = clock
         self._lock = threading.Lock()
         self._noted = clock()
@@ -92,6 +97,12 @@ class Line:
         """Tell whether a connection is slow, so that more of them cost this machine nothing."""
         seconds = self._block_seconds()
         return seconds is not None and seconds > _SLOW_SECONDS
+
+    @property
+    def stalls(self) -> bool:
+        """Tell whether connections are so slow that each of them counts as stalled."""
+        seconds = self._block_seconds()
+        return seconds is not None and seconds * self.stall_rate > BLOCK_SIZE
 
     def _block_seconds(self) -> float | None:
         """Return the seconds that a block takes on one connection, None if it is not known."""

@@ -2,7 +2,7 @@
 
 Whether bytes come is seen at the connections, from time to time, so it costs the bytes nothing. A
 GET that has no connection, because it waits for one or for its next attempt, stalls. So does one
-whose bytes come so slowly that a block takes longer than the deadline: others need not wait for it.
+whose bytes come so slowly that a block takes much of the deadline: others do not wait for it.
 That does not end it: the deadline begins anew as bytes come (see `progress`).
 """
 
