@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from casfs.blocks import download
+from casfs.blocks import line
 from casfs.client import Client
 from casfs.config import Config
 from casfs.credentials import Credentials
@@ -236,7 +236,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOrigin]:
             job["@file"] = str(path)
     # GETs of half an output, so that there is a later one.
     with pytest.MonkeyPatch.context() as patch, RunningOrigin(folder, {"v": {"jobs": held}}) as one:
-        patch.setattr(download, "LARGEST_GET", 2)
+        patch.setattr(line, "LARGEST_GET", 2)
         yield one
 
 
