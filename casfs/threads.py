@@ -22,7 +22,7 @@ def stop_waiting_if(interrupted: Callable[[], bool]) -> None:
     """Let the waits of the calling thread end early.
 
     Args:
-        interrupted: returns whether the program for which the thread waits was told to stop.
+        interrupted: returns whether the program for which the thread waits was told to end.
     """
     _this_thread.interrupted = interrupted
 
@@ -31,7 +31,7 @@ def result_within(future: "Future[T]", seconds: float) -> T:
     """Return the result of a future, as `Future.result`.
 
     Raises:
-        InterruptedError: the program for which this thread waits was told to stop.
+        InterruptedError: the program for which this thread waits was told to end.
         TimeoutError: there was no result in time.
     """
     interrupted = getattr(_this_thread, "interrupted", None)

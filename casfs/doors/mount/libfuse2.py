@@ -10,6 +10,7 @@ import fuse
 
 from casfs.doors.mount.operations import OPERATIONS, Operations
 from casfs.doors.mount.session import AHEAD, Loop, Settings
+from casfs.doors.mount.signals import waits_in_vain
 from casfs.doors.mount.told import Status
 from casfs.errors import MountError
 from casfs.ranges import BLOCK_SIZE
@@ -33,7 +34,7 @@ class Libfuse2Session:
             session = ctypes.c_void_p(library.fuse_get_session(pointer))
             channel = ctypes.c_void_p(library.fuse_session_next_chan(session, None))
             device = library.fuse_chan_fd(channel)
-            operations.watch(lambda: bool(library.fuse_interrupted()))
+            operations.watch(waits_in_vain(library))
             self._loop.begin(partial(library.fuse_exit, pointer), device, started)
 
         options: dict[str, str | bool] = {"use_ino": True, "nonempty": True}

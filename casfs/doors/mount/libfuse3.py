@@ -15,6 +15,7 @@ import mfusepy
 
 from casfs.doors.mount.operations import KIND, OPERATIONS, Operations
 from casfs.doors.mount.session import AHEAD, THREADS, Loop, Settings
+from casfs.doors.mount.signals import waits_in_vain
 from casfs.doors.mount.told import Status
 from casfs.errors import MountError
 from casfs.ranges import BLOCK_SIZE
@@ -43,7 +44,7 @@ class Libfuse3Session:
             library.fuse_get_session.restype = ctypes.c_void_p
             session = ctypes.c_void_p(library.fuse_get_session(fuse))
 
-            operations.watch(lambda: bool(library.fuse_interrupted()))
+            operations.watch(waits_in_vain(library))
 
             def set_up() -> None:
                 config.use_ino = True

@@ -89,12 +89,12 @@ class Operations:
         self._interrupted: Callable[[], bool] | None = None
 
     def watch(self, interrupted: Callable[[], bool]) -> None:
-        """Answer EINTR to whoever is told to stop while it waits for a listing.
+        """Answer EINTR to whoever is told to end while it waits for a listing.
 
         Else the kernel keeps a program waiting, even one that is killed, until there is an answer.
 
         Args:
-            interrupted: returns whether the kernel takes back the request of the calling thread.
+            interrupted: returns whether the caller of this thread's request is told to end.
         """
         self._interrupted = interrupted
 
