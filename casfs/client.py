@@ -63,10 +63,9 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self.config = config
         self.metrics = Metrics()
         self._started = time.monotonic()
-        find_again = config.find_key_again
-        if find_again is not None and config.account == "-":
-            find_again = SameAccount(find_again, self._service_with, self._known_vaults).find
-        keys = RotatingKeys(config.credentials, find_again)
+        self._same_account = SameAccount(self._service_with, self._known_vaults)
+        check = self._same_account.check if config.account == "-" else None
+        keys = RotatingKeys(config.credentials, config.find_key_again, check)
         self._service = self._service_with(keys, keys)
         self._disk = DiskCache(config.cache_dir, self._service.tree_hash, self.metrics)
         evictor = Evictor(self._disk.folder, config.cache_size, self.metrics, self._disk.private)
@@ -139,6 +138,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
     def close(self) -> None:
         """End every wait with an error, write what is still to be written, and stop."""
         self._service.close()
+        self._same_account.close()
         self._fetcher.close()
         self._feed.close()
         self._database.close()

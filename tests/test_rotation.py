@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from casfs.credentials import Credentials, owner
-from casfs.errors import ConfigError, DeniedError
+from casfs.errors import ConfigError, DeadlineError, DeniedError
 from casfs.rotation import RotatingKeys
 
 OLD, NEW, NEWER = (Credentials(name, f"secret of {name}") for name in ("old", "new", "newer"))
@@ -102,6 +102,68 @@ def test_one_thread_looks_and_the_others_wait_for_it():
         assert not keys.renew(keys.edition, 0.01)
         go.set()
         assert [one.result(30) for one in asked] == [True] * 8
+    assert keys.current() == NEW
+
+
+class Checks:
+    """Notes what was checked, and how long that was allowed to take."""
+
+    def __init__(self, error=None):
+        self.error = error
+        self.made = []
+
+    def __call__(self, key, seconds):
+        self.made.append((key, seconds))
+        if self.error is not None:
+            raise self.error
+
+
+def test_only_another_key_is_checked(clock):
+    check = Checks()
+    place = Place(OLD)
+    keys = RotatingKeys(OLD, place, check)
+    assert not keys.renew(keys.edition, 60)
+    assert check.made == []
+    clock[0] += 60
+    place.key = NEW
+    assert keys.renew(keys.edition, 60)
+    assert check.made == [(NEW, 20)]
+
+
+def test_a_check_takes_no_longer_than_the_request_may(clock):
+    check = Checks()
+    keys = RotatingKeys(OLD, Place(NEW), check)
+    assert keys.renew(keys.edition, 3)
+    assert check.made == [(NEW, 3)]
+
+
+@pytest.mark.parametrize("error", [ConfigError("another's"), DeadlineError("silence")], ids=str)
+def test_a_key_that_fails_its_check_is_not_used_and_not_checked_all_the_time(clock, error):
+    check = Checks(error)
+    keys = RotatingKeys(OLD, Place(NEW), check)
+    for _ in range(10):
+        assert not keys.renew(keys.edition, 60)
+    assert keys.current() == OLD
+    assert len(check.made) == 1
+
+
+def test_who_has_time_left_checks_a_key_again_for_which_another_had_too_little():
+    begun, go = threading.Event(), threading.Event()
+
+    def check(key, seconds):
+        if seconds < 20:
+            begun.set()
+            assert go.wait(30)
+            raise DeadlineError("silence")
+
+    keys = RotatingKeys(OLD, Place(NEW), check)
+    with ThreadPoolExecutor(2) as pool:
+        hasty = pool.submit(keys.renew, keys.edition, 1)
+        assert begun.wait(30)
+        patient = pool.submit(keys.renew, keys.edition, 60)
+        go.set()
+        assert not hasty.result(30)
+        assert patient.result(30)
     assert keys.current() == NEW
 
 

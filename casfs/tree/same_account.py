@@ -4,30 +4,29 @@ Where requests name no account, a key alone says whose vaults are meant. One of 
 would show that account's vaults and jobs under the names of those before, or as an empty list.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from casfs.credentials import KeySource
 from casfs.deadline import Deadline
-from casfs.errors import ConfigError, ForbiddenError, NotFoundError
-from casfs.rotation import FindAgain
+from casfs.errors import ConfigError, ForbiddenError, NotFoundError, UnreachableError
 from casfs.service.base import Vault
 from casfs.service.service import Service
 
-_SECONDS = 20.0
-"""Seconds that looking at the vaults of a new key may take."""
 _DESCRIBED = 3
 """Vaults that are described one by one for a key that may not list them."""
 
 
 class SameAccount:
-    """Looks for a key again, and refuses one that sees other vaults than the key before.
+    """Refuses a key that sees other vaults than the key before.
 
     Nothing tells of a new key whose account it is before it was used, so that its vaults are
     listed once. Full names of vaults say which account they belong to, except those of Aliyun
     OAS; there at least one vault must be the same.
 
+    Lock order: its one lock is innermost, and is not held while the service is asked.
+
     Args:
-        find_again: looks for the key.
         service_with: returns a service whose requests a key signs.
         known: returns name and description of the vaults that the key before saw, and whether each
             was listed last.
@@ -35,39 +34,55 @@ class SameAccount:
 
     def __init__(
         self,
-        find_again: FindAgain,
         service_with: Callable[[KeySource], Service],
         known: Callable[[], Sequence[tuple[str, str, bool]]],
     ) -> None:
-        self._find_again = find_again
         self._service_with = service_with
         self._known = known
+        self._lock = threading.Lock()
+        self._asked: set[Service] = set()
+        self._closed = False
 
-    def find(self) -> KeySource | None:
-        """Return the key that is there now, None if none is.
+    def check(self, key: KeySource, seconds: float) -> None:
+        """Check a new key.
+
+        Args:
+            key: the new key.
+            seconds: how long that may take.
 
         Raises:
             ConfigError: it is of another account.
-            CasfsError: the service refuses it, or does not answer.
+            CasfsError: the service refuses it, or does not answer in time.
         """
-        found = self._find_again()
         listed = [text for _, text, listed in self._known() if listed]
-        if found is None or not listed:
-            return found
-        service = self._service_with(found)
+        if not listed:
+            return
+        service = self._service_with(key)
         try:
+            with self._lock:
+                if self._closed:
+                    raise UnreachableError("the client is closed")
+                self._asked.add(service)
             known = [service.parse_vault(text) for text in listed]
-            seen = _seen(service, known)
+            seen = _seen(service, known, Deadline(seconds))
         finally:
+            with self._lock:
+                self._asked.discard(service)
             service.close()
         if seen is not None:
-            _compare(known, seen, found)
-        return found
+            _compare(known, seen, key)
+
+    def close(self) -> None:
+        """End a check under way with an error, and every later one."""
+        with self._lock:
+            self._closed = True
+            asked = list(self._asked)
+        for service in asked:
+            service.close()
 
 
-def _seen(service: Service, known: Sequence[Vault]) -> list[Vault] | None:
+def _seen(service: Service, known: Sequence[Vault], deadline: Deadline) -> list[Vault] | None:
     """Return the vaults that a key sees; None if it may see none that would tell its account."""
-    deadline = Deadline(_SECONDS)
     try:
         return list(service.vaults(deadline))
     except ForbiddenError:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from casfs.credentials import Credentials
-from casfs.errors import ConfigError, DeniedError, UnreachableError
+from casfs.errors import ConfigError, DeadlineError, DeniedError, UnreachableError
 from casfs.service.cas import cas
 from casfs.service.glacier import glacier
 from casfs.service.oas import oas
@@ -28,12 +28,12 @@ def vault(dialect, name, account):
 
 
 @contextmanager
-def found_again(dialect, known, serve, found=NEW):
-    """What is found where vaults are known, and the service of a new key answers as `serve`."""
+def checking(dialect, known, serve):
+    """What checks a key where vaults are known, and the service answers it as `serve`."""
     with serving(serve) as server, service_at(server.url, dialect=DIALECTS[dialect]) as service:
         rows = [(facts["VaultName"], json.dumps(facts), True) for facts in known]
         rows.append(("gone", "{}", False))
-        yield SameAccount(lambda: found, lambda key: service, lambda: rows), server
+        yield SameAccount(lambda key: service, lambda: rows), server
 
 
 def listing(vaults):
@@ -61,15 +61,15 @@ def forbidden(described):
 def test_a_key_of_the_same_account_is_used(dialect):
     known = [vault(dialect, name, 1) for name in "ab"]
     listed = listing([vault(dialect, name, 1) for name in "bcd"])
-    with found_again(dialect, known, listed) as (same, _):
-        assert same.find() is NEW
+    with checking(dialect, known, listed) as (same, _):
+        same.check(NEW, 20)
 
 
 @pytest.mark.parametrize("dialect", ["cas", "glacier"])
 def test_an_account_may_have_other_vaults_by_now(dialect):
     listed = listing([vault(dialect, "c", 1)])
-    with found_again(dialect, [vault(dialect, "a", 1)], listed) as (same, _):
-        assert same.find() is NEW
+    with checking(dialect, [vault(dialect, "a", 1)], listed) as (same, _):
+        same.check(NEW, 20)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -78,18 +78,18 @@ def test_a_key_of_another_account_is_not(dialect, names):
     known = [vault(dialect, name, 1) for name in "ab"]
     listed = listing([vault(dialect, name, 2) for name in names])
     with (
-        found_again(dialect, known, listed) as (same, _),
+        checking(dialect, known, listed) as (same, _),
         pytest.raises(ConfigError, match=r"AKIDNEW.*account.*put back.*or unmount and mount again"),
     ):
-        same.find()
+        same.check(NEW, 20)
 
 
 def test_vaults_whose_names_tell_no_account_are_compared_by_name():
     plain = [{"VaultName": name, "VaultQCS": "q"} for name in "ab"]
-    with found_again("cas", plain[:1], listing(plain)) as (same, _):
-        assert same.find() is NEW
-    with found_again("cas", plain[:1], listing(plain[1:])) as (same, _), pytest.raises(ConfigError):
-        same.find()
+    with checking("cas", plain[:1], listing(plain)) as (same, _):
+        same.check(NEW, 20)
+    with checking("cas", plain[:1], listing(plain[1:])) as (same, _), pytest.raises(ConfigError):
+        same.check(NEW, 20)
 
 
 SEEN = {
@@ -104,20 +104,17 @@ SEEN = {
 @pytest.mark.parametrize(("described", "used"), SEEN.values(), ids=SEEN)
 def test_a_key_that_may_not_list_vaults_is_judged_by_those_that_it_sees(described, used):
     known = [vault("cas", name, 1) for name in "ab"]
-    with found_again("cas", known, forbidden(described)) as (same, _):
+    with checking("cas", known, forbidden(described)) as (same, _):
         if used:
-            assert same.find() is NEW
+            same.check(NEW, 20)
         else:
             with pytest.raises(ConfigError):
-                same.find()
+                same.check(NEW, 20)
 
 
 def test_where_nothing_is_known_nothing_is_asked():
-    with found_again("cas", [], listing([])) as (same, server):
-        assert same.find() is NEW
-        assert server.requests == []
-    with found_again("cas", [vault("cas", "a", 1)], listing([]), found=None) as (same, server):
-        assert same.find() is None
+    with checking("cas", [], listing([])) as (same, server):
+        same.check(NEW, 20)
         assert server.requests == []
 
 
@@ -126,14 +123,31 @@ def test_a_key_that_is_refused_itself_is_not_used():
         return refusal(403, "UnrecognizedClientException")
 
     known = [vault("cas", "a", 1)]
-    with found_again("cas", known, refused) as (same, _), pytest.raises(DeniedError):
-        same.find()
+    with checking("cas", known, refused) as (same, _), pytest.raises(DeniedError):
+        same.check(NEW, 20)
 
 
 def test_a_key_whose_account_nobody_tells_is_not_used():
     known = [vault("cas", "a", 1)]
     with (
-        found_again("cas", known, lambda request, wire: wire.reset()) as (same, _),
+        checking("cas", known, lambda request, wire: wire.reset()) as (same, _),
         pytest.raises(UnreachableError),
     ):
-        same.find()
+        same.check(NEW, 20)
+
+
+def test_a_service_that_says_nothing_is_left_in_time():
+    known = [vault("cas", "a", 1)]
+    with (
+        checking("cas", known, lambda request, wire: wire.hang()) as (same, _),
+        pytest.raises(DeadlineError),
+    ):
+        same.check(NEW, 0.5)
+
+
+def test_once_it_is_closed_no_key_is_looked_at():
+    with checking("cas", [vault("cas", "a", 1)], listing([])) as (same, server):
+        same.close()
+        with pytest.raises(UnreachableError):
+            same.check(NEW, 20)
+        assert server.requests == []
