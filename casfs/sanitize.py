@@ -45,7 +45,7 @@ _SECRETS = (
     *_named("authorization|cookie", r"[^\r\n]+"),
     *_named(_WORDS, r"[^\s<]+"),
     *_named(_TICKET, r"[^\s<&]+"),
-    *_named(r"\b(?:q-|x-\w{1,20}-)signature", r"[^\s&,;'\"]+"),
+    *_named(r"(?:q-|x-\w{1,20}-)signature", r"[^\s&,;'\"]+"),
     r"(\bsignature=)[^\s&,;'\"]+",
     r"(\bOAS\s+[^\s:]+:)[a-z0-9+/=]{8,}",
     r"(\b(?:basic|bearer)\s+)(?!realm)(?=[a-z0-9+/._~-]{0,999}[0-9=])[a-z0-9+/=._~-]{8,}",
