@@ -38,7 +38,7 @@ from casfs.service.service import Service
 log = logging.getLogger(__name__)
 
 _MISMATCHES = 10
-"""Times that what several answers brought is received and does not match: each costs traffic."""
+"""Times that what came does not match before a run is given up: each costs traffic."""
 
 
 class _AgainError(Exception):
@@ -182,6 +182,7 @@ class Downloader:
         progress = Progress(deadline, self.line, lambda moment: self._note_progress(opened, moment))
         # A transfer of the whole is expected until the last attempt has ended.
         with ExitStack() as transfers:
+            lost = 0
             while resumable.left:
                 span = resumable.ask(self.line.largest_get())
                 get = Get(opened, resumable, span, deadline, progress, transfers)
@@ -189,12 +190,15 @@ class Downloader:
                     if not self._ask(get):
                         return
                 except _AgainError as again:
-                    if resumable.mismatches >= _MISMATCHES:
-                        raise again.reason from None
                     self._metrics.failures.labels("BrokenOff").inc()
                     log.info("asking for the rest of the %s: %s", opened.output, again)
+                    lost = 0 if resumable.kept else lost + 1
                     if resumable.kept:
                         progress.note_kept(time.monotonic())
+                    if resumable.mismatches >= _MISMATCHES or not self._service.may_ask_again(
+                        lost, deadline
+                    ):
+                        raise again.reason from None
                 except RequestError:
                     if not resumable.ask_whole_blocks():
                         raise
@@ -262,6 +266,8 @@ class Downloader:
             # Whoever keeps the error, and cycles around it, keep no memory of blocks with it.
             traceback.clear_frames(error.__traceback__)
             raise
+        finally:
+            get.progress.leave()
 
     def _receive_range(self, get: Get, body: Body) -> None:
         try:
@@ -273,7 +279,7 @@ class Downloader:
         except TransientError as error:
             if not isinstance(error, MismatchError):
                 self.line.note_break(len(get.run.asked))
-            if get.run.go_on(error):
+            if get.run.go_on(error) or get.run.mismatches >= _MISMATCHES:
                 raise _AgainError(error) from error
             raise
 

@@ -16,8 +16,10 @@ _NOTE_SECONDS = 1.0
 class Progress:
     """The bytes of the GETs for one run, as they come.
 
-    Where nothing is kept of an answer that broke off, the next one must bring more than it did to
-    count: else a GET whose answer always breaks off at the same place would never end.
+    Only the bytes of answers that may bring the run count, since pages of errors and headers may
+    come for ever. Where nothing is kept of an answer that broke off, the next one must bring more
+    than it did to count: else a GET whose answer always breaks off at the same place would never
+    end.
 
     Args:
         deadline: of the GETs; begins anew as bytes come.
@@ -39,20 +41,29 @@ class Progress:
         self._more = 0
         """Bytes since then, which the line has not been told of."""
         self._told_line = False
+        self._counting = False
 
     def ask(self) -> None:
         """Note that a request is sent."""
         self._asked = self._since = time.monotonic()
         self._more, self._told_line = 0, False
+        self._counting = False
 
     def begin(self, span: tuple[int, int]) -> None:
         """Note that an answer with these bytes of the output begins."""
         if span != self._span:
             self._span, self._counted = span, 0.0
         self._came = 0
+        self._counting = True
+
+    def leave(self) -> None:
+        """Note that the answer that began brings nothing more."""
+        self._counting = False
 
     def note(self, size: int) -> None:
         """Note that so many bytes came."""
+        if not self._counting:
+            return
         now = time.monotonic()
         self._came += size
         self._more += size

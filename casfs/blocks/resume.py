@@ -7,9 +7,8 @@ compared when the rest has come, whichever answers that takes, and nothing of it
 before. There is no I/O here but to read bodies into memory.
 """
 
-from dataclasses import dataclass, field
-
 from casfs.blocks.memory import Memory
+from casfs.blocks.parts import Answer, Part, Seal
 from casfs.blocks.receive import Block
 from casfs.blocks.trust import Trust
 from casfs.errors import MismatchError, TransientError
@@ -18,36 +17,9 @@ from casfs.service.answers import Body
 from casfs.service.base import Output
 from casfs.treehash import TreeHash
 
-_LEAST_KEPT = 16 << 10
+_LEAST_KEPT = 32 << 10
 """Bytes of a block that an answer must bring for them to be kept when it breaks off: the request
 for the rest takes time, and a service may charge for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Seal:
-    """A tree hash of the service, and the run that it is of."""
-
-    run: range
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The first bytes of a block: its memory, how many there are, and the ETag that they had."""
-
-    data: memoryview
-    filled: int
-    etag: str | None
-
-
-@dataclass(slots=True)
-class _Answer:
-    """What came of the last answer: blocks, the part of the next one, and the hash of all of it."""
-
-    announced: bool = False
-    blocks: dict[int, memoryview] = field(default_factory=dict)
-    part: _Part | None = None
-    seals: list[_Seal] = field(default_factory=list)
 
 
 class ResumableRun:
@@ -63,7 +35,7 @@ class ResumableRun:
         any_range: a range may begin inside a block.
 
     Attributes:
-        mismatches: how often what several answers brought together was wrong.
+        mismatches: how often what came was wrong.
         kept: something of the last answer that failed was kept.
     """
 
@@ -77,14 +49,17 @@ class ResumableRun:
         self._leaves: dict[int, bytes] = {}
         self._waiting: dict[int, memoryview] = {}
         """Blocks that came, and are not handed on while a hash of theirs is open."""
-        self._part: _Part | None = None
+        self._part: Part | None = None
         """Of the first missing block."""
-        self._seals: list[_Seal] = []
+        self._seals: list[Seal] = []
+        self._whole: Seal | None = None
+        """The job's own hash, where the run is all of its output."""
         if len(run) == output.layout.blocks and output.tree_hash is not None:
-            self._seals.append(_Seal(run, output.tree_hash))
+            self._whole = Seal(run, output.tree_hash)
+            self._seals.append(self._whole)
         self.mismatches = 0
         self.kept = False
-        self._answer = _Answer()
+        self._answer = Answer()
 
     @property
     def left(self) -> list[int]:
@@ -124,8 +99,8 @@ class ResumableRun:
         self._forget_answer()
         part, self._answer.announced = self._part, body.announced
         if part is None and body.tree_hash is not None:
-            self._answer.seals = [_Seal(self._asked, body.tree_hash)]
-        if part is not None and None not in (part.etag, body.etag) and part.etag != body.etag:
+            self._answer.seals = [Seal(self._asked, body.tree_hash)]
+        if part is not None and part.etag != body.etag:
             self._any_range = False
             raise MismatchError(
                 f"the {self._output} has the ETag {body.etag}, and had {part.etag} before; "
@@ -136,7 +111,7 @@ class ResumableRun:
             try:
                 body.read_into(data[filled:] if filled else data)
             except TransientError as error:
-                self._answer.part = _Part(data, filled + error.received, body.etag)
+                self._answer.part = Part(data, filled + error.received, body.etag)
                 raise
             part = None
             self._answer.blocks[number] = data
@@ -173,9 +148,9 @@ class ResumableRun:
         before, part = self._span, self._answer.part
         self.kept = False
         if isinstance(error, MismatchError):
+            self.mismatches += 1
             if not (self._waiting or self._part):
                 return False
-            self.mismatches += 1
             self._forget_all()
         else:
             # Where neither a length nor a hash was announced, what broke off may be anything.
@@ -208,10 +183,10 @@ class ResumableRun:
     def _take(self, number: int, memory: Memory) -> memoryview:
         return memory.take(self._output.layout.length(number))
 
-    def _seals_of(self, number: int) -> list[_Seal]:
+    def _seals_of(self, number: int) -> list[Seal]:
         return [seal for seal in [*self._seals, *self._answer.seals] if number in seal.run]
 
-    def _is_complete(self, seal: _Seal) -> bool:
+    def _is_complete(self, seal: Seal) -> bool:
         return all(number in self._leaves for number in seal.run)
 
     def _trust(self, number: int) -> Trust | None:
@@ -223,6 +198,8 @@ class ResumableRun:
 
     def _compare(self) -> None:
         complete = list(filter(self._is_complete, [*self._seals, *self._answer.seals]))
+        # The job's own hash last: what it shows is another matter where all others match.
+        complete.sort(key=lambda seal: seal is self._whole)
         clean = [seal for seal in complete if not self._handed_on(seal)]
         for seal in complete:
             # All that is left of it has a hash of its own: that one decides.
@@ -232,23 +209,47 @@ class ResumableRun:
             ):
                 continue
             found = self._tree_hash.root([self._leaves[number] for number in seal.run])
-            if found != seal.digest:
+            if found != seal.digest and not self._leave(seal, complete):
                 first, stop = self._output.layout.span(seal.run)
                 raise MismatchError(
                     f"bytes {first}-{stop - 1} of the {self._output} have tree hash {found.hex()}, "
-                    f"the service announced {seal.digest.hex()}; nothing of it was handed on"
+                    f"the service announced {seal.digest.hex()}; {self._fate(seal)}"
                 )
+
+    def _fate(self, seal: Seal) -> str:
+        if self._handed_on(seal):
+            return "what was handed on of it had another hash, which matched"
+        return "nothing of it was handed on"
+
+    def _leave(self, seal: Seal, others: list[Seal]) -> bool:
+        """Leave it to the check of the whole output that its bytes are not what the job says.
+
+        That remembers it, so that an output that is wrong for good is not asked for at each read.
+        It is left where an answer's own hash matched, or when the same came of asking again.
+        """
+        if seal is not self._whole:
+            return False
+        vouched = all(any(n in one.run for one in others if one is not seal) for n in seal.run)
+        if not vouched and not self.mismatches:
+            return False
+        self._seals.remove(seal)
+        self._whole = None
+        return True
 
     def _is_handed_on(self, number: int) -> bool:
         here = number in self._waiting or number in self._answer.blocks
         return number in self._leaves and not here
 
-    def _handed_on(self, seal: _Seal) -> bool:
+    def _handed_on(self, seal: Seal) -> bool:
         return any(map(self._is_handed_on, seal.run))
 
-    def _is_worth_keeping(self, part: _Part) -> bool:
+    def _is_worth_keeping(self, part: Part) -> bool:
         before = self._part.filled if self._part and not self._answer.blocks else 0
-        return self._any_range and part.filled - before >= _LEAST_KEPT
+        if not self._any_range or part.filled - before < _LEAST_KEPT:
+            return False
+        # Without a hash, nothing but the ETag tells whether two answers have the same bytes.
+        number = self._asked[len(self._answer.blocks)]
+        return bool(self._seals_of(number)) or part.is_tagged()
 
     def _keep(self) -> None:
         """Keep the blocks and the hash of the answer that was received."""
@@ -257,12 +258,12 @@ class ResumableRun:
         self._waiting |= self._answer.blocks
         self._missing = [number for number in self._missing if number not in self._answer.blocks]
         self._seals += self._answer.seals
-        self._answer = _Answer()
+        self._answer = Answer()
 
     def _forget_answer(self) -> None:
         for number in self._answer.blocks:
             del self._leaves[number]
-        self._answer = _Answer()
+        self._answer = Answer()
 
     def _forget_all(self) -> None:
         """Ask for everything again that was not handed on: any of it may be what is wrong."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import requests
 
-from casfs.errors import WrongAnswerError
+from casfs.errors import RequestError, WrongAnswerError
 from casfs.service.receiving import Receiver, finish, read_into, short, source_of
 from casfs.treehash import LEAF_SIZE
 
@@ -168,9 +168,9 @@ def body_of(
     Raises:
         WrongAnswerError: as `answered_span`, or the digest cannot be read. The methods of the body
             raise it when that turns out to be shorter or longer.
+        RequestError: a range that begins inside a MiB was asked for, and another one came.
     """
-    first, stop = answered_span(answer, asked, size)
-
+    first, stop = _given_span(answer, asked, size)
     return Body(
         first=first,
         stop=stop,
@@ -180,6 +180,24 @@ def body_of(
         read_into=Receiver(answer, received).fill,
         finish=lambda: finish(answer),
     )
+
+
+def _given_span(answer: requests.Response, asked: tuple[int, int], size: int) -> tuple[int, int]:
+    aligned = asked[0] % LEAF_SIZE == 0
+    try:
+        given = answered_span(answer, asked, size)
+    except WrongAnswerError as error:
+        if aligned:
+            raise
+        raise _no_range_inside(error) from error
+    if not aligned and given != asked:
+        # All of the output may be a lot, of which so little is wanted.
+        raise _no_range_inside(f"GET {answer.url}: bytes {given[0]}-{given[1] - 1} came")
+    return given
+
+
+def _no_range_inside(reason: object) -> RequestError:
+    return RequestError(f"a range that begins inside a MiB was not given: {reason}")
 
 
 def _tree_hash(answer: requests.Response, header: str) -> bytes | None:

@@ -12,7 +12,7 @@ from casfs.deadline import Deadline
 from casfs.errors import MismatchError, TransientError
 from casfs.service import fields
 
-_FIRST_PAUSE = 0.1
+FIRST_PAUSE = 0.1
 _LAST_CHANCE = 1.0
 """Seconds before the deadline at which the last attempt begins, where a pause would be longer; of a
 short deadline a tenth."""
@@ -76,7 +76,7 @@ class Persistence:
     def __init__(self, limits: Limits, deadline: Deadline) -> None:
         self._limits = limits
         self._deadline = deadline
-        self._pause = tenacity.wait_random_exponential(_FIRST_PAUSE, limits.longest_pause)
+        self._pause = tenacity.wait_random_exponential(FIRST_PAUSE, limits.longest_pause)
         self._mismatches = 0
         self._breaks = 0
         self._restarts = deadline.restarts

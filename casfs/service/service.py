@@ -83,11 +83,12 @@ class Service:
         self._transport.close()
 
     def received(self, thread: int) -> int | None:
-        """Return the bytes that a thread's connection received, None if it has no connection.
-
-        They are -1 where that is not known.
-        """
+        """Return the bytes that a thread's connection received; see `Transport.received`."""
         return self._transport.received(thread)
+
+    def may_ask_again(self, lost: int, deadline: Deadline) -> bool:
+        """Wait as `Transport.may_ask_again`."""
+        return self._transport.may_ask_again(lost, deadline)
 
     @property
     def any_range(self) -> bool:
@@ -179,6 +180,7 @@ class Service:
             ExpiredError: the service no longer has the output.
             NotReadyError: the job is still running.
             WrongAnswerError: the answer is not the range that was asked for.
+            RequestError: ranges that begin inside a block, as this one does, are not given.
             SizeError: the output has another size than was measured.
             CasfsError: this machine failed, in `consume`.
         """
@@ -198,9 +200,6 @@ class Service:
             header = self.dialect.tree_hash_header
             body = body_of(answer, asked, source.layout.size, header, note)
             body = replace(body, first=body.first + begin, stop=body.stop + begin)
-            if self.any_range and (body.first, body.stop) == span:
-                # Another answer goes on where this one breaks off.
-                self._transport.be_impatient(deadline)
             try:
                 result = consume(body)
             except CasfsError:
@@ -218,7 +217,9 @@ class Service:
             return result
 
         headers = {"Range": f"bytes={asked[0]}-{asked[1] - 1}"}
-        request = OutputRequest(output.vault, source.job_id, headers)
+        request = OutputRequest(
+            output.vault, source.job_id, headers, doubtful=asked[0] % BLOCK_SIZE != 0
+        )
         if output.measured:
             return self.measuring.read(output, request, check, deadline)
         return self._output(request, check, deadline)

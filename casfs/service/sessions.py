@@ -15,7 +15,6 @@ import requests
 _IDLE_SECONDS = 60.0
 """Seconds after which an idle connection is given up: routers forget sooner or later, and tell
 nobody."""
-_DISTRUST_SECONDS = 60.0
 
 
 class Sessions:
@@ -33,39 +32,20 @@ class Sessions:
         self._lock = threading.Lock()
         self._idle: list[tuple[float, requests.Session]] = []
         self._closed = False
-        self._silent = -_DISTRUST_SECONDS
-        self._distrusted_until = 0.0
 
-    def borrow(self, anew: bool) -> tuple[requests.Session, bool]:
-        """Return a session for one request, and whether it has a connection already.
-
-        Args:
-            anew: it must have none.
-        """
+    def borrow(self, anew: bool) -> requests.Session:
+        """Return a session for one request; one that is yet to connect if `anew`."""
         if not anew:
             self.drop_aged()
             with self._lock:
                 if self._idle:
-                    return self._idle.pop()[1], True
-        return self._make(), False
-
-    def note_silence(self) -> None:
-        """Note that a connection which was used before fell silent; the others may be dead, too.
-
-        When it happens again soon, none is used twice for a while: something on the way forgets
-        connections as it goes.
-        """
-        now = _now()
-        with self._lock:
-            if now - self._silent < _DISTRUST_SECONDS:
-                self._distrusted_until = now + _DISTRUST_SECONDS
-            self._silent = now
-        self.drop_all()
+                    return self._idle.pop()[1]
+        return self._make()
 
     def give_back(self, session: requests.Session) -> None:
         """Take back a session whose answer was read to its end."""
         with self._lock:
-            if not self._closed and _now() > self._distrusted_until:
+            if not self._closed:
                 self._idle.append((_now(), session))
                 return
         session.close()

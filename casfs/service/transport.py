@@ -27,7 +27,7 @@ from casfs.metrics import Metrics
 from casfs.rotation import RotatingKeys
 from casfs.service.dialect import Authorization
 from casfs.service.failures import answer_error, causes, connection_error
-from casfs.service.retries import Limits, Persistence
+from casfs.service.retries import FIRST_PAUSE, Limits, Persistence
 from casfs.service.route import Route
 from casfs.service.sessions import Sessions
 from casfs.service.watchdog import Watchdog, WatchedAdapter
@@ -37,9 +37,6 @@ T = TypeVar("T")
 
 _SILENCE = 5.0
 """Seconds for which a call fails before that is worth a warning."""
-_IMPATIENCE = 10.0
-"""Seconds without a byte after which a body is given up that another answer can go on with, and a
-connection that was used before; a third of the deadline where that is less."""
 _WARNING_INTERVAL = 30.0
 """Seconds between two warnings: an outage fails hundreds of attempts."""
 
@@ -94,12 +91,22 @@ class Transport:
         self._watchdog.close()
         self._sessions.close()
 
-    def be_impatient(self, deadline: Deadline) -> None:
-        """Give up the body that this thread receives sooner than others when no byte comes."""
-        self._watchdog.bear_silence(self._impatience(deadline))
+    def may_ask_again(self, lost: int, deadline: Deadline) -> bool:
+        """Wait before another request for the rest of what several answers bring.
 
-    def _impatience(self, deadline: Deadline) -> float:
-        return min(self._limits.read_timeout, _IMPATIENCE, deadline.seconds / 3)
+        Args:
+            lost: answers in a row of which nothing could be kept.
+            deadline: of all of them.
+
+        Returns:
+            whether to ask: not when `attempts` are used up, the deadline has passed, or the client
+            is closed.
+        """
+        if self._limits.attempts is not None and lost >= self._limits.attempts:
+            return False
+        pause = min(FIRST_PAUSE * 2.0**lost, self._limits.longest_pause) if lost > 1 else 0.0
+        self._closed.wait(min(pause, deadline.remaining()))
+        return not (self._closed.is_set() or deadline.passed())
 
     def received(self, thread: int) -> int | None:
         """Return the bytes that a thread's connection received; see `Watchdog.received`."""
@@ -204,12 +211,10 @@ class Transport:
         deadline: Deadline,
         anew: bool,
     ) -> T:
-        session, used = self._sessions.borrow(anew)
-        answered = False
+        session = self._sessions.borrow(anew)
         try:
             with self._watchdog.limit(deadline):
-                answer = self._send(session, url, headers, deadline, used)
-                answered = True
+                answer = self._send(session, url, headers, deadline)
                 with answer:
                     self._route.note_reached()
                     self._metrics.requests.labels(call).inc()
@@ -223,17 +228,17 @@ class Transport:
             OSError,
         ) as error:
             session.close()
-            if used and not answered and isinstance(error, requests.Timeout):
-                self._sessions.note_silence()
-            elif isinstance(error, UnreachableError) or not isinstance(error, CasfsError):
+            if isinstance(error, UnreachableError) or not isinstance(error, CasfsError):
                 self._sessions.drop_all()
             if isinstance(error, CasfsError):
                 raise
             raise self._route.explain(causes(error)) or connection_error(
                 call, url, error
             ) from error
-        except BaseException:
+        except BaseException as error:
             session.close()
+            if isinstance(error.__cause__, UnreachableError):
+                self._sessions.drop_all()
             raise
         self._sessions.give_back(session)
         return result
@@ -250,7 +255,6 @@ class Transport:
         url: str,
         headers: Mapping[str, str],
         deadline: Deadline,
-        used: bool,
     ) -> requests.Response:
         if self._closed.is_set():
             raise UnreachableError("the client is closed")
@@ -262,11 +266,9 @@ class Transport:
         # Preparing resolves "." and ".." in the path, which are legal names of vaults.
         request.url = url
         left = deadline.remaining()
-        # Of a connection that was used before nobody knows whether it is still alive.
-        silence = self._impatience(deadline) if used else self._limits.read_timeout
         timeout = (
             max(0.001, min(self._limits.connect_timeout, left)),
-            max(0.001, min(silence, left)),
+            max(0.001, min(self._limits.read_timeout, left)),
         )
         try:
             # Not by the session itself, which reads all of a redirect, however long, to follow it.

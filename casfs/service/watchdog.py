@@ -82,14 +82,6 @@ class Watchdog:
             if self._closed.is_set():
                 _end(sock)
 
-    def bear_silence(self, seconds: float) -> None:
-        """Let what this thread waits for fail after so many seconds without a byte."""
-        with self._lock:
-            entry = self._sockets.get(threading.get_ident())
-        if entry is not None:
-            with contextlib.suppress(OSError):
-                entry[1].settimeout(seconds)
-
     def received(self, thread: int) -> int | None:
         """Return the bytes that came over the connection that a thread waits for.
 

@@ -11,7 +11,15 @@ from casfs.service.cas import cas
 from casfs.service.glacier import glacier
 from casfs.service.oas import oas
 from casfs.treehash import MD5, SHA256
-from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
+from tests.support.archive import (
+    MIB,
+    Archive,
+    once,
+    output_of_bytes,
+    random_bytes,
+    root,
+    with_headers,
+)
 from tests.support.blocks import bringing
 from tests.support.server import Answer, serving
 from tests.support.service import KEY, refusal
@@ -119,10 +127,64 @@ def test_some_answers_break_off_anywhere(tmp_path, share, name):
 
 
 @pytest.mark.parametrize("cut", [300_000, 1_100_000])
-def test_what_falls_silent_is_gone_on_with_long_before_the_deadline(tmp_path, cut):
+def test_what_falls_silent_is_gone_on_with_before_the_deadline(tmp_path, cut):
     data = DATA[: 2 * MIB]
-    with reading(tmp_path, breaking(cut, silent), data=data, deadline=3) as (reader, _, _):
+    spoil = breaking(cut, silent)
+    with reading(tmp_path, spoil, data=data, deadline=3, read_timeout=0.3) as (reader, _, _):
         assert read_all(reader) == data
+
+
+def page_in_pieces(wire):
+    wire.send(b"HTTP/1.1 503 Busy\r\nContent-Type: text/html\r\nContent-Length: 8000\r\n\r\n")
+    wire.trickle(bytes(8), 0.05)
+    wire.send(bytes(7992))
+
+
+def endless_headers(wire):
+    wire.trickle(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 0.001)
+
+
+@pytest.mark.parametrize("instead", [page_in_pieces, endless_headers])
+def test_bytes_that_are_none_of_the_output_are_no_progress(tmp_path, instead):
+    """Else whoever waits would wait for as long as they come."""
+
+    def spoil(request, answer):
+        return lambda request, wire: instead(wire)
+
+    with (
+        reading(tmp_path, spoil, deadline=1.5, data=DATA[:MIB]) as (reader, _, _),
+        pytest.raises(DeadlineError),
+    ):
+        reader.pread(1, 0)
+
+
+def aligned_down(request, data):
+    first, stop = request.span[0] // MIB * MIB, request.span[1]
+    return Answer(206, data[first:stop], {"Content-Range": f"bytes {first}-{stop - 1}/{len(data)}"})
+
+
+def all_of_it(request, data):
+    return Answer(200, data, {})
+
+
+def a_proxys_refusal(request, data):
+    return Answer(416, b"<html>no</html>", {"Content-Type": "text/html"})
+
+
+@pytest.mark.parametrize("instead", [aligned_down, all_of_it, a_proxys_refusal])
+def test_where_no_range_inside_a_block_is_given_the_block_is_asked_for_as_a_whole(
+    tmp_path, instead
+):
+    def spoil(request, answer):
+        if request.span[0] % MIB:
+            return instead(request, DATA)
+        return once_broken(request, answer)
+
+    once_broken = once(breaking(600_000))
+    with reading(tmp_path, spoil, deadline=10) as (reader, server, parts):
+        assert bytes(reader.pread(1000, 3 * MIB)) == DATA[3 * MIB : 3 * MIB + 1000]
+        assert len(server.spans()) <= 4
+        assert parts.count("received_bytes") <= 3 * MIB
 
 
 def test_a_line_that_breaks_inside_every_block_of_oas_fails_when_nothing_comes_any_more(tmp_path):
@@ -163,7 +225,7 @@ def test_ranges_are_large_again_when_the_line_is_well(tmp_path):
 def test_without_hashes_what_was_put_together_is_marked(tmp_path):
     def spoil(request, answer):
         assert isinstance(answer, Answer)
-        return breaking(700_000)(request, answer)
+        return breaking(700_000)(request, with_headers(answer, ETag='"one"'))
 
     with reading(tmp_path, spoil) as (reader, server, parts):
         server.behaviour.hashes = False

@@ -13,6 +13,7 @@ from tests.support.archive import (
     MIB,
     Archive,
     flipped,
+    once,
     output_of_bytes,
     random_bytes,
     root,
@@ -215,3 +216,35 @@ def test_the_command_for_an_archive_of_several_jobs_names_the_archive(tmp_path):
             read_all(parts.reader(jobs.joined()))
         with pytest.raises(OutputMismatchError, match="casfs cache clear v archive"):
             read_all(parts.reader(jobs.joined()))
+
+
+@pytest.mark.parametrize("hashes", [True, False], ids=["hashes", "no hashes"])
+@pytest.mark.parametrize("size", [MIB // 2, 8 * MIB], ids=["a part of a block", "one GET"])
+def test_an_output_of_one_get_that_is_wrong_for_good_is_not_asked_for_ever(tmp_path, hashes, size):
+    """Each read of it cost ten downloads of all of it."""
+    data = random_bytes(size, seed=6)
+    output = output_of_bytes(data, root(data))
+    with (
+        serving(Archive(flipped(data), hashes=hashes)) as server,
+        bringing(server.url, tmp_path) as parts,
+    ):
+        for _ in range(5):
+            with pytest.raises(OutputMismatchError):
+                read_all(parts.reader(output))
+        came = parts.count("received_bytes")
+        assert came <= (3 if hashes else 6) * size
+        with pytest.raises(OutputMismatchError, match="casfs cache clear v j"):
+            parts.reader(output).pread(1, 0)
+        assert parts.count("received_bytes") == came
+        server.behaviour = Archive(data, hashes=hashes)
+        assert Stock(parts.disk.folder, parts.disk.private).remove(output.key, force=True)
+        assert read_all(parts.reader(output)) == data
+        assert parts.fetcher.open(output).verified() == "yes"
+
+
+def test_one_wrong_answer_of_an_output_of_one_get_is_asked_for_again(tmp_path):
+    """Without a hash of its own only the job's shows it."""
+    data = random_bytes(3 * MIB, seed=7)
+    archive = Archive(data, hashes=False, spoil=once(wrong_at(MIB)))
+    with serving(archive) as server, bringing(server.url, tmp_path) as parts:
+        assert read_all(parts.reader(output_of_bytes(data, root(data)))) == data

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casfs.blocks.memory import Memory
-from casfs.blocks.resume import ResumableRun
+from casfs.blocks.resume import _LEAST_KEPT, ResumableRun
 from casfs.blocks.trust import Trust
 from casfs.errors import MismatchError, TransientError
 from casfs.ranges import is_subtree
@@ -24,7 +24,7 @@ class Service:
         self.data = data
         self.hashes = hashes
         self.announced = announced
-        self.etag = "a"
+        self.etag: str | None = "a"
         self.asked = []
         self.came = 0
 
@@ -95,7 +95,8 @@ def test_every_block_comes_right_and_once_whatever_breaks_off(cuts, any_range, h
     assert {trust for _, trust in handed_on.values()} == {
         Trust.CHECKED if hashes else Trust.UNCHECKED
     }
-    lost = 16 << 10 if any_range else MIB
+    # Without a hash, the rest of a block is asked for only where an ETag tells that it is the same.
+    lost = _LEAST_KEPT if any_range else MIB
     assert service.came <= len(DATA) + len(cuts) * lost
     starts = [first for first, _ in service.asked if first % MIB]
     assert any_range or not starts
@@ -164,6 +165,29 @@ def test_parts_of_different_etags_are_not_put_together():
         run.receive(service.body(run.ask(8), MIB), MEMORY)
     assert run.go_on(MismatchError("other"))
     assert joined(fetch(run, service, [])) == DATA
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [(None, None), ("a", None), (None, "a"), ('W/"a"', 'W/"a"')]
+)
+def test_without_a_hash_parts_are_put_together_only_by_a_strong_etag(first, then):
+    service = Service(hashes=False)
+    service.etag = first
+    run = run_of()
+    with pytest.raises(TransientError) as caught:
+        run.receive(service.body(run.ask(8), MIB + 200_000), MEMORY)
+    assert run.go_on(caught.value)
+    service.etag = then
+    other = fetch(run, service, [])
+    assert joined(other) == DATA
+    assert not [start for start, _ in service.asked if start % MIB] or first == "a"
+
+
+def test_with_a_hash_parts_are_put_together_without_an_etag():
+    service = Service()
+    service.etag = None
+    assert joined(fetch(run_of(), service, [MIB + 200_000])) == DATA
+    assert [start for start, _ in service.asked if start % MIB]
 
 
 def test_a_service_that_refuses_to_begin_inside_a_block_is_asked_for_whole_ones():

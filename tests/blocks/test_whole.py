@@ -214,7 +214,7 @@ def test_an_output_of_one_get_is_checked_against_both_hashes(tmp_path, status, s
             assert bytes(parts.reader(right).pread(size, 0)) == data
         with (
             bringing(server.url, tmp_path / "new", attempts=2) as parts,
-            pytest.raises(MismatchError, match="0" * 64),
+            pytest.raises(OutputMismatchError, match="0" * 64),
         ):
             parts.reader(lying).pread(size, 0)
         # What was kept of the job is found on disk, and is not what this output should be either.

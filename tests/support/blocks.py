@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from casfs.blocks.cache import DiskCache
 from casfs.blocks.eviction import Evictor
@@ -51,9 +52,10 @@ def bringing(
     deadline: float = 30,
     attempts: int = 3,
     dialect: Dialect | None = None,
+    **tries: Any,
 ) -> Iterator[Bringing]:
     metrics = Metrics()
-    with service_at(url, metrics=metrics, dialect=dialect, attempts=attempts) as service:
+    with service_at(url, metrics=metrics, dialect=dialect, attempts=attempts, **tries) as service:
         disk = DiskCache(folder, service.tree_hash, metrics)
         saver = Saver(Evictor(disk.folder, cache_size, metrics), metrics)
         fetcher = Fetcher(service, disk, saver, memory, connections, deadline, metrics)
