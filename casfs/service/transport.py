@@ -99,14 +99,13 @@ class Transport:
             deadline: of all of them.
 
         Returns:
-            whether to ask: not when `attempts` are used up, the deadline has passed, or the client
-            is closed.
+            whether to ask: not when `attempts` are used up, or the client is closed.
         """
         if self._limits.attempts is not None and lost >= self._limits.attempts:
             return False
         pause = min(FIRST_PAUSE * 2.0**lost, self._limits.longest_pause) if lost > 1 else 0.0
         self._closed.wait(min(pause, deadline.remaining()))
-        return not (self._closed.is_set() or deadline.passed())
+        return not self._closed.is_set()
 
     def received(self, thread: int) -> int | None:
         """Return the bytes that a thread's connection received; see `Watchdog.received`."""
