@@ -18,6 +18,9 @@ VAULTS = {"v": {"jobs": [{"JobId": "one", "@size": 3000}]}}
 LIST = """
 import os, signal, sys
 signal.signal(signal.SIGALRM, lambda *_: None)
+# What a shell starts in the background ignores them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 print(os.listdir(sys.argv[1]))
 """
 LIST_IN_THREAD = """
@@ -116,7 +119,8 @@ def test_a_program_that_handles_a_signal_gets_the_listing(tmp_path: Path) -> Non
 
 def test_a_program_that_is_stopped_and_goes_on_gets_the_listing(tmp_path: Path) -> None:
     with listing(tmp_path, "fuse3", 1, sys.executable, "-c", LIST) as one:
-        one.send(signal.SIGTSTP)
+        # Unlike SIGTSTP, it also stops what has no terminal.
+        one.send(signal.SIGSTOP)
         wait_until(one.is_stopped, "the program to stop")
         one.send(signal.SIGCONT)
         assert one.process.communicate(timeout=DEADLINE)[0] == "['one']\n"
