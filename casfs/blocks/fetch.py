@@ -12,9 +12,10 @@ from casfs.blocks.download import Downloader
 from casfs.blocks.flights import Flights, Found, wait
 from casfs.blocks.get_queue import GetQueue, Left, Queued, owner_of
 from casfs.blocks.opened import OpenOutput
-from casfs.blocks.pool import Pool, Task
+from casfs.blocks.pool import Pool
 from casfs.blocks.save import Saver
 from casfs.blocks.streams import Streams
+from casfs.blocks.tasks import Task
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, ThreadError
 from casfs.metrics import Metrics

@@ -14,8 +14,8 @@ import logging
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
 
+from casfs.blocks.tasks import Run, Task
 from casfs.errors import ThreadError
 from casfs.threads import start_thread
 
@@ -23,37 +23,6 @@ log = logging.getLogger(__name__)
 
 _LENT_MOST = 128
 _LENT_EACH = 2
-
-
-class Task:
-    """A piece of work that waits its turn.
-
-    Args:
-        work: what to do; it must not raise.
-        urgent: somebody waits for it now.
-        owner: those with the same one are likely to stall together.
-    """
-
-    __slots__ = ("begun", "owner", "urgent", "work")
-
-    def __init__(self, work: Callable[[], None], urgent: bool, owner: Hashable = None) -> None:
-        self.work = work
-        self.urgent = urgent
-        self.owner = owner
-        self.begun = False
-
-
-@dataclass(slots=True)
-class _Run:
-    """A task under way.
-
-    Whether it was `later` when it began, whether it is `stalled` now, and has been: it is `slow`.
-    """
-
-    task: Task
-    later: bool
-    stalled: bool = False
-    slow: bool = False
 
 
 class Pool:
@@ -84,7 +53,7 @@ class Pool:
         """Tasks under way that were for later when they began."""
         self._ahead = 0
         """Those of them that do not stall."""
-        self._running: dict[int, _Run] = {}
+        self._running: dict[int, Run] = {}
         """What each thread is at."""
         self._stalled = 0
         self._busy_of: Counter[Hashable] = Counter()
@@ -263,7 +232,7 @@ class Pool:
         self._busy_of[task.owner] += 1
         if not later:
             self._urgent_of[task.owner] += 1
-        self._running[threading.get_ident()] = _Run(task, later)
+        self._running[threading.get_ident()] = Run(task, later)
 
     def _end(self) -> None:
         run = self._running.pop(threading.get_ident())
@@ -276,7 +245,7 @@ class Pool:
         _count(self._slow_of, owner, -run.slow)
         _count(self._urgent_of, owner, -(not run.later))
 
-    def _count_stalled(self, run: _Run, change: int) -> None:
+    def _count_stalled(self, run: Run, change: int) -> None:
         run.stalled = change > 0
         self._stalled += change
         self._ahead -= change * run.later

@@ -249,8 +249,7 @@ class Service:
         deadline: Deadline,
     ) -> T:
         vault, job_id = request.vault, request.job_id
-        address = self._address(vault, deadline)
-        path = f"{self.dialect.job_path(address, job_id)}/output"
+        path = f"{self.dialect.job_path(self._address(vault, deadline), job_id)}/output"
 
         def noted(answer: requests.Response) -> T:
             result = consume(answer)
