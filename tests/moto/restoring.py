@@ -19,8 +19,9 @@ SIZES = {
     "sixty-four": LONG,
 }
 TOOLS = ("cp", "tar", "rsync")
-SLACK = 16 * MIB
-"""What may be on its way when a connection is closed: an output's size is asked for by one GET."""
+SLACK = 32 * MIB
+"""What may be on its way when connections are closed: an output's size is asked for by one GET, and
+some more may be sent before the first answer shows that ranges are ignored."""
 
 
 def mount_of(url: str, home: Path) -> AbstractContextManager[Mount]:
