@@ -30,7 +30,8 @@ def test_processor_time_counts_children_that_run_and_that_have_ended():
         parent.stdout.readline()
         seconds = processes.cpu_seconds(parent.pid)
         parent.communicate(b"\n")
-    assert seconds >= 0.6
+    # Each of them is told in whole ticks of 10 ms, rounded down; without either child it is 0.3.
+    assert seconds >= 0.5
 
 
 def test_processor_time_of_a_process_that_has_ended_is_refused():
