@@ -12,12 +12,16 @@ _OUTPUT_BYTES = 6 << 10
 """Bytes that go with a block that ends an output: it may be the only one in memory that keeps what
 is known of the output there."""
 
+_STAY = 12
+"""The part of the blocks, a twelfth, of which those that were read last stay."""
+
 
 class Landed(FIFOCache[Key, memoryview]):
     """Blocks in memory. Those that were read to their end leave first, then those that came first.
 
     A block that leaves before it is read must be read from disk and hashed again. One that was
-    read is in the kernel's page cache, so nobody is likely to ask for it here.
+    read is in the kernel's page cache, so nobody is likely to ask for it here. But the kernel may
+    ask for the parts of a block in any order, so the last few that were read stay.
 
     Args:
         size: bytes that it holds at most; at least one block.
@@ -26,6 +30,7 @@ class Landed(FIFOCache[Key, memoryview]):
     def __init__(self, size: int) -> None:
         super().__init__(max(size, BLOCK_SIZE), _size_in_memory)
         self._read: dict[Key, None] = {}
+        self._stay = int(self.maxsize) // BLOCK_SIZE // _STAY
 
     def note_read(self, key: Key) -> None:
         """Note that a block was read to its end, if it is here."""
@@ -34,7 +39,7 @@ class Landed(FIFOCache[Key, memoryview]):
 
     def popitem(self) -> tuple[Key, memoryview]:
         """Remove the block that is to leave first, and return it with its key."""
-        if not self._read:
+        if len(self._read) <= self._stay:
             return super().popitem()
         key = next(iter(self._read))
         return key, self.pop(key)
