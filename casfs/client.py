@@ -18,8 +18,8 @@ from casfs.config import Config
 from casfs.credentials import KeySource, owner
 from casfs.errors import CasfsError, NotFoundError
 from casfs.metrics import Metrics
+from casfs.model import Job, Output, Vault
 from casfs.rotation import RotatingKeys
-from casfs.service.base import Job, Output, Vault
 from casfs.service.registry import DIALECTS
 from casfs.service.retries import Limits
 from casfs.service.service import Service

@@ -24,8 +24,8 @@ from casfs.blocks.temporary import Temporary
 from casfs.disks import is_disk_failure, trouble
 from casfs.errors import CasfsError, ConfigError
 from casfs.metrics import Metrics
+from casfs.model import Output, Source
 from casfs.private import PrivateDirectory
-from casfs.service.base import Output, Source
 from casfs.treehash import TreeHash
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from casfs.blocks.tasks import Task
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, ThreadError
 from casfs.metrics import Metrics
+from casfs.model import Output, Source
 from casfs.ranges import BLOCK_SIZE
-from casfs.service.base import Output, Source
 from casfs.service.service import Service
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from casfs.blocks.transfers import Transfer
 from casfs.blocks.trust import Forgiven, Trust, Verdict
 from casfs.deadline import Deadline
 from casfs.errors import MismatchError, OutputMismatchError
-from casfs.service.base import Output
+from casfs.model import Output
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from casfs.blocks.trust import Trust
 from casfs.deadline import Deadline
 from casfs.disks import disk_of, trouble
 from casfs.errors import CasfsError, MismatchError
+from casfs.model import Output
 from casfs.service.answers import Body
-from casfs.service.base import Output
 from casfs.treehash import TreeHash
 
 

@@ -12,9 +12,9 @@ from casfs.blocks.parts import Answer, Part, Seal
 from casfs.blocks.receive import Block
 from casfs.blocks.trust import Trust
 from casfs.errors import MismatchError, TransientError
+from casfs.model import Output
 from casfs.ranges import runs
 from casfs.service.answers import Body
-from casfs.service.base import Output
 from casfs.treehash import TreeHash
 
 _LEAST_KEPT = 32 << 10

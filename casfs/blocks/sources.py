@@ -10,7 +10,7 @@ import logging
 from casfs.blocks.cache import DiskCache
 from casfs.blocks.output_store import OutputStore, Stored
 from casfs.blocks.passes import Passing
-from casfs.service.base import Output, Source
+from casfs.model import Output, Source
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 import threading
 
-from casfs.service.base import Vault
+from casfs.model import Vault
 from casfs.service.dialect import Dialect
 
 

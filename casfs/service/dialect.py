@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from casfs.credentials import Found, KeySource
 from casfs.errors import CasfsError, WrongAnswerError
+from casfs.model import Job, JobKind, JobState, Vault
 from casfs.rotation import RotatingKeys
 from casfs.service import fields
-from casfs.service.base import Job, JobKind, JobState, Vault
 from casfs.service.codes import COMMON_ERRORS
 from casfs.treehash import TreeHash
 

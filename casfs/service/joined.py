@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from casfs.model import Job, JobKind, Output, Source, output_of
 from casfs.ranges import BLOCK_SIZE
-from casfs.service.base import Job, JobKind, Output, Source, output_of
 
 
 def joined_output(

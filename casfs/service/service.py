@@ -21,10 +21,10 @@ from casfs.errors import (
     TransientError,
 )
 from casfs.metrics import Metrics
+from casfs.model import Job, JobState, Output, Vault, output_of
 from casfs.ranges import BLOCK_SIZE
 from casfs.service.addresses import Addresses
 from casfs.service.answers import Body, body_of
-from casfs.service.base import Job, JobState, Output, Vault, output_of
 from casfs.service.descriptions import ToldDescriptions
 from casfs.service.dialect import Dialect
 from casfs.service.failures import json_body

@@ -18,7 +18,7 @@ from cachetools import TTLCache
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, ForbiddenError, NotFoundError
 from casfs.metrics import Metrics
-from casfs.service.base import Job, JobState, Output, Vault
+from casfs.model import Job, JobState, Output, Vault
 from casfs.service.service import Service
 from casfs.tree.catalog import Catalog
 from casfs.tree.known import Known, KnownJob

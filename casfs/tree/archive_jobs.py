@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from casfs.errors import CasfsError, ExpiredError
-from casfs.service.base import Job, JobState, Output
+from casfs.model import Job, JobState, Output
 from casfs.service.joined import joined_output
 from casfs.service.service import Service
 from casfs.tree.archives.entries import Archive

@@ -13,7 +13,7 @@ from functools import partial
 from cachetools import TTLCache
 
 from casfs.errors import NotFoundError
-from casfs.service.base import Output, Vault
+from casfs.model import Output, Vault
 from casfs.tree.account import Account
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archives.entries import Archive, Entry, Folder, Scope

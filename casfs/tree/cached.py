@@ -13,8 +13,8 @@ from typing import Any
 
 from casfs.blocks.fetch import Fetcher
 from casfs.blocks.stock import Stock, Stocked
+from casfs.model import Job, JobKind, Output, output_key
 from casfs.ranges import Layout
-from casfs.service.base import Job, JobKind, Output, output_key
 from casfs.service.joined import archive_output, joined_output
 from casfs.service.service import Service
 from casfs.tree.archives.queries import Archives

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from casfs.blocks.cache import CATALOG
 from casfs.errors import CasfsError
-from casfs.service.base import Job, Vault
+from casfs.model import Job, Vault
 from casfs.tree.columns import Value, storable
 from casfs.tree.database import Database
 from casfs.tree.job_columns import job_row

@@ -21,8 +21,8 @@ from casfs.errors import (
     SizeError,
     ThreadError,
 )
+from casfs.model import Job
 from casfs.service import fields
-from casfs.service.base import Job
 from casfs.service.dialect import Dialect
 from casfs.threads import start_thread
 from casfs.tree.account import Account

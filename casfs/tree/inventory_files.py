@@ -25,7 +25,7 @@ from casfs.blocks.opened import OpenOutput
 from casfs.blocks.reader import Reader
 from casfs.errors import CasfsError, InventoryError, OutputMismatchError, SizeError
 from casfs.metrics import Metrics
-from casfs.service.base import Job
+from casfs.model import Job
 from casfs.service.dialect import InventoryFields
 from casfs.tree.account import Account
 from casfs.tree.inventory.bad_records import BadRecords, records_text, refuse

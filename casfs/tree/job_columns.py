@@ -1,6 +1,6 @@
 """A job as a row of the catalog."""
 
-from casfs.service.base import Job, JobKind, JobState
+from casfs.model import Job, JobKind, JobState
 from casfs.tree.columns import Value, hash_of, storable
 from casfs.tree.times import mtime
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from casfs.service.base import Job, Output
+from casfs.model import Job, Output
 from casfs.service.joined import archive_output
 from casfs.service.service import Service
 from casfs.tree.catalog import Catalog

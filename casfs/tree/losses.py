@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from casfs.service.base import OUTPUT_LIFETIME, Job
+from casfs.model import OUTPUT_LIFETIME, Job
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from casfs.service.base import Job
+from casfs.model import Job
 from casfs.tree.archives.entries import Archive
 
 CONTROL = ".casfs"

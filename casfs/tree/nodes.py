@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from casfs.errors import NotFoundError
+from casfs.model import Job, JobKind, Output, Vault
 from casfs.sanitize import pretty
-from casfs.service.base import Job, JobKind, Output, Vault
 from casfs.tree.account import Account
 from casfs.tree.archive_tree import ARCHIVES, ArchiveTree
 from casfs.tree.inventory_files import CSV, JSON, Inventories

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from casfs.credentials import KeySource
 from casfs.deadline import Deadline
 from casfs.errors import ConfigError, ForbiddenError, NotFoundError, UnreachableError
-from casfs.service.base import Vault
+from casfs.model import Vault
 from casfs.service.service import Service
 
 _DESCRIBED = 3

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 
 from casfs.blocks.fetch import Fetcher
-from casfs.service.base import Output
+from casfs.model import Output
 from casfs.tree.walk import Walks
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from cachetools import TTLCache
 
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, WrongAnswerError
-from casfs.service.base import Job, Output
+from casfs.model import Job, Output
 from casfs.service.service import Service
 from casfs.threads import result_within, start_thread
 from casfs.tree.catalog import Catalog

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from casfs.service.base import Job
+from casfs.model import Job
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from cachetools import TTLCache
 
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeniedError, ForbiddenError, NotFoundError
-from casfs.service.base import Vault
+from casfs.model import Vault
 from casfs.service.service import Service
 from casfs.tree.catalog import Catalog
 from casfs.tree.known import Known

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from casfs.blocks.leaves import Leaves
 from casfs.blocks.trust import Trust
 from casfs.errors import MismatchError
+from casfs.model import Output
 from casfs.ranges import Layout, is_subtree
-from casfs.service.base import Output
 from casfs.service.cas import cas
 from casfs.service.dialect import Dialect
 from casfs.service.glacier import glacier

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from casfs.deadline import Deadline
 from casfs.errors import ExpiredError, OutputMismatchError
-from casfs.service.base import Job, Output
+from casfs.model import Job, Output
 from casfs.service.joined import joined_output
 from casfs.service.registry import DIALECTS
 from tests.conformance.serving import REGION, VAULT, Service, serving

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from casfs import errors
 from casfs.credentials import Credentials
 from casfs.errors import WrongAnswerError
+from casfs.model import JobKind, JobState, output_of
 from casfs.ranges import BLOCK_SIZE
-from casfs.service.base import JobKind, JobState, output_of
 from casfs.service.cas import cas
 from tests.service.test_fields import ANYTHING
 

@@ -8,8 +8,8 @@ import pytest
 from casfs import errors
 from casfs.deadline import Deadline
 from casfs.errors import NotFoundError, NotReadyError
+from casfs.model import JobKind, JobState, Output, output_of
 from casfs.ranges import Layout
-from casfs.service.base import JobKind, JobState, Output, output_of
 from casfs.service.glacier import glacier
 from tests.support.archive import MIB
 from tests.support.server import Answer, in_turn, serving

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError
+from casfs.model import Job
 from casfs.service import fields
-from casfs.service.base import Job
 from casfs.service.cas import cas
 from tests.support.growth import assert_linear, pumped, pumps
 from tests.support.server import Answer, serving

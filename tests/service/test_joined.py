@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casfs.model import Job, JobKind, JobState, Output, output_of
 from casfs.ranges import Layout
-from casfs.service.base import Job, JobKind, JobState, Output, output_of
 from casfs.service.joined import joined_output
 from tests.support.archive import MIB
 from tests.support.jobs import COMPLETED, ORIGIN, range_job

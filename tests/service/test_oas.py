@@ -11,8 +11,8 @@ from casfs import errors
 from casfs.credentials import Credentials
 from casfs.deadline import Deadline
 from casfs.errors import NotFoundError, NotReadyError, WrongAnswerError
+from casfs.model import JobKind, JobState, Output
 from casfs.ranges import Layout
-from casfs.service.base import JobKind, JobState, Output
 from casfs.service.oas import oas
 from casfs.treehash import MD5
 from tests.service.test_fields import ANYTHING

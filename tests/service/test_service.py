@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from casfs.deadline import Deadline
 from casfs.errors import DeniedError, NotFoundError, UnreachableError, WrongAnswerError
 from casfs.metrics import Metrics
-from casfs.service.base import JobState
+from casfs.model import JobState
 from tests.emulator.running import ACCOUNT, running_emulator
 from tests.support.server import Answer, Server, in_turn, serving
 from tests.support.service import html, refusal, service_at

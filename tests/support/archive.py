@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from casfs.model import Output
 from casfs.ranges import BLOCK_SIZE, Layout, is_subtree
-from casfs.service.base import Output
 from casfs.treehash import SHA256, TreeHash
 from tests.support.server import Answer, Behaviour, Request, Wire
 from tests.support.service import refusal

@@ -12,7 +12,7 @@ from casfs.blocks.fetch import Fetcher
 from casfs.blocks.reader import Reader
 from casfs.blocks.save import Saver
 from casfs.metrics import Metrics
-from casfs.service.base import Output
+from casfs.model import Output
 from casfs.service.dialect import Dialect
 from casfs.service.service import Service
 from tests.support.service import service_at

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from casfs.service.base import Job, JobKind, JobState, Output, output_of
+from casfs.model import Job, JobKind, JobState, Output, output_of
 from casfs.service.joined import joined_output
 from tests.support.archive import MIB, Archive, InArchive, root
 from tests.support.server import Answer, Request, Wire

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from casfs.errors import InventoryError
-from casfs.service.base import Job
+from casfs.model import Job
 from casfs.tree.archives.entries import Scope
 from casfs.tree.descriptions.rules import DEFAULT
 from casfs.tree.inventory_feed import InventoryFeed

@@ -16,7 +16,7 @@ from casfs.doors.cli.options import (
 )
 from casfs.doors.cli.show import say, show_json, show_table
 from casfs.errors import InventoryError
-from casfs.service.base import Job
+from casfs.model import Job
 
 if TYPE_CHECKING:
     from casfs.client import Client

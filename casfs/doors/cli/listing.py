@@ -17,7 +17,7 @@ from casfs.doors.cli.options import (
     skip_bad_records_option,
 )
 from casfs.doors.cli.show import say, show_json, show_table, size_text, time_text
-from casfs.service.base import Vault
+from casfs.model import Vault
 from casfs.tree.names import to_file_name
 
 _PIECE = 1 << 20

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from casfs.service.base import Job, JobState
+from casfs.model import Job, JobState
 from casfs.tree.archives.folders import Folders, remove_emptied
 from casfs.tree.columns import NO_TIME, Value, size_or_none
 from casfs.tree.database import Database

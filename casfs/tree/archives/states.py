@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
-from casfs.service.base import Job, JobState
+from casfs.model import Job, JobState
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.readable import Parse
 from casfs.tree.columns import hash_of

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from casfs.service.base import JobState
+from casfs.model import JobState
 from casfs.tree.archives.entries import Scope
 from casfs.tree.archives.states import ArchiveState, condition
 from tests.tree.archives.vaults import archive, job, vaults_at

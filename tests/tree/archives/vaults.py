@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from casfs.credentials import Credentials
-from casfs.service.base import Job
+from casfs.model import Job
 from casfs.service.cas import cas
 from casfs.tree.archives.entries import Archive, Folder, Scope
 from casfs.tree.archives.intake import Intake, Inventory
