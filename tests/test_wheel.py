@@ -193,7 +193,7 @@ def test_the_help_of_all_loads_no_command():
 
 def test_a_mount_loads_nothing_that_it_does_not_need():
     """Half of the time until a mount answers is that of importing what it needs."""
-    code = "import sys, casfs.doors.mount.daemon; print(*sys.modules)"
+    code = "import sys, casfs.mount.daemon; print(*sys.modules)"
     loaded = set(run(sys.executable, "-c", code, cwd=ROOT).stdout.split())
     assert "casfs.client" in loaded
     assert not {"aiohttp", "asyncio", "botocore", "rich", "casfs.emulator"} & loaded

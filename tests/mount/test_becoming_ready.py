@@ -95,7 +95,7 @@ def test_a_thread_that_cannot_be_started(unmounted: Mount) -> None:
 
 FAILS = """
 import os, signal
-import casfs.doors.mount.daemon as daemon
+import casfs.mount.daemon as daemon
 def fail(mountpoint):
     {how}
 daemon._widen_window = fail

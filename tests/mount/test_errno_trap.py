@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from casfs.doors.mount.operations import OpenFile, Operations
 from casfs.errors import DeniedError, ExpiredError
+from casfs.mount.operations import OpenFile, Operations
 from casfs.tree.node import Node
 from tests.mount.mounting import mounted
 from tests.mount.serving import Served

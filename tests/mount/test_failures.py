@@ -2,7 +2,7 @@
 
 import errno
 
-from casfs.doors.mount.failures import Failures
+from casfs.mount.failures import Failures
 
 SPAN = range(4096, 8192)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from casfs.doors.mount.signals import ends, is_ending
+from casfs.mount.signals import ends, is_ending
 from tests.mount.mounting import Mount, mounted
 from tests.mount.processes import wait_until
 from tests.support.running_origin import RunningOrigin

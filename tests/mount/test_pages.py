@@ -2,7 +2,7 @@
 
 import weakref
 
-from casfs.doors.mount.pages import Pages
+from casfs.mount.pages import Pages
 
 MIB = 1 << 20
 

@@ -15,10 +15,10 @@ from casfs.doors.cli.options import (
     skip_bad_records_option,
 )
 from casfs.doors.cli.show import show_json, show_table
-from casfs.doors.mount.mountpoints import status, unmount
-from casfs.doors.mount.table import FILE_SYSTEM, mounts
 from casfs.errors import MountError
 from casfs.homes import log_directory
+from casfs.mount.mountpoints import status, unmount
+from casfs.mount.table import FILE_SYSTEM, mounts
 
 
 @click.command("mount")
@@ -46,7 +46,7 @@ def mount_command(
     Returns when the mount answers. A mount starts no job and costs no retrieval.
     """
     # Imported here, since it needs libfuse, which no other command does.
-    from casfs.doors.mount.daemon import mount, parse_options
+    from casfs.mount.daemon import mount, parse_options
 
     if len(arguments) > 2:
         raise click.UsageError("give a mount point, and a profile before it if need be")

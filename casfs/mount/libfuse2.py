@@ -8,11 +8,11 @@ from typing import Any
 
 import fuse
 
-from casfs.doors.mount.operations import OPERATIONS, Operations
-from casfs.doors.mount.session import AHEAD, Loop, Settings
-from casfs.doors.mount.signals import waits_in_vain
-from casfs.doors.mount.told import Status
 from casfs.errors import MountError
+from casfs.mount.operations import OPERATIONS, Operations
+from casfs.mount.session import AHEAD, Loop, Settings
+from casfs.mount.signals import waits_in_vain
+from casfs.mount.told import Status
 from casfs.ranges import BLOCK_SIZE
 
 

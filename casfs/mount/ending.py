@@ -13,9 +13,9 @@ import threading
 
 from casfs.client import Client
 from casfs.deadline import Deadline
-from casfs.doors.mount.mountpoints import unmount_lazily
-from casfs.doors.mount.session import Session
 from casfs.errors import MountError
+from casfs.mount.mountpoints import unmount_lazily
+from casfs.mount.session import Session
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)

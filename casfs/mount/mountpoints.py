@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from casfs.deadline import Deadline
-from casfs.doors.mount.table import FILE_SYSTEM, Mount, find, holders, mounts, resolved
 from casfs.errors import ConfigError, MountError
+from casfs.mount.table import FILE_SYSTEM, Mount, find, holders, mounts, resolved
 from casfs.tree.node import CONTROL
 
 log = logging.getLogger(__name__)

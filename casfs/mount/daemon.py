@@ -11,17 +11,17 @@ from pathlib import Path
 
 from casfs.client import Client
 from casfs.config import Config
-from casfs.doors.mount.detach import serve_detached
-from casfs.doors.mount.ending import Ending
-from casfs.doors.mount.heaps import limit_heaps
-from casfs.doors.mount.log_file import LogFile
-from casfs.doors.mount.mountpoints import check_free, widen_window
-from casfs.doors.mount.operations import Operations
-from casfs.doors.mount.session import Settings, new_session
-from casfs.doors.mount.table import FILE_SYSTEM
 from casfs.endpoints import warn_if_readable
 from casfs.errors import CasfsError, ConfigError, ThreadError
 from casfs.logs import LogFormatter, log_death
+from casfs.mount.detach import serve_detached
+from casfs.mount.ending import Ending
+from casfs.mount.heaps import limit_heaps
+from casfs.mount.log_file import LogFile
+from casfs.mount.mountpoints import check_free, widen_window
+from casfs.mount.operations import Operations
+from casfs.mount.session import Settings, new_session
+from casfs.mount.table import FILE_SYSTEM
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)

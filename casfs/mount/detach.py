@@ -11,9 +11,9 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from casfs.doors.mount.ending import SIGNALS
-from casfs.doors.mount.mountpoints import answers, is_dead, unmount_lazily
 from casfs.errors import CasfsError, ConfigError, MountError
+from casfs.mount.ending import SIGNALS
+from casfs.mount.mountpoints import answers, is_dead, unmount_lazily
 from casfs.sanitize import shown
 from casfs.service.route import make_paths_absolute
 

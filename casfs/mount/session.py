@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from casfs.doors.mount.operations import Operations
 from casfs.errors import MountError
+from casfs.mount.operations import Operations
 
 AHEAD = 512
 """Requests of the kernel for pages that it wants ahead, at a time; its own limit of 12 is used up
@@ -136,13 +136,13 @@ def new_session() -> Session:
     """
     # A binding loads its library when it is imported, and fails there.
     try:
-        from casfs.doors.mount.libfuse3 import Libfuse3Session
+        from casfs.mount.libfuse3 import Libfuse3Session
 
         return Libfuse3Session()
     except OSError:
         pass
     try:
-        from casfs.doors.mount.libfuse2 import Libfuse2Session
+        from casfs.mount.libfuse2 import Libfuse2Session
 
         return Libfuse2Session()
     except OSError as error:
