@@ -1,5 +1,5 @@
 """`python -m casfs`."""
 
-from casfs.doors.cli.main import main
+from casfs.cli.main import main
 
 main()

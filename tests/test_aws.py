@@ -345,7 +345,7 @@ def test_a_role_that_is_refused_is_a_refusal(home, monkeypatch, caplog):
 
 def test_botocore_is_loaded_for_this_dialect_only(home):
 
-    command = "import sys, casfs.doors.cli.main; sys.exit('botocore' in sys.modules)"
+    command = "import sys, casfs.cli.main; sys.exit('botocore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", command], timeout=60).returncode == 0
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 import pytest
 
-from casfs.doors.cli.lazy import LazyCommand
-from casfs.doors.cli.main import casfs as casfs_command
+from casfs.cli.lazy import LazyCommand
+from casfs.cli.main import casfs as casfs_command
 
 ROOT = Path(__file__).parent.parent
 HEAVY = {"aiohttp", "botocore", "prometheus_client", "requests", "rich", "urllib3"}
@@ -168,7 +168,7 @@ def test_commands_that_need_no_extra_work(casfs, tmp_path):
 def test_help_loads_nothing_that_takes_long(command):
     code = """
 import sys
-from casfs.doors.cli.main import main
+from casfs.cli.main import main
 try:
     main()
 finally:
@@ -181,11 +181,11 @@ finally:
 
 def test_the_help_of_all_loads_no_command():
     """It is what people type first, and the start of every other command."""
-    code = "import sys, casfs.doors.cli.main; print(*sys.modules)"
+    code = "import sys, casfs.cli.main; print(*sys.modules)"
     loaded = run(sys.executable, "-c", code, cwd=ROOT).stdout.split()
     assert {name for name in loaded if name.split(".")[0] == "casfs"} == {
-        *("casfs", "casfs.doors", "casfs.doors.cli", "casfs.doors.cli.lazy"),
-        *("casfs.doors.cli.main", "casfs.doors.cli.show", "casfs.doors.cli.standard"),
+        *("casfs", "casfs.cli", "casfs.cli.lazy"),
+        *("casfs.cli.main", "casfs.cli.show", "casfs.cli.standard"),
         *("casfs.errors", "casfs.logs", "casfs.sanitize"),
     }
     assert not {"sqlite3", "ssl", "email", "http", "tempfile", "ctypes"} & set(loaded)

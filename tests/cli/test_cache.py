@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from casfs.doors.cli.cache import parse_age
+from casfs.cli.cache import parse_age
 from casfs.errors import ConfigError
 from tests.cli.conftest import command_in
 from tests.cli.said import one_line

@@ -2,7 +2,7 @@
 
 import pytest
 
-from casfs.doors.cli.show import size_text
+from casfs.cli.show import size_text
 
 SIZES = {
     0: "0 B",

@@ -32,7 +32,7 @@ def unmounted(service: Served, home: Path) -> Iterator[Mount]:
 
 def patched(code: str) -> list[str]:
     """The command, with something of it changed before."""
-    return [sys.executable, "-c", f"{code}\nfrom casfs.doors.cli.main import main; main()"]
+    return [sys.executable, "-c", f"{code}\nfrom casfs.cli.main import main; main()"]
 
 
 def assert_failed(mount: Mount, done: "subprocess.CompletedProcess[str]", *words: str) -> None:

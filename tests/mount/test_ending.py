@@ -119,7 +119,7 @@ SLOW_DISK = """
 import time
 from casfs.blocks.output_store import OutputStore
 OutputStore.write = lambda *_: time.sleep(600)
-from casfs.doors.cli.main import main
+from casfs.cli.main import main
 main()
 """
 

@@ -24,7 +24,7 @@ from casfs.{module} import {name}
 def broken(*args, **kwargs):
     raise requests.exceptions.ConnectionError("connection reset")
 {name}.{method} = broken
-from casfs.doors.cli.main import main
+from casfs.cli.main import main
 main()
 """
 

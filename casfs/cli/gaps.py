@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from casfs.doors.cli.show import say
+from casfs.cli.show import say
 
 if TYPE_CHECKING:
     from casfs.tree.archives.coverage import Coverage

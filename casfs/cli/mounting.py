@@ -7,14 +7,14 @@ from urllib.parse import quote
 
 import click
 
-from casfs.doors.cli.options import (
+from casfs.cli.options import (
     json_option,
     load_config,
     path_option,
     service_options,
     skip_bad_records_option,
 )
-from casfs.doors.cli.show import show_json, show_table
+from casfs.cli.show import show_json, show_table
 from casfs.errors import MountError
 from casfs.homes import log_directory
 from casfs.mount.mountpoints import status, unmount

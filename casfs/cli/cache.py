@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from casfs.doors.cli.options import (
+from casfs.cli.options import (
     IdentifierCommand,
     json_option,
     open_client,
     profile_option,
     service_options,
 )
-from casfs.doors.cli.show import say, show_json, show_table, size_text, time_text
+from casfs.cli.show import say, show_json, show_table, size_text, time_text
 from casfs.errors import CasfsError, ConfigError, NotFoundError
 from casfs.settings import parse_size
 

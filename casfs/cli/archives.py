@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from casfs.doors.cli.gaps import coverage_facts, gap_facts, tell_gaps
-from casfs.doors.cli.options import (
+from casfs.cli.gaps import coverage_facts, gap_facts, tell_gaps
+from casfs.cli.options import (
     IdentifierCommand,
     json_option,
     open_client,
     profile_option,
     service_options,
 )
-from casfs.doors.cli.show import say, show_json, show_table
+from casfs.cli.show import say, show_json, show_table
 from casfs.errors import InventoryError
 from casfs.model import Job
 
@@ -122,7 +122,7 @@ def _tell(job: Job, archives: int) -> None:
 
 def _show(found: Iterable["Listed"], as_json: bool, gaps: list[dict[str, object]]) -> None:
     # Imported here: no command needs the catalog for its `--help`.
-    from casfs.doors.cli import archive_rows
+    from casfs.cli import archive_rows
 
     now = datetime.now(UTC)
     if as_json:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from casfs.doors.cli.gaps import unread_text
-from casfs.doors.cli.options import (
+from casfs.cli.gaps import unread_text
+from casfs.cli.options import (
     IdentifierCommand,
     json_option,
     open_client,
@@ -16,7 +16,7 @@ from casfs.doors.cli.options import (
     service_options,
     skip_bad_records_option,
 )
-from casfs.doors.cli.show import say, show_json, show_table, size_text, time_text
+from casfs.cli.show import say, show_json, show_table, size_text, time_text
 from casfs.model import Vault
 from casfs.tree.names import to_file_name
 

@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 import click
 
-from casfs.doors.cli.options import json_option
-from casfs.doors.cli.show import show_json, show_table
+from casfs.cli.options import json_option
+from casfs.cli.show import show_json, show_table
 from casfs.profiles import profiles
 
 

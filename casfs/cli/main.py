@@ -9,9 +9,9 @@ import threading
 import click
 
 from casfs import __version__
-from casfs.doors.cli.lazy import LazyCommand
-from casfs.doors.cli.show import say
-from casfs.doors.cli.standard import open_standard_files
+from casfs.cli.lazy import LazyCommand
+from casfs.cli.show import say
+from casfs.cli.standard import open_standard_files
 from casfs.errors import CasfsError, ConfigError
 from casfs.logs import LogFormatter, log_death
 
@@ -23,47 +23,47 @@ _USAGE = 2
 
 _COMMANDS = {
     "mount": (
-        "casfs.doors.cli.mounting:mount_command",
+        "casfs.cli.mounting:mount_command",
         "Mount an account's vaults, jobs and outputs as read-only files.",
     ),
     "umount": (
-        "casfs.doors.cli.mounting:umount_command",
+        "casfs.cli.mounting:umount_command",
         "Take a mount away, and wait until its cache is written.",
     ),
     "status": (
-        "casfs.doors.cli.mounting:status_command",
+        "casfs.cli.mounting:status_command",
         "Show what a mount is doing, or all mounts.",
     ),
     "vaults": (
-        "casfs.doors.cli.listing:vaults_command",
+        "casfs.cli.listing:vaults_command",
         "List the vaults of the account.",
     ),
     "jobs": (
-        "casfs.doors.cli.listing:jobs_command",
+        "casfs.cli.listing:jobs_command",
         "List the jobs of a vault, and when their outputs expire.",
     ),
     "cat": (
-        "casfs.doors.cli.listing:cat_command",
+        "casfs.cli.listing:cat_command",
         "Write a job's output to standard output, every byte checked.",
     ),
     "ls": (
-        "casfs.doors.cli.archives:ls_command",
+        "casfs.cli.archives:ls_command",
         "List the catalogued archives of a vault, and their states.",
     ),
     "find": (
-        "casfs.doors.cli.archives:find_command",
+        "casfs.cli.archives:find_command",
         "Find catalogued archives by a pattern such as '*.tif'.",
     ),
     "catalog": (
-        "casfs.doors.cli.archives:catalog_command",
+        "casfs.cli.archives:catalog_command",
         "What is known of the archives in vaults.",
     ),
     "cache": (
-        "casfs.doors.cli.cache:cache_command",
+        "casfs.cli.cache:cache_command",
         "What the cache holds, and how to make it smaller.",
     ),
     "profiles": (
-        "casfs.doors.cli.profiles:profiles_command",
+        "casfs.cli.profiles:profiles_command",
         "List the settings and keys that were found; never a secret.",
     ),
     "emulator": (

@@ -3,7 +3,7 @@
 import contextlib
 from datetime import UTC, datetime, timedelta
 
-from casfs.doors.cli.show import size_text, time_text
+from casfs.cli.show import size_text, time_text
 from casfs.tree.archive_list import Listed
 from casfs.tree.archives.states import ArchiveState, Condition
 from casfs.tree.descriptions.safe_path import BY_ID

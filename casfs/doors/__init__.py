@@ -1,1 +1,0 @@
-"""The doors: each translates one outside world (kernel, shell) to the client, and nothing else."""
