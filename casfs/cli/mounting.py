@@ -17,8 +17,8 @@ from casfs.cli.options import (
 from casfs.cli.show import show_json, show_table
 from casfs.errors import MountError
 from casfs.homes import log_directory
+from casfs.mount.mount_table import FILE_SYSTEM, mounts
 from casfs.mount.mountpoints import status, unmount
-from casfs.mount.table import FILE_SYSTEM, mounts
 
 
 @click.command("mount")

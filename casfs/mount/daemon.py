@@ -16,12 +16,12 @@ from casfs.errors import CasfsError, ConfigError, ThreadError
 from casfs.logs import LogFormatter, log_death
 from casfs.mount.detach import serve_detached
 from casfs.mount.ending import Ending
-from casfs.mount.heaps import limit_heaps
 from casfs.mount.log_file import LogFile
+from casfs.mount.malloc import limit_heaps
+from casfs.mount.mount_table import FILE_SYSTEM
 from casfs.mount.mountpoints import check_free, widen_window
 from casfs.mount.operations import Operations
 from casfs.mount.session import Settings, new_session
-from casfs.mount.table import FILE_SYSTEM
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from typing import Any
 import fuse
 
 from casfs.errors import MountError
+from casfs.mount.kernel_cache import Status
 from casfs.mount.operations import OPERATIONS, Operations
 from casfs.mount.session import AHEAD, Loop, Settings
 from casfs.mount.signals import waits_in_vain
-from casfs.mount.told import Status
 from casfs.ranges import BLOCK_SIZE
 
 

@@ -14,10 +14,10 @@ os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
 import mfusepy
 
 from casfs.errors import MountError
+from casfs.mount.kernel_cache import Status
 from casfs.mount.operations import KIND, OPERATIONS, Operations
 from casfs.mount.session import AHEAD, THREADS, Loop, Settings
 from casfs.mount.signals import waits_in_vain
-from casfs.mount.told import Status
 from casfs.ranges import BLOCK_SIZE
 
 if mfusepy.fuse_version_major != 3:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from casfs.deadline import Deadline
 from casfs.errors import ConfigError, MountError
-from casfs.mount.table import FILE_SYSTEM, Mount, find, holders, mounts, resolved
+from casfs.mount.mount_table import FILE_SYSTEM, Mount, find, holders, mounts, resolved
 from casfs.tree.node import CONTROL
 
 log = logging.getLogger(__name__)

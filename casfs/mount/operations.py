@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from casfs.client import Client
 from casfs.errors import CasfsError
 from casfs.mount.failures import Failures
+from casfs.mount.kernel_cache import StaleError, Status, Told
 from casfs.mount.pages import Pages
-from casfs.mount.told import StaleError, Status, Told
 from casfs.ranges import BLOCK_SIZE
 from casfs.threads import stop_waiting_if
 from casfs.tree.files import File

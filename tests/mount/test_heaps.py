@@ -5,7 +5,7 @@ import sys
 
 COUNT_HEAPS = """
 import ctypes, sys, tempfile, threading
-from casfs.mount.heaps import limit_heaps
+from casfs.mount.malloc import limit_heaps
 
 if sys.argv[1] == "limited":
     limit_heaps()
