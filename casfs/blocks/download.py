@@ -32,7 +32,7 @@ from casfs.errors import (
     UnreadError,
 )
 from casfs.metrics import Metrics
-from casfs.service.answers import Body
+from casfs.service.output_body import Body
 from casfs.service.service import Service
 
 log = logging.getLogger(__name__)

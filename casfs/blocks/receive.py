@@ -14,7 +14,7 @@ from casfs.deadline import Deadline
 from casfs.disks import disk_of, trouble
 from casfs.errors import CasfsError, MismatchError
 from casfs.model import Output
-from casfs.service.answers import Body
+from casfs.service.output_body import Body
 from casfs.treehash import TreeHash
 
 

@@ -14,7 +14,7 @@ from casfs.blocks.trust import Trust
 from casfs.errors import MismatchError, TransientError
 from casfs.model import Output
 from casfs.ranges import runs
-from casfs.service.answers import Body
+from casfs.service.output_body import Body
 from casfs.treehash import TreeHash
 
 _LEAST_KEPT = 32 << 10

@@ -21,7 +21,7 @@ from casfs.deadline import Deadline
 from casfs.errors import UnreadError
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE
-from casfs.service.answers import Body
+from casfs.service.output_body import Body
 from casfs.treehash import TreeHash
 
 log = logging.getLogger(__name__)

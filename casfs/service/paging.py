@@ -7,7 +7,7 @@ from typing import Any
 from casfs.deadline import Deadline
 from casfs.errors import WrongAnswerError
 from casfs.service import fields
-from casfs.service.pages import MOST_ENTRIES, Page, read_page
+from casfs.service.json_pages import MOST_ENTRIES, Page, read_page
 from casfs.service.transport import Transport
 
 log = logging.getLogger(__name__)

@@ -23,15 +23,15 @@ from casfs.errors import (
 from casfs.metrics import Metrics
 from casfs.model import Job, JobState, Output, Vault, output_of
 from casfs.ranges import BLOCK_SIZE
-from casfs.service.addresses import Addresses
-from casfs.service.answers import Body, body_of
-from casfs.service.descriptions import ToldDescriptions
+from casfs.service.archive_descriptions import ToldDescriptions
 from casfs.service.dialect import Dialect
-from casfs.service.failures import json_body
+from casfs.service.error_mapping import json_body
 from casfs.service.measuring import Measuring, OutputRequest
+from casfs.service.output_body import Body, body_of
 from casfs.service.paging import listed
 from casfs.service.retries import Limits
 from casfs.service.transport import Transport
+from casfs.service.vault_addresses import Addresses
 
 T = TypeVar("T")
 

@@ -26,10 +26,10 @@ from casfs.errors import (
 from casfs.metrics import Metrics
 from casfs.rotation import RotatingKeys
 from casfs.service.dialect import Authorization
-from casfs.service.failures import answer_error, causes, connection_error
+from casfs.service.error_mapping import answer_error, causes, connection_error
+from casfs.service.idle_connections import Sessions
 from casfs.service.retries import FIRST_PAUSE, Limits, Persistence
 from casfs.service.route import Route
-from casfs.service.sessions import Sessions
 from casfs.service.watchdog import Watchdog, WatchedAdapter
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from casfs.blocks.resume import _LEAST_KEPT, ResumableRun
 from casfs.blocks.trust import Trust
 from casfs.errors import MismatchError, TransientError
 from casfs.ranges import is_subtree
-from casfs.service.answers import Body
+from casfs.service.output_body import Body
 from casfs.treehash import SHA256
 from tests.support.archive import MIB, flipped, output_of_bytes, random_bytes, root
 

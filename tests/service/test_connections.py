@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from casfs.deadline import Deadline
-from casfs.service import sessions
-from casfs.service.failures import json_body
+from casfs.service import idle_connections
+from casfs.service.error_mapping import json_body
 from tests.support.server import Answer, in_turn, serving
 from tests.support.service import transport_to
 
@@ -153,7 +153,7 @@ def test_all_threads_lose_one_attempt_at_most(router):
 
 def test_idle_connections_age(router, monkeypatch):
     clock = [1000.0]
-    monkeypatch.setattr(sessions, "_now", lambda: clock[0])
+    monkeypatch.setattr(idle_connections, "_now", lambda: clock[0])
     with transport_to(router.url, attempts=1, read_timeout=1) as transport:
         fill(transport, router, 3)
         clock[0] += 59
@@ -172,7 +172,7 @@ def test_idle_connections_age(router, monkeypatch):
 
 def test_idle_connections_are_closed_though_nobody_asks(router, monkeypatch):
     clock = [1000.0]
-    monkeypatch.setattr(sessions, "_now", lambda: clock[0])
+    monkeypatch.setattr(idle_connections, "_now", lambda: clock[0])
     with transport_to(router.url) as transport:
         fill(transport, router, 3)
         assert len(transport._sessions._idle) == 3

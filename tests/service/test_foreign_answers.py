@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from casfs import errors
 from casfs.deadline import Deadline
 from casfs.service.codes import error_code
-from casfs.service.failures import json_body
+from casfs.service.error_mapping import json_body
 from casfs.service.glacier import glacier
 from casfs.service.oas import oas
 from tests.support.server import Answer, in_turn, serving

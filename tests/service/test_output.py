@@ -18,8 +18,8 @@ from casfs.errors import (
     UnreachableError,
     WrongAnswerError,
 )
-from casfs.service.answers import Body
 from casfs.service.cas import cas
+from casfs.service.output_body import Body
 from tests.support.archive import (
     HASH_HEADER,
     MIB,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, WrongAnswerError
-from casfs.service import pages, paging
+from casfs.service import json_pages, paging
 from casfs.service.bodies import DESCRIPTION_LIMIT, PAGE_LIMIT
-from casfs.service.failures import json_body
+from casfs.service.error_mapping import json_body
 from tests.support.server import Answer, Behaviour, in_turn, serving
 from tests.support.service import service_at, transport_to
 
@@ -169,7 +169,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_large_body_that_is_no_page_is_a_wrong_answer(body, monkeypatch):
-    monkeypatch.setattr(pages, "MOST_ENTRIES", 400_000)
+    monkeypatch.setattr(json_pages, "MOST_ENTRIES", 400_000)
     assert DESCRIPTION_LIMIT < len(body) < PAGE_LIMIT
     with (
         serving(in_turn(Answer(body=body))) as server,
@@ -198,14 +198,14 @@ def test_a_page_means_the_same_however_it_is_read(facts, items, indent, window, 
     text = json.dumps(facts | {"JobList": items}, indent=indent, ensure_ascii=ascii_only)
     body = bytearray(text.encode("utf-8", "surrogatepass"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pages, "_WINDOW", window)
+        patch.setattr(json_pages, "_WINDOW", window)
         try:
-            expected = pages._parsed(body, "JobList")
+            expected = json_pages._parsed(body, "JobList")
         except ValueError:
             with pytest.raises(ValueError, match=r"."):
-                pages._scanned(body, "JobList")
+                json_pages._scanned(body, "JobList")
         else:
-            found = pages._scanned(body, "JobList")
+            found = json_pages._scanned(body, "JobList")
             assert list(found.items) == list(found.items) == expected.items
             assert found.marker == expected.marker
 
@@ -215,8 +215,8 @@ def test_a_page_means_the_same_however_it_is_read(facts, items, indent, window, 
 def test_any_bytes_are_a_page_or_none(text, window):
     body = bytearray(b'{"JobList":[' + text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pages, "_WINDOW", window)
-        for read in (pages._parsed, pages._scanned):
+        patch.setattr(json_pages, "_WINDOW", window)
+        for read in (json_pages._parsed, json_pages._scanned):
             with contextlib.suppress(ValueError, RecursionError):
                 read(body, "JobList")
 

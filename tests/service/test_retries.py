@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, MismatchError, ThrottledError, TransientError
-from casfs.service.failures import json_body
+from casfs.service.error_mapping import json_body
 from casfs.service.retries import Limits, retry_after
 from tests.support.server import Answer, in_turn, serving
 from tests.support.service import html, refusal, transport_to

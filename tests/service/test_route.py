@@ -8,7 +8,7 @@ import pytest
 
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, ConfigError, DeadlineError, RequestError
-from casfs.service.failures import json_body
+from casfs.service.error_mapping import json_body
 from casfs.service.route import Route, make_paths_absolute
 from tests.support.server import Answer, in_turn, serving
 from tests.support.service import transport_to

@@ -15,7 +15,7 @@ import pytest
 from casfs import deadline
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, UnreachableError
-from casfs.service.failures import json_body
+from casfs.service.error_mapping import json_body
 from casfs.service.transport import Transport
 from tests.support.server import Answer, Behaviour, Server, Wire, in_turn, serving
 from tests.support.service import html, service_at, transport_to

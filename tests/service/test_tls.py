@@ -7,7 +7,7 @@ import pytest
 
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, RequestError, TransientError
-from casfs.service.failures import json_body
+from casfs.service.error_mapping import json_body
 from tests.support.server import Answer, in_turn, serving
 from tests.support.service import transport_to
 

@@ -13,7 +13,7 @@ import pytest
 from casfs import errors
 from casfs.deadline import Deadline
 from casfs.metrics import Metrics
-from casfs.service.failures import json_body
+from casfs.service.error_mapping import json_body
 from tests.emulator.running import SECRET
 from tests.support.server import Answer, Behaviour, Server, in_turn, serving
 from tests.support.service import html, refusal, transport_to

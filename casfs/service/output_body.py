@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import requests
 
 from casfs.errors import RequestError, WrongAnswerError
-from casfs.service.receiving import Receiver, finish, read_into, short, source_of
+from casfs.service.body_reader import Receiver, finish, read_into, short, source_of
 from casfs.treehash import LEAF_SIZE
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import requests
 
 from casfs.errors import CasfsError, TransientError, WrongAnswerError
-from casfs.service.failures import connection_error
+from casfs.service.error_mapping import connection_error
 
 
 def source_of(answer: requests.Response) -> HTTPResponse:
