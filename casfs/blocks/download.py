@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+from casfs.blocks.disk.write_behind import Saver
 from casfs.blocks.flights import Flights
 from casfs.blocks.line import Line
 from casfs.blocks.memory import Memory
@@ -16,7 +17,6 @@ from casfs.blocks.opened import OpenOutput
 from casfs.blocks.pool import Pool
 from casfs.blocks.progress import Progress
 from casfs.blocks.resume import ResumableRun
-from casfs.blocks.save import Saver
 from casfs.blocks.settle import settle
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.stalls import Stalls

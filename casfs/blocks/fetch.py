@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from casfs.blocks.cache import DiskCache
+from casfs.blocks.disk.store import DiskCache
+from casfs.blocks.disk.write_behind import Saver
 from casfs.blocks.download import Downloader
 from casfs.blocks.flights import Flights, Found, wait
 from casfs.blocks.get_queue import GetQueue, Left, Queued, owner_of
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.pool import Pool
-from casfs.blocks.save import Saver
 from casfs.blocks.streams import Streams
 from casfs.blocks.tasks import Task
 from casfs.deadline import Deadline

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable
 
 from cachetools import FIFOCache
 
-from casfs.blocks.kept import KeptFile
+from casfs.blocks.disk.derived_files import KeptFile
 from casfs.blocks.opened import OpenOutput
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import BLOCK_SIZE, Layout

@@ -1,8 +1,8 @@
 """What is done with blocks that came, before anybody gets them."""
 
+from casfs.blocks.disk.transfers import Transfer
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.receive import Block
-from casfs.blocks.transfers import Transfer
 from casfs.blocks.trust import Trust
 from casfs.metrics import Metrics
 

@@ -7,8 +7,8 @@ when that job has expired.
 
 import logging
 
-from casfs.blocks.cache import DiskCache
-from casfs.blocks.output_store import OutputStore, Stored
+from casfs.blocks.disk.output_store import OutputStore, Stored
+from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.passes import Passing
 from casfs.model import Output, Source
 

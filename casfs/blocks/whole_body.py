@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from casfs.blocks.disk.transfers import Transfer
+from casfs.blocks.disk.write_behind import Saver
 from casfs.blocks.flights import Flights
 from casfs.blocks.memory import Memory
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.pool import Pool
 from casfs.blocks.receive import Block, Landing, receive_whole
-from casfs.blocks.save import Saver
 from casfs.blocks.settle import settle
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.stalls import Stalls
-from casfs.blocks.transfers import Transfer
 from casfs.blocks.turns import Turns
 from casfs.deadline import Deadline
 from casfs.errors import UnreadError

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from casfs.blocks.disk.contents import Stock, Stocked
 from casfs.blocks.fetch import Fetcher
-from casfs.blocks.stock import Stock, Stocked
 from casfs.model import Job, JobKind, Output, output_key
 from casfs.ranges import Layout
 from casfs.service.joined import archive_output, joined_output

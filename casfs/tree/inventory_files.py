@@ -18,8 +18,8 @@ from typing import Any
 
 from cachetools import LRUCache
 
+from casfs.blocks.disk.derived_files import KeptFile, KeptFiles
 from casfs.blocks.fetch import Fetcher
-from casfs.blocks.kept import KeptFile, KeptFiles
 from casfs.blocks.kept_reader import KeptReader
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.reader import Reader

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from casfs.blocks.cache import DiskCache
+from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.trust import Trust
 from casfs.errors import ConfigError
 from casfs.metrics import Metrics

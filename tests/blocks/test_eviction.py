@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casfs.blocks.eviction import Evictor
+from casfs.blocks.disk.eviction import Evictor
 from casfs.metrics import Metrics
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from casfs.blocks.leaf_file import LeafFile
-from casfs.blocks.leaves import Leaves
+from casfs.blocks.disk.leaf_file import LeafFile
+from casfs.blocks.disk.leaf_index import Leaves
+from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.opened import OpenOutput
-from casfs.blocks.output_store import OutputStore
 from casfs.blocks.trust import Trust
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import Layout

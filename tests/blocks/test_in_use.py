@@ -3,8 +3,8 @@
 import shutil
 import threading
 
-from casfs.blocks.eviction import Evictor
-from casfs.blocks.stock import Stock
+from casfs.blocks.disk.contents import Stock
+from casfs.blocks.disk.eviction import Evictor
 from casfs.metrics import Metrics
 from tests.mount.processes import wait_until
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, renamed, root

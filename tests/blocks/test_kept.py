@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from casfs.blocks.eviction import Evictor
-from casfs.blocks.kept import KeptFiles
-from casfs.blocks.temporary import Temporary
+from casfs.blocks.disk.derived_files import KeptFiles
+from casfs.blocks.disk.eviction import Evictor
+from casfs.blocks.disk.staging import Temporary
 from casfs.errors import CasfsError, InventoryError
 from casfs.metrics import Metrics
 from tests.support.archive import MIB, random_bytes

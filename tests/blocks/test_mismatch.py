@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from casfs.blocks.output_store import OutputStore
-from casfs.blocks.save import Saver
+from casfs.blocks.disk.output_store import OutputStore
+from casfs.blocks.disk.write_behind import Saver
 from casfs.errors import OutputMismatchError
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes
 from tests.support.blocks import bringing

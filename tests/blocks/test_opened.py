@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from casfs.blocks.cache import DiskCache
+from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.opened import OpenOutput
 from casfs.blocks.receive import Block
 from casfs.blocks.streams import Streams

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from casfs.blocks import sources
-from casfs.blocks.output_store import OutputStore
+from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.passes import Passing
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, renamed, root
 from tests.support.blocks import bringing

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from casfs.blocks.stock import Stock
+from casfs.blocks.disk.contents import Stock
 from casfs.blocks.trust import Trust
 from casfs.errors import OutputMismatchError
 from casfs.treehash import SHA256

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from casfs.blocks.cache import DiskCache
-from casfs.blocks.eviction import Evictor
-from casfs.blocks.save import Saver
+from casfs.blocks.disk.eviction import Evictor
+from casfs.blocks.disk.store import DiskCache
+from casfs.blocks.disk.write_behind import Saver
 from casfs.blocks.trust import Trust
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256
@@ -87,7 +87,7 @@ def test_a_block_that_waits_is_found(saver, disk):
 def test_a_slow_disk_drops_blocks_instead_of_holding_readers_up(
     saver, disk, metrics, monkeypatch, caplog
 ):
-    monkeypatch.setattr("casfs.blocks.save._PATIENCE", 0.01)
+    monkeypatch.setattr("casfs.blocks.disk.write_behind._PATIENCE", 0.01)
     disk.go_on.clear()
     save(saver, disk, range(40))
     saver.wait_for_room()
@@ -180,7 +180,7 @@ def test_a_folder_that_cannot_be_looked_through_stops_nothing(
     def fail():
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("casfs.blocks.eviction.spare_bytes", lambda _: fail())
+    monkeypatch.setattr("casfs.blocks.disk.eviction.spare_bytes", lambda _: fail())
     save(saver, disk, range(5))
     saver.close(GENEROUS)
     assert len(block_files(tmp_path)) == 5

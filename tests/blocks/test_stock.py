@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from casfs.blocks.stock import Stock
+from casfs.blocks.disk.contents import Stock
 from casfs.private import PrivateDirectory
 
 KEY = "ab" * 32

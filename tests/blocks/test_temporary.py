@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from casfs.blocks.temporary import Temporary
+from casfs.blocks.disk.staging import Temporary
 
 
 def test_a_process_that_was_killed_and_not_waited_for_is_dead(tmp_path):

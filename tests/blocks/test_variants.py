@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from casfs.blocks.leaves import Leaves
+from casfs.blocks.disk.leaf_index import Leaves
 from casfs.blocks.trust import Trust
 from casfs.errors import MismatchError
 from casfs.model import Output

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from casfs.blocks.output_store import OutputStore
+from casfs.blocks.disk.output_store import OutputStore
 from casfs.errors import CasfsError, MismatchError, OutputMismatchError
 from casfs.ranges import Layout
 from tests.support.archive import (

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from casfs.blocks.stock import Stock
+from casfs.blocks.disk.contents import Stock
 from casfs.client import Client
 from casfs.credentials import Credentials
 from casfs.errors import (

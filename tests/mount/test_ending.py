@@ -117,7 +117,7 @@ def test_a_connection_is_not_made(origin: RunningOrigin, home: Path) -> None:
 
 SLOW_DISK = """
 import time
-from casfs.blocks.output_store import OutputStore
+from casfs.blocks.disk.output_store import OutputStore
 OutputStore.write = lambda *_: time.sleep(600)
 from casfs.cli.main import main
 main()

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from casfs.blocks.cache import DiskCache
-from casfs.blocks.eviction import Evictor
+from casfs.blocks.disk.eviction import Evictor
+from casfs.blocks.disk.store import DiskCache
+from casfs.blocks.disk.write_behind import Saver
 from casfs.blocks.fetch import Fetcher
 from casfs.blocks.reader import Reader
-from casfs.blocks.save import Saver
 from casfs.metrics import Metrics
 from casfs.model import Output
 from casfs.service.dialect import Dialect

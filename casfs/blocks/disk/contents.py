@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from casfs.blocks import kept
-from casfs.blocks.eviction import NUMBER, outputs
-from casfs.blocks.in_use import lock
+from casfs.blocks.disk import derived_files
+from casfs.blocks.disk.eviction import NUMBER, outputs
+from casfs.blocks.disk.in_use import lock
 from casfs.private import PrivateDirectory
 
 log = logging.getLogger(__name__)
@@ -57,13 +57,13 @@ class Stock:
         """
         for output in outputs(self._folder, self._private):
             key = output.parent.name + output.name
-            files = [*self._blocks(output), *self._named(output, kept.NAME)]
+            files = [*self._blocks(output), *self._named(output, derived_files.NAME)]
             total, used, is_file = 0, 0.0, False
             for file in files:
                 with contextlib.suppress(FileNotFoundError):
                     status = file.stat(follow_symlinks=False)
                     total, used = total + status.st_size, max(used, status.st_mtime)
-                    is_file |= file.name == kept.NAME
+                    is_file |= file.name == derived_files.NAME
             if total:
                 yield Stocked(key, total, used, is_file)
 
@@ -96,7 +96,7 @@ class Stock:
             os.close(directory)
 
     def _remove(self, output: Path, force: bool) -> bool:
-        for file in self._named(output, kept.NAME):
+        for file in self._named(output, derived_files.NAME):
             if not _remove_kept(file.path, self._private, force):
                 return False
         for block in self._blocks(output):
@@ -131,7 +131,7 @@ def _remove_kept(path: str, private: PrivateDirectory, force: bool) -> bool:
     """Remove a kept file that may be gone; return False if somebody has it open, unless forced."""
     with contextlib.suppress(FileNotFoundError):
         if not force:
-            return kept.remove_unused(path, private)
+            return derived_files.remove_unused(path, private)
         os.unlink(path)
     return True
 

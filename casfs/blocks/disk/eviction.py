@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from casfs.blocks import kept
-from casfs.blocks.in_use import lock
+from casfs.blocks.disk import derived_files
+from casfs.blocks.disk.in_use import lock
 from casfs.disks import existing
 from casfs.metrics import Metrics
 from casfs.private import PrivateDirectory
@@ -181,9 +181,9 @@ class Evictor:
             if removed >= excess:
                 break
             try:
-                if os.path.basename(path) != kept.NAME:
+                if os.path.basename(path) != derived_files.NAME:
                     os.unlink(path)
-                elif not kept.remove_unused(path, self._private):
+                elif not derived_files.remove_unused(path, self._private):
                     continue
             except FileNotFoundError:
                 continue
@@ -216,7 +216,7 @@ def block_files(folder: Path, private: PrivateDirectory) -> Iterator[os.DirEntry
                 for block in private.entries(entry.path):
                     if NUMBER.fullmatch(block.name):
                         yield block
-            elif entry.name == kept.NAME:
+            elif entry.name == derived_files.NAME:
                 yield entry
 
 

@@ -23,8 +23,8 @@ from collections.abc import Callable, Iterable
 from io import FileIO
 from pathlib import Path
 
-from casfs.blocks.spool import Spool, lock
-from casfs.blocks.temporary import Temporary
+from casfs.blocks.disk.spool import Spool, lock
+from casfs.blocks.disk.staging import Temporary
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics
 from casfs.private import PrivateDirectory

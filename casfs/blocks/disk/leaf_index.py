@@ -7,10 +7,10 @@ of them together say what the whole output hashes to, even when blocks have been
 from collections.abc import Iterable
 from pathlib import Path
 
-from casfs.blocks.doubts import Doubts
-from casfs.blocks.leaf_pages import DOUBTED, INHERITED, TRUST, UNSAVED
-from casfs.blocks.leaf_state import LeafState
-from casfs.blocks.transfers import Transfer
+from casfs.blocks.disk.doubts import Doubts
+from casfs.blocks.disk.leaf_pages import DOUBTED, INHERITED, TRUST, UNSAVED
+from casfs.blocks.disk.leaf_state import LeafState
+from casfs.blocks.disk.transfers import Transfer
 from casfs.blocks.trust import Forgiven, Trust, Verdict
 from casfs.private import PrivateDirectory
 from casfs.ranges import Layout

@@ -3,8 +3,8 @@
 import threading
 from pathlib import Path
 
-from casfs.blocks.leaf_file import LeafFile, Record
-from casfs.blocks.leaf_pages import DOUBTED, LeafPages
+from casfs.blocks.disk.leaf_file import LeafFile, Record
+from casfs.blocks.disk.leaf_pages import DOUBTED, LeafPages
 from casfs.blocks.trust import Trust
 from casfs.private import PrivateDirectory
 from casfs.ranges import Layout

@@ -7,7 +7,7 @@ its leaves changes.
 
 from collections.abc import Iterable, Iterator
 
-from casfs.blocks.leaf_file import PAGE, Record
+from casfs.blocks.disk.leaf_file import PAGE, Record
 from casfs.blocks.trust import Trust, Verdict
 from casfs.treehash import TreeHash
 

@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from casfs.blocks.eviction import Evictor
+from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.landed import Key
 from casfs.deadline import Deadline
 from casfs.disks import trouble

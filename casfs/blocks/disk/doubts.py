@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from casfs.blocks.leaf_pages import DOUBTED, TRUST, UNSAVED
-from casfs.blocks.leaf_state import LeafState
-from casfs.blocks.transfers import Transfer, Transfers
+from casfs.blocks.disk.leaf_pages import DOUBTED, TRUST, UNSAVED
+from casfs.blocks.disk.leaf_state import LeafState
+from casfs.blocks.disk.transfers import Transfer, Transfers
 
 
 class Doubts:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
-from casfs.blocks.temporary import Temporary
+from casfs.blocks.disk.staging import Temporary
 from casfs.disks import is_disk_failure, trouble
 from casfs.errors import CasfsError
 

@@ -12,7 +12,7 @@ import socket
 import time
 from pathlib import Path
 
-from casfs.blocks.held import Holding
+from casfs.blocks.disk.held import Holding
 from casfs.private import PrivateDirectory
 
 _NAME = re.compile(r".+@[0-9]+@[0-9a-f]{8}-[0-9]+|[0-9]+-[0-9]+-[0-9]+", re.DOTALL)
