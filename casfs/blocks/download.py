@@ -11,16 +11,16 @@ from functools import partial
 
 from casfs.blocks.disk.write_behind import Saver
 from casfs.blocks.flights import Flights
-from casfs.blocks.line import Line
 from casfs.blocks.memory import Memory
 from casfs.blocks.opened import OpenOutput
-from casfs.blocks.pool import Pool
-from casfs.blocks.progress import Progress
-from casfs.blocks.resume import ResumableRun
 from casfs.blocks.settle import settle
 from casfs.blocks.sources import OpenSource
-from casfs.blocks.stalls import Stalls
-from casfs.blocks.turns import Turns
+from casfs.blocks.transfer.line import Line
+from casfs.blocks.transfer.pool import Pool
+from casfs.blocks.transfer.progress import Progress
+from casfs.blocks.transfer.resume import ResumableRun
+from casfs.blocks.transfer.stalls import Stalls
+from casfs.blocks.transfer.turns import Turns
 from casfs.blocks.whole_body import WholeBodies
 from casfs.deadline import Deadline
 from casfs.errors import (

@@ -11,11 +11,11 @@ from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import Saver
 from casfs.blocks.download import Downloader
 from casfs.blocks.flights import Flights, Found, wait
-from casfs.blocks.get_queue import GetQueue, Left, Queued, owner_of
 from casfs.blocks.opened import OpenOutput
-from casfs.blocks.pool import Pool
 from casfs.blocks.streams import Streams
-from casfs.blocks.tasks import Task
+from casfs.blocks.transfer.get_queue import GetQueue, Left, Queued, owner_of
+from casfs.blocks.transfer.pool import Pool
+from casfs.blocks.transfer.tasks import Task
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, ThreadError
 from casfs.metrics import Metrics

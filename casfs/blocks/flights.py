@@ -16,7 +16,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
 from casfs.blocks.landed import Key, Landed
-from casfs.blocks.tasks import Task
+from casfs.blocks.transfer.tasks import Task
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError, UnreadError
 from casfs.ranges import BLOCK_SIZE

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Hashable
 
 from casfs.blocks.fetch import Fetcher
-from casfs.blocks.get_queue import Queued
 from casfs.blocks.opened import OpenOutput
+from casfs.blocks.transfer.get_queue import Queued
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE
 

@@ -11,12 +11,12 @@ from casfs.blocks.disk.write_behind import Saver
 from casfs.blocks.flights import Flights
 from casfs.blocks.memory import Memory
 from casfs.blocks.opened import OpenOutput
-from casfs.blocks.pool import Pool
 from casfs.blocks.receive import Block, Landing, receive_whole
 from casfs.blocks.settle import settle
 from casfs.blocks.sources import OpenSource
-from casfs.blocks.stalls import Stalls
-from casfs.blocks.turns import Turns
+from casfs.blocks.transfer.pool import Pool
+from casfs.blocks.transfer.stalls import Stalls
+from casfs.blocks.transfer.turns import Turns
 from casfs.deadline import Deadline
 from casfs.errors import UnreadError
 from casfs.metrics import Metrics

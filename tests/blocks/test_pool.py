@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from casfs.blocks.pool import Pool
-from casfs.blocks.tasks import Task
+from casfs.blocks.transfer.pool import Pool
+from casfs.blocks.transfer.tasks import Task
 from casfs.errors import ThreadError
 from tests.mount.processes import wait_until
 from tests.support.threads import no_new_threads

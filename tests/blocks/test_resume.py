@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casfs.blocks.memory import Memory
-from casfs.blocks.resume import _LEAST_KEPT, ResumableRun
+from casfs.blocks.transfer.resume import _LEAST_KEPT, ResumableRun
 from casfs.blocks.trust import Trust
 from casfs.errors import MismatchError, TransientError
 from casfs.ranges import is_subtree

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from casfs.blocks.line import Line
-from casfs.blocks.progress import Progress
-from casfs.blocks.stalls import Stalls
+from casfs.blocks.transfer.line import Line
+from casfs.blocks.transfer.progress import Progress
+from casfs.blocks.transfer.stalls import Stalls
 from casfs.deadline import Deadline
 from tests.mount.processes import wait_until
 

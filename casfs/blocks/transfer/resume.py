@@ -8,8 +8,8 @@ before. There is no I/O here but to read bodies into memory.
 """
 
 from casfs.blocks.memory import Memory
-from casfs.blocks.parts import Answer, Part, Seal
 from casfs.blocks.receive import Block
+from casfs.blocks.transfer.parts import Answer, Part, Seal
 from casfs.blocks.trust import Trust
 from casfs.errors import MismatchError, TransientError
 from casfs.model import Output

@@ -7,8 +7,8 @@ from functools import partial
 from casfs.blocks.download import Downloader
 from casfs.blocks.flights import Flights
 from casfs.blocks.opened import OpenOutput
-from casfs.blocks.pool import Pool
-from casfs.blocks.tasks import Task
+from casfs.blocks.transfer.pool import Pool
+from casfs.blocks.transfer.tasks import Task
 from casfs.ranges import runs
 
 _UNDER_WAY = Task(lambda: None, urgent=True)

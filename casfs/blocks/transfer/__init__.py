@@ -1,0 +1,1 @@
+"""GETs on their way: how large, in which order, and what becomes of one that breaks off."""
