@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from casfs.blocks.block_cache import Fetcher
 from casfs.blocks.disk.contents import Stock
 from casfs.blocks.disk.derived_files import KeptFiles
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import Saver
-from casfs.blocks.fetch import Fetcher
 from casfs.blocks.reader import Reader
 from casfs.config import Config
 from casfs.credentials import KeySource, owner

@@ -9,10 +9,10 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+from casfs.blocks.buffers import Memory
 from casfs.blocks.disk.write_behind import Saver
-from casfs.blocks.flights import Flights
-from casfs.blocks.memory import Memory
-from casfs.blocks.opened import OpenOutput
+from casfs.blocks.memory_cache import Flights
+from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.settle import settle
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.transfer.line import Line

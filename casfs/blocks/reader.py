@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Hashable
 
-from casfs.blocks.fetch import Fetcher
-from casfs.blocks.opened import OpenOutput
+from casfs.blocks.block_cache import Fetcher
+from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.transfer.get_queue import Queued
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE

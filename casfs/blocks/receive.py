@@ -5,11 +5,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from casfs.blocks.buffers import Memory
 from casfs.blocks.disk.eviction import spare_bytes
 from casfs.blocks.disk.held import LARGEST, Held
 from casfs.blocks.disk.output_store import OutputStore
-from casfs.blocks.memory import Memory
-from casfs.blocks.trust import Trust
+from casfs.blocks.verify import Trust
 from casfs.deadline import Deadline
 from casfs.disks import disk_of, trouble
 from casfs.errors import CasfsError, MismatchError

@@ -1,9 +1,9 @@
 """What is done with blocks that came, before anybody gets them."""
 
 from casfs.blocks.disk.transfers import Transfer
-from casfs.blocks.opened import OpenOutput
+from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.receive import Block
-from casfs.blocks.trust import Trust
+from casfs.blocks.verify import Trust
 from casfs.metrics import Metrics
 
 

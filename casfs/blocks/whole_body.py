@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from casfs.blocks.buffers import Memory
 from casfs.blocks.disk.transfers import Transfer
 from casfs.blocks.disk.write_behind import Saver
-from casfs.blocks.flights import Flights
-from casfs.blocks.memory import Memory
-from casfs.blocks.opened import OpenOutput
+from casfs.blocks.memory_cache import Flights
+from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.receive import Block, Landing, receive_whole
 from casfs.blocks.settle import settle
 from casfs.blocks.sources import OpenSource

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from casfs.blocks.block_cache import Fetcher
 from casfs.blocks.disk.contents import Stock, Stocked
-from casfs.blocks.fetch import Fetcher
 from casfs.model import Job, JobKind, Output, output_key
 from casfs.ranges import Layout
 from casfs.service.joined import archive_output, joined_output

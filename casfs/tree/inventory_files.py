@@ -18,10 +18,10 @@ from typing import Any
 
 from cachetools import LRUCache
 
+from casfs.blocks.block_cache import Fetcher
+from casfs.blocks.derived_reader import KeptReader
 from casfs.blocks.disk.derived_files import KeptFile, KeptFiles
-from casfs.blocks.fetch import Fetcher
-from casfs.blocks.kept_reader import KeptReader
-from casfs.blocks.opened import OpenOutput
+from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.reader import Reader
 from casfs.errors import CasfsError, InventoryError, OutputMismatchError, SizeError
 from casfs.metrics import Metrics

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from casfs.blocks.fetch import Fetcher
+from casfs.blocks.block_cache import Fetcher
 from casfs.model import Output
 from casfs.tree.walk import Walks
 

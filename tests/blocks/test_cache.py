@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.trust import Trust
+from casfs.blocks.verify import Trust
 from casfs.errors import ConfigError
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from casfs.blocks.memory import Memory
+from casfs.blocks.buffers import Memory
 from casfs.errors import (
     CasfsError,
     DeadlineError,

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from casfs.blocks.flights import Flights, wait
+from casfs.blocks.memory_cache import Flights, wait
 from casfs.blocks.transfer.tasks import Task
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError, ServerError

@@ -10,8 +10,8 @@ import pytest
 from casfs.blocks.disk.leaf_file import LeafFile
 from casfs.blocks.disk.leaf_index import Leaves
 from casfs.blocks.disk.output_store import OutputStore
-from casfs.blocks.opened import OpenOutput
-from casfs.blocks.trust import Trust
+from casfs.blocks.open_output import OpenOutput
+from casfs.blocks.verify import Trust
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import Layout
 from casfs.treehash import SHA256

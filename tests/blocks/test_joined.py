@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from casfs.blocks.trust import Trust
+from casfs.blocks.verify import Trust
 from casfs.errors import ExpiredError, OutputMismatchError
 from tests.support.archive import MIB, cut_after, flipped, once, random_bytes, root
 from tests.support.blocks import bringing

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from casfs.blocks.derived_reader import KeptReader
 from casfs.blocks.disk.derived_files import KeptFiles
 from casfs.blocks.disk.staging import Temporary
-from casfs.blocks.kept_reader import KeptReader
 from casfs.errors import OutputMismatchError
 from casfs.metrics import Metrics
 from tests.support.archive import MIB

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from casfs.blocks.disk.leaf_index import Leaves
-from casfs.blocks.trust import Forgiven, Trust, Verdict
+from casfs.blocks.verify import Forgiven, Trust, Verdict
 from casfs.ranges import BLOCK_SIZE, Layout
 from casfs.treehash import SHA256
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.opened import OpenOutput
+from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.receive import Block
 from casfs.blocks.streams import Streams
-from casfs.blocks.trust import Trust
+from casfs.blocks.verify import Trust
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256
 from tests.support.archive import MIB, output_of_bytes, random_bytes, root

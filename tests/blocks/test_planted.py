@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from casfs.blocks.disk.contents import Stock
-from casfs.blocks.trust import Trust
+from casfs.blocks.verify import Trust
 from casfs.errors import OutputMismatchError
 from casfs.treehash import SHA256
 from tests.support.archive import (

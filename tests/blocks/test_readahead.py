@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casfs.blocks.readahead import ReadAhead
+from casfs.blocks.prefetch import ReadAhead
 from casfs.blocks.streams import Streams
 from casfs.ranges import BLOCK_SIZE, Layout
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casfs.blocks.memory import Memory
+from casfs.blocks.buffers import Memory
 from casfs.blocks.transfer.resume import _LEAST_KEPT, ResumableRun
-from casfs.blocks.trust import Trust
+from casfs.blocks.verify import Trust
 from casfs.errors import MismatchError, TransientError
 from casfs.ranges import is_subtree
 from casfs.service.output_body import Body

@@ -7,7 +7,7 @@ import pytest
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import Saver
-from casfs.blocks.trust import Trust
+from casfs.blocks.verify import Trust
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256
 from tests.support.archive import output_of_bytes

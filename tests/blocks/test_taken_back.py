@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from casfs.blocks.trust import Trust
+from casfs.blocks.verify import Trust
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import Layout
 from tests.mount.processes import wait_until

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casfs.blocks.disk.leaf_index import Leaves
-from casfs.blocks.trust import Trust
+from casfs.blocks.verify import Trust
 from casfs.errors import MismatchError
 from casfs.model import Output
 from casfs.ranges import Layout, is_subtree

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from casfs.blocks.block_cache import Fetcher
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import Saver
-from casfs.blocks.fetch import Fetcher
 from casfs.blocks.reader import Reader
 from casfs.metrics import Metrics
 from casfs.model import Output

@@ -10,7 +10,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from casfs.blocks.memory import Memory
+from casfs.blocks.buffers import Memory
 from casfs.private import PrivateDirectory
 
 _PAGE = 4096

@@ -11,7 +11,7 @@ from casfs.blocks.disk.doubts import Doubts
 from casfs.blocks.disk.leaf_pages import DOUBTED, INHERITED, TRUST, UNSAVED
 from casfs.blocks.disk.leaf_state import LeafState
 from casfs.blocks.disk.transfers import Transfer
-from casfs.blocks.trust import Forgiven, Trust, Verdict
+from casfs.blocks.verify import Forgiven, Trust, Verdict
 from casfs.private import PrivateDirectory
 from casfs.ranges import Layout
 from casfs.treehash import TreeHash

@@ -8,7 +8,7 @@ its leaves changes.
 from collections.abc import Iterable, Iterator
 
 from casfs.blocks.disk.leaf_file import PAGE, Record
-from casfs.blocks.trust import Trust, Verdict
+from casfs.blocks.verify import Trust, Verdict
 from casfs.treehash import TreeHash
 
 TRUST = 0x0F

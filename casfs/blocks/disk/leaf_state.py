@@ -5,7 +5,7 @@ from pathlib import Path
 
 from casfs.blocks.disk.leaf_file import LeafFile, Record
 from casfs.blocks.disk.leaf_pages import DOUBTED, LeafPages
-from casfs.blocks.trust import Trust
+from casfs.blocks.verify import Trust
 from casfs.private import PrivateDirectory
 from casfs.ranges import Layout
 from casfs.treehash import TreeHash

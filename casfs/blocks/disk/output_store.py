@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from casfs.blocks.buffers import Memory
 from casfs.blocks.disk.direct_io import read_file, write_file
 from casfs.blocks.disk.held import Held
 from casfs.blocks.disk.in_use import Use
 from casfs.blocks.disk.leaf_index import Leaves
 from casfs.blocks.disk.staging import Temporary
 from casfs.blocks.disk.transfers import Transfer
-from casfs.blocks.memory import Memory
-from casfs.blocks.trust import Forgiven, Trust
+from casfs.blocks.verify import Forgiven, Trust
 from casfs.disks import is_disk_failure
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics

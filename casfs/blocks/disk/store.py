@@ -18,9 +18,9 @@ import threading
 import weakref
 from pathlib import Path
 
+from casfs.blocks.buffers import Memory
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.disk.staging import Temporary
-from casfs.blocks.memory import Memory
 from casfs.disks import is_disk_failure, trouble
 from casfs.errors import CasfsError, ConfigError
 from casfs.metrics import Metrics

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from casfs.blocks.download import Downloader
-from casfs.blocks.flights import Flights
-from casfs.blocks.opened import OpenOutput
+from casfs.blocks.memory_cache import Flights
+from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.transfer.pool import Pool
 from casfs.blocks.transfer.tasks import Task
 from casfs.ranges import runs

@@ -7,10 +7,10 @@ compared when the rest has come, whichever answers that takes, and nothing of it
 before. There is no I/O here but to read bodies into memory.
 """
 
-from casfs.blocks.memory import Memory
+from casfs.blocks.buffers import Memory
 from casfs.blocks.receive import Block
 from casfs.blocks.transfer.parts import Answer, Part, Seal
-from casfs.blocks.trust import Trust
+from casfs.blocks.verify import Trust
 from casfs.errors import MismatchError, TransientError
 from casfs.model import Output
 from casfs.ranges import runs

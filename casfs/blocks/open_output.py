@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.transfers import Transfer
-from casfs.blocks.readahead import ReadAhead
+from casfs.blocks.prefetch import ReadAhead
 from casfs.blocks.receive import Block
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.streams import Streams
-from casfs.blocks.trust import Forgiven, Trust, Verdict
+from casfs.blocks.verify import Forgiven, Trust, Verdict
 from casfs.deadline import Deadline
 from casfs.errors import MismatchError, OutputMismatchError
 from casfs.model import Output

@@ -10,8 +10,8 @@ from functools import partial
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import Saver
 from casfs.blocks.download import Downloader
-from casfs.blocks.flights import Flights, Found, wait
-from casfs.blocks.opened import OpenOutput
+from casfs.blocks.memory_cache import Flights, Found, wait
+from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.streams import Streams
 from casfs.blocks.transfer.get_queue import GetQueue, Left, Queued, owner_of
 from casfs.blocks.transfer.pool import Pool

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from cachetools import FIFOCache
 
 from casfs.blocks.disk.derived_files import KeptFile
-from casfs.blocks.opened import OpenOutput
+from casfs.blocks.open_output import OpenOutput
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import BLOCK_SIZE, Layout
 
