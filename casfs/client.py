@@ -33,8 +33,6 @@ from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.cached import CacheList
 from casfs.tree.catalog import Catalog, catalog_path
-from casfs.tree.connection import DamagedError
-from casfs.tree.database import Database
 from casfs.tree.files import BytesFile, File, MeasuredFile
 from casfs.tree.inventory_feed import InventoryFeed
 from casfs.tree.inventory_files import Inventories
@@ -42,6 +40,8 @@ from casfs.tree.node import Node, padded
 from casfs.tree.nodes import Tree
 from casfs.tree.same_account import SameAccount
 from casfs.tree.siblings import Siblings
+from casfs.tree.sqlite.connection import DamagedError
+from casfs.tree.sqlite.database import Database
 from casfs.tree.vaults import VaultSettings
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from casfs.service.joined import joined_output
 from casfs.service.service import Service
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.states import Condition, JobsOfArchives, condition
-from casfs.tree.database import Database
 from casfs.tree.known import KnownJob
+from casfs.tree.sqlite.database import Database
 
 
 class ArchiveJobs:

@@ -16,10 +16,10 @@ from typing import NamedTuple
 from casfs.blocks.disk.store import CATALOG
 from casfs.errors import CasfsError
 from casfs.model import Job, Vault
-from casfs.tree.columns import Value, storable
-from casfs.tree.database import Database
 from casfs.tree.job_columns import job_row
 from casfs.tree.losses import Change, matters
+from casfs.tree.sqlite.database import Database
+from casfs.tree.sqlite.values import Value, storable
 
 _VAULTS = "vaults"
 _BEGUN = "begun"

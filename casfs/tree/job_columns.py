@@ -1,7 +1,7 @@
 """A job as a row of the catalog."""
 
 from casfs.model import Job, JobKind, JobState
-from casfs.tree.columns import Value, hash_of, storable
+from casfs.tree.sqlite.values import Value, hash_of, storable
 from casfs.tree.times import mtime
 
 

@@ -16,7 +16,7 @@ import pytest
 from casfs.client import Client
 from casfs.config import Config
 from casfs.credentials import Credentials
-from casfs.tree.schema import VERSION
+from casfs.tree.sqlite.schema import VERSION
 
 ARCHIVE = Path(__file__).parent.parent / "golden" / "cache-069bc9c.tar.gz"
 ENDPOINT = "http://127.0.0.1:9"

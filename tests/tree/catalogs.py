@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from casfs.tree.catalog import Catalog
-from casfs.tree.database import Database
+from casfs.tree.sqlite.database import Database
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from casfs.credentials import Credentials
 from casfs.errors import CasfsError, ConfigError
 from casfs.service.cas import cas
-from casfs.tree.database import Database
-from casfs.tree.schema import VERSION
-from casfs.tree.stand_in import StandIn
+from casfs.tree.sqlite.database import Database
+from casfs.tree.sqlite.schema import VERSION
+from casfs.tree.sqlite.stand_in import StandIn
 from casfs.tree.times import mtime
 from tests.tree.catalogs import catalog_at
 

@@ -16,7 +16,7 @@ from casfs.metrics import Metrics
 from casfs.tree import listing
 from casfs.tree.account import Account
 from casfs.tree.catalog import Catalog
-from casfs.tree.database import Database
+from casfs.tree.sqlite.database import Database
 from tests.support.server import Answer, serving
 from tests.support.service import html, refusal, service_at
 from tests.tree.test_listing import GENEROUS

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from casfs.tree.columns import NO_TIME
-from casfs.tree.database import Database
+from casfs.tree.sqlite.database import Database
+from casfs.tree.sqlite.values import NO_TIME
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from casfs.tree.columns import NO_TIME, loaded
-from casfs.tree.database import Database
+from casfs.tree.sqlite.database import Database
+from casfs.tree.sqlite.values import NO_TIME, loaded
 
 
 @dataclass(frozen=True, slots=True)

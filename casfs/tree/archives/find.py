@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from casfs.tree.archives.entries import Archive, Scope, join
 from casfs.tree.archives.walk import archives_in, folders_in
-from casfs.tree.database import Database
+from casfs.tree.sqlite.database import Database
 
 _SPECIAL = re.compile(r"[*?[]")
 

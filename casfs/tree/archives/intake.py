@@ -11,7 +11,12 @@ from casfs.tree.archives.folders import Folders, remove_emptied
 from casfs.tree.archives.names import Names, read_names, use_rules
 from casfs.tree.archives.removal import remove_unlisted
 from casfs.tree.archives.unread import put_unread
-from casfs.tree.columns import (
+from casfs.tree.descriptions.rules import RuleSet
+from casfs.tree.inventory.bad_records import BadRecords
+from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.inventory.reading import InventoryReader
+from casfs.tree.sqlite.database import Database
+from casfs.tree.sqlite.values import (
     NO_TIME,
     Value,
     hash_of,
@@ -20,11 +25,6 @@ from casfs.tree.columns import (
     storable,
     to_microseconds,
 )
-from casfs.tree.database import Database
-from casfs.tree.descriptions.rules import RuleSet
-from casfs.tree.inventory.bad_records import BadRecords
-from casfs.tree.inventory.entries import ArchiveEntry
-from casfs.tree.inventory.reading import InventoryReader
 
 _AT_ONCE = 5000
 """Archives of a transaction: so many that it costs each little, so few that others hardly wait."""

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from casfs.tree.archives.entries import COMPRESSED, ENCRYPTED, IS_FOLDER
 from casfs.tree.archives.folders import Folders, remove_emptied
-from casfs.tree.columns import LARGEST, Value, loaded, size_or_none
-from casfs.tree.database import Database
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import RuleSet
+from casfs.tree.sqlite.database import Database
+from casfs.tree.sqlite.values import LARGEST, Value, loaded, size_or_none
 
 _DECODER = 1
 """To be raised when `decode` gives other names than before, so that they are worked out again."""

@@ -9,8 +9,8 @@ from casfs.tree.archives.entries import SELECT, Archive, Entry, Folder, Row, Sco
 from casfs.tree.archives.find import find
 from casfs.tree.archives.second_names import parse_second_name
 from casfs.tree.archives.walk import archives_in, folders_in
-from casfs.tree.columns import hash_of, loaded, storable
-from casfs.tree.database import Database
+from casfs.tree.sqlite.database import Database
+from casfs.tree.sqlite.values import hash_of, loaded, storable
 
 _AT_ONCE = 1000
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from casfs.model import Job, JobState
 from casfs.tree.archives.folders import Folders, remove_emptied
-from casfs.tree.columns import NO_TIME, Value, size_or_none
-from casfs.tree.database import Database
 from casfs.tree.job_columns import archive_columns
+from casfs.tree.sqlite.database import Database
+from casfs.tree.sqlite.values import NO_TIME, Value, size_or_none
 
 _AT_ONCE = 1000
 

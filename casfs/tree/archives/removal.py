@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterator
 
 from casfs.tree.archives.folders import remove_emptied
-from casfs.tree.database import Database
+from casfs.tree.sqlite.database import Database
 
 _ROWS_AT_ONCE = 20_000
 """Rows that a transaction looks at."""

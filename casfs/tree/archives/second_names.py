@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from casfs.tree.columns import NO_TIME, to_microseconds
 from casfs.tree.descriptions.made_names import SECOND_MARK
 from casfs.tree.names import LONGEST
+from casfs.tree.sqlite.values import NO_TIME, to_microseconds
 
 _LONGEST_CHARACTER = 4
 _LAST = "\U0010ffff"

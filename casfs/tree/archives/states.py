@@ -10,9 +10,9 @@ from enum import Enum
 from casfs.model import Job, JobState
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.readable import Parse
-from casfs.tree.columns import hash_of
-from casfs.tree.database import Database
 from casfs.tree.known import KnownJob
+from casfs.tree.sqlite.database import Database
+from casfs.tree.sqlite.values import hash_of
 
 SOON = timedelta(hours=3)
 """An archive that can be read for less than this is expiring."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from casfs.tree.archives.folders import Folders
-from casfs.tree.columns import NO_TIME, hash_of, storable
-from casfs.tree.database import Database
+from casfs.tree.sqlite.database import Database
+from casfs.tree.sqlite.values import NO_TIME, hash_of, storable
 
 
 def put_unread(database: Database, vault: str, inventory: int, ids: Sequence[str]) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from casfs.tree.archives.entries import SELECT, Archive, Row, Scope
-from casfs.tree.columns import NO_TIME, Value
-from casfs.tree.database import Database
+from casfs.tree.sqlite.database import Database
+from casfs.tree.sqlite.values import NO_TIME, Value
 
 _AT_ONCE = 1000
 """Rows that a query brings: the next one goes on behind the last of them."""

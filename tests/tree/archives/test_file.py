@@ -12,10 +12,10 @@ from contextlib import closing
 import pytest
 
 from casfs.errors import CasfsError, ConfigError
-from casfs.tree import schema
 from casfs.tree.archives.entries import Scope
-from casfs.tree.columns import hash_of
-from casfs.tree.database import Database
+from casfs.tree.sqlite import schema
+from casfs.tree.sqlite.database import Database
+from casfs.tree.sqlite.values import hash_of
 from tests.tree.archives.vaults import archive, expected_tree, job, vaults_at
 from tests.tree.test_catalog import damage_rows
 
@@ -104,7 +104,7 @@ def test_all_who_begin_a_file_at_the_same_moment_can(tmp_path):
 
 
 def test_who_cannot_begin_a_file_is_told_who_is_at_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("casfs.tree.database._LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("casfs.tree.sqlite.database._LOCK_SECONDS", 0.05)
     with (tmp_path / "c.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(ConfigError, match=r"another process has held .*c\.lock"):

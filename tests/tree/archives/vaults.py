@@ -19,11 +19,11 @@ from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.states import JobsOfArchives
 from casfs.tree.catalog import Catalog
-from casfs.tree.database import Database
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.made_names import second_name
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.sqlite.database import Database
 
 DIALECT = cas("-", Credentials("AKID", "secret"), "")
 EARLY, LATE = "2019-04-12T08:15:30.000Z", "2020-02-02T02:02:02.500Z"

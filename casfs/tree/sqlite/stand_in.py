@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from casfs.errors import ConfigError
-from casfs.tree import schema
+from casfs.tree.sqlite import schema
 
 log = logging.getLogger(__name__)
 

@@ -18,9 +18,8 @@ from typing import Any
 from casfs.disks import trouble
 from casfs.errors import CasfsError, ConfigError
 from casfs.private import PrivateDirectory
-from casfs.tree import schema
-from casfs.tree.columns import Value
-from casfs.tree.connection import (
+from casfs.tree.sqlite import schema
+from casfs.tree.sqlite.connection import (
     BESIDE,
     Connection,
     DamagedError,
@@ -33,7 +32,8 @@ from casfs.tree.connection import (
     is_disk_error,
     set_memory,
 )
-from casfs.tree.stand_in import StandIn
+from casfs.tree.sqlite.stand_in import StandIn
+from casfs.tree.sqlite.values import Value
 
 log = logging.getLogger(__name__)
 

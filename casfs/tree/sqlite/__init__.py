@@ -1,0 +1,1 @@
+"""The SQLite file of an account: connections, schema, and how values are written in columns."""
