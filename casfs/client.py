@@ -24,7 +24,6 @@ from casfs.service.registry import DIALECTS
 from casfs.service.retries import Limits
 from casfs.service.service import Service
 from casfs.status import status_file
-from casfs.tree.account import Account
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archive_list import ArchiveList
 from casfs.tree.archive_tree import ArchiveTree
@@ -32,17 +31,18 @@ from casfs.tree.archives.intake import Intake
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.cached import CacheList
-from casfs.tree.catalog import Catalog, catalog_path
 from casfs.tree.files import BytesFile, File, MeasuredFile
 from casfs.tree.inventory_feed import InventoryFeed
 from casfs.tree.inventory_files import Inventories
+from casfs.tree.metadata.account import Account
+from casfs.tree.metadata.job_table import Catalog, catalog_path
+from casfs.tree.metadata.same_account import SameAccount
+from casfs.tree.metadata.vaults import VaultSettings
 from casfs.tree.node import Node, padded
 from casfs.tree.nodes import Tree
-from casfs.tree.same_account import SameAccount
 from casfs.tree.siblings import Siblings
 from casfs.tree.sqlite.connection import DamagedError
 from casfs.tree.sqlite.database import Database
-from casfs.tree.vaults import VaultSettings
 
 log = logging.getLogger(__name__)
 

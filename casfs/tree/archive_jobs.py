@@ -9,7 +9,7 @@ from casfs.service.joined import joined_output
 from casfs.service.service import Service
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.states import Condition, JobsOfArchives, condition
-from casfs.tree.known import KnownJob
+from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.sqlite.database import Database
 
 

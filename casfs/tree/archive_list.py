@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from casfs.errors import CasfsError, DeniedError, NotFoundError
-from casfs.tree.account import Account
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archives.coverage import Coverage
 from casfs.tree.archives.entries import Archive, Entry, Folder, Scope
@@ -16,6 +15,7 @@ from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.states import Condition
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.inventory_feed import InventoryFeed, Tell
+from casfs.tree.metadata.account import Account
 from casfs.tree.names import from_file_name, to_file_name
 
 log = logging.getLogger(__name__)

@@ -14,13 +14,13 @@ from cachetools import TTLCache
 
 from casfs.errors import NotFoundError
 from casfs.model import Output, Vault
-from casfs.tree.account import Account
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archives.entries import Archive, Entry, Folder, Scope
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.inventory_feed import InventoryFeed
+from casfs.tree.metadata.account import Account
 from casfs.tree.names import from_file_name, is_cut, to_file_name
 from casfs.tree.node import Node
 from casfs.tree.siblings import Row

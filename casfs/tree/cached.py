@@ -18,8 +18,8 @@ from casfs.ranges import Layout
 from casfs.service.joined import archive_output, joined_output
 from casfs.service.service import Service
 from casfs.tree.archives.queries import Archives
-from casfs.tree.catalog import Catalog
 from casfs.tree.inventory_files import CSV, JSON, kept_key
+from casfs.tree.metadata.job_table import Catalog
 
 
 @dataclass(frozen=True, slots=True)

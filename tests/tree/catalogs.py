@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from casfs.tree.catalog import Catalog
+from casfs.tree.metadata.job_table import Catalog
 from casfs.tree.sqlite.database import Database
 
 

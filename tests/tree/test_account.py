@@ -11,7 +11,7 @@ import pytest
 from casfs.errors import CasfsError, DeniedError, NotFoundError
 from casfs.metrics import Metrics
 from casfs.service.service import Service
-from casfs.tree.account import Account
+from casfs.tree.metadata.account import Account
 from tests.support.server import Answer, serving
 from tests.support.service import html, refusal, service_at
 from tests.tree.catalogs import catalog_at

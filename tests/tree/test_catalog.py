@@ -361,7 +361,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from casfs.tree.catalog import Catalog
+from casfs.tree.metadata.job_table import Catalog
 from tests.tree.test_catalog import Database, job
 database = Database(Path(sys.argv[1]))
 catalog = Catalog(database)

@@ -7,8 +7,8 @@ import pytest
 
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, NotFoundError, ServerError
-from casfs.tree import listing as module
-from casfs.tree.listing import Listing
+from casfs.tree.metadata import cached_listing as module
+from casfs.tree.metadata.cached_listing import Listing
 from tests.support.threads import no_new_threads
 
 GENEROUS = 30

@@ -13,9 +13,9 @@ import pytest
 from casfs.deadline import Deadline
 from casfs.errors import NotFoundError, UnreachableError
 from casfs.metrics import Metrics
-from casfs.tree import listing
-from casfs.tree.account import Account
-from casfs.tree.catalog import Catalog
+from casfs.tree.metadata import cached_listing
+from casfs.tree.metadata.account import Account
+from casfs.tree.metadata.job_table import Catalog
 from casfs.tree.sqlite.database import Database
 from tests.support.server import Answer, serving
 from tests.support.service import html, refusal, service_at
@@ -196,7 +196,7 @@ def test_a_list_that_breaks_off_leaves_the_old_one_and_nothing_else(tmp_path):
 
 
 def test_nobody_waits_long_where_a_list_is_known(tmp_path, monkeypatch):
-    monkeypatch.setattr(listing, "PATIENCE", 0.2)
+    monkeypatch.setattr(cached_listing, "PATIENCE", 0.2)
     vault = Vault([facts("a", completed=1)])
     with account_of(vault, tmp_path) as account:
         before = account.job_names("v")
@@ -209,12 +209,12 @@ def test_nobody_waits_long_where_a_list_is_known(tmp_path, monkeypatch):
 def test_running_jobs_are_not_waited_for_one_by_one_while_the_service_is_away(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(listing, "PATIENCE", 0.2)
+    monkeypatch.setattr(cached_listing, "PATIENCE", 0.2)
     jobs = [facts(f"{n}", state="InProgress", created=1) for n in range(20)]
     vault = Vault(jobs)
     clock = [1000.0]
     monkeypatch.setattr(
-        listing, "time", SimpleNamespace(monotonic=lambda: clock[0], time=time.time)
+        cached_listing, "time", SimpleNamespace(monotonic=lambda: clock[0], time=time.time)
     )
     with account_of(vault, tmp_path, ttl=60) as account:
         before = account.job_names("v")

@@ -10,7 +10,7 @@ from casfs.errors import ConfigError, DeadlineError, DeniedError, UnreachableErr
 from casfs.service.cas import cas
 from casfs.service.glacier import glacier
 from casfs.service.oas import oas
-from casfs.tree.same_account import SameAccount
+from casfs.tree.metadata.same_account import SameAccount
 from tests.support.server import Answer, serving
 from tests.support.service import KEY, refusal, service_at
 

@@ -11,8 +11,8 @@ from casfs.errors import DeniedError, ForbiddenError, NotFoundError, TransientEr
 from casfs.metrics import Metrics
 from casfs.service.dialect import Dialect
 from casfs.service.oas import oas
-from casfs.tree.account import Account
-from casfs.tree.vaults import VaultSettings
+from casfs.tree.metadata.account import Account
+from casfs.tree.metadata.vaults import VaultSettings
 from tests.support.server import Answer, Request, Server, Wire, serving
 from tests.support.service import KEY, html, refusal, service_at
 from tests.tree.catalogs import catalog_at

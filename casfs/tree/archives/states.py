@@ -10,7 +10,7 @@ from enum import Enum
 from casfs.model import Job, JobState
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.readable import Parse
-from casfs.tree.known import KnownJob
+from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import hash_of
 

@@ -21,8 +21,8 @@ from casfs.errors import CasfsError, WrongAnswerError
 from casfs.model import Job, Output
 from casfs.service.service import Service
 from casfs.threads import result_within, start_thread
-from casfs.tree.catalog import Catalog
-from casfs.tree.known import Known
+from casfs.tree.metadata.job_table import Catalog
+from casfs.tree.metadata.snapshot import Known
 
 log = logging.getLogger(__name__)
 

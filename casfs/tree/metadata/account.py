@@ -20,13 +20,13 @@ from casfs.errors import CasfsError, ForbiddenError, NotFoundError
 from casfs.metrics import Metrics
 from casfs.model import Job, JobState, Output, Vault
 from casfs.service.service import Service
-from casfs.tree.catalog import Catalog
-from casfs.tree.known import Known, KnownJob
-from casfs.tree.listing import PATIENCE, Listing, age_of
-from casfs.tree.losses import warn_of_lost_jobs
-from casfs.tree.sizes import Sizes
+from casfs.tree.metadata.cached_listing import PATIENCE, Listing, age_of
+from casfs.tree.metadata.job_table import Catalog
+from casfs.tree.metadata.losses import warn_of_lost_jobs
+from casfs.tree.metadata.sizes import Sizes
+from casfs.tree.metadata.snapshot import Known, KnownJob
+from casfs.tree.metadata.vaults import Vaults, VaultSettings
 from casfs.tree.times import mtime
-from casfs.tree.vaults import Vaults, VaultSettings
 
 log = logging.getLogger(__name__)
 

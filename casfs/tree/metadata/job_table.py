@@ -16,8 +16,8 @@ from typing import NamedTuple
 from casfs.blocks.disk.store import CATALOG
 from casfs.errors import CasfsError
 from casfs.model import Job, Vault
-from casfs.tree.job_columns import job_row
-from casfs.tree.losses import Change, matters
+from casfs.tree.metadata.job_columns import job_row
+from casfs.tree.metadata.losses import Change, matters
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import Value, storable
 

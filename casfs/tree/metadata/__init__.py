@@ -1,0 +1,1 @@
+"""Vaults and jobs: as the service lists them, and as they were last known."""
