@@ -27,7 +27,7 @@ from casfs.status import status_file
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archive_list import ArchiveList
 from casfs.tree.archive_tree import ArchiveTree
-from casfs.tree.archives.intake import Intake
+from casfs.tree.archives.ingest import Intake
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.cached import CacheList

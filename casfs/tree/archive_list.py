@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from casfs.errors import CasfsError, DeniedError, NotFoundError
 from casfs.tree.archive_jobs import ArchiveJobs
-from casfs.tree.archives.coverage import Coverage
 from casfs.tree.archives.entries import Archive, Entry, Folder, Scope
+from casfs.tree.archives.missing import Coverage
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.states import Condition

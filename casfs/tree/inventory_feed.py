@@ -25,10 +25,10 @@ from casfs.model import Job
 from casfs.service import fields
 from casfs.service.dialect import Dialect
 from casfs.threads import start_thread
-from casfs.tree.archives.intake import Intake, Inventory
+from casfs.tree.archives.ingest import Intake, Inventory
 from casfs.tree.descriptions.rules import RuleSet
 from casfs.tree.inventory.bad_records import BadRecords, records_text
-from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.inventory.entry import ArchiveEntry
 from casfs.tree.inventory.reading import InventoryReader, open_inventory
 from casfs.tree.inventory.text import Source
 from casfs.tree.metadata.account import Account

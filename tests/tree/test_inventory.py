@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casfs.errors import InventoryError
-from casfs.tree.inventory.entries import BATCH, ArchiveEntry
+from casfs.tree.inventory.entry import BATCH, ArchiveEntry
 from casfs.tree.inventory.reading import open_inventory
 from casfs.tree.inventory.text import LONGEST, to_bytes, to_text
 from casfs.tree.inventory.writing import to_csv, to_json

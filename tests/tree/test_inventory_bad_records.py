@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from casfs.errors import InventoryError
 from casfs.tree.inventory.bad_records import BadRecords
-from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.inventory.entry import ArchiveEntry
 from casfs.tree.inventory.reading import open_inventory
 from casfs.tree.inventory.text import LONGEST
 from tests.cli.test_bad_records import BAD_CSV, BAD_JSON

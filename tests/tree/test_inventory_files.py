@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from casfs.errors import CasfsError, DeadlineError, InventoryError, NotFoundError
-from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.inventory.entry import ArchiveEntry
 from tests.client.reading import content, names
 from tests.support.archive import MIB, root
 from tests.support.inventories import VAULT, InventoryService, client_at

@@ -8,7 +8,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.inventory.entry import ArchiveEntry
 from tests.tree.test_inventory import FACTS, in_csv, in_json
 from tests.tree.test_inventory_service_csv import CREATED, HASH
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casfs.errors import InventoryError
-from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.inventory.entry import ArchiveEntry
 from casfs.tree.inventory.text import to_bytes, to_text
 from tests.tree.test_inventory import any_bytes, in_csv, read
 

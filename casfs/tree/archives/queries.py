@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from casfs.errors import NotFoundError
-from casfs.tree.archives.coverage import Coverage, coverage
 from casfs.tree.archives.entries import SELECT, Archive, Entry, Folder, Row, Scope, join
 from casfs.tree.archives.find import find
+from casfs.tree.archives.missing import Coverage, coverage
 from casfs.tree.archives.second_names import parse_second_name
 from casfs.tree.archives.walk import archives_in, folders_in
 from casfs.tree.sqlite.database import Database

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterator
 
-from casfs.tree.archives.folders import remove_emptied
+from casfs.tree.archives.directories import remove_emptied
 from casfs.tree.sqlite.database import Database
 
 _ROWS_AT_ONCE = 20_000

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from casfs.tree.archives.folders import Folders
+from casfs.tree.archives.directories import Folders
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import NO_TIME, hash_of, storable
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from casfs.errors import InventoryError
 from casfs.tree.inventory.bad_records import BadRecord, OnBad
-from casfs.tree.inventory.entries import (
+from casfs.tree.inventory.entry import (
     COLUMNS,
     HASH_NAMES,
     ArchiveEntry,

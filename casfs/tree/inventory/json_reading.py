@@ -22,7 +22,7 @@ import orjson
 
 from casfs.errors import InventoryError
 from casfs.tree.inventory.bad_records import BadRecord, OnBad
-from casfs.tree.inventory.entries import ArchiveEntry, entries_of, in_batches
+from casfs.tree.inventory.entry import ArchiveEntry, entries_of, in_batches
 from casfs.tree.inventory.json_skipping import Skip, archive_id_in
 from casfs.tree.inventory.text import LONGEST, Text
 

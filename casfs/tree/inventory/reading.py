@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from casfs.errors import InventoryError
 from casfs.tree.inventory.bad_records import OnBad, refuse
 from casfs.tree.inventory.csv_reading import open_csv
-from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.inventory.entry import ArchiveEntry
 from casfs.tree.inventory.json_reading import JsonReader
 from casfs.tree.inventory.text import Source, Text
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from casfs.tree.inventory.entries import COLUMNS, ArchiveEntry
+from casfs.tree.inventory.entry import COLUMNS, ArchiveEntry
 from casfs.tree.inventory.text import to_bytes
 
 _AT_ONCE = 100

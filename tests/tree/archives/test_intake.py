@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casfs.errors import CasfsError
-from casfs.tree.archives import names
+from casfs.tree.archives import naming
 from casfs.tree.archives.entries import Scope
-from casfs.tree.archives.intake import Inventory
+from casfs.tree.archives.ingest import Inventory
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 from casfs.tree.inventory.text import to_bytes, to_text
@@ -162,7 +162,7 @@ def test_an_inventory_that_breaks_off_is_taken_in_whole_next_time(tmp_path):
 
 def test_names_that_are_worked_out_anew_go_on_after_an_interruption(tmp_path, monkeypatch):
     entries = [archive(f"{number}", f"{number}") for number in range(20)]
-    monkeypatch.setattr(names, "_AT_ONCE", 6)
+    monkeypatch.setattr(naming, "_AT_ONCE", 6)
     with vaults_at(tmp_path / "c.sqlite") as vaults:
         vaults.take("i", entries)
         count = 0
@@ -175,7 +175,7 @@ def test_names_that_are_worked_out_anew_go_on_after_an_interruption(tmp_path, mo
             return decode(text, rules)
 
         with monkeypatch.context() as patch:
-            patch.setattr(names, "decode", breaking)
+            patch.setattr(naming, "decode", breaking)
             with pytest.raises(CasfsError, match="broken off"):
                 vaults.intake.use_rules("v", RuleSet(()))
     with vaults_at(tmp_path / "c.sqlite") as vaults:

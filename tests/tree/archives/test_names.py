@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from casfs.tree.archives.entries import Archive, Folder, Scope
 from casfs.tree.descriptions.made_names import second_name
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
-from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.inventory.entry import ArchiveEntry
 from tests.tree.archives.vaults import (
     EARLY,
     LATE,

@@ -111,7 +111,7 @@ def test_a_pattern_finds_what_the_shell_would_match(tmp_path_factory, names, wan
 
 def test_every_query_has_an_index(vaults):
     """A scan would be right, too, and take seconds in a vault of a million archives."""
-    from casfs.tree.archives import intake, queries, readable, walk
+    from casfs.tree.archives import ingest, queries, readable, walk
 
     queries_used = [
         (walk._ARCHIVES[Scope.ALL], 5),
@@ -128,7 +128,7 @@ def test_every_query_has_an_index(vaults):
         (readable._JOBS, 1),
         (readable._KNOWN, 1),
         (readable._UNPARSED, 1),
-        (intake._LISTED, 1),
+        (ingest._LISTED, 1),
     ]
     for query, count in queries_used:
         values = (["[]"] if "json_each" in query else ["x"]) * count

@@ -14,14 +14,14 @@ from casfs.credentials import Credentials
 from casfs.model import Job
 from casfs.service.cas import cas
 from casfs.tree.archives.entries import Archive, Folder, Scope
-from casfs.tree.archives.intake import Intake, Inventory
+from casfs.tree.archives.ingest import Intake, Inventory
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.states import JobsOfArchives
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.made_names import second_name
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
-from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.inventory.entry import ArchiveEntry
 from casfs.tree.metadata.job_table import Catalog
 from casfs.tree.sqlite.database import Database
 

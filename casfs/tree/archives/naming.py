@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import NamedTuple
 
+from casfs.tree.archives.directories import Folders, remove_emptied
 from casfs.tree.archives.entries import COMPRESSED, ENCRYPTED, IS_FOLDER
-from casfs.tree.archives.folders import Folders, remove_emptied
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import RuleSet
 from casfs.tree.sqlite.database import Database

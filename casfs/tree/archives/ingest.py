@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from casfs.tree.archives.chains import Chain, complete_chain, mark_full
-from casfs.tree.archives.folders import Folders, remove_emptied
-from casfs.tree.archives.names import Names, read_names, use_rules
+from casfs.tree.archives.directories import Folders, remove_emptied
+from casfs.tree.archives.naming import Names, read_names, use_rules
 from casfs.tree.archives.removal import remove_unlisted
 from casfs.tree.archives.unread import put_unread
 from casfs.tree.descriptions.rules import RuleSet
 from casfs.tree.inventory.bad_records import BadRecords
-from casfs.tree.inventory.entries import ArchiveEntry
+from casfs.tree.inventory.entry import ArchiveEntry
 from casfs.tree.inventory.reading import InventoryReader
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import (
