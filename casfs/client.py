@@ -30,17 +30,17 @@ from casfs.tree.archive_tree import ArchiveTree
 from casfs.tree.archives.ingest import Intake
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
-from casfs.tree.cached import CacheList
+from casfs.tree.cache_report import CacheList
+from casfs.tree.directory_prefetch import Siblings
 from casfs.tree.files import BytesFile, File, MeasuredFile
-from casfs.tree.inventory_feed import InventoryFeed
+from casfs.tree.ingest_worker import InventoryFeed
 from casfs.tree.inventory_files import Inventories
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.job_table import Catalog, catalog_path
 from casfs.tree.metadata.same_account import SameAccount
 from casfs.tree.metadata.vaults import VaultSettings
 from casfs.tree.node import Node, padded
-from casfs.tree.nodes import Tree
-from casfs.tree.siblings import Siblings
+from casfs.tree.paths import Tree
 from casfs.tree.sqlite.connection import DamagedError
 from casfs.tree.sqlite.database import Database
 

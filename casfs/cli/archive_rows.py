@@ -7,7 +7,7 @@ from casfs.cli.show import size_text, time_text
 from casfs.tree.archive_list import Listed
 from casfs.tree.archives.states import ArchiveState, Condition
 from casfs.tree.descriptions.safe_path import BY_ID
-from casfs.tree.names import to_file_name
+from casfs.tree.file_names import to_file_name
 
 COLUMNS = ["state", "time", "size", "modified", "name"]
 """Titles of the cells."""

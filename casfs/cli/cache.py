@@ -22,7 +22,7 @@ from casfs.settings import parse_size
 
 if TYPE_CHECKING:
     from casfs.client import Client
-    from casfs.tree.cached import CachedOutput
+    from casfs.tree.cache_report import CachedOutput
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _YES = click.option("-y", "--yes", is_flag=True, help="Ask no question.")

@@ -18,7 +18,7 @@ from casfs.cli.options import (
 )
 from casfs.cli.show import say, show_json, show_table, size_text, time_text
 from casfs.model import Vault
-from casfs.tree.names import to_file_name
+from casfs.tree.file_names import to_file_name
 
 _PIECE = 1 << 20
 """Bytes that `casfs cat` reads at a time."""

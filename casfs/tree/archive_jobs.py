@@ -5,10 +5,10 @@ from datetime import datetime
 
 from casfs.errors import CasfsError, ExpiredError
 from casfs.model import Job, JobState, Output
-from casfs.service.joined import joined_output
 from casfs.service.service import Service
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.states import Condition, JobsOfArchives, condition
+from casfs.tree.coverage import joined_output
 from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.sqlite.database import Database
 

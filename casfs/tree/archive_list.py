@@ -14,9 +14,9 @@ from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.states import Condition
 from casfs.tree.descriptions.safe_path import BY_ID
-from casfs.tree.inventory_feed import InventoryFeed, Tell
+from casfs.tree.file_names import from_file_name, to_file_name
+from casfs.tree.ingest_worker import InventoryFeed, Tell
 from casfs.tree.metadata.account import Account
-from casfs.tree.names import from_file_name, to_file_name
 
 log = logging.getLogger(__name__)
 

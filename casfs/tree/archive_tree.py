@@ -19,11 +19,11 @@ from casfs.tree.archives.entries import Archive, Entry, Folder, Scope
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.descriptions.safe_path import BY_ID
-from casfs.tree.inventory_feed import InventoryFeed
+from casfs.tree.directory_prefetch import Row
+from casfs.tree.file_names import from_file_name, is_cut, to_file_name
+from casfs.tree.ingest_worker import InventoryFeed
 from casfs.tree.metadata.account import Account
-from casfs.tree.names import from_file_name, is_cut, to_file_name
 from casfs.tree.node import Node
-from casfs.tree.siblings import Row
 from casfs.tree.times import nanoseconds
 
 ARCHIVES = "archives"

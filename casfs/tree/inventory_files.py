@@ -27,14 +27,14 @@ from casfs.errors import CasfsError, InventoryError, OutputMismatchError, SizeEr
 from casfs.metrics import Metrics
 from casfs.model import Job
 from casfs.service.dialect import InventoryFields
+from casfs.tree.file_names import to_file_name
 from casfs.tree.inventory.bad_records import BadRecords, records_text, refuse
 from casfs.tree.inventory.reading import open_inventory, starts_as_json
 from casfs.tree.inventory.text import Source
 from casfs.tree.inventory.writing import to_csv, to_json
-from casfs.tree.made_once import MadeOnce, Progress
 from casfs.tree.metadata.account import Account
-from casfs.tree.names import to_file_name
 from casfs.tree.output_source import OutputSource
+from casfs.tree.single_flight import MadeOnce, Progress
 
 log = logging.getLogger(__name__)
 

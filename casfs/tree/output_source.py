@@ -1,7 +1,7 @@
 """An output that is read as a file, from its beginning to its end."""
 
 from casfs.blocks.reader import Reader
-from casfs.tree.made_once import Progress
+from casfs.tree.single_flight import Progress
 
 
 class OutputSource:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from casfs.deadline import Deadline
 from casfs.errors import ExpiredError, OutputMismatchError
 from casfs.model import Job, Output
-from casfs.service.joined import joined_output
 from casfs.service.registry import DIALECTS
+from casfs.tree.coverage import joined_output
 from tests.conformance.serving import REGION, VAULT, Service, serving
 from tests.mount.serving import MIB
 from tests.support.archive import root

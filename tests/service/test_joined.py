@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from casfs.model import Job, JobKind, JobState, Output, output_of
 from casfs.ranges import Layout
-from casfs.service.joined import joined_output
+from casfs.tree.coverage import joined_output
 from tests.support.archive import MIB
 from tests.support.jobs import COMPLETED, ORIGIN, range_job
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from casfs.model import Job, JobKind, JobState, Output, output_of
-from casfs.service.joined import joined_output
+from casfs.tree.coverage import joined_output
 from tests.support.archive import MIB, Archive, InArchive, root
 from tests.support.server import Answer, Request, Wire
 from tests.support.service import refusal

@@ -11,9 +11,9 @@ from casfs.tree.descriptions.made_names import second_name
 from casfs.tree.descriptions.path_text import split, split_windows
 from casfs.tree.descriptions.rules import RULES
 from casfs.tree.descriptions.safe_path import safe_path
+from casfs.tree.file_names import from_file_name, is_cut, to_file_name
 from casfs.tree.inventory.reading import open_inventory
 from casfs.tree.inventory.text import to_bytes, to_text
-from casfs.tree.names import from_file_name, is_cut, to_file_name
 from casfs.tree.sqlite.values import parse_time
 from tests.support.growth import assert_linear, pumped, pumps
 

@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 import pytest
 
 from casfs.errors import CasfsError, DeadlineError
-from casfs.tree.made_once import MadeOnce
+from casfs.tree.single_flight import MadeOnce
 
 
 class Work:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from casfs.tree.names import LONGEST, from_file_name, to_file_name
+from casfs.tree.file_names import LONGEST, from_file_name, to_file_name
 
 ANY = st.text(max_size=400) | st.text("./%~-\x00AF09\ud800é", max_size=300)
 

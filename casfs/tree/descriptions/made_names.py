@@ -9,7 +9,7 @@ import hashlib
 import re
 from datetime import UTC, datetime
 
-from casfs.tree.names import cut, escape, hash_mark
+from casfs.tree.file_names import cut, escape, hash_mark
 
 COMPRESSED, ENCRYPTED = ".compressed", ".encrypted"
 """What names end in where the archive's bytes are not those of the file."""

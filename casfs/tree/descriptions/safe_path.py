@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 
 from casfs.tree.descriptions.made_names import cut_name, escape_marks
-from casfs.tree.names import LONGEST, escape
+from casfs.tree.file_names import LONGEST, escape
 
 BY_ID = "by-id"
 """The directory at the top with every archive under its id."""

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from casfs.model import Job, Output
-from casfs.service.joined import archive_output
 from casfs.service.service import Service
+from casfs.tree.coverage import archive_output
+from casfs.tree.file_names import from_file_name, is_cut, to_file_name
 from casfs.tree.metadata.job_table import Catalog
-from casfs.tree.names import from_file_name, is_cut, to_file_name
 from casfs.tree.times import mtime
 
 

@@ -18,11 +18,11 @@ from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeniedError, ForbiddenError, NotFoundError
 from casfs.model import Vault
 from casfs.service.service import Service
+from casfs.tree.file_names import from_file_name, to_file_name
 from casfs.tree.metadata.cached_listing import Listing, age_of
 from casfs.tree.metadata.job_table import Catalog
 from casfs.tree.metadata.losses import warn_of_lost_jobs, warn_of_lost_vaults
 from casfs.tree.metadata.snapshot import Known
-from casfs.tree.names import from_file_name, to_file_name
 
 log = logging.getLogger(__name__)
 

@@ -27,12 +27,12 @@ from casfs.service.dialect import Dialect
 from casfs.threads import start_thread
 from casfs.tree.archives.ingest import Intake, Inventory
 from casfs.tree.descriptions.rules import RuleSet
+from casfs.tree.file_names import to_file_name
 from casfs.tree.inventory.bad_records import BadRecords, records_text
 from casfs.tree.inventory.entry import ArchiveEntry
 from casfs.tree.inventory.reading import InventoryReader, open_inventory
 from casfs.tree.inventory.text import Source
 from casfs.tree.metadata.account import Account
-from casfs.tree.names import to_file_name
 
 log = logging.getLogger(__name__)
 

@@ -16,12 +16,12 @@ from casfs.errors import NotFoundError
 from casfs.model import Job, JobKind, Output, Vault
 from casfs.sanitize import pretty
 from casfs.tree.archive_tree import ARCHIVES, ArchiveTree
+from casfs.tree.directory_prefetch import Row
+from casfs.tree.file_names import to_file_name
 from casfs.tree.inventory_files import CSV, JSON, Inventories
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.snapshot import KnownJob
-from casfs.tree.names import to_file_name
 from casfs.tree.node import CONTROL, Node
-from casfs.tree.siblings import Row
 from casfs.tree.times import mtime, nanoseconds
 
 _JOB = "job.json"

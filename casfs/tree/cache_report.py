@@ -15,9 +15,9 @@ from casfs.blocks.block_cache import Fetcher
 from casfs.blocks.disk.contents import Stock, Stocked
 from casfs.model import Job, JobKind, Output, output_key
 from casfs.ranges import Layout
-from casfs.service.joined import archive_output, joined_output
 from casfs.service.service import Service
 from casfs.tree.archives.queries import Archives
+from casfs.tree.coverage import archive_output, joined_output
 from casfs.tree.inventory_files import CSV, JSON, kept_key
 from casfs.tree.metadata.job_table import Catalog
 
