@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from casfs.errors import InventoryError
-from casfs.tree.descriptions.made_names import second_name
+from casfs.tree.descriptions.generated_names import second_name
 from casfs.tree.descriptions.path_text import split, split_windows
 from casfs.tree.descriptions.rules import RULES
 from casfs.tree.descriptions.safe_path import safe_path

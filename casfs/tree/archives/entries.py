@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
-from casfs.tree.descriptions.made_names import second_name
+from casfs.tree.descriptions.generated_names import second_name
 from casfs.tree.sqlite.values import loaded, to_time
 
 IS_FOLDER, COMPRESSED, ENCRYPTED = 1, 2, 4

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from casfs.tree.descriptions.made_names import SECOND_MARK
+from casfs.tree.descriptions.generated_names import SECOND_MARK
 from casfs.tree.file_names import LONGEST
 from casfs.tree.sqlite.values import NO_TIME, to_microseconds
 

@@ -8,8 +8,8 @@ Source: the vendor's answer on a question site, rows in mt-aws-glacier's tests, 
 
 from dataclasses import replace
 
+from casfs.tree.descriptions.described import Found, found_path
 from casfs.tree.descriptions.encoded import date, json_object, utf7_text
-from casfs.tree.descriptions.found import Found, found_path
 
 _COMPRESSED, _ENCRYPTED = 1, 2
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from casfs.tree.descriptions.found import Found
-from casfs.tree.descriptions.made_names import COMPRESSED, ENCRYPTED
+from casfs.tree.descriptions.described import Found
+from casfs.tree.descriptions.generated_names import COMPRESSED, ENCRYPTED
 from casfs.tree.descriptions.rules import DEFAULT, RULES, RuleSet
 from casfs.tree.descriptions.safe_path import safe_path
 

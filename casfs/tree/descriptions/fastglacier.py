@@ -11,8 +11,8 @@ the metadata format; rows with blanks and quotes are from the live service.
 import re
 from dataclasses import replace
 
+from casfs.tree.descriptions.described import Found, found_path
 from casfs.tree.descriptions.encoded import base64_text, date, unquoted
-from casfs.tree.descriptions.found import Found, found_path
 
 _BLANK = re.compile(r"\s+")
 _WHOLE = re.compile(r"<\s*(m|ArchiveMetadata)\s*>(.*)<\s*/\s*\1\s*>", re.DOTALL)

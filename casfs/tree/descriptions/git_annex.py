@@ -6,7 +6,7 @@ page on key formats and its special remote for Glacier.
 
 import re
 
-from casfs.tree.descriptions.found import Found
+from casfs.tree.descriptions.described import Found
 
 _HASH = r"""
     (?: GPGHMAC )? (?: MD5 | SHA1 | SHA(?:3_)?(?:224|256|384|512) | SKEIN(?:256|512)

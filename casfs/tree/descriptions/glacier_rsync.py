@@ -6,8 +6,8 @@ too, so the first two numbers between bars are taken. Source: cagdasbas/glacier-
 
 import re
 
+from casfs.tree.descriptions.described import Found, found_path
 from casfs.tree.descriptions.encoded import seconds
-from casfs.tree.descriptions.found import Found, found_path
 
 _FIELDS = re.compile(r"grsync\|(.+?)\|[0-9]+\|(-?[0-9]+(?:\.[0-9]+)?)\|.*", re.DOTALL)
 

@@ -4,8 +4,8 @@ The JSON has `filename`, a relative path, and `mtime`, `YYYYMMDDTHHMMSSZ` in UTC
 path in UTF-8 twice over. Source: vsespb/mt-aws-glacier, lib/App/MtAws/MetaData.pm.
 """
 
+from casfs.tree.descriptions.described import Found, found_path
 from casfs.tree.descriptions.encoded import base64_text, date, json_object
-from casfs.tree.descriptions.found import Found, found_path
 
 
 def decode(text: str) -> Found | None:

@@ -6,7 +6,7 @@ wherever there is no `/`.
 
 import re
 
-from casfs.tree.descriptions.found import Found, found_path
+from casfs.tree.descriptions.described import Found, found_path
 from casfs.tree.descriptions.path_text import split_windows
 
 _FORM_OF_A_TOOL = re.compile(

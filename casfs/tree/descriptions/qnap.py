@@ -3,8 +3,8 @@
 Source: 6bee/qnap-backup-recovery-tool. (QNAP's Hybrid Backup Sync writes as FastGlacier does.)
 """
 
+from casfs.tree.descriptions.described import Found, found_path
 from casfs.tree.descriptions.encoded import json_object
-from casfs.tree.descriptions.found import Found, found_path
 
 
 def decode(text: str) -> Found | None:

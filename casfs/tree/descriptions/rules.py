@@ -13,7 +13,7 @@ from casfs.tree.descriptions import (
     plain,
     qnap,
 )
-from casfs.tree.descriptions.found import Found
+from casfs.tree.descriptions.described import Found
 
 RULES: Mapping[str, Callable[[str], Found | None]] = {
     "mt-aws-glacier": mt_aws_glacier.decode,

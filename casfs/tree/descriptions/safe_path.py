@@ -13,7 +13,7 @@ This comes after the last decoding, and does not trust any of them:
 import re
 from collections.abc import Sequence
 
-from casfs.tree.descriptions.made_names import cut_name, escape_marks
+from casfs.tree.descriptions.generated_names import cut_name, escape_marks
 from casfs.tree.file_names import LONGEST, escape
 
 BY_ID = "by-id"

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casfs.tree.archives.entries import Archive, Folder, Scope
-from casfs.tree.descriptions.made_names import second_name
+from casfs.tree.descriptions.generated_names import second_name
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 from casfs.tree.inventory.entry import ArchiveEntry
 from tests.tree.archives.vaults import (

@@ -19,7 +19,7 @@ from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.states import JobsOfArchives
 from casfs.tree.descriptions.decode import decode
-from casfs.tree.descriptions.made_names import second_name
+from casfs.tree.descriptions.generated_names import second_name
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 from casfs.tree.inventory.entry import ArchiveEntry
 from casfs.tree.metadata.job_table import Catalog

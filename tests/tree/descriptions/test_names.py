@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from casfs.tree.descriptions.decode import decode
-from casfs.tree.descriptions.made_names import looks_like_second_name, second_name
+from casfs.tree.descriptions.generated_names import looks_like_second_name, second_name
 from casfs.tree.descriptions.rules import RULES, RuleSet
 from casfs.tree.descriptions.safe_path import safe_path
 from tests.tree.descriptions import writers
