@@ -7,8 +7,8 @@ does not say which code answers which mistake: that follows Glacier, and the ope
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from casfs.emulator import errors
 from casfs.emulator.dialect import Answer, Reply
+from casfs.emulator.engine import errors
 from casfs.emulator.settings import Settings
 from casfs.emulator.signature import Flaw, SignatureError
 from casfs.emulator.wire import Wire

@@ -12,17 +12,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 
-from casfs.emulator import cas_form, cas_signature, errors, job_requests
+from casfs.emulator import cas_form, cas_signature, job_requests
 from casfs.emulator.answers import CODES, FLAW_CODES, STATUSES
 from casfs.emulator.cas_settings import RULES, CasQuestions
 from casfs.emulator.dialect import Call, Dialect, Service
-from casfs.emulator.errors import BadValueError
+from casfs.emulator.engine import errors
+from casfs.emulator.engine.errors import BadValueError
+from casfs.emulator.engine.records import Job
+from casfs.emulator.engine.selection import Selection
+from casfs.emulator.engine.store import Store
 from casfs.emulator.job_requests import JobType, JobWords
-from casfs.emulator.records import Job
-from casfs.emulator.selection import Selection
 from casfs.emulator.settings import Settings
 from casfs.emulator.signature import Flaw
-from casfs.emulator.store import Store
 from casfs.emulator.vault_api import VaultApi
 from casfs.emulator.vault_form import VaultForm
 from casfs.emulator.vault_requests import is_utf8

@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 
 from casfs.emulator.cas_settings import CasQuestions
-from casfs.emulator.jobs import JobView
-from casfs.emulator.records import Job
+from casfs.emulator.engine.jobs import JobView
+from casfs.emulator.engine.records import Job
 from casfs.emulator.settings import Settings
 from casfs.emulator.vault_form import VaultForm, date
 

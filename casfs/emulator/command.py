@@ -16,9 +16,9 @@ import click
 from casfs.emulator import faults
 from casfs.emulator.access_log import AccessLog
 from casfs.emulator.dialects import DIALECTS
-from casfs.emulator.seed import seed, seed_inventory_of
+from casfs.emulator.engine.seed import seed, seed_inventory_of
+from casfs.emulator.engine.store import Store
 from casfs.emulator.settings import Fault, Keys, OpenQuestions, Settings
-from casfs.emulator.store import Store
 
 
 class _FaultType(click.ParamType[Fault]):

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from casfs.emulator.incoming import Received
-from casfs.emulator.rules import Rules
-from casfs.emulator.selection import Selection
+from casfs.emulator.engine.incoming import Received
+from casfs.emulator.engine.rules import Rules
+from casfs.emulator.engine.selection import Selection
+from casfs.emulator.engine.store import Store
 from casfs.emulator.settings import OpenQuestions, Settings
-from casfs.emulator.store import Store
 
 
 @dataclass(frozen=True)

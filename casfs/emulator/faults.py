@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from casfs.emulator.selection import Selection
+from casfs.emulator.engine.selection import Selection
 from casfs.emulator.settings import Fault
 
 BEFORE = ("reset", "throttle", "error-500")

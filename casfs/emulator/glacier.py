@@ -11,18 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from casfs.emulator import errors, glacier_form, job_requests
+from casfs.emulator import glacier_form, job_requests
 from casfs.emulator import vault_requests as ask
 from casfs.emulator.answers import CODES, FLAW_CODES, STATUSES
 from casfs.emulator.dialect import Call, Dialect, Service
-from casfs.emulator.errors import BadValueError, MissingValueError
+from casfs.emulator.engine import errors
+from casfs.emulator.engine.errors import BadValueError, MissingValueError
+from casfs.emulator.engine.records import Job
+from casfs.emulator.engine.selection import Selection
+from casfs.emulator.engine.store import Store
 from casfs.emulator.glacier_settings import RULES, GlacierQuestions
 from casfs.emulator.job_requests import JobType, JobWords
-from casfs.emulator.records import Job
-from casfs.emulator.selection import Selection
 from casfs.emulator.settings import Settings
 from casfs.emulator.signature import Flaw
-from casfs.emulator.store import Store
 from casfs.emulator.vault_api import VaultApi
 from casfs.emulator.vault_form import VaultForm
 from casfs.emulator.wire import ByteRange, PageLimits, Words

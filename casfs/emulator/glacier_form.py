@@ -6,9 +6,9 @@ Source: Amazon Glacier Developer Guide, API version 2012-06-01.
 import json
 from collections.abc import Mapping
 
+from casfs.emulator.engine.jobs import JobView
+from casfs.emulator.engine.records import Job, Vault
 from casfs.emulator.glacier_settings import GlacierQuestions
-from casfs.emulator.jobs import JobView
-from casfs.emulator.records import Job, Vault
 from casfs.emulator.settings import Settings
 from casfs.emulator.vault_form import VaultForm, date, short_date
 

@@ -9,10 +9,10 @@ from functools import partial
 from casfs.emulator import vault_requests as ask
 from casfs.emulator.answers import Answers
 from casfs.emulator.dialect import Answer, Call, ReadBody, Reply, SendOutput
-from casfs.emulator.errors import MalformedBodyError
-from casfs.emulator.jobs import Jobs
-from casfs.emulator.records import Vault
-from casfs.emulator.selection import Selection
+from casfs.emulator.engine.errors import MalformedBodyError
+from casfs.emulator.engine.jobs import Jobs
+from casfs.emulator.engine.records import Vault
+from casfs.emulator.engine.selection import Selection
 from casfs.emulator.wire import Table, Wire
 
 OUTPUT = "*/jobs/*/output"

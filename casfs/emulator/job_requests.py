@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from casfs.emulator.errors import BadValueError, MissingValueError
-from casfs.emulator.records import Job, Kind
+from casfs.emulator.engine.errors import BadValueError, MissingValueError
+from casfs.emulator.engine.records import Job, Kind
 from casfs.emulator.vault_requests import is_utf8
 from casfs.emulator.wire import ByteRange
 

@@ -11,21 +11,22 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from casfs.emulator import errors, job_requests, oas_signature
+from casfs.emulator import job_requests, oas_signature
 from casfs.emulator.answers import Answers
 from casfs.emulator.dialect import Answer, Call, Dialect, Service
-from casfs.emulator.errors import BadValueError, EngineError
+from casfs.emulator.engine import errors
+from casfs.emulator.engine.errors import BadValueError, EngineError
+from casfs.emulator.engine.records import Job, Vault
+from casfs.emulator.engine.selection import Selection
+from casfs.emulator.engine.store import Store
+from casfs.emulator.engine.vaults import Vaults
 from casfs.emulator.job_requests import JobType, JobWords
 from casfs.emulator.oas_form import OasForm, etag
 from casfs.emulator.oas_settings import RULES, OasQuestions
-from casfs.emulator.records import Job, Vault
-from casfs.emulator.selection import Selection
 from casfs.emulator.settings import Settings
 from casfs.emulator.signature import Flaw
-from casfs.emulator.store import Store
 from casfs.emulator.vault_api import VaultApi
 from casfs.emulator.vault_requests import is_utf8
-from casfs.emulator.vaults import Vaults
 from casfs.emulator.wire import ByteRange, PageLimits, Table, Words
 
 _TRANSFER = ["OSSHost", "Bucket", "Object"]

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from email.utils import formatdate
 from typing import TextIO
 
-from casfs.emulator.jobs import JobView
-from casfs.emulator.records import Archive, Job, Part, Upload, Vault
+from casfs.emulator.engine.jobs import JobView
+from casfs.emulator.engine.records import Archive, Job, Part, Upload, Vault
 from casfs.treehash import to_text
 
 _ACTIONS = {

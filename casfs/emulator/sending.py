@@ -9,7 +9,7 @@ from typing import BinaryIO
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from casfs.emulator.selection import Selection
+from casfs.emulator.engine.selection import Selection
 
 _TAIL_SIZE = 4096
 """Bytes held back until the access log has its line: who has the whole answer finds the line."""

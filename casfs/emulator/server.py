@@ -22,10 +22,10 @@ from casfs.emulator.dialect import (
     Reply,
     SendOutput,
 )
-from casfs.emulator.incoming import Incoming
+from casfs.emulator.engine.incoming import Incoming
+from casfs.emulator.engine.store import Store
 from casfs.emulator.one_host import OneHost
 from casfs.emulator.settings import Settings
-from casfs.emulator.store import Store
 from casfs.treehash import LEAF_SIZE
 
 _log = logging.getLogger(__name__)

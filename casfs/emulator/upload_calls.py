@@ -9,10 +9,10 @@ from functools import partial
 from casfs.emulator import vault_requests as ask
 from casfs.emulator.answers import Answers
 from casfs.emulator.dialect import Answer, Call, ReceiveFile, Reply
-from casfs.emulator.errors import BadParamError, BadPartError
-from casfs.emulator.incoming import Received
-from casfs.emulator.records import Vault
-from casfs.emulator.uploads import Uploads
+from casfs.emulator.engine.errors import BadParamError, BadPartError
+from casfs.emulator.engine.incoming import Received
+from casfs.emulator.engine.records import Vault
+from casfs.emulator.engine.uploads import Uploads
 from casfs.emulator.wire import Table, Wire
 from casfs.treehash import TreeHash
 

@@ -7,21 +7,21 @@ from functools import partial
 from casfs.emulator import vault_requests as ask
 from casfs.emulator.answers import Answers
 from casfs.emulator.dialect import Answer, Call, ReadBody, Reply
-from casfs.emulator.errors import (
+from casfs.emulator.engine.errors import (
     ForeignError,
     MalformedBodyError,
     NoMethodError,
     NotThereError,
 )
+from casfs.emulator.engine.jobs import Jobs
+from casfs.emulator.engine.selection import Selection
+from casfs.emulator.engine.store import Store
+from casfs.emulator.engine.uploads import Uploads
+from casfs.emulator.engine.vaults import Vaults
 from casfs.emulator.job_calls import OUTPUT, JobCalls
-from casfs.emulator.jobs import Jobs
-from casfs.emulator.selection import Selection
 from casfs.emulator.settings import Settings
-from casfs.emulator.store import Store
 from casfs.emulator.upload_calls import UploadCalls
-from casfs.emulator.uploads import Uploads
 from casfs.emulator.vault_calls import CREATE_VAULT, VaultCalls
-from casfs.emulator.vaults import Vaults
 from casfs.emulator.wire import Table, Wire
 
 

@@ -10,10 +10,10 @@ from functools import partial
 from casfs.emulator import vault_requests as ask
 from casfs.emulator.answers import Answers
 from casfs.emulator.dialect import Answer, Call, ReceiveFile, Reply
-from casfs.emulator.errors import BadParamError
-from casfs.emulator.incoming import Received
-from casfs.emulator.records import Vault
-from casfs.emulator.vaults import Vaults
+from casfs.emulator.engine.errors import BadParamError
+from casfs.emulator.engine.incoming import Received
+from casfs.emulator.engine.records import Vault
+from casfs.emulator.engine.vaults import Vaults
 from casfs.emulator.wire import Table, Wire
 from casfs.treehash import TreeHash
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
-from casfs.emulator.jobs import JobView
-from casfs.emulator.records import Archive, Job, Part, Upload, Vault
+from casfs.emulator.engine.jobs import JobView
+from casfs.emulator.engine.records import Archive, Job, Part, Upload, Vault
 from casfs.emulator.settings import VaultFormQuestions
 from casfs.treehash import to_text
 

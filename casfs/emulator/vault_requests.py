@@ -6,7 +6,7 @@ from typing import TypeVar
 from urllib.parse import unquote
 
 from casfs.emulator.dialect import Call
-from casfs.emulator.errors import (
+from casfs.emulator.engine.errors import (
     BadDigestError,
     BadParamError,
     BadValueError,
@@ -15,7 +15,7 @@ from casfs.emulator.errors import (
     NotThereError,
     WrongDigestError,
 )
-from casfs.emulator.incoming import Received
+from casfs.emulator.engine.incoming import Received
 from casfs.emulator.wire import Wire
 from casfs.treehash import TreeHash, from_text
 

@@ -137,7 +137,7 @@ class RunningEmulator:
         return [entry for entry in self.entries() if entry.is_output]
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Run one statement on the state; see `casfs.emulator.store` for the tables."""
+        """Run one statement on the state; see `casfs.emulator.engine.store` for the tables."""
         with closing(sqlite3.connect(self.root / "state.sqlite", timeout=60)) as rows, rows:
             return rows.execute(statement, values).fetchall()
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casfs.emulator.errors import BadValueError, PastEndError
-from casfs.emulator.ranges import asked, is_aligned, is_subtree, subtree_hash
+from casfs.emulator.engine.errors import BadValueError, PastEndError
+from casfs.emulator.engine.ranges import asked, is_aligned, is_subtree, subtree_hash
 from casfs.treehash import LEAF_SIZE, SHA256, to_text
 from tests.emulator.running import RunningEmulator, running_emulator
 from tests.emulator.test_signature import code

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from casfs.emulator import inventory, ranges
-from casfs.emulator.errors import (
+from casfs.emulator.engine import inventory, ranges
+from casfs.emulator.engine.errors import (
     BadRangeError,
     BadValueError,
     NoArchiveError,
@@ -13,10 +13,10 @@ from casfs.emulator.errors import (
     NoOutputError,
     NotReadyError,
 )
-from casfs.emulator.records import Archive, Job, Kind
-from casfs.emulator.selection import Selection
+from casfs.emulator.engine.records import Archive, Job, Kind
+from casfs.emulator.engine.selection import Selection
+from casfs.emulator.engine.store import Store
 from casfs.emulator.settings import Settings
-from casfs.emulator.store import Store
 from casfs.treehash import LEAF_SIZE
 
 

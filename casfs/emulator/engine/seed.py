@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from casfs.emulator.incoming import Incoming
-from casfs.emulator.records import Archive, Job
-from casfs.emulator.rules import Rules
-from casfs.emulator.store import Store
+from casfs.emulator.engine.incoming import Incoming
+from casfs.emulator.engine.records import Archive, Job
+from casfs.emulator.engine.rules import Rules
+from casfs.emulator.engine.store import Store
 
 _BATCH = 1000
 """Files in one transaction."""

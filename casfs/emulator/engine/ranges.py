@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from casfs.emulator.errors import BadRangeError, PastEndError
+from casfs.emulator.engine.errors import BadRangeError, PastEndError
 from casfs.treehash import LEAF_SIZE, TreeHash
 
 _FORM = re.compile(r"\s*bytes\s*=\s*(\d*)-(\d*)\s*")

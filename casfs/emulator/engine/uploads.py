@@ -4,12 +4,17 @@ import os
 from collections.abc import Callable
 from dataclasses import astuple
 
-from casfs.emulator.errors import BadPartError, BadValueError, NoUploadError, WrongDigestError
-from casfs.emulator.incoming import Received
-from casfs.emulator.records import Archive, Part, Upload
+from casfs.emulator.engine.errors import (
+    BadPartError,
+    BadValueError,
+    NoUploadError,
+    WrongDigestError,
+)
+from casfs.emulator.engine.incoming import Received
+from casfs.emulator.engine.records import Archive, Part, Upload
+from casfs.emulator.engine.store import Store
+from casfs.emulator.engine.vaults import Vaults
 from casfs.emulator.settings import Settings
-from casfs.emulator.store import Store
-from casfs.emulator.vaults import Vaults
 from casfs.treehash import LEAF_SIZE
 
 PARTS_LIMIT = 10_000

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Protocol, TextIO
 
-from casfs.emulator.records import Archive, Job, Vault
-from casfs.emulator.rules import Rules
-from casfs.emulator.store import Store
+from casfs.emulator.engine.records import Archive, Job, Vault
+from casfs.emulator.engine.rules import Rules
+from casfs.emulator.engine.store import Store
 
 
 class Form(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from casfs.emulator.errors import (
+from casfs.emulator.engine.errors import (
     BadVaultNameError,
     ForeignError,
     NoArchiveError,
@@ -10,10 +10,10 @@ from casfs.emulator.errors import (
     NoVaultError,
     TooManyError,
 )
-from casfs.emulator.incoming import Received
-from casfs.emulator.records import Archive, Vault
+from casfs.emulator.engine.incoming import Received
+from casfs.emulator.engine.records import Archive, Vault
+from casfs.emulator.engine.store import Store
 from casfs.emulator.settings import Settings
-from casfs.emulator.store import Store
 
 INVENTORY_SECONDS = 24 * 3600
 """The age at which the counts of a vault are taken anew."""

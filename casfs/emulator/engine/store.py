@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 
-from casfs.emulator import schema
-from casfs.emulator.records import Archive, Job, Vault
-from casfs.emulator.rules import Rules
+from casfs.emulator.engine import schema
+from casfs.emulator.engine.records import Archive, Job, Vault
+from casfs.emulator.engine.rules import Rules
 
 
 class Store:
