@@ -13,11 +13,11 @@ from typing import Any, get_args, get_type_hints
 
 import click
 
-from casfs.emulator import faults
-from casfs.emulator.access_log import AccessLog
 from casfs.emulator.dialects import DIALECTS
 from casfs.emulator.engine.seed import seed, seed_inventory_of
 from casfs.emulator.engine.store import Store
+from casfs.emulator.http import faults
+from casfs.emulator.http.access_log import AccessLog
 from casfs.emulator.settings import Fault, Keys, OpenQuestions, Settings
 
 
@@ -181,7 +181,7 @@ def emulator(
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     try:
         # Imported here: the help, and the help of `casfs`, must not need the extra.
-        from casfs.emulator.server import Server
+        from casfs.emulator.http.server import Server
     except ModuleNotFoundError as error:
         raise click.UsageError(
             f"the emulator needs {error.name}; run: pip install 'casfs-mount[emulator]'"

@@ -12,7 +12,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casfs.emulator.faults import NAMES, Faults
+from casfs.emulator.http.faults import NAMES, Faults
 from casfs.emulator.settings import Fault
 from tests.emulator.running import RunningEmulator, running_emulator
 from tests.emulator.test_signature import code

@@ -10,7 +10,7 @@ import requests
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from casfs.emulator.one_host import HeadFilter
+from casfs.emulator.http.host_header import HeadFilter
 from tests.emulator.running import KEY_ID, SECRET, RunningEmulator, hashes
 from tests.emulator.signing import authorization
 

@@ -11,8 +11,6 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from casfs.emulator import faults, sending
-from casfs.emulator.access_log import AccessLog
 from casfs.emulator.dialect import (
     Answer,
     Call,
@@ -24,7 +22,9 @@ from casfs.emulator.dialect import (
 )
 from casfs.emulator.engine.incoming import Incoming
 from casfs.emulator.engine.store import Store
-from casfs.emulator.one_host import OneHost
+from casfs.emulator.http import faults, sending
+from casfs.emulator.http.access_log import AccessLog
+from casfs.emulator.http.host_header import OneHost
 from casfs.emulator.settings import Settings
 from casfs.treehash import LEAF_SIZE
 
