@@ -12,22 +12,23 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 
-from casfs.emulator import cas_form, cas_signature, job_requests
-from casfs.emulator.answers import CODES, FLAW_CODES, STATUSES
+from casfs.emulator import cas_form, cas_signature
+from casfs.emulator.api import job_requests
+from casfs.emulator.api.answers import CODES, FLAW_CODES, STATUSES
+from casfs.emulator.api.dialect import Call, Dialect, Service
+from casfs.emulator.api.job_requests import JobType, JobWords
+from casfs.emulator.api.json_form import VaultForm
+from casfs.emulator.api.request_fields import is_utf8
+from casfs.emulator.api.router import VaultApi
+from casfs.emulator.api.signature import Flaw
+from casfs.emulator.api.wire import ByteRange, PageLimits, Words
 from casfs.emulator.cas_settings import RULES, CasQuestions
-from casfs.emulator.dialect import Call, Dialect, Service
 from casfs.emulator.engine import errors
 from casfs.emulator.engine.errors import BadValueError
 from casfs.emulator.engine.records import Job
 from casfs.emulator.engine.selection import Selection
 from casfs.emulator.engine.store import Store
-from casfs.emulator.job_requests import JobType, JobWords
 from casfs.emulator.settings import Settings
-from casfs.emulator.signature import Flaw
-from casfs.emulator.vault_api import VaultApi
-from casfs.emulator.vault_form import VaultForm
-from casfs.emulator.vault_requests import is_utf8
-from casfs.emulator.wire import ByteRange, PageLimits, Words
 
 _DESCRIPTION_LIMIT = 1024
 """Bytes of the longest archive description (CAS documentation, Initiate Multipart Upload)."""

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from casfs.emulator.dialect import Call
+from casfs.emulator.api.dialect import Call
+from casfs.emulator.api.signature import Flaw, SignatureError
 from casfs.emulator.settings import Keys
-from casfs.emulator.signature import Flaw, SignatureError
 
 _FIELDS = (
     "q-sign-algorithm",

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from casfs.emulator.api.dialect import Service
 from casfs.emulator.cas import CAS
-from casfs.emulator.dialect import Service
 from casfs.emulator.glacier import GLACIER
 from casfs.emulator.oas import OAS
 

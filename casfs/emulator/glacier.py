@@ -11,22 +11,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from casfs.emulator import glacier_form, job_requests
-from casfs.emulator import vault_requests as ask
-from casfs.emulator.answers import CODES, FLAW_CODES, STATUSES
-from casfs.emulator.dialect import Call, Dialect, Service
+from casfs.emulator import glacier_form
+from casfs.emulator.api import job_requests
+from casfs.emulator.api import request_fields as ask
+from casfs.emulator.api.answers import CODES, FLAW_CODES, STATUSES
+from casfs.emulator.api.dialect import Call, Dialect, Service
+from casfs.emulator.api.job_requests import JobType, JobWords
+from casfs.emulator.api.json_form import VaultForm
+from casfs.emulator.api.router import VaultApi
+from casfs.emulator.api.signature import Flaw
+from casfs.emulator.api.wire import ByteRange, PageLimits, Words
 from casfs.emulator.engine import errors
 from casfs.emulator.engine.errors import BadValueError, MissingValueError
 from casfs.emulator.engine.records import Job
 from casfs.emulator.engine.selection import Selection
 from casfs.emulator.engine.store import Store
 from casfs.emulator.glacier_settings import RULES, GlacierQuestions
-from casfs.emulator.job_requests import JobType, JobWords
 from casfs.emulator.settings import Settings
-from casfs.emulator.signature import Flaw
-from casfs.emulator.vault_api import VaultApi
-from casfs.emulator.vault_form import VaultForm
-from casfs.emulator.wire import ByteRange, PageLimits, Words
 
 _VERSION = "2012-06-01"
 

@@ -6,11 +6,11 @@ Source: Amazon Glacier Developer Guide, API version 2012-06-01.
 import json
 from collections.abc import Mapping
 
+from casfs.emulator.api.json_form import VaultForm, date, short_date
 from casfs.emulator.engine.jobs import JobView
 from casfs.emulator.engine.records import Job, Vault
 from casfs.emulator.glacier_settings import GlacierQuestions
 from casfs.emulator.settings import Settings
-from casfs.emulator.vault_form import VaultForm, date, short_date
 
 _ACTIONS = {
     "archive": "ArchiveRetrieval",

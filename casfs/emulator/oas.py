@@ -11,23 +11,24 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from casfs.emulator import job_requests, oas_signature
-from casfs.emulator.answers import Answers
-from casfs.emulator.dialect import Answer, Call, Dialect, Service
+from casfs.emulator import oas_signature
+from casfs.emulator.api import job_requests
+from casfs.emulator.api.answers import Answers
+from casfs.emulator.api.dialect import Answer, Call, Dialect, Service
+from casfs.emulator.api.job_requests import JobType, JobWords
+from casfs.emulator.api.request_fields import is_utf8
+from casfs.emulator.api.router import VaultApi
+from casfs.emulator.api.signature import Flaw
+from casfs.emulator.api.wire import ByteRange, PageLimits, Table, Words
 from casfs.emulator.engine import errors
 from casfs.emulator.engine.errors import BadValueError, EngineError
 from casfs.emulator.engine.records import Job, Vault
 from casfs.emulator.engine.selection import Selection
 from casfs.emulator.engine.store import Store
 from casfs.emulator.engine.vaults import Vaults
-from casfs.emulator.job_requests import JobType, JobWords
 from casfs.emulator.oas_form import OasForm, etag
 from casfs.emulator.oas_settings import RULES, OasQuestions
 from casfs.emulator.settings import Settings
-from casfs.emulator.signature import Flaw
-from casfs.emulator.vault_api import VaultApi
-from casfs.emulator.vault_requests import is_utf8
-from casfs.emulator.wire import ByteRange, PageLimits, Table, Words
 
 _TRANSFER = ["OSSHost", "Bucket", "Object"]
 

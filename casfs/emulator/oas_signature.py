@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
-from casfs.emulator.dialect import Call
+from casfs.emulator.api.dialect import Call
+from casfs.emulator.api.signature import Flaw, SignatureError
 from casfs.emulator.settings import Keys
-from casfs.emulator.signature import Flaw, SignatureError
 
 _SIGNED_PARAMS = ("limit", "marker")
 """Parameters that count: the others in the SDK's list are those of an object store."""

@@ -18,9 +18,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from casfs.emulator.dialect import Call
+from casfs.emulator.api.dialect import Call
+from casfs.emulator.api.signature import Flaw, SignatureError
 from casfs.emulator.settings import Keys
-from casfs.emulator.signature import Flaw, SignatureError
 
 _SERVICE = "glacier"
 

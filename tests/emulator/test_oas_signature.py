@@ -8,10 +8,10 @@ from email.utils import formatdate
 import pytest
 import requests
 
-from casfs.emulator.dialect import Call
+from casfs.emulator.api.dialect import Call
+from casfs.emulator.api.signature import Flaw, SignatureError
 from casfs.emulator.oas_signature import signature, string_to_sign, verify
 from casfs.emulator.settings import Keys
-from casfs.emulator.signature import Flaw, SignatureError
 from tests.emulator.oas import Oas, code, hashes, running_oas
 from tests.emulator.oas_signing import OasSigner
 from tests.emulator.running import KEY_ID, SECRET

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import requests
 
+from casfs.emulator.api.dialect import Call
+from casfs.emulator.api.signature import Flaw, SignatureError
 from casfs.emulator.cas_signature import format_string, parse, verify
-from casfs.emulator.dialect import Call
 from casfs.emulator.settings import Keys
-from casfs.emulator.signature import Flaw, SignatureError
 from tests.emulator.running import ACCOUNT, KEY_ID, SECRET, RunningEmulator, running_emulator
 from tests.emulator.signing import Signer, authorization
 

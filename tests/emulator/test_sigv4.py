@@ -17,9 +17,9 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casfs.emulator.dialect import Call
+from casfs.emulator.api.dialect import Call
+from casfs.emulator.api.signature import Flaw, SignatureError
 from casfs.emulator.settings import Keys
-from casfs.emulator.signature import Flaw, SignatureError
 from casfs.emulator.sigv4 import verify
 from tests.emulator.amazon import (
     ACCOUNT,

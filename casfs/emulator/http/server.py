@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from casfs.emulator.dialect import (
+from casfs.emulator.api.dialect import (
     Answer,
     Call,
     Dialect,

@@ -4,9 +4,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from casfs.emulator import vault_requests as ask
-from casfs.emulator.answers import Answers
-from casfs.emulator.dialect import Answer, Call, ReadBody, Reply
+from casfs.emulator.api import request_fields as ask
+from casfs.emulator.api.answers import Answers
+from casfs.emulator.api.dialect import Answer, Call, ReadBody, Reply
+from casfs.emulator.api.job_calls import OUTPUT, JobCalls
+from casfs.emulator.api.upload_calls import UploadCalls
+from casfs.emulator.api.vault_calls import CREATE_VAULT, VaultCalls
+from casfs.emulator.api.wire import Table, Wire
 from casfs.emulator.engine.errors import (
     ForeignError,
     MalformedBodyError,
@@ -18,11 +22,7 @@ from casfs.emulator.engine.selection import Selection
 from casfs.emulator.engine.store import Store
 from casfs.emulator.engine.uploads import Uploads
 from casfs.emulator.engine.vaults import Vaults
-from casfs.emulator.job_calls import OUTPUT, JobCalls
 from casfs.emulator.settings import Settings
-from casfs.emulator.upload_calls import UploadCalls
-from casfs.emulator.vault_calls import CREATE_VAULT, VaultCalls
-from casfs.emulator.wire import Table, Wire
 
 
 class VaultApi:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from casfs.emulator.api.request_fields import is_utf8
+from casfs.emulator.api.wire import ByteRange
 from casfs.emulator.engine.errors import BadValueError, MissingValueError
 from casfs.emulator.engine.records import Job, Kind
-from casfs.emulator.vault_requests import is_utf8
-from casfs.emulator.wire import ByteRange
 
 _TIERS = ("Expedited", "Standard", "Bulk")
 

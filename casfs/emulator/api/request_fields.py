@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import unquote
 
-from casfs.emulator.dialect import Call
+from casfs.emulator.api.dialect import Call
+from casfs.emulator.api.wire import Wire
 from casfs.emulator.engine.errors import (
     BadDigestError,
     BadParamError,
@@ -16,7 +17,6 @@ from casfs.emulator.engine.errors import (
     WrongDigestError,
 )
 from casfs.emulator.engine.incoming import Received
-from casfs.emulator.wire import Wire
 from casfs.treehash import TreeHash, from_text
 
 _Choice = TypeVar("_Choice")

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from casfs.emulator.dialect import Answer, Call
+from casfs.emulator.api.dialect import Answer, Call
+from casfs.emulator.api.signature import Flaw
 from casfs.emulator.engine import inventory
 from casfs.emulator.engine.errors import EngineError
 from casfs.emulator.engine.jobs import JobView
 from casfs.emulator.engine.records import Job, Part, Upload, Vault
 from casfs.emulator.engine.selection import Selection
-from casfs.emulator.signature import Flaw
 from casfs.treehash import to_text
 
 Table = Mapping[str, Mapping[str, Callable[..., Answer]]]

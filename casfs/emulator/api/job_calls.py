@@ -6,14 +6,14 @@ Sources: as in `vault_calls`.
 import json
 from functools import partial
 
-from casfs.emulator import vault_requests as ask
-from casfs.emulator.answers import Answers
-from casfs.emulator.dialect import Answer, Call, ReadBody, Reply, SendOutput
+from casfs.emulator.api import request_fields as ask
+from casfs.emulator.api.answers import Answers
+from casfs.emulator.api.dialect import Answer, Call, ReadBody, Reply, SendOutput
+from casfs.emulator.api.wire import Table, Wire
 from casfs.emulator.engine.errors import MalformedBodyError
 from casfs.emulator.engine.jobs import Jobs
 from casfs.emulator.engine.records import Vault
 from casfs.emulator.engine.selection import Selection
-from casfs.emulator.wire import Table, Wire
 
 OUTPUT = "*/jobs/*/output"
 """The path of an output, as `vault_requests.routed` sees it."""

@@ -7,11 +7,11 @@ does not say which code answers which mistake: that follows Glacier, and the ope
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from casfs.emulator.dialect import Answer, Reply
+from casfs.emulator.api.dialect import Answer, Reply
+from casfs.emulator.api.signature import Flaw, SignatureError
+from casfs.emulator.api.wire import Wire
 from casfs.emulator.engine import errors
 from casfs.emulator.settings import Settings
-from casfs.emulator.signature import Flaw, SignatureError
-from casfs.emulator.wire import Wire
 
 CODES: Mapping[type[errors.EngineError], str] = {
     errors.NotThereError: "ResourceNotFoundException",

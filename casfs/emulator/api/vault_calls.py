@@ -7,14 +7,14 @@ other services have in another way, their wires say.
 
 from functools import partial
 
-from casfs.emulator import vault_requests as ask
-from casfs.emulator.answers import Answers
-from casfs.emulator.dialect import Answer, Call, ReceiveFile, Reply
+from casfs.emulator.api import request_fields as ask
+from casfs.emulator.api.answers import Answers
+from casfs.emulator.api.dialect import Answer, Call, ReceiveFile, Reply
+from casfs.emulator.api.wire import Table, Wire
 from casfs.emulator.engine.errors import BadParamError
 from casfs.emulator.engine.incoming import Received
 from casfs.emulator.engine.records import Vault
 from casfs.emulator.engine.vaults import Vaults
-from casfs.emulator.wire import Table, Wire
 from casfs.treehash import TreeHash
 
 CREATE_VAULT = ("*", "PUT")
