@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 
 import click
 
-from casfs.emulator.dialects import DIALECTS
+from casfs.emulator.dialects.registry import DIALECTS
 from casfs.emulator.engine.seed import seed, seed_inventory_of
 from casfs.emulator.engine.store import Store
 from casfs.emulator.http import faults

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from casfs.emulator.dialects import DIALECTS
+from casfs.emulator.dialects.registry import DIALECTS
 from tests.emulator.running import KEYS, RunningEmulator, running_emulator
 from tests.mount.serving import MIB, content
 

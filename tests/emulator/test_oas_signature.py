@@ -10,7 +10,7 @@ import requests
 
 from casfs.emulator.api.dialect import Call
 from casfs.emulator.api.signature import Flaw, SignatureError
-from casfs.emulator.oas_signature import signature, string_to_sign, verify
+from casfs.emulator.dialects.oas.signature import signature, string_to_sign, verify
 from casfs.emulator.settings import Keys
 from tests.emulator.oas import Oas, code, hashes, running_oas
 from tests.emulator.oas_signing import OasSigner

@@ -9,7 +9,7 @@ import requests
 
 from casfs.emulator.api.dialect import Call
 from casfs.emulator.api.signature import Flaw, SignatureError
-from casfs.emulator.cas_signature import format_string, parse, verify
+from casfs.emulator.dialects.cas.signature import format_string, parse, verify
 from casfs.emulator.settings import Keys
 from tests.emulator.running import ACCOUNT, KEY_ID, SECRET, RunningEmulator, running_emulator
 from tests.emulator.signing import Signer, authorization

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from casfs.emulator.api.dialect import Call
 from casfs.emulator.api.signature import Flaw, SignatureError
+from casfs.emulator.dialects.glacier.signature import verify
 from casfs.emulator.settings import Keys
-from casfs.emulator.sigv4 import verify
 from tests.emulator.amazon import (
     ACCOUNT,
     REGION,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from casfs.emulator.api.dialect import Service
-from casfs.emulator.cas import CAS
-from casfs.emulator.glacier import GLACIER
-from casfs.emulator.oas import OAS
+from casfs.emulator.dialects.cas.wire import CAS
+from casfs.emulator.dialects.glacier.wire import GLACIER
+from casfs.emulator.dialects.oas.wire import OAS
 
 DIALECTS: Mapping[str, Service] = {"cas": CAS, "glacier": GLACIER, "oas": OAS}
 """What `--dialect` takes; the first is its default."""

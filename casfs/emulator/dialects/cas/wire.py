@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 
-from casfs.emulator import cas_form, cas_signature
 from casfs.emulator.api import job_requests
 from casfs.emulator.api.answers import CODES, FLAW_CODES, STATUSES
 from casfs.emulator.api.dialect import Call, Dialect, Service
@@ -22,7 +21,8 @@ from casfs.emulator.api.request_fields import is_utf8
 from casfs.emulator.api.router import VaultApi
 from casfs.emulator.api.signature import Flaw
 from casfs.emulator.api.wire import ByteRange, PageLimits, Words
-from casfs.emulator.cas_settings import RULES, CasQuestions
+from casfs.emulator.dialects.cas import form, signature
+from casfs.emulator.dialects.cas.settings import RULES, CasQuestions
 from casfs.emulator.engine import errors
 from casfs.emulator.engine.errors import BadValueError
 from casfs.emulator.engine.records import Job
@@ -84,7 +84,7 @@ class CasWire:
         self._leeway = questions.clock_leeway
         self._clock = clock
         self._numbers = count(1)
-        self.form: VaultForm = cas_form.CasForm(settings, questions)
+        self.form: VaultForm = form.CasForm(settings, questions)
         self.flaw_codes: Mapping[Flaw, str] = FLAW_CODES
         if questions.expired_signature == "403":
             self.flaw_codes = {**FLAW_CODES, Flaw.EXPIRED: "ExpiredTokenException"}
@@ -105,7 +105,7 @@ class CasWire:
             SignatureError: the call is not signed as it must be.
         """
         authorization = call.headers.get("authorization")
-        cas_signature.verify(authorization, call, self._keys, self._clock, self._leeway)
+        signature.verify(authorization, call, self._keys, self._clock, self._leeway)
 
     def check_description(self, text: str) -> None:
         """Check the description of an archive to be.
@@ -145,7 +145,7 @@ class CasWire:
 
     def layout(self, value: object, is_long: bool = False) -> bytes:
         """Return JSON in the layout of the documented samples."""
-        return cas_form.layout(value, is_long)
+        return form.layout(value, is_long)
 
 
 def _make(store: Store, settings: Settings, clock: Callable[[], float] = time.time) -> Dialect:

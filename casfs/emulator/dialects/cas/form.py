@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 
 from casfs.emulator.api.json_form import VaultForm, date
-from casfs.emulator.cas_settings import CasQuestions
+from casfs.emulator.dialects.cas.settings import CasQuestions
 from casfs.emulator.engine.jobs import JobView
 from casfs.emulator.engine.records import Job
 from casfs.emulator.settings import Settings

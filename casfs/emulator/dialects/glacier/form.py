@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 
 from casfs.emulator.api.json_form import VaultForm, date, short_date
+from casfs.emulator.dialects.glacier.settings import GlacierQuestions
 from casfs.emulator.engine.jobs import JobView
 from casfs.emulator.engine.records import Job, Vault
-from casfs.emulator.glacier_settings import GlacierQuestions
 from casfs.emulator.settings import Settings
 
 _ACTIONS = {

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from casfs.emulator import glacier_form
 from casfs.emulator.api import job_requests
 from casfs.emulator.api import request_fields as ask
 from casfs.emulator.api.answers import CODES, FLAW_CODES, STATUSES
@@ -21,12 +20,13 @@ from casfs.emulator.api.json_form import VaultForm
 from casfs.emulator.api.router import VaultApi
 from casfs.emulator.api.signature import Flaw
 from casfs.emulator.api.wire import ByteRange, PageLimits, Words
+from casfs.emulator.dialects.glacier import form
+from casfs.emulator.dialects.glacier.settings import RULES, GlacierQuestions
 from casfs.emulator.engine import errors
 from casfs.emulator.engine.errors import BadValueError, MissingValueError
 from casfs.emulator.engine.records import Job
 from casfs.emulator.engine.selection import Selection
 from casfs.emulator.engine.store import Store
-from casfs.emulator.glacier_settings import RULES, GlacierQuestions
 from casfs.emulator.settings import Settings
 
 _VERSION = "2012-06-01"
@@ -78,7 +78,7 @@ class GlacierWire:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self.form: VaultForm = glacier_form.GlacierForm(settings, questions)
+        self.form: VaultForm = form.GlacierForm(settings, questions)
 
     def new_request_id(self) -> str:
         """Return an id in the form of the samples."""
@@ -104,9 +104,9 @@ class GlacierWire:
         settings, payload = self._settings, None if _brings_file(call) else body
         leeway = settings.questions.clock_leeway
         # Imported here: the signer is botocore's, which takes long, and no help needs it.
-        from casfs.emulator import sigv4
+        from casfs.emulator.dialects.glacier import signature
 
-        sigv4.verify(call, payload, settings.keys, settings.region, self._clock, leeway)
+        signature.verify(call, payload, settings.keys, settings.region, self._clock, leeway)
         version = call.headers.get("x-amz-glacier-version")
         if version is None:
             raise MissingValueError("Required parameter missing: API version")
@@ -148,7 +148,7 @@ class GlacierWire:
         """Return where the output of a Select job will be (Initiate Job)."""
         if job.kind != "select":
             return {}
-        return {"x-amz-job-output-path": glacier_form.output_path(job)}
+        return {"x-amz-job-output-path": form.output_path(job)}
 
     def output_headers(self, selection: Selection) -> Mapping[str, str]:
         """Return the description of the archive and that ranges are taken (Get Job Output)."""
@@ -160,7 +160,7 @@ class GlacierWire:
 
     def layout(self, value: object, _: bool = False) -> bytes:
         """Return JSON in the layout of the service."""
-        return glacier_form.layout(value)
+        return form.layout(value)
 
 
 def _brings_file(call: Call) -> bool:

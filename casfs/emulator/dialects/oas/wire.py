@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from casfs.emulator import oas_signature
 from casfs.emulator.api import job_requests
 from casfs.emulator.api.answers import Answers
 from casfs.emulator.api.dialect import Answer, Call, Dialect, Service
@@ -20,14 +19,15 @@ from casfs.emulator.api.request_fields import is_utf8
 from casfs.emulator.api.router import VaultApi
 from casfs.emulator.api.signature import Flaw
 from casfs.emulator.api.wire import ByteRange, PageLimits, Table, Words
+from casfs.emulator.dialects.oas import signature
+from casfs.emulator.dialects.oas.form import OasForm, etag
+from casfs.emulator.dialects.oas.settings import RULES, OasQuestions
 from casfs.emulator.engine import errors
 from casfs.emulator.engine.errors import BadValueError, EngineError
 from casfs.emulator.engine.records import Job, Vault
 from casfs.emulator.engine.selection import Selection
 from casfs.emulator.engine.store import Store
 from casfs.emulator.engine.vaults import Vaults
-from casfs.emulator.oas_form import OasForm, etag
-from casfs.emulator.oas_settings import RULES, OasQuestions
 from casfs.emulator.settings import Settings
 
 _TRANSFER = ["OSSHost", "Bucket", "Object"]
@@ -155,7 +155,7 @@ class OasWire:
         Raises:
             SignatureError: the call is not signed as it must be.
         """
-        oas_signature.verify(call, self._keys, self._clock, self._leeway)
+        signature.verify(call, self._keys, self._clock, self._leeway)
 
     def check_description(self, text: str) -> None:
         """Check the description of an archive to be; no source names its longest.

@@ -1,0 +1,1 @@
+"""The services that the emulator can be."""
