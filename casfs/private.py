@@ -93,16 +93,26 @@ class PrivateDirectory:
         if not same:
             self.make()
 
-    def make_below(self, path: Path) -> None:
+    def make_below(self, path: Path, checked: Path | None = None) -> None:
         """Make a directory below this one, and those in between, unless they are there.
+
+        Args:
+            path: of the directory.
+            checked: one of those in between that was checked already, if it is there.
 
         Raises:
             ConfigError: one of them is not ours alone.
             OSError: they cannot be made.
         """
         self.confirm()
-        at = self.path
-        for name in path.relative_to(self.path).parts:
+        if checked is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self._make_each(checked, path)
+                return
+        self._make_each(self.path, path)
+
+    def _make_each(self, at: Path, path: Path) -> None:
+        for name in path.relative_to(at).parts:
             at /= name
             try:
                 os.mkdir(at, 0o700)
@@ -157,6 +167,8 @@ class PrivateDirectory:
         flags |= os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             file = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            raise
         except OSError:
             self.check_file(path)
             raise

@@ -2,14 +2,24 @@
 
 import os
 import subprocess
+from pathlib import Path
+
+import pytest
 
 from casfs.blocks.disk.staging import Temporary
+from casfs.errors import ConfigError
+from casfs.private import PrivateDirectory
+
+
+def whole(path):
+    path.write_bytes(b"whole")
+    return path
 
 
 def test_a_process_that_was_killed_and_not_waited_for_is_dead(tmp_path):
     ours = Temporary(tmp_path)
     with subprocess.Popen(["sleep", "60"]) as process:
-        theirs = ours.new()
+        theirs = ours.create(Path)
         theirs = theirs.with_name(theirs.name.replace(f"@{os.getpid()}@", f"@{process.pid}@"))
         theirs.write_bytes(b"half")
         ours.make()
@@ -24,13 +34,12 @@ def test_a_process_that_was_killed_and_not_waited_for_is_dead(tmp_path):
 def test_what_eviction_removes_between_making_and_moving_is_made_again(tmp_path, monkeypatch):
     ours = Temporary(tmp_path / "temporary")
     ours.make()
-    staged, place = ours.new(), tmp_path / "ab" / "cd" / "kept"
-    staged.write_bytes(b"whole")
+    staged, place = ours.create(whole), tmp_path / "ab" / "cd" / "kept"
     real, left = ours.private.make_below, 5
 
-    def make_below(path):
+    def make_below(path, checked=None):
         nonlocal left
-        real(path)
+        real(path, checked)
         if left and path == place.parent:
             left -= 1
             path.rmdir()
@@ -40,3 +49,22 @@ def test_what_eviction_removes_between_making_and_moving_is_made_again(tmp_path,
     ours.place(staged, place)
     assert place.read_bytes() == b"whole"
     assert left == 0
+
+
+def test_the_directory_is_made_again_when_somebody_removed_it(tmp_path):
+    ours = Temporary(tmp_path / "temporary")
+    ours.make()
+    ours.folder.rmdir()
+    assert ours.create(whole).read_bytes() == b"whole"
+
+
+def test_a_directory_that_is_a_link_by_now_is_refused(tmp_path):
+    ours = Temporary(tmp_path / "cache" / "temporary", PrivateDirectory(tmp_path / "cache"))
+    ours.make()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    staged = ours.create(whole)
+    (tmp_path / "cache" / "ab").symlink_to(elsewhere)
+    with pytest.raises(ConfigError, match="symbolic link"):
+        ours.place(staged, tmp_path / "cache" / "ab" / "cd" / "0" / "1")
+    assert not list(elsewhere.iterdir())

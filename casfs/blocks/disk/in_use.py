@@ -100,7 +100,7 @@ class Use:
                 if tries:
                     time.sleep(_PAUSE)
                 with contextlib.suppress(FileNotFoundError):
-                    self._private.make_below(self._folder)
+                    self._private.make_below(self._folder, checked=self._folder.parent)
                     directory = lock(self._folder, fcntl.LOCK_SH)
                     if directory is not None:
                         return directory

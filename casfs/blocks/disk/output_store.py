@@ -135,9 +135,12 @@ class OutputStore:
         Raises:
             OSError: as `write`.
         """
-        path = self._temporary.new()
-        write_file(path, data)
-        return path
+
+        def write(path: Path) -> Path:
+            write_file(path, data)
+            return path
+
+        return self._temporary.create(write)
 
     def stage_somewhere(self, data: memoryview) -> Path | Held:
         """Stage a block; in memory, where the disk is full or fails.
@@ -187,8 +190,12 @@ class OutputStore:
         Raises:
             OSError: there are no hard links on this disk, or as `write`.
         """
-        staged = self._temporary.new()
-        os.link(path, staged)
+
+        def link(staged: Path) -> Path:
+            os.link(path, staged)
+            return staged
+
+        staged = self._temporary.create(link)
         self.place(block, staged)
         # Renaming leaves it where it is if its place has the same file already.
         staged.unlink(missing_ok=True)

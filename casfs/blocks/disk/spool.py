@@ -36,9 +36,7 @@ class Spool:
         self._path: Path | None = None
         self.in_memory = False
         try:
-            path = temporary.new()
-            self.file = FileIO(path, "x+", opener=lambda at, flags: os.open(at, flags, 0o600))
-            self._path = path
+            self._path, self.file = temporary.create(_make)
             lock(self.file)
         except OSError as error:
             self.file = self._memory_for(error, 0)
@@ -122,3 +120,7 @@ def lock(file: FileIO) -> None:
     # Where a file system knows no locks, what is open stays readable all the same.
     with suppress(OSError):
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def _make(path: Path) -> tuple[Path, FileIO]:
+    return path, FileIO(path, "x+", opener=lambda at, flags: os.open(at, flags, 0o600))

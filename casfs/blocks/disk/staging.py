@@ -10,10 +10,14 @@ import re
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from casfs.blocks.disk.held import Holding
 from casfs.private import PrivateDirectory
+
+_Made = TypeVar("_Made")
 
 _NAME = re.compile(r".+@[0-9]+@[0-9a-f]{8}-[0-9]+|[0-9]+-[0-9]+-[0-9]+", re.DOTALL)
 """Our names, and those of casfs 0.1; no other file is ever removed."""
@@ -55,25 +59,41 @@ class Temporary:
                 if _NAME.fullmatch(file.name) and _abandoned(file):
                     os.unlink(file)
 
-    def new(self) -> Path:
-        """Return the path of a file that is not there yet.
+    def create(self, make: Callable[[Path], _Made]) -> _Made:
+        """Have a file made, and make the directory for it again if somebody has removed that.
+
+        Args:
+            make: is given a path where nothing is yet.
+
+        Returns:
+            what `make` returned.
 
         Raises:
             ConfigError: the cache directory is not ours alone any more.
-            OSError: it was removed, and cannot be made again.
+            OSError: it was removed, and cannot be made again; or what `make` raises.
         """
         self.private.confirm()
-        if not self.private.check_directory(self.folder):
-            self.private.make_below(self.folder)
         # Not known before: the process may have forked since.
         process = os.getpid()
         if process != self._process:
             self._names = f"{_host()}@{process}@{self._mark}-"
             self._process = process
-        return self.folder / f"{self._names}{next(self._numbers)}"
+        path = self.folder / f"{self._names}{next(self._numbers)}"
+        try:
+            return make(path)
+        except FileNotFoundError:
+            self.private.make_below(self.folder)
+            return make(path)
 
     def place(self, staged: Path, path: Path) -> bool:
-        """Move a file to its place, and make the folders that are missing there; tell if some were.
+        """Move a file to its place, and make the directories that are missing there.
+
+        Args:
+            staged: the file.
+            path: its place; the directory above its own was checked.
+
+        Returns:
+            whether one was missing.
 
         Raises:
             ConfigError: one of them is not ours alone.
@@ -84,7 +104,7 @@ class Temporary:
                 os.rename(staged, path)
             except FileNotFoundError:
                 # Eviction in another process may remove an empty folder as soon as it is made.
-                self.private.make_below(path.parent)
+                self.private.make_below(path.parent, checked=path.parent.parent)
             else:
                 return tries > 0
         os.rename(staged, path)
