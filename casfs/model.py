@@ -178,6 +178,8 @@ class Output:
 
     def source_number(self, block: int) -> int:
         """Return which of the sources brings a block."""
+        if len(self.sources) == 1:
+            return 0
         return bisect_right(self.sources, block, key=lambda source: source.run.start) - 1
 
     def touched(self, run: range) -> range:

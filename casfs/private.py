@@ -93,31 +93,32 @@ class PrivateDirectory:
         if not same:
             self.make()
 
-    def make_below(self, path: Path, checked: Path | None = None) -> None:
+    def make_below(self, path: Path, checked: bool = False) -> None:
         """Make a directory below this one, and those in between, unless they are there.
 
         Args:
             path: of the directory.
-            checked: one of those in between that was checked already, if it is there.
+            checked: those in between were checked already, if they are there.
 
         Raises:
             ConfigError: one of them is not ours alone.
             OSError: they cannot be made.
         """
         self.confirm()
-        if checked is not None:
+        if checked:
             with contextlib.suppress(FileNotFoundError):
-                self._make_each(checked, path)
+                self._make_one(path)
                 return
-        self._make_each(self.path, path)
-
-    def _make_each(self, at: Path, path: Path) -> None:
+        at = self.path
         for name in path.relative_to(at).parts:
             at /= name
-            try:
-                os.mkdir(at, 0o700)
-            except FileExistsError:
-                self.check_directory(at)
+            self._make_one(at)
+
+    def _make_one(self, path: Path) -> None:
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            self.check_directory(path)
 
     def check_directory(self, path: Path | str) -> bool:
         """Check a directory below this one whose parents were checked; tell whether it is there.

@@ -37,7 +37,7 @@ def test_what_eviction_removes_between_making_and_moving_is_made_again(tmp_path,
     staged, place = ours.create(whole), tmp_path / "ab" / "cd" / "kept"
     real, left = ours.private.make_below, 5
 
-    def make_below(path, checked=None):
+    def make_below(path, checked=False):
         nonlocal left
         real(path, checked)
         if left and path == place.parent:

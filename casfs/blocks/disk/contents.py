@@ -84,16 +84,16 @@ class Stock:
         ):
             return True
         try:
-            directory = lock(output, fcntl.LOCK_EX)
+            locked = lock(output, fcntl.LOCK_EX)
         except FileNotFoundError:
             # A running mount has evicted it since.
             return True
-        if directory is None:
+        if locked is None:
             return force and self._remove(output, force)
         try:
             return self._remove(output, force)
         finally:
-            os.close(directory)
+            os.close(locked.directory)
 
     def _remove(self, output: Path, force: bool) -> bool:
         for file in self._named(output, derived_files.NAME):

@@ -246,15 +246,15 @@ def _remove_unused(folder: Path, private: PrivateDirectory) -> None:
 
 
 def _remove_if_unused(output: Path, private: PrivateDirectory) -> None:
-    directory = lock(output, fcntl.LOCK_EX)
-    if directory is None:
+    locked = lock(output, fcntl.LOCK_EX)
+    if locked is None:
         return
     try:
         _remove_old_leaves(output, private)
         os.rmdir(output)
         os.rmdir(output.parent)
     finally:
-        os.close(directory)
+        os.close(locked.directory)
 
 
 def _remove_old_leaves(output: Path, private: PrivateDirectory) -> None:

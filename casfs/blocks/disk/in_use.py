@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from casfs.errors import ConfigError
 from casfs.private import PrivateDirectory
@@ -22,6 +23,18 @@ _TRIES = 5
 _PAUSE = 0.02
 """Seconds before another try: who evicts holds a lock no longer than it takes to remove an empty
 directory. Who clears the cache takes longer; then a new directory is made, and locked."""
+
+
+class Locked(NamedTuple):
+    """A directory that is locked.
+
+    Attributes:
+        directory: its descriptor.
+        identity: device and inode.
+    """
+
+    directory: int
+    identity: tuple[int, int]
 
 
 class Use:
@@ -82,28 +95,28 @@ class Use:
             self._hold()
 
     def _hold(self) -> None:
-        directory = self._open()
-        if directory is None:
+        locked = self._open()
+        if locked is None:
             return
-        status = os.fstat(directory)
+        directory: int | None = locked.directory
         with self._lock:
             # All who read may have ended since.
             if self._readers:
                 directory, self._directory = self._directory, directory
-                self._identity = (status.st_dev, status.st_ino)
+                self._identity = locked.identity
         if directory is not None:
             os.close(directory)
 
-    def _open(self) -> int | None:
+    def _open(self) -> Locked | None:
         try:
             for tries in range(_TRIES):
                 if tries:
                     time.sleep(_PAUSE)
                 with contextlib.suppress(FileNotFoundError):
-                    self._private.make_below(self._folder, checked=self._folder.parent)
-                    directory = lock(self._folder, fcntl.LOCK_SH)
-                    if directory is not None:
-                        return directory
+                    self._private.make_below(self._folder, checked=True)
+                    locked = lock(self._folder, fcntl.LOCK_SH)
+                    if locked is not None:
+                        return locked
         except ConfigError:
             raise
         except OSError as error:
@@ -112,8 +125,8 @@ class Use:
         return None
 
 
-def lock(folder: Path, kind: int) -> int | None:
-    """Open and lock the directory of an output; return it, None if others have locked it.
+def lock(folder: Path, kind: int) -> Locked | None:
+    """Open and lock the directory of an output; return None if others have locked it.
 
     Where there are no locks, others have none.
 
@@ -134,12 +147,13 @@ def lock(folder: Path, kind: int) -> int | None:
             return None
         except OSError as error:
             log.info("the file system of the cache directory knows no locks: %s", error)
-        if not os.path.samestat(os.fstat(directory), os.lstat(folder)):
+        status = os.fstat(directory)
+        if not os.path.samestat(status, os.lstat(folder)):
             raise FileNotFoundError(folder)
     except OSError:
         os.close(directory)
         raise
-    return directory
+    return Locked(directory, (status.st_dev, status.st_ino))
 
 
 def _identity_at(folder: Path) -> tuple[int, int] | None:

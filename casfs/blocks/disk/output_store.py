@@ -61,13 +61,14 @@ class OutputStore:
         self._checked: set[Path] = set()
         self.staging = temporary.folder
         self._private.check_directory(folder.parent)
-        self._private.check_directory(folder)
+        self._new = not self._private.check_directory(folder)
+        """There was nothing, so nobody else has put anything there."""
         self.use = Use(folder, self._private)
         self.leaves = Leaves(folder / "leaves", layout, tree, self._private)
 
     def path(self, block: int) -> Path:
         """Return the file of a block."""
-        return self._folder / str(block // _FOLDER_BLOCKS) / str(block)
+        return Path(f"{self._folder}/{block // _FOLDER_BLOCKS}/{block}")
 
     def holds(self, block: int) -> bool:
         """Tell whether a block seems to be there, without reading it."""
@@ -181,7 +182,7 @@ class OutputStore:
         if made:
             self.use.renew()
             # Who emptied the cache removed more than the folder.
-            if not os.path.lexists(self._folder / "leaves"):
+            if not os.path.lexists(f"{self._folder}/leaves"):
                 self.leaves.write_again()
 
     def share(self, block: int, path: Path) -> None:
@@ -258,5 +259,7 @@ class OutputStore:
 
     def _check(self, folder: Path) -> None:
         """Check a folder of blocks, once: nobody else can change it after that."""
-        if folder not in self._checked and self._private.check_directory(folder):
+        if self._new or folder in self._checked:
+            return
+        if self._private.check_directory(folder):
             self._checked.add(folder)

@@ -90,7 +90,7 @@ class Temporary:
 
         Args:
             staged: the file.
-            path: its place; the directory above its own was checked.
+            path: its place; the directories above its own were checked.
 
         Returns:
             whether one was missing.
@@ -104,7 +104,7 @@ class Temporary:
                 os.rename(staged, path)
             except FileNotFoundError:
                 # Eviction in another process may remove an empty folder as soon as it is made.
-                self.private.make_below(path.parent, checked=path.parent.parent)
+                self.private.make_below(path.parent, checked=True)
             else:
                 return tries > 0
         os.rename(staged, path)

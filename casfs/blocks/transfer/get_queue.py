@@ -68,7 +68,9 @@ class GetQueue:
 
     def _bring(self, opened: OpenOutput, left: Left) -> None:
         """Bring as much of a run as one GET may bring by now, and leave the rest to others."""
-        part = next(opened.output.split(left.run, self._downloader.line.largest_get()))
+        part = left.run
+        if len(part) > 1:
+            part = next(opened.output.split(part, self._downloader.line.largest_get()))
         if len(part) < len(left.run):
             self._flights.assign(opened.key, part, _UNDER_WAY)
             left.run = range(part.stop, left.run.stop)

@@ -120,13 +120,11 @@ class ResumableRun:
 
     def ready(self) -> list[Block]:
         """Return the blocks that may be handed on if the answer that was received is right."""
-        came = [
-            (n, data, self._trust(n)) for n, data in (self._waiting | self._answer.blocks).items()
-        ]
+        came = self._waiting | self._answer.blocks
         return [
             Block(number, data, self._leaves[number], trust)
-            for number, data, trust in came
-            if trust is not None
+            for number, data in came.items()
+            if (trust := self._trust(number)) is not None
         ]
 
     def accept(self) -> list[Block]:
@@ -184,10 +182,10 @@ class ResumableRun:
         return memory.take(self._output.layout.length(number))
 
     def _seals_of(self, number: int) -> list[Seal]:
-        return [seal for seal in [*self._seals, *self._answer.seals] if number in seal.run]
+        return [seal for seal in self._seals + self._answer.seals if number in seal.run]
 
     def _is_complete(self, seal: Seal) -> bool:
-        return all(number in self._leaves for number in seal.run)
+        return all(map(self._leaves.__contains__, seal.run))
 
     def _trust(self, number: int) -> Trust | None:
         """Return how sure we are of a block that came, None while its hashes are open."""
@@ -197,7 +195,7 @@ class ResumableRun:
         return Trust.CHECKED if any(map(self._is_complete, seals)) else None
 
     def _compare(self) -> None:
-        complete = list(filter(self._is_complete, [*self._seals, *self._answer.seals]))
+        complete = list(filter(self._is_complete, self._seals + self._answer.seals))
         # The job's own hash last: what it shows is another matter where all others match.
         complete.sort(key=lambda seal: seal is self._whole)
         clean = [seal for seal in complete if not self._handed_on(seal)]

@@ -82,6 +82,15 @@ class Connection(sqlite3.Connection):
     rescue: Rescue | None = None
     instead: sqlite3.Connection | None = None
     _done: list[Callable[[sqlite3.Connection], object]]
+    _set_up = False
+
+    def set_up(self) -> None:
+        """Set what holds for a connection as long as it is open, the first time."""
+        if not self._set_up:
+            self.execute("PRAGMA synchronous = OFF")
+            # Counts of directories go up to the root.
+            self.execute("PRAGMA recursive_triggers = ON")
+            self._set_up = True
 
     def begin(self, rescue: Rescue) -> None:
         """Begin to note what is done."""
@@ -145,7 +154,7 @@ def set_memory(connection: sqlite3.Connection, bulk: bool, rows: bool) -> None:
 def inode_of(path: Path) -> int | None:
     """Return the number of the file at a path, None if there is none."""
     try:
-        return path.stat().st_ino
+        return os.stat(path).st_ino
     except FileNotFoundError:
         return None
 

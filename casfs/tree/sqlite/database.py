@@ -170,9 +170,7 @@ class Database:
         with contextlib.ExitStack() as stack:
             connection.begin(lambda error: stack.enter_context(self._leave_disk(error).borrow()))
             try:
-                connection.execute("PRAGMA synchronous = OFF")
-                # Counts of folders go up to the root.
-                connection.execute("PRAGMA recursive_triggers = ON")
+                connection.set_up()
                 yield connection
                 connection.commit()
             except BaseException as error:
@@ -196,7 +194,8 @@ class Database:
             return self._stand_in
         with contextlib.suppress(IndexError):
             connection = self._connections.pop()
-            if connection.inode in (inode_of(self._path), inode_of(self._aside)):
+            inode = connection.inode
+            if inode == inode_of(self._path) or inode == inode_of(self._aside):
                 return connection
             self._make_again(connection)
         try:
