@@ -38,7 +38,7 @@ def run_facts() -> dict[str, str]:
 def _commit() -> str:
     """Return the commit of what is measured; figures of earlier runs beside it do not change it."""
     described = _git("rev-parse", "--short", "HEAD") or "unknown"
-    changed = _git("status", "--porcelain", "--", "casfs", "benchmarks")
+    changed = _git("status", "--porcelain", "--", "casfs", "scripts/benchmarks")
     return f"{described} and changes" if changed else described
 
 

@@ -1,4 +1,6 @@
-"""`python -m benchmarks.interpreter_lock`: what one process reaches on many cores, simulated.
+"""What one process reaches on many cores, simulated.
+
+Run it with `PYTHONPATH=scripts python -m benchmarks.interpreter_lock`.
 
 Threads bring blocks. Each turn of a thread is some work under the interpreter lock, which one
 thread has at a time, and some without it; both take a core. How long either takes for a GiB comes
