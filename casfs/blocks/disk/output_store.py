@@ -1,4 +1,4 @@
-"""The blocks of one output on disk: a file each, found good or not found; see cache.py."""
+"""The blocks of one output on disk: a file each, found good or not found; see store.py."""
 
 import contextlib
 import logging

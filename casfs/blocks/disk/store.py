@@ -1,10 +1,10 @@
 """The disk cache: one file a block, found good or not found.
 
     <cache>/CACHEDIR.TAG
-    <cache>/blocks-1/temporary/             files being written, see temporary.py
+    <cache>/blocks-1/temporary/             files being written, see staging.py
     <cache>/blocks-1/<2 hex>/<62 hex>/      one output, by its key
-        leaves                              see leaves.py
-        kept                                see kept.py
+        leaves                              see leaf_index.py
+        kept                                see derived_files.py
         <block // 1024>/<block>             the bytes of a block, nothing else
 
 A file appears by renaming, so several processes may share a cache. Nothing is synced: after a
