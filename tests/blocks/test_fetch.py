@@ -17,7 +17,6 @@ from casfs.errors import (
     MismatchError,
     UnreachableError,
 )
-from tests.mount.processes import wait_until
 from tests.support.archive import (
     HASH_HEADER,
     MIB,
@@ -31,6 +30,7 @@ from tests.support.archive import (
     with_headers,
 )
 from tests.support.blocks import block_files, bringing, leaves_file
+from tests.support.processes import wait_until
 from tests.support.server import serving
 from tests.support.service import html, refusal
 

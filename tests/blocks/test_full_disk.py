@@ -9,10 +9,10 @@ import subprocess
 import pytest
 
 from casfs.errors import CasfsError
-from tests.mount.processes import wait_until
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
 from tests.support.blocks import block_files, bringing, leaves_file
 from tests.support.disks import disk, fill, use_up_inodes
+from tests.support.processes import wait_until
 from tests.support.server import serving
 from tests.support.service import refusal
 

@@ -15,7 +15,6 @@ from casfs.blocks.verify import Trust
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import Layout
 from casfs.treehash import SHA256
-from tests.mount.processes import wait_until
 from tests.support.archive import (
     MIB,
     Archive,
@@ -28,6 +27,7 @@ from tests.support.archive import (
 )
 from tests.support.blocks import bringing
 from tests.support.jobs import RangeJobs
+from tests.support.processes import wait_until
 from tests.support.server import serving
 
 DATA = random_bytes(6 * MIB + 777, seed=12)

@@ -6,9 +6,9 @@ import threading
 from casfs.blocks.disk.contents import Stock
 from casfs.blocks.disk.eviction import Evictor
 from casfs.metrics import Metrics
-from tests.mount.processes import wait_until
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, renamed, root
 from tests.support.blocks import block_files, bringing
+from tests.support.processes import wait_until
 from tests.support.server import serving
 
 DATA = random_bytes(3 * MIB + 7, seed=4)

@@ -11,7 +11,7 @@ import pytest
 from casfs.blocks.transfer.pool import Pool
 from casfs.blocks.transfer.tasks import Task
 from casfs.errors import ThreadError
-from tests.mount.processes import wait_until
+from tests.support.processes import wait_until
 from tests.support.threads import no_new_threads
 
 GENEROUS = 30

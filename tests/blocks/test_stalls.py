@@ -9,7 +9,7 @@ from casfs.blocks.transfer.line import Line
 from casfs.blocks.transfer.progress import Progress
 from casfs.blocks.transfer.stalls import Stalls
 from casfs.deadline import Deadline
-from tests.mount.processes import wait_until
+from tests.support.processes import wait_until
 
 
 class Watching:

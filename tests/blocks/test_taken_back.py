@@ -9,7 +9,6 @@ import pytest
 from casfs.blocks.verify import Trust
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import Layout
-from tests.mount.processes import wait_until
 from tests.support.archive import (
     MIB,
     Archive,
@@ -20,6 +19,7 @@ from tests.support.archive import (
     with_headers,
 )
 from tests.support.blocks import block_files, bringing, leaves_file
+from tests.support.processes import wait_until
 from tests.support.server import Answer, serving
 
 DATA = random_bytes(20 * MIB + 777, seed=9)

@@ -9,7 +9,7 @@ import pytest
 from casfs.blocks.transfer.turns import Turns
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError
-from tests.mount.processes import wait_until
+from tests.support.processes import wait_until
 
 GENEROUS = 30
 

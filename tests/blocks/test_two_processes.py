@@ -3,9 +3,9 @@
 import pytest
 
 from casfs.errors import OutputMismatchError
-from tests.mount.processes import wait_until
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root, wrong_at
 from tests.support.blocks import block_files, bringing
+from tests.support.processes import wait_until
 from tests.support.server import serving
 
 DATA = random_bytes(6 * MIB + 777, seed=3)

@@ -15,8 +15,8 @@ from casfs.cli.cache import parse_age
 from casfs.errors import ConfigError
 from tests.cli.conftest import command_in
 from tests.cli.said import one_line
-from tests.mount.mounting import CASFS, mounted
 from tests.support.archive import MIB, random_bytes
+from tests.support.mounting import CASFS, mounted
 
 VAULT = "cached"
 DATA = {

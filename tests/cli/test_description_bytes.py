@@ -11,7 +11,7 @@ from casfs.client import Client
 from casfs.config import Config
 from casfs.credentials import Credentials
 from tests.emulator.running import KEY_ID, SECRET
-from tests.mount.processes import wait_until
+from tests.support.processes import wait_until
 from tests.support.running_origin import RunningOrigin
 
 BYTES = [

@@ -4,7 +4,7 @@ import os
 import signal
 
 from tests.cli.said import one_line
-from tests.mount.processes import freeze
+from tests.support.processes import freeze
 
 
 def test_an_inventory_that_finished_since_is_taken_in(casfs, emulator):

@@ -10,8 +10,8 @@ from casfs.client import Client
 from casfs.config import Config
 from casfs.credentials import Credentials
 from casfs.errors import CasfsError, ForbiddenError
-from tests.mount.processes import wait_until
 from tests.support.leftovers import no_leftover_threads
+from tests.support.processes import wait_until
 from tests.support.running_origin import RunningOrigin
 
 JOBS = [{"JobId": name, "@size": 3000} for name in ("one", "two")]

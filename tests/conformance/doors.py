@@ -8,8 +8,8 @@ from typing import Protocol
 from casfs.client import Client
 from casfs.config import load
 from tests.conformance.serving import Service
-from tests.mount.mounting import Mount
-from tests.mount.serving import MIB
+from tests.support.mounting import Mount
+from tests.support.served import MIB
 
 
 class Door(Protocol):

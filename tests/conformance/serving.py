@@ -8,7 +8,7 @@ from pathlib import Path
 
 from casfs.emulator.dialects.registry import DIALECTS
 from tests.emulator.running import KEYS, RunningEmulator, running_emulator
-from tests.mount.serving import MIB, content
+from tests.support.served import MIB, content
 
 REGION = "eu-west-1"
 VAULT = "photos"

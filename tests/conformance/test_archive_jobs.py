@@ -14,8 +14,8 @@ import pytest
 
 from tests.conformance.serving import VAULT, Service, serving
 from tests.conformance.test_archives import ARCHIVES, attributes_of, refresh, settings_of
-from tests.mount.mounting import Mount, mounted
-from tests.mount.serving import MIB
+from tests.support.mounting import Mount, mounted
+from tests.support.served import MIB
 
 SIZE = 9 * MIB + 77
 NAMES = ["joined", "other"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.serving import VAULT, Service, serving
-from tests.mount.mounting import CASFS, Mount, mounted
-from tests.mount.processes import wait_until
-from tests.mount.serving import MIB
+from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.processes import wait_until
+from tests.support.served import MIB
 from tests.tree.descriptions import writers
 
 ARCHIVES = f"vaults/{VAULT}/archives"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.conformance.doors import Door
 from tests.conformance.serving import BIG, SIZES, VAULT, Service
-from tests.mount.serving import MIB
+from tests.support.served import MIB
 
 SEVEN = SIZES["seven"]
 

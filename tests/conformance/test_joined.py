@@ -16,9 +16,9 @@ from casfs.model import Job, Output
 from casfs.service.registry import DIALECTS
 from casfs.tree.coverage import joined_output
 from tests.conformance.serving import REGION, VAULT, Service, serving
-from tests.mount.serving import MIB
 from tests.support.archive import root
 from tests.support.blocks import Bringing, bringing
+from tests.support.served import MIB
 from tests.support.service import KEY
 
 BLOCKS = 13

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.conformance.serving import REGION, Service
 from tests.emulator.running import KEY_ID, SECRET
-from tests.mount.mounting import mounted
+from tests.support.mounting import mounted
 
 
 def write(path: Path, text: str) -> None:

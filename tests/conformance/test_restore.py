@@ -9,7 +9,7 @@ import pytest
 
 from casfs.service.registry import DIALECTS
 from tests.conformance.serving import VAULT, Service, serving
-from tests.mount.mounting import Mount, mounted
+from tests.support.mounting import Mount, mounted
 
 FILES = 300
 dice = random.Random(300)

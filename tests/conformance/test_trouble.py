@@ -11,9 +11,9 @@ import pytest
 from tests.conformance.conftest import Opener, Troubled
 from tests.conformance.doors import Door, client_of
 from tests.conformance.serving import FILE, VAULT, Service, serving
-from tests.mount.mounting import Mount
-from tests.mount.processes import wait_until
-from tests.mount.serving import MIB
+from tests.support.mounting import Mount
+from tests.support.processes import wait_until
+from tests.support.served import MIB
 
 JOBS = f"vaults/{VAULT}/jobs"
 

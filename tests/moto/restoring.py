@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.emulator.amazon import REGION
 from tests.moto.serving import MIB, VAULT, Amazon
-from tests.mount.mounting import Mount, mounted
+from tests.support.mounting import Mount, mounted
 
 LONG = 64 * MIB + 3
 SIZES = {

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.emulator.amazon import boto3_at, retrieve
-from tests.mount.processes import wait_until
 from tests.origin.nginx import free_port, running_nginx, serving
+from tests.support.processes import wait_until
 
 MIB = 1 << 20
 VAULT = "restored"

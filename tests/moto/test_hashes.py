@@ -10,7 +10,7 @@ import pytest
 from casfs.treehash import SHA256
 from tests.moto.restoring import LONG, long_output, mount_of
 from tests.moto.serving import MIB, Amazon, behind_nginx
-from tests.mount.mounting import Mount
+from tests.support.mounting import Mount
 
 RANGES = pytest.mark.parametrize("ranges", [False, True], ids=["no-ranges", "ranges"])
 

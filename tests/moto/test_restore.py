@@ -8,7 +8,7 @@ import pytest
 
 from tests.moto.restoring import SIZES, SLACK, TOOLS, assert_identical, mount_of, restore
 from tests.moto.serving import MIB, VAULT, Amazon, behind_nginx, moto
-from tests.mount.processes import wait_until
+from tests.support.processes import wait_until
 
 LARGE = 300 * MIB
 

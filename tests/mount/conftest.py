@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import Mount, mounted, mountpoints
-from tests.mount.processes import SESSION, marked_processes
-from tests.mount.serving import MIB, Served, served
+from tests.support.mounting import Mount, mounted, mountpoints
+from tests.support.processes import SESSION, marked_processes
+from tests.support.served import MIB, Served, served
 
 SIZES = {"small": 3, "odd": 3 * MIB + 17, "folder/whole": 9 * MIB}
 """Of a byte or two, with a rest, and of whole blocks."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.conformance.serving import VAULT, Service, serving
-from tests.mount.mounting import CASFS, Mount, mounted
+from tests.support.mounting import CASFS, Mount, mounted
 from tests.tree.descriptions import writers
 
 ARCHIVES = f"vaults/{VAULT}/archives"

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from casfs.treehash import SHA256
-from tests.mount.mounting import Mount, mounted
-from tests.mount.serving import MIB, VAULT, Served, served
+from tests.support.mounting import Mount, mounted
+from tests.support.served import MIB, VAULT, Served, served
 
 ALL = ["archive-id", "cached", "description", "expires", "job-id", "tree-hash", "verified"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import mounted
-from tests.mount.processes import wait_until
+from tests.support.mounting import mounted
+from tests.support.processes import wait_until
 from tests.support.running_origin import RunningOrigin
 
 ARCHIVES = [

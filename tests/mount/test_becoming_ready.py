@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import CASFS, Mount
-from tests.mount.processes import SECONDS, wait_until
-from tests.mount.serving import Served
+from tests.support.mounting import CASFS, Mount
+from tests.support.processes import SECONDS, wait_until
+from tests.support.served import Served
 from tests.support.server import Answer, Request, Server, Wire, serving
 
 LIBRARIES = ["fuse3", "fuse"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.mount.mounting import Mount, mounted
-from tests.mount.serving import Served
+from tests.support.mounting import Mount, mounted
+from tests.support.served import Served
 
 LIBRARIES = {"fuse3": "libfuse3.so", "fuse": "libfuse.so"}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import CASFS, Mount, mounted
-from tests.mount.processes import wait_until
-from tests.mount.serving import VAULT, Served
+from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.processes import wait_until
+from tests.support.served import VAULT, Served
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="binds mounts")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.running import RunningEmulator, running_emulator
-from tests.mount.mounting import CASFS, Mount, mounted
-from tests.mount.processes import wait_until
-from tests.mount.serving import MIB, VAULT, Served, content
 from tests.support.disks import disk, fill, make_read_only, use_up_inodes
+from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.processes import wait_until
+from tests.support.served import MIB, VAULT, Served, content
 
 FILES = {name: content(name, size) for name, size in {"a": 3 * MIB + 5, "b": 2 * MIB}.items()}
 

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from tests.conformance.serving import VAULT, serving
-from tests.mount.mounting import CASFS, Mount, mounted
-from tests.mount.processes import wait_until
+from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.processes import wait_until
 
 ARCHIVES = f"vaults/{VAULT}/archives"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.running import running_emulator
-from tests.mount.mounting import CASFS, Mount, mounted
-from tests.mount.processes import SECONDS, wait_until
-from tests.mount.serving import MIB, VAULT, Served, served
+from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.processes import SECONDS, wait_until
+from tests.support.served import MIB, VAULT, Served, served
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a tmpfs")
 

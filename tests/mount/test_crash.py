@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import CASFS, Mount, mounted
-from tests.mount.processes import freeze, wait_until
-from tests.mount.serving import MIB, Served, served
+from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.processes import freeze, wait_until
+from tests.support.served import MIB, Served, served
 
 LONG = 3600
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.mount.mounting import Mount, mounted
-from tests.mount.serving import MIB, VAULT, Served, served
+from tests.support.mounting import Mount, mounted
+from tests.support.served import MIB, VAULT, Served, served
 
 
 def read_blocks(path: Path, size: int) -> list[bytes | int]:

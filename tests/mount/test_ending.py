@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import CASFS, Mount, mounted
-from tests.mount.processes import wait_until
-from tests.mount.serving import MIB
+from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.processes import wait_until
 from tests.support.running_origin import RunningOrigin, content
+from tests.support.served import MIB
 
 JOB = {"JobId": "j", "@size": 40 * MIB}
 STALLED = {"when": {"call": "output", "behind": 8 * MIB}, "do": {"stall": 1000}}

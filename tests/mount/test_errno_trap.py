@@ -13,8 +13,8 @@ import requests
 from casfs.errors import DeniedError, ExpiredError
 from casfs.mount.operations import OpenFile, Operations
 from casfs.tree.node import Node
-from tests.mount.mounting import mounted
-from tests.mount.serving import Served
+from tests.support.mounting import mounted
+from tests.support.served import Served
 
 WITHOUT_ERRNO = requests.exceptions.ConnectionError("connection reset")
 

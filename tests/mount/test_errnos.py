@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.emulator.running import running_emulator
-from tests.mount.mounting import Mount, mounted
-from tests.mount.processes import freeze
-from tests.mount.serving import MIB, VAULT, Served, served
+from tests.support.mounting import Mount, mounted
+from tests.support.processes import freeze
+from tests.support.served import MIB, VAULT, Served, served
 
 ONE = {"file": 9 * MIB}
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import Mount, fusermount, mounted
-from tests.mount.processes import HungError, freeze, marked_processes
-from tests.mount.serving import Served
+from tests.support.mounting import Mount, fusermount, mounted
+from tests.support.processes import HungError, freeze, marked_processes
+from tests.support.served import Served
 
 
 def test_a_mount_that_hangs_is_ended_and_removed(service: Served, home: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.serving import VAULT, Service, serving
-from tests.mount.mounting import CASFS, Mount, mounted
+from tests.support.mounting import CASFS, Mount, mounted
 from tests.tree.descriptions import writers
 
 ARCHIVES = f"vaults/{VAULT}/archives"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from casfs.mount.signals import ends, is_ending
-from tests.mount.mounting import Mount, mounted
-from tests.mount.processes import wait_until
+from tests.support.mounting import Mount, mounted
+from tests.support.processes import wait_until
 from tests.support.running_origin import RunningOrigin
 
 VAULTS = {"v": {"jobs": [{"JobId": "one", "@size": 3000}]}}

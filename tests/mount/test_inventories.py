@@ -12,9 +12,9 @@ import pytest
 
 from casfs.service.registry import DIALECTS
 from tests.conformance.serving import VAULT, Service, serving
-from tests.mount.mounting import CASFS, Mount, mounted
-from tests.mount.processes import freeze, wait_until
-from tests.mount.serving import MIB
+from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.processes import freeze, wait_until
+from tests.support.served import MIB
 
 NAMES = ["one", "two", "three", "four", "five"]
 TEXTS = {

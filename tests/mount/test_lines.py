@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.mount.mounting import Mount, mounted
-from tests.mount.serving import MIB
+from tests.support.mounting import Mount, mounted
 from tests.support.running_origin import RunningOrigin, content
+from tests.support.served import MIB
 
 
 def copied(mount: Mount, tmp_path: Path) -> bytes:

@@ -3,7 +3,7 @@
 import json
 import re
 
-from tests.mount.mounting import mounted
+from tests.support.mounting import mounted
 from tests.support.running_origin import RunningOrigin
 
 EVIL = "x\x1b[2J\x1b]0;title\x07\r\n2026-11-28 00:00:00,000 ERROR forged\u2028\u202egpj\x9b2J\x7f"

@@ -5,8 +5,8 @@ import json
 import os
 from pathlib import Path
 
-from tests.mount.mounting import mounted
-from tests.mount.serving import VAULT, served
+from tests.support.mounting import mounted
+from tests.support.served import VAULT, served
 
 
 def test_vaults_with_the_names_of_dots(tmp_path: Path, home: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import Mount, mounted
-from tests.mount.processes import wait_until
-from tests.mount.serving import MIB
+from tests.support.mounting import Mount, mounted
+from tests.support.processes import wait_until
 from tests.support.running_origin import RunningOrigin, content
+from tests.support.served import MIB
 
 SIZE = 48 * MIB
 PREFIX = 8 * MIB

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import Mount, mounted
-from tests.mount.serving import Served
+from tests.support.mounting import Mount, mounted
+from tests.support.served import Served
 
 NOBODY = 65534
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import Mount, mounted
-from tests.mount.processes import wait_until
+from tests.support.mounting import Mount, mounted
+from tests.support.processes import wait_until
 from tests.support.running_origin import RunningOrigin, content
 from tests.support.server import Answer, Request, Wire, serving
 

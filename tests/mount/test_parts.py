@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from casfs.treehash import SHA256
-from tests.mount.mounting import Mount, mounted
-from tests.mount.serving import MIB, VAULT, served
+from tests.support.mounting import Mount, mounted
+from tests.support.served import MIB, VAULT, served
 
 SIZE = 21 * MIB + 77
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import CASFS, Mount, mounted
-from tests.mount.serving import MIB, Served, served
+from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.served import MIB, Served, served
 from tests.support.strangers import STRANGER, given_to, modes
 
 SIZES = {"file": 3 * MIB + 5}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import Mount, mounted
-from tests.mount.serving import MIB, VAULT, Served, served
+from tests.support.mounting import Mount, mounted
+from tests.support.served import MIB, VAULT, Served, served
 
 
 def digest(path: Path) -> str:

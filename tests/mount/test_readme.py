@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.processes import MARK, SESSION, end_processes, marked_processes
+from tests.support.processes import MARK, SESSION, end_processes, marked_processes
 
 README = Path(__file__).parent.parent.parent / "README.md"
 LIMIT = 120

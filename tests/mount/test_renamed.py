@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.serving import VAULT, Service, serving
-from tests.mount.mounting import Mount, mounted
-from tests.mount.processes import wait_until
-from tests.mount.serving import MIB
+from tests.support.mounting import Mount, mounted
+from tests.support.processes import wait_until
+from tests.support.served import MIB
 
 SIZES = {"old": 3 * MIB + 5, "new": 5 * MIB + 7}
 NAME = "photo.raw"

@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from tests.mount.mounting import mounted
-from tests.mount.processes import wait_until
+from tests.support.mounting import mounted
+from tests.support.processes import wait_until
 from tests.support.running_origin import RunningOrigin, content
 
 JOBS = [{"JobId": name, "@size": 3000, "@seed": seed} for seed, name in enumerate(["one", "two"])]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import CASFS, mounted
+from tests.support.mounting import CASFS, mounted
 from tests.support.running_origin import RunningOrigin, content
 
 JOB = {"JobId": "one", "@size": 3_000_000}

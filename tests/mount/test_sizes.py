@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.mount.mounting import Mount, mounted
+from tests.support.mounting import Mount, mounted
 from tests.support.running_origin import RunningOrigin
 
 TEXT = json.dumps({"VaultQCS": "q", "InventoryDate": None, "ArchiveList": []})

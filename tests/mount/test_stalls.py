@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.mount.mounting import Mount, mounted
-from tests.mount.processes import wait_until
-from tests.mount.serving import MIB
+from tests.support.mounting import Mount, mounted
+from tests.support.processes import wait_until
 from tests.support.running_origin import RunningOrigin, content
+from tests.support.served import MIB
 
 STALLED = [f"stalled{number}" for number in range(16)]
 WELL = [f"well{number}" for number in range(4)]

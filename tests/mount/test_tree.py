@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from tests.mount.mounting import Mount, mounted
-from tests.mount.processes import wait_until
-from tests.mount.serving import VAULT, Served, served
+from tests.support.mounting import Mount, mounted
+from tests.support.processes import wait_until
+from tests.support.served import VAULT, Served, served
 
 
 def facts_of_tree(root: Path) -> dict[str, tuple[int, int, int]]:

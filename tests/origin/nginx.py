@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.mount.processes import wait_until
+from tests.support.processes import wait_until
 
 SECONDS = 30
 

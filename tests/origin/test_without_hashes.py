@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import Mount, mounted
 from tests.origin.serving import MIB, VAULT, Origin, nginx
+from tests.support.mounting import Mount, mounted
 
 SIZES = {"good": 20 * MIB + 5, "bad": 20 * MIB + 5}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mount.mounting import mounted
 from tests.support.archive import MIB, Archive, Spoil, once, random_bytes, root, wrong_at
+from tests.support.mounting import mounted
 from tests.support.server import Answer, Behaviour, Request, Wire, serving
 
 DATA = random_bytes(20 * MIB + 777, seed=2)

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from tests.emulator.running import RunningEmulator
-from tests.mount.mounting import mounted
+from tests.support.mounting import mounted
 
 
 def casfs_reads(emulator: RunningEmulator, dialect: str, vault: str, job: str) -> bytes:

@@ -15,7 +15,7 @@ from casfs.model import Job
 from casfs.tree.archives.entries import Scope
 from casfs.tree.descriptions.rules import DEFAULT
 from casfs.tree.ingest_worker import InventoryFeed
-from tests.mount.processes import wait_until
+from tests.support.processes import wait_until
 from tests.support.threads import no_new_threads
 from tests.tree.archives.vaults import DIALECT, Vaults, vaults_at
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.emulator.running import KEYS
-from tests.mount.processes import (
+from tests.support.processes import (
     MARK,
     SECONDS,
     SESSION,
