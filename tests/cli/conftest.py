@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.running import KEYS, running_emulator
+from tests.support.emulator.running import KEYS, running_emulator
 
 COMMAND = str(Path(sys.executable).with_name("casfs"))
 

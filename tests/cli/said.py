@@ -1,6 +1,6 @@
 """What the command says about a failure."""
 
-from tests.emulator.running import SECRET
+from tests.support.emulator.running import SECRET
 
 
 def one_line(done):

@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from tests.cli.said import one_line
-from tests.emulator.running import KEY_ID, KEYS, SECRET
 from tests.support.archive import MIB, flipped, random_bytes
+from tests.support.emulator.running import KEY_ID, KEYS, SECRET
 
 DATA = random_bytes(3 * MIB + 17, seed=11)
 

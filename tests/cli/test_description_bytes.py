@@ -10,7 +10,7 @@ import pytest
 from casfs.client import Client
 from casfs.config import Config
 from casfs.credentials import Credentials
-from tests.emulator.running import KEY_ID, SECRET
+from tests.support.emulator.running import KEY_ID, SECRET
 from tests.support.processes import wait_until
 from tests.support.running_origin import RunningOrigin
 

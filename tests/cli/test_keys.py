@@ -6,7 +6,7 @@ import os
 import pytest
 
 from tests.cli.said import one_line
-from tests.emulator.running import KEY_ID, KEYS, SECRET
+from tests.support.emulator.running import KEY_ID, KEYS, SECRET
 
 HEAD, TAIL = "s3cr3tHEAD", "s3cr3tTAIL"
 FLAWS = {

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from tests.cli.conftest import COMMAND
-from tests.emulator.running import KEYS
+from tests.support.emulator.running import KEYS
 from tests.support.strangers import STRANGER, given_to, run_as
 
 

@@ -19,8 +19,8 @@ from casfs.errors import (
     NotFoundError,
 )
 from tests.client.reading import DATA, content, names
-from tests.emulator.running import ACCOUNT, KEY_ID, SECRET
 from tests.support.archive import Archive
+from tests.support.emulator.running import ACCOUNT, KEY_ID, SECRET
 from tests.support.server import Answer, serving
 from tests.support.service import refusal
 

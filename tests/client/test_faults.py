@@ -9,8 +9,8 @@ from casfs.client import Client
 from casfs.config import Config
 from casfs.credentials import Credentials
 from casfs.errors import CasfsError, MismatchError
-from tests.emulator.running import KEY_ID, SECRET, running_emulator
 from tests.support.archive import MIB, flipped, random_bytes
+from tests.support.emulator.running import KEY_ID, SECRET, running_emulator
 
 DATA = random_bytes(19 * MIB + 31, seed=12)
 

@@ -10,9 +10,9 @@ from casfs.errors import (
     NotFoundError,
 )
 from tests.client.reading import DATA, content, names
-from tests.emulator.running import running_emulator
 from tests.support.archive import MIB, Archive
 from tests.support.blocks import block_files
+from tests.support.emulator.running import running_emulator
 from tests.support.server import Answer, serving
 
 

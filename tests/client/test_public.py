@@ -8,7 +8,7 @@ import pytest
 
 import casfs
 from tests.client.reading import DATA
-from tests.emulator.running import KEY_ID, SECRET
+from tests.support.emulator.running import KEY_ID, SECRET
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from casfs.emulator.dialects.registry import DIALECTS
-from tests.emulator.running import KEYS, RunningEmulator, running_emulator
+from tests.support.emulator.running import KEYS, RunningEmulator, running_emulator
 from tests.support.served import MIB, content
 
 REGION = "eu-west-1"

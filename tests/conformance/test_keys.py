@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.conformance.serving import REGION, Service
-from tests.emulator.running import KEY_ID, SECRET
+from tests.support.emulator.running import KEY_ID, SECRET
 from tests.support.mounting import mounted
 
 

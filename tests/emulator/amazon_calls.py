@@ -6,8 +6,8 @@ from typing import Any
 import requests
 
 from casfs.treehash import SHA256, to_text
-from tests.emulator.amazon import VERSION, call
-from tests.emulator.running import RunningEmulator
+from tests.support.emulator.amazon import VERSION, call
+from tests.support.emulator.running import RunningEmulator
 
 MIB = 1 << 20
 DATA = b"".join(bytes([letter]) * MIB for letter in b"ABCDEFG")[: 6 * MIB + 512 * 1024]

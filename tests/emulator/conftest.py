@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.amazon import boto3_at, glacier
 from tests.emulator.amazon_calls import DATA
-from tests.emulator.running import RunningEmulator, running_emulator
+from tests.support.emulator.amazon import boto3_at, glacier
+from tests.support.emulator.running import RunningEmulator, running_emulator
 
 
 @pytest.fixture(scope="module")

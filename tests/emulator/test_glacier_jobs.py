@@ -5,16 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.amazon import (
-    ACCOUNT,
-    ARN,
-    boto3_at,
-    call,
-    glacier,
-    inventory,
-    refused,
-    retrieve,
-)
 from tests.emulator.amazon_calls import (
     BAD,
     DATA,
@@ -27,7 +17,17 @@ from tests.emulator.amazon_calls import (
     start,
     tree_hash,
 )
-from tests.emulator.running import RunningEmulator
+from tests.support.emulator.amazon import (
+    ACCOUNT,
+    ARN,
+    boto3_at,
+    call,
+    glacier,
+    inventory,
+    refused,
+    retrieve,
+)
+from tests.support.emulator.running import RunningEmulator
 
 
 def test_a_retrieval(amazon: RunningEmulator, archive: str) -> None:

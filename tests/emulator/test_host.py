@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from casfs.emulator.http.host_header import HeadFilter
-from tests.emulator.running import KEY_ID, SECRET, RunningEmulator, hashes
-from tests.emulator.signing import authorization
+from tests.support.emulator.running import KEY_ID, SECRET, RunningEmulator, hashes
+from tests.support.emulator.signing import authorization
 
 
 def sent(emulator: RunningEmulator, *pieces: bytes) -> bytes:

@@ -14,8 +14,15 @@ import pytest
 from click.testing import CliRunner
 
 from casfs.emulator.command import emulator as command
-from tests.emulator.running import KEY_ID, KEYS, SECRET, RunningEmulator, hashes, running_emulator
-from tests.emulator.signing import authorization
+from tests.support.emulator.running import (
+    KEY_ID,
+    KEYS,
+    SECRET,
+    RunningEmulator,
+    hashes,
+    running_emulator,
+)
+from tests.support.emulator.signing import authorization
 
 MIB = 1 << 20
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.oas import MIB, Oas, code, running_oas, tree_etag
 from tests.emulator.test_oas_vaults import DATA, DATE, WHOLE
+from tests.support.emulator.oas import MIB, Oas, code, running_oas, tree_etag
 
 KEYS = {
     "Action",

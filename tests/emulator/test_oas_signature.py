@@ -12,9 +12,9 @@ from casfs.emulator.api.dialect import Call
 from casfs.emulator.api.signature import Flaw, SignatureError
 from casfs.emulator.dialects.oas.signature import signature, string_to_sign, verify
 from casfs.emulator.settings import Keys
-from tests.emulator.oas import Oas, code, hashes, running_oas
-from tests.emulator.oas_signing import OasSigner
-from tests.emulator.running import KEY_ID, SECRET
+from tests.support.emulator.oas import Oas, code, hashes, running_oas
+from tests.support.emulator.oas_signing import OasSigner
+from tests.support.emulator.running import KEY_ID, SECRET
 
 KEYS = Keys("TESTACCESSKEYID", "TESTACCESSKEYSECRET")
 DATE = "Tue, 25 Mar 2014 12:00:00 GMT"

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from casfs.emulator.command import emulator as command
-from tests.emulator.oas import MIB, Oas, code, etag, hashes, running_oas, tree_etag
-from tests.emulator.running import KEYS, running_emulator
+from tests.support.emulator.oas import MIB, Oas, code, etag, hashes, running_oas, tree_etag
+from tests.support.emulator.running import KEYS, running_emulator
 
 DATE = r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [JFMASOND][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
 DATA = (bytes(range(251)) * 14623)[: 7 << 19]

@@ -11,8 +11,14 @@ from casfs.emulator.api.dialect import Call
 from casfs.emulator.api.signature import Flaw, SignatureError
 from casfs.emulator.dialects.cas.signature import format_string, parse, verify
 from casfs.emulator.settings import Keys
-from tests.emulator.running import ACCOUNT, KEY_ID, SECRET, RunningEmulator, running_emulator
-from tests.emulator.signing import Signer, authorization
+from tests.support.emulator.running import (
+    ACCOUNT,
+    KEY_ID,
+    SECRET,
+    RunningEmulator,
+    running_emulator,
+)
+from tests.support.emulator.signing import Signer, authorization
 
 NOW = 1500000000
 HOST = "cas.ap-chengdu.myqcloud.com"

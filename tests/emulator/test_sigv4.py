@@ -21,7 +21,7 @@ from casfs.emulator.api.dialect import Call
 from casfs.emulator.api.signature import Flaw, SignatureError
 from casfs.emulator.dialects.glacier.signature import verify
 from casfs.emulator.settings import Keys
-from tests.emulator.amazon import (
+from tests.support.emulator.amazon import (
     ACCOUNT,
     REGION,
     VERSION,
@@ -31,7 +31,7 @@ from tests.emulator.amazon import (
     glacier,
     refused,
 )
-from tests.emulator.running import KEY_ID, SECRET, RunningEmulator
+from tests.support.emulator.running import KEY_ID, SECRET, RunningEmulator
 
 KEYS = Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 NOW = datetime(2012, 5, 25, 0, 24, 53, tzinfo=UTC).timestamp()

@@ -5,8 +5,8 @@ import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tests.emulator.amazon import REGION
 from tests.moto.serving import MIB, VAULT, Amazon
+from tests.support.emulator.amazon import REGION
 from tests.support.mounting import Mount, mounted
 
 LONG = 64 * MIB + 3

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.running import running_emulator
+from tests.support.emulator.running import running_emulator
 from tests.support.mounting import CASFS, Mount, mounted
 from tests.support.processes import SECONDS, wait_until
 from tests.support.served import MIB, VAULT, Served, served

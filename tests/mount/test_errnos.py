@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.running import running_emulator
+from tests.support.emulator.running import running_emulator
 from tests.support.mounting import Mount, mounted
 from tests.support.processes import freeze
 from tests.support.served import MIB, VAULT, Served, served

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.emulator.running import KEY_ID, SECRET, RunningEmulator, running_emulator
+from tests.support.emulator.running import KEY_ID, SECRET, RunningEmulator, running_emulator
 
 ENVIRONMENT = Path(__file__).parents[2] / ".venv-sdk"
 """Made by `scripts/setup --tests`."""

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.emulator.running import RunningEmulator
+from tests.support.emulator.running import RunningEmulator
 from tests.support.mounting import mounted
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from casfs.treehash import SHA256, to_text
-from tests.emulator.amazon import ACCOUNT, ARN, REGION, glacier
-from tests.emulator.running import KEY_ID, SECRET, RunningEmulator
 from tests.sdk.reading import casfs_reads
+from tests.support.emulator.amazon import ACCOUNT, ARN, REGION, glacier
+from tests.support.emulator.running import KEY_ID, SECRET, RunningEmulator
 
 AWS = Path(__file__).parents[2] / ".venv-awscli" / "bin" / "aws"
 MIB = 1 << 20

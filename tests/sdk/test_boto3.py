@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from botocore.utils import calculate_tree_hash
 
 from casfs.treehash import SHA256, to_text
-from tests.emulator.amazon import (
+from tests.sdk.reading import casfs_reads
+from tests.support.emulator.amazon import (
     boto3_at,
     boto3_client,
     glacier,
@@ -22,8 +23,7 @@ from tests.emulator.amazon import (
     output,
     retrieve,
 )
-from tests.emulator.running import SECRET, RunningEmulator
-from tests.sdk.reading import casfs_reads
+from tests.support.emulator.running import SECRET, RunningEmulator
 
 MIB = 1 << 20
 DATA = random.Random(4).randbytes(11 * MIB + 12345)

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.running import ACCOUNT, KEY_ID, SECRET, RunningEmulator, running_emulator
 from tests.sdk.content import LARGE, MIB, SMALL, Files
 from tests.sdk.python2 import after, at_port_80, session, tool
 from tests.sdk.reading import casfs_reads
+from tests.support.emulator.running import (
+    ACCOUNT,
+    KEY_ID,
+    SECRET,
+    RunningEmulator,
+    running_emulator,
+)
 
 Command = Callable[..., str]
 

@@ -12,7 +12,7 @@ from casfs.deadline import Deadline
 from casfs.errors import DeniedError, NotFoundError, UnreachableError, WrongAnswerError
 from casfs.metrics import Metrics
 from casfs.model import JobState
-from tests.emulator.running import ACCOUNT, running_emulator
+from tests.support.emulator.running import ACCOUNT, running_emulator
 from tests.support.server import Answer, Server, in_turn, serving
 from tests.support.service import html, refusal, service_at
 

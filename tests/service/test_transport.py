@@ -14,7 +14,7 @@ from casfs import errors
 from casfs.deadline import Deadline
 from casfs.metrics import Metrics
 from casfs.service.error_mapping import json_body
-from tests.emulator.running import SECRET
+from tests.support.emulator.running import SECRET
 from tests.support.server import Answer, Behaviour, Server, in_turn, serving
 from tests.support.service import html, refusal, transport_to
 

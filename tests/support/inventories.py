@@ -6,7 +6,7 @@ import threading
 from casfs.client import Client
 from casfs.config import Config
 from casfs.credentials import Credentials
-from tests.emulator.running import KEY_ID, SECRET
+from tests.support.emulator.running import KEY_ID, SECRET
 from tests.support.server import Answer
 
 VAULT = "qcs:id/0:cas:ap-chengdu:uid/1:vaults/照片"

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.emulator.running import KEYS
+from tests.support.emulator.running import KEYS
 from tests.support.processes import (
     MARK,
     SECONDS,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.emulator.running import Entry, RunningEmulator, running_emulator
+from tests.support.emulator.running import Entry, RunningEmulator, running_emulator
 
 MIB = 1 << 20
 VAULT = "v"

@@ -12,7 +12,7 @@ from casfs.service.dialect import Dialect
 from casfs.service.retries import Limits
 from casfs.service.service import Service
 from casfs.service.transport import Transport
-from tests.emulator.running import KEY_ID, SECRET
+from tests.support.emulator.running import KEY_ID, SECRET
 from tests.support.server import Answer
 
 KEY = Credentials(KEY_ID, SECRET)

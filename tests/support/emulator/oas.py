@@ -9,8 +9,8 @@ from typing import Any
 
 import requests
 
-from tests.emulator.oas_signing import OasSigner
-from tests.emulator.running import KEY_ID, SECRET, RunningEmulator, running_emulator
+from tests.support.emulator.oas_signing import OasSigner
+from tests.support.emulator.running import KEY_ID, SECRET, RunningEmulator, running_emulator
 
 MIB = 1 << 20
 

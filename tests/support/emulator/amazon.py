@@ -16,7 +16,7 @@ import requests
 from botocore.config import Config
 from requests.auth import AuthBase
 
-from tests.emulator.running import KEY_ID, SECRET, RunningEmulator
+from tests.support.emulator.running import KEY_ID, SECRET, RunningEmulator
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"

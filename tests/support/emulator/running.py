@@ -18,7 +18,7 @@ import requests
 from requests.auth import AuthBase
 
 from casfs.treehash import SHA256, to_text
-from tests.emulator.signing import Signer
+from tests.support.emulator.signing import Signer
 from tests.support.starting import printed_url
 
 KEY_ID = "AKIDexample"
