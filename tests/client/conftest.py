@@ -8,7 +8,7 @@ import pytest
 from casfs.client import Client
 from casfs.config import Config
 from casfs.credentials import Credentials
-from tests.client.reading import DATA
+from tests.support.client_reading import DATA
 from tests.support.emulator.running import KEY_ID, SECRET, running_emulator
 from tests.support.leftovers import no_leftover_threads
 

@@ -18,8 +18,8 @@ from casfs.errors import (
     DeniedError,
     NotFoundError,
 )
-from tests.client.reading import DATA, content, names
 from tests.support.archive import Archive
+from tests.support.client_reading import DATA, content, names
 from tests.support.emulator.running import ACCOUNT, KEY_ID, SECRET
 from tests.support.server import Answer, serving
 from tests.support.service import refusal

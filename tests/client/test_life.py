@@ -9,9 +9,9 @@ from casfs.errors import (
     ExpiredError,
     NotFoundError,
 )
-from tests.client.reading import DATA, content, names
 from tests.support.archive import MIB, Archive
 from tests.support.blocks import block_files
+from tests.support.client_reading import DATA, content, names
 from tests.support.emulator.running import running_emulator
 from tests.support.server import Answer, serving
 

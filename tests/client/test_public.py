@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import casfs
-from tests.client.reading import DATA
+from tests.support.client_reading import DATA
 from tests.support.emulator.running import KEY_ID, SECRET
 
 

@@ -14,8 +14,8 @@ import pytest
 from casfs.client import Client
 from casfs.config import Config
 from casfs.errors import CasfsError, InventoryError, NotFoundError, SizeError
-from tests.client.reading import content, names
 from tests.support.archive import MIB
+from tests.support.client_reading import content, names
 from tests.support.running_origin import RunningOrigin
 from tests.support.running_origin import content as bytes_of
 from tests.support.service import KEY

@@ -8,8 +8,8 @@ import pytest
 
 from casfs.client import Client
 from casfs.config import load
-from tests.client.reading import content, names
 from tests.support.archive import MIB, random_bytes
+from tests.support.client_reading import content, names
 from tests.support.server import Answer, Request, Wire, serving
 
 DATA = random_bytes(41 * MIB + 7, seed=21)

@@ -8,8 +8,8 @@ import pytest
 
 from casfs.service.registry import DIALECTS
 from tests.conformance.doors import ClientDoor, Door, MountDoor, client_of
-from tests.conformance.serving import BIG, FILE, SIZES, Service, serving
 from tests.mount.conftest import _nothing_is_left  # noqa: F401 - it is for these tests, too
+from tests.support.emulated_service import BIG, FILE, SIZES, Service, serving
 from tests.support.mounting import mounted
 
 Opener = Callable[..., AbstractContextManager[Door]]

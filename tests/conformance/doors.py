@@ -7,7 +7,7 @@ from typing import Protocol
 
 from casfs.client import Client
 from casfs.config import load
-from tests.conformance.serving import Service
+from tests.support.emulated_service import Service
 from tests.support.mounting import Mount
 from tests.support.served import MIB
 

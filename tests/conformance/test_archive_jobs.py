@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.serving import VAULT, Service, serving
 from tests.conformance.test_archives import ARCHIVES, attributes_of, refresh, settings_of
+from tests.support.emulated_service import VAULT, Service, serving
 from tests.support.mounting import Mount, mounted
 from tests.support.served import MIB
 

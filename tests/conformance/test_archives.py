@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.serving import VAULT, Service, serving
+from tests.support import description_writers as writers
+from tests.support.emulated_service import VAULT, Service, serving
 from tests.support.mounting import CASFS, Mount, mounted
 from tests.support.processes import wait_until
 from tests.support.served import MIB
-from tests.tree.descriptions import writers
 
 ARCHIVES = f"vaults/{VAULT}/archives"
 LATER = 1_555_056_930

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from tests.conformance.doors import Door
-from tests.conformance.serving import BIG, SIZES, VAULT, Service
+from tests.support.emulated_service import BIG, SIZES, VAULT, Service
 from tests.support.served import MIB
 
 SEVEN = SIZES["seven"]

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.conformance.doors import client_of
-from tests.conformance.serving import VAULT, Service
+from tests.support.emulated_service import VAULT, Service
 
 PATIENCE = 30.0
 """Seconds for what is done in the background."""

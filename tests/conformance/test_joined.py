@@ -15,9 +15,9 @@ from casfs.errors import ExpiredError, OutputMismatchError
 from casfs.model import Job, Output
 from casfs.service.registry import DIALECTS
 from casfs.tree.coverage import joined_output
-from tests.conformance.serving import REGION, VAULT, Service, serving
 from tests.support.archive import root
 from tests.support.blocks import Bringing, bringing
+from tests.support.emulated_service import REGION, VAULT, Service, serving
 from tests.support.served import MIB
 from tests.support.service import KEY
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.conformance.serving import REGION, Service
+from tests.support.emulated_service import REGION, Service
 from tests.support.emulator.running import KEY_ID, SECRET
 from tests.support.mounting import mounted
 

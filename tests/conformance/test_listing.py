@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.conformance.doors import Door
-from tests.conformance.serving import SIZES, VAULT, Service
+from tests.support.emulated_service import SIZES, VAULT, Service
 
 MANY, VAULTS = 60, 13
 """More jobs, and more vaults, than any service lists at once where that is few."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from casfs.service.registry import DIALECTS
-from tests.conformance.serving import VAULT, Service, serving
+from tests.support.emulated_service import VAULT, Service, serving
 from tests.support.mounting import Mount, mounted
 
 FILES = 300

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conformance.conftest import Opener, Troubled
 from tests.conformance.doors import Door, client_of
-from tests.conformance.serving import FILE, VAULT, Service, serving
+from tests.support.emulated_service import FILE, VAULT, Service, serving
 from tests.support.mounting import Mount
 from tests.support.processes import wait_until
 from tests.support.served import MIB

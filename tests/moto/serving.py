@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.origin.nginx import free_port, running_nginx, serving
 from tests.support.emulator.amazon import boto3_at, retrieve
+from tests.support.nginx import free_port, running_nginx, serving
 from tests.support.processes import wait_until
 
 MIB = 1 << 20

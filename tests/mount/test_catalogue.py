@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tests.conformance.serving import VAULT, serving
+from tests.support.emulated_service import VAULT, serving
 from tests.support.mounting import CASFS, Mount, mounted
 from tests.support.processes import wait_until
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.serving import VAULT, Service, serving
+from tests.support import description_writers as writers
+from tests.support.emulated_service import VAULT, Service, serving
 from tests.support.mounting import CASFS, Mount, mounted
-from tests.tree.descriptions import writers
 
 ARCHIVES = f"vaults/{VAULT}/archives"
 SAME = 150

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.serving import VAULT, Service, serving
+from tests.support.emulated_service import VAULT, Service, serving
 from tests.support.mounting import Mount, mounted
 from tests.support.processes import wait_until
 from tests.support.served import MIB

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from casfs.treehash import SHA256
-from tests.origin.nginx import running_nginx
+from tests.support.nginx import running_nginx
 
 MIB = 1 << 20
 VAULT = "restored"

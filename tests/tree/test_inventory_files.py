@@ -10,8 +10,8 @@ import pytest
 
 from casfs.errors import CasfsError, DeadlineError, InventoryError, NotFoundError
 from casfs.tree.inventory.entry import ArchiveEntry
-from tests.client.reading import content, names
 from tests.support.archive import MIB, root
+from tests.support.client_reading import content, names
 from tests.support.inventories import VAULT, InventoryService, client_at
 from tests.support.server import serving
 from tests.tree.test_inventory import in_csv, in_json, read

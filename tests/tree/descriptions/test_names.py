@@ -13,7 +13,7 @@ from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.generated_names import looks_like_second_name, second_name
 from casfs.tree.descriptions.rules import RULES, RuleSet
 from casfs.tree.descriptions.safe_path import safe_path
-from tests.tree.descriptions import writers
+from tests.support import description_writers as writers
 
 ODD = "./\\%~-\x00\n\x7f\x85\u2028\u202e\u2066\u200f\u061c\ud800\udcffAF09é照😀\"'<>{}[]|:+ "
 EVERY_RULE = RuleSet(tuple(RULES))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from casfs.tree.descriptions.decode import Decoded, decode
-from tests.tree.descriptions.writers import mt1, standard
+from tests.support.description_writers import mt1, standard
 
 MTIME = 1555056930 * 10**9
 PHOTO = ("照片", "2019 春", "café.jpg")
