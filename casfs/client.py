@@ -13,6 +13,7 @@ from casfs.blocks.disk.derived_files import KeptFiles
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import Saver
+from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.reader import Reader
 from casfs.config import Config
 from casfs.credentials import KeySource, owner
@@ -39,7 +40,7 @@ from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.job_table import Catalog, catalog_path
 from casfs.tree.metadata.same_account import SameAccount
 from casfs.tree.metadata.vaults import VaultSettings
-from casfs.tree.node import Node, padded
+from casfs.tree.node import ArchiveFile, InventoryFile, Node, OutputFile, SmallFile, padded
 from casfs.tree.paths import Tree
 from casfs.tree.sqlite.connection import DamagedError
 from casfs.tree.sqlite.database import Database
@@ -192,10 +193,12 @@ class Client(contextlib.AbstractContextManager["Client"]):
         Raises:
             CasfsError: it is a folder, or the service failed.
         """
-        if node.content is not None:
+        if isinstance(node, SmallFile):
             return BytesFile(node.content())
-        if node.job is not None and node.inventory is not None:
-            return self._inventories.open(node.job, node.inventory)
+        if isinstance(node, InventoryFile):
+            return self._inventories.open(node.job, node.name)
+        if not isinstance(node, OutputFile | ArchiveFile):
+            raise NotFoundError(f"{node.path} is a directory, not a file; name a file in it")
         output = self._tree.output(node)
         try:
             self._siblings.opened(*self._tree.row(node))
@@ -205,7 +208,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         # Last, and at once: what fails once there is a reader would leave it open, and a refusal of
         # the output before there is one would meet a program that has read nothing of it.
         reader = Reader(self._fetcher, self._fetcher.open(output), self.metrics)
-        if node.job is None or output.tree_hash is None or not output.measured:
+        if isinstance(node, ArchiveFile) or output.tree_hash is None or not output.measured:
             return reader
         return MeasuredFile(reader, partial(self._account.has_other_size, node.job))
 
@@ -215,26 +218,29 @@ class Client(contextlib.AbstractContextManager["Client"]):
         Raises:
             CasfsError: as `open`.
         """
-        if node.job is None or node.inventory is None or not self.config.skip_bad_records:
+        if not isinstance(node, InventoryFile) or not self.config.skip_bad_records:
             return 0
-        return self._inventories.left_out(node.job, node.inventory)
+        return self._inventories.left_out(node.job, node.name)
 
     def attributes(self, node: Node) -> dict[str, str]:
         """Return the extended attributes of a node, by their name behind `user.casfs.`."""
-        if node.job is None and node.archive is None:
+        if not isinstance(node, OutputFile | InventoryFile | ArchiveFile):
             return {}
         output = self._tree.output(node)
         opened = self._fetcher.open(output)
-        verified = opened.verified()
-        if node.inventory is not None:
-            verified = self._inventories.verified(opened, node.inventory)
         found = {
             "tree-hash": output.tree_hash.hex() if output.tree_hash else None,
-            "verified": verified,
-            "cached": None if node.inventory else str(opened.store.cached_bytes()),
+            **self._state(node, opened),
             **self._tree.facts(node, output),
         }
         return {name: value for name, value in found.items() if value}
+
+    def _state(
+        self, node: OutputFile | InventoryFile | ArchiveFile, opened: OpenOutput
+    ) -> dict[str, str]:
+        if isinstance(node, InventoryFile):
+            return {"verified": self._inventories.verified(opened, node.name)}
+        return {"verified": opened.verified(), "cached": str(opened.store.cached_bytes())}
 
     def vaults(self, anew: bool = False) -> Sequence[Vault]:
         """Return all vaults; of a key that may not list them, those that are known or named.

@@ -12,10 +12,14 @@ from typing import NamedTuple
 
 from cachetools import LRUCache
 
-from casfs.tree.node import Node
+from casfs.tree.node import ArchiveFile, Directory, Node, SmallFile
 
 _REMEMBERED = 1 << 15
 """Files that are remembered, in up to 16 MiB. One that is forgotten is looked up once more."""
+
+
+_UNSHARED = (Directory, SmallFile)
+"""What the kernel is not asked to cache: each who opens one gets what it is then."""
 
 
 class Status(NamedTuple):
@@ -78,14 +82,14 @@ class Told:
             node = self._meant(node)
             if self._last.get(node.inode) != (node.size, node.mtime):
                 raise StaleError
-            if node.archive is not None:
+            if isinstance(node, ArchiveFile):
                 _, count = self._open.get(node.path, (node, 0))
                 self._open[node.path] = (node, count + 1)
         return node
 
     def closed(self, node: Node) -> None:
         """Note that a file is closed that `opened` returned."""
-        if node.archive is None:
+        if not isinstance(node, ArchiveFile):
             return
         with self._lock:
             _, count = self._open[node.path]
@@ -101,4 +105,4 @@ class Told:
 
 def _is_shared(node: Node) -> bool:
     """Tell whether all who have a file open share what the kernel knows of it."""
-    return not node.folder and node.content is None
+    return not isinstance(node, _UNSHARED)

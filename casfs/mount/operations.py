@@ -21,7 +21,7 @@ from casfs.ranges import BLOCK_SIZE
 from casfs.threads import stop_waiting_if
 from casfs.tree.files import File
 from casfs.tree.inventory.text import to_bytes
-from casfs.tree.node import Node
+from casfs.tree.node import Node, SmallFile
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ class Operations:
         # reads them, that waits for all that is on its way to them.
         info.keep_cache = self._pages.opened(path, file.edition, file.size) and file.lasting
         # It must not trust the size of bytes that may change.
-        info.direct_io = node.content is not None
+        info.direct_io = isinstance(node, SmallFile)
         return 0
 
     def read(self, path: str | None, size: int, offset: int, info: Info) -> Any:
@@ -264,7 +264,7 @@ class Operations:
     def _open_as(self, node: Node) -> File:
         """Open a file of the size that the kernel was told."""
         file = self._client.open(node)
-        if node.content is None and file.size != node.size:
+        if file.size != node.size and not isinstance(node, SmallFile):
             file.close()
             raise StaleError
         return file
@@ -280,7 +280,7 @@ class Operations:
         return f"read {self._files[info.fh].node.path}, bytes {offset}-{offset + size - 1}"
 
     def _status(self, node: Node) -> Status:
-        mode = stat.S_IFDIR | 0o555 if node.folder else stat.S_IFREG | 0o444
+        mode = stat.S_IFDIR | 0o555 if node.is_directory else stat.S_IFREG | 0o444
         return Status(mode & ~self._umask, node.inode, node.size, node.mtime)
 
 

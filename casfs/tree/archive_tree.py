@@ -23,7 +23,7 @@ from casfs.tree.directory_prefetch import Row
 from casfs.tree.file_names import from_file_name, is_cut, to_file_name
 from casfs.tree.ingest_worker import InventoryFeed
 from casfs.tree.metadata.account import Account
-from casfs.tree.node import Node
+from casfs.tree.node import ArchiveFile, Directory, Node
 from casfs.tree.times import nanoseconds
 
 ARCHIVES = "archives"
@@ -142,7 +142,7 @@ class ArchiveTree:
             "original-size": None if original is None else str(original),
         }
 
-    def row(self, node: Node) -> tuple[Row, str]:
+    def row(self, node: ArchiveFile) -> tuple[Row, str]:
         """Return the archives beside one, in the order of a listing, and its name among them."""
         *folder, name = _below(node.path)
         key = (node.vault, *folder)
@@ -217,9 +217,9 @@ def _jobs(output: Output) -> str:
 
 
 def _file(path: str, vault: Vault, archive: Archive, size: int | None) -> Node:
-    return Node(path, archive.mtime, size, vault=vault.name, archive=archive)
+    return ArchiveFile(path, archive.mtime, size, vault.name, archive)
 
 
 def _folder(path: str, vault: Vault) -> Node:
     # When a folder changed is known to nobody; a copy must find the same time again.
-    return Node(path, nanoseconds(vault.created), folder=True)
+    return Directory(path, nanoseconds(vault.created))

@@ -1,14 +1,15 @@
-"""An entry of the tree, whatever it stands for."""
+"""Entries of the tree: a closed set of kinds, each with what its kind needs and nothing else."""
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from casfs.model import Job
 from casfs.tree.archives.entries import Archive
 
 CONTROL = ".casfs"
-"""The folder of the files that say what the mount is doing."""
+"""The directory of the files that say what the mount is doing."""
 
 _PADDED_TO = 4096
 """Bytes to whose multiple the files of `.casfs` are padded with blanks: their text changes all
@@ -19,42 +20,86 @@ _ORDERED = 3
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An entry of the tree.
+    """An entry of the tree, of one of the kinds below.
 
     Attributes:
-        path: where it stands, "/" for the root.
-        size: bytes; 0 for a folder, None in a listing where finding out takes reading an output.
+        path: from the root of the mount, "/" for the root itself.
         mtime: nanoseconds since 1970.
-        folder: whether it is one.
-        content: makes the bytes of a small file; None for all else.
-        job: the job whose output it is, or is made of; None for all else.
-        inventory: the name of an inventory file; None for all else.
-        vault: name of the vault whose archive it is; "" for all else.
-        archive: the archive whose bytes it has; None for all else.
+        size: bytes; 0 for a directory, None in a listing where finding out takes reading an output.
+        is_directory: whether it is a `Directory`.
     """
 
     path: str
     mtime: int
-    size: int | None = 0
-    folder: bool = False
-    content: Callable[[], bytes] | None = None
-    job: Job | None = None
-    inventory: str | None = None
-    vault: str = ""
-    archive: Archive | None = None
+    size: int | None
+
+    is_directory: ClassVar[bool] = False
 
     @property
     def inode(self) -> int:
         """Return the inode, which depends on the path alone, so that it outlives a remount.
 
-        It begins like the name, since cp and others walk a folder by inode: then they open outputs
-        in the order of their names, too, in which the next ones are fetched ahead.
+        It begins like the name, since cp and others walk a directory by inode: then they open
+        outputs in the order of their names, too, in which the next ones are prefetched.
         """
         path = self.path.encode("utf-8", "surrogateescape")
         name = path[path.rfind(b"/") + 1 :][:_ORDERED].ljust(_ORDERED, b"\0")
         rest = hashlib.blake2b(path, digest_size=8 - _ORDERED).digest()
         # 0 and 1 mean something else to some programs.
         return int.from_bytes(name + rest) | 2
+
+
+@dataclass(frozen=True, slots=True)
+class Directory(Node):
+    """A directory."""
+
+    size: int | None = 0
+
+    is_directory: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class SmallFile(Node):
+    """A file that is made when it is opened, such as `vault.json`.
+
+    Attributes:
+        content: makes its bytes.
+    """
+
+    content: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile(Node):
+    """The output of a job, as the service has it."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryFile(Node):
+    """An inventory in the form that its name says, whichever form its job's output has.
+
+    Attributes:
+        job: the job whose output it is made of.
+        name: `inventory.json` or `inventory.csv`.
+    """
+
+    job: Job
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFile(Node):
+    """An archive, as its jobs bring it together.
+
+    Attributes:
+        vault: name of its vault.
+        archive: the archive.
+    """
+
+    vault: str
+    archive: Archive
 
 
 def padded(text: bytes) -> bytes:

@@ -21,7 +21,15 @@ from casfs.tree.file_names import to_file_name
 from casfs.tree.inventory_files import CSV, JSON, Inventories
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.snapshot import KnownJob
-from casfs.tree.node import CONTROL, Node
+from casfs.tree.node import (
+    CONTROL,
+    ArchiveFile,
+    Directory,
+    InventoryFile,
+    Node,
+    OutputFile,
+    SmallFile,
+)
 from casfs.tree.times import mtime, nanoseconds
 
 _JOB = "job.json"
@@ -60,10 +68,10 @@ class Tree:
         """
         match _parts(path):
             case [] | ["vaults"] | [".casfs"]:
-                return Node(path, mtime=0, folder=True)
+                return Directory(path, 0)
             case [".casfs", name] if name in self._control:
                 make = self._control[name]
-                return Node(path, mtime=0, size=len(make()), content=make)
+                return SmallFile(path, 0, len(make()), make)
             case ["vaults", vault]:
                 return _vault_folder(path, self._account.vault(vault))
             case ["vaults", vault, "vault.json"]:
@@ -72,7 +80,7 @@ class Tree:
                 return _vault_folder(path, self._account.vault(vault))
             case ["vaults", vault, "jobs", name]:
                 time = self._account.job_time(self._account.vault(vault).name, name)
-                return Node(path, mtime=time, folder=True)
+                return Directory(path, time)
             case ["vaults", vault, "jobs", name, file] if file in _JOB_FILES:
                 known = self._account.job(self._account.vault(vault).name, name)
                 return self._job_file(path, known, file)
@@ -92,7 +100,7 @@ class Tree:
         """
         match _parts(path):
             case []:
-                return [Node(f"/{name}", mtime=0, folder=True) for name in ("vaults", CONTROL)]
+                return [Directory(f"/{name}", 0) for name in ("vaults", CONTROL)]
             case [".casfs"]:
                 return [self.node(f"{path}/{name}") for name in self._control]
             case ["vaults"]:
@@ -106,9 +114,7 @@ class Tree:
                 return [_vault_file(f"{path}/vault.json", known), *folders]
             case ["vaults", vault, "jobs"]:
                 listed = self._account.job_names(self._account.vault(vault).name)
-                return [
-                    Node(f"{path}/{name}", mtime=time, folder=True) for name, time in listed.items()
-                ]
+                return [Directory(f"{path}/{name}", time) for name, time in listed.items()]
             case ["vaults", vault, "jobs", name]:
                 known_job = self._account.job(self._account.vault(vault).name, name)
                 return self._job_files(path, known_job)
@@ -116,26 +122,23 @@ class Tree:
                 return self._archives.children(path, self._account.vault(vault), names)
         raise NotFoundError(f"there is no folder {path}")
 
-    def output(self, node: Node) -> Output:
-        """Return what is to be read of a file that is no small one, and no inventory.
+    def output(self, node: OutputFile | InventoryFile | ArchiveFile) -> Output:
+        """Return what is to be read of a file; of an inventory file, what it is made of.
 
         Raises:
-            NotFoundError: it is a folder.
             CasfsError: what it takes is not known, and the service failed.
         """
-        if node.job is not None:
-            return self._account.output(node.job)
-        if node.archive is not None:
+        if isinstance(node, ArchiveFile):
             return self._archives.output(node.vault, node.archive)
-        raise NotFoundError(f"{node.path} is a folder, not a file; name a file in it")
+        return self._account.output(node.job)
 
-    def facts(self, node: Node, output: Output) -> dict[str, str | None]:
+    def facts(
+        self, node: OutputFile | InventoryFile | ArchiveFile, output: Output
+    ) -> dict[str, str | None]:
         """Return what is known of a file with an output, as extended attributes have it."""
-        if node.archive is not None:
+        if isinstance(node, ArchiveFile):
             return self._archives.facts(node.vault, node.archive, output)
         job = node.job
-        if job is None:
-            return {}
         facts = {
             "archive-id": job.archive_id,
             "job-id": job.id,
@@ -149,11 +152,11 @@ class Tree:
             facts["verified"] = "yes" if job.tree_hash and not size else "no"
         return facts
 
-    def row(self, node: Node) -> tuple[Row, str]:
+    def row(self, node: OutputFile | ArchiveFile) -> tuple[Row, str]:
         """Return the outputs beside that of a file, and its name among them."""
-        job = node.job
-        if job is None:
+        if isinstance(node, ArchiveFile):
             return self._archives.row(node)
+        job = node.job
         row = Row(
             f"jobs of vault {job.vault}",
             self._account.listed_jobs(job.vault),
@@ -163,10 +166,10 @@ class Tree:
 
     def _job_files(self, path: str, known: KnownJob) -> list[Node]:
         job = known.job
-        files = [_description(f"{path}/{_JOB}", known)]
+        files: list[Node] = [_description(f"{path}/{_JOB}", known)]
         if job.readable:
             size = self._account.sure_size(job)
-            files.append(Node(f"{path}/{_OUTPUT}", mtime=mtime(job), size=size, job=job))
+            files.append(OutputFile(f"{path}/{_OUTPUT}", mtime(job), size, job))
         if _has_inventory(job):
             for file in (JSON, CSV):
                 size = self._inventories.known_size(job, file)
@@ -179,7 +182,7 @@ class Tree:
             return _description(path, known)
         if name == _OUTPUT and job.readable:
             size = self._account.output(job).layout.size
-            return Node(path, mtime=mtime(job), size=size, job=job)
+            return OutputFile(path, mtime(job), size, job)
         if name in (JSON, CSV) and _has_inventory(job):
             return _inventory_file(path, job, name, self._inventories.size(job, name))
         raise NotFoundError(
@@ -193,13 +196,13 @@ def _parts(path: str) -> list[str]:
 
 
 def _vault_folder(path: str, vault: Vault) -> Node:
-    return Node(path, mtime=nanoseconds(vault.created), folder=True)
+    return Directory(path, nanoseconds(vault.created))
 
 
 def _vault_file(path: str, vault: Vault) -> Node:
     content = pretty(json.loads(vault.raw))
     changed = nanoseconds(vault.inventoried or vault.created)
-    return Node(path, mtime=changed, size=len(content), content=lambda: content)
+    return SmallFile(path, changed, len(content), lambda: content)
 
 
 def _has_inventory(job: Job) -> bool:
@@ -207,7 +210,7 @@ def _has_inventory(job: Job) -> bool:
 
 
 def _inventory_file(path: str, job: Job, name: str, size: int | None) -> Node:
-    return Node(path, mtime=mtime(job), size=size, job=job, inventory=name)
+    return InventoryFile(path, mtime(job), size, job, name)
 
 
 def _description(path: str, known: KnownJob) -> Node:
@@ -215,4 +218,4 @@ def _description(path: str, known: KnownJob) -> Node:
     if known.retained:
         facts["Retained"] = True
     content = pretty(facts)
-    return Node(path, mtime=mtime(known.job), size=len(content), content=lambda: content)
+    return SmallFile(path, mtime(known.job), len(content), lambda: content)

@@ -18,6 +18,7 @@ from casfs.errors import (
     DeniedError,
     NotFoundError,
 )
+from casfs.tree.node import InventoryFile, OutputFile
 from tests.support.archive import Archive
 from tests.support.client_reading import DATA, content, names
 from tests.support.emulator.running import ACCOUNT, KEY_ID, SECRET
@@ -46,10 +47,10 @@ def test_every_node_is_the_same_by_stat_and_by_list(job, client_of):
             path = node.path.replace("//", "/")
             same = client.stat(path)
             if not path.startswith("/.casfs/"):
-                assert (same.size, same.folder, same.inode) == (node.size, node.folder, node.inode)
-            if node.job is not None:
+                assert (type(same), same.size, same.inode) == (type(node), node.size, node.inode)
+            if isinstance(node, OutputFile | InventoryFile):
                 assert same.mtime == node.mtime > 0
-            if node.folder:
+            if node.is_directory:
                 folders.append(path)
             seen += 1
     assert seen > 8

@@ -18,14 +18,14 @@ def test_an_archive_that_was_read_has_the_name_that_came_with_it(
     with closing(client_of(service, tmp_path)) as client:
         archives = f"/vaults/{VAULT}/archives"
         by_id = client.stat(f"{archives}/by-id/{service.archives['over']}")
-        assert not [node for node in client.list(archives) if not node.folder]
+        assert not [node for node in client.list(archives) if not node.is_directory]
         file = client.open(by_id)
         file.pread(1, 0)
         file.close()
         end = time.monotonic() + PATIENCE
         names: list[str] = []
         while tells and not names and time.monotonic() < end:
-            names = [node.path for node in client.list(archives) if not node.folder]
+            names = [node.path for node in client.list(archives) if not node.is_directory]
         assert names == ([f"{archives}/over"] if tells else [])
         told = client.attributes(client.stat(by_id.path)).get("description")
         assert told == ("over" if tells else None)

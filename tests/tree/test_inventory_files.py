@@ -86,7 +86,7 @@ def test_listing_reads_no_output(client, server):
     assert sizes["output"] is sizes["inventory.csv"] is None
     assert server.spans() == []
     size = client.stat(f"{folder}/inventory.csv").size
-    (listed,) = [node for node in client.list(folder) if node.inventory == "inventory.csv"]
+    (listed,) = [node for node in client.list(folder) if node.path.endswith("/inventory.csv")]
     assert listed == client.stat(f"{folder}/inventory.csv")
     assert listed.size == size
 

@@ -11,7 +11,7 @@ from casfs.client import Client
 from casfs.config import Config
 from casfs.errors import NotFoundError
 from casfs.sanitize import pretty
-from casfs.tree.node import Node
+from casfs.tree.node import Directory, SmallFile
 from tests.support.server import Answer, serving
 from tests.support.service import KEY
 
@@ -64,7 +64,7 @@ FOLDER = "/vaults/%2E%2E/jobs/-rf %2F"
 
 def test_odd_names_have_paths(client):
     assert [node.path for node in client.list("/vaults")] == ["/vaults/%2E%2E"]
-    assert client.stat(FOLDER).folder
+    assert client.stat(FOLDER).is_directory
     assert client.stat(f"{FOLDER}/output").size == 12
 
 
@@ -85,7 +85,7 @@ def test_only_what_can_be_read_has_an_output(client, name):
 
 def test_a_description_is_shown_as_the_service_sent_it(client):
     node = client.stat(f"{FOLDER}/job.json")
-    assert node.content is not None
+    assert isinstance(node, SmallFile)
     shown = node.content()
     assert len(shown) == node.size
     assert list(json.loads(shown)) == list(JOB)
@@ -95,15 +95,15 @@ def test_a_description_is_shown_as_the_service_sent_it(client):
 
 @pytest.mark.parametrize("path", ["", "/", "//", "/vaults/", "//vaults//%2E%2E/"])
 def test_slashes_do_not_count(client, path):
-    assert client.stat(path).folder
+    assert client.stat(path).is_directory
 
 
 @given(st.lists(st.text(min_size=1), unique=True, min_size=2, max_size=20))
 def test_inodes_depend_on_the_path_alone(paths):
-    inodes = {Node(path, mtime=number, size=number).inode for number, path in enumerate(paths)}
+    inodes = {Directory(path, number).inode for number, path in enumerate(paths)}
     assert len(inodes) == len(paths)
     assert all(1 < inode < 1 << 64 for inode in inodes)
-    assert Node(paths[0], mtime=5).inode == Node(paths[0], mtime=6, folder=True).inode
+    assert SmallFile(paths[0], 5, 1, bytes).inode == Directory(paths[0], 6).inode
 
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.none()))
