@@ -41,7 +41,7 @@ from casfs.tree.metadata.job_table import Catalog, catalog_path
 from casfs.tree.metadata.same_account import SameAccount
 from casfs.tree.metadata.vaults import VaultSettings
 from casfs.tree.node import ArchiveFile, InventoryFile, Node, OutputFile, SmallFile, padded
-from casfs.tree.paths import Tree
+from casfs.tree.account_tree import Tree
 from casfs.tree.sqlite.connection import DamagedError
 from casfs.tree.sqlite.database import Database
 
