@@ -24,7 +24,8 @@ from casfs.rotation import RotatingKeys
 from casfs.service.registry import DIALECTS
 from casfs.service.retries import Limits
 from casfs.service.service import Service
-from casfs.status import status_file
+from casfs.status import padded, status_file
+from casfs.tree.account_tree import AccountTree
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archive_list import ArchiveList
 from casfs.tree.archive_tree import ArchiveTree
@@ -40,8 +41,8 @@ from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.job_table import Catalog, catalog_path
 from casfs.tree.metadata.same_account import SameAccount
 from casfs.tree.metadata.vaults import VaultSettings
-from casfs.tree.node import ArchiveFile, InventoryFile, Node, OutputFile, SmallFile, padded
-from casfs.tree.account_tree import Tree
+from casfs.tree.node import ArchiveFile, InventoryFile, Node, OutputFile, SmallFile
+from casfs.tree.paths import Name
 from casfs.tree.sqlite.connection import DamagedError
 from casfs.tree.sqlite.database import Database
 
@@ -125,11 +126,11 @@ class Client(contextlib.AbstractContextManager["Client"]):
             self._fetcher,
             self._account.known_size,
         )
-        self._tree = Tree(
+        self._tree = AccountTree(
             self._account,
             self._inventories,
             ArchiveTree(self._account, jobs, archives, readable, self._feed, config.listing_ttl),
-            {"status.json": self.status, "metrics": self._counters},
+            {Name.STATUS: self.status, Name.METRICS: self._counters},
         )
 
     def __exit__(self, *error: object) -> None:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from casfs.deadline import Deadline
 from casfs.errors import ConfigError, MountError
 from casfs.mount.mount_table import FILE_SYSTEM, Mount, find, holders, mounts, resolved
-from casfs.tree.node import CONTROL
+from casfs.status import status_path
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -125,7 +125,7 @@ def status(mountpoint: str) -> dict[str, Any]:
     mount = find(mountpoint)
     if mount is not None and mount.is_part:
         raise MountError(f"{mountpoint} is a bind mount of {_described(mount)}")
-    path = Path(mountpoint) / CONTROL / "status.json"
+    path = Path(status_path(mountpoint))
     try:
         found = json.loads(_within(path.read_bytes))
     except PermissionError as error:

@@ -1,12 +1,4 @@
-"""Paths of the mount and what stands there: the path in the mount is the path in the API.
-
-vaults/<vault>/vault.json
-vaults/<vault>/jobs/<job id>/job.json
-vaults/<vault>/jobs/<job id>/output
-vaults/<vault>/jobs/<job id>/inventory.json, inventory.csv
-vaults/<vault>/archives/...               see archive_tree.py
-.casfs/<status file>
-"""
+"""What is at each path of an account: vaults, their jobs, and the files of `.casfs`."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,14 +7,13 @@ from functools import partial
 from casfs.errors import NotFoundError
 from casfs.model import Job, JobKind, Output, Vault
 from casfs.sanitize import pretty
-from casfs.tree.archive_tree import ARCHIVES, ArchiveTree
+from casfs.tree.archive_tree import ArchiveTree
 from casfs.tree.directory_prefetch import Row
 from casfs.tree.file_names import to_file_name
-from casfs.tree.inventory_files import CSV, JSON, Inventories
+from casfs.tree.inventory_files import Inventories
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.node import (
-    CONTROL,
     ArchiveFile,
     Directory,
     InventoryFile,
@@ -30,15 +21,23 @@ from casfs.tree.node import (
     OutputFile,
     SmallFile,
 )
+from casfs.tree.paths import (
+    ArchivePlace,
+    ControlFile,
+    JobDirectory,
+    JobFile,
+    JobsDirectory,
+    Name,
+    Top,
+    VaultDirectory,
+    VaultFile,
+    parse,
+)
 from casfs.tree.times import mtime, nanoseconds
 
-_JOB = "job.json"
-_OUTPUT = "output"
-_JOB_FILES = (_JOB, _OUTPUT, JSON, CSV)
 
-
-class Tree:
-    """The tree over an account.
+class AccountTree:
+    """An account as a tree of directories and files.
 
     Args:
         account: what it shows.
@@ -60,67 +59,63 @@ class Tree:
         self._control = control
 
     def node(self, path: str) -> Node:
-        """Return what stands at a path.
+        """Return what is at a path.
 
         Raises:
             NotFoundError: nothing.
             CasfsError: it is not known, and the service failed.
         """
-        match _parts(path):
-            case [] | ["vaults"] | [".casfs"]:
+        match parse(path):
+            case Top():
                 return Directory(path, 0)
-            case [".casfs", name] if name in self._control:
+            case ControlFile(name) if name in self._control:
                 make = self._control[name]
                 return SmallFile(path, 0, len(make()), make)
-            case ["vaults", vault]:
-                return _vault_folder(path, self._account.vault(vault))
-            case ["vaults", vault, "vault.json"]:
+            case VaultDirectory(vault) | JobsDirectory(vault):
+                return _vault_directory(path, self._account.vault(vault))
+            case VaultFile(vault):
                 return _vault_file(path, self._account.vault(vault))
-            case ["vaults", vault, "jobs"]:
-                return _vault_folder(path, self._account.vault(vault))
-            case ["vaults", vault, "jobs", name]:
-                time = self._account.job_time(self._account.vault(vault).name, name)
+            case JobDirectory(vault, job):
+                time = self._account.job_time(self._account.vault(vault).name, job)
                 return Directory(path, time)
-            case ["vaults", vault, "jobs", name, file] if file in _JOB_FILES:
-                known = self._account.job(self._account.vault(vault).name, name)
-                return self._job_file(path, known, file)
-            case ["vaults", vault, "archives", *names]:
+            case JobFile(vault, job, name):
+                known = self._account.job(self._account.vault(vault).name, job)
+                return self._job_file(path, known, name)
+            case ArchivePlace(vault, names):
                 return self._archives.node(path, self._account.vault(vault), names)
         raise NotFoundError(f"there is no {path}")
 
     def children(self, path: str) -> list[Node]:
-        """Return the entries of a folder, each as `node` returns it.
+        """Return the entries of a directory, each as `node` returns it.
 
         Only the size of an output or an archive is None unless it is known: listing asks for no
         output, so that one that cannot be measured or read hides no other file.
 
         Raises:
-            NotFoundError: there is no such folder.
+            NotFoundError: there is no such directory.
             CasfsError: they are not known, and the service failed.
         """
-        match _parts(path):
-            case []:
-                return [Directory(f"/{name}", 0) for name in ("vaults", CONTROL)]
-            case [".casfs"]:
+        match parse(path):
+            case Top.ROOT:
+                return [Directory(top.value, 0) for top in (Top.VAULTS, Top.CONTROL)]
+            case Top.CONTROL:
                 return [self.node(f"{path}/{name}") for name in self._control]
-            case ["vaults"]:
+            case Top.VAULTS:
                 return [
-                    _vault_folder(f"{path}/{to_file_name(vault.name)}", vault)
+                    _vault_directory(f"{path}/{to_file_name(vault.name)}", vault)
                     for vault in self._account.vaults()
                 ]
-            case ["vaults", vault]:
-                known = self._account.vault(vault)
-                folders = [_vault_folder(f"{path}/{name}", known) for name in ("jobs", ARCHIVES)]
-                return [_vault_file(f"{path}/vault.json", known), *folders]
-            case ["vaults", vault, "jobs"]:
+            case VaultDirectory(vault):
+                return _vault_entries(path, self._account.vault(vault))
+            case JobsDirectory(vault):
                 listed = self._account.job_names(self._account.vault(vault).name)
                 return [Directory(f"{path}/{name}", time) for name, time in listed.items()]
-            case ["vaults", vault, "jobs", name]:
-                known_job = self._account.job(self._account.vault(vault).name, name)
-                return self._job_files(path, known_job)
-            case ["vaults", vault, "archives", *names]:
+            case JobDirectory(vault, job):
+                known = self._account.job(self._account.vault(vault).name, job)
+                return self._job_files(path, known)
+            case ArchivePlace(vault, names):
                 return self._archives.children(path, self._account.vault(vault), names)
-        raise NotFoundError(f"there is no folder {path}")
+        raise NotFoundError(f"there is no directory {path}")
 
     def output(self, node: OutputFile | InventoryFile | ArchiveFile) -> Output:
         """Return what is to be read of a file; of an inventory file, what it is made of.
@@ -166,24 +161,24 @@ class Tree:
 
     def _job_files(self, path: str, known: KnownJob) -> list[Node]:
         job = known.job
-        files: list[Node] = [_description(f"{path}/{_JOB}", known)]
+        files: list[Node] = [_description(f"{path}/{Name.JOB_FILE}", known)]
         if job.readable:
             size = self._account.sure_size(job)
-            files.append(OutputFile(f"{path}/{_OUTPUT}", mtime(job), size, job))
+            files.append(OutputFile(f"{path}/{Name.OUTPUT}", mtime(job), size, job))
         if _has_inventory(job):
-            for file in (JSON, CSV):
+            for file in (Name.INVENTORY_JSON, Name.INVENTORY_CSV):
                 size = self._inventories.known_size(job, file)
                 files.append(_inventory_file(f"{path}/{file}", job, file, size))
         return files
 
     def _job_file(self, path: str, known: KnownJob, name: str) -> Node:
         job = known.job
-        if name == _JOB:
+        if name == Name.JOB_FILE:
             return _description(path, known)
-        if name == _OUTPUT and job.readable:
+        if name == Name.OUTPUT and job.readable:
             size = self._account.output(job).layout.size
             return OutputFile(path, mtime(job), size, job)
-        if name in (JSON, CSV) and _has_inventory(job):
+        if name in (Name.INVENTORY_JSON, Name.INVENTORY_CSV) and _has_inventory(job):
             return _inventory_file(path, job, name, self._inventories.size(job, name))
         raise NotFoundError(
             f"there is no {path}: job {job.id} has no {name}, as it is {job.kind.value} and "
@@ -191,12 +186,13 @@ class Tree:
         )
 
 
-def _parts(path: str) -> list[str]:
-    return [part for part in path.split("/") if part]
-
-
-def _vault_folder(path: str, vault: Vault) -> Node:
+def _vault_directory(path: str, vault: Vault) -> Node:
     return Directory(path, nanoseconds(vault.created))
+
+
+def _vault_entries(path: str, vault: Vault) -> list[Node]:
+    directories = [_vault_directory(f"{path}/{name}", vault) for name in (Name.JOBS, Name.ARCHIVES)]
+    return [_vault_file(f"{path}/{Name.VAULT_FILE}", vault), *directories]
 
 
 def _vault_file(path: str, vault: Vault) -> Node:

@@ -24,9 +24,9 @@ from casfs.tree.file_names import from_file_name, is_cut, to_file_name
 from casfs.tree.ingest_worker import InventoryFeed
 from casfs.tree.metadata.account import Account
 from casfs.tree.node import ArchiveFile, Directory, Node
+from casfs.tree.paths import ArchivePlace, parse
 from casfs.tree.times import nanoseconds
 
-ARCHIVES = "archives"
 _FOLDERS = 64
 """Folders whose names are kept in memory, for those who walk through them."""
 
@@ -69,7 +69,7 @@ class ArchiveTree:
         self._looked: TTLCache[str, bool] = TTLCache(_FOLDERS, fresh_seconds)
         self._names: TTLCache[tuple[str, ...], tuple[str, ...]] = TTLCache(_FOLDERS, fresh_seconds)
 
-    def node(self, path: str, vault: Vault, names: list[str]) -> Node:
+    def node(self, path: str, vault: Vault, names: tuple[str, ...]) -> Node:
         """Return what stands at a path.
 
         Args:
@@ -81,7 +81,7 @@ class ArchiveTree:
             NotFoundError: nothing.
             CasfsError: jobs are not known, and the service failed; or the catalogue did.
         """
-        if names in ([], [BY_ID]):
+        if names in ((), (BY_ID,)):
             return _folder(path, vault)
         entry = self._entry(vault.name, names)
         if entry is None:
@@ -96,7 +96,7 @@ class ArchiveTree:
             size = self.output(vault.name, entry).layout.size
         return _file(path, vault, entry, size)
 
-    def children(self, path: str, vault: Vault, names: list[str]) -> list[Node]:
+    def children(self, path: str, vault: Vault, names: tuple[str, ...]) -> list[Node]:
         """Return the entries of a folder, each as `node` returns it.
 
         Only the size of an archive is None that the catalogue does not tell: what its jobs make of
@@ -108,7 +108,7 @@ class ArchiveTree:
         """
         self._look(vault)
         nodes = []
-        if not names and any(True for _ in self._entries(vault.name, [BY_ID])):
+        if not names and any(True for _ in self._entries(vault.name, (BY_ID,))):
             nodes.append(_folder(f"{path}/{BY_ID}", vault))
         for name, entry in self._entries(vault.name, names):
             place = f"{path}/{name}"
@@ -144,7 +144,7 @@ class ArchiveTree:
 
     def row(self, node: ArchiveFile) -> tuple[Row, str]:
         """Return the archives beside one, in the order of a listing, and its name among them."""
-        *folder, name = _below(node.path)
+        folder, name = _below(node.path)
         key = (node.vault, *folder)
         with self._lock:
             names = self._names.get(key)
@@ -156,7 +156,7 @@ class ArchiveTree:
         known = partial(self._known_output, node.vault, folder)
         return Row("/".join(key), names, known), name
 
-    def _entry(self, vault: str, names: list[str]) -> Entry | None:
+    def _entry(self, vault: str, names: tuple[str, ...]) -> Entry | None:
         """Return what stands below `archives`, None if it is not there or cannot be read."""
         if names[0] != BY_ID:
             return self._archives.entry(vault, "/".join(names), Scope.READABLE)
@@ -170,9 +170,9 @@ class ArchiveTree:
         archive = None if archive_id is None else self._archives.by_id(vault, archive_id)
         return archive if archive is not None and archive.readable else None
 
-    def _entries(self, vault: str, names: list[str]) -> Iterator[tuple[str, Entry]]:
+    def _entries(self, vault: str, names: tuple[str, ...]) -> Iterator[tuple[str, Entry]]:
         """Yield name and entry of all that stands in a folder below `archives`."""
-        if names == [BY_ID]:
+        if names == (BY_ID,):
             for archive in self._archives.readable_nameless(vault):
                 yield to_file_name(archive.id), archive
             return
@@ -199,14 +199,16 @@ class ArchiveTree:
             self._feed.catch_up(vault.name)
             self._feed.wait(_PATIENCE)
 
-    def _known_output(self, vault: str, folder: list[str], name: str) -> Output | None:
-        entry = self._entry(vault, [*folder, name])
+    def _known_output(self, vault: str, folder: tuple[str, ...], name: str) -> Output | None:
+        entry = self._entry(vault, (*folder, name))
         return self.output(vault, entry) if isinstance(entry, Archive) else None
 
 
-def _below(path: str) -> list[str]:
-    """Return the names of a path below `/vaults/<vault>/archives`."""
-    return path.split("/")[4:]
+def _below(path: str) -> tuple[tuple[str, ...], str]:
+    """Return the names of an archive's directory below `archives`, and its own."""
+    place = parse(path)
+    assert isinstance(place, ArchivePlace)  # noqa: S101 - no other path has an archive
+    return place.names[:-1], place.names[-1]
 
 
 def _jobs(output: Output) -> str:

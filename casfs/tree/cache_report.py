@@ -18,8 +18,9 @@ from casfs.ranges import Layout
 from casfs.service.service import Service
 from casfs.tree.archives.queries import Archives
 from casfs.tree.coverage import archive_output, joined_output
-from casfs.tree.inventory_files import CSV, JSON, kept_key
+from casfs.tree.inventory_files import kept_key
 from casfs.tree.metadata.job_table import Catalog
+from casfs.tree.paths import Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +138,12 @@ class CacheList:
         if output.key in left:
             yield self._known(left[output.key], output, **facts)
         root = self._fetcher.open(output).store.leaves.root()
-        for name, skip in itertools.product((CSV, JSON), (False, True)) if root else ():
+        made = (Name.INVENTORY_CSV, Name.INVENTORY_JSON)
+        for name, skip in itertools.product(made, (False, True)) if root else ():
             key = kept_key(output.key, root or b"", name, skip)
             if key in left:
-                made = self._known(left[key], output, **facts)
-                yield replace(made, name=name, size=left[key].size)
+                item = self._known(left[key], output, **facts)
+                yield replace(item, name=name, size=left[key].size)
 
     def _of_archive(
         self, left: dict[str, Stocked], jobs: list[tuple[Job, bool]]

@@ -34,12 +34,11 @@ from casfs.tree.inventory.text import Source
 from casfs.tree.inventory.writing import to_csv, to_json
 from casfs.tree.metadata.account import Account
 from casfs.tree.output_source import OutputSource
+from casfs.tree.paths import Name
 from casfs.tree.single_flight import MadeOnce, Progress
 
 log = logging.getLogger(__name__)
 
-JSON = "inventory.json"
-CSV = "inventory.csv"
 _FORM = 2
 """Number of the form of both files; to be raised when it changes, so that they are made anew."""
 _REMEMBERED = 4096
@@ -131,7 +130,9 @@ class Inventories:
             raise InventoryError(
                 f"the {opened.output} is empty, and so no inventory; fetch it again"
             )
-        file: Reader | KeptReader | None = self._output(opened) if name == JSON else None
+        file: Reader | KeptReader | None = (
+            self._output(opened) if name == Name.INVENTORY_JSON else None
+        )
         if file is None:
             kept = self._find_or_make(job, opened, name)
             file = KeptReader(kept, opened, name, lambda bad: self._renew(job, opened, name, bad))
@@ -147,7 +148,7 @@ class Inventories:
         """
         bad = BadRecords()
         with self.read(job) as file:
-            if name == JSON and starts_as_json(file):
+            if name == Name.INVENTORY_JSON and starts_as_json(file):
                 return 0
         with self.read(job) as file:
             for _ in open_inventory(file, bad.note).batches():
@@ -259,7 +260,7 @@ class Inventories:
             reader.close()
 
     def _pieces(self, job: Job, name: str, batches: Any) -> Iterator[bytes]:
-        if name == CSV:
+        if name == Name.INVENTORY_CSV:
             return to_csv(self._fields.tree_hash, batches)
         # The services' CSV names neither the vault nor its own date.
         vault = self._account.vault(to_file_name(job.vault))

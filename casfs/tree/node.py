@@ -8,12 +8,6 @@ from typing import ClassVar
 from casfs.model import Job
 from casfs.tree.archives.entries import Archive
 
-CONTROL = ".casfs"
-"""The directory of the files that say what the mount is doing."""
-
-_PADDED_TO = 4096
-"""Bytes to whose multiple the files of `.casfs` are padded with blanks: their text changes all
-the time, and a program such as tar wants the size that it saw before."""
 _ORDERED = 3
 """Bytes of a name that an inode begins with; the other five tell names apart that begin alike."""
 
@@ -100,8 +94,3 @@ class ArchiveFile(Node):
 
     vault: str
     archive: Archive
-
-
-def padded(text: bytes) -> bytes:
-    """Return the bytes of a file of `.casfs`, of a size that seldom changes."""
-    return text + b" " * (-(len(text) + 1) % _PADDED_TO) + b"\n"
