@@ -26,7 +26,8 @@ def pytest_collection_modifyitems(items):
     root = Path(__file__).parent
 
     def rank(item):
-        folder = item.path.relative_to(root).parts[0]
-        return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+        path = item.path.relative_to(root)
+        found = (at for at, directory in enumerate(LONGEST_FIRST) if path.is_relative_to(directory))
+        return next(found, len(LONGEST_FIRST))
 
     items.sort(key=rank)
