@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sdk.content import Files, written
+from tests.system.sdk.content import Files, written
 
 
 @pytest.fixture(scope="session")

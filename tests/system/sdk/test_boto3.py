@@ -13,7 +13,6 @@ from botocore.exceptions import ClientError
 from botocore.utils import calculate_tree_hash
 
 from casfs.treehash import SHA256, to_text
-from tests.sdk.reading import casfs_reads
 from tests.support.emulator.amazon import (
     boto3_at,
     boto3_client,
@@ -24,6 +23,7 @@ from tests.support.emulator.amazon import (
     retrieve,
 )
 from tests.support.emulator.running import SECRET, RunningEmulator
+from tests.system.sdk.reading import casfs_reads
 
 MIB = 1 << 20
 DATA = random.Random(4).randbytes(11 * MIB + 12345)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.support.emulator.running import KEY_ID, SECRET, RunningEmulator, running_emulator
 
-ENVIRONMENT = Path(__file__).parents[2] / ".venv-sdk"
+ENVIRONMENT = Path(__file__).parents[3] / ".venv-sdk"
 """Made by `scripts/setup --tests`."""
 
 _SECONDS = 240

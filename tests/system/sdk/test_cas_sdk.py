@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.content import LARGE, MIB, SMALL, Files
-from tests.sdk.python2 import after, at_port_80, session, tool
-from tests.sdk.reading import casfs_reads
 from tests.support.emulator.running import (
     ACCOUNT,
     KEY_ID,
@@ -16,6 +13,9 @@ from tests.support.emulator.running import (
     RunningEmulator,
     running_emulator,
 )
+from tests.system.sdk.content import LARGE, MIB, SMALL, Files
+from tests.system.sdk.python2 import after, at_port_80, session, tool
+from tests.system.sdk.reading import casfs_reads
 
 Command = Callable[..., str]
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from casfs.treehash import SHA256, to_text
-from tests.sdk.reading import casfs_reads
 from tests.support.emulator.amazon import ACCOUNT, ARN, REGION, glacier
 from tests.support.emulator.running import KEY_ID, SECRET, RunningEmulator
+from tests.system.sdk.reading import casfs_reads
 
-AWS = Path(__file__).parents[2] / ".venv-awscli" / "bin" / "aws"
+AWS = Path(__file__).parents[3] / ".venv-awscli" / "bin" / "aws"
 MIB = 1 << 20
 DATA = random.Random(5).randbytes(5 * MIB + 777)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.content import LARGE, MIB, SMALL, Files
-from tests.sdk.python2 import after, session, tool
-from tests.sdk.reading import casfs_reads
 from tests.support.emulator.oas import Oas, etag, running_oas, tree_etag
 from tests.support.emulator.running import KEY_ID, SECRET
+from tests.system.sdk.content import LARGE, MIB, SMALL, Files
+from tests.system.sdk.python2 import after, session, tool
+from tests.system.sdk.reading import casfs_reads
 
 Command = Callable[..., str]
 
