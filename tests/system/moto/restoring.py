@@ -5,9 +5,9 @@ import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tests.moto.serving import MIB, VAULT, Amazon
 from tests.support.emulator.amazon import REGION
 from tests.support.mounting import Mount, mounted
+from tests.system.moto.serving import MIB, VAULT, Amazon
 
 LONG = 64 * MIB + 3
 SIZES = {

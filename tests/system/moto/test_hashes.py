@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from casfs.treehash import SHA256
-from tests.moto.restoring import LONG, long_output, mount_of
-from tests.moto.serving import MIB, Amazon, behind_nginx
 from tests.support.mounting import Mount
+from tests.system.moto.restoring import LONG, long_output, mount_of
+from tests.system.moto.serving import MIB, Amazon, behind_nginx
 
 RANGES = pytest.mark.parametrize("ranges", [False, True], ids=["no-ranges", "ranges"])
 

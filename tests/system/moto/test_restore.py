@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.moto.restoring import SIZES, SLACK, TOOLS, assert_identical, mount_of, restore
-from tests.moto.serving import MIB, VAULT, Amazon, behind_nginx, moto
 from tests.support.processes import wait_until
+from tests.system.moto.restoring import SIZES, SLACK, TOOLS, assert_identical, mount_of, restore
+from tests.system.moto.serving import MIB, VAULT, Amazon, behind_nginx, moto
 
 LARGE = 300 * MIB
 

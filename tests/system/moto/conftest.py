@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.moto.restoring import SIZES
-from tests.moto.serving import Amazon, moto
+from tests.system.moto.restoring import SIZES
+from tests.system.moto.serving import Amazon, moto
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,9 @@ import json
 import os
 from pathlib import Path
 
-from tests.moto.restoring import mount_of
-from tests.moto.serving import VAULT, Amazon, finished, moto
 from tests.support.emulator.amazon import boto3_at, inventory, retrieve
+from tests.system.moto.restoring import mount_of
+from tests.system.moto.serving import VAULT, Amazon, finished, moto
 
 VERIFIED = "user.casfs.verified"
 

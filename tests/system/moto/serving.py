@@ -19,7 +19,7 @@ from tests.support.processes import wait_until
 
 MIB = 1 << 20
 VAULT = "restored"
-PROGRAM = Path(__file__).parents[2] / ".venv-moto" / "bin" / "moto_server"
+PROGRAM = Path(__file__).parents[3] / ".venv-moto" / "bin" / "moto_server"
 
 # 40 million is in the middle of what the tests restore.
 _SITE = """
