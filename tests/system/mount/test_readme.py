@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.processes import MARK, SESSION, end_processes, marked_processes
 
-README = Path(__file__).parent.parent.parent / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 LIMIT = 120
 MOST_LINES = 150
 URL = "http://127.0.0.1:8080"
