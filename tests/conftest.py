@@ -17,7 +17,7 @@ for ending in (signal.SIGHUP, signal.SIGTERM):
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-LONGEST_FIRST = ("system/sdk", "system/moto", "system/mount", "conformance", "cli", "client")
+LONGEST_FIRST = ("system/sdk", "system/moto", "system/mount", "system/conformance", "cli", "client")
 
 
 @pytest.hookimpl(trylast=True)

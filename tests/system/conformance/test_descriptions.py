@@ -4,8 +4,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from tests.conformance.doors import client_of
 from tests.support.emulated_service import VAULT, Service
+from tests.system.conformance.doors import client_of
 
 PATIENCE = 30.0
 """Seconds for what is done in the background."""

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.conformance.doors import Door
 from tests.support.emulated_service import SIZES, VAULT, Service
+from tests.system.conformance.doors import Door
 
 MANY, VAULTS = 60, 13
 """More jobs, and more vaults, than any service lists at once where that is few."""

@@ -4,9 +4,9 @@ import hashlib
 
 import pytest
 
-from tests.conformance.doors import Door
 from tests.support.emulated_service import BIG, SIZES, VAULT, Service
 from tests.support.served import MIB
+from tests.system.conformance.doors import Door
 
 SEVEN = SIZES["seven"]
 

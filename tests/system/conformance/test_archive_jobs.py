@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.test_archives import ARCHIVES, attributes_of, refresh, settings_of
 from tests.support.emulated_service import VAULT, Service, serving
 from tests.support.mounting import Mount, mounted
 from tests.support.served import MIB
+from tests.system.conformance.test_archives import ARCHIVES, attributes_of, refresh, settings_of
 
 SIZE = 9 * MIB + 77
 NAMES = ["joined", "other"]

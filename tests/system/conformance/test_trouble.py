@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.conftest import Opener, Troubled
-from tests.conformance.doors import Door, client_of
 from tests.support.emulated_service import FILE, VAULT, Service, serving
 from tests.support.mounting import Mount
 from tests.support.processes import wait_until
 from tests.support.served import MIB
+from tests.system.conformance.conftest import Opener, Troubled
+from tests.system.conformance.doors import Door, client_of
 
 JOBS = f"vaults/{VAULT}/jobs"
 
