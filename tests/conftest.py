@@ -17,7 +17,14 @@ for ending in (signal.SIGHUP, signal.SIGTERM):
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-LONGEST_FIRST = ("system/sdk", "system/moto", "system/mount", "system/conformance", "cli", "client")
+LONGEST_FIRST = (
+    "system/sdk",
+    "system/moto",
+    "system/mount",
+    "system/conformance",
+    "system/cli",
+    "client",
+)
 
 
 @pytest.hookimpl(trylast=True)

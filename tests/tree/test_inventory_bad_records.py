@@ -11,7 +11,7 @@ from casfs.tree.inventory.bad_records import BadRecords
 from casfs.tree.inventory.entry import ArchiveEntry
 from casfs.tree.inventory.reading import open_inventory
 from casfs.tree.inventory.text import LONGEST
-from tests.cli.test_bad_records import BAD_CSV, BAD_JSON
+from tests.system.cli.test_bad_records import BAD_CSV, BAD_JSON
 from tests.tree.test_inventory import Pieces, entries, in_csv, in_json
 from tests.tree.test_inventory_service_csv import HEADER, services_entries, written
 

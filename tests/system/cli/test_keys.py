@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from tests.cli.said import one_line
 from tests.support.emulator.running import KEY_ID, KEYS, SECRET
+from tests.system.cli.said import one_line
 
 HEAD, TAIL = "s3cr3tHEAD", "s3cr3tTAIL"
 FLAWS = {

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.cli.said import one_line
 from tests.support.archive import random_bytes
+from tests.system.cli.said import one_line
 
 VAULT = "names"
 DATA = {

@@ -3,8 +3,8 @@
 import os
 import signal
 
-from tests.cli.said import one_line
 from tests.support.processes import freeze
+from tests.system.cli.said import one_line
 
 
 def test_an_inventory_that_finished_since_is_taken_in(casfs, emulator):

@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-from tests.cli.said import one_line
 from tests.support.archive import MIB, flipped, random_bytes
 from tests.support.emulator.running import KEY_ID, KEYS, SECRET
+from tests.system.cli.said import one_line
 
 DATA = random_bytes(3 * MIB + 17, seed=11)
 

@@ -4,9 +4,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.cli.conftest import COMMAND
 from tests.support.emulator.running import KEYS
 from tests.support.strangers import STRANGER, given_to, run_as
+from tests.system.cli.conftest import COMMAND
 
 
 def test_it_works_with_a_cache_directory_and_without_one_tells_what_to_give(emulator):

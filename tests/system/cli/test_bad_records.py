@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.cli.said import one_line
 from tests.support.running_origin import RunningOrigin
+from tests.system.cli.said import one_line
 
 HASH = "ab" * 32
 GOOD = [(f"a{number}", f"dir/{number},x", number) for number in range(3)]

@@ -13,10 +13,10 @@ import pytest
 
 from casfs.cli.cache import parse_age
 from casfs.errors import ConfigError
-from tests.cli.conftest import command_in
-from tests.cli.said import one_line
 from tests.support.archive import MIB, random_bytes
 from tests.support.mounting import CASFS, mounted
+from tests.system.cli.conftest import command_in
+from tests.system.cli.said import one_line
 
 VAULT = "cached"
 DATA = {

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from tests.cli.said import one_line
 from tests.support.strangers import STRANGER, given_to, modes
+from tests.system.cli.said import one_line
 
 COMMANDS = [
     ("vaults",),
