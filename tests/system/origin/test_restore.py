@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.origin.serving import MIB, VAULT, Origin, nginx
 from tests.support.mounting import Mount, mounted
+from tests.system.origin.serving import MIB, VAULT, Origin, nginx
 
 SIZES = {
     "one": 1,
