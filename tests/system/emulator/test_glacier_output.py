@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.amazon_calls import BAD, DATA, GONE, MIB, describe, read, tree_hash
 from tests.support.emulator.amazon import call, glacier, refused, retrieve
 from tests.support.emulator.running import RunningEmulator
+from tests.system.emulator.amazon_calls import BAD, DATA, GONE, MIB, describe, read, tree_hash
 
 
 def test_output_whole_and_in_parts(amazon: RunningEmulator, client: Any, archive: str) -> None:

@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.emulator.amazon_calls import BAD, GONE, MIB, MISSING, tree_hash
 from tests.support.emulator.amazon import ACCOUNT, ARN, VERSION, call, glacier, inventory, refused
 from tests.support.emulator.running import RunningEmulator
+from tests.system.emulator.amazon_calls import BAD, GONE, MIB, MISSING, tree_hash
 
 
 def test_a_vault(amazon: RunningEmulator) -> None:

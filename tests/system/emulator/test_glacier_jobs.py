@@ -5,18 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.amazon_calls import (
-    BAD,
-    DATA,
-    GONE,
-    JOB_KEYS,
-    MIB,
-    MISSING,
-    describe,
-    read,
-    start,
-    tree_hash,
-)
 from tests.support.emulator.amazon import (
     ACCOUNT,
     ARN,
@@ -28,6 +16,18 @@ from tests.support.emulator.amazon import (
     retrieve,
 )
 from tests.support.emulator.running import RunningEmulator
+from tests.system.emulator.amazon_calls import (
+    BAD,
+    DATA,
+    GONE,
+    JOB_KEYS,
+    MIB,
+    MISSING,
+    describe,
+    read,
+    start,
+    tree_hash,
+)
 
 
 def test_a_retrieval(amazon: RunningEmulator, archive: str) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from casfs.treehash import SHA256, to_text
-from tests.emulator.test_signature import code
 from tests.support.emulator.running import ACCOUNT, RunningEmulator, hashes, running_emulator
+from tests.system.emulator.test_signature import code
 
 MIB = 1 << 20
 KEYS = {

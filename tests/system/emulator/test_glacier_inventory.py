@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.amazon_calls import JOB_KEYS, describe, read, tree_hash
 from tests.support.emulator.amazon import ARN, boto3_at, call, glacier, inventory, output
 from tests.support.emulator.running import RunningEmulator
+from tests.system.emulator.amazon_calls import JOB_KEYS, describe, read, tree_hash
 
 TEXTS = {
     "plain": "plain",

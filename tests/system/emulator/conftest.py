@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.amazon_calls import DATA
 from tests.support.emulator.amazon import boto3_at, glacier
 from tests.support.emulator.running import RunningEmulator, running_emulator
+from tests.system.emulator.amazon_calls import DATA
 
 
 @pytest.fixture(scope="module")
