@@ -15,7 +15,7 @@ import pytest
 from casfs.cli.lazy import LazyCommand
 from casfs.cli.main import casfs as casfs_command
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 HEAVY = {"aiohttp", "botocore", "prometheus_client", "requests", "rich", "urllib3"}
 
 

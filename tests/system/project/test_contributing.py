@@ -9,7 +9,7 @@ import pytest
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import RULES, RuleSet
 
-DOCUMENT = Path(__file__).parent.parent / "CONTRIBUTING.md"
+DOCUMENT = Path(__file__).parents[3] / "CONTRIBUTING.md"
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
 FIXED_IN = {
     "aiohttp": "3.14.3",  # CVE-2026-69244, and those fixed in 3.13.3, 3.13.4, 3.14.0 to 3.14.2
     "botocore": "1.43",  # earlier ones are older than the urllib3 that has no known hole

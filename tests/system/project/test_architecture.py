@@ -14,7 +14,7 @@ from casfs.service.registry import DIALECTS
 from tests.support.archive import MIB, flipped, random_bytes, root
 from tests.support.server import Answer, Request, Wire, serving
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "architecture.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "architecture.md"
 DATA = random_bytes(2 * MIB + 5)
 
 
