@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 from casfs.blocks.block_cache import Fetcher
 from casfs.blocks.disk.contents import Stock
@@ -13,7 +12,6 @@ from casfs.blocks.disk.derived_files import KeptFiles
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import Saver
-from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.reader import Reader
 from casfs.config import Config
 from casfs.credentials import KeySource, owner
@@ -23,28 +21,50 @@ from casfs.model import Job, Output, Vault
 from casfs.rotation import RotatingKeys
 from casfs.service.registry import DIALECTS
 from casfs.service.retries import Limits
+from casfs.service.route import make_paths_absolute
 from casfs.service.service import Service
 from casfs.status import padded, status_file
 from casfs.tree.account_tree import AccountTree
 from casfs.tree.archive_jobs import ArchiveJobs
-from casfs.tree.archive_list import ArchiveList
+from casfs.tree.archive_list import ArchiveList, Listed
 from casfs.tree.archive_tree import ArchiveTree
 from casfs.tree.archives.ingest import Intake
+from casfs.tree.archives.missing import Coverage
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
-from casfs.tree.cache_report import CacheList
-from casfs.tree.directory_prefetch import Siblings
-from casfs.tree.files import BytesFile, File, MeasuredFile
+from casfs.tree.archives.states import ArchiveState, Condition
+from casfs.tree.cache_report import CachedOutput, CacheList
+from casfs.tree.file_names import to_file_name
+from casfs.tree.file_opener import FileOpener
+from casfs.tree.files import File
 from casfs.tree.ingest_worker import InventoryFeed
-from casfs.tree.inventory_files import Inventories
+from casfs.tree.inventory.text import to_bytes
+from casfs.tree.inventory_files import Inventories, InventoryForm
+from casfs.tree.inventory_outputs import InventoryOutputs
 from casfs.tree.metadata.account import Account
+from casfs.tree.metadata.account_settings import AccountSettings
 from casfs.tree.metadata.job_table import Catalog, catalog_path
 from casfs.tree.metadata.same_account import SameAccount
-from casfs.tree.metadata.vaults import VaultSettings
-from casfs.tree.node import ArchiveFile, InventoryFile, Node, OutputFile, SmallFile
-from casfs.tree.paths import Name
+from casfs.tree.node import ArchiveFile, Directory, InventoryFile, Node, SmallFile
+from casfs.tree.paths import Name, job_file
 from casfs.tree.sqlite.connection import DamagedError
 from casfs.tree.sqlite.database import Database
+
+__all__ = [
+    "ArchiveFile",
+    "ArchiveState",
+    "CachedOutput",
+    "Client",
+    "Condition",
+    "Coverage",
+    "Directory",
+    "File",
+    "Listed",
+    "Node",
+    "SmallFile",
+    "make_paths_absolute",
+    "to_bytes",
+]
 
 log = logging.getLogger(__name__)
 
@@ -65,72 +85,49 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self.config = config
         self.metrics = Metrics()
         self._started = time.monotonic()
+        own_account = config.account == "-"
         self._same_account = SameAccount(self._service_with, self._known_vaults)
-        check = self._same_account.check if config.account == "-" else None
+        check = self._same_account.check if own_account else None
         keys = RotatingKeys(config.credentials, config.find_key_again, check)
-        self._service = self._service_with(keys, keys)
-        self._disk = DiskCache(config.cache_dir, self._service.tree_hash, self.metrics)
-        evictor = Evictor(self._disk.folder, config.cache_size, self.metrics, self._disk.private)
-        saver = Saver(evictor, self.metrics)
-        self._fetcher = Fetcher(
-            self._service,
-            self._disk,
-            saver,
-            config.memory_size,
-            config.connections,
-            config.deadline,
-            self.metrics,
+        self._service = service = self._service_with(keys, keys)
+        self._disk = disk = DiskCache(config.cache_dir, service.tree_hash, self.metrics)
+        saver = Saver(
+            Evictor(disk.folder, config.cache_size, self.metrics, disk.private), self.metrics
         )
-        self._database = Database(
-            catalog_path(self._disk.private.path, self._service.origin), self._disk.private
+        self._fetcher = self._fetcher_with(disk, saver)
+        self._database = database = Database(
+            catalog_path(disk.private.path, service.origin), disk.private
         )
-        self._catalog = Catalog(self._database)
-        self._account = Account(
-            self._service,
-            self._catalog,
-            self._disk.holds_whole,
-            self._read_some,
-            config.listing_ttl,
-            config.deadline,
-            self.metrics,
-            VaultSettings(config.vaults, own_account=config.account == "-"),
+        self._catalog = Catalog(database)
+        settings = AccountSettings(
+            config.listing_ttl, config.deadline, config.vaults, own_account=own_account
         )
-        self._inventories = Inventories(
-            self._account,
-            self._fetcher,
-            KeptFiles(self._disk.folder, self._disk.temporary, saver.kept, self.metrics),
-            self._service.inventory_fields,
-            config.deadline,
-            self.metrics,
-            self._inventory_made,
-            config.skip_bad_records,
+        self._account = account = Account(
+            service, self._catalog, disk.holds_whole, self._read_some, settings, self.metrics
         )
-        self._siblings = Siblings(self._fetcher)
-        self._feed = InventoryFeed(
-            self._service.dialect,
-            self._account,
-            Intake(self._database),
-            self._inventories.read,
-            config.rules,
+        outputs = InventoryOutputs(account, self._fetcher, self.metrics)
+        self._feed = feed = InventoryFeed(
+            service.dialect, account, Intake(database), outputs.read, config.rules
         )
-        self._service.descriptions.on_told = self._feed.describe
-        archives = Archives(self._database)
-        jobs = ArchiveJobs(self._service, self._database)
-        readable = Readable(self._database, self._service.parse_job, jobs.joins)
-        self.archives = ArchiveList(self._account, jobs, archives, readable, self._feed)
+        service.descriptions.on_told = feed.describe
+        kept = KeptFiles(disk.folder, disk.temporary, saver.kept, self.metrics)
+        form = InventoryForm(service.inventory_fields, config.skip_bad_records)
+        self._inventories = Inventories(account, outputs, kept, form, config.deadline, feed)
+        archives, jobs = Archives(database), ArchiveJobs(service, database)
+        readable = Readable(database, service.parse_job, jobs.joins)
+        self.archives = ArchiveList(account, jobs, archives, readable, feed)
+        stock = Stock(disk.folder, disk.private)
         self.cache = CacheList(
-            Stock(self._disk.folder, self._disk.private),
-            self._service,
-            self._catalog,
-            archives,
-            self._fetcher,
-            self._account.known_size,
+            stock, service, self._catalog, archives, self._fetcher, account.known_size
         )
         self._tree = AccountTree(
-            self._account,
+            account,
             self._inventories,
-            ArchiveTree(self._account, jobs, archives, readable, self._feed, config.listing_ttl),
+            ArchiveTree(account, jobs, archives, readable, feed, config.listing_ttl),
             {Name.STATUS: self.status, Name.METRICS: self._counters},
+        )
+        self._opener = FileOpener(
+            self._tree, account, self._inventories, self._fetcher, self.metrics
         )
 
     def __exit__(self, *error: object) -> None:
@@ -194,24 +191,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         Raises:
             CasfsError: it is a folder, or the service failed.
         """
-        if isinstance(node, SmallFile):
-            return BytesFile(node.content())
-        if isinstance(node, InventoryFile):
-            return self._inventories.open(node.job, node.name)
-        if not isinstance(node, OutputFile | ArchiveFile):
-            raise NotFoundError(f"{node.path} is a directory, not a file; name a file in it")
-        output = self._tree.output(node)
-        try:
-            self._siblings.opened(*self._tree.row(node))
-        except OSError as error:
-            # What may be opened next is no part of what was asked for.
-            log.info("nothing beside %s is fetched ahead: %s", node.path, error)
-        # Last, and at once: what fails once there is a reader would leave it open, and a refusal of
-        # the output before there is one would meet a program that has read nothing of it.
-        reader = Reader(self._fetcher, self._fetcher.open(output), self.metrics)
-        if isinstance(node, ArchiveFile) or output.tree_hash is None or not output.measured:
-            return reader
-        return MeasuredFile(reader, partial(self._account.has_other_size, node.job))
+        return self._opener.open(node)
 
     def left_out(self, node: Node) -> int:
         """Return how many records are left out of an inventory file, as they cannot be read.
@@ -225,23 +205,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
 
     def attributes(self, node: Node) -> dict[str, str]:
         """Return the extended attributes of a node, by their name behind `user.casfs.`."""
-        if not isinstance(node, OutputFile | InventoryFile | ArchiveFile):
-            return {}
-        output = self._tree.output(node)
-        opened = self._fetcher.open(output)
-        found = {
-            "tree-hash": output.tree_hash.hex() if output.tree_hash else None,
-            **self._state(node, opened),
-            **self._tree.facts(node, output),
-        }
-        return {name: value for name, value in found.items() if value}
-
-    def _state(
-        self, node: OutputFile | InventoryFile | ArchiveFile, opened: OpenOutput
-    ) -> dict[str, str]:
-        if isinstance(node, InventoryFile):
-            return {"verified": self._inventories.verified(opened, node.name)}
-        return {"verified": opened.verified(), "cached": str(opened.store.cached_bytes())}
+        return self._opener.attributes(node)
 
     def vaults(self, anew: bool = False) -> Sequence[Vault]:
         """Return all vaults; of a key that may not list them, those that are known or named.
@@ -258,14 +222,22 @@ class Client(contextlib.AbstractContextManager["Client"]):
         """Return why `vaults` did not return all vaults, None if it did."""
         return self._account.refusal()
 
+    def job_file(self, vault: str, job_id: str, name: str) -> Node:
+        """Return a file of a job, by the names that the service has for vault and job.
+
+        Raises:
+            NotFoundError, CasfsError: as `stat`.
+        """
+        return self.stat(job_file(vault, job_id, name))
+
     def jobs(self, vault: str) -> Iterator[Job]:
-        """Yield every job of a vault, by its file name.
+        """Yield every job of a vault, by the file names of the jobs.
 
         Raises:
             NotFoundError: there is no such vault.
             CasfsError: nothing is known, and the service failed.
         """
-        name = self._account.vault(vault).name
+        name = self._account.vault(to_file_name(vault)).name
         for job_name in self._account.job_names(name):
             # A job may vanish between listing it and looking at it.
             with contextlib.suppress(NotFoundError):
@@ -284,6 +256,18 @@ class Client(contextlib.AbstractContextManager["Client"]):
             replace(dialect, keys=rotating), config.endpoint, whose, limits, self.metrics
         )
 
+    def _fetcher_with(self, disk: DiskCache, saver: Saver) -> Fetcher:
+        config = self.config
+        return Fetcher(
+            self._service,
+            disk,
+            saver,
+            config.memory_size,
+            config.connections,
+            config.deadline,
+            self.metrics,
+        )
+
     def _known_vaults(self) -> Sequence[tuple[str, str, bool]]:
         return self._catalog.vaults()
 
@@ -293,9 +277,6 @@ class Client(contextlib.AbstractContextManager["Client"]):
             reader.pread(1, 0)
         finally:
             reader.close()
-
-    def _inventory_made(self, job: Job) -> None:
-        self._feed.catch_up(job.vault, job.id)
 
     def _counters(self) -> bytes:
         return padded(self.metrics.as_text())

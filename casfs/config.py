@@ -32,7 +32,8 @@ from casfs.settings import (
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 
 DEFAULT_PROFILE = "default"
-DEFAULT_DIALECT = next(iter(DIALECTS))
+DIALECT_NAMES = tuple(DIALECTS)
+DEFAULT_DIALECT = DIALECT_NAMES[0]
 
 
 @dataclass(frozen=True)

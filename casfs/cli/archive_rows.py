@@ -4,10 +4,7 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 
 from casfs.cli.show import size_text, time_text
-from casfs.tree.archive_list import Listed
-from casfs.tree.archives.states import ArchiveState, Condition
-from casfs.tree.descriptions.safe_path import BY_ID
-from casfs.tree.file_names import to_file_name
+from casfs.client import ArchiveState, Condition, Listed
 
 COLUMNS = ["state", "time", "size", "modified", "name"]
 """Titles of the cells."""
@@ -27,7 +24,7 @@ def cells(one: Listed, now: datetime) -> list[str]:
         _time(one.condition, now),
         size_text(one.archive.size),
         time_text(_modified(one.archive.mtime)),
-        one.path or f"{BY_ID}/{to_file_name(one.archive.id)}",
+        one.place,
     ]
 
 

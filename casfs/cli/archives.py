@@ -19,8 +19,7 @@ from casfs.errors import InventoryError
 from casfs.model import Job
 
 if TYPE_CHECKING:
-    from casfs.client import Client
-    from casfs.tree.archive_list import Listed
+    from casfs.client import Client, Listed
 
 _TOLD_EACH = 100_000
 """Archives after which `casfs catalog refresh` says how far it is."""

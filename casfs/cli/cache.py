@@ -21,8 +21,7 @@ from casfs.errors import CasfsError, ConfigError, NotFoundError
 from casfs.settings import parse_size
 
 if TYPE_CHECKING:
-    from casfs.client import Client
-    from casfs.tree.cache_report import CachedOutput
+    from casfs.client import CachedOutput, Client
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _YES = click.option("-y", "--yes", is_flag=True, help="Ask no question.")

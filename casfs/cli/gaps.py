@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from casfs.cli.show import say
 
 if TYPE_CHECKING:
-    from casfs.tree.archives.missing import Coverage
+    from casfs.client import Coverage
 
 
 def tell_gaps(vault: str, coverage: "Coverage") -> None:

@@ -18,7 +18,6 @@ from casfs.cli.options import (
 )
 from casfs.cli.show import say, show_json, show_table, size_text, time_text
 from casfs.model import Vault
-from casfs.tree.file_names import to_file_name
 
 _PIECE = 1 << 20
 """Bytes that `casfs cat` reads at a time."""
@@ -69,7 +68,7 @@ def _show_vaults(vaults: Sequence[Vault], as_json: bool) -> None:
 def jobs_command(vault: str, profile: str | None, as_json: bool, **flags: Any) -> None:
     """List the jobs of a vault, and when their outputs expire."""
     with open_client(profile, flags) as client:
-        jobs = list(client.jobs(to_file_name(vault)))
+        jobs = list(client.jobs(vault))
     if as_json:
         show_json([json.loads(job.raw) for job in jobs])
         return
@@ -110,8 +109,7 @@ def cat_command(
         raise click.UsageError("--skip-bad-records is for --inventory csv|json")
     with open_client(profile, flags) as client:
         name = f"inventory.{inventory}" if inventory else "output"
-        path = f"/vaults/{to_file_name(vault)}/jobs/{to_file_name(job)}/{name}"
-        node = client.stat(path)
+        node = client.job_file(vault, job, name)
         file = client.open(node)
         try:
             for offset in range(0, file.size, _PIECE):

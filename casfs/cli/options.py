@@ -12,13 +12,12 @@ import click
 from casfs import config
 from casfs.config import Config
 from casfs.endpoints import warn_if_readable
-from casfs.service.registry import DIALECTS
 
 if TYPE_CHECKING:
     from casfs.client import Client
 
 _SERVICE: list[tuple[str, str]] = [
-    ("dialect", f"Wire form of the service: {', '.join(DIALECTS)}."),
+    ("dialect", f"Wire form of the service: {', '.join(config.DIALECT_NAMES)}."),
     ("endpoint", "URL or host of the service; https when no scheme is given."),
     ("region", "Region; decides the endpoint where none is given."),
     ("account", "Account number, or - for the one that the key belongs to."),

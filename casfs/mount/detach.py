@@ -11,11 +11,11 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from casfs.client import make_paths_absolute
 from casfs.errors import CasfsError, ConfigError, MountError
 from casfs.mount.ending import SIGNALS
 from casfs.mount.mountpoints import answers, is_dead, unmount_lazily
 from casfs.sanitize import shown
-from casfs.service.route import make_paths_absolute
 
 log = logging.getLogger(__name__)
 

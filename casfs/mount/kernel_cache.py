@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cachetools import LRUCache
 
-from casfs.tree.node import ArchiveFile, Directory, Node, SmallFile
+from casfs.client import ArchiveFile, Directory, Node, SmallFile
 
 _REMEMBERED = 1 << 15
 """Files that are remembered, in up to 16 MiB. One that is forgotten is looked up once more."""

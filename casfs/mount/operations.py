@@ -12,16 +12,13 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from casfs.client import Client
+from casfs.client import Client, File, Node, SmallFile, to_bytes
 from casfs.errors import CasfsError
 from casfs.mount.failures import Failures
 from casfs.mount.kernel_cache import StaleError, Status, Told
 from casfs.mount.pages import Pages
 from casfs.ranges import BLOCK_SIZE
 from casfs.threads import stop_waiting_if
-from casfs.tree.files import File
-from casfs.tree.inventory.text import to_bytes
-from casfs.tree.node import Node, SmallFile
 
 log = logging.getLogger(__name__)
 

@@ -33,6 +33,13 @@ class Listed:
     archive: Archive | None = None
     condition: Condition | None = None
 
+    @property
+    def place(self) -> str:
+        """Return where it is below `archives/`: by its path, or by its id if it has none."""
+        if self.path or self.archive is None:
+            return self.path
+        return f"{BY_ID}/{to_file_name(self.archive.id)}"
+
 
 class ArchiveList:
     """All catalogued archives of an account.

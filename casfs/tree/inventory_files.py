@@ -7,33 +7,31 @@ bytes another one is made.
 Lock order: the one lock guards what is known of files and is innermost.
 """
 
-import contextlib
 import hashlib
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from cachetools import LRUCache
 
-from casfs.blocks.block_cache import Fetcher
 from casfs.blocks.derived_reader import KeptReader
 from casfs.blocks.disk.derived_files import KeptFile, KeptFiles
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.reader import Reader
 from casfs.errors import CasfsError, InventoryError, OutputMismatchError, SizeError
-from casfs.metrics import Metrics
 from casfs.model import Job
 from casfs.service.dialect import InventoryFields
 from casfs.tree.file_names import to_file_name
+from casfs.tree.ingest_worker import InventoryFeed
 from casfs.tree.inventory.bad_records import BadRecords, records_text, refuse
 from casfs.tree.inventory.reading import open_inventory, starts_as_json
-from casfs.tree.inventory.text import Source
 from casfs.tree.inventory.writing import to_csv, to_json
+from casfs.tree.inventory_outputs import InventoryOutputs, OutputSource
 from casfs.tree.metadata.account import Account
-from casfs.tree.output_source import OutputSource
 from casfs.tree.paths import Name
 from casfs.tree.single_flight import MadeOnce, Progress
 
@@ -47,39 +45,47 @@ _Wanted = tuple[str, int, str]
 """Key and generation of an output, and name of the file to be made of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class InventoryForm:
+    """What inventory files are like.
+
+    Attributes:
+        fields: how the service names what an inventory holds.
+        skip_bad: leave records out of files that cannot be read; else they refuse the file.
+    """
+
+    fields: InventoryFields
+    skip_bad: bool = False
+
+
 class Inventories:
     """The inventory files of an account.
 
     Args:
-        account: knows jobs and outputs.
-        fetcher: brings outputs.
+        account: knows vaults, and measures outputs again whose bytes contradict their size.
+        outputs: opens what files are made of.
         kept: keeps what is made of them.
-        fields: how the service names what an inventory holds.
+        form: what files are like.
         deadline: seconds in which a file that others make must come a step further.
-        metrics: counts what is read.
-        on_made: is told the job of which a file was made, after that; may not raise.
-        skip_bad: leave records out of files that cannot be read; else they refuse the file.
+        ingest: is told the job of which a file was made.
     """
 
     def __init__(
         self,
         account: Account,
-        fetcher: Fetcher,
+        outputs: InventoryOutputs,
         kept: KeptFiles,
-        fields: InventoryFields,
+        form: InventoryForm,
         deadline: float,
-        metrics: Metrics,
-        on_made: Callable[[Job], None],
-        skip_bad: bool = False,
+        ingest: InventoryFeed,
     ) -> None:
         self._account = account
-        self._fetcher = fetcher
+        self._outputs = outputs
         self._kept = kept
-        self._fields = fields
+        self._fields = form.fields
+        self._skip_bad = form.skip_bad
         self._once = MadeOnce(deadline)
-        self._metrics = metrics
-        self._on_made = on_made
-        self._skip_bad = skip_bad
+        self._ingest = ingest
         self._lock = threading.Lock()
         self._sizes: LRUCache[_Wanted, int] = LRUCache(_REMEMBERED)
         self._refused: LRUCache[_Wanted, str] = LRUCache(_REMEMBERED)
@@ -87,10 +93,10 @@ class Inventories:
 
     def known_size(self, job: Job, name: str) -> int | None:
         """Return the bytes of a file, None if that takes reading the output."""
-        output = self._account.output_as_known(job)
-        if output is None:
+        opened = self._outputs.known(job)
+        if opened is None:
             return None
-        wanted = _wanted(self._fetcher.open(output), name)
+        wanted = _wanted(opened, name)
         with self._lock:
             return self._sizes.get(wanted)
 
@@ -114,7 +120,7 @@ class Inventories:
         Raises:
             InventoryError, CasfsError: as `size`.
         """
-        opened = self._opened(job)
+        opened = self._outputs.open(job)
         try:
             return self._open(job, opened, name)
         except SizeError:
@@ -123,7 +129,7 @@ class Inventories:
             # It may seem to be cut off only because its size was measured wrongly.
             if not self._account.has_other_size(job):
                 raise
-        return self._open(job, self._opened(job), name)
+        return self._open(job, self._outputs.open(job), name)
 
     def _open(self, job: Job, opened: OpenOutput, name: str) -> Reader | KeptReader:
         if opened.output.layout.size == 0:
@@ -147,10 +153,10 @@ class Inventories:
             InventoryError, CasfsError: as `size`.
         """
         bad = BadRecords()
-        with self.read(job) as file:
+        with self._outputs.read(job) as file:
             if name == Name.INVENTORY_JSON and starts_as_json(file):
                 return 0
-        with self.read(job) as file:
+        with self._outputs.read(job) as file:
             for _ in open_inventory(file, bad.note).batches():
                 bad.take_ids()
         return bad.count
@@ -169,27 +175,9 @@ class Inventories:
         found.close()
         return "no"
 
-    @contextlib.contextmanager
-    def read(self, job: Job) -> Iterator[Source]:
-        """Open the output of a job, to be read from its beginning to its end.
-
-        Raises:
-            CasfsError: it cannot be read; also while it is.
-        """
-        reader = Reader(self._fetcher, self._opened(job), self._metrics)
-        try:
-            yield OutputSource(reader, Progress())
-        finally:
-            reader.close()
-
-    def _opened(self, job: Job) -> OpenOutput:
-        # All of it will be read, which shows whether the size is right.
-        output = self._account.output_as_known(job) or self._account.output(job)
-        return self._fetcher.open(output)
-
     def _output(self, opened: OpenOutput) -> Reader | None:
         """Return the output itself if it is JSON."""
-        reader = Reader(self._fetcher, opened, self._metrics)
+        reader = self._outputs.reader(opened)
         try:
             if starts_as_json(OutputSource(reader, Progress())):
                 return reader
@@ -229,7 +217,7 @@ class Inventories:
         if is_new:
             with self._lock:
                 self._made_here[wanted] = True
-            self._on_made(job)
+            self._ingest.catch_up(job.vault, job.id)
         return kept
 
     def _make(
@@ -239,7 +227,7 @@ class Inventories:
         found = self._find(opened, name)
         if found is not None:
             return found, False
-        reader = Reader(self._fetcher, opened, self._metrics)
+        reader = self._outputs.reader(opened)
         try:
             bad = BadRecords()
             on_bad = bad.note if self._skip_bad else refuse

@@ -12,6 +12,7 @@ from casfs.errors import CasfsError, DeniedError, NotFoundError
 from casfs.metrics import Metrics
 from casfs.service.service import Service
 from casfs.tree.metadata.account import Account
+from casfs.tree.metadata.account_settings import AccountSettings
 from tests.support.server import Answer, serving
 from tests.support.service import html, refusal, service_at
 from tests.tree.catalogs import catalog_at
@@ -85,8 +86,7 @@ def account_at(server, folder, *, ttl=0.0, whole=()):
             catalog,
             lambda out: out.sources[0].job_id in whole,
             lambda out: None,
-            ttl,
-            10,
+            AccountSettings(ttl, 10),
             metrics,
         )
         made.metrics = metrics  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from casfs.errors import NotFoundError, UnreachableError
 from casfs.metrics import Metrics
 from casfs.tree.metadata import cached_listing
 from casfs.tree.metadata.account import Account
+from casfs.tree.metadata.account_settings import AccountSettings
 from casfs.tree.metadata.job_table import Catalog
 from casfs.tree.sqlite.database import Database
 from tests.support.server import Answer, serving
@@ -62,9 +63,9 @@ def account_of(vault, tmp_path, ttl=0.0):
         service_at(server.url, attempts=1) as service,
     ):
         database = Database(tmp_path / "catalogue.db")
-        metrics = Metrics()
+        metrics, settings = Metrics(), AccountSettings(ttl, GENEROUS)
         yield Account(
-            service, Catalog(database), lambda _: False, lambda _: None, ttl, GENEROUS, metrics
+            service, Catalog(database), lambda _: False, lambda _: None, settings, metrics
         )
         database.close()
 

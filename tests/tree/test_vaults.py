@@ -12,7 +12,7 @@ from casfs.metrics import Metrics
 from casfs.service.dialect import Dialect
 from casfs.service.oas import oas
 from casfs.tree.metadata.account import Account
-from casfs.tree.metadata.vaults import VaultSettings
+from casfs.tree.metadata.account_settings import AccountSettings
 from tests.support.server import Answer, Request, Server, Wire, serving
 from tests.support.service import KEY, html, refusal, service_at
 from tests.tree.catalogs import catalog_at
@@ -72,10 +72,8 @@ def account_at(
         service_at(server.url, attempts=1, dialect=dialect) as service,
         catalog_at(folder / "c.sqlite") as catalog,
     ):
-        settings = VaultSettings(named, own_account=own)
-        yield Account(
-            service, catalog, lambda _: False, lambda _: None, ttl, 10, Metrics(), settings
-        )
+        settings = AccountSettings(ttl, 10, named, own_account=own)
+        yield Account(service, catalog, lambda _: False, lambda _: None, settings, Metrics())
 
 
 def names(account: Account) -> list[str]:

@@ -20,12 +20,13 @@ from casfs.errors import CasfsError, ForbiddenError, NotFoundError
 from casfs.metrics import Metrics
 from casfs.model import Job, JobState, Output, Vault
 from casfs.service.service import Service
+from casfs.tree.metadata.account_settings import AccountSettings
 from casfs.tree.metadata.cached_listing import PATIENCE, Listing, age_of
 from casfs.tree.metadata.job_table import Catalog
 from casfs.tree.metadata.losses import warn_of_lost_jobs
 from casfs.tree.metadata.sizes import Sizes
 from casfs.tree.metadata.snapshot import Known, KnownJob
-from casfs.tree.metadata.vaults import Vaults, VaultSettings
+from casfs.tree.metadata.vaults import Vaults
 from casfs.tree.times import mtime
 
 log = logging.getLogger(__name__)
@@ -42,10 +43,8 @@ class Account:
         catalog: keeps what it said.
         is_whole: tells whether an output is whole in the cache.
         read_some: reads the first block of an output.
-        listing_ttl: seconds for which a listing is fresh.
-        deadline: seconds that a call may take.
+        settings: what the configuration says about it.
         metrics: counts stale answers.
-        vaults: what the settings say about vaults.
     """
 
     def __init__(
@@ -54,28 +53,24 @@ class Account:
         catalog: Catalog,
         is_whole: Callable[[Output], bool],
         read_some: Callable[[Output], None],
-        listing_ttl: float,
-        deadline: float,
+        settings: AccountSettings,
         metrics: Metrics,
-        vaults: VaultSettings = VaultSettings(),  # noqa: B008 - it never changes
     ) -> None:
         self._service = service
         self._catalog = catalog
         self._known = Known(service, catalog, is_whole)
-        self._ttl = listing_ttl
-        self._deadline = deadline
+        self._ttl = settings.listing_ttl
+        self._deadline = settings.deadline
         self._metrics = metrics
-        self._vaults = Vaults(
-            service, catalog, self._known, vaults, listing_ttl, deadline, self._note_stale
-        )
-        self._sizes = Sizes(service, catalog, self._known, read_some, listing_ttl, deadline)
+        self._vaults = Vaults(service, catalog, self._known, settings, self._note_stale)
+        self._sizes = Sizes(service, catalog, self._known, read_some, settings)
         service.measuring.on_resized = self._sizes.note
         self._lock = threading.Lock()
         self._edition = catalog.edition
         self._jobs: dict[str, Listing[dict[str, int]]] = {}
         # One that changes, because it is running or about to vanish, is asked for again in time.
-        self._recent: TTLCache[tuple[str, str], KnownJob] = TTLCache(_REMEMBERED, listing_ttl)
-        self._absent: TTLCache[tuple[str, str], bool] = TTLCache(_REMEMBERED, listing_ttl)
+        self._recent: TTLCache[tuple[str, str], KnownJob] = TTLCache(_REMEMBERED, self._ttl)
+        self._absent: TTLCache[tuple[str, str], bool] = TTLCache(_REMEMBERED, self._ttl)
 
     def check(self) -> None:
         """Ask the service for the vaults, as `Vaults.check`."""

@@ -21,6 +21,7 @@ from casfs.errors import CasfsError, WrongAnswerError
 from casfs.model import Job, Output
 from casfs.service.service import Service
 from casfs.threads import result_within, start_thread
+from casfs.tree.metadata.account_settings import AccountSettings
 from casfs.tree.metadata.job_table import Catalog
 from casfs.tree.metadata.snapshot import Known
 
@@ -41,8 +42,7 @@ class Sizes:
         catalog: keeps what was measured.
         known: what is known without asking.
         read_some: reads the first block of an output.
-        ttl: seconds for which a size is taken as it is that is not kept.
-        deadline: seconds that a call may take.
+        settings: how long a call may take, and how long a size that is not kept holds.
     """
 
     def __init__(
@@ -51,16 +51,15 @@ class Sizes:
         catalog: Catalog,
         known: Known,
         read_some: Callable[[Output], None],
-        ttl: float,
-        deadline: float,
+        settings: AccountSettings,
     ) -> None:
         self._service = service
         self._catalog = catalog
         self._known = known
         self._read_some = read_some
-        self._deadline = deadline
+        self._deadline = settings.deadline
         self._lock = threading.Lock()
-        seconds = max(ttl, _LEAST)
+        seconds = max(settings.listing_ttl, _LEAST)
         self._taken: TTLCache[tuple[str, str], int] = TTLCache(_REMEMBERED, seconds)
         self._again: TTLCache[tuple[str, str], int] = TTLCache(_REMEMBERED, seconds)
 

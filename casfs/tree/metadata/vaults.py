@@ -9,8 +9,8 @@ Lock order: the one lock guards the listing and what was found by name; it is in
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from cachetools import TTLCache
 
@@ -19,6 +19,7 @@ from casfs.errors import CasfsError, DeniedError, ForbiddenError, NotFoundError
 from casfs.model import Vault
 from casfs.service.service import Service
 from casfs.tree.file_names import from_file_name, to_file_name
+from casfs.tree.metadata.account_settings import AccountSettings
 from casfs.tree.metadata.cached_listing import Listing, age_of
 from casfs.tree.metadata.job_table import Catalog
 from casfs.tree.metadata.losses import warn_of_lost_jobs, warn_of_lost_vaults
@@ -33,19 +34,6 @@ _DESCRIBED = 16
 _ADVICE = (
     "name the vaults that this key may see in the setting `vaults`; others are found by their names"
 )
-
-
-@dataclass(frozen=True)
-class VaultSettings:
-    """What the settings say about vaults.
-
-    Attributes:
-        named: names of vaults that there are, whether or not the key may list them.
-        own_account: requests name no account, so that a refusal is never about a wrong one.
-    """
-
-    named: Sequence[str] = field(default=())
-    own_account: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +58,7 @@ class Vaults:
         service: the account's service.
         catalog: keeps what it said.
         known: what is known without asking.
-        settings: what the settings say about vaults.
-        ttl: seconds for which a listing is fresh.
-        deadline: seconds that a call may take.
+        settings: what the configuration says about the account.
         on_stale: is told when an old list is served because the service did not answer.
     """
 
@@ -81,23 +67,21 @@ class Vaults:
         service: Service,
         catalog: Catalog,
         known: Known,
-        settings: VaultSettings,
-        ttl: float,
-        deadline: float,
+        settings: AccountSettings,
         on_stale: Callable[[], None],
     ) -> None:
         self._service = service
         self._catalog = catalog
         self._known = known
         self._settings = settings
-        self._ttl = ttl
-        self._deadline = deadline
+        self._ttl = settings.listing_ttl
+        self._deadline = settings.deadline
         self._on_stale = on_stale
         self._lock = threading.Lock()
         self._listing: Listing[_Listed] | None = None
         self._edition = catalog.edition
-        self._described: TTLCache[str, Vault] = TTLCache(_REMEMBERED, ttl)
-        self._missing: TTLCache[str, CasfsError] = TTLCache(_REMEMBERED, ttl)
+        self._described: TTLCache[str, Vault] = TTLCache(_REMEMBERED, self._ttl)
+        self._missing: TTLCache[str, CasfsError] = TTLCache(_REMEMBERED, self._ttl)
 
     def check(self) -> None:
         """Ask the service for the vaults, so that wrong credentials show at once.
@@ -267,14 +251,14 @@ class Vaults:
         """Describe the vaults that are named or known one by one."""
         before = [vault.name for vault in self._shown()]
         used = False
-        for name in dict.fromkeys([*self._settings.named, *before[:_DESCRIBED]]):
+        for name in dict.fromkeys([*self._settings.vaults, *before[:_DESCRIBED]]):
             try:
                 self._catalog.put_vault(self._describe(name, deadline))
                 used = True
             except NotFoundError:
                 used = True
                 self._forget(name, for_good=True)
-                if name in self._settings.named:
+                if name in self._settings.vaults:
                     log.warning("there is no vault %s, which the setting `vaults` names", name)
             except DeniedError as error:
                 log.warning("vault %s is shown as it was: %s", name, error)

@@ -1,0 +1,89 @@
+"""Opens the files of an account, and says what is known of their bytes."""
+
+import logging
+from functools import partial
+
+from casfs.blocks.block_cache import Fetcher
+from casfs.blocks.open_output import OpenOutput
+from casfs.blocks.reader import Reader
+from casfs.errors import NotFoundError
+from casfs.metrics import Metrics
+from casfs.tree.account_tree import AccountTree
+from casfs.tree.directory_prefetch import Siblings
+from casfs.tree.files import BytesFile, File, MeasuredFile
+from casfs.tree.inventory_files import Inventories
+from casfs.tree.metadata.account import Account
+from casfs.tree.node import ArchiveFile, InventoryFile, Node, OutputFile, SmallFile
+
+log = logging.getLogger(__name__)
+
+
+class FileOpener:
+    """Opens files by their nodes.
+
+    Args:
+        tree: knows which bytes a node stands for.
+        account: measures outputs again whose bytes contradict their size.
+        inventories: opens inventory files.
+        fetcher: brings the blocks of all others.
+        metrics: counts what is read.
+    """
+
+    def __init__(
+        self,
+        tree: AccountTree,
+        account: Account,
+        inventories: Inventories,
+        fetcher: Fetcher,
+        metrics: Metrics,
+    ) -> None:
+        self._tree = tree
+        self._account = account
+        self._inventories = inventories
+        self._fetcher = fetcher
+        self._siblings = Siblings(fetcher)
+        self._metrics = metrics
+
+    def open(self, node: Node) -> File:
+        """Open a file.
+
+        Raises:
+            CasfsError: it is a directory, or the service failed.
+        """
+        if isinstance(node, SmallFile):
+            return BytesFile(node.content())
+        if isinstance(node, InventoryFile):
+            return self._inventories.open(node.job, node.name)
+        if not isinstance(node, OutputFile | ArchiveFile):
+            raise NotFoundError(f"{node.path} is a directory, not a file; name a file in it")
+        output = self._tree.output(node)
+        try:
+            self._siblings.opened(*self._tree.row(node))
+        except OSError as error:
+            # What may be opened next is no part of what was asked for.
+            log.info("cannot prefetch the neighbors of %s: %s", node.path, error)
+        # Last, and at once: what fails once there is a reader would leave it open, and a refusal of
+        # the output before there is one would meet a program that has read nothing of it.
+        reader = Reader(self._fetcher, self._fetcher.open(output), self._metrics)
+        if isinstance(node, ArchiveFile) or output.tree_hash is None or not output.measured:
+            return reader
+        return MeasuredFile(reader, partial(self._account.has_other_size, node.job))
+
+    def attributes(self, node: Node) -> dict[str, str]:
+        """Return the extended attributes of a node, by their name behind `user.casfs.`."""
+        if not isinstance(node, OutputFile | InventoryFile | ArchiveFile):
+            return {}
+        output = self._tree.output(node)
+        found = {
+            "tree-hash": output.tree_hash.hex() if output.tree_hash else None,
+            **self._state(node, self._fetcher.open(output)),
+            **self._tree.facts(node, output),
+        }
+        return {name: value for name, value in found.items() if value}
+
+    def _state(
+        self, node: OutputFile | InventoryFile | ArchiveFile, opened: OpenOutput
+    ) -> dict[str, str]:
+        if isinstance(node, InventoryFile):
+            return {"verified": self._inventories.verified(opened, node.name)}
+        return {"verified": opened.verified(), "cached": str(opened.store.cached_bytes())}
