@@ -68,7 +68,7 @@ _COMMANDS = {
     ),
     "emulator": (
         "casfs.emulator.command:emulator",
-        "Serve an archive service on this machine, for trial and tests.",
+        "Run an archive service on this machine, for trials and tests.",
     ),
 }
 """Where each command is, and the first sentence of its help."""

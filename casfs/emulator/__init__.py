@@ -1,1 +1,1 @@
-"""An archive service on this machine: demo, tests, offline work."""
+"""An archive service on this machine, for demos, tests and offline work."""

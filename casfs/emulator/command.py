@@ -1,4 +1,4 @@
-"""The command `emulator`: switches in, a server out."""
+"""The command `casfs emulator`: parses its options and runs the server."""
 
 import asyncio
 import logging
@@ -33,15 +33,15 @@ class _FaultType(click.ParamType[Fault]):
         probability, limited, times = often.partition(",")
         name, at, scope = what.partition("@")
         if name not in faults.NAMES or (at and scope != "output"):
-            self.fail(f"{what} is none of {', '.join(faults.NAMES)}", param, ctx)
+            self.fail(f"{what} is not one of {', '.join(faults.NAMES)}", param, ctx)
         try:
             share = float(probability)
         except ValueError:
             share = -1.0
         if not 0 <= share <= 1:
-            self.fail(f"{probability!r} is no probability from 0 to 1", param, ctx)
+            self.fail(f"{probability!r} is not a probability from 0 to 1", param, ctx)
         if limited and not (times.isascii() and times.isdigit()):
-            self.fail(f"{times!r} is no number of times", param, ctx)
+            self.fail(f"{times!r} is not a number of times", param, ctx)
         return Fault(name, share, bool(at), int(times) if limited else None)
 
 
@@ -51,14 +51,14 @@ class _SeedType(click.ParamType[tuple[str, Path]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, Path]:
-        vault, _, folder = str(value).partition("=")
-        if not (vault and folder and Path(folder).is_dir()):
-            self.fail(f"{value} is not VAULT=DIR with a folder DIR", param, ctx)
-        return vault, Path(folder)
+        vault, _, directory = str(value).partition("=")
+        if not (vault and directory and Path(directory).is_dir()):
+            self.fail(f"{value} is not VAULT=DIR, or DIR is not a directory", param, ctx)
+        return vault, Path(directory)
 
 
 def _open_questions() -> list[click.Option]:
-    """Return an option for each open question of any dialect; one not given is None."""
+    """Return an option for each open question of any dialect; None if it is not given."""
     found: dict[str, tuple[list[str], str, dict[str, str]]] = {}
     for dialect, service in DIALECTS.items():
         hints = get_type_hints(service.questions)
@@ -86,16 +86,20 @@ def _described(defaults: Mapping[str, str]) -> str:
 
 
 def _answered(dialect: str, answers: Mapping[str, str], clock_leeway: float) -> OpenQuestions:
-    """Return the questions of a dialect with the answers that were given."""
+    """Return the questions of a dialect, with the answers from the command line.
+
+    Raises:
+        click.UsageError: the dialect does not have the question, or does not take the answer.
+    """
     questions = DIALECTS[dialect].questions
     hints = get_type_hints(questions)
     for name, answer in answers.items():
         switch = "--" + name.replace("_", "-")
         if name not in hints:
-            raise click.UsageError(f"{switch} is no question of {dialect}")
+            raise click.UsageError(f"{switch} does not apply to --dialect {dialect}")
         if answer not in get_args(hints[name]):
             choices = ", ".join(get_args(hints[name]))
-            raise click.UsageError(f"{switch} of {dialect} is one of: {choices}")
+            raise click.UsageError(f"with --dialect {dialect}, {switch} must be one of: {choices}")
     return questions(clock_leeway=clock_leeway, **answers)  # type: ignore[arg-type]
 
 
@@ -104,8 +108,8 @@ def _keys() -> Keys:
     missing = [name for name in names if not os.environ.get(name)]
     if missing:
         raise click.UsageError(
-            f"{' and '.join(missing)} not set: the emulator takes the key pair that requests must"
-            " be signed with from the environment; any text will do."
+            f"{' and '.join(missing)} not set; set the key pair that requests must be signed with"
+            " (any text will do)"
         )
     key_id, secret = (os.environ[name] for name in names)
     return Keys(key_id, secret, os.environ.get("CASFS_SESSION_TOKEN") or None)
@@ -116,50 +120,78 @@ def _keys() -> Keys:
     "--dialect", type=click.Choice(list(DIALECTS)), default=next(iter(DIALECTS)), show_default=True
 )
 @click.option(
-    "--root", type=click.Path(file_okay=False, path_type=Path), required=True, help="All state."
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Directory for all state.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 = a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 picks a free port.")
 @click.option(
     "--account",
     show_default=_described({name: one.account for name, one in DIALECTS.items()}),
-    help="Owner of the key.",
+    help="The account that owns the key.",
 )
 @click.option(
     "--region",
     show_default=_described({name: one.region for name, one in DIALECTS.items()}),
-    help="In resource names.",
+    help="The region in resource names.",
 )
 @click.option(
     "--seed",
     "seeds",
     type=_SeedType(),
     multiple=True,
-    help="An archive and a finished job for each file.",
+    help="Add an archive and a finished job for each file in DIR.",
 )
-@click.option("--seed-inventory", is_flag=True, help="A finished inventory of what is seeded, too.")
-@click.option("--job-seconds", type=click.FloatRange(0), default=0.0, help="0 = at once.")
-@click.option("--output-hours", type=click.FloatRange(0), default=24.0, show_default=True)
-@click.option("--latency-ms", type=click.FloatRange(0), default=0.0, help="Before each answer.")
-@click.option("--rate", type=click.IntRange(1), help="Bytes of output a second and connection.")
-@click.option("--stall-seconds", type=click.FloatRange(0), default=600.0, show_default=True)
+@click.option(
+    "--seed-inventory", is_flag=True, help="Also add a finished inventory job for each --seed."
+)
+@click.option(
+    "--job-seconds",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="How long a job runs; 0 finishes it at once.",
+)
+@click.option(
+    "--output-hours",
+    type=click.FloatRange(0),
+    default=24.0,
+    show_default=True,
+    help="How long the output of a job is available.",
+)
+@click.option(
+    "--latency-ms", type=click.FloatRange(0), default=0.0, help="Delay before each answer."
+)
+@click.option("--rate", type=click.IntRange(1), help="Bytes per second of each connection.")
+@click.option(
+    "--stall-seconds",
+    type=click.FloatRange(0),
+    default=600.0,
+    show_default=True,
+    help="How long the fault `stall` keeps a connection open.",
+)
 @click.option(
     "--fault",
     "fault_list",
     type=_FaultType(),
     multiple=True,
-    metavar="NAME[@output]=PROBABILITY",
-    help="What goes wrong, everywhere or only in outputs, and how often at most with one and the "
-    f"same request: {', '.join(faults.NAMES)}.",
+    metavar="NAME[@output]=PROBABILITY[,TIMES]",
+    help="Inject a fault, everywhere or only in outputs, at most TIMES per identical request: "
+    f"{', '.join(faults.NAMES)}.",
 )
-@click.option("--fault-seed", type=int, help="Repeats the faults of an earlier run.")
-@click.option("--access-log", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--fault-seed", type=int, help="Repeat the faults of an earlier run.")
+@click.option(
+    "--access-log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Append a line of JSON for each answer.",
+)
 @click.option(
     "--clock-leeway",
     type=click.FloatRange(0),
     default=900.0,
     show_default=True,
-    help="Seconds that a signature may be used before its start.",
+    help="Seconds by which the time of a signature may be off.",
 )
 def emulator(
     dialect: str,
@@ -172,15 +204,15 @@ def emulator(
     clock_leeway: float,
     **switches: Any,
 ) -> None:
-    """Serve an archive service on this machine, for trial and tests.
+    """Run an archive service on this machine, for trials and tests.
 
-    Prints its URL when it is ready, and ends at SIGTERM or SIGINT. Keeps its state in one
-    directory. The key pair comes from CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, and from
-    CASFS_SESSION_TOKEN if it is one of a session.
+    Prints its URL when it is ready, and stops on SIGTERM or SIGINT. Keeps all state in one
+    directory. The key pair comes from CASFS_ACCESS_KEY_ID and CASFS_SECRET_ACCESS_KEY, with
+    CASFS_SESSION_TOKEN if it is temporary.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     try:
-        # Imported here: the help, and the help of `casfs`, must not need the extra.
+        # Imported late, because `--help` must work without the optional dependencies.
         from casfs.emulator.http.server import Server
     except ModuleNotFoundError as error:
         raise click.UsageError(
@@ -224,17 +256,17 @@ def _prepare(
 ) -> None:
     horizon = time.time() - settings.output_hours * 3600
     store.drop_unserved(horizon)
-    for vault, folder in seeds:
+    for vault, directory in seeds:
         if not settings.rules.vault_name.fullmatch(vault):
-            raise click.UsageError(f"{vault!r} is no name for a vault")
-        done = seed(store, settings.rules, vault, folder, horizon)
+            raise click.UsageError(f"{vault!r} is not a valid vault name")
+        done = seed(store, settings.rules, vault, directory, horizon)
         jobs = done.jobs
         if inventories:
             jobs += seed_inventory_of(store, settings.rules, vault, done.archives > 0, horizon)
         added = f"{_counted(done.archives, 'archive')} and {_counted(jobs, 'job')} added"
         click.echo(f"{vault}: {added}", err=True)
         for name in done.empty:
-            click.echo(f"{vault}: left out, it is empty: {name}", err=True)
+            click.echo(f"{vault}: skipped an empty file: {name}", err=True)
 
 
 def _counted(number: int, what: str) -> str:

@@ -1,7 +1,7 @@
-"""All switches of one emulator, as facts.
+"""The settings of one emulator.
 
-Where the public documentation of a service leaves a question open, the answer is a switch, so that
-a client can be tried against every answer it may meet.
+Where the public documentation of a service leaves a question open, the answer is an option, so
+that a client can be tested against every answer it may meet.
 """
 
 from dataclasses import dataclass, field
@@ -17,9 +17,8 @@ class Keys:
 
     Attributes:
         key_id: the public half.
-        secret: the private half; in no repr.
-        token: of the session that temporary keys belong to, for services that have such; in no
-            repr.
+        secret: the private half; never in a repr.
+        token: the session token, if the keys are temporary; never in a repr.
     """
 
     key_id: str
@@ -28,49 +27,49 @@ class Keys:
 
 
 def question(default: str, text: str) -> Any:
-    """Return the field of a question with its first answer and the help for its switch."""
+    """Return the dataclass field of a question: its default answer and the help of its option."""
     return field(default=default, metadata={"help": text})
 
 
 @dataclass(frozen=True)
 class OpenQuestions:
-    """One field for each question that the public sources of a service leave open.
+    """One field per question that the public sources of a service leave open.
 
-    A dialect adds its own questions in a class of its own, and its defaults where they are others.
+    Each dialect has a subclass with its own questions and defaults.
     """
 
     range_alignment: Literal["any", "mib", "strict"] = question(
-        "any", "Where a range of an output may begin and end; strict also wants both ends."
+        "any", "Where a range of an output may start and end; `strict` also requires both ends."
     )
     output_without_range: Literal["200", "206"] = question(
-        "200", "Status for the output of an archive that is read without a range."
+        "200", "Status when the output of an archive is read without a range."
     )
     full_range: Literal["206", "200"] = question(
-        "206", "Status for a range that covers the whole output."
+        "206", "Status when a range covers the whole output."
     )
     content_range: Literal["blank", "equals"] = question(
         "blank", "What follows `bytes` in Content-Range."
     )
     range_past_end: Literal["400", "416", "413"] = question(
-        "400", "Status for a range that begins behind the end."
+        "400", "Status when a range starts past the end."
     )
     malformed_range: Literal["refused", "ignored"] = question(
-        "refused", "Whether a Range that cannot be read is refused or answered with everything."
+        "refused", "Whether a malformed Range is refused or answered with the whole output."
     )
     unfinished_output: Literal["400", "404"] = question(
-        "400", "Status for the output of a job that has not succeeded."
+        "400", "Status when the job of an output has not succeeded."
     )
     expired_job: Literal["gone", "described"] = question(
-        "gone", "Whether an expired job is gone or still described, without output."
+        "gone", "Whether an expired job disappears or is still described, without its output."
     )
     hash_on_unaligned_job: Literal["absent", "present"] = question(
-        "absent", "Tree hash on subtree ranges of a job that is no subtree itself."
+        "absent", "Tree hash of subtree ranges when the job itself is not a subtree."
     )
     hash_on_unaligned_range: Literal["absent", "present"] = question(
-        "absent", "Tree hash on ranges of whole MiB that are no subtree of the archive."
+        "absent", "Tree hash of ranges of whole MiB that are not a subtree of the archive."
     )
     hash_on_inventory: Literal["absent", "present"] = question(
-        "absent", "Tree hash on inventories."
+        "absent", "Tree hash of inventories."
     )
     marker: Literal["inclusive", "exclusive"] = question(
         "inclusive", "Whether a marker names the next item or the last one seen."
@@ -79,18 +78,18 @@ class OpenQuestions:
         "400", "How the fault `throttle` refuses a request."
     )
     clock_leeway: float = 900.0
-    """Seconds that a signature may be used before its start."""
+    """Seconds by which the time of a signature may be off."""
 
 
 @dataclass(frozen=True)
 class VaultFormQuestions(OpenQuestions):
-    """The questions of services whose vaults and jobs `vault_form` writes."""
+    """The questions of services whose vaults and jobs `api.json_form` writes."""
 
     hash_of_running_job: Literal["present", "absent"] = question(
-        "present", "Tree hash in the description of a job for a whole archive while it runs."
+        "present", "Tree hash in the description of a running job for a whole archive."
     )
     archive_job_parameters: Literal["null", "absent"] = question(
-        "null", "InventoryRetrievalParameters in jobs without inventory."
+        "null", "InventoryRetrievalParameters in jobs that are not inventories."
     )
     limit_form: Literal["number", "string"] = question(
         "number", "Form of Limit in an inventory job."
@@ -99,13 +98,13 @@ class VaultFormQuestions(OpenQuestions):
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to go wrong, and how often.
+    """A fault to inject, and how often.
 
     Attributes:
-        name: one of `faults.NAMES`.
-        probability: 0 to 1, drawn for each request that the fault can hit.
-        output_only: leaves all calls but the output of a job alone.
-        times: how often it can hit one and the same request, None = without end.
+        name: one of `http.faults.NAMES`.
+        probability: from 0 to 1, drawn for each request that the fault can affect.
+        output_only: whether it affects only requests for the output of a job.
+        times: how often it may affect identical requests; None = any number of times.
     """
 
     name: str
@@ -116,25 +115,25 @@ class Fault:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything one emulator is started with.
+    """The settings that an emulator is started with.
 
     Attributes:
-        root: the folder of all state.
+        root: the directory of all state.
         keys: the key pair that requests must be signed with.
-        rules: what the service fixes.
+        rules: the fixed rules of the service.
         account: the account number that owns the key.
         region: the region in resource names.
         host: the address to listen on.
         port: the TCP port; 0 = a free one.
-        job_seconds: from the start of a job to its end; 0 = at once.
-        output_hours: from the end of a job to the end of its output.
-        latency_ms: milliseconds before every answer.
-        rate: bytes of output a second for each connection; None = as fast as it goes.
-        stall_seconds: the longest that a stalled answer is kept open.
-        faults: what goes wrong.
-        fault_seed: equal seeds and equal requests meet equal faults.
-        access_log: takes one JSON line an answer; None = no log.
-        questions: the answers to what the documentation leaves open.
+        job_seconds: how long a job runs; 0 = it finishes at once.
+        output_hours: how long the output of a finished job is available.
+        latency_ms: delay in milliseconds before every answer.
+        rate: bytes of output per second on each connection; None = unlimited.
+        stall_seconds: how long a stalled answer is kept open.
+        faults: the faults to inject.
+        fault_seed: the same seed and the same requests get the same faults.
+        access_log: file for one line of JSON per answer; None = no log.
+        questions: the answers to the open questions.
     """
 
     root: Path

@@ -1,7 +1,7 @@
-"""Makes answers, and says with which code and status the engine or the signature check refuses.
+"""Builds answers, and maps refusals of the engine and the signature check to codes and statuses.
 
 Sources: CAS documentation, Error codes; Amazon Glacier API 2012-06-01, Error responses. The first
-does not say which code answers which mistake: that follows Glacier, and the open ones are switches.
+does not say which mistake gets which code: that follows Glacier, and open questions are settings.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ CODES: Mapping[type[errors.EngineError], str] = {
     errors.TooManyError: "LimitExceededException",
     errors.EngineError: "InvalidParameterValueException",
 }
-"""Code by reason, where both services have the same."""
+"""Codes by reason, where both services agree."""
 
 FLAW_CODES: Mapping[Flaw, str] = {
     Flaw.MISSING: "MissingAuthenticationTokenException",
@@ -30,7 +30,7 @@ FLAW_CODES: Mapping[Flaw, str] = {
     Flaw.EXPIRED: "InvalidSignatureException",
     Flaw.WRONG: "InvalidSignatureException",
 }
-"""Code by what is wrong with a signature, where both services have the same."""
+"""Codes by flaw of the signature, where both services agree."""
 
 STATUSES: Mapping[str, int] = {
     "AccessDeniedException": 403,
@@ -46,21 +46,21 @@ STATUSES: Mapping[str, int] = {
     "UnrecognizedClientException": 400,
     "ServiceUnavailableException": 500,
 }
-"""Status by code, where both services have the same."""
+"""Statuses by code, where both services agree."""
 
 
 _LONG = 20
-"""Items in a list that is long."""
+"""Lists of more items than this are long."""
 
 _Body = TypeVar("_Body")
 
 
 class Answers:
-    """Makes answers in the form of one service.
+    """Builds answers in the form of one service.
 
     Args:
         wire: names, codes, statuses and layout of the service.
-        settings: account, and the open questions: late ranges, outputs of running jobs, throttling.
+        settings: the account, and the open questions about ranges, running jobs and throttling.
     """
 
     def __init__(self, wire: Wire, settings: Settings) -> None:
@@ -69,16 +69,16 @@ class Answers:
         self._questions = settings.questions
 
     def name(self, header: str) -> str:
-        """Return the full name of one of the service's own headers."""
+        """Return the full name of a header that is specific to the service."""
         return self._wire.header_prefix + header
 
     def location(self, *names: str) -> str:
-        """Return the path of what has been made."""
+        """Return the path of a resource that was created."""
         account = [self._account] if self._wire.words.has_account else []
         return "/".join(["", *account, "vaults", *names])
 
     def hashes(self, *, content: bytes | None = None, tree: bytes) -> dict[str, str]:
-        """Return the headers that say plain hash and tree hash."""
+        """Return the headers with the plain hash and the tree hash."""
         words = self._wire.words
         named = {words.content_hash: content, words.tree_hash: tree}
         return {self.name(name): words.digest(one) for name, one in named.items() if one}
@@ -86,31 +86,31 @@ class Answers:
     def page(
         self, name: str, items: Sequence[object], following: str | None, **more: object
     ) -> Reply:
-        """Return one page of a list.
+        """Return a page of a list.
 
         Args:
-            name: the field that has the items.
+            name: the field for the items.
             items: those of this page.
-            following: the marker of the next page; None = this was the last.
+            following: the marker of the next page; None = this is the last.
             more: other fields.
         """
         marker = self._wire.words.last_marker if following is None else following
         return self.ok({**more, "Marker": marker, name: items}, len(items))
 
     def ok(self, value: object, items: int = 0) -> Reply:
-        """Return an answer with a JSON body that lists so many items."""
+        """Return an answer with a JSON body that lists `items` items."""
         headers = {"Content-Type": "application/json"}
         return Reply(200, headers, self._wire.layout(value, items > _LONG))
 
     def guarded(self, do: Callable[[_Body], Answer], body: _Body) -> Answer:
-        """Do a call; what refuses it becomes its answer."""
+        """Execute a call; a refusal becomes its answer."""
         try:
             return do(body)
         except (SignatureError, errors.EngineError) as refused:
             return self.refusal(refused)
 
     def finishing(self, do: Callable[[_Body], Answer]) -> Callable[[_Body], Reply]:
-        """Return what takes the body of a call and ends it, guarded."""
+        """Return a function that completes a call, given its body; a refusal becomes its answer."""
 
         def finish(body: _Body) -> Reply:
             reply = self.guarded(do, body)
@@ -129,7 +129,7 @@ class Answers:
         return Reply(status or self._wire.statuses[code], headers, body)
 
     def refusal(self, refused: SignatureError | errors.EngineError) -> Reply:
-        """Return the answer to a call that is refused for this reason."""
+        """Return the answer for a refusal."""
         if isinstance(refused, SignatureError):
             return self.error(self._wire.flaw_codes[refused.flaw], str(refused))
         code, status = self._code(refused), None
@@ -144,12 +144,15 @@ class Answers:
         return next(codes[kind] for kind in type(refused).__mro__ if kind in codes)
 
     def throttled(self) -> Reply | None:
-        """Refuse one request too many: the documented code is a 400, other proxies say 503."""
+        """Return the answer to a throttled request: documented as 400, while proxies send 503.
+
+        None means that the connection is to be reset.
+        """
         how = self._questions.throttling
         if how == "reset":
             return None
         return self.error(self._wire.words.throttled, "Slow down", int(how))
 
     def failed(self) -> Reply:
-        """Answer as a service that has failed."""
+        """Return the answer of a service that has failed."""
         return self.error(self._wire.words.failed, "The service is not available")

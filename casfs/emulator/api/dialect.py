@@ -1,7 +1,7 @@
-"""The seam between the server and the dialect of one service.
+"""The interface between the HTTP server and the dialect of one service.
 
-The server knows HTTP, faults and bytes; the engine (`vaults`, `jobs`, `store`) knows archives and
-jobs; a dialect knows the paths, names, codes and signatures of one service and translates.
+The server handles HTTP, faults and bytes; the engine handles archives and jobs; a dialect
+translates between them, with the paths, names, codes and signatures of one service.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ class Call:
         method: as sent.
         path: as sent, neither decoded nor normalized, without the query.
         params: decoded names and values of the query.
-        headers: value by lower-cased name.
+        headers: values by lower-case name.
     """
 
     method: str
@@ -34,7 +34,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer that is at hand."""
+    """A complete answer."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -43,67 +43,67 @@ class Reply:
 
 @dataclass(frozen=True)
 class SendOutput:
-    """The answer is the output of a job."""
+    """Send the output of a job."""
 
     selection: Selection
 
 
 @dataclass(frozen=True)
 class ReadBody:
-    """The answer needs the body of the request, a small one; `finish` takes it and answers."""
+    """Read the body of the request, which is small, and pass it to `finish` for the answer."""
 
     finish: Callable[[bytes], Reply]
 
 
 @dataclass(frozen=True)
 class ReceiveFile:
-    """The answer needs the body of the request, a large one, in a file; `finish` takes it."""
+    """Receive the body of the request, which is large, into a file, and pass it to `finish`."""
 
     finish: Callable[[Received], Reply]
 
 
 Answer = Reply | SendOutput | ReadBody | ReceiveFile
-"""What a dialect can say to a call."""
+"""What a dialect can respond to a call."""
 
 
 class Dialect(Protocol):
-    """One service's wire form. All but `is_output` run in the thread of the store."""
+    """One service's form on the wire. All methods but `is_output` run in the store's thread."""
 
     request_id_header: str
-    """The header in which every answer carries its request id."""
+    """The header with the request id of every answer."""
 
     def new_request_id(self) -> str:
-        """Return the id of one more request."""
+        """Return a new request id."""
 
     def is_output(self, call: Call) -> bool:
-        """Say whether a call reads the output of a job, by its path alone."""
+        """Return whether a call reads the output of a job, judging by its path."""
 
     def answer(self, call: Call) -> Answer:
-        """Check the signature, do what is asked and answer; refusals are answers too."""
+        """Check the signature, execute the call and answer; a refusal is an answer, too."""
 
     def output_head(self, selection: Selection) -> Reply:
-        """Return status and headers of an answer that carries an output; the body is empty."""
+        """Return the status and headers for an output, with an empty body."""
 
     def throttled(self) -> Reply | None:
-        """Return the refusal of one request too many; None = the connection is reset."""
+        """Return the answer to a throttled request; None = reset the connection."""
 
     def failed(self) -> Reply:
         """Return the answer of a service that has failed."""
 
     def body_too_large(self) -> Reply:
-        """Return the refusal of a request whose small body is not small."""
+        """Return the answer to a request whose body is too large to read."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service that the emulator can be.
+    """A service that can be emulated.
 
     Attributes:
-        rules: what it fixes.
+        rules: its fixed rules.
         questions: what its public sources leave open, with default answers.
-        account: the account that owns the key, unless another is given.
-        region: the region, unless another is given.
-        make: its dialect over a store.
+        account: the default account that owns the key.
+        region: the default region.
+        make: creates its dialect over a store.
     """
 
     rules: Rules

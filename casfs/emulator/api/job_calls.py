@@ -1,4 +1,4 @@
-"""The calls on jobs that all services have.
+"""The calls on jobs, which all services have.
 
 Sources: as in `vault_calls`.
 """
@@ -16,7 +16,7 @@ from casfs.emulator.engine.records import Vault
 from casfs.emulator.engine.selection import Selection
 
 OUTPUT = "*/jobs/*/output"
-"""The path of an output, as `vault_requests.routed` sees it."""
+"""The path of an output, as `request_fields.routed` returns it."""
 
 _CONTENT_TYPES = {
     "archive": "application/octet-stream",
@@ -29,8 +29,8 @@ class JobCalls:
     """Calls on jobs.
 
     Args:
-        wire: what is the service's own.
-        answers: makes answers.
+        wire: the specifics of the service.
+        answers: builds answers.
         jobs: the engine.
         content_range: the form of Content-Range.
     """
@@ -48,7 +48,7 @@ class JobCalls:
         }
 
     def output_head(self, selection: Selection) -> Reply:
-        """Return status and headers of an output (Get Job Output)."""
+        """Return the status and headers of an output (Get Job Output)."""
         headers = {"Content-Type": _CONTENT_TYPES[selection.kind]}
         if selection.is_part:
             headers["Content-Range"] = selection.content_range(self._content_range)
@@ -87,7 +87,7 @@ class JobCalls:
         return self._answers.page("JobList", jobs, following)
 
     def _wanted(self, call: Call) -> tuple[bool | None, bool | None] | None:
-        """Return whether jobs are to be complete and to have failed; None = none are wanted."""
+        """Return the filters on complete and failed jobs; None = they exclude each other."""
         if not self._wire.words.filters_jobs:
             return None, None
         done = ask.choice(call, "completed", {"true": True, "false": False})

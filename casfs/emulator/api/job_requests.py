@@ -1,4 +1,4 @@
-"""The body of Initiate Job, read into a job, as far as services share it."""
+"""Parses the body of Initiate Job into a job, as far as services agree on it."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ _TIERS = ("Expedited", "Standard", "Bulk")
 
 @dataclass(frozen=True)
 class JobType:
-    """One value of Type: what the engine makes of it, and the fields that it needs."""
+    """A value of Type: the engine's kind of job, and the fields that it requires."""
 
     kind: Kind
     needed: Sequence[str] = ()
@@ -22,13 +22,13 @@ class JobType:
 
 @dataclass(frozen=True)
 class JobWords:
-    """What a service calls things in the body of Initiate Job.
+    """The names that a service uses in the body of Initiate Job.
 
     Attributes:
-        types: by the value of Type.
-        callback: the field that says whom to tell at the end; None = there is none.
-        inventory_limit: the largest Limit of an inventory; None = any.
-        date: reads StartDate and EndDate, or raises ValueError.
+        types: kinds of jobs by the value of Type.
+        callback: the field for the URL to notify; None = there is none.
+        inventory_limit: the largest Limit of an inventory; None = unlimited.
+        date: parses StartDate and EndDate, or raises ValueError.
     """
 
     types: Mapping[str, JobType]
@@ -38,19 +38,19 @@ class JobWords:
 
 
 def wanted_job(fields: Mapping[str, object], words: JobWords) -> tuple[Job, ByteRange | None]:
-    """Return the job that a request wants, without id, vault and times, and its byte range.
+    """Return the requested job, without id, vault and times, and its byte range.
 
     Args:
         fields: the JSON object of the request.
-        words: those of the service.
+        words: the names that the service uses.
 
     Returns:
-        The job, and the first and last byte to retrieve (None = the whole; a last of None = to the
+        The job, and the first and last byte to retrieve (None = all of it; a last of None = to the
         end, which the official command line tool of CAS sends as `start-`).
 
     Raises:
-        MissingValueError: a key is missing.
-        BadValueError: a key has a value it may not have.
+        MissingValueError: a field is missing.
+        BadValueError: a field has a bad value.
     """
     if fields.get("Type") is None:
         raise MissingValueError("Type is missing")
@@ -96,10 +96,10 @@ def _inventory(job: Job, fields: Mapping[str, object], words: JobWords) -> Job:
 
 
 def text(fields: Mapping[str, object], name: str) -> str | None:
-    """Return the text of a field; an empty one counts as none.
+    """Return the text of a field; None if it is missing or empty.
 
     Raises:
-        BadValueError: it is no text.
+        BadValueError: it is not text.
     """
     value = fields.get(name)
     if value is None or value == "":
@@ -127,7 +127,7 @@ def _date(fields: Mapping[str, object], name: str, words: JobWords) -> float | N
 
 
 def _limit(fields: Mapping[str, object], most: int | None) -> int:
-    """The documentations have a string here; the SDKs of CAS read a number: both are taken."""
+    """Accept a string, as documented, and a number, which the SDKs of CAS send."""
     value = fields.get("Limit")
     if value is None or value == "":
         return 0

@@ -1,8 +1,8 @@
-"""How vaults, jobs and uploads are written: field names, dates and values that services share.
+"""Formats vaults, jobs and uploads: the field names, dates and values that services share.
 
-Sources: CAS documentation (product 572); Amazon Glacier API 2012-06-01; for the quotes in CSV rows
-of the live service in the tests of mt-aws-glacier. A job has every key in every kind, null where it
-does not apply (official Python SDK of CAS; Glacier, Describe Job).
+Sources: CAS documentation (product 572); Amazon Glacier API 2012-06-01; for quotes in CSV, rows of
+the live service in the tests of mt-aws-glacier. Every job has every field, null where it does not
+apply (official Python SDK of CAS; Glacier, Describe Job).
 """
 
 import json
@@ -18,23 +18,23 @@ from casfs.treehash import to_text
 
 
 def date(seconds: float) -> str:
-    """Return a time as answers show it: ISO 8601, UTC, milliseconds."""
+    """Return a time as answers have it: ISO 8601, UTC, with milliseconds."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def short_date(seconds: float) -> str:
-    """Return a time without its milliseconds."""
+    """Return a time without milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class VaultForm(ABC):
-    """Field names and values, as the switches want them.
+    """Field names and values, as the open questions are answered.
 
     Args:
         questions: the open questions.
-        name_key: the field that holds the full name of a vault.
-        name_prefix: what the full name of a vault begins with.
+        name_key: the field with the full name of a vault.
+        name_prefix: the prefix of the full name of a vault.
     """
 
     def __init__(self, questions: VaultFormQuestions, name_key: str, name_prefix: str) -> None:
@@ -44,15 +44,15 @@ class VaultForm(ABC):
 
     @abstractmethod
     def action(self, job: Job) -> str:
-        """Return what a job does, in the word of the service."""
+        """Return what a job does, as the service calls it."""
 
     @abstractmethod
     def own_fields(self, view: JobView) -> Mapping[str, object]:
-        """Return the fields of a job that are the service's own or have a form of its own."""
+        """Return the fields of a job that are specific to the service in name or form."""
 
     @abstractmethod
     def inventory_date(self, job: Job) -> str:
-        """Return the date of an inventory, as its head shows it."""
+        """Return the InventoryDate of an inventory."""
 
     def vault(self, vault: Vault) -> dict[str, object]:
         """Return a vault (Describe Vault)."""
@@ -66,7 +66,7 @@ class VaultForm(ABC):
         }
 
     def job(self, view: JobView) -> dict[str, object]:
-        """Return a job: one flat union of all kinds (Describe Job)."""
+        """Return a job: the fields of all kinds in one object (Describe Job)."""
         job, archive = view.job, view.archive
         fields: dict[str, object] = {
             "Action": self.action(job),
@@ -154,11 +154,11 @@ class VaultForm(ABC):
 
 
 def _csv_row(archive: Archive) -> str:
-    """Return the line of an archive in an inventory of the format CSV.
+    """Return the line of an archive in a CSV inventory.
 
-    Inside of quotes a quote is written with a backslash before it, a backslash alone. The page of
-    CAS names four of five columns and no form; it is taken to be that of Glacier, whose sentence
-    it is.
+    Inside quotes, a quote is escaped with a backslash, and a backslash is not escaped. The page of
+    CAS names four of the five columns and does not define the form; its sentence is Glacier's, so
+    the form is assumed to be Glacier's as well.
     """
     text = archive.description or ""
     if any(sign in text for sign in ',"\r\n'):

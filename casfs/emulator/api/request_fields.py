@@ -1,4 +1,4 @@
-"""Reads what requests say in their paths, parameters and headers."""
+"""Parses the paths, parameters and headers of requests."""
 
 import re
 from collections.abc import Callable
@@ -23,9 +23,9 @@ _Choice = TypeVar("_Choice")
 
 
 def routed(path: str, has_account: bool) -> tuple[str | None, str, list[str]]:
-    """Take `/<account>/vaults/a/jobs/b` apart: account, `*/jobs/*`, `[a, b]`.
+    """Split `/<account>/vaults/a/jobs/b` into the account, `*/jobs/*` and `[a, b]`.
 
-    Where paths have no account it is `-`; for a path that is no such it is None.
+    The account is `-` if paths have none, and None if the path has another form.
     """
     words = [unquote(word) for word in path.split("/")[1:]]
     if not has_account:
@@ -38,7 +38,7 @@ def routed(path: str, has_account: bool) -> tuple[str | None, str, list[str]]:
 
 
 def param(call: Call, name: str) -> str | None:
-    """Return a parameter by its lower-cased name; an empty one counts as none."""
+    """Return a parameter by its lower-case name; None if it is missing or empty."""
     for key, value in call.params:
         if key.lower() == name:
             return value or None
@@ -46,25 +46,25 @@ def param(call: Call, name: str) -> str | None:
 
 
 def choice(call: Call, name: str, choices: dict[str, _Choice]) -> _Choice | None:
-    """Return what a parameter chooses, None when it is not given.
+    """Return what a parameter chooses; None if it is missing.
 
     Raises:
-        BadParamError: it is none of the choices.
+        BadParamError: it is not one of the choices.
     """
     text = param(call, name)
     if text is None:
         return None
-    # A Python 2 boolean arrives as `True` (official Python SDK of CAS).
+    # The official Python SDK of CAS sends booleans as `True`.
     if text.lower() not in choices:
         raise BadParamError(f"Invalid {name}: {text}")
     return choices[text.lower()]
 
 
 def number(name: str, text: str) -> int:
-    """Return a decimal number.
+    """Parse a decimal number.
 
     Raises:
-        BadValueError: `text` is none.
+        BadValueError: `text` is not a number.
     """
     if not re.fullmatch(r"\d{1,18}", text):
         raise BadValueError(f"Invalid {name}: {text}")
@@ -75,7 +75,7 @@ def page(call: Call, longest: int) -> tuple[str, int]:
     """Return the marker (empty = the first page) and the limit of a list, at most `longest`.
 
     Raises:
-        BadParamError: the limit is no number or zero.
+        BadParamError: the limit is not a positive number.
     """
     text = param(call, "limit")
     limit = str(longest) if text is None else text
@@ -85,15 +85,15 @@ def page(call: Call, longest: int) -> tuple[str, int]:
 
 
 def check_marker(marker: str, wire: Wire, look_up: Callable[[str], object]) -> None:
-    """Check that a marker names an item that is there, if the service does.
+    """Check that a marker names an existing item, if the service checks that.
 
     Args:
-        marker: the marker; empty = none is given.
-        wire: of the service.
-        look_up: raises NotThereError for what is not there.
+        marker: the marker; may be empty.
+        wire: the specifics of the service.
+        look_up: raises NotThereError if the item does not exist.
 
     Raises:
-        BadParamError: it does not.
+        BadParamError: it does not name an existing item.
     """
     if not marker or not wire.words.checks_markers:
         return
@@ -104,7 +104,7 @@ def check_marker(marker: str, wire: Wire, look_up: Callable[[str], object]) -> N
 
 
 def header(call: Call, name: str) -> str:
-    """Return a header by its lower-cased name.
+    """Return a header by its lower-case name.
 
     Raises:
         MissingValueError: it is missing.
@@ -116,7 +116,7 @@ def header(call: Call, name: str) -> str:
 
 
 def is_utf8(text: str) -> bool:
-    """Say whether a text has no stray surrogates, which no one could store."""
+    """Return whether a text can be encoded as UTF-8: it has no lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -125,20 +125,20 @@ def is_utf8(text: str) -> bool:
 
 
 def own_number(call: Call, prefix: str, name: str) -> int:
-    """Return the number in one of the service's own headers.
+    """Return the number in a header that is specific to the service.
 
     Raises:
         MissingValueError: it is missing.
-        BadValueError: it is no number.
+        BadValueError: it is not a number.
     """
     return number(prefix + name, header(call, prefix + name))
 
 
 def description(call: Call, wire: Wire) -> str | None:
-    """Return the description of the archive to be, if there is one.
+    """Return the description of the archive to upload, if there is one.
 
     Raises:
-        BadValueError: the service does not take it.
+        BadValueError: the service does not accept it.
     """
     text = call.headers.get(f"{wire.header_prefix}archive-description")
     if text is not None:
@@ -147,7 +147,7 @@ def description(call: Call, wire: Wire) -> str | None:
 
 
 def digest(call: Call, name: str) -> bytes:
-    """Return the digest in a header, which may be in either case (official tool of CAS).
+    """Return the digest in a header, in upper or lower case (official tool of CAS).
 
     Raises:
         MissingValueError: it is missing.
@@ -166,8 +166,8 @@ def announced(call: Call, wire: Wire) -> tuple[bytes, bytes]:
     Raises:
         MissingLengthError: the length is missing.
         MissingValueError: one of them is missing.
-        BadValueError: the body is empty (official Python SDKs of CAS and OAS; Glacier: an archive
-            has at least one byte).
+        BadValueError: the body is empty; an archive has at least one byte (official Python SDKs of
+            CAS and OAS; Glacier documentation).
         BadDigestError: a hash is not hexadecimal.
     """
     if "content-length" not in call.headers:
@@ -182,7 +182,7 @@ def check_body(tree: TreeHash, body: Received, announced: tuple[bytes, bytes]) -
     """Compare a body with the plain hash and the tree hash that were announced.
 
     Raises:
-        WrongDigestError: one of them is another.
+        WrongDigestError: one of them does not match.
     """
     content_hash, tree_hash = announced
     if body.digest != content_hash:

@@ -1,4 +1,4 @@
-"""The dialect of services whose vaults are at `/<account>/vaults/<name>`, or nearly so."""
+"""Routes the calls of services whose vaults are at `/<account>/vaults/<name>` or similar."""
 
 import time
 from collections.abc import Callable
@@ -25,15 +25,15 @@ from casfs.emulator.engine.vaults import Vaults
 from casfs.emulator.settings import Settings
 
 
-class VaultApi:
-    """A dialect over the engine.
+class Router:
+    """A dialect: routes calls to the engine.
 
     Args:
-        wire: what is the service's own.
+        wire: the specifics of the service.
         store: the state.
         settings: account and open questions.
-        clock: Unix seconds.
-        more_calls: makes the calls that only this service has.
+        clock: returns Unix seconds.
+        more_calls: returns the calls that only this service has.
     """
 
     def __init__(
@@ -62,33 +62,33 @@ class VaultApi:
         }
 
     def new_request_id(self) -> str:
-        """Return the id of one more request."""
+        """Return a new request id."""
         return self._wire.new_request_id()
 
     def is_output(self, call: Call) -> bool:
-        """Say whether a call reads the output of a job."""
+        """Return whether a call reads the output of a job."""
         return call.method == "GET" and ask.routed(call.path, self._has_account)[1] == OUTPUT
 
     def answer(self, call: Call) -> Answer:
-        """Check the signature and the account, then answer."""
+        """Check the signature and the account, and execute the call."""
         if self._wire.signs_body(call):
             return ReadBody(self._answers.finishing(partial(self._answered_with_body, call)))
         return self._answers.guarded(self._answered, call)
 
     def output_head(self, selection: Selection) -> Reply:
-        """Return status and headers of an output."""
+        """Return the status and headers of an output."""
         return self._jobs.output_head(selection)
 
     def throttled(self) -> Reply | None:
-        """Refuse one request too many."""
+        """Return the answer to a throttled request; None = reset the connection."""
         return self._answers.throttled()
 
     def failed(self) -> Reply:
-        """Answer as a service that has failed."""
+        """Return the answer of a service that has failed."""
         return self._answers.failed()
 
     def body_too_large(self) -> Reply:
-        """Refuse a JSON body that no call can need."""
+        """Return the answer to a JSON body that is larger than any call needs."""
         return self._answers.refusal(MalformedBodyError("The body of the request is too large"))
 
     def _answered(self, call: Call) -> Answer:

@@ -1,4 +1,4 @@
-"""Why a signature is refused, in words of no particular service."""
+"""The reasons for which a signature is refused, independent of the service."""
 
 from enum import Enum, auto
 
@@ -13,7 +13,7 @@ class Flaw(Enum):
 
 
 class SignatureError(Exception):
-    """The request is not signed as it must be."""
+    """A request has no valid signature."""
 
     def __init__(self, flaw: Flaw, text: str) -> None:
         super().__init__(text)

@@ -1,4 +1,4 @@
-"""The calls on multipart uploads that all services have.
+"""The calls on multipart uploads, which all services have.
 
 Sources: as in `vault_calls`.
 """
@@ -21,8 +21,8 @@ class UploadCalls:
     """Calls on multipart uploads.
 
     Args:
-        wire: what is the service's own.
-        answers: makes answers.
+        wire: the specifics of the service.
+        answers: builds answers.
         uploads: the engine.
         tree: how archives are hashed.
     """

@@ -1,8 +1,8 @@
-"""The calls on vaults and archives that all services have.
+"""The calls on vaults and archives, which all services have.
 
 Sources: CAS documentation (product 572), page by page; where that is silent, the official Python
-SDK (cassdk 1.0.2, cas_python_sdk v1.0.6), then Amazon Glacier 2012-06-01, whose design it is. What
-other services have in another way, their wires say.
+SDK (cassdk 1.0.2, cas_python_sdk v1.0.6), then Amazon Glacier 2012-06-01, which it copies. The
+`Wire` of each service has its differences.
 """
 
 from functools import partial
@@ -18,15 +18,15 @@ from casfs.emulator.engine.vaults import Vaults
 from casfs.treehash import TreeHash
 
 CREATE_VAULT = ("*", "PUT")
-"""The one call that names a vault which need not be there: it gets the name."""
+"""The one call whose vault need not exist; it is given the name."""
 
 
 class VaultCalls:
     """Calls on vaults and archives.
 
     Args:
-        wire: what is the service's own.
-        answers: makes answers.
+        wire: the specifics of the service.
+        answers: builds answers.
         vaults: the engine.
         tree: how archives are hashed.
     """
@@ -83,7 +83,7 @@ class VaultCalls:
         self, vault: Vault, description: str | None, check: tuple[bytes, bytes], body: Received
     ) -> Reply:
         ask.check_body(self._tree, body, check)
-        # The vault may have gone while the body came.
+        # The vault may have been deleted while the body was received.
         self._vaults.get(vault.name)
         archive = self._vaults.add_archive(vault.name, description, body)
         headers = {

@@ -1,7 +1,7 @@
-"""What is one service's own where several share an API: names, signatures, codes and limits.
+"""What differs between the services: names, signatures, codes and limits.
 
-Tencent CAS and Aliyun OAS are copies of Amazon Glacier, a near and a free one: `vault_api` has the
-calls of all, and each brings a wire.
+Tencent CAS is a close copy of Amazon Glacier and Aliyun OAS a loose one. `router` and the modules
+it uses have the calls of all three, and each service supplies a `Wire`.
 """
 
 import re
@@ -19,8 +19,8 @@ from casfs.emulator.engine.selection import Selection
 from casfs.treehash import to_text
 
 Table = Mapping[str, Mapping[str, Callable[..., Answer]]]
-"""Calls by the shape of their path, such as `*/jobs/*`, and their method; they get the
-vault that the first `*` names, then each other."""
+"""Calls by the shape of their path, such as `*/jobs/*`, and their method. Their arguments are the
+vault that the first `*` names, and the text of every other `*`."""
 
 ByteRange = tuple[int, int | None]
 """First and last byte of an archive; a last of None = to the end."""
@@ -28,7 +28,7 @@ ByteRange = tuple[int, int | None]
 
 @dataclass(frozen=True)
 class PageLimits:
-    """Items on the longest page of each list, which is the default as well."""
+    """The maximum number of items on a page of each list, which is also the default."""
 
     vaults: int
     jobs: int
@@ -38,20 +38,20 @@ class PageLimits:
 
 @dataclass(frozen=True)
 class Words:
-    """What a service calls things; as it is here, what CAS and Glacier share.
+    """The names that a service uses; the defaults are those of CAS and Glacier.
 
     Attributes:
-        has_account: whether paths begin with an account.
-        content_hash: the header, behind its prefix, of the plain hash of a body.
-        tree_hash: the header, behind its prefix, of a tree hash.
-        digest: writes a digest.
-        part_range: the form of Content-Range of a part: first and last byte.
-        last_marker: the marker of a list that is complete.
-        checks_markers: whether a marker must name an item that is there.
-        filters_jobs: whether a list of jobs can be limited to some.
-        throttled: the error code of one request too many.
+        has_account: whether paths start with an account.
+        content_hash: the header for the plain hash of a body, without its prefix.
+        tree_hash: the header for a tree hash, without its prefix.
+        digest: formats a digest.
+        part_range: matches the Content-Range of a part: first and last byte.
+        last_marker: the marker of the last page of a list.
+        checks_markers: whether a marker must name an existing item.
+        filters_jobs: whether a list of jobs can be filtered.
+        throttled: the error code of a throttled request.
         failed: the error code of a service that has failed.
-        client, server: in errors, whose fault it is.
+        client, server: whose fault an error is.
         server_codes: the error codes that are the fault of the service.
     """
 
@@ -71,10 +71,10 @@ class Words:
 
 
 class Form(inventory.Form, Protocol):
-    """How a service writes what it has."""
+    """Formats the resources of a service."""
 
     name_prefix: str
-    """What the full name of a vault begins with, in markers too."""
+    """The prefix of the full name of a vault, also in markers."""
 
     def vault(self, vault: Vault) -> Mapping[str, object]:
         """Return a vault."""
@@ -90,74 +90,74 @@ class Form(inventory.Form, Protocol):
 
 
 class Wire(Protocol):
-    """The wire form of one service."""
+    """The specifics of one service on the wire."""
 
     header_prefix: str
-    """What the names of its headers begin with."""
+    """The prefix of the names of its headers."""
 
     request_id_header: str
-    """The header in which every answer carries its request id."""
+    """The header with the request id of every answer."""
 
     page_limits: PageLimits
-    """How long its lists are."""
+    """The maximum lengths of its lists."""
 
     statuses: Mapping[str, int]
-    """HTTP status by error code."""
+    """HTTP statuses by error code."""
 
     codes: Mapping[type[EngineError], str]
-    """Error code by what the engine refuses; a class that is missing has the code of its base."""
+    """Error codes by exception; a class that is missing has the code of its base class."""
 
     flaw_codes: Mapping[Flaw, str]
-    """Error code by what is wrong with a signature."""
+    """Error codes by the flaw of a signature."""
 
     words: Words
-    """What it calls things."""
+    """The names that it uses."""
 
     @property
     def form(self) -> Form:
-        """How it writes vaults, jobs, uploads and inventories."""
+        """Formats its vaults, jobs, uploads and inventories."""
 
     def new_request_id(self) -> str:
-        """Return the id of one more request."""
+        """Return a new request id."""
 
     def signs_body(self, call: Call) -> bool:
-        """Say whether the signature of a call cannot be checked before its body has come."""
+        """Return whether the signature of a call covers its body."""
 
     def check(self, call: Call, body: bytes) -> None:
-        """Check the signature of a call, and the headers that every call needs.
+        """Check the signature of a call, and the headers that every call requires.
 
         Args:
             call: the call.
-            body: the body if the signature covers it, else nothing.
+            body: the body if the signature covers it, otherwise empty.
 
         Raises:
-            SignatureError: the call is not signed as it must be.
+            SignatureError: the call has no valid signature.
             EngineError: a header is missing.
         """
 
     def check_description(self, text: str) -> None:
-        """Check the description of an archive to be.
+        """Check the description of an archive to upload.
 
         Raises:
-            BadValueError: it is too long or has letters that it may not have.
+            BadValueError: it is too long or has characters that are not allowed.
         """
 
     def wanted_job(self, fields: Mapping[str, object]) -> tuple[Job, ByteRange | None]:
-        """Return the job that a request wants, without id, vault and times, and its byte range.
+        """Return the requested job, without id, vault and times, and its byte range.
 
         Raises:
             MissingValueError: a field is missing.
-            BadValueError: a field has a value it may not have.
+            BadValueError: a field has a bad value.
         """
 
     def message(self, refused: EngineError) -> str:
-        """Return how the service words a refusal."""
+        """Return the service's message for a refusal."""
 
     def job_headers(self, job: Job) -> Mapping[str, str]:
-        """Return headers of its own for the answer to the start of a job."""
+        """Return additional headers for the answer to Initiate Job."""
 
     def output_headers(self, selection: Selection) -> Mapping[str, str]:
-        """Return headers of its own for an answer that carries an output."""
+        """Return additional headers for the answer to Get Job Output."""
 
     def layout(self, value: object, is_long: bool = False) -> bytes:
-        """Return JSON in the layout of its answers; `is_long` allows one that is faster to make."""
+        """Return JSON in the layout of its answers; `is_long` permits a layout that is faster."""

@@ -1,1 +1,1 @@
-"""The services that the emulator can be."""
+"""The services that can be emulated."""

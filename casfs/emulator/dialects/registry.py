@@ -1,4 +1,4 @@
-"""The services that the emulator can be, by the name of their dialect."""
+"""The services that can be emulated, by dialect."""
 
 from collections.abc import Mapping
 
@@ -8,4 +8,4 @@ from casfs.emulator.dialects.glacier.wire import GLACIER
 from casfs.emulator.dialects.oas.wire import OAS
 
 DIALECTS: Mapping[str, Service] = {"cas": CAS, "glacier": GLACIER, "oas": OAS}
-"""What `--dialect` takes; the first is its default."""
+"""The values of `--dialect`; the first is the default."""

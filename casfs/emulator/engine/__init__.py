@@ -1,1 +1,1 @@
-"""What an archive service does, whatever its API: vaults, archives, jobs and uploads."""
+"""An archive service without its API: vaults, archives, jobs and uploads on disk."""

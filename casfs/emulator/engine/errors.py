@@ -1,4 +1,4 @@
-"""Why the engine refuses a call, in words of no particular dialect.
+"""The reasons for which the engine refuses a call, independent of the dialect.
 
     EngineError
     ├── NotThereError       what the path names does not exist
@@ -8,28 +8,28 @@
     │   └── NoUploadError
     ├── ForeignError        it belongs to another account
     ├── NotEmptyError       a vault that still holds archives cannot be deleted
-    ├── NoMethodError       what the path names cannot do that
-    ├── MissingValueError   a value that the call needs is not given
+    ├── NoMethodError       the resource does not support the method
+    ├── MissingValueError   a required value is missing
     │   └── MissingLengthError  the length of a body
-    ├── MalformedBodyError  the body is not what the call takes
-    ├── BadValueError       a value of the wrong form, alignment or size
-    │   ├── BadDigestError  a digest that is none
+    ├── MalformedBodyError  the body is not what the call expects
+    ├── BadValueError       a value has the wrong form, alignment or size
+    │   ├── BadDigestError  a digest that is malformed
     │   ├── BadParamError   a parameter of the query
-    │   ├── BadPartError    where a part of an upload is, or what is missing there
+    │   ├── BadPartError    a part of an upload is misplaced or missing
     │   ├── BadVaultNameError
     │   └── BadRangeError   the range of an output
-    │       └── PastEndError    it begins behind the last byte
-    ├── TooManyError        a quota of the account
-    ├── WrongDigestError    bytes that do not hash to what the caller says
-    └── NotReadyError       the output of a job that is running
-        └── NoOutputError   the output of a job that has failed
+    │       └── PastEndError    it starts past the last byte
+    ├── TooManyError        a quota of the account is exhausted
+    ├── WrongDigestError    bytes do not have the hash that the caller announced
+    └── NotReadyError       the job of an output is still running
+        └── NoOutputError   the job of an output has failed
 
-A dialect turns each into its own code, status and body.
+Each dialect maps them to its own codes, statuses and bodies.
 """
 
 
 class EngineError(Exception):
-    """A call the engine will not do; the text is fit for the caller's eyes."""
+    """The engine refuses a call; the message may be shown to the caller."""
 
 
 class NotThereError(EngineError):
@@ -37,7 +37,7 @@ class NotThereError(EngineError):
 
 
 class NoVaultError(NotThereError):
-    """There is no vault of the name that `vault` says."""
+    """There is no vault named `vault`."""
 
     def __init__(self, vault: str) -> None:
         super().__init__(f"The vault was not found: {vault}")
@@ -59,7 +59,7 @@ class NoJobError(NotThereError):
 
 
 class NoUploadError(NotThereError):
-    """There is no such upload in the vault, or it has ended."""
+    """There is no such upload in the vault, or it was completed or aborted."""
 
     def __init__(self, upload: str) -> None:
         super().__init__(f"The upload ID was not found: {upload}")
@@ -70,7 +70,7 @@ class ForeignError(EngineError):
 
 
 class NotEmptyError(EngineError):
-    """The vault that `vault` names still holds archives."""
+    """The vault named `vault` still holds archives."""
 
     def __init__(self, vault: str) -> None:
         super().__init__(f"The vault is not empty: {vault}")
@@ -78,47 +78,47 @@ class NotEmptyError(EngineError):
 
 
 class NoMethodError(EngineError):
-    """What the path names has no such method."""
+    """The resource does not support the method."""
 
 
 class MissingValueError(EngineError):
-    """A value that the call needs is not given."""
+    """A required value is missing."""
 
 
 class MissingLengthError(MissingValueError):
-    """The length of a body is not given."""
+    """The length of a body is missing."""
 
 
 class MalformedBodyError(EngineError):
-    """The body is not what the call takes."""
+    """The body is not what the call expects."""
 
 
 class BadValueError(EngineError):
-    """A value the call may not have."""
+    """A value has the wrong form, alignment or size."""
 
 
 class BadDigestError(BadValueError):
-    """A value that is no digest."""
+    """A digest is malformed."""
 
 
 class BadParamError(BadValueError):
-    """A value that a parameter of the query may not have."""
+    """A parameter of the query has a bad value."""
 
 
 class BadPartError(BadValueError):
-    """A part of an upload is at the wrong place, or missing."""
+    """A part of an upload is misplaced or missing."""
 
 
 class BadVaultNameError(BadValueError):
-    """A name that a vault may not have."""
+    """A vault name is malformed."""
 
 
 class BadRangeError(BadValueError):
-    """A range that an output cannot be read in."""
+    """A range of an output is malformed or not aligned."""
 
 
 class PastEndError(BadRangeError):
-    """The range begins behind the end of the output."""
+    """A range starts past the end of the output."""
 
 
 class TooManyError(EngineError):
@@ -130,8 +130,8 @@ class WrongDigestError(EngineError):
 
 
 class NotReadyError(EngineError):
-    """The job has no output to read."""
+    """The job has no output yet."""
 
 
 class NoOutputError(NotReadyError):
-    """The job has failed and will never have an output to read."""
+    """The job has failed and will never have an output."""

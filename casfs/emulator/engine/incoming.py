@@ -1,4 +1,4 @@
-"""A body being received: written to a file and hashed on the way, in constant memory."""
+"""Receives a body into a file and hashes it on the way, in constant memory."""
 
 import os
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from casfs.treehash import LEAF_SIZE, TreeHash
 
 @dataclass(frozen=True)
 class Received:
-    """A body that has arrived.
+    """A body that was received.
 
     Attributes:
-        file: where its bytes are; gone after the call unless someone moved it.
+        file: has its bytes; deleted after the call unless it was moved.
         size: in bytes.
         digest: plain hash of all bytes.
-        leaves: digest of each MiB.
+        leaves: the digest of each MiB.
     """
 
     file: Path
@@ -26,15 +26,17 @@ class Received:
 
 
 class Incoming:
-    """A file that grows by whole MiB; use as a context manager, which removes what nobody moved.
+    """A temporary file that grows by whole MiB.
+
+    As a context manager, it deletes the file at the end unless it was moved.
 
     Args:
-        folder: where to put the file.
+        directory: where to create the file.
         tree: how to hash it.
     """
 
-    def __init__(self, folder: Path, tree: TreeHash) -> None:
-        self._file = NamedTemporaryFile(dir=folder, delete=False)  # noqa: SIM115 - closed by exit
+    def __init__(self, directory: Path, tree: TreeHash) -> None:
+        self._file = NamedTemporaryFile(dir=directory, delete=False)  # noqa: SIM115 - see __exit__
         self._path = Path(self._file.name)
         self._tree = tree
         self._all = tree.new()
@@ -48,7 +50,7 @@ class Incoming:
         self._file.close()
         self._path.unlink(missing_ok=True)
 
-    def take(self, block: bytes) -> None:
+    def append(self, block: bytes) -> None:
         """Append one block: `LEAF_SIZE` bytes, or fewer if it is the last."""
         self._file.write(block)
         self._all.update(block)
@@ -61,10 +63,10 @@ class Incoming:
             while block := file.read(LEAF_SIZE):
                 while len(block) < LEAF_SIZE and (more := file.read(LEAF_SIZE - len(block))):
                     block += more
-                self.take(block)
+                self.append(block)
 
     def received(self) -> Received:
-        """Return the whole; nothing may be taken after that."""
+        """Return the complete body; nothing may be appended after that."""
         self._file.close()
         os.chmod(self._path, 0o644)
         return Received(self._path, self._size, self._all.digest(), tuple(self._leaves))

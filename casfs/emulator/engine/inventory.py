@@ -1,4 +1,4 @@
-"""What a vault held, written once when an inventory job completes; the dialect gives the form."""
+"""Writes the output of an inventory job, once it completes; the dialect formats it."""
 
 import math
 from collections.abc import Iterator
@@ -11,25 +11,25 @@ from casfs.emulator.engine.store import Store
 
 
 class Form(Protocol):
-    """How a dialect writes an inventory."""
+    """Formats an inventory as its dialect does."""
 
     def write_inventory(
         self, output: TextIO, vault: Vault, job: Job, archives: Iterator[Archive]
     ) -> None:
-        """Write the archives of a vault in the format that the job asks for."""
+        """Write the archives of a vault in the format that the job requests."""
 
 
 def write(store: Store, job: Job, form: Form, rules: Rules, inclusive: bool) -> None:
-    """Write the output of a complete inventory job and note its size and continuation.
+    """Write the output of a completed inventory job, and record its size and continuation.
 
-    The content is the vault as it was at the job's completion, however late this is called.
+    It lists the vault as it was when the job completed, no matter when this is called.
 
     Args:
-        store: where the archives are and the output goes.
+        store: has the archives and gets the output.
         job: the job.
-        form: writes the archives.
-        rules: what the service fixes.
-        inclusive: whether a marker names the first archive to list, or the one before it.
+        form: formats the inventory.
+        rules: the fixed rules of the service.
+        inclusive: whether a marker names the first archive to list or the one before it.
     """
     start = -math.inf if job.start is None else job.start
     end = math.inf if job.end is None else job.end
@@ -46,7 +46,7 @@ def write(store: Store, job: Job, form: Form, rules: Rules, inclusive: bool) -> 
 
     file, vault = store.inventories / job.id, store.vault(job.vault)
     if vault is None:
-        raise ValueError(f"job {job.id} is of a vault that is not there: {job.vault}")
+        raise ValueError(f"the vault of job {job.id} does not exist: {job.vault}")
     with file.open("w", encoding="utf-8", newline="") as output:
         form.write_inventory(output, vault, job, listed())
     more = next(found, None)
@@ -55,4 +55,4 @@ def write(store: Store, job: Job, form: Form, rules: Rules, inclusive: bool) -> 
         continuation = more.id if inclusive else last
     with store.writing():
         store.take_inventory(job.vault, job.completed)
-        store.set_inventory(job.id, file.stat().st_size, continuation)
+        store.jobs.set_inventory(job.id, file.stat().st_size, continuation)

@@ -1,4 +1,4 @@
-"""The life of a job: asked for, running, complete, expired. Nothing but stored times decides it."""
+"""Jobs: requested, running, complete, expired. Only the stored times decide which."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from casfs.treehash import LEAF_SIZE
 
 @dataclass(frozen=True)
 class JobView:
-    """A job as it is at one moment, with the archive it is about."""
+    """A job at one moment, with its archive."""
 
     job: Job
     archive: Archive | None
@@ -30,18 +30,18 @@ class JobView:
 
     @property
     def is_succeeded(self) -> bool:
-        """Whether it is complete and has an output."""
+        """Whether it has completed without a failure."""
         return self.is_complete and self.job.failure is None
 
 
 class Jobs:
-    """All that can be done with the jobs of a vault that exists.
+    """The operations on jobs; their vault must exist.
 
     Args:
-        store: where they are.
-        settings: how long they run and live, the rules, and the open questions.
-        clock: Unix seconds.
-        form: how the dialect writes inventories.
+        store: holds the jobs.
+        settings: how long jobs run and outputs last, the rules, and the open questions.
+        clock: returns Unix seconds.
+        form: formats inventories.
     """
 
     def __init__(
@@ -58,27 +58,27 @@ class Jobs:
 
     @property
     def horizon(self) -> float:
-        """Jobs complete before this time have expired."""
+        """Jobs that completed before this time have expired."""
         return self._clock() - self._settings.output_hours * 3600
 
     def start(
         self, vault: str, kind: Kind, wanted: Job, byte_range: tuple[int, int | None] | None
     ) -> Job:
-        """Start a job and return it as stored.
+        """Start a job and return it.
 
-        Whether a job for an archive that is not there is refused, or taken and fails, is for the
-        rules of the service to say.
+        A job for a missing archive is refused, or accepted and fails, depending on the rules of
+        the service.
 
         Args:
             vault: its name.
-            kind: what it is to do.
-            wanted: what the caller says of it; id, times and outcome are filled in here.
+            kind: what the job does.
+            wanted: the request; id, times and outcome are filled in here.
             byte_range: first and last byte of the archive; None = all, a last of None = to the end.
 
         Raises:
-            BadValueError: a range not aligned to MiB or outside of the archive, or an Expedited
-                retrieval of a large archive.
-            NoArchiveError: no such archive.
+            BadValueError: the range is not aligned to MiB or is outside the archive, or the archive
+                is too large for Expedited.
+            NoArchiveError: there is no such archive.
         """
         now, rules = self._clock(), self._settings.rules
         job = replace(
@@ -95,7 +95,7 @@ class Jobs:
             job = self._about_archive(job, byte_range)
         if kind in {"push", "select"} and job.failure is None:
             job = replace(job, failure="There is no object store to copy to.")
-        self._store.add_jobs([job])
+        self._store.jobs.add([job])
         return job
 
     def _about_archive(self, job: Job, byte_range: tuple[int, int | None] | None) -> Job:
@@ -113,10 +113,10 @@ class Jobs:
     def _with_range(
         self, job: Job, archive: Archive, byte_range: tuple[int, int | None] | None
     ) -> Job:
-        """Return the job with `first`, `last` and `tree_hash` of what it retrieves.
+        """Return the job with the `first`, `last` and `tree_hash` of what it retrieves.
 
         Raises:
-            BadValueError: the range is not aligned to MiB, is empty or leaves the archive.
+            BadValueError: the range is not aligned to MiB, is empty or is outside the archive.
         """
         first, last = byte_range or (0, None)
         if last is None:
@@ -131,13 +131,13 @@ class Jobs:
         return replace(job, first=first, last=last, tree_hash=tree_hash)
 
     def view(self, vault: str, job_id: str) -> JobView:
-        """Return a job that is there.
+        """Return a job.
 
         Raises:
-            NoJobError: unknown, or expired (unless the switch `expired_job` keeps those).
+            NoJobError: unknown, or expired (unless the question `expired_job` keeps those).
         """
         self._write_inventories(vault)
-        job = self._store.job(vault, job_id)
+        job = self._store.jobs.get(vault, job_id)
         gone = job is not None and job.completed < self.horizon
         if job is None or (gone and self._settings.questions.expired_job == "gone"):
             raise NoJobError(job_id)
@@ -151,18 +151,18 @@ class Jobs:
         done: bool | None,
         failed: bool | None,
     ) -> tuple[list[JobView], str | None]:
-        """Return jobs by id and the marker of the next page (None = this was the last).
+        """Return a page of jobs by id, and the marker of the next page (None = this is the last).
 
         Args:
             vault: its name.
-            marker: where to begin; empty = at the first.
-            limit: the most jobs to return.
-            done: only complete (or running) jobs.
-            failed: only failed (or not failing) jobs.
+            marker: where to start; empty = at the first job.
+            limit: the maximum number of jobs to return.
+            done: only jobs that are (not) complete; None = both.
+            failed: only jobs that have (not) failed; None = both.
         """
         self._write_inventories(vault)
         now, inclusive = self._clock(), self._settings.questions.marker == "inclusive"
-        found = self._store.jobs(
+        found = self._store.jobs.page(
             vault, now, self.horizon, marker, inclusive, limit + 1, done, failed
         )
         following = None
@@ -177,20 +177,20 @@ class Jobs:
         return JobView(job, archive, job.completed <= self._clock())
 
     def _write_inventories(self, vault: str) -> None:
-        for job in self._store.inventories_to_write(vault, self._clock()):
+        for job in self._store.jobs.inventories_to_write(vault, self._clock()):
             inclusive = self._settings.questions.marker == "inclusive"
             inventory.write(self._store, job, self._form, self._settings.rules, inclusive)
 
     def select(self, vault: str, job_id: str, range_header: str | None) -> Selection:
-        """Return which bytes answer a read of a job's output.
+        """Return the bytes that answer a request for a job's output.
 
         Raises:
-            NoJobError: no such job, or it has expired.
-            NotReadyError: it runs.
+            NoJobError: there is no such job, or it has expired.
+            NotReadyError: it is running.
             NoOutputError: it has failed.
             BadValueError: jobs of its kind have no output.
-            BadRangeError: the range is malformed or not aligned as the switches demand.
-            PastEndError: the range begins behind the end.
+            BadRangeError: the range is malformed, or not aligned as the settings require.
+            PastEndError: the range starts past the end.
         """
         view = self.view(vault, job_id)
         job = view.job
@@ -208,7 +208,7 @@ class Jobs:
             return replace(whole, is_part=is_part)
         if questions.malformed_range == "ignored" and not ranges.is_wellformed(range_header):
             return whole
-        first, last = ranges.asked(range_header, whole.total)
+        first, last = ranges.requested(range_header, whole.total)
         if questions.range_alignment == "strict":
             ranges.check_strictly(range_header, whole.total)
         if questions.range_alignment == "mib" and not ranges.is_aligned(first, last, whole.total):
@@ -240,10 +240,10 @@ class Jobs:
         )
 
     def _range_hash(self, view: JobView, first: int, last: int) -> bytes | None:
-        """Hash of a range: a node of the archive's tree, inside of a job that is one itself.
+        """Return the hash of a range that is a subtree, in a job that is a subtree itself.
 
-        Some texts say that the job and the range must be subtrees, others that the bytes finally
-        selected must be one, or that the job must be.
+        The documents disagree whether both must be subtrees, only the bytes selected in the end,
+        or only the job.
         """
         job, archive, questions = view.job, view.archive, self._settings.questions
         if archive is None or job.first is None:
@@ -275,7 +275,7 @@ class Jobs:
         )
 
     def _inventory_hash(self, file: Path, first: int, last: int) -> bytes | None:
-        """Hash of a range of an inventory; whether there is one is an open question."""
+        """Return the hash of a range of an inventory; whether it has one is an open question."""
         if self._settings.questions.hash_on_inventory == "absent":
             return None
         data = file.read_bytes()

@@ -1,4 +1,4 @@
-"""Pure arithmetic on byte ranges: what a caller asks for, and which ranges have a tree hash."""
+"""Arithmetic on byte ranges: what a Range header selects, and which ranges have a tree hash."""
 
 import re
 from collections.abc import Sequence
@@ -10,22 +10,22 @@ _FORM = re.compile(r"\s*bytes\s*=\s*(\d*)-(\d*)\s*")
 
 
 def is_wellformed(header: str) -> bool:
-    """Say whether a Range header asks for one range of bytes that does not end before it begins."""
+    """Return whether a Range header asks for a single range that does not end before its start."""
     form = _FORM.fullmatch(header)
     if form is None or not (form[1] or form[2]):
         return False
     return not (form[1] and form[2]) or int(form[1]) <= int(form[2])
 
 
-def asked(header: str, total: int) -> tuple[int, int]:
-    """Return the first and last byte that a Range header asks of an output of `total` bytes.
+def requested(header: str, total: int) -> tuple[int, int]:
+    """Return the first and last byte that a Range header selects of an output of `total` bytes.
 
-    An end behind the output means its last byte, `a-` reads to the end and `-n` the last n bytes
-    (RFC 9110, section 14.1.2; the services document `bytes=a-b` only).
+    An end past the output means its last byte, `a-` reads to the end and `-n` reads the last n
+    bytes (RFC 9110, section 14.1.2; the services document `bytes=a-b` only).
 
     Raises:
-        BadRangeError: not one range of bytes, or it ends before it begins.
-        PastEndError: it begins behind the last byte.
+        BadRangeError: it is not a single range of bytes, or it ends before its start.
+        PastEndError: it starts past the last byte.
     """
     form = _FORM.fullmatch(header)
     if form is None or not is_wellformed(header):
@@ -45,12 +45,12 @@ def asked(header: str, total: int) -> tuple[int, int]:
 
 
 def check_strictly(header: str, total: int) -> None:
-    """Check that a Range header gives both ends, each at a whole MiB or at the end of the output.
+    """Check that a Range header has both ends, aligned to whole MiB or to the end of the output.
 
     Source: Aliyun OAS documentation, Get Job Output.
 
     Raises:
-        BadRangeError: it does not.
+        BadRangeError: it does not have both ends, or they are not aligned.
     """
     form = _FORM.fullmatch(header)
     if form is None or not (form[1] and form[2] and is_aligned(int(form[1]), int(form[2]), total)):
@@ -58,12 +58,12 @@ def check_strictly(header: str, total: int) -> None:
 
 
 def is_aligned(first: int, last: int, total: int) -> bool:
-    """Say whether a range begins at a whole MiB and ends at one or at the end of `total` bytes."""
+    """Return whether a range starts at a whole MiB and ends at one or at the end (`total`)."""
     return first % LEAF_SIZE == 0 and ((last + 1) % LEAF_SIZE == 0 or last == total - 1)
 
 
 def is_subtree(first: int, last: int, size: int) -> bool:
-    """Say whether a range is one node of the hash tree of an archive of `size` bytes.
+    """Return whether a range is a node of the hash tree of an archive of `size` bytes.
 
     Source: Amazon Glacier Developer Guide, "Receiving checksums when downloading data".
     """
@@ -84,7 +84,7 @@ def is_subtree(first: int, last: int, size: int) -> bool:
 def subtree_hash(
     tree: TreeHash, leaves: Sequence[bytes], first: int, last: int, size: int
 ) -> bytes | None:
-    """Return the tree hash of a range of an archive, or None when the range is no subtree.
+    """Return the tree hash of a range of an archive, or None if the range is not a subtree.
 
     Args:
         tree: how the archive is hashed.
@@ -99,5 +99,5 @@ def subtree_hash(
 
 
 def root_of(tree: TreeHash, leaves: Sequence[bytes], first: int, last: int) -> bytes:
-    """Return the tree hash that an aligned range would have as an archive of its own."""
+    """Return the tree hash that an aligned range would have if it were an archive."""
     return tree.root(leaves[first // LEAF_SIZE : last // LEAF_SIZE + 1])

@@ -1,18 +1,18 @@
-"""The rows of the store, as facts. All times are Unix seconds, all digests raw bytes."""
+"""The rows of the database. All times are Unix seconds, all digests raw bytes."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["archive", "inventory", "push", "pull", "select"]
-"""What a job does; all but the first two need an object store, which does not exist here."""
+"""What a job does; all but the first two need an object store, which the emulator lacks."""
 
 
 @dataclass(frozen=True)
 class Vault:
-    """A named set of archives; the counts are those of its last inventory (None = never taken).
+    """A named set of archives; the counts are those of its last inventory (None = none yet).
 
-    `id` is what calls name it by where that is not its name. `owner` is the account that it
-    belongs to; None = the account of the key.
+    `id` identifies it in requests, if its name does not. `owner` is the account that it belongs
+    to; None = the account of the key.
     """
 
     name: str
@@ -25,15 +25,15 @@ class Vault:
 
     @property
     def address(self) -> str:
-        """What calls name it by."""
+        """What identifies it in requests."""
         return self.name if self.id is None else self.id
 
 
 @dataclass(frozen=True)
 class Archive:
-    """An immutable run of bytes; a deleted one is remembered for the jobs that still serve it.
+    """An immutable sequence of bytes; a deleted one is kept for the jobs that still serve it.
 
-    `seed` names the seeded file (path, size, mtime), so that seeding twice adds it once.
+    `seed` identifies the seeded file (path, size, mtime), so that seeding twice adds it once.
     """
 
     id: str
@@ -54,26 +54,26 @@ class Job:
         id: of the job.
         vault: name of its vault.
         kind: what it does.
-        created: when it was asked for.
-        completed: when it is (or was) complete; a time to come means that it is still running.
+        created: when it was requested.
+        completed: when it completes; it is still running if that is in the future.
         failure: why it fails at `completed`; None = it succeeds.
         archive: id of the archive, for kinds that have one.
         first: offset in the archive of the output's first byte.
         last: offset in the archive of the output's last byte.
-        tree_hash: of the range; None when the range is no subtree of the archive.
+        tree_hash: of the range; None if the range is not a subtree of the archive.
         tier: speed and price class of a retrieval.
-        description: free text, empty when none was given.
-        callback: URL to be told; stored and shown only.
+        description: free text; may be empty.
+        callback: URL to notify; stored and shown, never called.
         bucket: of the object store, for kinds that need one.
         object: key in the bucket, for kinds that need one.
         format: `JSON` or `CSV`, for inventories.
         start: inventories list archives created at or after this time.
         end: inventories list archives created at or before this time.
-        item_limit: the most archives an inventory lists; 0 = not set.
-        marker: where an inventory begins.
+        item_limit: the maximum number of archives that an inventory lists; 0 = not set.
+        marker: where an inventory starts.
         output_size: bytes of the inventory; None until it is written.
         continuation: the marker of the next inventory; None = this one is the last.
-        details: JSON of what only the dialect understands.
+        details: JSON that only the dialect interprets.
     """
 
     id: str
@@ -103,7 +103,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Upload:
-    """A multipart upload that is neither complete nor aborted; `part_size` in bytes."""
+    """A multipart upload that was neither completed nor aborted; `part_size` in bytes."""
 
     id: str
     vault: str
@@ -116,7 +116,7 @@ class Upload:
 class Part:
     """Part of an upload: bytes `first` to `last` of the archive, with the digests of its leaves.
 
-    `digest` is the plain hash of its bytes.
+    `digest` is the plain hash of these bytes.
     """
 
     upload: str

@@ -1,4 +1,4 @@
-"""What one service fixes for its vaults, archives and jobs: numbers, and two ways."""
+"""The fixed rules of a service for its vaults, archives and jobs."""
 
 import re
 import secrets
@@ -13,24 +13,25 @@ class Rules:
     """The rules of one service; its dialect names the source of each.
 
     Attributes:
-        service: name of its dialect, by which a state remembers whose it is.
-        tree: how bytes are hashed: the tree of an archive, and by its leaves' hash a whole body.
-        vault_name: names that a vault may have.
-        vault_id_length: characters of the id of a vault; None = calls name vaults by their names.
-        vaults_limit: vaults in one account.
-        new_id: returns a fresh id of so many characters.
+        service: name of its dialect, which is recorded with the state.
+        tree: how archives are hashed; its leaf hash is also the plain hash of a whole body.
+        vault_name: matches valid vault names.
+        vault_id_length: characters of the id of a vault; None = requests address vaults by name.
+        vaults_limit: maximum number of vaults in an account.
+        new_id: returns a new id of a given number of characters.
         archive_id_length: characters of an archive id.
         job_id_length: characters of a job id.
         upload_id_length: characters of the id of a multipart upload.
-        upload_seconds: the life of a multipart upload.
-        part_size_limit: bytes of the largest part of one.
-        doubles_part_size: whether parts have 1 MiB times a power of two; else any number of MiB.
-        expedited_limit: bytes of the largest archive that an Expedited retrieval takes; None =
-            there is no such retrieval.
-        inventory_limit: the most archives in one inventory; None = any number.
-        includes_end_date: whether an inventory lists what was created at the very end date.
-        refuses_missing_archive: whether a job for an archive that is not there is refused; else it
-            is taken and fails.
+        upload_seconds: lifetime of a multipart upload.
+        part_size_limit: maximum bytes of a part.
+        doubles_part_size: whether the part size must be 1 MiB times a power of two; otherwise any
+            number of MiB.
+        expedited_limit: maximum bytes of an archive that Expedited retrieves; None = there is no
+            such tier.
+        inventory_limit: maximum number of archives in an inventory; None = unlimited.
+        includes_end_date: whether an inventory includes archives created exactly at its end date.
+        refuses_missing_archive: whether a job for a missing archive is refused; otherwise it is
+            accepted and fails.
     """
 
     service: str
@@ -52,15 +53,14 @@ class Rules:
 
 
 def new_base64_id(length: int) -> str:
-    """Return a fresh id of `length` characters of the base64url alphabet, not 4 n + 1.
+    """Return a new id of `length` base64url characters; `length` must not be 4 n + 1.
 
-    Ids are opaque and may begin with `-`. One in eight does here, so that no tool gets by without
-    meeting one.
+    Ids are opaque and may start with `-`. Here one in eight does, so that every tool meets some.
     """
     text = secrets.token_urlsafe(length * 3 // 4)
     return text if secrets.randbelow(8) else "-" + text[1:]
 
 
 def new_hex_id(length: int) -> str:
-    """Return a fresh id of `length` upper-case hexadecimal digits, an even number."""
+    """Return a new id of `length` upper-case hexadecimal digits; `length` must be even."""
     return secrets.token_hex(length // 2).upper()

@@ -1,29 +1,29 @@
-"""The state of one emulator: rows in SQLite, bytes in files, all in one folder.
+"""The layout of an emulator's state: rows in SQLite and bytes in files, in one directory.
 
-This layout is an interface: tests edit it while the server runs, since every request reads it anew.
+This layout is an interface: tests edit it while the server runs, and every request rereads it.
 
     ROOT/state.sqlite               the tables below, in WAL mode
     ROOT/archives/<archive-id>      the bytes of an archive, for as long as a job may serve them
     ROOT/inventories/<job-id>       the output of a complete inventory job
-    ROOT/uploads/<upload-id>        the parts of a multipart upload, each at its place
+    ROOT/uploads/<upload-id>        the parts of a multipart upload, each at its offset
     ROOT/incoming/                  bodies being received; emptied at each start
 
-Tables (times are Unix seconds, digests raw bytes; `records` has a dataclass with the same columns
-in the same order for each, where the columns are described):
+Tables (times are Unix seconds, digests raw bytes; `records` has a dataclass for most of them, with
+the same columns in the same order and a description of each):
 
-    service   name, of the service whose state this is
+    service   name                    of the service whose state this is
     vaults    name, created, inventoried, archive_count, byte_count, id, owner
     archives  id, vault, description, size, created, tree_hash, deleted, seed
-    leaves    archive, digests        the digest of each MiB, from the time of the upload
+    leaves    archive, digests        the digest of each MiB, computed at upload
     jobs      id, vault, kind, created, completed, failure, archive, first, last, tree_hash, tier,
               description, callback, bucket, object, format, start, end, item_limit, marker,
               output_size, continuation, details
     uploads   id, vault, description, part_size, created
     parts     upload, first, last, tree_hash, leaves, digest
 
-To let a job expire, set `jobs.completed` to a time long ago; to let it run on, to a time to
-come. To make a byte that is always wrong, change it in `archives/<archive-id>`: hashes come
-from `leaves`. To give a vault to another account, set `vaults.owner`.
+To expire a job, set `jobs.completed` to a time long ago; to keep it running, to a time in the
+future. To corrupt a byte for good, change it in `archives/<archive-id>`, because hashes come from
+`leaves`. To give a vault to another account, set `vaults.owner`.
 """
 
 import sqlite3
@@ -66,21 +66,21 @@ CREATE TABLE IF NOT EXISTS parts (
 
 
 def prepare(rows: sqlite3.Connection, service: str) -> None:
-    """Make the tables where there are none.
+    """Create the tables in an empty database.
 
     Args:
         rows: the database.
-        service: name of the service whose state it is.
+        service: name of the service whose state it holds.
 
     Raises:
-        OSError: it is the state of another service or of another version, and stays as it is.
+        OSError: it holds the state of another service or version; it is left unchanged.
     """
     if rows.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
         if rows.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            raise OSError("has the state of another version of casfs")
+            raise OSError("holds the state of another version of casfs")
         for (other,) in rows.execute("SELECT name FROM service WHERE name <> ?", (service,)):
-            raise OSError(f"has the state of the dialect {other}")
-    # First, so that a crash in between leaves no tables of an unknown version.
+            raise OSError(f"holds the state of the dialect {other}")
+    # Set the version first, so that a crash leaves no tables of an unknown version.
     rows.execute(f"PRAGMA user_version = {VERSION}")
     rows.executescript(SCHEMA)
     rows.execute("INSERT OR IGNORE INTO service VALUES (?)", (service,))

@@ -1,4 +1,4 @@
-"""Archives made of the files in a folder, each with a retrieval job that is complete."""
+"""Creates archives from the files in a directory, each with a completed retrieval job."""
 
 import os
 import time
@@ -18,35 +18,35 @@ _BATCH = 1000
 
 @dataclass(frozen=True)
 class Seeded:
-    """What seeding has done: how many archives and jobs are new, and which files were left out."""
+    """The result of seeding: how many archives and jobs were added, and which files were empty."""
 
     archives: int
     jobs: int
     empty: tuple[str, ...]
 
 
-def seed(store: Store, rules: Rules, vault: str, folder: Path, horizon: float) -> Seeded:
-    """Make an archive of each file below `folder`, and a complete job for each.
+def seed(store: Store, rules: Rules, vault: str, directory: Path, horizon: float) -> Seeded:
+    """Create an archive from each file below `directory`, and a completed job for each.
 
     A file that was seeded before (same path, size and time) is not added again, nor is a job while
-    one for its archive can still be read. Empty files are left out: no service has archives of
-    zero bytes.
+    its archive has one that has not expired. Empty files are skipped, because no service has
+    archives of zero bytes.
 
     Args:
-        store: where to.
-        rules: what the service fixes.
-        vault: its name; made when it is not there.
-        folder: where from; descriptions are paths relative to it.
-        horizon: jobs complete before this time have expired.
+        store: gets the archives and jobs.
+        rules: the fixed rules of the service.
+        vault: its name; created if missing.
+        directory: has the files; descriptions are paths relative to it.
+        horizon: jobs that completed before this time have expired.
     """
     store.add_vault(vault, time.time())
     empty: list[str] = []
-    files = _files(folder, empty)
+    files = _files(directory, empty)
     archive_count = job_count = 0
     while batch := list(islice(files, _BATCH)):
         with store.writing():
             for file in batch:
-                added, started = _seed_file(store, rules, vault, folder, file, horizon)
+                added, started = _seed_file(store, rules, vault, directory, file, horizon)
                 archive_count += added
                 job_count += started
     store.take_inventory(vault, time.time())
@@ -54,10 +54,10 @@ def seed(store: Store, rules: Rules, vault: str, folder: Path, horizon: float) -
 
 
 def seed_inventory_of(store: Store, rules: Rules, vault: str, changed: bool, horizon: float) -> int:
-    """Make a complete inventory job of a vault, unless one can be read and nothing has changed.
+    """Add a completed inventory job to a vault, unless it has one and nothing has changed.
 
     Returns:
-        how many jobs were made, 0 or 1.
+        how many jobs were added, 0 or 1.
     """
     served = store.rows.execute(
         "SELECT 1 FROM jobs WHERE vault = ? AND kind = 'inventory' AND failure IS NULL"
@@ -75,30 +75,30 @@ def seed_inventory_of(store: Store, rules: Rules, vault: str, changed: bool, hor
         completed=now,
         format="JSON",
     )
-    store.add_jobs([job])
+    store.jobs.add([job])
     return 1
 
 
-def _files(folder: Path, empty: list[str]) -> Iterator[Path]:
-    for file in sorted(folder.rglob("*")):
+def _files(directory: Path, empty: list[str]) -> Iterator[Path]:
+    for file in sorted(directory.rglob("*")):
         if not file.is_file():
             continue
         if file.stat().st_size:
             yield file
         else:
-            empty.append(str(file.relative_to(folder)))
+            empty.append(str(file.relative_to(directory)))
 
 
 def _seed_file(
-    store: Store, rules: Rules, vault: str, folder: Path, file: Path, horizon: float
+    store: Store, rules: Rules, vault: str, directory: Path, file: Path, horizon: float
 ) -> tuple[bool, bool]:
-    # A name of other bytes than UTF-8 could not be stored; the archive is what matters.
-    name = os.fsencode(file.relative_to(folder)).decode("utf-8", "replace")
+    # A name that is not UTF-8 cannot be stored, and the archive is what matters.
+    name = os.fsencode(file.relative_to(directory)).decode("utf-8", "replace")
     facts = file.stat()
     key = f"{name} {facts.st_size} {facts.st_mtime_ns}"
     found = store.seeded(vault, key)
     archive = found or _add(store, rules, vault, name, key, file)
-    if archive.deleted is not None or store.is_served(archive.id, horizon):
+    if archive.deleted is not None or store.jobs.is_served(archive.id, horizon):
         return found is None, False
     now = time.time()
     job = Job(
@@ -114,7 +114,7 @@ def _seed_file(
         tier="Standard",
         description=archive.description or "",
     )
-    store.add_jobs([job])
+    store.jobs.add([job])
     return found is None, True
 
 
@@ -131,5 +131,5 @@ def _add(store: Store, rules: Rules, vault: str, name: str, key: str, file: Path
             tree_hash=rules.tree.root(body.leaves),
             seed=key,
         )
-        store.keep(archive, body.leaves, body.file)
+        store.add_file(archive, body.leaves, body.file)
     return archive

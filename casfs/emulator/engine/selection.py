@@ -1,4 +1,4 @@
-"""Which bytes one answer is to carry, and what it is to say of them."""
+"""The bytes that an answer carries, and what the answer says about them."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -6,20 +6,20 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Selection:
-    """The bytes one answer is to carry.
+    """The bytes that an answer carries.
 
     Attributes:
         kind: what the output is, for its content type: `archive`, `JSON` or `CSV`.
-        file: where the bytes are.
+        file: has the bytes.
         base: offset in the file of the output's first byte.
         total: bytes of the whole output.
         first: offset in the output of the first byte to send.
         last: offset in the output of the last byte to send.
-        is_part: whether the answer is one to a range.
-        tree_hash: of the bytes to send; None = the answer says nothing of it.
-        whole_hash: the same for an answer that carries the whole output.
-        description: of the archive, if the output is one that has one.
-        shift: bytes by which the answer lies about where its bytes begin and end.
+        is_part: whether the answer is partial (206).
+        tree_hash: of the bytes to send; None = the answer has no tree hash.
+        whole_hash: the same for the whole output.
+        description: of the archive, if it has one.
+        shift: offset to add to the range that the answer claims, to inject a fault.
     """
 
     kind: str
@@ -35,7 +35,7 @@ class Selection:
     shift: int = 0
 
     def content_range(self, form: str) -> str:
-        """Return the header of a part in the form that the question `content_range` names."""
+        """Return the Content-Range header, in a form of the question `content_range`."""
         sign = "=" if form == "equals" else " "
         return f"bytes{sign}{self.first + self.shift}-{self.last + self.shift}/{self.total}"
 
@@ -45,5 +45,5 @@ class Selection:
         return self.last - self.first + 1
 
     def whole(self) -> "Selection":
-        """Return the same output as if no range had been asked for."""
+        """Return the whole output, as if no range had been requested."""
         return replace(self, first=0, last=self.total - 1, is_part=False, tree_hash=self.whole_hash)

@@ -1,4 +1,4 @@
-"""Multipart uploads: begun, filled part by part, completed or aborted."""
+"""Multipart uploads: initiated, filled part by part, completed or aborted."""
 
 import os
 from collections.abc import Callable
@@ -18,17 +18,17 @@ from casfs.emulator.settings import Settings
 from casfs.treehash import LEAF_SIZE
 
 PARTS_LIMIT = 10_000
-"""Parts of one upload (the services' pages on Initiate Multipart Upload)."""
+"""Maximum number of parts (the services' pages on Initiate Multipart Upload)."""
 
 
 class Uploads:
-    """All that can be done with the multipart uploads of a vault that exists.
+    """The operations on multipart uploads; their vault must exist.
 
     Args:
-        store: where they are.
-        vaults: where complete ones go.
+        store: holds the uploads.
+        vaults: get the archives of completed uploads.
         settings: the rules and the open questions.
-        clock: Unix seconds.
+        clock: returns Unix seconds.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class Uploads:
 
     @property
     def _oldest(self) -> float:
-        """Uploads begun before this time are gone."""
+        """Uploads that were initiated before this time have expired."""
         return self._clock() - self._rules.upload_seconds
 
     def begin(self, vault: str, description: str | None, part_size: int) -> Upload:
-        """Begin an upload.
+        """Initiate an upload.
 
         Raises:
-            BadValueError: the part size is not 1 MiB times a number that the service takes.
+            BadValueError: the part size is not a multiple of 1 MiB that the service allows.
         """
         count, rest = divmod(part_size, LEAF_SIZE)
         doubles, limit = self._rules.doubles_part_size, self._rules.part_size_limit
@@ -64,10 +64,10 @@ class Uploads:
         return upload
 
     def get(self, vault: str, upload_id: str) -> Upload:
-        """Return an upload that can go on.
+        """Return an upload that can be continued.
 
         Raises:
-            NoUploadError: unknown, complete, aborted or too old.
+            NoUploadError: it is unknown, completed, aborted or expired.
         """
         row = self._store.rows.execute(
             "SELECT * FROM uploads WHERE vault = ? AND id = ? AND created >= ?",
@@ -78,7 +78,7 @@ class Uploads:
         return Upload(*row)
 
     def page(self, vault: str, marker: str, limit: int) -> tuple[list[Upload], str | None]:
-        """Return uploads by id and the marker of the next page (None = this was the last)."""
+        """Return a page of uploads by id, and the next page's marker (None = the last page)."""
         rows = self._store.rows.execute(
             "SELECT * FROM uploads WHERE vault = ? AND id >= ? AND (? OR id <> ?) AND created >= ?"
             " ORDER BY id LIMIT ?",
@@ -98,10 +98,10 @@ class Uploads:
         return found[:limit], following
 
     def check_part(self, upload: Upload, first: int, last: int) -> None:
-        """Check where a part begins and ends, before its body is read.
+        """Check the offsets of a part before its body is read.
 
         Raises:
-            BadPartError: it does not begin at a whole part, is too long, or is one too many.
+            BadPartError: it is not aligned to the part size, is too long, or is one too many.
         """
         place, rest = divmod(first, upload.part_size)
         if rest or not first <= last < first + upload.part_size or place >= PARTS_LIMIT:
@@ -110,7 +110,7 @@ class Uploads:
             )
 
     def add_part(self, upload: Upload, first: int, body: Received) -> Part:
-        """Put a part that has arrived and been checked at its place; it may overwrite another.
+        """Store a part that was received and verified; it replaces an earlier one at its offset.
 
         Raises:
             OSError: the bytes could not be copied.
@@ -130,12 +130,12 @@ class Uploads:
         return part
 
     def parts(self, upload: Upload, marker: int, limit: int) -> tuple[list[Part], int | None]:
-        """Return parts by offset and the marker of the next page (None = this was the last).
+        """Return a page of parts by offset, and the next page's marker (None = this is the last).
 
         Args:
-            upload: whose parts.
+            upload: the upload.
             marker: an offset in the archive, or -1 for the first page.
-            limit: the most parts to return.
+            limit: the maximum number of parts to return.
         """
         found = self._parts(upload, marker if self._inclusive else marker + 1, limit + 1)
         following = None
@@ -151,12 +151,12 @@ class Uploads:
         return [Part(*row) for row in rows]
 
     def complete(self, upload: Upload, size: int, tree_hash: bytes) -> Archive:
-        """Make an archive of all parts.
+        """Create an archive from all parts.
 
         Raises:
             BadPartError: parts are missing.
-            BadValueError: the size is another one.
-            WrongDigestError: the tree hash is another one.
+            BadValueError: the size does not match.
+            WrongDigestError: the tree hash does not match.
         """
         parts = self._parts(upload, 0, PARTS_LIMIT)
         end = 0
@@ -170,7 +170,7 @@ class Uploads:
         if self._rules.tree.root(leaves) != tree_hash:
             raise WrongDigestError("The tree hash of the parts is not the one in the request")
         file = self._store.uploads / upload.id
-        # A last part that was longer before it was overwritten leaves bytes behind.
+        # A longer last part that was replaced leaves bytes at the end.
         os.truncate(file, size)
         body = Received(file, size, b"", tuple(leaves))
         with self._store.writing():
@@ -179,7 +179,7 @@ class Uploads:
         return archive
 
     def abort(self, upload: Upload) -> None:
-        """Forget an upload, its parts and what is left of its file."""
+        """Remove an upload with its parts and its file."""
         with self._store.writing() as rows:
             rows.execute("DELETE FROM parts WHERE upload = ?", (upload.id,))
             rows.execute("DELETE FROM uploads WHERE id = ?", (upload.id,))

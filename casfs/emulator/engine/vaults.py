@@ -16,16 +16,16 @@ from casfs.emulator.engine.store import Store
 from casfs.emulator.settings import Settings
 
 INVENTORY_SECONDS = 24 * 3600
-"""The age at which the counts of a vault are taken anew."""
+"""The age at which the counts of a vault are updated."""
 
 
 class Vaults:
-    """All that can be done with vaults and archives.
+    """The operations on vaults and archives.
 
     Args:
-        store: where they are.
+        store: holds the vaults and archives.
         settings: the rules and the open questions.
-        clock: Unix seconds.
+        clock: returns Unix seconds.
     """
 
     def __init__(self, store: Store, settings: Settings, clock: Callable[[], float]) -> None:
@@ -36,12 +36,12 @@ class Vaults:
         self._output_seconds = settings.output_hours * 3600
 
     def create(self, name: str) -> Vault:
-        """Make a vault, or return the one of that name that is there already.
+        """Create a vault, or return the existing one of that name.
 
         Raises:
-            BadVaultNameError: a vault may not have that name.
-            ForeignError: there is one already, and another account owns it.
-            TooManyError: the account has all the vaults it may have.
+            BadVaultNameError: the name is malformed.
+            ForeignError: another account owns a vault of that name.
+            TooManyError: the account has the maximum number of vaults.
         """
         if not self._rules.vault_name.fullmatch(name):
             raise BadVaultNameError(f"Invalid vault name: {name}")
@@ -52,7 +52,7 @@ class Vaults:
         return self.get(name)
 
     def get(self, name: str) -> Vault:
-        """Return a vault, its counts at most a day old.
+        """Return a vault by name, with counts that are at most a day old.
 
         Raises:
             NoVaultError: there is none of that name.
@@ -61,7 +61,7 @@ class Vaults:
         return self._found(self._store.vault(name), name)
 
     def at(self, address: str) -> Vault:
-        """Return the vault that calls name by `address`, its counts at most a day old.
+        """Return a vault by address, with counts that are at most a day old.
 
         Raises:
             NoVaultError: there is none.
@@ -84,7 +84,7 @@ class Vaults:
         return self._store.vault(vault.name) or vault
 
     def page(self, marker: str, limit: int) -> tuple[list[Vault], str | None]:
-        """Return vaults by address and the one to go on with (None = this was the last page)."""
+        """Return a page of vaults by address, and the next page's marker (None = the last page)."""
         found = self._store.vaults(marker, self._inclusive, limit + 1)
         following = None
         if len(found) > limit:
@@ -104,7 +104,7 @@ class Vaults:
         self._store.remove_vault(name)
 
     def add_archive(self, vault: str, description: str | None, body: Received) -> Archive:
-        """Make an archive of a body that has arrived and been checked."""
+        """Create an archive from a body that was received and verified."""
         archive = Archive(
             id=self._rules.new_id(self._rules.archive_id_length),
             vault=vault,
@@ -113,14 +113,14 @@ class Vaults:
             created=self._clock(),
             tree_hash=self._rules.tree.root(body.leaves),
         )
-        self._store.keep(archive, body.leaves, body.file)
+        self._store.add_file(archive, body.leaves, body.file)
         return archive
 
     def archive(self, vault: str, archive_id: str) -> Archive:
-        """Return an archive that is there.
+        """Return an archive.
 
         Raises:
-            NoArchiveError: unknown, or deleted.
+            NoArchiveError: it is unknown or deleted.
         """
         archive = self._store.archive(archive_id)
         if archive is None or archive.vault != vault or archive.deleted is not None:
@@ -128,9 +128,9 @@ class Vaults:
         return archive
 
     def delete_archive(self, vault: str, archive_id: str) -> None:
-        """Delete an archive; deleting it again changes nothing.
+        """Delete an archive; deleting it again has no effect.
 
-        Running jobs will fail, outputs stay readable.
+        Running jobs will fail; outputs remain readable.
 
         Raises:
             NoArchiveError: the vault never had it.

@@ -1,4 +1,4 @@
-"""One line of JSON for each answer, so that a test can count what a client has asked for."""
+"""Logs each answer as a line of JSON, so that tests can count what a client requested."""
 
 import json
 import time
@@ -14,12 +14,12 @@ class AccessLog:
     """The open log; a context manager.
 
     Each line has `time` (Unix seconds), `method`, `path` (as sent), `query` (as sent), `range` and
-    `content_range` (headers or null), `status` (null when no answer was sent), `bytes` of the body
-    sent, `fault` (name or null) and `request_id`. The line is written before the last bytes of the
-    answer leave: who has the whole answer finds its line.
+    `content_range` (headers or null), `status` (null if no answer was sent), `bytes` of the body
+    sent, `fault` (name or null) and `request_id`. It is written before the last bytes of the answer
+    are sent, so that a client that has the whole answer finds its line.
 
     Args:
-        file: where to append; None = nowhere.
+        file: to append to; None = no log.
     """
 
     def __init__(self, file: Path | None) -> None:
@@ -46,7 +46,7 @@ class AccessLog:
         count: int,
         fault: str | None,
     ) -> None:
-        """Add one line; `count` is in bytes."""
+        """Append a line; `count` is in bytes."""
         if self._file is None:
             return
         path, _, query = request.raw_path.partition("?")

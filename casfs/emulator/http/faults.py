@@ -1,19 +1,19 @@
-"""What goes wrong on purpose, and when: a draw for each request that can be drawn again.
+"""Injects faults; which request gets which fault is random, but reproducible.
 
-Faults of the connection or the service hit any call, unless they are limited to outputs:
+Faults of the connection or the service affect any call, unless they are limited to outputs:
 
     reset                 the connection is reset before an answer (TCP RST)
-    throttle              the request is refused as one too many
+    throttle              the request is throttled
     error-500             the service fails
-    stall                 headers and half of the body, then nothing until the caller goes away
+    stall                 headers and half of the body, then nothing until the client disconnects
 
-Faults of an output hit only answers that have what they spoil:
+Faults of an output affect only answers that have what they corrupt:
 
-    wrong-byte            one byte of the body is another
+    wrong-byte            one byte of the body is wrong
     cut-body              the connection is closed after half of the body
     ignore-range          a range is answered with the whole output, as 200
-    wrong-content-range   the answer says that its bytes are from another place
-    wrong-hash            the tree hash of the answer is another
+    wrong-content-range   the answer claims another range
+    wrong-hash            the tree hash of the answer is wrong
     missing-hash          the answer has no tree hash
 """
 
@@ -26,7 +26,7 @@ from casfs.emulator.engine.selection import Selection
 from casfs.emulator.settings import Fault
 
 BEFORE = ("reset", "throttle", "error-500")
-"""Faults that come instead of an answer."""
+"""Faults that replace the answer."""
 
 OF_OUTPUT = (
     "ignore-range",
@@ -36,21 +36,21 @@ OF_OUTPUT = (
     "wrong-byte",
     "cut-body",
 )
-"""Faults that only an output can have."""
+"""Faults that affect only outputs."""
 
 NAMES = (*BEFORE, "stall", *OF_OUTPUT)
-"""All faults, in the order in which they are drawn: the first that hits is the one."""
+"""All faults, in the order in which they are drawn; the first hit is applied."""
 
 
 class Faults:
     """Draws the faults of each request.
 
-    A draw depends on the seed, the request and how often this request came before, and on nothing
-    else: requests that overtake each other meet the same faults in every run.
+    A draw depends only on the seed, the request, and how many identical requests came before, so
+    requests get the same faults in every run even if they overtake each other.
 
     Args:
-        faults: what can go wrong.
-        seed: of all draws.
+        faults: the faults to inject.
+        seed: of the random numbers.
     """
 
     def __init__(self, faults: Sequence[Fault], seed: int) -> None:
@@ -59,10 +59,10 @@ class Faults:
         self._seen: Counter[int] = Counter()
 
     def draw(self, request: str, is_output: bool) -> tuple[str, ...]:
-        """Return the names of the faults that a request is to meet, if they fit its answer.
+        """Return the names of the faults to inject into a request, as far as its answer allows.
 
         Args:
-            request: what makes two requests the same: method, path, range.
+            request: method, path and range; requests are identical if these are.
             is_output: whether it reads the output of a job.
         """
         if not self._faults:
@@ -82,11 +82,11 @@ class Faults:
 
 
 def spoil(selection: Selection, names: Sequence[str]) -> tuple[Selection, str | None]:
-    """Apply the first of the drawn faults that this output can have.
+    """Apply the first of the drawn faults that can affect this output.
 
     Returns:
-        What to answer instead, and the name of the fault; the faults of the body (`stall`,
-        `wrong-byte`, `cut-body`) are left to the one who sends it.
+        What to answer instead, and the name of the fault. Faults of the body (`stall`,
+        `wrong-byte`, `cut-body`) are left to the sender.
     """
     for name in names:
         if name in {"stall", "cut-body", "wrong-byte"}:

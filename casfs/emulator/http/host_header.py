@@ -1,22 +1,22 @@
-"""Makes one Host header of several that name the same host, before the parser sees them.
+"""Merges several Host headers for the same host into one, before the parser sees them.
 
-The official Python 2 SDKs of Tencent CAS and Aliyun OAS send two when they stream an upload: that
-of their HTTP library, with the port, then their own, without, which is the one that they sign. RFC
-9112 (section 3.2) has a server refuse that, and aiohttp does, so that the last is left here, at the
-end of the head. All else passes as it came, two different hosts included.
+The official Python 2 SDKs of Tencent CAS and Aliyun OAS send two when they stream an upload: one
+from their HTTP library, with the port, then their own, without it, which is the one they sign. RFC
+9112 (section 3.2) requires servers to reject that, and aiohttp does. So only the last one is passed
+on, at the end of the head. Everything else passes unchanged, including two different hosts.
 """
 
 import asyncio
 import re
 
 _LINE_LIMIT = 1 << 16
-"""Bytes of a line that are waited for."""
+"""Bytes of a line to buffer before the filter gives up."""
 
 _HOST = re.compile(rb"host:\s*(.*?)(?::\d*)?\s*", re.IGNORECASE)
 
 
 class HeadFilter:
-    """Follows one connection from head to head."""
+    """Filters the request heads of one connection."""
 
     def __init__(self) -> None:
         self._line = b""
@@ -29,7 +29,7 @@ class HeadFilter:
         self._length: int | None = 0
 
     def feed(self, data: bytes) -> bytes:
-        """Take the next bytes received and return those that may go on now."""
+        """Accept the next bytes received, and return those to pass on now."""
         passed = []
         while data and not self._gives_up:
             if self._body_left:
@@ -50,11 +50,11 @@ class HeadFilter:
         return b"".join(passed)
 
     def _passed(self, line: bytes) -> list[bytes]:
-        """Take note of one line of a head and return the lines that may go on now."""
+        """Process one line of a head, and return the lines to pass on now."""
         if not line.strip(b"\r\n"):
             names = {form[1].lower() for host in self._hosts if (form := _HOST.fullmatch(host))}
             hosts = self._hosts[-1:] if len(names) == 1 else self._hosts
-            # The length of a body in chunks, or of one that is nonsense, cannot be followed.
+            # The end of a body is unknown if it is chunked or its length is malformed.
             self._gives_up = self._length is None
             self._body_left = self._length or 0
             self._begin()
@@ -71,35 +71,35 @@ class HeadFilter:
         return [line]
 
 
-class OneHost(asyncio.Protocol):
-    """Stands before the protocol of a connection and hands on what the filter passes."""
+class HostHeaderProtocol(asyncio.Protocol):
+    """Wraps the protocol of a connection, and passes on what the filter returns."""
 
     def __init__(self, inner: asyncio.Protocol) -> None:
         self._inner = inner
         self._filter = HeadFilter()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Hand on."""
+        """Pass on."""
         self._inner.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Hand on."""
+        """Pass on."""
         self._inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Hand on."""
+        """Pass on."""
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        """Hand on."""
+        """Pass on."""
         self._inner.resume_writing()
 
     def eof_received(self) -> bool | None:
-        """Hand on."""
+        """Pass on."""
         return self._inner.eof_received()
 
     def data_received(self, data: bytes) -> None:
-        """Hand on what may go on now."""
+        """Filter, and pass on."""
         passed = self._filter.feed(data)
         if passed:
             self._inner.data_received(passed)

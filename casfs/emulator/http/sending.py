@@ -1,4 +1,4 @@
-"""Sends the bytes of one output by sendfile, as slow and as broken as asked."""
+"""Sends the bytes of an output with sendfile, as slow and as broken as configured."""
 
 import asyncio
 import socket
@@ -12,20 +12,20 @@ from aiohttp.abc import AbstractStreamWriter
 from casfs.emulator.engine.selection import Selection
 
 _TAIL_SIZE = 4096
-"""Bytes held back until the access log has its line: who has the whole answer finds the line."""
+"""Bytes held back until the access log has its line; see `AccessLog`."""
 
 _RATE_STEPS = 20
-"""Pieces a second of an answer that is slowed down."""
+"""Pieces per second of an answer whose rate is limited."""
 
 
 class Sender:
     """Sends one answer whose head is prepared.
 
     Args:
-        request: the request that is answered.
-        selection: which bytes.
-        file: where they are, open.
-        rate: bytes a second; None = as fast as it goes.
+        request: the request to answer.
+        selection: which bytes to send.
+        file: has these bytes; open.
+        rate: bytes per second; None = unlimited.
         log: writes the line of the access log, given the bytes of the body.
     """
 
@@ -51,11 +51,11 @@ class Sender:
 
         Args:
             writer: of the prepared response.
-            fault: the fault of the body, or none.
-            stall_seconds: the longest that a stalled answer is kept open.
+            fault: the fault of the body, or None.
+            stall_seconds: how long a stalled answer is kept open.
 
         Raises:
-            ConnectionError: the caller has gone.
+            ConnectionError: the client disconnected.
         """
         writer.send_headers()
         try:
@@ -85,7 +85,7 @@ class Sender:
             await self._run(length)
 
     async def _run(self, end: int) -> None:
-        """Send on up to byte `end` of the answer."""
+        """Send up to byte `end` of the answer."""
         loop = asyncio.get_running_loop()
         begun, offset = loop.time(), self._sent
         while self._sent < end:
@@ -109,17 +109,17 @@ class Sender:
     async def _piece(self, count: int) -> None:
         transport = self._request.transport
         if transport is None:
-            raise ConnectionResetError("the caller has gone")
+            raise ConnectionResetError("the client disconnected")
         place = self._selection.base + self._selection.first + self._sent
         try:
             sent = await asyncio.get_running_loop().sendfile(transport, self._file, place, count)
         except (ConnectionError, asyncio.CancelledError):
-            # The position of the file says how much of a broken run has left.
+            # The position of the file shows how much was sent before the failure.
             self._sent += max(0, self._file.tell() - place)
             raise
         self._sent += sent
         if sent < count:
-            # The file is shorter than its archive: say so by a cut body, as a service would.
+            # The file is shorter than its archive: cut the body short, as a service would.
             close(self._request)
             raise ConnectionResetError(f"{self._selection.file.name} ends early")
 
@@ -137,13 +137,13 @@ class Sender:
 
 
 def close(request: web.BaseRequest) -> None:
-    """Close the connection in order, whatever of the answer is still missing."""
+    """Close the connection cleanly, even in the middle of an answer."""
     if request.transport is not None:
         request.transport.close()
 
 
 def abort(request: web.BaseRequest) -> None:
-    """Reset the connection: the caller's kernel gets a TCP RST."""
+    """Reset the connection: the client gets a TCP RST."""
     transport = request.transport
     if transport is None:
         return

@@ -1,4 +1,4 @@
-"""The emulator on a socket: reads requests, asks the dialect, injects faults, sends answers."""
+"""The HTTP server: reads requests, passes them to the dialect, injects faults, sends answers."""
 
 import asyncio
 import functools
@@ -24,14 +24,14 @@ from casfs.emulator.engine.incoming import Incoming
 from casfs.emulator.engine.store import Store
 from casfs.emulator.http import faults, sending
 from casfs.emulator.http.access_log import AccessLog
-from casfs.emulator.http.host_header import OneHost
+from casfs.emulator.http.host_header import HostHeaderProtocol
 from casfs.emulator.settings import Settings
 from casfs.treehash import LEAF_SIZE
 
 _log = logging.getLogger(__name__)
 
 _SHUTDOWN_SECONDS = 0.05
-"""The time that a running answer gets after a signal to end."""
+"""How long answers in flight may take after a signal to stop."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -42,7 +42,7 @@ class Server:
 
     Args:
         dialect: the wire form.
-        store: the state; used in one thread of its own, so that no look-up holds up the sockets.
+        store: the state; used in a thread of its own, so that no query blocks the event loop.
         settings: faults, latency, rate.
         log: the access log.
     """
@@ -56,7 +56,7 @@ class Server:
         self._store_thread = ThreadPoolExecutor(1, "store")
 
     async def serve(self, ready: Callable[[str], None]) -> None:
-        """Serve until SIGTERM or SIGINT; `ready` gets the URL once requests are answered."""
+        """Serve until SIGTERM or SIGINT; `ready` is called with the URL once the server listens."""
         loop = asyncio.get_running_loop()
         end = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -70,7 +70,7 @@ class Server:
             lingering_time=1.0,
         )
         listener = await loop.create_server(
-            lambda: OneHost(web_server()),
+            lambda: HostHeaderProtocol(web_server()),
             self._settings.host,
             self._settings.port,
             backlog=1024,
@@ -110,10 +110,10 @@ class Server:
                 with reply.selection.file.open("rb") as file:
                     return await self._send_output(request, request_id, reply, file, drawn)
         except ConnectionError:
-            # The caller has gone in the middle of its body, which is its right.
+            # The client may disconnect in the middle of its body.
             sending.close(request)
             return web.Response()
-        except Exception:  # noqa: BLE001 - whatever it is, the caller gets a 500 and the log a trace
+        except Exception:  # noqa: BLE001 - the client gets a 500, the log a traceback
             _log.exception("%s %s failed", request.method, path)
             reply = self._dialect.failed()
         return await self._send(request, request_id, reply, "stall" if "stall" in drawn else None)
@@ -155,7 +155,7 @@ class Server:
                 except asyncio.IncompleteReadError as end:
                     block = end.partial
                 if block:
-                    await asyncio.to_thread(incoming.take, block)
+                    await asyncio.to_thread(incoming.append, block)
                 if len(block) < LEAF_SIZE:
                     break
             return await self._stored(answer.finish, incoming.received())
@@ -197,15 +197,15 @@ class Server:
 
         writer = await response.prepare(request)
         if writer is None:
-            raise ConnectionResetError("the caller has gone")
+            raise ConnectionResetError("the client disconnected")
         sender = sending.Sender(request, selection, file, self._settings.rate, log)
         try:
             await sender.send(writer, fault, self._settings.stall_seconds)
         except ConnectionError:
-            # The caller has gone, which is its right; the access log says how far it got.
+            # The client may disconnect at any time; the access log has the bytes sent.
             sending.close(request)
         except OSError:
-            _log.exception("%s broke off", request.path)
+            _log.exception("sending %s failed", request.path)
             sending.close(request)
         return response
 

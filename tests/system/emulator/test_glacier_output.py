@@ -106,6 +106,6 @@ def test_faults_have_the_form_of_glacier(tmp_path: Path) -> None:
 
 
 def test_a_question_of_another_service_is_a_usage_error(tmp_path: Path) -> None:
-    told = "--callback-key is no question of glacier"
+    told = "--callback-key does not apply to --dialect glacier"
     with pytest.raises(RuntimeError, match=told), glacier(tmp_path, "--callback-key", "both"):
         pass

@@ -100,7 +100,7 @@ def test_seed_makes_an_archive_and_a_job_of_each_file_once(tmp_path: Path) -> No
         with running_emulator(tmp_path / "root", *options) as emulator:
             seen.append({vault: emulator.jobs(vault) for vault in "vw"})
             assert emulator.call("GET", "/v").json()["NumberOfArchives"] == 2
-            assert "left out, it is empty: empty" in emulator.errors()
+            assert "skipped an empty file: empty" in emulator.errors()
     assert seen[0] == seen[1]
     assert not {job["ArchiveId"] for job in seen[0]["v"]} & {
         job["ArchiveId"] for job in seen[0]["w"]
@@ -160,7 +160,7 @@ def test_a_folder_of_another_state_is_refused(tmp_path: Path, change: str, why: 
     result = CliRunner().invoke(command, ["--root", str(tmp_path)], env=KEYS)
     assert result.exit_code == 1
     assert why in result.output
-    assert "use another folder" in result.output
+    assert "use another directory" in result.output
 
 
 @pytest.mark.parametrize("crash", [False, True])

@@ -277,8 +277,8 @@ def test_parts_at_the_wrong_place(oas: Oas) -> None:
 
 def test_switches_of_another_dialect_are_refused(tmp_path: Path) -> None:
     for option, choice, why in [
-        ("--callback-key", "both", "is no question of oas"),
-        ("--throttling", "400", "of oas is one of: 502, 503, reset"),
+        ("--callback-key", "both", "does not apply to --dialect oas"),
+        ("--throttling", "400", "--throttling must be one of: 502, 503, reset"),
     ]:
         options = ["--dialect", "oas", "--root", str(tmp_path), option, choice]
         result = CliRunner().invoke(command, options, env=KEYS)

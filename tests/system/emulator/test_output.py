@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casfs.emulator.engine.errors import BadValueError, PastEndError
-from casfs.emulator.engine.ranges import asked, is_aligned, is_subtree, subtree_hash
+from casfs.emulator.engine.ranges import is_aligned, is_subtree, requested, subtree_hash
 from casfs.treehash import LEAF_SIZE, SHA256, to_text
 from tests.support.emulator.running import RunningEmulator, running_emulator
 from tests.system.emulator.test_signature import code
@@ -52,20 +52,20 @@ def test_a_range_that_is_not_aligned_is_no_subtree() -> None:
 def test_ranges_are_read_as_the_standard_says(total: int, first: int, last: int) -> None:
     if last < first:
         with pytest.raises(BadValueError):
-            asked(f"bytes={first}-{last}", total)
+            requested(f"bytes={first}-{last}", total)
     elif first >= total:
         with pytest.raises(PastEndError):
-            asked(f"bytes={first}-{last}", total)
+            requested(f"bytes={first}-{last}", total)
     else:
-        assert asked(f"bytes={first}-{last}", total) == (first, min(last, total - 1))
-        assert asked(f"bytes={first}-", total) == (first, total - 1)
-        assert asked(f"bytes=-{last + 1}", total) == (max(0, total - last - 1), total - 1)
+        assert requested(f"bytes={first}-{last}", total) == (first, min(last, total - 1))
+        assert requested(f"bytes={first}-", total) == (first, total - 1)
+        assert requested(f"bytes=-{last + 1}", total) == (max(0, total - last - 1), total - 1)
 
 
 @pytest.mark.parametrize("text", ["", "bytes=-", "0-5", "bytes=0-1,3-4", "bytes=a-b", "items=0-5"])
 def test_a_malformed_range_is_refused(text: str) -> None:
     with pytest.raises(BadValueError):
-        asked(text, 100)
+        requested(text, 100)
 
 
 def test_whole_output_and_part_of_it(emulator: RunningEmulator) -> None:

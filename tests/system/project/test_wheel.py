@@ -136,7 +136,7 @@ def test_help_needs_no_extra(casfs, command):
     assert (done.returncode, done.stderr) == (0, "")
     assert "Usage: casfs" in done.stdout
     if not command:
-        assert re.search(r"^  emulator +Serve an archive service", done.stdout, re.MULTILINE)
+        assert re.search(r"^  emulator +Run an archive service", done.stdout, re.MULTILINE)
 
 
 def test_the_version_is_that_of_the_wheel(casfs, wheel):

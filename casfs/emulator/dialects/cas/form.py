@@ -1,4 +1,4 @@
-"""How Tencent CAS writes what it has of its own: names, actions, call-backs, JSON.
+"""Formats what is specific to Tencent CAS: names, actions, callbacks, JSON.
 
 Sources: CAS documentation (product 572), the official Python SDK (cassdk 1.0.2, cas_python_sdk
 v1.0.6).
@@ -22,7 +22,7 @@ _ACTIONS = {
 
 
 def layout(value: object, is_long: bool) -> bytes:
-    """Return JSON in the layout of the documented samples: sorted keys, three blanks, ` : `.
+    """Return JSON in the layout of the documented samples: sorted keys, three spaces, ` : `.
 
     Long lists are on one line, which is ten times as fast.
     """
@@ -36,7 +36,7 @@ def layout(value: object, is_long: bool) -> bytes:
 
 
 class CasForm(VaultForm):
-    """The form of CAS.
+    """Formats the resources of CAS.
 
     Args:
         settings: region and account for resource names.
@@ -54,7 +54,7 @@ class CasForm(VaultForm):
         return _ACTIONS[job.kind]
 
     def own_fields(self, view: JobView) -> Mapping[str, object]:
-        """Return call-back, object store and the size of an inventory, 0 while it runs."""
+        """Return the callback, the object store, and an inventory's size (0 while it runs)."""
         job = view.job
         names = {"both": ("CallBackUrl", "JobCallBackUrl")}
         return {

@@ -1,7 +1,6 @@
-"""What Tencent CAS fixes, and which questions its public documentation leaves open.
+"""The rules of Tencent CAS, and the questions that its public documentation leaves open.
 
-The defaults follow the nearest public relative: the CAS documentation (product 572) and SDKs first,
-then Amazon Glacier 2012-06-01.
+The defaults follow the CAS documentation (product 572) and SDKs, then Amazon Glacier 2012-06-01.
 """
 
 import re
@@ -23,14 +22,14 @@ RULES = Rules(
     job_id_length=64,
     upload_id_length=64,
     upload_seconds=24 * 3600,  # Initiate Multipart Upload
-    part_size_limit=4 << 30,  # Amazon Glacier, Initiate Multipart Upload; CAS names none
+    part_size_limit=4 << 30,  # Amazon Glacier, Initiate Multipart Upload; CAS has no limit
     doubles_part_size=True,  # Initiate Multipart Upload
     expedited_limit=256 << 20,  # Initiate Job
     inventory_limit=10_000,  # Initiate Job
     includes_end_date=True,  # official Python SDK
     refuses_missing_archive=False,  # Delete Archive
 )
-"""Each with the page of the CAS documentation where it stands."""
+"""Each with its page of the CAS documentation."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class CasQuestions(VaultFormQuestions):
     """The open questions of CAS."""
 
     callback_key: Literal["both", "CallBackUrl", "JobCallBackUrl"] = question(
-        "both", "Name of the call-back field in a job."
+        "both", "Name of the callback field in a job."
     )
     expired_signature: Literal["400", "403"] = question(
-        "400", "Status for a signature outside of its time."
+        "400", "Status when a signature has expired or is not yet valid."
     )

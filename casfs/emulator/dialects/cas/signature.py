@@ -1,8 +1,7 @@
 """The signature of Tencent requests (`q-sign-algorithm=sha1`), checked strictly.
 
-Source: CAS documentation, "Request signature", and the official Python SDK (cassdk 1.0.2), whose
-two disagreements with the page are settled for the SDK: SHA-1, not SHA-256; the values of
-parameters are lower-cased before they are signed.
+Source: CAS documentation, "Request signature", and the official Python SDK (cassdk 1.0.2). The SDK
+wins where they disagree: SHA-1, not SHA-256, and parameter values are lower-cased before signing.
 """
 
 import hashlib
@@ -29,7 +28,7 @@ _FIELDS = (
 
 @dataclass(frozen=True)
 class Claim:
-    """An Authorization header, taken apart."""
+    """A parsed Authorization header."""
 
     key_id: str
     sign_time: str
@@ -40,7 +39,7 @@ class Claim:
 
 
 def parse(authorization: str) -> Claim:
-    """Take an Authorization header apart.
+    """Parse an Authorization header.
 
     Raises:
         SignatureError: a field is missing, unknown or out of order, or the algorithm is not sha1.
@@ -81,11 +80,11 @@ def format_string(claim: Claim, call: Call) -> str:
     params, headers = [], []
     for name in sorted(name.lower() for name in claim.params):
         if name not in given:
-            raise SignatureError(Flaw.WRONG, f"The signed parameter is not there: {name}")
+            raise SignatureError(Flaw.WRONG, f"The signed parameter is missing: {name}")
         params.append(f"{name}={_encoded(given[name].lower())}")
     for name in sorted(name.lower() for name in claim.headers):
         if name not in call.headers:
-            raise SignatureError(Flaw.WRONG, f"The signed header is not there: {name}")
+            raise SignatureError(Flaw.WRONG, f"The signed header is missing: {name}")
         headers.append(f"{name}={_encoded(call.headers[name])}")
     lines = (call.method.lower(), call.path, "&".join(params), "&".join(headers))
     return "".join(line + "\n" for line in lines)
@@ -107,7 +106,7 @@ def _check_time(name: str, window: str, now: float, leeway: float) -> None:
     if form is None:
         raise SignatureError(Flaw.WRONG, f"{name} is malformed: {window}")
     if now < int(form[1]) - leeway:
-        raise SignatureError(Flaw.EXPIRED, f"{name} is not yet valid, its time has not begun")
+        raise SignatureError(Flaw.EXPIRED, f"{name} is not yet valid")
     if now > int(form[2]):
         raise SignatureError(Flaw.EXPIRED, f"{name} has expired")
 
@@ -119,23 +118,23 @@ def verify(
     clock: Callable[[], float],
     leeway: float,
 ) -> None:
-    """Check that a request is signed with the key, now, over what its own lists name.
+    """Check that a request has a valid signature over the headers and parameters it lists.
 
     Args:
-        authorization: the header, None when there is none.
+        authorization: the header, or None.
         call: the request.
-        keys: the one key pair that is known.
-        clock: Unix seconds.
-        leeway: seconds that a signature may be used before its start.
+        keys: the key pair.
+        clock: returns Unix seconds.
+        leeway: seconds by which a signature may be used early.
 
     Raises:
-        SignatureError: it is not.
+        SignatureError: the signature is missing or invalid.
     """
     if not authorization:
         raise SignatureError(Flaw.MISSING, "The Authorization header is missing")
     claim = parse(authorization)
     if claim.key_id != keys.key_id:
-        raise SignatureError(Flaw.UNKNOWN_KEY, f"The key is not known: {claim.key_id}")
+        raise SignatureError(Flaw.UNKNOWN_KEY, f"The key is unknown: {claim.key_id}")
     now = clock()
     _check_time("q-sign-time", claim.sign_time, now, leeway)
     _check_time("q-key-time", claim.key_time, now, leeway)

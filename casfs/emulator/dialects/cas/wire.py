@@ -1,4 +1,4 @@
-"""Tencent CAS: names, signature, codes, limits and jobs over the calls that it shares.
+"""Tencent CAS: its names, signature, codes, limits and jobs, over the shared calls.
 
 Source: CAS documentation (product 572), page by page; where that is silent, the official Python SDK
 (cassdk 1.0.2, cas_python_sdk v1.0.6).
@@ -18,7 +18,7 @@ from casfs.emulator.api.dialect import Call, Dialect, Service
 from casfs.emulator.api.job_requests import JobType, JobWords
 from casfs.emulator.api.json_form import VaultForm
 from casfs.emulator.api.request_fields import is_utf8
-from casfs.emulator.api.router import VaultApi
+from casfs.emulator.api.router import Router
 from casfs.emulator.api.signature import Flaw
 from casfs.emulator.api.wire import ByteRange, PageLimits, Words
 from casfs.emulator.dialects.cas import form, signature
@@ -53,12 +53,12 @@ _JOB_WORDS = JobWords(
 
 
 class CasWire:
-    """The wire form of CAS.
+    """The specifics of CAS on the wire.
 
     Args:
         settings: keys, account and region.
         questions: the open questions.
-        clock: Unix seconds.
+        clock: returns Unix seconds.
     """
 
     header_prefix = "x-cas-"
@@ -90,25 +90,25 @@ class CasWire:
             self.flaw_codes = {**FLAW_CODES, Flaw.EXPIRED: "ExpiredTokenException"}
 
     def new_request_id(self) -> str:
-        """Return an id like that of the documented sample: base64 of time, two numbers, a count."""
+        """Return an id like the documented sample: base64 of time, two numbers and a count."""
         text = f"{int(self._clock()):x}_{secrets.token_hex(4)}_{secrets.token_hex(2)}"
         return base64.b64encode(f"{text}_{next(self._numbers)}".encode()).decode()
 
     def signs_body(self, _: Call) -> bool:
-        """Say no: a signature of CAS covers no body."""
+        """Return False: a signature of CAS does not cover the body."""
         return False
 
     def check(self, call: Call, _: bytes) -> None:
         """Check the signature of a call.
 
         Raises:
-            SignatureError: the call is not signed as it must be.
+            SignatureError: the call has no valid signature.
         """
         authorization = call.headers.get("authorization")
         signature.verify(authorization, call, self._keys, self._clock, self._leeway)
 
     def check_description(self, text: str) -> None:
-        """Check the description of an archive to be.
+        """Check the description of an archive to upload.
 
         Raises:
             BadValueError: it is too long or not UTF-8.
@@ -121,7 +121,7 @@ class CasWire:
             raise BadValueError("The archive description is not UTF-8")
 
     def wanted_job(self, fields: Mapping[str, object]) -> tuple[Job, ByteRange | None]:
-        """Return the job that a request wants (CAS documentation, Initiate Job)."""
+        """Return the requested job (CAS documentation, Initiate Job)."""
         job, byte_range = job_requests.wanted_job(fields, _JOB_WORDS)
         if job.kind in {"push", "pull"}:
             bucket, key = (job_requests.text(fields, name) for name in ("Bucket", "Object"))
@@ -129,18 +129,18 @@ class CasWire:
         return job, byte_range
 
     def message(self, refused: errors.EngineError) -> str:
-        """Return the text of a refusal."""
+        """Return the service's message for a refusal."""
         if isinstance(refused, errors.NotEmptyError):
             # CAS documentation, Delete Vault.
             return "vault is not empty, only empty vault can be delete"
         return str(refused)
 
     def job_headers(self, _: Job) -> Mapping[str, str]:
-        """Return no headers of its own."""
+        """Return no additional headers."""
         return {}
 
     def output_headers(self, _: Selection) -> Mapping[str, str]:
-        """Return no headers of its own."""
+        """Return no additional headers."""
         return {}
 
     def layout(self, value: object, is_long: bool = False) -> bytes:
@@ -151,8 +151,8 @@ class CasWire:
 def _make(store: Store, settings: Settings, clock: Callable[[], float] = time.time) -> Dialect:
     if not isinstance(settings.questions, CasQuestions):
         raise TypeError(f"not the questions of CAS: {settings.questions}")
-    return VaultApi(CasWire(settings, settings.questions, clock), store, settings, clock)
+    return Router(CasWire(settings, settings.questions, clock), store, settings, clock)
 
 
 CAS = Service(RULES, CasQuestions, account="1250000000", region="ap-chengdu", make=_make)
-"""Tencent CAS, as the emulator's table of services has it."""
+"""Tencent CAS, for the registry."""

@@ -1,4 +1,4 @@
-"""How Amazon Glacier writes what it has of its own: names, actions, Select, nulls.
+"""Formats what is specific to Amazon Glacier: names, actions, Select, nulls.
 
 Source: Amazon Glacier Developer Guide, API version 2012-06-01.
 """
@@ -19,7 +19,7 @@ _ACTIONS = {
 }
 
 _ARCHIVE_OVERHEAD = 32 << 10
-"""Bytes by which each archive adds to the size of its vault (Developer Guide, Describe Vault)."""
+"""Bytes that each archive adds to the size of its vault (Developer Guide, Describe Vault)."""
 
 
 def layout(value: object) -> bytes:
@@ -30,7 +30,7 @@ def layout(value: object) -> bytes:
 
 
 class GlacierForm(VaultForm):
-    """The form of Glacier.
+    """Formats the resources of Glacier.
 
     Args:
         settings: region and account for resource names.
@@ -54,7 +54,7 @@ class GlacierForm(VaultForm):
         return _ACTIONS[job.kind]
 
     def own_fields(self, view: JobView) -> Mapping[str, object]:
-        """Return topic and Select, and null where other services have an empty text."""
+        """Return the topic and Select fields, with null where other services have empty text."""
         job = view.job
         fields: dict[str, object] = {
             "JobDescription": job.description or None,
@@ -73,14 +73,14 @@ class GlacierForm(VaultForm):
         return fields
 
     def limit(self, job: Job) -> object:
-        """Return the limit of an inventory job, null when it has none."""
+        """Return the limit of an inventory job; None if it has none."""
         return super().limit(job) if job.item_limit else None
 
     def inventory_date(self, job: Job) -> str:
-        """Return the date of an inventory; samples have it without milliseconds."""
+        """Return the date of an inventory; in the samples it has no milliseconds."""
         return self._inventory_date(job.completed)
 
 
 def output_path(job: Job) -> str:
-    """Return where the output of a Select job would be, in an object store."""
+    """Return where the output of a Select job would be in an object store."""
     return f"s3://{'/'.join(filter(None, [job.bucket, job.object, job.id]))}"

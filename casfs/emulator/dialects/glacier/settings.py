@@ -1,4 +1,4 @@
-"""What Amazon Glacier fixes, and which questions its public documentation leaves open.
+"""The rules of Amazon Glacier, and the questions that its public documentation leaves open.
 
 Source: Amazon Glacier Developer Guide, API version 2012-06-01; the service model of botocore 1.44.
 """
@@ -25,16 +25,16 @@ RULES = Rules(
     part_size_limit=4 << 30,  # Initiate Multipart Upload
     doubles_part_size=True,  # Initiate Multipart Upload
     expedited_limit=250 << 20,  # Downloading an Archive
-    inventory_limit=None,  # Initiate Job names none
+    inventory_limit=None,  # Initiate Job has no limit
     includes_end_date=False,  # Initiate Job: "created before"
     refuses_missing_archive=True,  # Initiate Job: ResourceNotFoundException
 )
-"""Each with the page of the guide where it stands."""
+"""Each with its page of the guide."""
 
 
 @dataclass(frozen=True)
 class GlacierQuestions(VaultFormQuestions):
-    """The open questions of Glacier, with what was seen of the live service as defaults."""
+    """The open questions of Glacier; the defaults are what the live service was seen to do."""
 
     malformed_range: Literal["refused", "ignored"] = "ignored"
     limit_form: Literal["number", "string"] = "string"

@@ -1,6 +1,6 @@
-"""The signature of Amazon's requests, Version 4, checked strictly.
+"""Amazon's Signature Version 4, checked strictly.
 
-The signer is botocore's: it signs what was received once more, and the two signatures are compared.
+botocore signs the received request again, and the two signatures are compared.
 Sources: AWS General Reference, "Signature Version 4"; Amazon Glacier API 2012-06-01, "Signing
 Requests".
 """
@@ -33,15 +33,15 @@ _FORM = re.compile(
 _TIME = "%Y%m%dT%H%M%SZ"
 
 _UNSIGNED = "UNSIGNED-PAYLOAD"
-"""The payload hash of who signs no body (AWS General Reference)."""
+"""The payload hash if the body is not signed (AWS General Reference)."""
 
 _NEEDED = ("host", "x-amz-date", "x-amz-glacier-version", "x-amz-security-token")
-"""Headers that must be signed, each if it is there (Glacier, Signing Requests)."""
+"""Headers that must be signed if they are present (Glacier, Signing Requests)."""
 
 
 @dataclass(frozen=True)
 class _Claim:
-    """An Authorization header, taken apart."""
+    """A parsed Authorization header."""
 
     key_id: str
     day: str
@@ -52,9 +52,9 @@ class _Claim:
 
 
 class _Signer(SigV4Auth):  # type: ignore[misc] # botocore has no types
-    """Signs the headers that it is given, and a payload of which it knows the hash alone.
+    """Signs all headers of a request, and a payload of which only the hash is known.
 
-    Some headers botocore would leave out, which other signers do sign.
+    botocore itself leaves out some headers that other signers sign.
     """
 
     def headers_to_sign(self, request: AWSRequest) -> HTTPMessage:
@@ -81,7 +81,7 @@ def _signed_at(call: Call) -> datetime:
     """Return the time of the signature: X-Amz-Date or, failing that, Date.
 
     Raises:
-        SignatureError: neither is there, or it cannot be read.
+        SignatureError: both are missing or malformed.
     """
     text = call.headers.get("x-amz-date")
     try:
@@ -89,27 +89,29 @@ def _signed_at(call: Call) -> datetime:
             return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
         return parsedate_to_datetime(call.headers["date"]).astimezone(UTC)
     except (KeyError, ValueError) as error:
-        text = "A request needs an X-Amz-Date or Date header in the form of its kind"
+        text = "A request needs a valid X-Amz-Date or Date header"
         raise SignatureError(Flaw.WRONG, text) from error
 
 
 def _payload_hash(call: Call, body: bytes | None) -> str:
-    """Return the hash of the body as the signature must have it.
+    """Return the payload hash that the signature must cover.
 
     Raises:
-        SignatureError: the body is another than the request says.
+        SignatureError: the body does not have the hash that the request announces.
     """
-    told = call.headers.get("x-amz-content-sha256")
-    if body is None or told == _UNSIGNED:
-        return told or _UNSIGNED
-    found = hashlib.sha256(body).hexdigest()
-    if told is not None and not hmac.compare_digest(told.lower().encode(), found.encode()):
+    announced = call.headers.get("x-amz-content-sha256")
+    if body is None or announced == _UNSIGNED:
+        return announced or _UNSIGNED
+    actual = hashlib.sha256(body).hexdigest()
+    if announced is not None and not hmac.compare_digest(
+        announced.lower().encode(), actual.encode()
+    ):
         raise SignatureError(Flaw.WRONG, "The body does not match x-amz-content-sha256")
-    return told or found
+    return announced or actual
 
 
 def _signature(keys: Keys, claim: _Claim, call: Call, at: datetime, payload_hash: str) -> str:
-    """Return the signature that a request must carry.
+    """Return the signature that a request must have.
 
     Raises:
         SignatureError: a signed header is not in the request.
@@ -117,7 +119,7 @@ def _signature(keys: Keys, claim: _Claim, call: Call, at: datetime, payload_hash
     names = claim.headers.split(";")
     missing = [name for name in names if name not in call.headers]
     if missing:
-        raise SignatureError(Flaw.WRONG, f"The signed header is not there: {missing[0]}")
+        raise SignatureError(Flaw.WRONG, f"The signed header is missing: {missing[0]}")
     request = AWSRequest(
         method=call.method,
         url=f"http://{call.headers['host']}{call.path}",
@@ -139,19 +141,19 @@ def verify(
     clock: Callable[[], float],
     leeway: float,
 ) -> None:
-    """Check that a request is signed with the key, for this service, now.
+    """Check that a request has a valid signature for this service, made recently.
 
     Args:
         call: the request.
-        body: its body; None = it is still to come, and whoever takes it compares it with
+        body: its body; None = it was not received yet, and its receiver compares it with
             x-amz-content-sha256.
-        keys: the one key pair that is known.
-        region: the region that is served.
-        clock: Unix seconds.
-        leeway: seconds that the time of the signature may differ from now.
+        keys: the key pair.
+        region: the region that is emulated.
+        clock: returns Unix seconds.
+        leeway: seconds by which the time of the signature may be off, either way.
 
     Raises:
-        SignatureError: it is not.
+        SignatureError: the signature is missing or invalid.
     """
     authorization = call.headers.get("authorization")
     if not authorization:

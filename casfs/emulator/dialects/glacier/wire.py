@@ -1,4 +1,4 @@
-"""Amazon Glacier: names, signature, codes, limits and jobs over the calls that it shares.
+"""Amazon Glacier: its names, signature, codes, limits and jobs, over the shared calls.
 
 Source: Amazon Glacier Developer Guide, API version 2012-06-01; the service model of botocore 1.44.
 """
@@ -17,7 +17,7 @@ from casfs.emulator.api.answers import CODES, FLAW_CODES, STATUSES
 from casfs.emulator.api.dialect import Call, Dialect, Service
 from casfs.emulator.api.job_requests import JobType, JobWords
 from casfs.emulator.api.json_form import VaultForm
-from casfs.emulator.api.router import VaultApi
+from casfs.emulator.api.router import Router
 from casfs.emulator.api.signature import Flaw
 from casfs.emulator.api.wire import ByteRange, PageLimits, Words
 from casfs.emulator.dialects.glacier import form
@@ -35,7 +35,7 @@ _DESCRIPTION = re.compile(r"[\x20-\x7e]{0,1024}")
 """Descriptions of archives and jobs (Upload Archive, Initiate Job)."""
 
 _FILES = ("*/archives", "*/multipart-uploads/*")
-"""Paths that take files, whose signature covers the hash in a header."""
+"""Paths that receive files; their signature covers the hash in a header."""
 
 
 def _asked_date(text: str) -> float:
@@ -57,12 +57,12 @@ _JOB_WORDS = JobWords(
 
 
 class GlacierWire:
-    """The wire form of Glacier.
+    """The specifics of Glacier on the wire.
 
     Args:
         settings: keys, account and region.
         questions: the open questions.
-        clock: Unix seconds.
+        clock: returns Unix seconds.
     """
 
     header_prefix = "x-amz-"
@@ -81,11 +81,11 @@ class GlacierWire:
         self.form: VaultForm = form.GlacierForm(settings, questions)
 
     def new_request_id(self) -> str:
-        """Return an id in the form of the samples."""
+        """Return an id like those of the documented samples."""
         return secrets.token_urlsafe(36)
 
     def signs_body(self, call: Call) -> bool:
-        """Say whether a call has a body that is no file: its hash is part of the signature."""
+        """Return whether a call has a body that is not a file: its signature covers the hash."""
         if call.method not in {"POST", "PUT"}:
             return False
         has_body = call.headers.get("content-length", "0") != "0"
@@ -94,16 +94,16 @@ class GlacierWire:
         return not _brings_file(call)
 
     def check(self, call: Call, body: bytes) -> None:
-        """Check the signature of a call, and the version.
+        """Check the signature of a call, and the API version.
 
         Raises:
-            SignatureError: the call is not signed as it must be.
-            MissingValueError: no version.
-            BadValueError: another version.
+            SignatureError: the call has no valid signature.
+            MissingValueError: the version is missing.
+            BadValueError: the version is not supported.
         """
         settings, payload = self._settings, None if _brings_file(call) else body
         leeway = settings.questions.clock_leeway
-        # Imported here: the signer is botocore's, which takes long, and no help needs it.
+        # Imported late, because botocore takes long to import and `--help` does not need it.
         from casfs.emulator.dialects.glacier import signature
 
         signature.verify(call, payload, settings.keys, settings.region, self._clock, leeway)
@@ -114,29 +114,29 @@ class GlacierWire:
             raise BadValueError(f"The API version is not supported: {version}")
 
     def check_description(self, text: str) -> None:
-        """Check the description of an archive to be.
+        """Check the description of an archive to upload.
 
         Raises:
-            BadValueError: it is too long or has letters that are not ASCII.
+            BadValueError: it is too long or is not printable ASCII.
         """
         if not _DESCRIPTION.fullmatch(text):
             raise BadValueError("Invalid archive description: at most 1024 letters of 7-bit ASCII")
 
     def wanted_job(self, fields: Mapping[str, object]) -> tuple[Job, ByteRange | None]:
-        """Return the job that a request wants (Initiate Job)."""
+        """Return the requested job (Initiate Job)."""
         job, byte_range = job_requests.wanted_job(fields, _JOB_WORDS)
         if not _DESCRIPTION.fullmatch(job.description):
             raise BadValueError("Invalid Description: at most 1024 letters of 7-bit ASCII")
         if job.kind != "archive":
             for name in ("RetrievalByteRange", *(["ArchiveId"] if job.kind == "inventory" else [])):
                 if fields.get(name):
-                    raise BadValueError(f"{name} is not for jobs of this Type")
+                    raise BadValueError(f"{name} does not apply to jobs of this Type")
         if job.kind == "select":
             job = _select(job, fields)
         return job, byte_range
 
     def message(self, refused: errors.EngineError) -> str:
-        """Return the text of a refusal."""
+        """Return the service's message for a refusal."""
         if isinstance(refused, errors.NoVaultError):
             return f"Vault not found for ARN: {self.form.name_prefix}{refused.vault}"
         if isinstance(refused, errors.NotEmptyError):
@@ -151,9 +151,9 @@ class GlacierWire:
         return {"x-amz-job-output-path": form.output_path(job)}
 
     def output_headers(self, selection: Selection) -> Mapping[str, str]:
-        """Return the description of the archive and that ranges are taken (Get Job Output)."""
+        """Return the description of the archive, and Accept-Ranges (Get Job Output)."""
         headers = {"Accept-Ranges": "bytes"}
-        # A seeded archive may have a description that the service would not have taken.
+        # A seeded archive may have a description that the service would not accept.
         if selection.description and _DESCRIPTION.fullmatch(selection.description):
             headers["x-amz-archive-description"] = selection.description
         return headers
@@ -164,7 +164,7 @@ class GlacierWire:
 
 
 def _brings_file(call: Call) -> bool:
-    """Say whether the body of a call is a file, whose hash a header tells before it comes."""
+    """Return whether the body of a call is a file whose hash is announced in a header."""
     return (
         ask.routed(call.path, has_account=True)[1] in _FILES
         and "x-amz-content-sha256" in call.headers
@@ -172,7 +172,7 @@ def _brings_file(call: Call) -> bool:
 
 
 def _select(job: Job, fields: Mapping[str, object]) -> Job:
-    """Return the job with what it selects and where the result would go, as they were given."""
+    """Return the job with its SelectParameters and OutputLocation, unchanged."""
     details = {name: fields[name] for name in ("SelectParameters", "OutputLocation")}
     for name, value in details.items():
         if not isinstance(value, dict):
@@ -192,8 +192,8 @@ def _select(job: Job, fields: Mapping[str, object]) -> Job:
 def _make(store: Store, settings: Settings, clock: Callable[[], float] = time.time) -> Dialect:
     if not isinstance(settings.questions, GlacierQuestions):
         raise TypeError(f"not the questions of Glacier: {settings.questions}")
-    return VaultApi(GlacierWire(settings, settings.questions, clock), store, settings, clock)
+    return Router(GlacierWire(settings, settings.questions, clock), store, settings, clock)
 
 
 GLACIER = Service(RULES, GlacierQuestions, account="123456789012", region="us-east-1", make=_make)
-"""Amazon Glacier, as the emulator's table of services has it."""
+"""Amazon Glacier, for the registry."""

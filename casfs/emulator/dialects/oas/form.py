@@ -1,7 +1,7 @@
-"""How Aliyun OAS writes things: field names, dates, `""` and -1 for what does not apply.
+"""Formats resources as Aliyun OAS does: field names, dates, `""` and -1 where nothing applies.
 
 Source: OAS documentation, the page of each operation; the official Python SDK (oassdk 0.2.5), whose
-command line tool wants every field of a job in every kind.
+command line tool requires every field in every job.
 """
 
 import json
@@ -22,17 +22,17 @@ _ACTIONS = {
 
 
 def date(seconds: float | None) -> str:
-    """Return a time as all answers show it: RFC 1123, GMT; `""` for none."""
+    """Return a time as all answers have it: RFC 1123, GMT; `""` for None."""
     return "" if seconds is None else formatdate(seconds, usegmt=True)
 
 
 def etag(digest: bytes | None) -> str:
-    """Return a digest in upper-case hexadecimal; `""` for none."""
+    """Return a digest in upper-case hexadecimal; `""` for None."""
     return "" if digest is None else to_text(digest).upper()
 
 
 class OasForm:
-    """The form of OAS."""
+    """Formats the resources of OAS."""
 
     name_prefix = ""
 
@@ -48,7 +48,7 @@ class OasForm:
         }
 
     def archive(self, archive: Archive) -> dict[str, object]:
-        """Return an archive: the SDK shows its size alone, the rest is named as elsewhere."""
+        """Return an archive; the SDK shows only its size, the other names are those of jobs."""
         return {
             "ArchiveDescription": archive.description or "",
             "ArchiveId": archive.id,
@@ -58,7 +58,7 @@ class OasForm:
         }
 
     def job(self, view: JobView) -> dict[str, object]:
-        """Return a job: 14 fields, whatever its kind (List Jobs, Describe Job)."""
+        """Return a job: the same 14 fields for all kinds (List Jobs, Describe Job)."""
         job = view.job
         archive = view.archive if view.is_complete else None
         is_whole = view.archive is not None and (job.first, job.last) == (0, view.archive.size - 1)
@@ -102,7 +102,7 @@ class OasForm:
     def write_inventory(
         self, output: TextIO, vault: Vault, job: Job, archives: Iterator[Archive]
     ) -> None:
-        """Write an inventory (Get Job Output); its fields stand in the order of the sample."""
+        """Write an inventory (Get Job Output), with the fields in the order of the sample."""
         head = {"VaultId": vault.address, "InventoryDate": date(job.completed)}
         output.write(json.dumps(head)[:-1] + ', "ArchiveList": [')
         for number, archive in enumerate(archives):

@@ -1,4 +1,4 @@
-"""What Aliyun OAS fixes, and which questions its public documentation leaves open."""
+"""The rules of Aliyun OAS, and the questions that its public documentation leaves open."""
 
 import math
 import re
@@ -17,27 +17,27 @@ RULES = Rules(
     vaults_limit=10,  # interface description
     new_id=new_hex_id,
     archive_id_length=96,  # sample in Get Job Output
-    job_id_length=32,  # no sample: as the other ids
+    job_id_length=32,  # no sample; like the other ids
     upload_id_length=32,  # command line tool
-    upload_seconds=math.inf,  # no source names an end
-    part_size_limit=5 << 30,  # single uploads end at 6 GB; no source names the limit of parts
+    upload_seconds=math.inf,  # no source has a lifetime
+    part_size_limit=5 << 30,  # single uploads end at 6 GB; no source has a limit for parts
     doubles_part_size=False,  # official Python SDK, oas_api.py
     expedited_limit=None,
     inventory_limit=None,
     includes_end_date=True,
     refuses_missing_archive=True,  # error code ArchiveNotExists
 )
-"""Each with the page of the OAS documentation where it stands."""
+"""Each with its source."""
 
 
 @dataclass(frozen=True)
 class OasQuestions(OpenQuestions):
-    """The open questions of OAS, and its own defaults."""
+    """The open questions of OAS, with its own defaults."""
 
     range_alignment: Literal["any", "mib", "strict"] = "strict"
     range_past_end: Literal["400", "416", "413"] = "413"
     hash_on_unaligned_range: Literal["absent", "present"] = "present"
     throttling: Literal["502", "503", "reset"] = "502"
     missing_marker: Literal["refused", "ignored"] = question(
-        "refused", "Whether a marker that names nothing is refused or the list goes on behind it."
+        "refused", "Whether a marker of a missing item is refused, or the list continues after it."
     )

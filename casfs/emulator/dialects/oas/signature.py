@@ -1,8 +1,9 @@
 """The signature of Aliyun OAS requests (`OAS <key id>:<signature>`), checked strictly.
 
 Source: OAS documentation, request signing, and the official Python SDK (oassdk 0.2.5). Where they
-disagree, values of headers are signed without the spaces around them, which no parser of HTTP would
-hand on, and the parameters as the SDK does: decoded and sorted, in whatever order they were sent.
+disagree, header values are signed without surrounding spaces, because HTTP parsers strip them, and
+parameters are signed as the SDK does: decoded and sorted, regardless of the order in which they
+were sent.
 """
 
 import base64
@@ -17,14 +18,14 @@ from casfs.emulator.api.signature import Flaw, SignatureError
 from casfs.emulator.settings import Keys
 
 _SIGNED_PARAMS = ("limit", "marker")
-"""Parameters that count: the others in the SDK's list are those of an object store."""
+"""Signed parameters; the others in the SDK's list are those of an object store."""
 
 
 def string_to_sign(call: Call) -> str:
     """Return what the signature of a call covers.
 
     Raises:
-        SignatureError: a signed parameter is there twice, so that nobody can say which one counts.
+        SignatureError: a signed parameter is present twice, so it is unclear which one applies.
     """
     own = {name: value for name, value in call.headers.items() if name.startswith("x-oas-")}
     lines = [call.method, call.headers.get("date", "").strip()]
@@ -36,7 +37,7 @@ def _resource(call: Call) -> str:
     given = [(name.lower(), value) for name, value in call.params]
     signed = sorted((name, value) for name, value in given if name in _SIGNED_PARAMS)
     if len({name for name, _ in signed}) != len(signed):
-        raise SignatureError(Flaw.WRONG, "A parameter that is signed is there twice")
+        raise SignatureError(Flaw.WRONG, "A signed parameter is present twice")
     words = [f"{name}={value}" if value else name for name, value in signed]
     return call.path + ("?" + "&".join(words) if words else "")
 
@@ -48,16 +49,16 @@ def signature(secret: str, text: str) -> str:
 
 
 def verify(call: Call, keys: Keys, clock: Callable[[], float], leeway: float) -> None:
-    """Check that a call is signed with the key, now.
+    """Check that a call has a valid signature, made recently.
 
     Args:
         call: the call.
-        keys: the one key pair that is known.
-        clock: Unix seconds.
-        leeway: seconds that the date of the call may be off, either way.
+        keys: the key pair.
+        clock: returns Unix seconds.
+        leeway: seconds by which the date of the call may be off, either way.
 
     Raises:
-        SignatureError: it is not.
+        SignatureError: the signature is missing or invalid.
     """
     authorization = call.headers.get("authorization")
     if not authorization:
@@ -66,7 +67,7 @@ def verify(call: Call, keys: Keys, clock: Callable[[], float], leeway: float) ->
     if form is None:
         raise SignatureError(Flaw.WRONG, "The Authorization header is malformed")
     if form[1] != keys.key_id:
-        raise SignatureError(Flaw.UNKNOWN_KEY, f"The key is not known: {form[1]}")
+        raise SignatureError(Flaw.UNKNOWN_KEY, f"The key is unknown: {form[1]}")
     _check_date(call.headers.get("date", ""), clock(), leeway)
     wanted = signature(keys.secret, string_to_sign(call))
     if not hmac.compare_digest(wanted.encode(), form[2].encode("utf-8", "surrogateescape")):

@@ -1,7 +1,7 @@
-"""Aliyun OAS: names, signature, codes, limits and jobs over the calls that it shares.
+"""Aliyun OAS: its names, signature, codes, limits and jobs, over the shared calls.
 
 Sources: OAS documentation, page by page; where that is silent, the official Python SDK (oassdk
-0.2.5) with its command line tool. Codes that neither has are those of Aliyun's object store.
+0.2.5) with its command line tool. Codes that neither of them has are Aliyun's object store's.
 """
 
 import json
@@ -16,7 +16,7 @@ from casfs.emulator.api.answers import Answers
 from casfs.emulator.api.dialect import Answer, Call, Dialect, Service
 from casfs.emulator.api.job_requests import JobType, JobWords
 from casfs.emulator.api.request_fields import is_utf8
-from casfs.emulator.api.router import VaultApi
+from casfs.emulator.api.router import Router
 from casfs.emulator.api.signature import Flaw
 from casfs.emulator.api.wire import ByteRange, PageLimits, Table, Words
 from casfs.emulator.dialects.oas import signature
@@ -49,12 +49,12 @@ _JOB_FIELDS = ("Type", "ArchiveId", "Description", "RetrievalByteRange", *_TRANS
 
 
 class OasWire:
-    """The wire form of OAS.
+    """The specifics of OAS on the wire.
 
     Args:
         settings: keys.
         questions: the open questions.
-        clock: Unix seconds.
+        clock: returns Unix seconds.
     """
 
     header_prefix = "x-oas-"
@@ -142,23 +142,23 @@ class OasWire:
         self.words = replace(self._words, checks_markers=checks_markers)
 
     def new_request_id(self) -> str:
-        """Return an id in the style of the other ids."""
+        """Return an id that looks like the other ids."""
         return secrets.token_hex(16).upper()
 
     def signs_body(self, _: Call) -> bool:
-        """Say no: a signature of OAS covers no body."""
+        """Return False: a signature of OAS does not cover the body."""
         return False
 
     def check(self, call: Call, _: bytes) -> None:
         """Check the signature of a call.
 
         Raises:
-            SignatureError: the call is not signed as it must be.
+            SignatureError: the call has no valid signature.
         """
         signature.verify(call, self._keys, self._clock, self._leeway)
 
     def check_description(self, text: str) -> None:
-        """Check the description of an archive to be; no source names its longest.
+        """Check the description of an archive to upload; no source limits its length.
 
         Raises:
             BadValueError: it is not UTF-8.
@@ -167,30 +167,30 @@ class OasWire:
             raise BadValueError("The archive description is not UTF-8")
 
     def wanted_job(self, fields: Mapping[str, object]) -> tuple[Job, ByteRange | None]:
-        """Return the job that a request wants (OAS documentation, Initiate Job)."""
+        """Return the requested job (OAS documentation, Initiate Job)."""
         known = {name: fields[name] for name in _JOB_FIELDS if name in fields}
         written = known.get("RetrievalByteRange")
         if known.get("Type") == "inventory-retrieval" and written is not None:
-            raise BadValueError("An inventory-retrieval takes no RetrievalByteRange")
+            raise BadValueError("RetrievalByteRange does not apply to inventory-retrieval")
         job, byte_range = job_requests.wanted_job(known, _JOB_WORDS)
         if byte_range is not None and byte_range[1] is None:
             raise BadValueError(f"Invalid RetrievalByteRange: {written}")
         if job.kind in {"push", "pull"}:
-            # The engine takes a job with bucket and object, and transfers have no range.
+            # The engine needs the bucket and the object; transfers have no range.
             bucket, key = (job_requests.text(fields, name) for name in ("Bucket", "Object"))
             return replace(job, bucket=bucket, object=key), None
         return job, byte_range
 
     def message(self, refused: EngineError) -> str:
-        """Return the engine's own words: those of the service are not public."""
+        """Return the engine's message, because the service's are not public."""
         return str(refused)
 
     def job_headers(self, _: Job) -> Mapping[str, str]:
-        """Return no headers of its own."""
+        """Return no additional headers."""
         return {}
 
     def output_headers(self, _: Selection) -> Mapping[str, str]:
-        """Return no headers of its own."""
+        """Return no additional headers."""
         return {}
 
     def layout(self, value: object, is_long: bool = False) -> bytes:  # noqa: ARG002 - always short
@@ -210,8 +210,8 @@ def _make(store: Store, settings: Settings, clock: Callable[[], float] = time.ti
     if not isinstance(settings.questions, OasQuestions):
         raise TypeError(f"not the questions of OAS: {settings.questions}")
     wire = OasWire(settings, settings.questions, clock)
-    return VaultApi(wire, store, settings, clock, _archive_calls)
+    return Router(wire, store, settings, clock, _archive_calls)
 
 
 OAS = Service(RULES, OasQuestions, account="1000000000000000", region="cn-hangzhou", make=_make)
-"""Aliyun OAS, as the emulator's table of services has it."""
+"""Aliyun OAS, for the registry."""
