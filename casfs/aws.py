@@ -69,7 +69,7 @@ class AwsChain:
     """The chain of keys, and the profiles in Amazon's two files.
 
     Where they are, and which profile counts, `AWS_*` variables of this process say, as botocore
-    has it; the folder that is given to it is not looked at.
+    has it; the directory that is given to it is not looked at.
     """
 
     place = "the AWS configuration"

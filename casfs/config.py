@@ -46,7 +46,7 @@ class Config:
         region: what requests are signed for, where they are; "" if it is not known.
         account: the account in the path, "-" for the one that owns the key.
         credentials: has the key that signs requests.
-        cache_dir: folder of the disk cache.
+        cache_dir: directory of the disk cache.
         cache_size: bytes that the disk cache may hold.
         memory_size: bytes of blocks in memory, those being received and written included.
         connections: parallel GETs of outputs.
@@ -103,7 +103,7 @@ def load(
         profile: name of a `[profiles.NAME]` table; else `CASFS_PROFILE`, else "default".
         flags: settings from the command line by name; None values count as not given.
         environment: where `CASFS_*` are looked up.
-        home: home folder, for the official tools' credentials files.
+        home: home directory, for the official tools' credentials files.
 
     Raises:
         ConfigError: a setting is missing, unknown or malformed; the message names it.

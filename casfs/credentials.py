@@ -133,7 +133,7 @@ class Found:
 
 
 def is_exposed(path: Path) -> bool:
-    """Tell whether others than its owner may read a file."""
+    """Return whether others than its owner may read a file."""
     try:
         return bool(path.stat().st_mode & 0o077)
     except OSError:
@@ -148,7 +148,7 @@ def warn_if_exposed(path: Path) -> None:
 
 @dataclass(frozen=True)
 class IniFile:
-    """The credentials file of an official tool: one section of an INI file in the home folder.
+    """The credentials file of an official tool: one section of an INI file in the home directory.
 
     Attributes:
         name: of the file.

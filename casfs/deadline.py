@@ -1,4 +1,4 @@
-"""A point in time by which something must have ended."""
+"""A point in time by which something must be done."""
 
 import time
 
@@ -6,10 +6,10 @@ from casfs.errors import DeadlineError
 
 
 class Deadline:
-    """Ends `seconds` from now, by the monotonic clock.
+    """A deadline `seconds` from now, by the monotonic clock.
 
     Attributes:
-        restarts: how often it began anew.
+        restarts: how often it was restarted.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -18,34 +18,33 @@ class Deadline:
         self._end = time.monotonic() + seconds
 
     def restart(self) -> None:
-        """Begin anew, because there was progress."""
+        """Restart, because there was progress."""
         self.restarts += 1
         self.extend(time.monotonic())
 
     def extend(self, moment: float) -> None:
-        """Count from a moment at which bytes came, of the monotonic clock, if that is later."""
+        """Extend to `seconds` after `moment` (monotonic clock), when there was progress."""
         self._end = max(self._end, moment + self.seconds)
 
     def remaining(self) -> float:
-        """Return the seconds left, never below 0."""
+        """Return the seconds left, at least 0."""
         return max(0.0, self._end - time.monotonic())
 
     def passed(self) -> bool:
-        """Tell whether nothing is left."""
+        """Return whether the deadline has passed."""
         return self.remaining() == 0.0
 
     def check(self, what: str) -> None:
         """Raise when the deadline has passed.
 
         Raises:
-            DeadlineError: `what` did not end in time.
+            DeadlineError: it has passed; the message names `what`.
         """
         if self.passed():
             raise self.error(what)
 
     def error(self, what: str) -> DeadlineError:
-        """Return the error that says that `what` did not end in time."""
+        """Return the error for `what` having missed the deadline."""
         return DeadlineError(
-            f"{what}: no answer within {self.seconds:g} s; "
-            "check the network, or allow more with `deadline`"
+            f"{what}: no answer within {self.seconds:g} s; check the network, or raise `deadline`"
         )

@@ -1,4 +1,4 @@
-"""Where a service is asked: the URL that was given, or the one of its region."""
+"""Determines the URL of a service: the configured endpoint, or the one of the region."""
 
 import ipaddress
 import logging
@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 
 def find_endpoint(registration: Registration, endpoint: str, region: str) -> str:
-    """Return the URL of a service: the endpoint that was given, else by region.
+    """Return the URL of a service: the configured endpoint, or else the one of the region.
 
     Raises:
-        ConfigError: there is neither, or one is malformed.
+        ConfigError: both are missing, or one is malformed.
     """
     if not endpoint:
         if not re.fullmatch(r"[a-z0-9-]+", region):
@@ -25,7 +25,7 @@ def find_endpoint(registration: Registration, endpoint: str, region: str) -> str
             )
         return registration.endpoint_in(region)
     if "@" in endpoint:
-        # What stands before the last one may be a password, however it is written.
+        # Whatever precedes the last `@` may be a password, so it is not shown.
         raise ConfigError(
             f"endpoint of {endpoint.rpartition('@')[2]}: give scheme, host and port only, "
             "without a user name"
@@ -33,7 +33,7 @@ def find_endpoint(registration: Registration, endpoint: str, region: str) -> str
     url = endpoint if "://" in endpoint else f"https://{endpoint}"
     try:
         parts = urlsplit(url)
-        # Looking at the port is what checks it.
+        # Reading the port validates it.
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         host = _in_ascii(parts)
     except ValueError:
@@ -46,7 +46,7 @@ def find_endpoint(registration: Registration, endpoint: str, region: str) -> str
 
 
 def _in_ascii(url: SplitResult) -> str:
-    """Return host and port as requests name them: hosts of all scripts have a form in ASCII."""
+    """Return host and port, with an internationalized host in its ASCII form (IDNA)."""
     if url.netloc.isascii():
         return url.netloc
     host = (url.hostname or "").encode("idna").decode()
@@ -54,7 +54,7 @@ def _in_ascii(url: SplitResult) -> str:
 
 
 def warn_if_readable(endpoint: str) -> None:
-    """Log a warning about an endpoint without TLS on another machine.
+    """Log a warning if the endpoint is on another machine and does not use TLS.
 
     Args:
         endpoint: URL, as `find_endpoint` returns it.
@@ -62,8 +62,9 @@ def warn_if_readable(endpoint: str) -> None:
     parts = urlsplit(endpoint)
     if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
         log.warning(
-            "%s is asked without encryption: others on the way can read names, bytes and temporary "
-            "keys, and change answers; use https:// in --endpoint if the service has it",
+            "connections to %s are not encrypted: others on the network can read names, bytes and "
+            "temporary keys, and change answers; use https:// in --endpoint if the service "
+            "supports it",
             endpoint,
         )
 

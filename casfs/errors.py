@@ -2,27 +2,26 @@
 
     CasfsError                 EIO
     ├── ConfigError            EINVAL     the configuration or command line cannot be used
-    ├── MountError             EIO        the mount cannot be made or taken away
+    ├── MountError             EIO        the mount cannot be created or removed
     ├── NotFoundError          ENOENT     no such vault, job or file
     ├── NotReadyError          EAGAIN     the job is still running
     ├── ExpiredError           ESTALE     the output is gone and the block is not cached
-    ├── DeniedError            EACCES     the service refuses our credentials or the account
-    │   └── ForbiddenError                it knows the key, which may not do this
-    ├── ReadOnlyError          EROFS      any write
-    ├── DeadlineError          ETIMEDOUT  no answer inside the deadline
-    ├── RequestError           EIO        the service refuses the request; asking again is no use
-    ├── OutputMismatchError    EIO        an output that as a whole is not what the job says
-    ├── SizeError              EIO        an output of another size than was measured before
-    ├── InventoryError         EIO        an inventory that is malformed or cut off
-    ├── UnreadError            EIO        nobody reads what comes; it reaches no user
-    ├── ThreadError            EIO        the system does not allow one thread more
-    └── TransientError         EIO        may succeed when asked again, and was asked again
+    ├── DeniedError            EACCES     the service rejects the credentials or the account
+    │   └── ForbiddenError                the key is valid, but not allowed to do this
+    ├── DeadlineError          ETIMEDOUT  no answer before the deadline
+    ├── RequestError           EIO        the service rejects the request; retrying is pointless
+    ├── OutputMismatchError    EIO        the whole output does not match its job's tree hash
+    ├── SizeError              EIO        the size of an output is not the one measured before
+    ├── InventoryError         EIO        an inventory is malformed or truncated
+    ├── UnreadError            EIO        internal: nobody reads a transfer any more
+    ├── ThreadError            EIO        the system's limit on threads is reached
+    └── TransientError         EIO        a retry may succeed; raised after retries failed
         ├── UnreachableError              no connection, or it broke or stalled
-        ├── ThrottledError                the service asks us to slow down
+        ├── ThrottledError                the service asks clients to slow down
         ├── ServerError                   the service failed (5xx)
-        ├── WrongAnswerError              not what was asked: range, length, form
-        │   └── ForeignAnswerError        not the service's answer: a gateway's or a proxy's
-        └── MismatchError                 bytes that do not match their tree hash
+        ├── WrongAnswerError              an answer has the wrong range, length or form
+        │   └── ForeignAnswerError        the answer came from a gateway or proxy
+        └── MismatchError                 bytes do not match their tree hash
 
 A message says what happened, to what, and what to do.
 """
@@ -36,7 +35,7 @@ from casfs.sanitize import redacted
 class CasfsError(OSError):
     """The root of the tree; `errno` is always a real one.
 
-    A message may quote a service, a proxy or a library: what shows itself as a secret is left out.
+    Messages may quote a service, a proxy or a library, so recognizable secrets are redacted.
     """
 
     code: ClassVar[int] = errno.EIO
@@ -48,7 +47,7 @@ class CasfsError(OSError):
         return str(self.strerror)
 
     def __reduce__(self) -> tuple[type["CasfsError"], tuple[str]]:
-        # Worker processes send errors home by pickle; that of OSError would pass the errno too.
+        # Worker processes pickle errors; OSError would pass the errno as another argument.
         return type(self), (str(self),)
 
 
@@ -59,17 +58,17 @@ class ConfigError(CasfsError):
 
 
 class MountError(CasfsError):
-    """The mount cannot be made or taken away."""
+    """The mount cannot be created or removed."""
 
 
 class NotFoundError(CasfsError):
-    """No such vault, job or file."""
+    """There is no such vault, job or file."""
 
     code = errno.ENOENT
 
 
 class NotReadyError(CasfsError):
-    """The job is still running: its output comes later."""
+    """The job is still running and has no output yet."""
 
     code = errno.EAGAIN
 
@@ -81,60 +80,54 @@ class ExpiredError(CasfsError):
 
 
 class DeniedError(CasfsError):
-    """The service refuses the credentials or the account."""
+    """The service rejects the credentials or the account."""
 
     code = errno.EACCES
 
 
 class ForbiddenError(DeniedError):
-    """The service knows the key, and does not allow it this request; it may allow others."""
-
-
-class ReadOnlyError(CasfsError):
-    """A write to the read-only tree."""
-
-    code = errno.EROFS
+    """The key is valid, but not allowed to make this request; other requests may work."""
 
 
 class DeadlineError(CasfsError):
-    """No answer inside the deadline."""
+    """There was no answer before the deadline."""
 
     code = errno.ETIMEDOUT
 
 
 class RequestError(CasfsError):
-    """The service refuses the request, and would refuse it again."""
+    """The service rejects the request, and would reject it again."""
 
 
 class OutputMismatchError(CasfsError):
-    """An output that as a whole does not match its job's tree hash.
+    """The whole output does not match its job's tree hash.
 
-    It is not asked for again by itself: that would be all of it, when most was handed on already.
+    It is not retried by itself: that would download all of it, after most was handed to readers.
     """
 
 
 class SizeError(CasfsError):
-    """An output that has another size than was measured before; to be opened anew."""
+    """The size of an output is not the one measured before; the output must be reopened."""
 
 
 class InventoryError(CasfsError):
-    """An inventory that is malformed or cut off, so that what is read of it would be too short."""
+    """An inventory is malformed or truncated, so a listing made from it would be incomplete."""
 
 
 class UnreadError(CasfsError):
-    """Nobody reads what comes, so it is not taken any further; it reaches no user."""
+    """Internal: a transfer stopped because nobody reads it any more; users never see this."""
 
 
 class ThreadError(CasfsError):
-    """The system does not allow one thread more."""
+    """A thread cannot be started because the system's limit is reached."""
 
 
 class TransientError(CasfsError):
-    """A failure that asking again may mend; it reaches a user only after asking again failed.
+    """A failure that a retry may fix; users see it only after all retries failed.
 
     Attributes:
-        retry_after: seconds for which the service asks to be left alone, None if it does not.
-        received: bytes that a read brought before it failed.
+        retry_after: seconds that the service asks to wait before a retry, None if it does not.
+        received: bytes that arrived before the failure.
     """
 
     retry_after: float | None = None
@@ -142,30 +135,30 @@ class TransientError(CasfsError):
 
 
 class UnreachableError(TransientError):
-    """No connection to the service, or it broke or stalled."""
+    """The service cannot be reached, or the connection broke or stalled."""
 
 
 class ThrottledError(TransientError):
-    """The service asks us to slow down."""
+    """The service asks clients to slow down."""
 
 
 class ServerError(TransientError):
-    """The service failed to answer (5xx, or its own time-out)."""
+    """The service failed to answer (5xx, or a time-out of its own)."""
 
 
 class WrongAnswerError(TransientError):
-    """An answer that is not what was asked for: its range, its length or its form."""
+    """An answer has the wrong range, length or form."""
 
 
 class ForeignAnswerError(WrongAnswerError):
-    """An answer without the service's own code: somebody on the way there gave it.
+    """An answer without one of the service's own codes: a gateway or proxy sent it.
 
     Attributes:
-        status: of an error answer.
+        status: HTTP status, if it is an error.
     """
 
     status: int | None = None
 
 
 class MismatchError(TransientError):
-    """Bytes that do not match their tree hash; they are never handed on."""
+    """Bytes do not match their tree hash; they are never handed to readers."""

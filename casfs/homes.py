@@ -1,4 +1,4 @@
-"""The places below a user's home; there are users who have none, such as those of containers."""
+"""Directories below the user's home; some users have none, such as those in containers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,21 +8,21 @@ import platformdirs
 from casfs.errors import ConfigError
 
 NO_HOME = Path("/nonexistent")
-"""Stands for the home of a user who has none: nothing is there."""
+"""Stands in for the home of a user who has none."""
 
 
 def home() -> Path:
-    """Return the user's home, `NO_HOME` if there is none."""
+    """Return the user's home, or `NO_HOME` if there is none."""
     return _found(Path.home) or NO_HOME
 
 
 def config_directory() -> Path:
-    """Return where settings are kept."""
+    """Return the directory of the configuration file."""
     return _found(lambda: platformdirs.user_config_path("casfs")) or NO_HOME
 
 
 def cache_directory() -> Path:
-    """Return where the cache is kept.
+    """Return the default cache directory.
 
     Raises:
         ConfigError: there is no home.
@@ -31,7 +31,7 @@ def cache_directory() -> Path:
 
 
 def log_directory() -> Path:
-    """Return where logs are kept.
+    """Return the default directory of logs.
 
     Raises:
         ConfigError: there is no home.
@@ -40,26 +40,26 @@ def log_directory() -> Path:
 
 
 def is_log_directory(path: Path) -> bool:
-    """Tell whether a directory is the one where logs are kept."""
+    """Return whether `path` is the default directory of logs."""
     return path == _found(lambda: platformdirs.user_log_path("casfs"))
 
 
 def expanded(path: str, setting: str) -> Path:
-    """Return an absolute path whose `~` stands for a home.
+    """Return a path made absolute, with `~` expanded.
 
     Raises:
-        ConfigError: there is no such home; the message names the setting.
+        ConfigError: the home does not exist; the message names the setting.
     """
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError:
-        raise ConfigError(f"{setting} {path!r}: there is no such home; give a full path") from None
+        raise ConfigError(f"{setting} {path!r}: no such home; use an absolute path") from None
 
 
 def _needed(find: Callable[[], Path], option: str) -> Path:
     found = _found(find)
     if found is None:
-        raise ConfigError(f"there is no home directory; give {option}, or set HOME")
+        raise ConfigError(f"there is no home directory; use {option}, or set HOME")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Named counters, in one place: what a mount did, and where its bytes came from."""
+"""Counters of what a mount did, and where its bytes came from."""
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
@@ -7,37 +7,38 @@ class Metrics:
     """The counters of one client.
 
     Bytes are counted as they pass, blocks when they are complete. `as_dict` is for
-    `.casfs/status.json`, `as_text` (the Prometheus format) for `.casfs/metrics`.
+    `.casfs/status.json`, `as_text` (in Prometheus format) for `.casfs/metrics`.
     """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self.requests = self._counter("requests", "Answers of the service", "call")
+        self.requests = self._counter("requests", "Answers from the service", "call")
         self.failures = self._counter("failures", "Attempts that failed", "reason")
-        self.received_bytes = self._counter("received_bytes", "Bytes of outputs received")
-        self.read_bytes = self._counter("read_bytes", "Bytes handed to readers")
-        self.blocks = self._counter("blocks", "Blocks handed to readers", "source")
+        self.received_bytes = self._counter("received_bytes", "Bytes of outputs that were received")
+        self.read_bytes = self._counter("read_bytes", "Bytes that readers got")
+        self.blocks = self._counter("blocks", "Blocks that readers got", "source")
         self.unchecked_blocks = self._counter(
             "unchecked_blocks", "Blocks received without a tree hash of their own"
         )
         self.rotten_blocks = self._counter(
-            "rotten_blocks", "Blocks on disk that were not what was written; fetched again"
+            "rotten_blocks", "Blocks on disk that were corrupt and were fetched again"
         )
         self.unsaved_blocks = self._counter(
-            "unsaved_blocks", "Blocks not written to the disk cache: it was full, slow or failing"
+            "unsaved_blocks",
+            "Blocks not written to the disk cache because it was full, slow or failing",
         )
         self.evicted_blocks = self._counter(
-            "evicted_blocks", "Blocks removed from the disk cache to keep its size"
+            "evicted_blocks", "Blocks evicted from the disk cache to stay within its size"
         )
         self.stale_listings = self._counter(
-            "stale_listings", "Listings served from memory because the service did not answer"
+            "stale_listings", "Stale listings served because the service did not answer"
         )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"casfs_{name}", text, labels, registry=self._registry)
 
     def as_dict(self) -> dict[str, int | dict[str, int]]:
-        """Return each counter by name; a counter with a label as a value for each label."""
+        """Return each counter by name; one with labels is a dictionary of values by label."""
         result: dict[str, int | dict[str, int]] = {}
         for family in self._registry.collect():
             samples = [sample for sample in family.samples if sample.name.endswith("_total")]

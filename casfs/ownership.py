@@ -76,7 +76,7 @@ class Ownership:
             raise OSError(code, os.strerror(code), str(path))
 
     def owns(self, status: os.stat_result) -> bool:
-        """Tell whether something is ours, whatever it is."""
+        """Return whether something is ours, whatever it is."""
         return status.st_uid == self._uid
 
     def too_open(self, status: os.stat_result) -> int:

@@ -128,7 +128,7 @@ def _move(at: int, name: str) -> int:
 
 
 def _others_write(status: os.stat_result, trusted: set[int]) -> bool:
-    """Tell whether anybody can write to a directory who is not trusted."""
+    """Return whether anybody can write to a directory who is not trusted."""
     if status.st_mode & stat.S_IWOTH:
         return True
     if not status.st_mode & stat.S_IWGRP or status.st_gid == 0:

@@ -240,7 +240,7 @@ class PrivateDirectory:
             self._close_below(self.path / name)
 
     def _for_all(self, directory: int, entries: Iterable[str]) -> bool:
-        """Tell whether other users keep something in the directory, or are likely to."""
+        """Return whether other users keep something in the directory, or are likely to."""
         if str(self.path) in _FOR_ALL:
             return True
         for entry in entries:

@@ -44,7 +44,7 @@ def profiles(
 
     Args:
         environment: where `CASFS_*` are looked up.
-        home: home folder, for the official tools' credentials files.
+        home: home directory, for the official tools' credentials files.
     """
     found = [*_in_environment(environment), *_in_file(config_file(environment))]
     for dialect, registration in DIALECTS.items():

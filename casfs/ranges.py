@@ -1,6 +1,6 @@
 """Index arithmetic of blocks, runs and subtrees: pure, no I/O.
 
-A block is a numbered 1 MiB piece of an output; a run is `range(a, b)` of neighbouring blocks; a
+A block is a numbered 1 MiB piece of an output; a run is a `range(a, b)` of consecutive blocks; a
 subtree is a run whose tree hash is a node of the archive's hash tree. For an archive of N leaves
 these are exactly the runs [i * 2^k, min((i + 1) * 2^k, N)) (Amazon Glacier Developer Guide,
 "Tree-hash aligned"; Tencent CAS documentation, "Checksums").
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from casfs.treehash import LEAF_SIZE
 
 BLOCK_SIZE = LEAF_SIZE
-"""Bytes in every block but the last: a block is a leaf, so that one hash serves both."""
+"""Bytes of every block but the last: a block is a leaf, so one hash serves both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the blocks of an output lie, in the output and in the archive's hash tree.
+    """Where the blocks of an output are, in the output and in the archive's hash tree.
 
     Attributes:
         size: bytes of the output.
-        first_leaf: leaf of the archive that block 0 is, or None when blocks are not leaves
+        first_leaf: the leaf of the archive that is block 0, or None if blocks are not leaves
             (an inventory, or a retrieval range that does not start on a leaf).
-        archive_leaves: leaves of the whole archive; without meaning when `first_leaf` is None.
+        archive_leaves: leaves of the whole archive; meaningless if `first_leaf` is None.
     """
 
     size: int
@@ -36,11 +36,11 @@ class Layout:
         return -(-self.size // BLOCK_SIZE)
 
     def length(self, block: int) -> int:
-        """Return the bytes of a block."""
+        """Return the length of a block in bytes."""
         return min(BLOCK_SIZE, self.size - block * BLOCK_SIZE)
 
     def span(self, run: range) -> tuple[int, int]:
-        """Return the first byte of a run and the byte after its last one."""
+        """Return the offsets of the first byte of a run and of the byte after its last."""
         return run.start * BLOCK_SIZE, min(run.stop * BLOCK_SIZE, self.size)
 
     def touched(self, offset: int, size: int) -> range:
@@ -51,10 +51,10 @@ class Layout:
         return range(offset // BLOCK_SIZE, -(-end // BLOCK_SIZE))
 
     def split(self, run: range, limit: int) -> Iterator[range]:
-        """Cut a run into subtrees of at most `limit` blocks, each the largest that fits.
+        """Split a run into subtrees of at most `limit` blocks, each the largest that fits.
 
-        Alignment is judged in the archive, the runs are blocks of the output: 3-8 of an archive of
-        20 leaves is 3 | 4-7 | 8. Where blocks are not leaves, multiples of the limit cut.
+        Runs are blocks of the output, while alignment is relative to the archive: 3-8 of an archive
+        of 20 leaves is 3 | 4-7 | 8. If blocks are not leaves, split at multiples of the limit.
         """
         leaf = self.first_leaf
         start = run.start
@@ -82,16 +82,8 @@ def _largest_subtree(run: range, limit: int, leaves: int) -> int:
     return best
 
 
-def is_subtree(run: range, leaves: int) -> bool:
-    """Tell whether a run of an archive's leaves is a node of its hash tree of `leaves` leaves."""
-    width = 1
-    while width < len(run):
-        width *= 2
-    return run.start % width == 0 and run.stop == min(run.start + width, leaves)
-
-
 def runs(blocks: Iterable[int]) -> Iterator[range]:
-    """Join ascending block numbers into runs of neighbours."""
+    """Group ascending block numbers into runs."""
     start = stop = None
     for block in blocks:
         if start is None or stop is None:

@@ -1,6 +1,6 @@
 """Settings as text: their names, the file and the environment that hold them, and their form.
 
-The file is TOML, `config.toml` in the user's config folder (or where `CASFS_CONFIG` points):
+The file is TOML, `config.toml` in the user's config directory (or where `CASFS_CONFIG` points):
 
     [profiles.default]
     region = "ap-chengdu"

@@ -1,4 +1,4 @@
-"""Threads, which the operating system may refuse to start, and how they wait for one another."""
+"""Starts threads, which the operating system may refuse, and waits for their results."""
 
 import contextlib
 import errno
@@ -14,7 +14,7 @@ from casfs.errors import ThreadError
 T = TypeVar("T")
 
 _LOOK_SECONDS = 0.2
-"""How often a thread that waits looks whether it is still wanted."""
+"""How often a waiting thread checks whether its caller was interrupted."""
 _this_thread = threading.local()
 
 
@@ -22,16 +22,16 @@ def stop_waiting_if(interrupted: Callable[[], bool]) -> None:
     """Let the waits of the calling thread end early.
 
     Args:
-        interrupted: returns whether the program for which the thread waits was told to end.
+        interrupted: returns whether the program that the thread works for was interrupted.
     """
     _this_thread.interrupted = interrupted
 
 
 def result_within(future: "Future[T]", seconds: float) -> T:
-    """Return the result of a future, as `Future.result`.
+    """Return the result of a future, like `Future.result`.
 
     Raises:
-        InterruptedError: the program for which this thread waits was told to end.
+        InterruptedError: the program that this thread works for was interrupted.
         TimeoutError: there was no result in time.
     """
     interrupted = getattr(_this_thread, "interrupted", None)
@@ -40,7 +40,7 @@ def result_within(future: "Future[T]", seconds: float) -> T:
         with contextlib.suppress(FutureTimeoutError):
             return future.result(_LOOK_SECONDS)
         if future.done():
-            # What it brought is an error of that kind.
+            # The time-out is the future's own exception.
             break
         if interrupted():
             raise InterruptedError(errno.EINTR, "the program that waits was interrupted")
@@ -48,18 +48,17 @@ def result_within(future: "Future[T]", seconds: float) -> T:
 
 
 def start_thread(name: str, work: Callable[..., None], *arguments: object) -> threading.Thread:
-    """Start a daemon thread; whoever calls this notes it only afterwards.
+    """Start a daemon thread. Callers must record it only after this returns.
 
     Raises:
-        ThreadError: no more threads are allowed. What the caller is at fails, or goes on without;
-            later it may be tried again.
+        ThreadError: the system's limit on threads is reached. The caller may retry later.
     """
     thread = threading.Thread(target=work, args=arguments, name=name, daemon=True)
     try:
         thread.start()
     except RuntimeError as error:
         raise ThreadError(
-            f"the system does not allow one thread more ({name}): {error}; allow more with"
+            f"cannot start the thread {name}: {error}; the process limit is reached: raise"
             " `ulimit -u`, systemd's `TasksMax` or docker's `--pids-limit`"
         ) from error
     return thread

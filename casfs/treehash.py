@@ -1,11 +1,11 @@
 """The tree hash of archives: pure arithmetic on digests.
 
-An archive is cut into leaves of 1 MiB (the last one may be shorter). A leaf's digest is the plain
-hash of its bytes; a parent's digest joins those of its two children; an odd last node moves up
-unchanged. The root is the archive's tree hash (Tencent CAS documentation, "Checksums"; Amazon
-Glacier Developer Guide, "Computing Checksums").
+An archive is split into leaves of 1 MiB (the last one may be shorter). A leaf's digest is the plain
+hash of its bytes; a parent's digest is the hash of its two children's digests; an odd last node
+moves up unchanged. The root is the archive's tree hash (Tencent CAS documentation, "Checksums";
+Amazon Glacier Developer Guide, "Computing Checksums").
 
-Aliyun OAS has trees of the same shape, hashed by MD5 over digests written as text.
+Aliyun OAS has trees of the same shape, hashed with MD5 over digests in hexadecimal text.
 
 Digests are raw bytes here; `to_text` and `from_text` convert to and from the form on the wire.
 """
@@ -17,17 +17,17 @@ from functools import cached_property, partial
 from typing import Protocol
 
 LEAF_SIZE = 1 << 20
-"""Bytes in every leaf but the last."""
+"""Bytes of every leaf but the last."""
 
 Buffer = bytes | bytearray | memoryview
-"""What can be hashed without a copy."""
+"""What can be hashed without copying it."""
 
 
 class Hash(Protocol):
     """The part of a `hashlib` object that a leaf needs."""
 
     def update(self, data: Buffer, /) -> None:
-        """Take in more bytes."""
+        """Add more bytes."""
 
     def digest(self) -> bytes:
         """Return the hash of all bytes so far."""
@@ -35,11 +35,11 @@ class Hash(Protocol):
 
 @dataclass(frozen=True)
 class TreeHash:
-    """One way to hash a tree.
+    """A way to hash a tree.
 
     Attributes:
-        new: starts the plain hash that makes a leaf.
-        join: digests of two neighbours -> digest of their parent.
+        new: returns a new plain hash, for a leaf.
+        join: returns the digest of a parent, given those of its two children.
     """
 
     new: Callable[[], Hash]
@@ -51,13 +51,13 @@ class TreeHash:
         return len(self.new().digest())
 
     def leaf(self, data: Buffer) -> bytes:
-        """Return the digest of one leaf, at most `LEAF_SIZE` bytes."""
+        """Return the digest of one leaf of at most `LEAF_SIZE` bytes."""
         leaf = self.new()
         leaf.update(data)
         return leaf.digest()
 
     def leaves(self, data: Buffer) -> list[bytes]:
-        """Return the digests of all leaves of `data`, whose first byte begins a leaf."""
+        """Return the digests of all leaves of `data`, which starts at the start of a leaf."""
         view = memoryview(data)
         return [self.leaf(view[at : at + LEAF_SIZE]) for at in range(0, len(view), LEAF_SIZE)]
 
@@ -65,7 +65,7 @@ class TreeHash:
         """Return the digest of the tree over `leaves`.
 
         Raises:
-            ValueError: there are no leaves; no archive is empty, so no empty tree has a hash.
+            ValueError: there are no leaves; archives are never empty.
         """
         if not leaves:
             raise ValueError("a tree hash needs at least one leaf")
@@ -82,7 +82,7 @@ def _join_sha256(left: bytes, right: bytes) -> bytes:
 
 
 SHA256 = TreeHash(new=hashlib.sha256, join=_join_sha256)
-"""Tencent CAS and Amazon Glacier: SHA-256, parents join the two binary digests."""
+"""Tencent CAS and Amazon Glacier: SHA-256; a parent hashes the two binary digests."""
 
 
 _new_md5 = partial(hashlib.md5, usedforsecurity=False)
@@ -93,16 +93,16 @@ def _join_md5(left: bytes, right: bytes) -> bytes:
 
 
 MD5 = TreeHash(new=_new_md5, join=_join_md5)
-"""Aliyun OAS: MD5, parents join the two digests as upper-case hexadecimal text (official SDK)."""
+"""Aliyun OAS: MD5; a parent hashes the two digests as upper-case hexadecimal (official SDK)."""
 
 
 def to_text(digest: bytes) -> str:
-    """Return a digest as services write it: lower-case hexadecimal."""
+    """Return a digest in lower-case hexadecimal, as services write it."""
     return digest.hex()
 
 
 def from_text(text: str) -> bytes:
-    """Return the digest that `text` spells, in either case.
+    """Return the digest that `text` is the hexadecimal form of, in upper or lower case.
 
     Raises:
         ValueError: `text` is not hexadecimal.

@@ -16,7 +16,6 @@ PROMISED = {
     "ExpiredError": errno.ESTALE,
     "DeniedError": errno.EACCES,
     "ForbiddenError": errno.EACCES,
-    "ReadOnlyError": errno.EROFS,
     "DeadlineError": errno.ETIMEDOUT,
     "RequestError": errno.EIO,
     "SizeError": errno.EIO,

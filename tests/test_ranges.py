@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casfs.ranges import BLOCK_SIZE, Layout, is_subtree, runs
+from casfs.ranges import BLOCK_SIZE, Layout, runs
 from casfs.treehash import SHA256
+from tests.support.subtrees import is_subtree
 
 
 @functools.cache

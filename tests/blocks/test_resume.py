@@ -8,10 +8,10 @@ from casfs.blocks.buffers import Memory
 from casfs.blocks.transfer.resume import _LEAST_KEPT, ResumableRun
 from casfs.blocks.verify import Trust
 from casfs.errors import MismatchError, TransientError
-from casfs.ranges import is_subtree
 from casfs.service.output_body import Body
 from casfs.treehash import SHA256
 from tests.support.archive import MIB, flipped, output_of_bytes, random_bytes, root
+from tests.support.subtrees import is_subtree
 
 DATA = random_bytes(8 * MIB - 1000)
 MEMORY = Memory()

@@ -14,7 +14,7 @@ from casfs.blocks.disk.leaf_index import Leaves
 from casfs.blocks.verify import Trust
 from casfs.errors import MismatchError
 from casfs.model import Output
-from casfs.ranges import Layout, is_subtree
+from casfs.ranges import Layout
 from casfs.service.cas import cas
 from casfs.service.dialect import Dialect
 from casfs.service.glacier import glacier
@@ -31,6 +31,7 @@ from tests.support.archive import (
 from tests.support.blocks import Bringing, block_files, bringing, leaves_file
 from tests.support.server import Server, serving
 from tests.support.service import KEY
+from tests.support.subtrees import is_subtree
 
 DIALECTS = [cas("-", KEY, ""), oas("-", KEY, ""), glacier("-", KEY, "eu-west-1")]
 BLOCKS = 13

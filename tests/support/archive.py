@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from casfs.model import Output
-from casfs.ranges import BLOCK_SIZE, Layout, is_subtree
+from casfs.ranges import BLOCK_SIZE, Layout
 from casfs.treehash import SHA256, TreeHash
 from tests.support.server import Answer, Behaviour, Request, Wire
 from tests.support.service import refusal
+from tests.support.subtrees import is_subtree
 
 HASH_HEADER = "x-cas-sha256-tree-hash"
 MIB = BLOCK_SIZE

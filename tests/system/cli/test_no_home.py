@@ -19,7 +19,7 @@ def test_it_works_with_a_cache_directory_and_without_one_tells_what_to_give(emul
             done = run_as(STRANGER, [COMMAND, "vaults"], environment | home)
             assert done.returncode == 2
             assert done.stderr == (
-                "casfs: there is no home directory; give --cache-dir, or set HOME\n"
+                "casfs: there is no home directory; use --cache-dir, or set HOME\n"
             )
             done = run_as(STRANGER, [COMMAND, "mount", name], environment | home)
             assert (done.returncode, done.stderr.count("\n")) == (2, 1)

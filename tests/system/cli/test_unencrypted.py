@@ -2,7 +2,7 @@
 
 import pytest
 
-WARNING = "is asked without encryption"
+WARNING = "are not encrypted"
 COMMANDS = [
     ("vaults",),
     ("jobs", "v"),

@@ -89,8 +89,8 @@ casfs.client.Client = Client
 
 def test_a_thread_that_cannot_be_started(unmounted: Mount) -> None:
     unmounted._program = patched(NO_THREADS_AT_FIRST)
-    assert_failed(unmounted, unmounted.start(), "does not allow one thread more")
-    assert_failed(unmounted, unmounted.start("-f"), "does not allow one thread more")
+    assert_failed(unmounted, unmounted.start(), "the process limit is reached")
+    assert_failed(unmounted, unmounted.start("-f"), "the process limit is reached")
 
 
 FAILS = """

@@ -68,7 +68,7 @@ def test_a_disk_that_takes_nothing(
 
     told = {
         "full": "is full",
-        "no inodes": "has no room for one more file",
+        "no inodes": "has no free inodes",
         "read-only": "is read-only",
     }[kind]
     with disk(tmp_path / "disk", 16 * MIB, files=200) as folder:
