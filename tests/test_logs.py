@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from casfs.logs import LogFormatter, log_death
-from tests.test_sanitize import DRIVING, SECRET, TELLING
+from tests.support.hostile_text import DRIVING, SECRET, TELLING
 
 EVIL = "x\x1b[2J\nERROR forged\u202e\x9b"
 

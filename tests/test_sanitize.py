@@ -10,27 +10,8 @@ from hypothesis import strategies as st
 
 from casfs.errors import RequestError
 from casfs.sanitize import json_safe, printable, redacted, shown
+from tests.support.hostile_text import DRIVING, SECRET, TELLING
 
-DRIVING = {
-    "escape": "\x1b[2J",
-    "bell": "\x07",
-    "C1": "\x9b31m",
-    "DEL": "\x7f",
-    "line break": "\n",
-    "return": "\r",
-    "form feed": "\f",
-    "NEL": "\x85",
-    "line separator": "\u2028",
-    "paragraph separator": "\u2029",
-    "right to left": "\u202e",
-    "isolate": "\u2067",
-    "mark": "\u200f",
-    "Arabic mark": "\u061c",
-    "invisible": "\u200b",
-    "byte order mark": "\ufeff",
-    "tag": "\U000e0041",
-    "no UTF-8": "\udcff",
-}
 LETTERS = [
     "文書",
     "ばび",
@@ -80,42 +61,6 @@ def test_json_means_the_same(facts):
     assert found.encode("utf-8")
     assert json.loads(found) == facts
     assert not [letter for letter in found if letter != "\n" and printable(letter) != letter]
-
-
-SECRET = "s3cr3tS1gn4ture/+"
-TELLING = [
-    f"Authorization: AWS4-HMAC-SHA256 Credential=AKID/day, SignedHeaders=host, Signature={SECRET}",
-    f"{{'Authorization': 'OAS AKID:{SECRET}='}}",
-    f"AWS4-HMAC-SHA256 Credential=AKID/day, SignedHeaders=host, Signature={SECRET}",
-    f"sent OAS AKID:{SECRET}= for it",
-    f"q-sign-algorithm=sha1&q-ak=AKID&q-sign-time=1;2&q-signature={SECRET}",
-    f"GET /?X-Amz-Signature={SECRET}&X-Amz-Date=1",
-    f"x-amz-security-token:{SECRET}",
-    f"X-Amz-Security-Token: {SECRET}",
-    f"Proxy-Authorization: Basic {SECRET}",
-    f"http://user:{SECRET}@proxy:3128 refuses",
-    f"http://{SECRET}@proxy:3128 refuses",
-    f"Failed to parse: 'us er:{SECRET}@proxy'",
-    f"Invalid header value b'{SECRET}\\nmore'",
-    f'Invalid header value b"{SECRET}"',
-    f"reserved character(s) in header value: '{SECRET}'",
-    f"secret_access_key = {SECRET}",
-    f"aws_secret_access_key={SECRET}",
-    f"secretkey = {SECRET}",
-    f"accesskey = {SECRET}",
-    f'{{"SecretAccessKey": "{SECRET}"}}',
-    f'{{"SessionToken":"{SECRET}"}}',
-    f"password: {SECRET}",
-    f"Password = '{SECRET}'",
-    f'{{"secret": "{SECRET}"}}',
-    f'{{\\"token\\": \\"{SECRET}\\"}}',
-    f"('authorization', b'OAS AKID:{SECRET}')",
-    f"<SecretAccessKey>{SECRET}</SecretAccessKey>",
-    f'Authorization: Digest username="me", response="{SECRET}"',
-    f"Set-Cookie: session={SECRET}; path=/",
-    f"HTTPS_PROXY=user:{SECRET}@proxy:3128",
-    f"sent Bearer {SECRET}=",
-]
 
 
 @pytest.mark.parametrize("text", TELLING)

@@ -13,7 +13,7 @@ from casfs.errors import WrongAnswerError
 from casfs.model import JobKind, JobState, output_of
 from casfs.ranges import BLOCK_SIZE
 from casfs.service.cas import cas
-from tests.service.test_fields import ANYTHING
+from tests.support.values import ANYTHING
 
 DIALECT = cas("-", Credentials("AKID", "secret"), "")
 HASH = "ab" * 32

@@ -8,12 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casfs.service import fields
-
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=5,
-)
+from tests.support.values import ANYTHING
 
 
 @given(ANYTHING)

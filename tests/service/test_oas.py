@@ -15,10 +15,10 @@ from casfs.model import JobKind, JobState, Output
 from casfs.ranges import Layout
 from casfs.service.oas import oas
 from casfs.treehash import MD5
-from tests.service.test_fields import ANYTHING
 from tests.support.archive import MIB, random_bytes
 from tests.support.server import Answer, in_turn, serving
 from tests.support.service import KEY, refusal, service_at
+from tests.support.values import ANYTHING
 
 DIALECT = oas("-", Credentials("id", "secret"), "")
 ETAG = "8F293A2F6C19B345152F7A49BB4C643C"

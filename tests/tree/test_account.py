@@ -13,9 +13,9 @@ from casfs.metrics import Metrics
 from casfs.service.service import Service
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.account_settings import AccountSettings
+from tests.support.catalogs import catalog_at
 from tests.support.server import Answer, serving
 from tests.support.service import html, refusal, service_at
-from tests.tree.catalogs import catalog_at
 
 
 def job(name, status="Succeeded"):

@@ -11,20 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casfs.credentials import Credentials
 from casfs.errors import CasfsError, ConfigError
-from casfs.service.cas import cas
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.schema import VERSION
 from casfs.tree.sqlite.stand_in import StandIn
 from casfs.tree.times import mtime
-from tests.tree.catalogs import catalog_at
-
-DIALECT = cas("-", Credentials("AKID", "secret"), "")
-
-
-def job(name, vault="v", **facts):
-    return DIALECT.job(vault, {"JobId": name, **facts})
+from tests.support.catalogs import DIALECT, FIRST_VERSION, catalog_at, damage_rows, job
 
 
 def vault(name, **facts):
@@ -192,14 +184,6 @@ def test_a_damaged_file_is_put_aside_and_begun_anew(path, kind):
     assert path.with_suffix(".damaged").exists()
 
 
-def damage_rows(path):
-    """Damage what a catalogue has of its jobs, behind its tables, which are still sound."""
-    content = bytearray(path.read_bytes())
-    rows = len(content) // 2
-    content[rows:] = b"\xa5" * len(content[rows:])
-    path.write_bytes(content)
-
-
 def test_damage_in_the_middle_is_an_error_once_and_then_begun_anew(path):
     with catalog_at(path) as catalog:
         catalog.list_jobs("v", [job(f"{n:04}", Padding="x" * 500) for n in range(400)], 1.0)
@@ -285,26 +269,6 @@ def test_a_file_of_a_newer_version_is_refused_where_its_disk_fails_too(path, pag
         StandIn(path)
 
 
-FIRST_VERSION = """
-CREATE TABLE listings (
-    scope TEXT PRIMARY KEY, generation INTEGER NOT NULL, listed_at REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE vaults (
-    name TEXT PRIMARY KEY, description TEXT NOT NULL, generation INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE jobs (
-    vault TEXT NOT NULL, id TEXT NOT NULL, description TEXT NOT NULL, size INTEGER,
-    generation INTEGER NOT NULL, PRIMARY KEY (vault, id)
-) WITHOUT ROWID;
-INSERT INTO listings VALUES ('vaults', 3, 1000.5), ('vaults/v', 7, 2000.5);
-INSERT INTO vaults VALUES ('v', '{"VaultName":"v"}', 3);
-INSERT INTO jobs VALUES ('v', 'listed', '{"JobId":"listed"}', NULL, 7);
-INSERT INTO jobs VALUES ('v', 'retained', '{"JobId":"retained"}', 77, 6);
-PRAGMA user_version = 1;
-"""
-"""A file as casfs 0.1 left it."""
-
-
 def test_a_file_of_the_first_version_is_taken_over(path):
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as older:
@@ -362,7 +326,8 @@ WRITER = """
 import sys
 from pathlib import Path
 from casfs.tree.metadata.job_table import Catalog
-from tests.tree.test_catalog import Database, job
+from casfs.tree.sqlite.database import Database
+from tests.support.catalogs import job
 database = Database(Path(sys.argv[1]))
 catalog = Catalog(database)
 print("ready", flush=True)

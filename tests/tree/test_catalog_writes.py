@@ -4,7 +4,7 @@ from pathlib import Path
 
 from casfs.credentials import Credentials
 from casfs.service.cas import cas
-from tests.tree.catalogs import catalog_at
+from tests.support.catalogs import catalog_at
 
 DIALECT = cas("-", Credentials("AKID", "secret"), "")
 JOBS = 15_000

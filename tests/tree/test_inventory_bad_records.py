@@ -11,9 +11,9 @@ from casfs.tree.inventory.bad_records import BadRecords
 from casfs.tree.inventory.entry import ArchiveEntry
 from casfs.tree.inventory.reading import open_inventory
 from casfs.tree.inventory.text import LONGEST
-from tests.system.cli.test_bad_records import BAD_CSV, BAD_JSON
-from tests.tree.test_inventory import Pieces, entries, in_csv, in_json
-from tests.tree.test_inventory_service_csv import HEADER, services_entries, written
+from tests.support.bad_records import BAD_CSV, BAD_JSON
+from tests.support.inventory_forms import Pieces, entries, in_csv, in_json
+from tests.support.service_csv import HEADER, services_entries, written
 
 L = "x" * (LONGEST + (1 << 19))
 

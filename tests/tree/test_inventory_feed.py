@@ -17,7 +17,7 @@ from casfs.tree.descriptions.rules import DEFAULT
 from casfs.tree.ingest_worker import InventoryFeed
 from tests.support.processes import wait_until
 from tests.support.threads import no_new_threads
-from tests.tree.archives.vaults import DIALECT, Vaults, vaults_at
+from tests.support.vaults import DIALECT, Vaults, vaults_at
 
 
 def inventory(archive: str) -> str:

@@ -13,9 +13,9 @@ from casfs.tree.inventory.entry import ArchiveEntry
 from tests.support.archive import MIB, root
 from tests.support.client_reading import content, names
 from tests.support.inventories import VAULT, InventoryService, client_at
+from tests.support.inventory_forms import in_csv, in_json, read
 from tests.support.server import serving
-from tests.tree.test_inventory import in_csv, in_json, read
-from tests.tree.test_inventory_service_csv import CREATED, HASH, written
+from tests.support.service_csv import CREATED, HASH, written
 
 ENTRIES = [
     ArchiveEntry(f"archive-{number}", f'{number} "photo", C:\\x\\', CREATED, number, HASH)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from casfs.tree.inventory.entry import ArchiveEntry
-from tests.tree.test_inventory import FACTS, in_csv, in_json
-from tests.tree.test_inventory_service_csv import CREATED, HASH
+from tests.support.inventory_forms import FACTS, in_csv, in_json
+from tests.support.service_csv import CREATED, HASH
 
 TEXTS = [
     "plain", "", None, "照片/2019 春/café.jpg", "😀", 'a "quoted" word', '"', '""', '"",""', "a,b",

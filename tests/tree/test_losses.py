@@ -20,9 +20,9 @@ from casfs.tree.metadata.job_table import Catalog
 from casfs.tree.sqlite.database import Database
 from tests.support.server import Answer, serving
 from tests.support.service import html, refusal, service_at
-from tests.tree.test_listing import GENEROUS
 
 NOW = datetime.now(UTC)
+GENEROUS = 30
 
 
 def facts(name, completed=None, state="Succeeded", created=None):

@@ -13,9 +13,9 @@ from casfs.service.dialect import Dialect
 from casfs.service.oas import oas
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.account_settings import AccountSettings
+from tests.support.catalogs import catalog_at
 from tests.support.server import Answer, Request, Server, Wire, serving
 from tests.support.service import KEY, html, refusal, service_at
-from tests.tree.catalogs import catalog_at
 
 
 class World:

@@ -13,6 +13,10 @@ from tests.support.emulator.oas_signing import OasSigner
 from tests.support.emulator.running import KEY_ID, SECRET, RunningEmulator, running_emulator
 
 MIB = 1 << 20
+DATE = r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [JFMASOND][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
+DATA = (bytes(range(251)) * 14623)[: 7 << 19]
+"""The 3.5 MiB of the official SDK's vector."""
+WHOLE = "82E7A1E2BB2570CFE4492AEE9A410617"
 
 
 def etag(data: bytes) -> str:

@@ -242,3 +242,13 @@ def running_emulator(
     """Run an emulator with its state in `root` and further options, such as `--seed VAULT=DIR`."""
     with RunningEmulator(root, *options, dialect=dialect, env=env) as emulator:
         yield emulator
+
+
+def code(response: requests.Response) -> tuple[int, str]:
+    """Status and code of an error, whose body has the documented form."""
+    fields: dict[str, Any] = response.json()
+    assert set(fields) == {"code", "message", "type"}
+    assert fields["type"] == "Client"
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["x-cas-requestid"]
+    return response.status_code, fields["code"]

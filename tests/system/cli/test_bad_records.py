@@ -6,38 +6,16 @@ import json
 
 import pytest
 
+from tests.support.bad_records import BAD_CSV, BAD_JSON, HASH
 from tests.support.running_origin import RunningOrigin
 from tests.system.cli.said import one_line
 
-HASH = "ab" * 32
 GOOD = [(f"a{number}", f"dir/{number},x", number) for number in range(3)]
 IN_JSON = [
     {"ArchiveId": name, "ArchiveDescription": told, "Size": size, "SHA256TreeHash": HASH}
     for name, told, size in GOOD
 ]
 IN_CSV = [f'{name},"{told}",2019-04-12T08:15:30Z,{size},{HASH}' for name, told, size in GOOD]
-BAD_JSON = [
-    *('{"ArchiveId": "b1", "Size": -1}', '{"Size": 5}', "5", "null", '["ArchiveId", "b2"]'),
-    '{"ArchiveId": "b3", "Size": ' + "9" * 30 + "}",
-    '{"ArchiveId": "b4", "Size": ' + "9" * 5000 + "}",
-    '{"ArchiveId": "b5", "Size": 5x}',
-    '{"ArchiveId": "b6", "ArchiveDescription": "\\x"}',
-    '{"ArchiveId": "b7", "CreationDate": 20190412}',
-    '{"ArchiveId": 8}',
-    '{"ArchiveId": "b9", "X": ' + "[" * 5000 + "]" * 5000 + "}",
-]
-BAD_CSV = [
-    "b1",
-    "b2,x",
-    f"b3,x,2019-04-12T08:15:30Z,-5,{HASH}",
-    f"b4,x,2019-04-12T08:15:30Z,{'9' * 30},{HASH}",
-    f"b5,x,2019-04-12T08:15:30Z,{'9' * 5000},{HASH}",
-    f"b6,x,yesterday,5,{HASH}",
-    f'b7,"x,2019-04-12T08:15:30Z,5,{HASH}',
-    f'b8,x",2019-04-12T08:15:30Z,5,{HASH}',
-    f"b9,x,2019-04-12T08:15:30Z,5,{HASH},more",
-    "\x00\x01",
-]
 
 
 def json_job(name, bad):

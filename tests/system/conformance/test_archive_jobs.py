@@ -15,7 +15,7 @@ import pytest
 from tests.support.emulated_service import VAULT, Service, serving
 from tests.support.mounting import Mount, mounted
 from tests.support.served import MIB
-from tests.system.conformance.test_archives import ARCHIVES, attributes_of, refresh, settings_of
+from tests.system.conformance.archives import ARCHIVES, attributes_of, refresh, settings_of
 
 SIZE = 9 * MIB + 77
 NAMES = ["joined", "other"]

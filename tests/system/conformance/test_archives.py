@@ -9,11 +9,11 @@ import pytest
 
 from tests.support import description_writers as writers
 from tests.support.emulated_service import VAULT, Service, serving
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.mounting import mounted
 from tests.support.processes import wait_until
 from tests.support.served import MIB
+from tests.system.conformance.archives import ARCHIVES, attributes_of, refresh, settings_of
 
-ARCHIVES = f"vaults/{VAULT}/archives"
 LATER = 1_555_056_930
 SIZES = {"plain": 1, "mt2": MIB + 1, "fast": 4097, "cloud": 3 * MIB, "deep": 70_000, "none": 9}
 TEXTS = {
@@ -51,17 +51,8 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def settings_of(service: Service) -> dict[str, str]:
-    return {**service.settings, "CASFS_LISTING_TTL": "0", "CASFS_ATTEMPTS": "2"}
-
-
 def inventory_reads(service: Service) -> int:
     return len([entry for entry in service.emulator.outputs() if "/jobs/listed/" in entry.path])
-
-
-def refresh(mount: Mount) -> None:
-    """Catalogue the vault, in a process of its own that shares the cache with the mount."""
-    mount.good(CASFS, "catalog", "refresh", VAULT)
 
 
 def files_in(folder: Path) -> dict[str, tuple[bytes, float]]:
@@ -70,11 +61,6 @@ def files_in(folder: Path) -> dict[str, tuple[bytes, float]]:
     return {
         str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime) for path in files
     }
-
-
-def attributes_of(path: Path) -> dict[str, str]:
-    names = os.listxattr(path)
-    return {name.removeprefix("user.casfs."): os.getxattr(path, name).decode() for name in names}
 
 
 def restored(service: Service) -> dict[str, tuple[bytes, float]]:

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from casfs.emulator.http.faults import NAMES, Faults
 from casfs.emulator.settings import Fault
-from tests.support.emulator.running import RunningEmulator, running_emulator
-from tests.system.emulator.test_signature import code
+from tests.support.emulator.running import RunningEmulator, code, running_emulator
 
 MIB = 1 << 20
 DATA = b"".join(bytes([letter]) * MIB for letter in b"abcd")

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from casfs.treehash import SHA256, to_text
-from tests.support.emulator.running import ACCOUNT, RunningEmulator, running_emulator
-from tests.system.emulator.test_signature import code
+from tests.support.emulator.running import ACCOUNT, RunningEmulator, code, running_emulator
 
 MIB = 1 << 20
 KEYS = {

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.emulator.oas import MIB, Oas, code, running_oas, tree_etag
-from tests.system.emulator.test_oas_vaults import DATA, DATE, WHOLE
+from tests.support.emulator.oas import DATA, DATE, MIB, WHOLE, Oas, code, running_oas, tree_etag
 
 KEYS = {
     "Action",

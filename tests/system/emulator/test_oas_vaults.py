@@ -9,14 +9,19 @@ import pytest
 from click.testing import CliRunner
 
 from casfs.emulator.command import emulator as command
-from tests.support.emulator.oas import MIB, Oas, code, etag, hashes, running_oas, tree_etag
+from tests.support.emulator.oas import (
+    DATA,
+    DATE,
+    MIB,
+    WHOLE,
+    Oas,
+    code,
+    etag,
+    hashes,
+    running_oas,
+    tree_etag,
+)
 from tests.support.emulator.running import KEYS, running_emulator
-
-DATE = r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [JFMASOND][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
-DATA = (bytes(range(251)) * 14623)[: 7 << 19]
-"""The 3.5 MiB of the official SDK's vector."""
-
-WHOLE = "82E7A1E2BB2570CFE4492AEE9A410617"
 
 
 @pytest.fixture(scope="module")

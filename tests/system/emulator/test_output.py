@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from casfs.emulator.engine.errors import BadValueError, PastEndError
 from casfs.emulator.engine.ranges import is_aligned, is_subtree, requested, subtree_hash
 from casfs.treehash import LEAF_SIZE, SHA256, to_text
-from tests.support.emulator.running import RunningEmulator, running_emulator
-from tests.system.emulator.test_signature import code
+from tests.support.emulator.running import RunningEmulator, code, running_emulator
 
 MIB = LEAF_SIZE
 DATA = b"".join(bytes([letter]) * MIB for letter in b"ABCDEFG")[: 6 * MIB + 512 * 1024]

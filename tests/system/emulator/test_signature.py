@@ -16,6 +16,7 @@ from tests.support.emulator.running import (
     KEY_ID,
     SECRET,
     RunningEmulator,
+    code,
     running_emulator,
 )
 from tests.support.emulator.signing import Signer, authorization
@@ -146,15 +147,6 @@ def test_no_header_and_unknown_key() -> None:
 
 def test_the_secret_is_in_no_repr() -> None:
     assert SECRET not in repr(Keys("AKID", SECRET))
-
-
-def code(response: requests.Response) -> tuple[int, str]:
-    fields: dict[str, Any] = response.json()
-    assert set(fields) == {"code", "message", "type"}
-    assert fields["type"] == "Client"
-    assert response.headers["Content-Type"] == "application/json"
-    assert response.headers["x-cas-requestid"]
-    return response.status_code, fields["code"]
 
 
 def test_refusals_on_the_wire(emulator: RunningEmulator) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from casfs.treehash import SHA256, to_text
-from tests.support.emulator.running import ACCOUNT, RunningEmulator, hashes, running_emulator
-from tests.system.emulator.test_signature import code
+from tests.support.emulator.running import ACCOUNT, RunningEmulator, code, hashes, running_emulator
 
 MIB = 1 << 20
 KEYS = {

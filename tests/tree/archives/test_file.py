@@ -16,8 +16,8 @@ from casfs.tree.archives.entries import Scope
 from casfs.tree.sqlite import schema
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import hash_of
-from tests.tree.archives.vaults import archive, expected_tree, job, vaults_at
-from tests.tree.test_catalog import damage_rows
+from tests.support.catalogs import damage_rows
+from tests.support.vaults import archive, expected_tree, job, vaults_at
 
 ENTRIES = [archive(f"{n:04}", f"dir {n % 3}/{n % 900}.txt") for n in range(3000)]
 
@@ -75,7 +75,8 @@ def test_a_damaged_file_is_begun_anew_and_inventories_are_taken_in_again(tmp_pat
 TAKER = """
 import sys
 from pathlib import Path
-from tests.tree.archives.test_file import ENTRIES, job, vaults_at
+from tests.support.vaults import job, vaults_at
+from tests.tree.archives.test_file import ENTRIES
 with vaults_at(Path(sys.argv[1])) as vaults:
     print("ready", flush=True)
     which = int(sys.stdin.readline())

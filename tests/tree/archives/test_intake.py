@@ -13,8 +13,8 @@ from casfs.tree.archives.ingest import Inventory
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 from casfs.tree.inventory.text import to_bytes, to_text
-from tests.tree.archives.vaults import EARLY, LATE, Read, archive, description, job, vaults_at
-from tests.tree.test_inventory import any_bytes
+from tests.support.inventory_forms import any_bytes
+from tests.support.vaults import EARLY, LATE, Read, archive, description, job, vaults_at
 
 BETWEEN, AFTER = "2019-12-31T00:00:00Z", "2021-01-01T00:00:00Z"
 

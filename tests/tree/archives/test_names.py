@@ -8,7 +8,7 @@ from casfs.tree.archives.entries import Archive, Folder, Scope
 from casfs.tree.descriptions.generated_names import second_name
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 from casfs.tree.inventory.entry import ArchiveEntry
-from tests.tree.archives.vaults import (
+from tests.support.vaults import (
     EARLY,
     LATE,
     archive,

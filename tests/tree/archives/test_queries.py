@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from casfs.errors import NotFoundError
 from casfs.tree.archives.entries import Archive, Folder, Scope
-from tests.tree.archives.vaults import EARLY, archive, expected_tree, job, vaults_at
+from tests.support.vaults import EARLY, archive, expected_tree, job, vaults_at
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 from casfs.model import JobState
 from casfs.tree.archives.entries import Scope
 from casfs.tree.archives.states import ArchiveState, condition
-from tests.tree.archives.vaults import archive, job, vaults_at
-from tests.tree.test_catalog import FIRST_VERSION
+from tests.support.catalogs import FIRST_VERSION
+from tests.support.vaults import archive, job, vaults_at
 
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
 
