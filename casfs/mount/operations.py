@@ -15,8 +15,7 @@ from typing import Any, Protocol
 from casfs.client import Client, File, Node, SmallFile, to_bytes
 from casfs.errors import CasfsError
 from casfs.mount.failures import Failures
-from casfs.mount.kernel_cache import StaleError, Status, Told
-from casfs.mount.pages import Pages
+from casfs.mount.kernel_cache import Pages, StaleError, Status, Told
 from casfs.ranges import BLOCK_SIZE
 from casfs.threads import stop_waiting_if
 

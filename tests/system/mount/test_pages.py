@@ -2,7 +2,7 @@
 
 import weakref
 
-from casfs.mount.pages import Pages
+from casfs.mount.kernel_cache import Pages
 
 MIB = 1 << 20
 
