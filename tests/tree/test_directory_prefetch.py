@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casfs.tree.walk import Walks
+from casfs.tree.directory_prefetch import Walks
 
 COUNT = 1000
 
