@@ -1,18 +1,20 @@
 """Archives and folders of a vault, found by index."""
 
-from collections.abc import Iterator
+import fnmatch
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from casfs.errors import NotFoundError
 from casfs.tree.archives.entries import SELECT, Archive, Entry, Folder, Row, Scope, join
-from casfs.tree.archives.find import find
 from casfs.tree.archives.missing import Coverage, coverage
 from casfs.tree.archives.second_names import parse_second_name
-from casfs.tree.archives.walk import archives_in, folders_in
 from casfs.tree.sqlite.database import Database
-from casfs.tree.sqlite.values import hash_of, loaded, storable
+from casfs.tree.sqlite.values import NO_TIME, Value, hash_of, loaded, storable
 
 _AT_ONCE = 1000
+"""Rows that a query brings: the next one goes on behind the last of them."""
+_SPECIAL = re.compile(r"[*?[]")
 
 
 class Archives:
@@ -115,16 +117,16 @@ class Archives:
         Raises:
             CasfsError: the catalogue cannot be read; also while it comes.
         """
-        return find(self._database, lambda path: self._folder(vault, path, scope), pattern, scope)
+        return _find(self._database, lambda path: self._folder(vault, path, scope), pattern, scope)
 
     def coverage(self, vault: str, archives: int | None, waiting: int) -> Coverage:
         """Return how much of a vault is catalogued; arguments and errors as `coverage` has them."""
         return coverage(self._database, vault, archives, waiting)
 
     def _entries(self, number: int, folder: str, scope: Scope) -> Iterator[Entry]:
-        for _, name in folders_in(self._database, number, scope):
+        for _, name in _folders_in(self._database, number, scope):
             yield Folder(join(folder, name))
-        yield from archives_in(self._database, number, folder, scope)
+        yield from _archives_in(self._database, number, folder, scope)
 
     def _by_id(self, query: str, vault: str) -> Iterator[Archive]:
         after: Any = ""
@@ -176,6 +178,76 @@ class Archives:
         return None
 
 
+def _find(
+    database: Database, folder: Callable[[str], int | None], pattern: str, scope: Scope
+) -> Iterator[Archive]:
+    """Yield the archives of a vault whose path matches a pattern.
+
+    Args:
+        database: keeps them.
+        folder: returns the number of the folder at a path, None if there is none.
+        pattern: of the shell, for the whole path; `*` stands for `/` too.
+        scope: what is asked for.
+    """
+    matches = re.compile(fnmatch.translate(pattern)).match
+    # Nothing outside the folders that the pattern names can match.
+    top = _SPECIAL.split(pattern, maxsplit=1)[0].rpartition("/")[0]
+    number = folder(top)
+    # What is still to be looked at of each folder on the way down: no folder is held whole.
+    ways = [iter([] if number is None else [(number, top)])]
+    while ways:
+        number, path = next(ways[-1], (None, ""))
+        if number is None:
+            ways.pop()
+            continue
+        for archive in _archives_in(database, number, path, scope):
+            if archive.path is not None and matches(archive.path):
+                yield archive
+        ways.append(_below(database, number, path, scope))
+
+
+def _below(database: Database, number: int, path: str, scope: Scope) -> Iterator[tuple[int, str]]:
+    """Yield number and path of the folders in a folder."""
+    for child, name in _folders_in(database, number, scope):
+        yield child, join(path, name)
+
+
+def _folders_in(database: Database, folder: int, scope: Scope) -> Iterator[tuple[int, str]]:
+    """Yield number and name of the folders in a folder, by name."""
+    name = ""
+    while rows := database.rows(_FOLDERS[scope], folder, name, _AT_ONCE):
+        yield from rows
+        name = rows[-1][1]
+
+
+def _archives_in(database: Database, folder: int, path: str, scope: Scope) -> Iterator[Archive]:
+    """Yield the archives in a folder, by the name they came with, older ones of a name first.
+
+    Args:
+        database: keeps them.
+        folder: number of the folder.
+        path: path of the folder.
+        scope: what is asked for.
+    """
+    last: tuple[Value, ...] = ("", NO_TIME, "")
+    while found := database.rows(_ARCHIVES[scope], folder, *last, _AT_ONCE):
+        rows = [Row._make(row) for row in found]
+        yield from (row.archive(path) for row in rows)
+        last = (rows[-1].name, rows[-1].created, rows[-1].id)
+
+
+_FOLDERS = {
+    Scope.ALL: """SELECT number, name FROM folders INDEXED BY folders_by_name
+        WHERE parent = ? AND name > ? ORDER BY name LIMIT ?""",
+    Scope.READABLE: """SELECT number, name FROM folders INDEXED BY readable_folders
+        WHERE parent = ? AND name > ? AND readable > 0 ORDER BY name LIMIT ?""",
+}
+_BEHIND = """folder = ? AND (name, created, id) > (?, ?, ?)
+    ORDER BY name, created, id LIMIT ?"""
+_ARCHIVES = {
+    Scope.ALL: f"{SELECT} INDEXED BY archives_by_name WHERE {_BEHIND}",
+    Scope.READABLE: f"{SELECT} INDEXED BY readable_by_name WHERE readable = 1 AND {_BEHIND}",
+}
 _CHILD = "SELECT number FROM folders WHERE parent = ? AND name = ? AND readable >= ?"
 _PARENT = "SELECT parent, name FROM folders WHERE number = ?"
 _BY_ID = f"{SELECT} WHERE hash = ? AND id = ?"

@@ -111,13 +111,13 @@ def test_a_pattern_finds_what_the_shell_would_match(tmp_path_factory, names, wan
 
 def test_every_query_has_an_index(vaults):
     """A scan would be right, too, and take seconds in a vault of a million archives."""
-    from casfs.tree.archives import ingest, queries, readable, walk
+    from casfs.tree.archives import ingest, queries, readable
 
     queries_used = [
-        (walk._ARCHIVES[Scope.ALL], 5),
-        (walk._ARCHIVES[Scope.READABLE], 5),
-        (walk._FOLDERS[Scope.ALL], 3),
-        (walk._FOLDERS[Scope.READABLE], 3),
+        (queries._ARCHIVES[Scope.ALL], 5),
+        (queries._ARCHIVES[Scope.READABLE], 5),
+        (queries._FOLDERS[Scope.ALL], 3),
+        (queries._FOLDERS[Scope.READABLE], 3),
         (queries._CHILD, 3),
         (queries._PARENT, 1),
         (queries._NEWEST, 2),
