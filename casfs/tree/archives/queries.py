@@ -8,9 +8,9 @@ from typing import Any
 from casfs.errors import NotFoundError
 from casfs.tree.archives.entries import SELECT, Archive, Entry, Folder, Row, Scope, join
 from casfs.tree.archives.missing import Coverage, coverage
-from casfs.tree.archives.second_names import parse_second_name
+from casfs.tree.descriptions.generated_names import parse_second_name
 from casfs.tree.sqlite.database import Database
-from casfs.tree.sqlite.values import NO_TIME, Value, hash_of, loaded, storable
+from casfs.tree.sqlite.values import NO_TIME, Value, hash_of, loaded, storable, to_microseconds
 
 _AT_ONCE = 1000
 """Rows that a query brings: the next one goes on behind the last of them."""
@@ -165,7 +165,9 @@ class Archives:
         second = parse_second_name(name)
         if second is None or isinstance(storable(name), bytes):
             return None
-        values = (folder, second.first_name, *second.created)
+        created = to_microseconds(second.created)
+        until = created if created == NO_TIME else created + 999_999
+        values = (folder, second.first_name, created, until)
         for row in map(Row._make, self._database.rows(_OLDER, *values)):
             if row.shown_name == name:
                 return row

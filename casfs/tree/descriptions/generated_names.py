@@ -7,18 +7,36 @@ description that has such a mark itself is escaped, so that it never passes for 
 import contextlib
 import hashlib
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from casfs.tree.file_names import cut, escape, hash_mark
+from casfs.tree.file_names import LONGEST, cut, escape, hash_mark
 
 COMPRESSED, ENCRYPTED = ".compressed", ".encrypted"
 """What names end in where the archive's bytes are not those of the file."""
 
 _SECOND = r"[0-9]{8}T[0-9]{6}Z~[0-9a-f]{12}(?![^.])"
-SECOND_MARK = re.compile(f"~{_SECOND}")
+_SECOND_MARK = re.compile(f"~{_SECOND}")
 """The mark of a second name: the date is what stands between its two tildes."""
 _MARK = re.compile(f"~(?={_SECOND}|[0-9a-f]{{32}}(?![^.]))")
+_LONGEST_CHARACTER = 4
+_LAST = "\U0010ffff"
 _ENDING = re.compile(r"(?:\.[^.\s]{1,16})?(?:\.compressed)?(?:\.encrypted)?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class SecondName:
+    """What a second name tells of its archive.
+
+    Attributes:
+        first_name: the name it came with, unless that was cut.
+        first_names: between which names that is if it was cut; None if it was not.
+        created: when it was uploaded, to the second, UTC; None if that is not known.
+    """
+
+    first_name: str
+    first_names: tuple[str, str] | None
+    created: datetime | None
 
 
 def second_name(name: str, created: datetime | None, archive_id: str) -> str:
@@ -46,9 +64,22 @@ def _date(created: datetime | None) -> str:
     return "00000000T000000Z"
 
 
-def looks_like_second_name(name: str) -> bool:
-    """Tell whether a name has the form of what `second_name` makes."""
-    return SECOND_MARK.search(name) is not None
+def parse_second_name(name: str) -> SecondName | None:
+    """Return what a name tells that `second_name` may have made, None if it cannot have."""
+    mark = _SECOND_MARK.search(name)
+    if mark is None:
+        return None
+    _, written, _ = mark[0].split("~")
+    created = None
+    if not written.startswith("0000"):
+        try:
+            created = datetime.strptime(written, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+    stem, ending = name[: mark.start()], name[mark.end() :]
+    # A cut takes whole characters, and may so leave less than the most that there is room for.
+    cut = len(name.encode("utf-8", "surrogatepass")) > LONGEST - _LONGEST_CHARACTER
+    return SecondName(stem + ending, (stem, stem + _LAST) if cut else None, created)
 
 
 def cut_name(name: str, whole: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from casfs.tree.descriptions.decode import decode
-from casfs.tree.descriptions.generated_names import looks_like_second_name, second_name
+from casfs.tree.descriptions.generated_names import parse_second_name, second_name
 from casfs.tree.descriptions.rules import RULES, RuleSet
 from casfs.tree.descriptions.safe_path import safe_path
 from tests.support import description_writers as writers
@@ -42,7 +42,7 @@ def check(path):
     assert len("/".join(path).encode()) <= 3072
     assert len(path) <= 64
     assert path[:1] != ("by-id",)
-    assert not any(looks_like_second_name(name) for name in path)
+    assert not any(parse_second_name(name) for name in path)
 
 
 @given(shapes, texts)
@@ -217,7 +217,7 @@ def test_the_second_name_tells_the_date_and_the_archive():
 def test_second_names_are_safe_and_differ(path, created, archive_id, other):
     (*_, name) = safe_path(path)
     made = second_name(name, created, archive_id)
-    assert looks_like_second_name(made)
+    assert parse_second_name(made) is not None
     assert len(made.encode()) <= 255
     assert "/" not in made
     assert made == second_name(name, created, archive_id)
@@ -229,4 +229,4 @@ def test_second_names_are_safe_and_differ(path, created, archive_id, other):
 def test_a_date_at_the_edge_of_all_dates_is_no_trouble(edge):
     for hours in (-23, 23):
         created = edge.replace(tzinfo=timezone(timedelta(hours=hours)))
-        assert looks_like_second_name(second_name("a", created, "x"))
+        assert parse_second_name(second_name("a", created, "x")) is not None
