@@ -25,6 +25,7 @@ from casfs.service.route import make_paths_absolute
 from casfs.service.service import Service
 from casfs.status import padded, status_file
 from casfs.tree.account_tree import AccountTree
+from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archive_list import ArchiveList, Listed
 from casfs.tree.archive_tree import ArchiveTree
@@ -115,7 +116,8 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self._inventories = Inventories(account, outputs, kept, form, config.deadline, feed)
         archives, jobs = Archives(database), ArchiveJobs(service, database)
         readable = Readable(database, service.parse_job, jobs.joins)
-        self.archives = ArchiveList(account, jobs, archives, readable, feed)
+        index = ArchiveIndex(account, archives, readable)
+        self.archives = ArchiveList(account, jobs, index, feed)
         stock = Stock(disk.folder, disk.private)
         self.cache = CacheList(
             stock, service, self._catalog, archives, self._fetcher, account.known_size
@@ -123,7 +125,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self._tree = AccountTree(
             account,
             self._inventories,
-            ArchiveTree(account, jobs, archives, readable, feed, config.listing_ttl),
+            ArchiveTree(account, jobs, index, feed, config.listing_ttl),
             {Name.STATUS: self.status, Name.METRICS: self._counters},
         )
         self._opener = FileOpener(

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from casfs.errors import CasfsError, DeniedError, NotFoundError
+from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archive_jobs import ArchiveJobs
-from casfs.tree.archives.entries import Archive, Entry, Folder, Scope
+from casfs.tree.archives.entries import Archive, Folder, Scope
 from casfs.tree.archives.missing import Coverage
-from casfs.tree.archives.queries import Archives
-from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.states import Condition
 from casfs.tree.descriptions.safe_path import BY_ID
-from casfs.tree.file_names import from_file_name, to_file_name
+from casfs.tree.file_names import to_file_name
 from casfs.tree.ingest_worker import InventoryFeed, Tell
 from casfs.tree.metadata.account import Account
 
@@ -47,23 +46,20 @@ class ArchiveList:
     Args:
         account: knows vaults and jobs.
         jobs: knows what the jobs bring.
-        archives: the catalogue.
-        readable: keeps what can be read in it.
-        feed: takes inventories into it.
+        index: finds archives.
+        feed: ingests inventories.
     """
 
     def __init__(
         self,
         account: Account,
         jobs: ArchiveJobs,
-        archives: Archives,
-        readable: Readable,
+        index: ArchiveIndex,
         feed: InventoryFeed,
     ) -> None:
         self._account = account
         self._jobs = jobs
-        self._archives = archives
-        self._readable = readable
+        self._index = index
         self._feed = feed
 
     def entries(self, vault: str, path: str, everything: bool) -> Iterator[Listed]:
@@ -83,13 +79,14 @@ class ArchiveList:
         if path == BY_ID:
             yield from self._nameless(vault)
             return
-        entry = self._entry(vault, path)
+        names = path.split("/") if path else []
+        entry = self._index.entry(vault, names, Scope.ALL)
         if isinstance(entry, Archive):
             yield self._listed(vault, entry)
             return
         if entry is None:
             raise NotFoundError(f"{path} is not a catalogued archive or directory of vault {vault}")
-        for one in self._archives.entries(vault, path, Scope.ALL):
+        for one in self._index.entries(vault, names, Scope.ALL):
             if isinstance(one, Folder):
                 yield Listed(one.path)
             elif everything or one.newest:
@@ -105,7 +102,7 @@ class ArchiveList:
         """
         self._look(vault)
         of_name = "/" not in pattern
-        for archive in self._archives.find(vault, f"*{pattern}" if of_name else pattern, Scope.ALL):
+        for archive in self._index.find(vault, f"*{pattern}" if of_name else pattern):
             name = (archive.path or "").rpartition("/")[2]
             if not of_name or fnmatch.fnmatchcase(name, pattern):
                 yield self._listed(vault, archive)
@@ -129,7 +126,7 @@ class ArchiveList:
         except CasfsError as error:
             failure = error
         taken = self._feed.refresh(name, tell)
-        self._readable.refresh()
+        self._index.refresh()
         if failure is not None:
             raise failure
         return taken
@@ -149,21 +146,13 @@ class ArchiveList:
         """
         known = self._account.vault(to_file_name(vault))
         waiting = self._feed.waiting(known.name)
-        return self._archives.coverage(known.name, known.archives, waiting)
+        return self._index.coverage(known.name, known.archives, waiting)
 
     def _look(self, vault: str) -> None:
-        self._account.job_names(self._account.vault(to_file_name(vault)).name)
-        self._readable.refresh()
-
-    def _entry(self, vault: str, path: str) -> Entry | None:
-        top, _, name = path.partition("/")
-        if top != BY_ID:
-            return self._archives.entry(vault, path, Scope.ALL)
-        archive_id = from_file_name(name)
-        return None if archive_id is None else self._archives.by_id(vault, archive_id)
+        self._index.look(self._account.vault(to_file_name(vault)).name)
 
     def _nameless(self, vault: str) -> Iterator[Listed]:
-        for archive in self._archives.nameless(vault):
+        for archive in self._index.nameless(vault, Scope.ALL):
             yield self._listed(vault, archive)
 
     def _listed(self, vault: str, archive: Archive) -> Listed:

@@ -14,13 +14,12 @@ from cachetools import TTLCache
 
 from casfs.errors import NotFoundError
 from casfs.model import Output, Vault
+from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archives.entries import Archive, Entry, Folder, Scope
-from casfs.tree.archives.queries import Archives
-from casfs.tree.archives.readable import Readable
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.directory_prefetch import Row
-from casfs.tree.file_names import from_file_name, is_cut, to_file_name
+from casfs.tree.file_names import to_file_name
 from casfs.tree.ingest_worker import InventoryFeed
 from casfs.tree.metadata.account import Account
 from casfs.tree.node import ArchiveFile, Directory, Node
@@ -45,9 +44,8 @@ class ArchiveTree:
     Args:
         account: knows the jobs.
         jobs: knows what they bring.
-        archives: the catalogue.
-        readable: keeps what can be read in it.
-        feed: takes inventories into it.
+        index: finds archives.
+        feed: ingests inventories.
         fresh_seconds: for which the names in a folder are taken as they were.
     """
 
@@ -55,15 +53,13 @@ class ArchiveTree:
         self,
         account: Account,
         jobs: ArchiveJobs,
-        archives: Archives,
-        readable: Readable,
+        index: ArchiveIndex,
         feed: InventoryFeed,
         fresh_seconds: float,
     ) -> None:
         self._account = account
         self._jobs = jobs
-        self._archives = archives
-        self._readable = readable
+        self._index = index
         self._feed = feed
         self._lock = threading.Lock()
         self._looked: TTLCache[str, bool] = TTLCache(_FOLDERS, fresh_seconds)
@@ -157,32 +153,21 @@ class ArchiveTree:
         return Row("/".join(key), names, known), name
 
     def _entry(self, vault: str, names: tuple[str, ...]) -> Entry | None:
-        """Return what stands below `archives`, None if it is not there or cannot be read."""
-        if names[0] != BY_ID:
-            return self._archives.entry(vault, "/".join(names), Scope.READABLE)
-        if len(names) != 2:
-            return None
-        if is_cut(names[1]):
-            # Only those that are listed: who opens another one knows its name.
-            listed = self._archives.readable_nameless(vault)
-            return next((one for one in listed if to_file_name(one.id) == names[1]), None)
-        archive_id = from_file_name(names[1])
-        archive = None if archive_id is None else self._archives.by_id(vault, archive_id)
-        return archive if archive is not None and archive.readable else None
+        """Return what is below `archives`, None if nothing is there that can be read."""
+        return self._index.entry(vault, names, Scope.READABLE)
 
     def _entries(self, vault: str, names: tuple[str, ...]) -> Iterator[tuple[str, Entry]]:
-        """Yield name and entry of all that stands in a folder below `archives`."""
+        """Yield name and entry of all that is in a directory below `archives`."""
         if names == (BY_ID,):
-            for archive in self._archives.readable_nameless(vault):
+            for archive in self._index.nameless(vault, Scope.READABLE):
                 yield to_file_name(archive.id), archive
             return
-        for entry in self._archives.entries(vault, "/".join(names), Scope.READABLE):
+        for entry in self._index.entries(vault, names, Scope.READABLE):
             yield (entry.path or "").rpartition("/")[2], entry
 
     def _look(self, vault: Vault) -> None:
         """Take over what is new, now that somebody looks."""
-        self._account.job_names(vault.name)
-        self._readable.refresh()
+        self._index.look(vault.name)
         self._feed.catch_up(vault.name)
 
     def _look_again(self, vault: Vault) -> None:
@@ -194,7 +179,7 @@ class ArchiveTree:
             looked = self._looked.get(vault.name, False)
             self._looked[vault.name] = True
         self._account.look_again(vault.name)
-        self._readable.refresh()
+        self._index.refresh()
         if not looked:
             self._feed.catch_up(vault.name)
             self._feed.wait(_PATIENCE)

@@ -139,3 +139,17 @@ def test_what_is_not_there_is_asked_for_once_in_a_while(client: Client, server: 
             client.stat(f"/vaults/v/archives/{name}")
         asked.append(len(server.requests))
     assert asked[0] == asked[-1]
+
+
+def test_an_archive_with_a_long_id_has_one_name_in_the_mount_and_in_listings(
+    client: Client, jobs: list[dict[str, object]]
+) -> None:
+    jobs[:] = [{**WHOLE, "ArchiveId": "a" * 300}]
+    (node,) = client.list("/vaults/v/archives/by-id")
+    place = node.path.removeprefix("/vaults/v/archives/")
+    assert client.stat(node.path).size == 12
+    (listed,) = client.archives.entries("v", "by-id", everything=False)
+    assert listed.place == place
+    (found,) = client.archives.entries("v", place, everything=False)
+    assert found.archive is not None
+    assert found.archive.id == "a" * 300

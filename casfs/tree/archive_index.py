@@ -1,0 +1,86 @@
+"""The archives of an account as both the mount and the commands find them: by path, or by id.
+
+<path>                the newest of its name; older ones under their second names
+by-id/<archive id>    any archive, by the file name of its id
+"""
+
+from collections.abc import Iterator, Sequence
+
+from casfs.tree.archives.entries import Archive, Entry, Scope
+from casfs.tree.archives.missing import Coverage
+from casfs.tree.archives.queries import Archives
+from casfs.tree.archives.readable import Readable
+from casfs.tree.descriptions.safe_path import BY_ID
+from casfs.tree.file_names import from_file_name, is_cut, to_file_name
+from casfs.tree.metadata.account import Account
+
+
+class ArchiveIndex:
+    """What is at each place below `archives/`.
+
+    Args:
+        account: knows the jobs.
+        archives: the catalog.
+        readable: keeps track of what can be read in it.
+    """
+
+    def __init__(self, account: Account, archives: Archives, readable: Readable) -> None:
+        self._account = account
+        self._archives = archives
+        self._readable = readable
+
+    def look(self, vault: str) -> None:
+        """Bring the archives up to date with the jobs of a vault, now that somebody looks.
+
+        Raises:
+            CasfsError: jobs are not known, and the service failed; or the catalog did.
+        """
+        self._account.job_names(vault)
+        self._readable.refresh()
+
+    def refresh(self) -> None:
+        """Bring the archives up to date with the jobs that are known.
+
+        Raises:
+            CasfsError: the catalog cannot be written.
+        """
+        self._readable.refresh()
+
+    def entry(self, vault: str, names: Sequence[str], scope: Scope) -> Entry | None:
+        """Return what is at a place, None if nothing is that the scope includes.
+
+        Args:
+            vault: name of the vault.
+            names: the path below `archives`.
+            scope: which archives count.
+        """
+        if not names or names[0] != BY_ID:
+            return self._archives.entry(vault, "/".join(names), scope)
+        if len(names) != 2:
+            return None
+        if is_cut(names[1]):
+            # Only those that are listed: who opens another one knows its name.
+            listed = self.nameless(vault, scope)
+            return next((one for one in listed if to_file_name(one.id) == names[1]), None)
+        archive_id = from_file_name(names[1])
+        archive = None if archive_id is None else self._archives.by_id(vault, archive_id)
+        wanted = archive is not None and (archive.readable or scope is Scope.ALL)
+        return archive if wanted else None
+
+    def entries(self, vault: str, names: Sequence[str], scope: Scope) -> Iterator[Entry]:
+        """Yield all entries of a directory that is not `by-id`, as `Archives.entries`."""
+        return self._archives.entries(vault, "/".join(names), scope)
+
+    def nameless(self, vault: str, scope: Scope) -> Iterator[Archive]:
+        """Yield the archives that are reached by id alone."""
+        if scope is Scope.READABLE:
+            return self._archives.readable_nameless(vault)
+        return self._archives.nameless(vault)
+
+    def find(self, vault: str, pattern: str) -> Iterator[Archive]:
+        """Yield all archives whose path matches a pattern, as `Archives.find`."""
+        return self._archives.find(vault, pattern, Scope.ALL)
+
+    def coverage(self, vault: str, archives: int | None, waiting: int) -> Coverage:
+        """Return how much of a vault is cataloged, as `Archives.coverage`."""
+        return self._archives.coverage(vault, archives, waiting)
