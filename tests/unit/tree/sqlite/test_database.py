@@ -76,7 +76,7 @@ TAKER = """
 import sys
 from pathlib import Path
 from tests.support.vaults import job, vaults_at
-from tests.tree.archives.test_file import ENTRIES
+from tests.unit.tree.sqlite.test_database import ENTRIES
 with vaults_at(Path(sys.argv[1])) as vaults:
     print("ready", flush=True)
     which = int(sys.stdin.readline())
