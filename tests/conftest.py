@@ -23,7 +23,7 @@ LONGEST_FIRST = (
     "system/mount",
     "system/conformance",
     "system/cli",
-    "client",
+    "unit/client",
 )
 
 

@@ -18,7 +18,7 @@ from casfs.config import Config
 from casfs.credentials import Credentials
 from casfs.tree.sqlite.schema import VERSION
 
-ARCHIVE = Path(__file__).parent.parent / "golden" / "cache-069bc9c.tar.gz"
+ARCHIVE = Path(__file__).parents[2] / "support" / "golden" / "cache-069bc9c.tar.gz"
 ENDPOINT = "http://127.0.0.1:9"
 """Nobody listens there: all must come from the cache."""
 FILES = {
