@@ -10,7 +10,6 @@ from casfs.service.registry import DIALECTS
 from tests.support.emulated_service import BIG, FILE, SIZES, Service, serving
 from tests.support.mounting import mounted
 from tests.system.conformance.doors import ClientDoor, Door, MountDoor, client_of
-from tests.system.mount.conftest import _nothing_is_left  # noqa: F401 - it is for these tests, too
 
 Opener = Callable[..., AbstractContextManager[Door]]
 Troubled = Callable[..., Service]
