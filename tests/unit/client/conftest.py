@@ -8,17 +8,15 @@ import pytest
 from casfs.client import Client
 from casfs.config import Config
 from casfs.credentials import Credentials
-from tests.support.client_reading import DATA
-from tests.support.emulator.running import KEY_ID, SECRET, running_emulator
+from tests.support.client_reading import emulator_with_data
+from tests.support.emulator.running import KEY_ID, SECRET
 from tests.support.leftovers import no_leftover_threads
 
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory):
-    with running_emulator(tmp_path_factory.mktemp("emulator")) as running:
-        for vault in ("v", "Other.1"):
-            running.create_vault(vault)
-        running.archive = running.upload("v", DATA, "a/b c.bin")  # type: ignore[attr-defined]
+    with emulator_with_data(tmp_path_factory.mktemp("emulator")) as (running, archive):
+        running.archive = archive  # type: ignore[attr-defined]
         yield running
 
 

@@ -7,23 +7,30 @@ import sys
 import pytest
 
 import casfs
-from tests.support.client_reading import DATA
+from tests.support.client_reading import DATA, emulator_with_data
 from tests.support.emulator.running import KEY_ID, SECRET
 
 
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    """The URL of an emulator, and its finished job that brings `DATA`."""
+    with emulator_with_data(tmp_path_factory.mktemp("emulator")) as (emulator, archive):
+        yield emulator.url, emulator.retrieve("v", archive)
+
+
 @pytest.fixture
-def settings(emulator, tmp_path, monkeypatch):
+def settings(service, tmp_path, monkeypatch):
     monkeypatch.setenv("CASFS_CONFIG", str(tmp_path / "config.toml"))
     return {
-        "endpoint": emulator.url,
+        "endpoint": service[0],
         "access_key_id": KEY_ID,
         "secret_access_key": SECRET,
         "cache_dir": str(tmp_path / "cache"),
     }
 
 
-def test_an_account_is_listed_and_read(job, settings):
-    path = f"/vaults/v/jobs/{job}/output"
+def test_an_account_is_listed_and_read(service, settings):
+    path = f"/vaults/v/jobs/{service[1]}/output"
     with casfs.open_account(**settings) as account:
         assert isinstance(account, casfs.Client)
         assert path in [node.path for node in account.list(path.rpartition("/")[0])]
@@ -34,7 +41,7 @@ def test_an_account_is_listed_and_read(job, settings):
         assert account.attributes(node)["verified"] == "yes"
 
 
-def test_a_profile_gives_the_settings(job, settings, tmp_path):
+def test_a_profile_gives_the_settings(settings, tmp_path):
     lines = [f'{name} = "{value}"' for name, value in settings.items()]
     config = tmp_path / "config.toml"
     config.write_text("\n".join(["[profiles.work]", *lines]))
