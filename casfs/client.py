@@ -13,6 +13,7 @@ from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import Saver
 from casfs.blocks.reader import Reader
+from casfs.blocks.verify import Verifier
 from casfs.config import Config
 from casfs.credentials import KeySource, owner
 from casfs.errors import CasfsError, NotFoundError
@@ -91,7 +92,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         check = self._same_account.check if own_account else None
         keys = RotatingKeys(config.credentials, config.find_key_again, check)
         self._service = service = self._service_with(keys, keys)
-        self._disk = disk = DiskCache(config.cache_dir, service.tree_hash, self.metrics)
+        self._disk = disk = DiskCache(config.cache_dir, Verifier(service.tree_hash), self.metrics)
         saver = Saver(
             Evictor(disk.folder, config.cache_size, self.metrics, disk.private), self.metrics
         )

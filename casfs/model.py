@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from casfs.ranges import BLOCK_SIZE, Layout
+from casfs.treehash import Digest
 
 OUTPUT_LIFETIME = timedelta(hours=24)
 """How long an output stays after its job completed: 24 hours with all three services (Tencent CAS
@@ -76,9 +77,9 @@ class Job:
     archive_size: int | None
     first_byte: int
     size: int | None
-    tree_hash: bytes | None
+    tree_hash: Digest | None
     raw: str
-    archive_tree_hash: bytes | None = None
+    archive_tree_hash: Digest | None = None
 
     @property
     def readable(self) -> bool:
@@ -149,7 +150,7 @@ class Output:
     vault: str
     key: str
     layout: Layout
-    tree_hash: bytes | None
+    tree_hash: Digest | None
     sources: tuple[Source, ...]
     measured: bool = False
     archive: str | None = None
@@ -161,7 +162,7 @@ class Output:
         job_id: str,
         key: str,
         layout: Layout,
-        tree_hash: bytes | None,
+        tree_hash: Digest | None,
         measured: bool = False,
         archive: str | None = None,
     ) -> "Output":

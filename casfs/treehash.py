@@ -14,7 +14,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Protocol
+from typing import NewType, Protocol
+
+Digest = NewType("Digest", bytes)
+"""A hash: of a leaf, or of a tree. A type of its own, so that no other bytes are taken for one."""
 
 LEAF_SIZE = 1 << 20
 """Bytes of every leaf but the last."""
@@ -50,18 +53,18 @@ class TreeHash:
         """Bytes of a digest."""
         return len(self.new().digest())
 
-    def leaf(self, data: Buffer) -> bytes:
+    def leaf(self, data: Buffer) -> Digest:
         """Return the digest of one leaf of at most `LEAF_SIZE` bytes."""
         leaf = self.new()
         leaf.update(data)
-        return leaf.digest()
+        return Digest(leaf.digest())
 
-    def leaves(self, data: Buffer) -> list[bytes]:
+    def leaves(self, data: Buffer) -> list[Digest]:
         """Return the digests of all leaves of `data`, which starts at the start of a leaf."""
         view = memoryview(data)
         return [self.leaf(view[at : at + LEAF_SIZE]) for at in range(0, len(view), LEAF_SIZE)]
 
-    def root(self, leaves: Sequence[bytes]) -> bytes:
+    def root(self, leaves: Sequence[bytes]) -> Digest:
         """Return the digest of the tree over `leaves`.
 
         Raises:
@@ -74,7 +77,7 @@ class TreeHash:
             odd = level[-1:] if len(level) % 2 else []
             pairs = zip(level[::2], level[1::2], strict=False)
             level = [self.join(left, right) for left, right in pairs] + odd
-        return level[0]
+        return Digest(level[0])
 
 
 def _join_sha256(left: bytes, right: bytes) -> bytes:
@@ -101,10 +104,10 @@ def to_text(digest: bytes) -> str:
     return digest.hex()
 
 
-def from_text(text: str) -> bytes:
+def from_text(text: str) -> Digest:
     """Return the digest that `text` is the hexadecimal form of, in upper or lower case.
 
     Raises:
         ValueError: `text` is not hexadecimal.
     """
-    return bytes.fromhex(text.strip())
+    return Digest(bytes.fromhex(text.strip()))

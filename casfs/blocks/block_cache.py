@@ -86,7 +86,7 @@ class Fetcher:
         self._disks = Pool("disk", _DISK_THREADS)
         self._downloader = Downloader(
             service,
-            disk.memory,
+            disk,
             self._flights,
             saver,
             requests,

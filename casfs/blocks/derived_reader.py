@@ -60,8 +60,7 @@ class KeptReader:
             OutputMismatchError: the output that it was made of was found to be wrong.
             CasfsError: a block is not what was written, and cannot be made anew.
         """
-        if (refusal := self._source.refusal) is not None:
-            raise OutputMismatchError(refusal)
+        self._source.require_current()
         run = self._layout.touched(offset, size)
         if not run:
             return b""
@@ -94,7 +93,7 @@ class KeptReader:
 
     def _renewed(self, bad: KeptFile) -> KeptFile:
         kept = self._renew(bad)
-        if kept.leaves != bad.leaves:
+        if not kept.is_same(bad):
             kept.close()
             raise OutputMismatchError(
                 f"{self._name} of the {self._source.output} is not what it was; read it again"

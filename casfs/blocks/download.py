@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from casfs.blocks.buffers import Memory
+from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import Saver
 from casfs.blocks.memory_cache import Flights
 from casfs.blocks.open_output import OpenOutput
@@ -75,7 +75,7 @@ class Downloader:
 
     Args:
         service: where blocks come from.
-        memory: where they are received.
+        disk: has the memory that they are received in, and the verifier.
         flights: where they land.
         saver: writes them to disk.
         requests: requests for later that may be under way, more than bodies: they wait for their
@@ -95,7 +95,7 @@ class Downloader:
     def __init__(
         self,
         service: Service,
-        memory: Memory,
+        disk: DiskCache,
         flights: Flights,
         saver: Saver,
         requests: int,
@@ -108,7 +108,8 @@ class Downloader:
     ) -> None:
         self.line = Line(deadline)
         self._service = service
-        self._memory = memory
+        self._memory = disk.memory
+        self._verifier = disk.verifier
         self._flights = flights
         self._saver = saver
         self._requests = requests
@@ -117,8 +118,8 @@ class Downloader:
         self._bodies = Turns(bodies, reserve, self._stalls.pause)
         self._pool = pool
         self._whole = WholeBodies(
-            service.tree_hash,
-            memory,
+            disk.verifier,
+            disk.memory,
             flights,
             saver,
             pool,
@@ -153,9 +154,7 @@ class Downloader:
             return
         if opened.source(run.start).passing.adopt(run):
             return
-        resumable = ResumableRun(
-            opened.output, run, self._service.tree_hash, self._service.any_range
-        )
+        resumable = ResumableRun(opened.output, run, self._verifier, self._service.any_range)
         try:
             self._bring(opened, resumable)
         except UnreadError as error:

@@ -11,7 +11,14 @@ from casfs.blocks.prefetch import ReadAhead
 from casfs.blocks.receive import Block
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.streams import Streams
-from casfs.blocks.verify import Forgiven, Trust, Verdict
+from casfs.blocks.verify import (
+    Forgiven,
+    Verdict,
+    matches,
+    may_be_cached,
+    trust_if_adopted,
+    verified,
+)
 from casfs.deadline import Deadline
 from casfs.errors import MismatchError, OutputMismatchError
 from casfs.model import Output
@@ -85,8 +92,7 @@ class OpenOutput:
         stored = source.load(block)
         if stored is None:
             return None
-        # What the job's own output matched is not all of this one.
-        trust = min(stored.trust, Trust.CHECKED)
+        trust = trust_if_adopted(stored.trust)
         # Where it contradicts what came before, the service is to decide.
         verdict = self.store.leaves.put(block, stored.leaf, trust, self._generation)
         if verdict is not Verdict.GOOD:
@@ -143,14 +149,14 @@ class OpenOutput:
         """
         leaves, expected = self.store.leaves, self.output.tree_hash
         generation, changes = self._generation, leaves.changes
-        if expected is None or not leaves.complete() or leaves.whole == expected:
+        if expected is None or not leaves.complete() or matches(leaves.whole, expected):
             return None
         if leaves.generation != generation:
             # Whoever has it open now checks what came since.
             return None
         found = leaves.root()
-        if found == expected:
-            leaves.trust_whole(found, changes)
+        if matches(found, expected):
+            leaves.trust_whole(expected, changes)
             return None
         remedy = leaves.remedy()
         rotten = bool(remedy) and self._forget_rotten()
@@ -264,7 +270,7 @@ class OpenOutput:
     def vouched(self) -> bool:
         """Tell whether a hash of the service vouched for every byte that was handed out so far."""
         leaves = self.store.leaves
-        return self.refusal is None and not (leaves.unchecked() or leaves.doubts.doubted())
+        return may_be_cached(self.refusal is not None, leaves.unchecked(), leaves.doubts.doubted())
 
     def verified(self) -> str:
         """Return `yes`, `partial` or `no`: whether the bytes are verified.
@@ -274,11 +280,7 @@ class OpenOutput:
         """
         if self.refusal:
             return "no"
-        leaves, expected = self.store.leaves, self.output.tree_hash
-        if expected is None:
-            verified = leaves.least_trust() >= Trust.CHECKED
-        else:
-            verified = leaves.whole == expected
-        if verified:
-            return "yes"
-        return "partial" if leaves.most_trust() >= Trust.CHECKED else "no"
+        leaves = self.store.leaves
+        return verified(
+            self.output.tree_hash, leaves.whole, leaves.least_trust(), leaves.most_trust()
+        )

@@ -9,13 +9,12 @@ from casfs.blocks.buffers import Memory
 from casfs.blocks.disk.eviction import spare_bytes
 from casfs.blocks.disk.held import LARGEST, Held
 from casfs.blocks.disk.output_store import OutputStore
-from casfs.blocks.verify import Trust
+from casfs.blocks.verify import Digest, Trust, Verifier
 from casfs.deadline import Deadline
 from casfs.disks import disk_of, trouble
-from casfs.errors import CasfsError, MismatchError
+from casfs.errors import CasfsError
 from casfs.model import Output
 from casfs.service.output_body import Body
-from casfs.treehash import TreeHash
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +28,17 @@ class Block:
 
     number: int
     data: memoryview
-    leaf: bytes
+    leaf: Digest
     trust: Trust
     provisional: bool = False
 
 
 def _receive(
-    output: Output, number: int, body: Body, tree_hash: TreeHash, memory: Memory
-) -> tuple[memoryview, bytes]:
+    output: Output, number: int, body: Body, verifier: Verifier, memory: Memory
+) -> tuple[memoryview, Digest]:
     data = memory.take(output.layout.length(number))
     body.read_into(data)
-    return data, tree_hash.leaf(data)
-
-
-def _compare(output: Output, run: range, found: bytes, expected: bytes) -> None:
-    if found != expected:
-        first, stop = output.layout.span(run)
-        raise MismatchError(
-            f"bytes {first}-{stop - 1} of the {output} have tree hash {found.hex()}, "
-            f"the service announced {expected.hex()}; nothing of it was handed on"
-        )
+    return data, verifier.leaf(data)
 
 
 @dataclass(frozen=True)
@@ -71,7 +61,7 @@ class Landing:
 def receive_whole(
     output: Output,
     body: Body,
-    tree_hash: TreeHash,
+    verifier: Verifier,
     memory: Memory,
     store: OutputStore,
     deadline: Deadline,
@@ -92,16 +82,16 @@ def receive_whole(
     """
     run = output.layout.touched(body.first, body.stop - body.first)
     if body.tree_hash is None and body.announced:
-        _pass_on(output, run, body, tree_hash, memory, deadline, landing)
+        _pass_on(output, run, body, verifier, memory, deadline, landing)
     else:
-        _collect(output, run, body, tree_hash, memory, store, deadline, landing)
+        _collect(output, run, body, verifier, memory, store, deadline, landing)
 
 
 def _pass_on(
     output: Output,
     run: range,
     body: Body,
-    tree_hash: TreeHash,
+    verifier: Verifier,
     memory: Memory,
     deadline: Deadline,
     landing: Landing,
@@ -110,7 +100,7 @@ def _pass_on(
         landing.hold(number)
         last = number == run[-1]
         with landing.turn():
-            data, leaf = _receive(output, number, body, tree_hash, memory)
+            data, leaf = _receive(output, number, body, verifier, memory)
             if last:
                 body.finish()
                 landing.keep()
@@ -124,7 +114,7 @@ def _collect(
     output: Output,
     run: range,
     body: Body,
-    tree_hash: TreeHash,
+    verifier: Verifier,
     memory: Memory,
     store: OutputStore,
     deadline: Deadline,
@@ -133,26 +123,25 @@ def _collect(
     size = body.stop - body.first
     if size > LARGEST and spare_bytes(store.staging) < size:
         raise _no_room(output, size, f"the disk at {disk_of(store.staging)} has too little room")
-    staged: list[tuple[int, bytes, Path | Held]] = []
+    staged: list[tuple[int, Digest, Path | Held]] = []
     try:
         for number in run:
             with landing.turn():
-                data, leaf = _receive(output, number, body, tree_hash, memory)
+                data, leaf = _receive(output, number, body, verifier, memory)
                 staged.append((number, leaf, _stage(store, data, output, size)))
             del data
             deadline.restart()
         body.finish()
         trust = Trust.UNCHECKED
         if body.tree_hash is not None:
-            root = tree_hash.root([leaf for _, leaf, _ in staged])
-            _compare(output, run, root, body.tree_hash)
+            verifier.require_run(output, run, [leaf for _, leaf, _ in staged], body.tree_hash)
             trust = Trust.CHECKED
         while staged:
             landing.hold(staged[0][0])
             number, leaf, path = staged.pop(0)
             data = _staged(store, number, path)
             # The disk is not trusted with what came.
-            _compare(output, range(number, number + 1), tree_hash.leaf(data), leaf)
+            verifier.require_run(output, range(number, number + 1), [verifier.leaf(data)], leaf)
             landing.land(Block(number, data, leaf, trust))
             del data
     finally:

@@ -17,12 +17,12 @@ from casfs.blocks.sources import OpenSource
 from casfs.blocks.transfer.pool import Pool
 from casfs.blocks.transfer.stalls import Stalls
 from casfs.blocks.transfer.turns import Turns
+from casfs.blocks.verify import Verifier
 from casfs.deadline import Deadline
 from casfs.errors import UnreadError
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE
 from casfs.service.output_body import Body
-from casfs.treehash import TreeHash
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class WholeBodies:
     Lock order: its one lock, around a counter, is innermost.
 
     Attributes:
-        tree_hash: how blocks are hashed.
+        verifier: hashes and compares blocks.
         memory: where they are received.
         flights: where they land.
         saver: knows how many the cache keeps.
@@ -44,7 +44,7 @@ class WholeBodies:
         metrics: counts what came.
     """
 
-    tree_hash: TreeHash
+    verifier: Verifier
     memory: Memory
     flights: Flights
     saver: Saver
@@ -107,7 +107,7 @@ class WholeBodies:
                 receive_whole(
                     opened.output,
                     body,
-                    self.tree_hash,
+                    self.verifier,
                     self.memory,
                     opened.store,
                     deadline,

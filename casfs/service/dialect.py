@@ -18,7 +18,7 @@ from casfs.model import Job, JobKind, JobState, Vault
 from casfs.rotation import RotatingKeys
 from casfs.service import fields
 from casfs.service.codes import COMMON_ERRORS
-from casfs.treehash import TreeHash
+from casfs.treehash import Digest, TreeHash
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -259,7 +259,7 @@ class Dialect:
         """Return what the code of an error answer means; None if the service has no such code."""
         return COMMON_ERRORS.get(code) or self.errors.get(code)
 
-    def _digest(self, value: Any) -> bytes | None:
+    def _digest(self, value: Any) -> Digest | None:
         return fields.digest(value, self.tree_hash.digest_size)
 
 

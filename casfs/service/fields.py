@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from casfs.treehash import Digest
+
 _LARGEST = (1 << 63) - 1
 """Larger numbers fit neither a file's size nor the catalogue."""
 
@@ -25,13 +27,13 @@ def integer(value: Any) -> int | None:
     return value if isinstance(value, int) and 0 <= value <= _LARGEST else None
 
 
-def digest(value: Any, length: int) -> bytes | None:
+def digest(value: Any, length: int) -> Digest | None:
     """Return the digest of `length` bytes that a hexadecimal string spells, else None."""
     try:
         found = bytes.fromhex(value) if isinstance(value, str) else b""
     except ValueError:
         return None
-    return found if len(found) == length else None
+    return Digest(found) if len(found) == length else None
 
 
 def byte_range(value: Any) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ import requests
 
 from casfs.errors import RequestError, WrongAnswerError
 from casfs.service.body_reader import Receiver, finish, read_into, short, source_of
-from casfs.treehash import LEAF_SIZE
+from casfs.treehash import LEAF_SIZE, Digest
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Body:
     first: int
     stop: int
     announced: bool
-    tree_hash: bytes | None
+    tree_hash: Digest | None
     etag: str | None
     read_into: Callable[[memoryview], None]
     finish: Callable[[], None]
@@ -200,12 +200,12 @@ def _no_range_inside(reason: object) -> RequestError:
     return RequestError(f"a range that begins inside a MiB was not given: {reason}")
 
 
-def _tree_hash(answer: requests.Response, header: str) -> bytes | None:
+def _tree_hash(answer: requests.Response, header: str) -> Digest | None:
     text = answer.headers.get(header)
     if not text:
         return None
     try:
-        return bytes.fromhex(text)
+        return Digest(bytes.fromhex(text))
     except ValueError:
         raise WrongAnswerError(
             f"GET {answer.url}: the tree hash {text!r} is not hexadecimal"

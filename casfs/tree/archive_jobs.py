@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from casfs.blocks.verify import Digest
 from casfs.errors import CasfsError, ExpiredError
 from casfs.model import Job, JobState, Output
 from casfs.service.service import Service
@@ -69,9 +70,9 @@ class ArchiveJobs:
         return joined_output(jobs, size, _digest(archive.tree_hash), self._origin)
 
 
-def _digest(text: str | None) -> bytes | None:
+def _digest(text: str | None) -> Digest | None:
     try:
-        return bytes.fromhex(text) if text else None
+        return Digest(bytes.fromhex(text)) if text else None
     except ValueError:
         # Whatever it is, it is no hash: what the jobs say is what counts then.
         return None

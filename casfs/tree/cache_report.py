@@ -13,6 +13,7 @@ from typing import Any
 
 from casfs.blocks.block_cache import Fetcher
 from casfs.blocks.disk.contents import Stock, Stocked
+from casfs.blocks.verify import Digest
 from casfs.model import Job, JobKind, Output, output_key
 from casfs.ranges import Layout
 from casfs.service.service import Service
@@ -239,8 +240,8 @@ def _merged(one: CachedOutput | None, other: CachedOutput) -> CachedOutput:
     )
 
 
-def _bytes_or_none(text: str | None) -> bytes | None:
+def _bytes_or_none(text: str | None) -> Digest | None:
     try:
-        return bytes.fromhex(text) if text else None
+        return Digest(bytes.fromhex(text)) if text else None
     except ValueError:
         return None

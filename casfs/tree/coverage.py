@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from casfs.blocks.verify import Digest
 from casfs.model import Job, JobKind, Output, Source, output_of
 from casfs.ranges import BLOCK_SIZE
 
 
 def joined_output(
-    jobs: Iterable[Job], archive_size: int, tree_hash: bytes | None, origin: tuple[str, ...]
+    jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None, origin: tuple[str, ...]
 ) -> Output | None:
     """Return a whole archive, brought by as few of these jobs as can be.
 
@@ -40,7 +41,7 @@ def joined_output(
 
 
 def archive_output(
-    job: Job, archive_size: int, tree_hash: bytes | None, origin: tuple[str, ...]
+    job: Job, archive_size: int, tree_hash: Digest | None, origin: tuple[str, ...]
 ) -> Output:
     """Return the archive of a job as if the job brought all of it.
 
@@ -72,7 +73,7 @@ def _stop(job: Job) -> int:
     return job.first_byte + (job.size or 0)
 
 
-def _told(job: Job, archive_size: int) -> set[bytes]:
+def _told(job: Job, archive_size: int) -> set[Digest]:
     """Return what a job says the whole archive hashes to: more than one if it is at odds."""
     told = {job.archive_tree_hash, job.tree_hash if job.size == archive_size else None}
     return {digest for digest in told if digest is not None}
@@ -107,7 +108,7 @@ def _worth(job: Job) -> tuple[int, datetime, str]:
 
 
 def _join(
-    jobs: Sequence[Job], size: int, tree_hash: bytes | None, origin: tuple[str, ...]
+    jobs: Sequence[Job], size: int, tree_hash: Digest | None, origin: tuple[str, ...]
 ) -> Output:
     sources, at = [], 0
     for job in jobs:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from casfs.model import Output
 from casfs.ranges import BLOCK_SIZE, Layout
-from casfs.treehash import SHA256, TreeHash
+from casfs.treehash import SHA256, Digest, TreeHash
 from tests.support.server import Answer, Behaviour, Request, Wire
 from tests.support.service import refusal
 from tests.support.subtrees import is_subtree
@@ -22,7 +22,7 @@ def random_bytes(size: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
-def root(data: bytes, tree_hash: TreeHash = SHA256) -> bytes:
+def root(data: bytes, tree_hash: TreeHash = SHA256) -> Digest:
     return tree_hash.root(tree_hash.leaves(data))
 
 
@@ -32,7 +32,7 @@ def flipped(data: bytes, at: int = 0) -> bytes:
 
 
 def output_of_bytes(
-    data: bytes, tree_hash: bytes | None = None, first_leaf: int | None = 0
+    data: bytes, tree_hash: Digest | None = None, first_leaf: int | None = 0
 ) -> Output:
     """The output that is a whole archive of these bytes."""
     leaves = -(-len(data) // MIB)

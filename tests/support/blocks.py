@@ -11,6 +11,7 @@ from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import Saver
 from casfs.blocks.reader import Reader
+from casfs.blocks.verify import Verifier
 from casfs.metrics import Metrics
 from casfs.model import Output
 from casfs.service.dialect import Dialect
@@ -56,7 +57,7 @@ def bringing(
 ) -> Iterator[Bringing]:
     metrics = Metrics()
     with service_at(url, metrics=metrics, dialect=dialect, attempts=attempts, **tries) as service:
-        disk = DiskCache(folder, service.tree_hash, metrics)
+        disk = DiskCache(folder, Verifier(service.tree_hash), metrics)
         saver = Saver(Evictor(disk.folder, cache_size, metrics), metrics)
         fetcher = Fetcher(service, disk, saver, memory, connections, deadline, metrics)
         try:

@@ -7,6 +7,7 @@ from typing import Any
 
 from casfs.model import Job, JobKind, JobState, Output, output_of
 from casfs.tree.coverage import joined_output
+from casfs.treehash import Digest
 from tests.support.archive import MIB, Archive, InArchive, root
 from tests.support.server import Answer, Request, Wire
 from tests.support.service import refusal
@@ -81,7 +82,7 @@ class RangeJobs:
         assert job.size is not None
         return output_of(job, job.size, ORIGIN)
 
-    def joined(self, tree_hash: bytes | None = None) -> Output:
+    def joined(self, tree_hash: Digest | None = None) -> Output:
         """The archive; with the right tree hash unless another is given."""
         jobs = [self.job(name) for name in self.ranges]
         found = joined_output(jobs, len(self.data), tree_hash or root(self.data), ORIGIN)

@@ -92,7 +92,8 @@ def test_the_example_of_the_documentation():
 def test_the_root_of_a_subtree_is_a_node_of_the_whole_tree(leaves):
     """What a range's hash is compared with is what the service computed over the archive."""
     digests = [SHA256.leaf(bytes([leaf])) for leaf in range(leaves)]
-    level, made = digests, set(digests)
+    level: list[bytes] = list(digests)
+    made = set(level)
     while len(level) > 1:
         odd = level[-1:] if len(level) % 2 else []
         pairs = zip(level[::2], level[1::2], strict=False)

@@ -15,7 +15,6 @@ Lock order: the one lock guards what is in memory, and is innermost.
 
 import contextlib
 import fcntl
-import hashlib
 import logging
 import os
 import threading
@@ -25,6 +24,7 @@ from pathlib import Path
 
 from casfs.blocks.disk.spool import Spool, lock
 from casfs.blocks.disk.staging import Temporary
+from casfs.blocks.verify import DERIVED, Digest, same_leaves
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics
 from casfs.private import PrivateDirectory
@@ -33,7 +33,7 @@ from casfs.ranges import BLOCK_SIZE, Layout
 log = logging.getLogger(__name__)
 
 NAME = "kept"
-_LEAF = hashlib.sha256().digest_size
+_LEAF = DERIVED.digest_size
 _NUMBER = 8
 _MEMORY = 64 << 20
 """Bytes of files in memory at most."""
@@ -60,10 +60,15 @@ class KeptFile:
         except OSError as error:
             log.warning("%s cannot be read: %s", self._file.name, error)
             return None
-        if hashlib.sha256(data).digest() != self.leaves[block * _LEAF : (block + 1) * _LEAF]:
+        leaf = Digest(self.leaves[block * _LEAF : (block + 1) * _LEAF])
+        if not DERIVED.is_block(data, leaf):
             return None
         self.touch()
         return data
+
+    def is_same(self, other: "KeptFile") -> bool:
+        """Return whether another file was made with the same bytes."""
+        return same_leaves(self.leaves, other.leaves)
 
     def touch(self) -> None:
         """Set the file's time to now, which tells eviction that it is in use."""
@@ -226,7 +231,7 @@ def remove_unused(path: str, private: PrivateDirectory) -> bool:
 def _write(spool: Spool, pieces: Iterable[bytes]) -> tuple[int, bytes]:
     """Write a file; return its bytes, and what its blocks hash to."""
     leaves = bytearray()
-    size, block = 0, hashlib.sha256()
+    size, block = 0, DERIVED.new()
     for piece in pieces:
         rest = memoryview(piece)
         while rest:
@@ -236,11 +241,11 @@ def _write(spool: Spool, pieces: Iterable[bytes]) -> tuple[int, bytes]:
             size, rest = size + len(some), rest[len(some) :]
             if size % BLOCK_SIZE == 0:
                 leaves += block.digest()
-                block = hashlib.sha256()
+                block = DERIVED.new()
     if size % BLOCK_SIZE:
         leaves += block.digest()
     facts = bytes(leaves) + size.to_bytes(_NUMBER)
-    spool.write(memoryview(facts + hashlib.sha256(facts).digest()))
+    spool.write(memoryview(facts + DERIVED.leaf(facts)))
     return size, bytes(leaves)
 
 
@@ -248,11 +253,11 @@ def _load(file: FileIO) -> KeptFile | None:
     """Return the file if what stands behind its bytes is true."""
     total = os.fstat(file.fileno()).st_size
     end = os.pread(file.fileno(), _NUMBER + _LEAF, max(total - _NUMBER - _LEAF, 0))
-    size, digest = int.from_bytes(end[:_NUMBER]), end[_NUMBER:]
+    size, digest = int.from_bytes(end[:_NUMBER]), Digest(end[_NUMBER:])
     leaves_size = Layout(size).blocks * _LEAF
     if size + leaves_size + len(end) != total:
         return None
     leaves = os.pread(file.fileno(), leaves_size, size)
-    if hashlib.sha256(leaves + end[:_NUMBER]).digest() != digest:
+    if not DERIVED.is_block(leaves + end[:_NUMBER], digest):
         return None
     return KeptFile(file, size, leaves)

@@ -11,10 +11,18 @@ from casfs.blocks.disk.doubts import Doubts
 from casfs.blocks.disk.leaf_pages import DOUBTED, INHERITED, TRUST, UNSAVED
 from casfs.blocks.disk.leaf_state import LeafState
 from casfs.blocks.disk.transfers import Transfer
-from casfs.blocks.verify import Forgiven, Trust, Verdict
+from casfs.blocks.verify import (
+    Digest,
+    Forgiven,
+    Trust,
+    Verdict,
+    Verifier,
+    matches,
+    remedy,
+    trust_on_record,
+)
 from casfs.private import PrivateDirectory
 from casfs.ranges import Layout
-from casfs.treehash import TreeHash
 
 
 class Leaves:
@@ -33,12 +41,12 @@ class Leaves:
         self,
         path: Path,
         layout: Layout,
-        tree_hash: TreeHash,
+        verifier: Verifier,
         private: PrivateDirectory | None = None,
     ) -> None:
-        self._tree_hash = tree_hash
+        self._verifier = verifier
         private = private or PrivateDirectory(path.parent)
-        self._state = LeafState(path, layout, tree_hash, private)
+        self._state = LeafState(path, layout, verifier, private)
         self.doubts = Doubts(self._state)
         note = self._state.note
         self._forgiven = Forgiven(note) if note in tuple(Forgiven) else Forgiven.NOTHING
@@ -63,7 +71,7 @@ class Leaves:
         return self._state.changes
 
     @property
-    def whole(self) -> bytes | None:
+    def whole(self) -> Digest | None:
         """Return the tree hash that the output as a whole matched, None before that."""
         return self._state.whole
 
@@ -91,13 +99,13 @@ class Leaves:
         """Tell whether every leaf is known."""
         return self._state.pages.complete()
 
-    def leaf(self, block: int) -> bytes | None:
+    def leaf(self, block: int) -> Digest | None:
         """Return what a block hashes to, None if it is not known."""
         with self._state.lock:
             return self._state.pages.leaf(block) if self._state.pages.state(block) & TRUST else None
 
     def judge(
-        self, block: int, leaf: bytes, trust: Trust, generation: int | None = None
+        self, block: int, leaf: Digest, trust: Trust, generation: int | None = None
     ) -> Verdict:
         """Return what is known of bytes that came for a block, with this leaf; see `put`."""
         with self._state.lock:
@@ -108,7 +116,7 @@ class Leaves:
     def put(
         self,
         block: int,
-        leaf: bytes,
+        leaf: Digest,
         trust: Trust,
         generation: int | None = None,
         transfer: Transfer | None = None,
@@ -131,9 +139,9 @@ class Leaves:
             if verdict is not Verdict.GOOD:
                 return verdict
             known = state & TRUST
-            same = bool(known) and self._state.pages.leaf(block) == leaf
+            same = bool(known) and matches(self._state.pages.leaf(block), leaf)
             saved = same and not state & UNSAVED
-            trust = Trust(max(trust, known)) if same else trust
+            trust = trust_on_record(trust, Trust(known), same)
             unsaved = 0 if transfer is None or saved else UNSAVED
             self._state.pages.set(block, trust | unsaved, None if same else leaf)
             if transfer is not None:
@@ -156,20 +164,20 @@ class Leaves:
             self._state.file.queue(self._state.pages.records(saved))
         self._state.file.flush()
 
-    def confirm(self, block: int, leaf: bytes) -> Trust:
+    def confirm(self, block: int, leaf: Digest) -> Trust:
         """Note that bytes of this leaf are about to be handed on; return how sure we are of them.
 
         That is `UNKNOWN` if another leaf is known by now, or none.
         """
         with self._state.lock:
             state = self._state.pages.state(block)
-            if not state & TRUST or self._state.pages.leaf(block) != leaf:
+            if not state & TRUST or not matches(self._state.pages.leaf(block), leaf):
                 return Trust.UNKNOWN
             if state & INHERITED:
                 self._state.pages.set(block, state & ~INHERITED)
             return self.trust(block)
 
-    def root(self) -> bytes | None:
+    def root(self) -> Digest | None:
         """Return the tree hash over all leaves, None while one is not known or there is none."""
         while True:
             with self._state.lock:
@@ -183,9 +191,9 @@ class Leaves:
                         break
                     roots.append(self._state.pages.page_root(number))
             else:
-                return self._tree_hash.root(roots)
+                return self._verifier.root(roots)
 
-    def trust_whole(self, root: bytes, changes: int) -> None:
+    def trust_whole(self, root: Digest, changes: int) -> None:
         """Record that the output as a whole matched its tree hash, unless a leaf changed since.
 
         Args:
@@ -216,19 +224,11 @@ class Leaves:
         return blocks
 
     def remedy(self) -> Forgiven:
-        """Return what is to be forgotten of an output that as a whole is not what it should be.
-
-        At first these are the leaves that no answer's hash vouched for. When that did not help, or
-        there are none, it is all of them, once. After that everything stays, and is what shows at
-        each open that the output is wrong, until the user removes the file.
-        """
+        """Return what is to be forgotten of an output that as a whole is not what it should be."""
         removed = self._state.file.was_removed()
         with self._state.lock:
             unvouched = self._state.pages.counts[Trust.UNCHECKED] > 0
-            if unvouched and self._forgiven is Forgiven.NOTHING:
-                return Forgiven.UNVOUCHED
-            done = self._forgiven is Forgiven.EVERYTHING and not removed
-            return Forgiven.NOTHING if done else Forgiven.EVERYTHING
+            return remedy(self._forgiven, unvouched, removed)
 
     def wrong_for_good(self) -> bool:
         """Return whether the output was wrong as a whole after all was forgotten once."""

@@ -8,8 +8,7 @@ its leaves changes.
 from collections.abc import Iterable, Iterator
 
 from casfs.blocks.disk.leaf_file import PAGE, Record
-from casfs.blocks.verify import Trust, Verdict
-from casfs.treehash import TreeHash
+from casfs.blocks.verify import Digest, Trust, Verdict, Verifier, judge
 
 TRUST = 0x0F
 """The bits of a state that are a `Trust`."""
@@ -33,7 +32,7 @@ class _Page:
     def __init__(self, count: int, digest_size: int) -> None:
         self.states = bytearray(count)
         self.leaves = bytearray(count * digest_size)
-        self.root: bytes | None = None
+        self.root: Digest | None = None
 
 
 class LeafPages:
@@ -45,12 +44,12 @@ class LeafPages:
         doubted: how many blocks are doubted.
     """
 
-    def __init__(self, blocks: int, tree_hash: TreeHash) -> None:
+    def __init__(self, blocks: int, verifier: Verifier) -> None:
         self.blocks = blocks
         self.counts = [0] * (TRUST + 1)
         self.doubted = 0
-        self._tree_hash = tree_hash
-        self._size = tree_hash.digest_size
+        self._verifier = verifier
+        self._size = verifier.digest_size
         self._pages: dict[int, _Page] = {}
 
     def complete(self) -> bool:
@@ -62,10 +61,10 @@ class LeafPages:
         page = self._pages.get(block // PAGE)
         return page.states[block % PAGE] if page is not None else 0
 
-    def leaf(self, block: int) -> bytes:
+    def leaf(self, block: int) -> Digest:
         """Return the leaf of a block that has a state."""
         start = block % PAGE * self._size
-        return bytes(self._pages[block // PAGE].leaves[start : start + self._size])
+        return Digest(bytes(self._pages[block // PAGE].leaves[start : start + self._size]))
 
     def set(self, block: int, state: int, leaf: bytes | None = None) -> None:
         """Give a block a state, and another leaf if one is given."""
@@ -111,7 +110,7 @@ class LeafPages:
         known = (trust for trust in reversed(Trust) if self.counts[trust])
         return next(known, Trust.UNKNOWN)
 
-    def judge(self, block: int, leaf: bytes, trust: Trust, known: Trust) -> Verdict:
+    def judge(self, block: int, leaf: Digest, trust: Trust, known: Trust) -> Verdict:
         """Return what is known of bytes that came for a block.
 
         Args:
@@ -121,14 +120,10 @@ class LeafPages:
             known: how sure we are of what is known of the block.
         """
         state = self.state(block)
-        if not state or self.leaf(block) == leaf:
-            return Verdict.GOOD
-        if known > trust:
-            return Verdict.WRONG
-        # What is known from the file alone was not handed on, and may have rotted. What is not
+        # What is known from the file alone was not delivered, and may have rotted. What is not
         # known any more, and not doubted, was taken back.
-        handed_on = state & DOUBTED or (known and not state & INHERITED)
-        return Verdict.DOUBTFUL if handed_on else Verdict.GOOD
+        delivered = bool(state & DOUBTED or (known and not state & INHERITED))
+        return judge(leaf, trust, self.leaf(block) if state else None, known, delivered)
 
     def records(self, blocks: Iterable[int]) -> list[Record]:
         """Return the records of blocks that have a state."""
@@ -145,13 +140,13 @@ class LeafPages:
         """Return the numbers of all pages, known or not."""
         return range(-(-self.blocks // PAGE))
 
-    def page_root(self, number: int) -> bytes:
+    def page_root(self, number: int) -> Digest:
         """Return the root of a page of which every leaf is known."""
         page = self._pages[number]
         if page.root is None:
             ends = range(0, len(page.leaves), self._size)
-            page.root = self._tree_hash.root(
-                [bytes(page.leaves[at : at + self._size]) for at in ends]
+            page.root = self._verifier.root(
+                [Digest(bytes(page.leaves[at : at + self._size])) for at in ends]
             )
         return page.root
 

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from casfs.blocks.disk.leaf_file import LeafFile, Record
 from casfs.blocks.disk.leaf_pages import DOUBTED, LeafPages
-from casfs.blocks.verify import Trust
+from casfs.blocks.verify import Digest, Trust, Verifier
 from casfs.private import PrivateDirectory
 from casfs.ranges import Layout
-from casfs.treehash import TreeHash
 
 
 class LeafState:
@@ -27,17 +26,17 @@ class LeafState:
     """
 
     def __init__(
-        self, path: Path, layout: Layout, tree_hash: TreeHash, private: PrivateDirectory
+        self, path: Path, layout: Layout, verifier: Verifier, private: PrivateDirectory
     ) -> None:
-        self._no_leaf = bytes(tree_hash.digest_size)
-        self.file = LeafFile(path, layout.blocks, tree_hash.digest_size, private)
+        self._no_leaf = bytes(verifier.digest_size)
+        self.file = LeafFile(path, layout.blocks, verifier.digest_size, private)
         self.lock = threading.Lock()
         self.settled = threading.Condition(self.lock)
-        self.pages = LeafPages(layout.blocks, tree_hash)
+        self.pages = LeafPages(layout.blocks, verifier)
         self.generation = 0
         self.mismatch: str | None = None
         self.changes = 0
-        self.whole: bytes | None = None
+        self.whole: Digest | None = None
         self.note = self.file.load(self.pages.load)
 
     def end(

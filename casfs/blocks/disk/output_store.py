@@ -13,12 +13,11 @@ from casfs.blocks.disk.in_use import Use
 from casfs.blocks.disk.leaf_index import Leaves
 from casfs.blocks.disk.staging import Temporary
 from casfs.blocks.disk.transfers import Transfer
-from casfs.blocks.verify import Forgiven, Trust
+from casfs.blocks.verify import Digest, Forgiven, Trust, Verifier
 from casfs.disks import is_disk_failure
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics
 from casfs.ranges import Layout
-from casfs.treehash import TreeHash
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ class Stored(NamedTuple):
     """A block that was found on disk, its leaf, and how sure we are of it."""
 
     data: memoryview
-    leaf: bytes
+    leaf: Digest
     trust: Trust
 
 
@@ -47,7 +46,7 @@ class OutputStore:
         folder: Path,
         temporary: Temporary,
         layout: Layout,
-        tree: TreeHash,
+        verifier: Verifier,
         memory: Memory,
         metrics: Metrics,
     ) -> None:
@@ -55,7 +54,7 @@ class OutputStore:
         self._temporary = temporary
         self._private = temporary.private
         self._layout = layout
-        self._tree_hash = tree
+        self._verifier = verifier
         self._memory = memory
         self._metrics = metrics
         self._checked: set[Path] = set()
@@ -64,7 +63,7 @@ class OutputStore:
         self._new = not self._private.check_directory(folder)
         """There was nothing, so nobody else has put anything there."""
         self.use = Use(folder, self._private)
-        self.leaves = Leaves(folder / "leaves", layout, tree, self._private)
+        self.leaves = Leaves(folder / "leaves", layout, verifier, self._private)
 
     def path(self, block: int) -> Path:
         """Return the file of a block."""
@@ -104,7 +103,7 @@ class OutputStore:
         except OSError as error:
             log.warning("block %s cannot be read, fetching it again: %s", path, error)
             return None
-        if data is not None and self._tree_hash.leaf(data) == leaf:
+        if data is not None and self._verifier.is_block(data, leaf):
             trust = self.leaves.confirm(block, leaf)
             return Stored(data, leaf, trust) if trust else None
         self._metrics.rotten_blocks.inc()

@@ -21,12 +21,12 @@ from pathlib import Path
 from casfs.blocks.buffers import Memory
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.disk.staging import Temporary
+from casfs.blocks.verify import Verifier
 from casfs.disks import is_disk_failure, trouble
 from casfs.errors import CasfsError, ConfigError
 from casfs.metrics import Metrics
 from casfs.model import Output, Source
 from casfs.private import PrivateDirectory
-from casfs.treehash import TreeHash
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +45,16 @@ class DiskCache:
 
     Args:
         root: folder of the cache; made if need be.
-        tree_hash: how leaves are hashed.
+        verifier: hashes and compares blocks.
         metrics: counts what was found rotten.
     """
 
-    def __init__(self, root: Path, tree_hash: TreeHash, metrics: Metrics) -> None:
+    def __init__(self, root: Path, verifier: Verifier, metrics: Metrics) -> None:
         self.private = PrivateDirectory(root, names=NAMES)
         self.folder = self.private.path / _FORMAT
         self.memory = Memory()
         self.temporary = Temporary(self.folder / "temporary", self.private)
-        self._tree_hash = tree_hash
+        self.verifier = verifier
         self._metrics = metrics
         self._lock = threading.Lock()
         self._stores: weakref.WeakValueDictionary[str, OutputStore] = weakref.WeakValueDictionary()
@@ -79,7 +79,7 @@ class DiskCache:
             return store
         folder = self.folder / output.key[:2] / output.key[2:]
         made = OutputStore(
-            folder, self.temporary, output.layout, self._tree_hash, self.memory, self._metrics
+            folder, self.temporary, output.layout, self.verifier, self.memory, self._metrics
         )
         with self._lock:
             return self._stores.setdefault(output.key, made)

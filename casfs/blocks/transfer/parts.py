@@ -2,13 +2,7 @@
 
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """A tree hash of the service, and the run that it is of."""
-
-    run: range
-    digest: bytes
+from casfs.blocks.verify import Announced
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +29,4 @@ class Answer:
     announced: bool = False
     blocks: dict[int, memoryview] = field(default_factory=dict)
     part: Part | None = None
-    seals: list[Seal] = field(default_factory=list)
+    announced_hashes: list[Announced] = field(default_factory=list)

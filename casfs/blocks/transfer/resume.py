@@ -9,13 +9,20 @@ before. There is no I/O here but to read bodies into memory.
 
 from casfs.blocks.buffers import Memory
 from casfs.blocks.receive import Block
-from casfs.blocks.transfer.parts import Answer, Part, Seal
-from casfs.blocks.verify import Trust
+from casfs.blocks.transfer.parts import Answer, Part
+from casfs.blocks.verify import (
+    Announced,
+    Digest,
+    Verifier,
+    contradicted,
+    left_to_whole,
+    mismatch,
+    trust_of_answers,
+)
 from casfs.errors import MismatchError, TransientError
 from casfs.model import Output
 from casfs.ranges import runs
 from casfs.service.output_body import Body
-from casfs.treehash import TreeHash
 
 _LEAST_KEPT = 32 << 10
 """Bytes of a block that an answer must bring for them to be kept when it breaks off: the request
@@ -31,7 +38,7 @@ class ResumableRun:
     Args:
         output: what the run is of.
         run: its blocks, of one source.
-        tree_hash: how they are hashed.
+        verifier: hashes them, and compares.
         any_range: a range may begin inside a block.
 
     Attributes:
@@ -39,24 +46,24 @@ class ResumableRun:
         kept: something of the last answer that failed was kept.
     """
 
-    def __init__(self, output: Output, run: range, tree_hash: TreeHash, any_range: bool) -> None:
+    def __init__(self, output: Output, run: range, verifier: Verifier, any_range: bool) -> None:
         self._output = output
-        self._tree_hash = tree_hash
+        self._verifier = verifier
         self._any_range = any_range
         self._limit = len(run)
         self._missing = list(run)
         self._asked, self._span = run, (0, 0)
-        self._leaves: dict[int, bytes] = {}
+        self._leaves: dict[int, Digest] = {}
         self._waiting: dict[int, memoryview] = {}
         """Blocks that came, and are not handed on while a hash of theirs is open."""
         self._part: Part | None = None
         """Of the first missing block."""
-        self._seals: list[Seal] = []
-        self._whole: Seal | None = None
+        self._announced: list[Announced] = []
+        self._whole: Announced | None = None
         """The job's own hash, where the run is all of its output."""
         if len(run) == output.layout.blocks and output.tree_hash is not None:
-            self._whole = Seal(run, output.tree_hash)
-            self._seals.append(self._whole)
+            self._whole = Announced(run, output.tree_hash)
+            self._announced.append(self._whole)
         self.mismatches = 0
         self.kept = False
         self._answer = Answer()
@@ -99,7 +106,7 @@ class ResumableRun:
         self._forget_answer()
         part, self._answer.announced = self._part, body.announced
         if part is None and body.tree_hash is not None:
-            self._answer.seals = [Seal(self._asked, body.tree_hash)]
+            self._answer.announced_hashes = [Announced(self._asked, body.tree_hash)]
         if part is not None and part.etag != body.etag:
             self._any_range = False
             raise MismatchError(
@@ -115,16 +122,17 @@ class ResumableRun:
                 raise
             part = None
             self._answer.blocks[number] = data
-            self._leaves[number] = self._tree_hash.leaf(data)
+            self._leaves[number] = self._verifier.leaf(data)
         self._compare()
 
     def ready(self) -> list[Block]:
         """Return the blocks that may be handed on if the answer that was received is right."""
         came = self._waiting | self._answer.blocks
+        announced = self._all_announced()
         return [
             Block(number, data, self._leaves[number], trust)
             for number, data in came.items()
-            if (trust := self._trust(number)) is not None
+            if (trust := trust_of_answers(number, announced, self._leaves)) is not None
         ]
 
     def accept(self) -> list[Block]:
@@ -154,7 +162,7 @@ class ResumableRun:
             # Where neither a length nor a hash was announced, what broke off may be anything.
             worth = part is not None and self._is_worth_keeping(part)
             if (self._answer.blocks or worth) and (
-                self._answer.announced or self._seals_of(self._asked[0])
+                self._answer.announced or self._has_hash(self._asked[0])
             ):
                 self._keep()
                 self._part = part if worth else self._part
@@ -181,65 +189,30 @@ class ResumableRun:
     def _take(self, number: int, memory: Memory) -> memoryview:
         return memory.take(self._output.layout.length(number))
 
-    def _seals_of(self, number: int) -> list[Seal]:
-        return [seal for seal in self._seals + self._answer.seals if number in seal.run]
+    def _all_announced(self) -> list[Announced]:
+        return self._announced + self._answer.announced_hashes
 
-    def _is_complete(self, seal: Seal) -> bool:
-        return all(map(self._leaves.__contains__, seal.run))
-
-    def _trust(self, number: int) -> Trust | None:
-        """Return how sure we are of a block that came, None while its hashes are open."""
-        seals = self._seals_of(number)
-        if not seals:
-            return Trust.UNCHECKED
-        return Trust.CHECKED if any(map(self._is_complete, seals)) else None
+    def _has_hash(self, number: int) -> bool:
+        return any(number in one.run for one in self._all_announced())
 
     def _compare(self) -> None:
-        complete = list(filter(self._is_complete, self._seals + self._answer.seals))
+        complete = [one for one in self._all_announced() if one.is_complete(self._leaves)]
         # The job's own hash last: what it shows is another matter where all others match.
-        complete.sort(key=lambda seal: seal is self._whole)
-        clean = [seal for seal in complete if not self._handed_on(seal)]
-        for seal in complete:
-            # All that is left of it has a hash of its own: that one decides.
-            if seal not in clean and all(
-                self._is_handed_on(number) or any(number in other.run for other in clean)
-                for number in seal.run
-            ):
+        complete.sort(key=lambda one: one is self._whole)
+        wrong = contradicted(self._verifier.root, complete, self._leaves, self._is_delivered)
+        for one, found in wrong:
+            if one is self._whole and left_to_whole(one, complete, self.mismatches):
+                self._announced.remove(one)
+                self._whole = None
                 continue
-            found = self._tree_hash.root([self._leaves[number] for number in seal.run])
-            if found != seal.digest and not self._leave(seal, complete):
-                first, stop = self._output.layout.span(seal.run)
-                raise MismatchError(
-                    f"bytes {first}-{stop - 1} of the {self._output} have tree hash {found.hex()}, "
-                    f"the service announced {seal.digest.hex()}; {self._fate(seal)}"
-                )
+            fate = "nothing of it was handed on"
+            if any(map(self._is_delivered, one.run)):
+                fate = "what was handed on of it had another hash, which matched"
+            raise mismatch(self._output, one.run, found, one.digest, fate)
 
-    def _fate(self, seal: Seal) -> str:
-        if self._handed_on(seal):
-            return "what was handed on of it had another hash, which matched"
-        return "nothing of it was handed on"
-
-    def _leave(self, seal: Seal, others: list[Seal]) -> bool:
-        """Leave it to the check of the whole output that its bytes are not what the job says.
-
-        That remembers it, so that an output that is wrong for good is not asked for at each read.
-        It is left where an answer's own hash matched, or when the same came of asking again.
-        """
-        if seal is not self._whole:
-            return False
-        vouched = all(any(n in one.run for one in others if one is not seal) for n in seal.run)
-        if not vouched and not self.mismatches:
-            return False
-        self._seals.remove(seal)
-        self._whole = None
-        return True
-
-    def _is_handed_on(self, number: int) -> bool:
+    def _is_delivered(self, number: int) -> bool:
         here = number in self._waiting or number in self._answer.blocks
         return number in self._leaves and not here
-
-    def _handed_on(self, seal: Seal) -> bool:
-        return any(map(self._is_handed_on, seal.run))
 
     def _is_worth_keeping(self, part: Part) -> bool:
         before = self._part.filled if self._part and not self._answer.blocks else 0
@@ -247,7 +220,7 @@ class ResumableRun:
             return False
         # Without a hash, nothing but the ETag tells whether two answers have the same bytes.
         number = self._asked[len(self._answer.blocks)]
-        return bool(self._seals_of(number)) or part.is_tagged()
+        return self._has_hash(number) or part.is_tagged()
 
     def _keep(self) -> None:
         """Keep the blocks and the hash of the answer that was received."""
@@ -255,7 +228,7 @@ class ResumableRun:
             self._part = None
         self._waiting |= self._answer.blocks
         self._missing = [number for number in self._missing if number not in self._answer.blocks]
-        self._seals += self._answer.seals
+        self._announced += self._answer.announced_hashes
         self._answer = Answer()
 
     def _forget_answer(self) -> None:
@@ -272,4 +245,4 @@ class ResumableRun:
         self._waiting.clear()
         self._part = None
         whole = range(self._output.layout.blocks)
-        self._seals = [seal for seal in self._seals if seal.run == whole]
+        self._announced = [one for one in self._announced if one.run == whole]

@@ -16,6 +16,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 
 from cachetools import TTLCache
 
+from casfs.blocks.verify import Verifier
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, WrongAnswerError
 from casfs.model import Job, Output
@@ -119,7 +120,7 @@ class Sizes:
 
     def _measured(self, job: Job) -> int:
         size = self._service.measure(job, Deadline(self._deadline))
-        if size == 0 and job.tree_hash not in (None, self._service.tree_hash.leaf(b"")):
+        if size == 0 and not Verifier(self._service.tree_hash).may_be_empty(job.tree_hash):
             raise WrongAnswerError(
                 f"the output of job {job.id} in vault {job.vault} came empty, and by its tree hash "
                 "is not; try again"

@@ -15,6 +15,7 @@ from casfs.errors import ExpiredError, OutputMismatchError
 from casfs.model import Job, Output
 from casfs.service.registry import DIALECTS
 from casfs.tree.coverage import joined_output
+from casfs.treehash import Digest
 from tests.support.archive import root
 from tests.support.blocks import Bringing, bringing
 from tests.support.emulated_service import REGION, VAULT, Service, serving
@@ -59,7 +60,7 @@ def bringing_from(service: Service, folder: Path) -> AbstractContextManager[Brin
     return bringing(service.emulator.url, folder, dialect=dialect)
 
 
-def joined(parts: Bringing, names: Ranges, tree_hash: bytes | None = None) -> Output:
+def joined(parts: Bringing, names: Ranges, tree_hash: Digest | None = None) -> Output:
     jobs = [job for job in listed(parts) if job.id in names]
     found = joined_output(jobs, SIZE, tree_hash, parts.service.origin)
     assert found is not None

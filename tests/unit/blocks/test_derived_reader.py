@@ -22,7 +22,7 @@ def test_blocks_of_another_file_are_never_read_beside_those_of_the_first(tmp_pat
     other = files.make([b"b" * 2 * MIB], lambda: "2" * 64)
     with (tmp_path / "11" / ("1" * 62) / "kept").open("r+b") as file:
         file.write(b"rotten")
-    source: Any = SimpleNamespace(refusal=None, output="output")
+    source: Any = SimpleNamespace(require_current=lambda: None, output="output")
     reader = KeptReader(first, source, "inventory.csv", lambda bad: other)
     with pytest.raises(OutputMismatchError):
         reader.pread(5, 0)

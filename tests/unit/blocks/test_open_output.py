@@ -8,9 +8,9 @@ from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.receive import Block
 from casfs.blocks.streams import Streams
-from casfs.blocks.verify import Trust
+from casfs.blocks.verify import Trust, Verifier
 from casfs.metrics import Metrics
-from casfs.treehash import SHA256
+from casfs.treehash import SHA256, Digest
 from tests.support.archive import MIB, output_of_bytes, random_bytes, root
 
 DATA = random_bytes(3 * MIB + 5, seed=8)
@@ -20,7 +20,7 @@ PARTS = [memoryview(DATA)[at : at + MIB] for at in range(0, len(DATA), MIB)]
 
 @pytest.fixture
 def opened_of(tmp_path):
-    disk = DiskCache(tmp_path, SHA256, Metrics())
+    disk = DiskCache(tmp_path, Verifier(SHA256), Metrics())
     return lambda output: OpenOutput(output, disk, Streams())
 
 
@@ -54,7 +54,7 @@ def test_without_the_jobs_hash_the_answers_hashes_decide(opened_of, trust, verif
 
 
 def test_on_a_mismatch_only_what_nobody_vouched_for_comes_again(opened_of):
-    opened = opened_of(replace(OUTPUT, tree_hash=bytes(32)))
+    opened = opened_of(replace(OUTPUT, tree_hash=Digest(bytes(32))))
     bring(opened, Trust.CHECKED, [0, 2])
     opened.store.leaves.put(1, SHA256.leaf(PARTS[1]), Trust.UNCHECKED)
     opened.store.write(1, PARTS[1])
@@ -68,7 +68,7 @@ def test_on_a_mismatch_only_what_nobody_vouched_for_comes_again(opened_of):
 
 
 def test_where_all_were_vouched_for_everything_comes_again_once(opened_of):
-    output = replace(OUTPUT, tree_hash=bytes(32))
+    output = replace(OUTPUT, tree_hash=Digest(bytes(32)))
     mismatch = bring(opened_of(output), Trust.CHECKED)
     assert mismatch is not None
     assert mismatch.forgotten == [0, 1, 2, 3]

@@ -10,6 +10,7 @@ import pytest
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.errors import CasfsError, MismatchError, OutputMismatchError
 from casfs.ranges import Layout
+from casfs.treehash import Digest
 from tests.support.archive import (
     HASH_HEADER,
     MIB,
@@ -121,7 +122,7 @@ def test_without_hashes_the_whole_is_checked_when_the_last_block_is_there(tmp_pa
 
 def test_a_pass_that_is_not_what_the_job_says_is_not_repeated(tmp_path):
     """It would be all of the output once more, for bytes that are wrong in the service."""
-    lying = replace(OUTPUT, tree_hash=bytes(32))
+    lying = replace(OUTPUT, tree_hash=Digest(bytes(32)))
     archive = Archive(DATA, ranges=False, hashes=False)
     with serving(archive) as server, bringing(server.url, tmp_path, connections=1) as parts:
         with pytest.raises(OutputMismatchError):
@@ -192,7 +193,7 @@ def test_without_hashes_the_whole_is_checked_over_a_restart(tmp_path):
 
 def test_a_job_whose_hash_contradicts_the_answers_is_refused(tmp_path):
     """Every range matches its own hash, yet the whole is not what the job says."""
-    lying = replace(OUTPUT, tree_hash=bytes(32))
+    lying = replace(OUTPUT, tree_hash=Digest(bytes(32)))
     with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
         opened = parts.fetcher.open(lying)
         reader = parts.reader(lying)
@@ -208,7 +209,7 @@ def test_a_job_whose_hash_contradicts_the_answers_is_refused(tmp_path):
 def test_an_output_of_one_get_is_checked_against_both_hashes(tmp_path, status, size):
     data = DATA[:size]
     right = output_of_bytes(data, root(data))
-    lying = replace(right, tree_hash=bytes(32), key="00" * 32)
+    lying = replace(right, tree_hash=Digest(bytes(32)), key="00" * 32)
     with serving(Archive(data, ranges=status == 206)) as server:
         with bringing(server.url, tmp_path / "kept") as parts:
             assert bytes(parts.reader(right).pread(size, 0)) == data

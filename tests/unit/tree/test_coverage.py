@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from casfs.model import Job, JobKind, JobState, Output, output_of
 from casfs.ranges import Layout
 from casfs.tree.coverage import joined_output
+from casfs.treehash import Digest
 from tests.support.archive import MIB
 from tests.support.jobs import COMPLETED, ORIGIN, range_job
 
 LEAVES = 12
 SIZE = LEAVES * MIB - 77
-HASH, OTHER = b"h" * 32, b"o" * 32
+HASH, OTHER = Digest(b"h" * 32), Digest(b"o" * 32)
 
 
 def spanning(name: str, first: int, stop: int, **changes) -> Job:
@@ -23,7 +24,7 @@ def spanning(name: str, first: int, stop: int, **changes) -> Job:
     return range_job(name, first * MIB, min(stop * MIB, SIZE), SIZE, **changes)
 
 
-def joined(jobs, tree_hash: bytes | None = HASH) -> Output | None:
+def joined(jobs, tree_hash: Digest | None = HASH) -> Output | None:
     return joined_output(jobs, SIZE, tree_hash, ORIGIN)
 
 

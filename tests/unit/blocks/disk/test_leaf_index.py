@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from casfs.blocks.disk.leaf_index import Leaves
-from casfs.blocks.verify import Forgiven, Trust, Verdict
+from casfs.blocks.verify import Forgiven, Trust, Verdict, Verifier
 from casfs.ranges import BLOCK_SIZE, Layout
 from casfs.treehash import SHA256
 
@@ -22,7 +22,7 @@ def path(tmp_path):
 
 
 def opened(path, layout=LAYOUT):
-    return Leaves(path, layout, SHA256)
+    return Leaves(path, layout, Verifier(SHA256))
 
 
 def filled(path, trust=Trust.CHECKED):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.verify import Trust
+from casfs.blocks.verify import Trust, Verifier
 from casfs.errors import ConfigError
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256
@@ -26,7 +26,7 @@ BLOCKS = [DATA[at : at + MIB] for at in range(0, len(DATA), MIB)]
 
 
 def cache_at(folder, metrics=None):
-    return DiskCache(folder, SHA256, metrics or Metrics())
+    return DiskCache(folder, Verifier(SHA256), metrics or Metrics())
 
 
 def put(store, number):

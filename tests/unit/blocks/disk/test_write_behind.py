@@ -7,7 +7,7 @@ import pytest
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import Saver
-from casfs.blocks.verify import Trust
+from casfs.blocks.verify import Trust, Verifier
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256
 from tests.support.archive import output_of_bytes
@@ -44,7 +44,7 @@ def metrics():
 
 @pytest.fixture
 def disk(tmp_path, metrics):
-    store = DiskCache(tmp_path, SHA256, metrics).store(OUTPUT)
+    store = DiskCache(tmp_path, Verifier(SHA256), metrics).store(OUTPUT)
     store.leaves.put(0, SHA256.leaf(BLOCK), Trust.CHECKED)
     return Disk(store)
 

@@ -11,7 +11,7 @@ from casfs.blocks.disk.leaf_file import LeafFile
 from casfs.blocks.disk.leaf_index import Leaves
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.open_output import OpenOutput
-from casfs.blocks.verify import Trust
+from casfs.blocks.verify import Trust, Verifier
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import Layout
 from casfs.treehash import SHA256
@@ -213,7 +213,7 @@ def test_what_is_written_late_of_refused_bytes_takes_no_place(tmp_path, monkeypa
 
 def test_a_leaf_that_is_noted_late_does_not_outlive_its_refusal(tmp_path, monkeypatch):
     layout, leaf = Layout(3 * MIB, 0, 3), SHA256.leaf(b"leaf")
-    leaves = Leaves(tmp_path / "leaves", layout, SHA256)
+    leaves = Leaves(tmp_path / "leaves", layout, Verifier(SHA256))
     leaves.put(0, leaf, Trust.CHECKED)
     held = Held(monkeypatch, LeafFile, "_open")
     with ThreadPoolExecutor(1) as pool, gates(held):
@@ -222,7 +222,7 @@ def test_a_leaf_that_is_noted_late_does_not_outlive_its_refusal(tmp_path, monkey
         assert leaves.end_generation(0, []) == [1]
         held.let_go()
         put.result(60)
-    again = Leaves(tmp_path / "leaves", layout, SHA256)
+    again = Leaves(tmp_path / "leaves", layout, Verifier(SHA256))
     assert (again.leaf(0), again.leaf(1)) == (leaf, None)
 
 

@@ -8,12 +8,13 @@ import pytest
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.disk.write_behind import Saver
 from casfs.errors import OutputMismatchError
+from casfs.treehash import Digest
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes
 from tests.support.blocks import bringing
 from tests.support.server import serving
 
 DATA = random_bytes(MIB + 777, seed=6)
-WRONG = output_of_bytes(DATA, bytes(32))
+WRONG = output_of_bytes(DATA, Digest(bytes(32)))
 
 
 def read_all(reader):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from casfs.blocks.verify import Trust
+from casfs.blocks.verify import Digest, Trust
 from casfs.errors import ExpiredError, OutputMismatchError
 from tests.support.archive import MIB, cut_after, flipped, once, random_bytes, root
 from tests.support.blocks import bringing
@@ -148,7 +148,7 @@ def test_trust_in_a_jobs_own_output_is_carried_over_and_no_more(tmp_path, hashes
         for name in jobs.ranges:
             jobs.serve(name, hashes=hashes)
             read_all(parts.reader(jobs.own(name)))
-        output = jobs.joined(tree_hash=bytes(32))
+        output = jobs.joined(tree_hash=Digest(bytes(32)))
         opened = parts.fetcher.open(output)
         reader = parts.reader(output)
         assert bytes(reader.pread(MIB, 0)) == block(0)
@@ -325,6 +325,6 @@ def test_a_wrong_byte_in_a_pass_is_eio_for_everybody(tmp_path):
 def test_the_inventorys_hash_is_what_the_whole_is_checked_with(tmp_path):
     jobs = RangeJobs(DATA, THREE)
     with serving(jobs) as server, bringing(server.url, tmp_path) as parts:
-        reader = parts.reader(jobs.joined(tree_hash=bytes(32)))
+        reader = parts.reader(jobs.joined(tree_hash=Digest(bytes(32))))
         with pytest.raises(OutputMismatchError, match=root(DATA).hex()):
             read_all(reader)

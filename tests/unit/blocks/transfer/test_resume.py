@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from casfs.blocks.buffers import Memory
 from casfs.blocks.transfer.resume import _LEAST_KEPT, ResumableRun
-from casfs.blocks.verify import Trust
+from casfs.blocks.verify import Trust, Verifier
 from casfs.errors import MismatchError, TransientError
 from casfs.service.output_body import Body
 from casfs.treehash import SHA256
@@ -54,7 +54,7 @@ class Service:
 
 
 def run_of(data=DATA, any_range=True, tree_hash=None):
-    return ResumableRun(output_of_bytes(data, tree_hash), range(8), SHA256, any_range)
+    return ResumableRun(output_of_bytes(data, tree_hash), range(8), Verifier(SHA256), any_range)
 
 
 def fetch(run, service, cuts, limit=8):
