@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from casfs.blocks.block_cache import Fetcher
+from casfs.blocks.block_cache import Fetcher, ReadLimits
 from casfs.blocks.disk.contents import Stock
 from casfs.blocks.disk.derived_files import KeptFiles
 from casfs.blocks.disk.eviction import Evictor
@@ -265,9 +265,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
             self._service,
             disk,
             saver,
-            config.memory_size,
-            config.connections,
-            config.deadline,
+            ReadLimits(config.memory_size, config.connections, config.deadline),
             self.metrics,
         )
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from casfs.blocks.delivery import Delivery
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import Saver
-from casfs.blocks.download import Downloader
+from casfs.blocks.download import Downloader, Slots
 from casfs.blocks.memory_cache import Flights, Found, wait
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.streams import Streams
@@ -25,11 +26,6 @@ from casfs.service.service import Service
 
 log = logging.getLogger(__name__)
 
-_OVERLAP = 4
-"""One request more for so many connections, to be sent while the bodies of others come."""
-_RESERVE = 4
-"""One GET more for so many connections, of what somebody waits for: none of what is fetched ahead
-holds its place."""
 _OPENINGS = 4
 """Times that an output is opened that is refused meanwhile: what was wrong is forgotten by then."""
 _DISK_THREADS = 2
@@ -52,6 +48,21 @@ class Got:
     ahead: list[Queued]
 
 
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """What reading may take.
+
+    Attributes:
+        memory: bytes of blocks in memory, those being received and written included.
+        connections: bodies of GETs received at a time.
+        deadline: seconds that a GET, or a reader's wait, may take.
+    """
+
+    memory: int
+    connections: int
+    deadline: float
+
+
 class Fetcher:
     """Brings the blocks of all outputs of one client.
 
@@ -59,9 +70,7 @@ class Fetcher:
         service: where blocks come from.
         disk: where they are kept.
         saver: writes them there.
-        memory_size: bytes of blocks in memory, those being received and written included.
-        connections: bodies of GETs received at a time.
-        deadline: seconds that a GET, or a reader's wait, may take.
+        limits: what reading may take.
         metrics: counts what came from where.
     """
 
@@ -70,39 +79,29 @@ class Fetcher:
         service: Service,
         disk: DiskCache,
         saver: Saver,
-        memory_size: int,
-        connections: int,
-        deadline: float,
+        limits: ReadLimits,
         metrics: Metrics,
     ) -> None:
         self._disk = disk
         self._saver = saver
-        self._deadline = deadline
+        self._deadline = limits.deadline
         self._metrics = metrics
-        self._flights = Flights(memory_size, saver.waiting, saver.backlog)
-        requests = connections + -(-connections // _OVERLAP)
-        reserve = -(-connections // _RESERVE)
-        self._network = Pool("fetch", requests + reserve, lambda: self._downloader.width())
+        self._flights = Flights(limits.memory, saver.waiting, saver.backlog)
+        slots = Slots.of(limits.connections)
+        self._network = Pool(
+            "fetch", slots.requests + slots.reserve, lambda: self._downloader.width()
+        )
         self._disks = Pool("disk", _DISK_THREADS)
+        delivery = Delivery(disk.memory, disk.verifier, self._flights, saver, metrics)
         self._downloader = Downloader(
-            service,
-            disk,
-            self._flights,
-            saver,
-            requests,
-            connections,
-            reserve,
-            self._network,
-            deadline,
-            self._look_up_again,
-            metrics,
+            service, delivery, slots, self._network, limits.deadline, self._look_up_again
         )
         self._gets = GetQueue(self._flights, self._network, self._downloader)
         self._opening = threading.Lock()
         self._opened: weakref.WeakValueDictionary[
             tuple[str, str, tuple[Source, ...]], OpenOutput
         ] = weakref.WeakValueDictionary()
-        self._memory_blocks = memory_size // BLOCK_SIZE
+        self._memory_blocks = limits.memory // BLOCK_SIZE
         self._streams = Streams()
 
     def open(self, output: Output) -> OpenOutput:
@@ -138,7 +137,7 @@ class Fetcher:
             opened = list(self._opened.values())
         for one in opened:
             for source in one.sources:
-                source.passing.close()
+                source.shared.close()
         self._saver.close(_CLOSE_SECONDS)
 
     def largest_get(self) -> int:

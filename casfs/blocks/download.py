@@ -1,27 +1,22 @@
 """Brings blocks from the service: asked for, received, verified, landed."""
 
-import contextlib
 import logging
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
-from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.disk.write_behind import Saver
-from casfs.blocks.memory_cache import Flights
+from casfs.blocks.delivery import Delivery
 from casfs.blocks.open_output import OpenOutput
-from casfs.blocks.settle import settle
-from casfs.blocks.sources import OpenSource
 from casfs.blocks.transfer.line import Line
 from casfs.blocks.transfer.pool import Pool
 from casfs.blocks.transfer.progress import Progress
 from casfs.blocks.transfer.resume import ResumableRun
 from casfs.blocks.transfer.stalls import Stalls
 from casfs.blocks.transfer.turns import Turns
-from casfs.blocks.whole_body import WholeBodies
+from casfs.blocks.whole_body.transfer import WholeBodies
 from casfs.deadline import Deadline
 from casfs.errors import (
     CasfsError,
@@ -31,12 +26,15 @@ from casfs.errors import (
     TransientError,
     UnreadError,
 )
-from casfs.metrics import Metrics
 from casfs.service.output_body import Body
 from casfs.service.service import Service
 
 log = logging.getLogger(__name__)
 
+_OVERLAP = 4
+"""One request more for so many connections, to be sent while the bodies of others come."""
+_RESERVE = 4
+"""One GET more for so many connections, of what somebody waits for."""
 _MISMATCHES = 10
 """Times that what came does not match before a run is given up: each costs traffic."""
 
@@ -70,23 +68,41 @@ class Get:
     transfers: ExitStack
 
 
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How many GETs may be under way.
+
+    Attributes:
+        bodies: bodies that are received at a time. As many blocks of whole-body transfers may be
+            received beside them.
+        requests: requests of what is prefetched, more than bodies: they wait for their first byte
+            while the bodies of others come, so that latency costs nothing.
+        reserve: bodies, and requests, more of what somebody waits for: none of what is prefetched
+            holds their place.
+    """
+
+    bodies: int
+    requests: int
+    reserve: int
+
+    @classmethod
+    def of(cls, connections: int) -> "Slots":
+        """Return them for so many bodies at a time."""
+        more = -(-connections // _OVERLAP)
+        return cls(connections, connections + more, -(-connections // _RESERVE))
+
+
 class Downloader:
     """Brings runs from the service; called by as many threads as there may be requests.
 
     Args:
         service: where blocks come from.
-        disk: has the memory that they are received in, and the verifier.
-        flights: where they land.
-        saver: writes them to disk.
-        requests: requests for later that may be under way, more than bodies: they wait for their
-            first byte while the bodies of others come, so that latency costs nothing.
-        bodies: bodies that are received at a time. As many blocks of passes over whole outputs may
-            be received beside them.
-        reserve: bodies more that are received while somebody waits for them.
-        pool: whose threads call this; those at a pass, or at a GET that stalls, lend their place.
+        delivery: where they go.
+        slots: how many GETs may be under way.
+        pool: whose threads call this; those at a whole-body transfer, or at a GET that stalls, lend
+            their place.
         deadline: seconds for which a GET may bring nothing.
-        again: is told which runs to look up again, which had waited for a pass over the whole.
-        metrics: counts what came.
+        again: is told which runs to look up again, which had waited for a whole-body transfer.
 
     Attributes:
         line: what GETs have shown of the line.
@@ -95,41 +111,24 @@ class Downloader:
     def __init__(
         self,
         service: Service,
-        disk: DiskCache,
-        flights: Flights,
-        saver: Saver,
-        requests: int,
-        bodies: int,
-        reserve: int,
+        delivery: Delivery,
+        slots: Slots,
         pool: Pool,
         deadline: float,
         again: Callable[[OpenOutput, range], None],
-        metrics: Metrics,
     ) -> None:
         self.line = Line(deadline)
         self._service = service
-        self._memory = disk.memory
-        self._verifier = disk.verifier
-        self._flights = flights
-        self._saver = saver
-        self._requests = requests
-        self._reserve = reserve
+        self._delivery = delivery
+        self._slots = slots
+        self._flights = delivery.flights
         self._stalls = Stalls(service.received, self.line.stall_rate, self._note_stall)
-        self._bodies = Turns(bodies, reserve, self._stalls.pause)
+        self._bodies = Turns(slots.bodies, slots.reserve, self._stalls.pause)
         self._pool = pool
-        self._whole = WholeBodies(
-            disk.verifier,
-            disk.memory,
-            flights,
-            saver,
-            pool,
-            self._stalls,
-            Turns(bodies, 0, self._stalls.pause),
-            metrics,
-        )
+        turns = Turns(slots.bodies, 0, self._stalls.pause)
+        self._whole = WholeBodies(delivery, pool, self._stalls, turns)
         self._deadline = deadline
         self._again = again
-        self._metrics = metrics
 
     def close(self) -> None:
         """Watch GETs no more; they are ended by the service."""
@@ -144,22 +143,25 @@ class Downloader:
         lent.
         """
         if self.line.stalls:
-            return self._requests + self._reserve
-        return self._requests // 2 if self.line.fast else self._requests
+            return self._slots.requests + self._slots.reserve
+        return self._slots.requests // 2 if self.line.fast else self._slots.requests
 
     def bring(self, opened: OpenOutput, run: range) -> None:
         """Bring a run under way from the service; who waits for it gets the blocks or the error."""
         if (refusal := opened.refusal) is not None:
             self._flights.fail(opened.key, run, OutputMismatchError(refusal))
             return
-        if opened.source(run.start).passing.adopt(run):
+        if self._whole.adopt(opened, run):
             return
-        resumable = ResumableRun(opened.output, run, self._verifier, self._service.any_range)
+        resumable = ResumableRun(
+            opened.output, run, self._delivery.verifier, self._service.any_range
+        )
         try:
             self._bring(opened, resumable)
         except UnreadError as error:
             log.info(
-                "a pass over the %s ends, and reading on costs another: %s", opened.output, error
+                "stopped the whole-body transfer of the %s; reading on downloads it again: %s",
+                *(opened.output, error),
             )
             self._fail(opened, run.start, resumable.left, error)
         except CasfsError as error:
@@ -173,10 +175,11 @@ class Downloader:
         finally:
             # Whoever keeps an error keeps no memory of blocks with it.
             resumable.drop()
-            self._end(opened, opened.source(run.start))
+            for left in self._whole.end(opened, run.start, self._service.closed):
+                self._again(opened, left)
 
     def _bring(self, opened: OpenOutput, resumable: ResumableRun) -> None:
-        """Ask for what is left of a run, until nothing is or it is left to a pass."""
+        """Ask for what is left of a run, until nothing is or a whole-body transfer brings it."""
         deadline = Deadline(self._deadline)
         progress = Progress(deadline, self.line, lambda moment: self._note_progress(opened, moment))
         # A transfer of the whole is expected until the last attempt has ended.
@@ -189,7 +192,7 @@ class Downloader:
                     if not self._ask(get):
                         return
                 except _AgainError as again:
-                    self._metrics.failures.labels("BrokenOff").inc()
+                    self._delivery.metrics.failures.labels("BrokenOff").inc()
                     log.info("asking for the rest of the %s: %s", opened.output, again)
                     lost = 0 if resumable.kept else lost + 1
                     if resumable.kept:
@@ -205,7 +208,7 @@ class Downloader:
                     self._hand_on(opened, resumable)
 
     def _ask(self, get: Get) -> bool:
-        """Send a GET; return False if it is left to a pass."""
+        """Send a GET; return False if it is left to a whole-body transfer."""
         get.progress.ask()
         with self._stalls.watch(get.progress):
             received = self._service.read(
@@ -220,15 +223,13 @@ class Downloader:
         blocks = resumable.accept()
         if not blocks:
             return
-        settle(opened, blocks, self._metrics)
+        self._delivery.record(opened, blocks)
         opened.require_undoubted(opened.source(blocks[0].number))
-        pairs = [(block.number, block.data) for block in blocks]
-        self._saver.save(opened, opened.key, pairs)
-        self._flights.land(opened.key, pairs)
+        self._delivery.deliver(opened, blocks)
         resumable.note_handed_on(blocks)
         # Who waits for room must not hold the memory of what has been written and read.
-        del blocks, pairs
-        self._saver.wait_for_room()
+        del blocks
+        self._delivery.saver.wait_for_room()
 
     def _note_progress(self, opened: OpenOutput, moment: float) -> None:
         opened.moved = moment
@@ -238,20 +239,12 @@ class Downloader:
             self._pool.wake()
 
     def _fail(self, opened: OpenOutput, first: int, left: list[int], error: CasfsError) -> None:
-        """Hand an error to whoever waits for blocks, and for those that were left to their pass."""
-        for failed in [left, *opened.source(first).passing.take_left()]:
+        """Hand an error to whoever waits for blocks, or for those left to their transfer."""
+        for failed in [left, *self._whole.take_left(opened, first)]:
             self._flights.fail(opened.key, failed, error)
 
-    def _end(self, opened: OpenOutput, source: OpenSource) -> None:
-        """Look again for runs that lie before a pass that has ended; see to what broke off."""
-        if opened.store.leaves.doubts.doubted() and not self._service.closed:
-            with contextlib.suppress(OutputMismatchError):
-                opened.require_undoubted(source)
-        for left in source.passing.take_left():
-            self._again(opened, left)
-
     def _receive(self, get: Get, body: Body) -> bool:
-        """Receive a body; return False if it was, or will be, a pass over more than the run."""
+        """Receive a body; return False if it is left to a whole-body transfer."""
         get.progress.begin(get.span)
         self._stalls.begin_answer()
         try:
@@ -273,7 +266,7 @@ class Downloader:
             with self._turn(get):
                 # One that stalls before its body comes keeps no room from others.
                 self._flights.receive(get.opened.key, get.run.asked)
-                get.run.receive(body, self._memory)
+                get.run.receive(body, self._delivery.memory)
                 get.opened.compare(get.run.ready())
         except TransientError as error:
             if not isinstance(error, MismatchError):
@@ -284,7 +277,7 @@ class Downloader:
 
     def _turn(self, get: Get) -> AbstractContextManager[None]:
         if self.line.slow:
-            return contextlib.nullcontext()
+            return nullcontext()
         urgent = self._flights.is_wanted(get.opened.key, get.run.asked)
         return self._bodies.turn(urgent, get.deadline, get.opened.output)
 

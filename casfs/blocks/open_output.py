@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from casfs.blocks.block import Block
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.transfers import Transfer
 from casfs.blocks.prefetch import ReadAhead
-from casfs.blocks.receive import Block
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.streams import Streams
 from casfs.blocks.verify import (
@@ -68,10 +68,10 @@ class OpenOutput:
     def note_read(self, run: range) -> None:
         """Note that somebody reads a run now, wherever it comes from."""
         if len(self.sources) == 1:
-            self.sources[0].passing.note_read(run)
+            self.sources[0].shared.note_read(run)
             return
         for number in self.output.touched(run):
-            self.sources[number].passing.note_read(run)
+            self.sources[number].shared.note_read(run)
 
     def holds(self, block: int) -> bool:
         """Tell whether a block seems to be on disk, without reading it."""

@@ -1,4 +1,4 @@
-"""A job that an output is read from: what is kept of the job's own output, and the pass over it.
+"""A job that an output is read from, and what is cached of the job's own output.
 
 An archive that several jobs bring together has blocks of its own on disk, and beside them those
 that were kept when the output of one of the jobs was read by itself. The latter are still there
@@ -9,7 +9,7 @@ import logging
 
 from casfs.blocks.disk.output_store import OutputStore, Stored
 from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.passes import Passing
+from casfs.blocks.whole_body.shared import SharedTransfer
 from casfs.model import Output, Source
 
 log = logging.getLogger(__name__)
@@ -19,12 +19,12 @@ class OpenSource:
     """A source of an output that is being read; blocks are numbered as in that output.
 
     Attributes:
-        passing: the pass over the job's output, where that comes in one piece.
+        shared: the transfer of the job's whole output, where the server ignores ranges.
         run: the job's own blocks.
     """
 
     def __init__(self, output: Output, source: Source, disk: DiskCache) -> None:
-        self.passing = Passing()
+        self.shared = SharedTransfer()
         self.run = range(source.begin, source.run.stop)
         self._begin = source.begin
         self._store = disk.store(source) if source.key != output.key else None
@@ -35,7 +35,7 @@ class OpenSource:
         return store is not None and store.holds(block - self._begin)
 
     def doubted(self, store: OutputStore) -> bool:
-        """Tell whether what a pass brought into a store was taken back, and has not come again."""
+        """Return whether what a transfer brought was taken back, and has not come again."""
         return store.leaves.doubts.doubted(self.run)
 
     def load(self, block: int) -> Stored | None:

@@ -62,16 +62,7 @@ class Service:
         self.measuring = Measuring(self._output)
         self.tree_hash = dialect.tree_hash
         self.inventory_fields = dialect.inventory_fields
-        self._transport = Transport(
-            endpoint,
-            dialect.authorization,
-            dialect.error,
-            dialect.request_id_header,
-            limits,
-            metrics,
-            dialect.ca_variables,
-            dialect.keys,
-        )
+        self._transport = Transport(endpoint, dialect, limits, metrics)
 
     @property
     def closed(self) -> bool:

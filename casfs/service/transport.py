@@ -24,8 +24,7 @@ from casfs.errors import (
     UnreachableError,
 )
 from casfs.metrics import Metrics
-from casfs.rotation import RotatingKeys
-from casfs.service.dialect import Authorization
+from casfs.service.dialect import Dialect
 from casfs.service.error_mapping import answer_error, causes, connection_error
 from casfs.service.idle_connections import Sessions
 from casfs.service.retries import FIRST_PAUSE, Limits, Persistence
@@ -46,38 +45,30 @@ class Transport:
 
     Args:
         endpoint: URL of scheme, host and port.
-        authorization: signs a request whose URL and headers are final.
-        known: code of an error answer -> error, None for one that the service does not have.
-        request_id_header: name of the header that identifies an answer to the service's support.
+        dialect: signs requests, knows the codes of errors, and names headers.
         limits: how long and how often to try.
         metrics: counts what is sent.
-        ca_variables: see `Route`.
-        keys: what `authorization` signs with, if it may be another key after a refusal.
     """
 
     def __init__(
         self,
         endpoint: str,
-        authorization: Authorization,
-        known: Callable[[str], type[CasfsError] | None],
-        request_id_header: str,
+        dialect: Dialect,
         limits: Limits,
         metrics: Metrics,
-        ca_variables: tuple[str, ...] = (),
-        keys: RotatingKeys | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._host = endpoint.partition("://")[2]
-        self._authorization = authorization
-        self._known = known
-        self._request_id_header = request_id_header
+        self._authorization = dialect.authorization
+        self._known = dialect.error
+        self._request_id_header = dialect.request_id_header
         self._limits = limits
         self._metrics = metrics
         self._sessions = Sessions(self._new_session)
         self._watchdog = Watchdog(self._sessions.drop_aged)
         self._closed = threading.Event()
-        self._route = Route(endpoint, ca_variables)
-        self._keys = keys
+        self._route = Route(endpoint, dialect.ca_variables)
+        self._keys = dialect.keys
         self._warned = -_WARNING_INTERVAL
 
     @property

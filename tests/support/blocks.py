@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from casfs.blocks.block_cache import Fetcher
+from casfs.blocks.block_cache import Fetcher, ReadLimits
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import Saver
@@ -59,7 +59,7 @@ def bringing(
     with service_at(url, metrics=metrics, dialect=dialect, attempts=attempts, **tries) as service:
         disk = DiskCache(folder, Verifier(service.tree_hash), metrics)
         saver = Saver(Evictor(disk.folder, cache_size, metrics), metrics)
-        fetcher = Fetcher(service, disk, saver, memory, connections, deadline, metrics)
+        fetcher = Fetcher(service, disk, saver, ReadLimits(memory, connections, deadline), metrics)
         try:
             yield Bringing(service, fetcher, disk, saver, metrics)
         finally:

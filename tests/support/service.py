@@ -32,14 +32,7 @@ def limits(
 @contextmanager
 def transport_to(url: str, metrics: Metrics | None = None, **tries: Any) -> Iterator[Transport]:
     dialect = cas("-", KEY, "")
-    transport = Transport(
-        url,
-        dialect.authorization,
-        dialect.error,
-        dialect.request_id_header,
-        limits(**tries),
-        metrics or Metrics(),
-    )
+    transport = Transport(url, dialect, limits(**tries), metrics or Metrics())
     try:
         yield transport
     finally:

@@ -7,8 +7,8 @@ compared when the rest has come, whichever answers that takes, and nothing of it
 before. There is no I/O here but to read bodies into memory.
 """
 
+from casfs.blocks.block import Block
 from casfs.blocks.buffers import Memory
-from casfs.blocks.receive import Block
 from casfs.blocks.transfer.parts import Answer, Part
 from casfs.blocks.verify import (
     Announced,

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from casfs.blocks.block import Block
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.open_output import OpenOutput
-from casfs.blocks.receive import Block
 from casfs.blocks.streams import Streams
 from casfs.blocks.verify import Trust, Verifier
 from casfs.metrics import Metrics
@@ -83,15 +83,15 @@ def test_where_all_were_vouched_for_everything_comes_again_once(opened_of):
 
 
 def test_runs_are_left_to_the_pass_that_is_under_way(opened_of):
-    passing = opened_of(OUTPUT).source(0).passing
-    assert not passing.adopt(range(1))
-    assert not passing.adopt_or_begin(range(1))
-    assert passing.adopt(range(1, 2))
-    assert passing.adopt_or_begin(range(2, 4))
-    assert passing.take_left() == []
-    passing.end()
-    assert not passing.adopt(range(1))
-    assert not passing.adopt_or_begin(range(3, 4))
-    passing.end()
-    assert passing.take_left() == [range(1, 2), range(2, 4)]
-    assert passing.take_left() == []
+    shared = opened_of(OUTPUT).source(0).shared
+    assert not shared.adopt(range(1))
+    assert not shared.adopt_or_begin(range(1))
+    assert shared.adopt(range(1, 2))
+    assert shared.adopt_or_begin(range(2, 4))
+    assert shared.take_left() == []
+    shared.end()
+    assert not shared.adopt(range(1))
+    assert not shared.adopt_or_begin(range(3, 4))
+    shared.end()
+    assert shared.take_left() == [range(1, 2), range(2, 4)]
+    assert shared.take_left() == []

@@ -124,7 +124,7 @@ def test_a_whole_with_a_hash_that_has_no_room_to_wait_is_told(tmp_path):
         serving(archive) as server,
         bringing(server.url, folder) as parts,
     ):
-        with pytest.raises(CasfsError, match="make room in the cache folder") as caught:
+        with pytest.raises(CasfsError, match="make room in the cache directory") as caught:
             parts.reader(OUTPUT).pread(1, 0)
         assert caught.value.errno == errno.EIO
         assert list(folder.glob("blocks-*/temporary/*")) == []
@@ -141,7 +141,7 @@ def test_a_whole_that_waits_leaves_the_disk_its_reserve(tmp_path):
         serving(archive) as server,
         bringing(server.url, folder) as parts,
     ):
-        with pytest.raises(CasfsError, match="make room in the cache folder"):
+        with pytest.raises(CasfsError, match="make room in the cache directory"):
             parts.reader(OUTPUT).pread(1, 0)
         subprocess.run(["mount", "-o", f"remount,size={2 * size}", folder], check=True)
         assert read_all(parts.reader(OUTPUT)) == DATA

@@ -8,7 +8,7 @@ import pytest
 
 from casfs.blocks import sources
 from casfs.blocks.disk.output_store import OutputStore
-from casfs.blocks.passes import Passing
+from casfs.blocks.whole_body.shared import SharedTransfer
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, renamed, root
 from tests.support.blocks import bringing
 from tests.support.server import serving
@@ -66,7 +66,7 @@ def rest(monkeypatch):
             finally:
                 rest.wait_ends()
 
-    class Watched(Passing):
+    class Watched(SharedTransfer):
         def __init__(self):
             super().__init__()
             self._signs = Signs(threading.Lock())
@@ -82,7 +82,7 @@ def rest(monkeypatch):
             rest.end()
             return runs
 
-    monkeypatch.setattr(sources, "Passing", Watched)
+    monkeypatch.setattr(sources, "SharedTransfer", Watched)
     return rest
 
 
