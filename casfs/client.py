@@ -30,22 +30,22 @@ from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archive_list import ArchiveList, Listed
 from casfs.tree.archive_tree import ArchiveTree
-from casfs.tree.archives.ingest import Intake
+from casfs.tree.archives.ingest import Ingest
 from casfs.tree.archives.missing import Coverage
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.states import ArchiveState, Condition
-from casfs.tree.cache_report import CachedOutput, CacheList
+from casfs.tree.cache_report import CachedOutput, CacheReport
 from casfs.tree.file_names import to_file_name
 from casfs.tree.file_opener import FileOpener
 from casfs.tree.files import File
-from casfs.tree.ingest_worker import InventoryFeed
+from casfs.tree.ingest_worker import IngestWorker
 from casfs.tree.inventory.text import to_bytes
-from casfs.tree.inventory_files import Inventories, InventoryForm
+from casfs.tree.inventory_files import InventoryFiles, InventoryForm
 from casfs.tree.inventory_outputs import InventoryOutputs
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.account_settings import AccountSettings
-from casfs.tree.metadata.job_table import Catalog, catalog_path
+from casfs.tree.metadata.job_table import JobTable, catalog_path
 from casfs.tree.metadata.same_account import SameAccount
 from casfs.tree.node import ArchiveFile, Directory, InventoryFile, Node, SmallFile
 from casfs.tree.paths import Name, job_file
@@ -100,33 +100,33 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self._database = database = Database(
             catalog_path(disk.private.path, service.origin), disk.private
         )
-        self._catalog = Catalog(database)
+        self._table = JobTable(database)
         settings = AccountSettings(
             config.listing_ttl, config.deadline, config.vaults, own_account=own_account
         )
         self._account = account = Account(
-            service, self._catalog, disk.holds_whole, self._read_some, settings, self.metrics
+            service, self._table, disk.holds_whole, self._read_some, settings, self.metrics
         )
         outputs = InventoryOutputs(account, self._fetcher, self.metrics)
-        self._feed = feed = InventoryFeed(
-            service.dialect, account, Intake(database), outputs.read, config.rules
+        self._ingest = ingest = IngestWorker(
+            service.dialect, account, Ingest(database), outputs.read, config.rules
         )
-        service.descriptions.on_told = feed.describe
+        service.descriptions.on_told = ingest.describe
         kept = KeptFiles(disk.folder, disk.temporary, saver.kept, self.metrics)
         form = InventoryForm(service.inventory_fields, config.skip_bad_records)
-        self._inventories = Inventories(account, outputs, kept, form, config.deadline, feed)
+        self._inventories = InventoryFiles(account, outputs, kept, form, config.deadline, ingest)
         archives, jobs = Archives(database), ArchiveJobs(service, database)
         readable = Readable(database, service.parse_job, jobs.joins)
         index = ArchiveIndex(account, archives, readable)
-        self.archives = ArchiveList(account, jobs, index, feed)
+        self.archives = ArchiveList(account, jobs, index, ingest)
         stock = Stock(disk.folder, disk.private)
-        self.cache = CacheList(
-            stock, service, self._catalog, archives, self._fetcher, account.known_size
+        self.cache = CacheReport(
+            stock, service, self._table, archives, self._fetcher, account.known_size
         )
         self._tree = AccountTree(
             account,
             self._inventories,
-            ArchiveTree(account, jobs, index, feed, config.listing_ttl),
+            ArchiveTree(account, jobs, index, ingest, config.listing_ttl),
             {Name.STATUS: self.status, Name.METRICS: self._counters},
         )
         self._opener = FileOpener(
@@ -142,7 +142,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self._service.close()
         self._same_account.close()
         self._fetcher.close()
-        self._feed.close()
+        self._ingest.close()
         self._database.close()
 
     def check(self) -> None:
@@ -270,7 +270,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         )
 
     def _known_vaults(self) -> Sequence[tuple[str, str, bool]]:
-        return self._catalog.vaults()
+        return self._table.vaults()
 
     def _read_some(self, output: Output) -> None:
         reader = Reader(self._fetcher, self._fetcher.open(output), self.metrics)

@@ -44,12 +44,12 @@ class KeptReader:
         self.size = kept.size
 
     @property
-    def lasting(self) -> bool:
+    def cacheable(self) -> bool:
         """Tell whether its bytes are verified, so that whoever has them may keep them."""
         return self._source.verified() == "yes"
 
     @property
-    def edition(self) -> Hashable:
+    def content_version(self) -> Hashable:
         """Return what is equal for all who read the same bytes, and no others."""
         return self._source.key, self._name
 

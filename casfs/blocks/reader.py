@@ -29,15 +29,15 @@ class Reader:
         opened.windows.begin(self)
 
     @property
-    def lasting(self) -> bool:
+    def cacheable(self) -> bool:
         """Tell whether whoever has bytes of it may keep them: a hash vouched for each of them."""
         return self._opened.vouched()
 
     @property
-    def edition(self) -> Hashable:
+    def content_version(self) -> Hashable:
         """Return what is equal for all who read the same bytes, and no others.
 
-        After a mismatch there is another edition. What is read in one stays true in it.
+        After a mismatch there is another version. What is read in one stays true in it.
         """
         return self._opened.key
 

@@ -17,7 +17,7 @@ from casfs.logs import LogFormatter, log_death
 from casfs.mount.detach import serve_detached
 from casfs.mount.ending import Ending
 from casfs.mount.log_file import LogFile
-from casfs.mount.malloc import limit_heaps
+from casfs.mount.malloc import limit_arenas
 from casfs.mount.mount_table import FILE_SYSTEM
 from casfs.mount.mountpoints import check_free, widen_window
 from casfs.mount.operations import Operations
@@ -115,7 +115,7 @@ def _serve(
 ) -> None:
     os.umask(0o077)
     threading.excepthook = log_death
-    limit_heaps()
+    limit_arenas()
     _allow_open_files()
     client = Client(config)
     session = new_session()

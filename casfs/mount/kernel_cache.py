@@ -1,8 +1,8 @@
-"""What the kernel was told of files: it goes by their paths, and takes its word for a while.
+"""What the kernel caches: attributes that it was sent, and pages of files; it goes by paths.
 
-A name may begin to mean another archive at any time. All who have a path open share the kernel's
-size and pages of it, so it means one archive while it is open; and who opens a file when the kernel
-does not know its size of now has it look the file up first.
+A name may come to mean another archive at any time. Everyone who has a path open shares the
+kernel's size and pages of it, so a path means one archive while it is open; and if the kernel has
+another size than a file has now, it is made to look the file up before it opens it.
 """
 
 import errno
@@ -21,11 +21,11 @@ _REMEMBERED = 1 << 15
 
 
 _PAGES_BYTES = 16 << 20
-"""Bytes that all editions may take together. A file that is forgotten costs its pages, and nothing
+"""Bytes that all versions may take together. A file that is forgotten costs its pages, and nothing
 else."""
-_EDITION_BYTES = 4096
+_VERSION_BYTES = 4096
 _BLOCK_BYTES = 33
-"""Bytes that an edition takes, at most, and each block of it besides: it holds what is known of its
+"""Bytes that a version takes, at most, and each block of it besides: it holds what is known of its
 leaves."""
 _UNSHARED = (Directory, SmallFile)
 """What the kernel is not asked to cache: each who opens one gets what it is then."""
@@ -44,17 +44,17 @@ class Status(NamedTuple):
 
 
 class StaleError(OSError):
-    """The kernel knows other attributes of a file than it has: it is to look it up, and try again.
+    """The kernel has outdated attributes of a file: it must look the file up and try again.
 
-    That is what it does itself with this errno, once; programs do not see it.
+    It does so by itself on this errno, once; programs do not see it.
     """
 
     def __init__(self) -> None:
         super().__init__(errno.ESTALE, os.strerror(errno.ESTALE))
 
 
-class Told:
-    """What was told of files whose attributes may change.
+class SentAttributes:
+    """The attributes sent to the kernel of files whose attributes may change.
 
     Lock order: its one lock is innermost.
     """
@@ -70,8 +70,8 @@ class Told:
             node, _ = self._open.get(path, (None, 0))
         return node
 
-    def tell(self, node: Node) -> Node:
-        """Note that the kernel is told of a node; return of which: the archive open at its path."""
+    def note(self, node: Node) -> Node:
+        """Note that attributes are sent; return whose: those of the archive open at its path."""
         if not _is_shared(node):
             return node
         with self._lock:
@@ -83,7 +83,7 @@ class Told:
         """Note that a file is opened; return which: the archive open at its path already.
 
         Raises:
-            StaleError: the kernel was told something else last.
+            StaleError: the kernel was sent other attributes last.
         """
         if not _is_shared(node):
             return node
@@ -117,8 +117,8 @@ def _is_shared(node: Node) -> bool:
     return not isinstance(node, _UNSHARED)
 
 
-class Pages:
-    """The editions of files whose pages the kernel may have.
+class CachedPages:
+    """The versions of files whose pages the kernel may have.
 
     Lock order: its one lock is innermost.
     """
@@ -130,28 +130,28 @@ class Pages:
             _PAGES_BYTES, lambda item: item[1]
         )
 
-    def opened(self, path: str, edition: Hashable, size: int) -> bool:
+    def opened(self, path: str, version: Hashable, size: int) -> bool:
         """Note that a file of `size` bytes is opened.
 
         Returns:
-            whether all that the kernel may have of it is of this edition; else it must drop it.
+            whether all that the kernel may have of it is of this version; else it must drop it.
         """
         with self._lock:
             open_now = self._open.setdefault(path, [])
-            open_now.append(edition)
-            if any(other != edition for other in open_now):
-                # Who still reads another edition may bring its pages after they were dropped.
+            open_now.append(version)
+            if any(other != version for other in open_now):
+                # Who still reads another version may bring its pages after they were dropped.
                 self._known.pop(path, None)
                 return False
             known, _ = self._known.get(path, (None, 0))
-            cost = _EDITION_BYTES + _BLOCK_BYTES * (size // BLOCK_SIZE + 1)
-            self._known[path] = (edition, min(cost, _PAGES_BYTES))
-            return known == edition
+            cost = _VERSION_BYTES + _BLOCK_BYTES * (size // BLOCK_SIZE + 1)
+            self._known[path] = (version, min(cost, _PAGES_BYTES))
+            return known == version
 
-    def closed(self, path: str, edition: Hashable) -> None:
+    def closed(self, path: str, version: Hashable) -> None:
         """Note that a file is closed that was opened."""
         with self._lock:
             open_now = self._open[path]
-            open_now.remove(edition)
+            open_now.remove(version)
             if not open_now:
                 del self._open[path]

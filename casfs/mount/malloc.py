@@ -23,7 +23,7 @@ _LIMITS = {
 """Number and value by name, from glibc's malloc.h."""
 
 
-def limit_heaps() -> None:
+def limit_arenas() -> None:
     """Have all threads share a few heaps; to be called before there is a second thread.
 
     Other C libraries than glibc manage memory in another way, and are left alone.

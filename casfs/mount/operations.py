@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from casfs.client import Client, File, Node, SmallFile, to_bytes
 from casfs.errors import CasfsError
 from casfs.mount.failures import Failures
-from casfs.mount.kernel_cache import Pages, StaleError, Status, Told
+from casfs.mount.kernel_cache import CachedPages, SentAttributes, StaleError, Status
 from casfs.ranges import BLOCK_SIZE
 from casfs.threads import stop_waiting_if
 
@@ -59,7 +59,7 @@ class OpenFile:
     @property
     def content(self) -> Hashable:
         """Return what is equal for all handles that read the same bytes of the same file."""
-        return self.node.path, self.file.edition
+        return self.node.path, self.file.content_version
 
 
 class Operations:
@@ -76,10 +76,10 @@ class Operations:
         self._client = client
         self._umask = umask
         self._files: dict[int, OpenFile] = {}
-        self._pages = Pages()
-        self._told = Told()
+        self._pages = CachedPages()
+        self._sent = SentAttributes()
         self._failures = Failures()
-        self._folders: dict[int, list[Node]] = {}
+        self._directories: dict[int, list[Node]] = {}
         self._handles = itertools.count(1)
         self._threads: set[int] = set()
         self._interrupted: Callable[[], bool] | None = None
@@ -132,12 +132,12 @@ class Operations:
         """Return the status of what stands at a path, or of an open file."""
         if path is None and info is not None:
             return self._status(self._files[info.fh].node)
-        return self._status(self._told.tell(self._node(path or "/")))
+        return self._status(self._sent.note(self._node(path or "/")))
 
     def opendir(self, path: str) -> int:
         """Look a folder's entries up, for as long as it is open."""
         handle = next(self._handles)
-        self._folders[handle] = self._client.list(path)
+        self._directories[handle] = self._client.list(path)
         return handle
 
     def readdir(
@@ -158,14 +158,14 @@ class Operations:
             plus: whether the kernel takes over the status of an entry, if its size is known.
         """
         del path
-        nodes = self._folders[handle]
+        nodes = self._directories[handle]
         for place, name in enumerate((".", "..")[start:], start):
             if not emit(name, None, place + 1):
                 return
         for place in range(max(start, 2), len(nodes) + 2):
             node = nodes[place - 2]
             if plus and node.size is not None:
-                node = self._told.tell(node)
+                node = self._sent.note(node)
             name = node.path[node.path.rfind("/") + 1 :]
             if not emit(name, self._status(node), place + 1):
                 return
@@ -173,18 +173,18 @@ class Operations:
     def releasedir(self, path: str | None, handle: int) -> int:
         """Close a folder."""
         del path
-        del self._folders[handle]
+        del self._directories[handle]
         return 0
 
     def open(self, path: str, info: Info) -> int:
         """Open a file for reading."""
         if info.flags & _WRITING:
             raise _answer(errno.EROFS)
-        node = self._told.opened(self._node(path))
+        node = self._sent.opened(self._node(path))
         try:
             file = self._open_as(node)
         except BaseException:
-            self._told.closed(node)
+            self._sent.closed(node)
             raise
         handle = next(self._handles)
         self._files[handle] = OpenFile(file, node, time.monotonic())
@@ -192,7 +192,9 @@ class Operations:
         # What the kernel has of bytes that are verified serves the next who opens as well. Other
         # pages must go: a mismatch found since would not reach who reads them. While somebody
         # reads them, that waits for all that is on its way to them.
-        info.keep_cache = self._pages.opened(path, file.edition, file.size) and file.lasting
+        info.keep_cache = (
+            self._pages.opened(path, file.content_version, file.size) and file.cacheable
+        )
         # It must not trust the size of bytes that may change.
         info.direct_io = isinstance(node, SmallFile)
         return 0
@@ -219,8 +221,8 @@ class Operations:
         """Close a file."""
         del path
         opened = self._files.pop(info.fh)
-        self._told.closed(opened.node)
-        self._pages.closed(opened.node.path, opened.file.edition)
+        self._sent.closed(opened.node)
+        self._pages.closed(opened.node.path, opened.file.content_version)
         opened.file.close()
         return 0
 
@@ -266,7 +268,7 @@ class Operations:
         return file
 
     def _node(self, path: str) -> Node:
-        return self._told.open_at(path) or self._client.stat(path)
+        return self._sent.open_at(path) or self._client.stat(path)
 
     def _about(self, operation: str, path: str | None, args: tuple[Any, ...]) -> str:
         """Return what an operation is about, for the log."""

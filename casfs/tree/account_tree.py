@@ -8,9 +8,9 @@ from casfs.errors import NotFoundError
 from casfs.model import Job, JobKind, Output, Vault
 from casfs.sanitize import pretty
 from casfs.tree.archive_tree import ArchiveTree
-from casfs.tree.directory_prefetch import Row
+from casfs.tree.directory_prefetch import Neighbors
 from casfs.tree.file_names import to_file_name
-from casfs.tree.inventory_files import Inventories
+from casfs.tree.inventory_files import InventoryFiles
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.node import (
@@ -49,7 +49,7 @@ class AccountTree:
     def __init__(
         self,
         account: Account,
-        inventories: Inventories,
+        inventories: InventoryFiles,
         archives: ArchiveTree,
         control: Mapping[str, Callable[[], bytes]],
     ) -> None:
@@ -147,17 +147,17 @@ class AccountTree:
             facts["verified"] = "yes" if job.tree_hash and not size else "no"
         return facts
 
-    def row(self, node: OutputFile | ArchiveFile) -> tuple[Row, str]:
+    def neighbors(self, node: OutputFile | ArchiveFile) -> tuple[Neighbors, str]:
         """Return the outputs beside that of a file, and its name among them."""
         if isinstance(node, ArchiveFile):
-            return self._archives.row(node)
+            return self._archives.neighbors(node)
         job = node.job
-        row = Row(
+        neighbors = Neighbors(
             f"jobs of vault {job.vault}",
             self._account.listed_jobs(job.vault),
             partial(self._account.known_output, job.vault),
         )
-        return row, to_file_name(job.id)
+        return neighbors, to_file_name(job.id)
 
     def _job_files(self, path: str, known: KnownJob) -> list[Node]:
         job = known.job

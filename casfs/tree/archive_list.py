@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from casfs.errors import CasfsError, DeniedError, NotFoundError
 from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archive_jobs import ArchiveJobs
-from casfs.tree.archives.entries import Archive, Folder, Scope
+from casfs.tree.archives.entries import Archive, Scope, Subdirectory
 from casfs.tree.archives.missing import Coverage
 from casfs.tree.archives.states import Condition
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.file_names import to_file_name
-from casfs.tree.ingest_worker import InventoryFeed, Tell
+from casfs.tree.ingest_worker import IngestWorker, Report
 from casfs.tree.metadata.account import Account
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class ArchiveList:
         account: knows vaults and jobs.
         jobs: knows what the jobs bring.
         index: finds archives.
-        feed: ingests inventories.
+        ingest: ingests inventories.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class ArchiveList:
         account: Account,
         jobs: ArchiveJobs,
         index: ArchiveIndex,
-        feed: InventoryFeed,
+        ingest: IngestWorker,
     ) -> None:
         self._account = account
         self._jobs = jobs
         self._index = index
-        self._feed = feed
+        self._ingest = ingest
 
     def entries(self, vault: str, path: str, everything: bool) -> Iterator[Listed]:
         """Yield what stands at a path: the entries of a folder, or an archive.
@@ -87,7 +87,7 @@ class ArchiveList:
         if entry is None:
             raise NotFoundError(f"{path} is not a catalogued archive or directory of vault {vault}")
         for one in self._index.entries(vault, names, Scope.ALL):
-            if isinstance(one, Folder):
+            if isinstance(one, Subdirectory):
                 yield Listed(one.path)
             elif everything or one.newest:
                 yield self._listed(vault, one)
@@ -107,13 +107,13 @@ class ArchiveList:
             if not of_name or fnmatch.fnmatchcase(name, pattern):
                 yield self._listed(vault, archive)
 
-    def refresh(self, vault: str, tell: Tell) -> int:
-        """Take in every finished inventory, as `InventoryFeed.refresh`, and what changed with jobs.
+    def refresh(self, vault: str, tell: Report) -> int:
+        """Take in every finished inventory, as `IngestWorker.refresh`, and what changed with jobs.
 
         The service is asked, however young what is known may be.
 
         Raises:
-            CasfsError: as `InventoryFeed.refresh`; or the service failed, and what was known before
+            CasfsError: as `IngestWorker.refresh`; or the service failed, and what was known before
                 was taken in.
         """
         name = self._account.vault(to_file_name(vault), anew=True).name
@@ -125,7 +125,7 @@ class ArchiveList:
             raise
         except CasfsError as error:
             failure = error
-        taken = self._feed.refresh(name, tell)
+        taken = self._ingest.refresh(name, tell)
         self._index.refresh()
         if failure is not None:
             raise failure
@@ -145,7 +145,7 @@ class ArchiveList:
             CasfsError: the vault is not known, and the service failed; or the catalogue did.
         """
         known = self._account.vault(to_file_name(vault))
-        waiting = self._feed.waiting(known.name)
+        waiting = self._ingest.waiting(known.name)
         return self._index.coverage(known.name, known.archives, waiting)
 
     def _look(self, vault: str) -> None:

@@ -16,11 +16,11 @@ from casfs.errors import NotFoundError
 from casfs.model import Output, Vault
 from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archive_jobs import ArchiveJobs
-from casfs.tree.archives.entries import Archive, Entry, Folder, Scope
+from casfs.tree.archives.entries import Archive, Entry, Scope, Subdirectory
 from casfs.tree.descriptions.safe_path import BY_ID
-from casfs.tree.directory_prefetch import Row
+from casfs.tree.directory_prefetch import Neighbors
 from casfs.tree.file_names import to_file_name
-from casfs.tree.ingest_worker import InventoryFeed
+from casfs.tree.ingest_worker import IngestWorker
 from casfs.tree.metadata.account import Account
 from casfs.tree.node import ArchiveFile, Directory, Node
 from casfs.tree.paths import ArchivePlace, parse
@@ -45,7 +45,7 @@ class ArchiveTree:
         account: knows the jobs.
         jobs: knows what they bring.
         index: finds archives.
-        feed: ingests inventories.
+        ingest: ingests inventories.
         fresh_seconds: for which the names in a folder are taken as they were.
     """
 
@@ -54,13 +54,13 @@ class ArchiveTree:
         account: Account,
         jobs: ArchiveJobs,
         index: ArchiveIndex,
-        feed: InventoryFeed,
+        ingest: IngestWorker,
         fresh_seconds: float,
     ) -> None:
         self._account = account
         self._jobs = jobs
         self._index = index
-        self._feed = feed
+        self._ingest = ingest
         self._lock = threading.Lock()
         self._looked: TTLCache[str, bool] = TTLCache(_FOLDERS, fresh_seconds)
         self._names: TTLCache[tuple[str, ...], tuple[str, ...]] = TTLCache(_FOLDERS, fresh_seconds)
@@ -85,7 +85,7 @@ class ArchiveTree:
             entry = self._entry(vault.name, names)
         if entry is None:
             raise NotFoundError(f"there is no {path}, or it cannot be read now")
-        if isinstance(entry, Folder):
+        if isinstance(entry, Subdirectory):
             return _folder(path, vault)
         size = entry.size
         if size is None:
@@ -108,7 +108,7 @@ class ArchiveTree:
             nodes.append(_folder(f"{path}/{BY_ID}", vault))
         for name, entry in self._entries(vault.name, names):
             place = f"{path}/{name}"
-            if isinstance(entry, Folder):
+            if isinstance(entry, Subdirectory):
                 nodes.append(_folder(place, vault))
             else:
                 nodes.append(_file(place, vault, entry, entry.size))
@@ -138,7 +138,7 @@ class ArchiveTree:
             "original-size": None if original is None else str(original),
         }
 
-    def row(self, node: ArchiveFile) -> tuple[Row, str]:
+    def neighbors(self, node: ArchiveFile) -> tuple[Neighbors, str]:
         """Return the archives beside one, in the order of a listing, and its name among them."""
         folder, name = _below(node.path)
         key = (node.vault, *folder)
@@ -150,7 +150,7 @@ class ArchiveTree:
             with self._lock:
                 self._names[key] = names
         known = partial(self._known_output, node.vault, folder)
-        return Row("/".join(key), names, known), name
+        return Neighbors("/".join(key), names, known), name
 
     def _entry(self, vault: str, names: tuple[str, ...]) -> Entry | None:
         """Return what is below `archives`, None if nothing is there that can be read."""
@@ -168,7 +168,7 @@ class ArchiveTree:
     def _look(self, vault: Vault) -> None:
         """Take over what is new, now that somebody looks."""
         self._index.look(vault.name)
-        self._feed.catch_up(vault.name)
+        self._ingest.catch_up(vault.name)
 
     def _look_again(self, vault: Vault) -> None:
         """Take over what came since somebody looked, before something is said not to exist.
@@ -181,8 +181,8 @@ class ArchiveTree:
         self._account.look_again(vault.name)
         self._index.refresh()
         if not looked:
-            self._feed.catch_up(vault.name)
-            self._feed.wait(_PATIENCE)
+            self._ingest.catch_up(vault.name)
+            self._ingest.wait(_PATIENCE)
 
     def _known_output(self, vault: str, folder: tuple[str, ...], name: str) -> Output | None:
         entry = self._entry(vault, (*folder, name))

@@ -20,7 +20,7 @@ from casfs.service.service import Service
 from casfs.tree.archives.queries import Archives
 from casfs.tree.coverage import archive_output, joined_output
 from casfs.tree.inventory_files import kept_key
-from casfs.tree.metadata.job_table import Catalog
+from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.paths import Name
 
 
@@ -57,13 +57,13 @@ class CachedOutput:
     expires: datetime | None = None
 
 
-class CacheList:
+class CacheReport:
     """All that is in the cache.
 
     Args:
         stock: what there is, by key.
         service: understands jobs.
-        catalog: has them.
+        table: has them.
         archives: the names of archives.
         fetcher: knows what is verified.
         size_of: returns the bytes of a job's output as they are known without asking.
@@ -73,14 +73,14 @@ class CacheList:
         self,
         stock: Stock,
         service: Service,
-        catalog: Catalog,
+        table: JobTable,
         archives: Archives,
         fetcher: Fetcher,
         size_of: Callable[[Job], int | None],
     ) -> None:
         self._stock = stock
         self._service = service
-        self._catalog = catalog
+        self._table = table
         self._archives = archives
         self._fetcher = fetcher
         self._size_of = size_of
@@ -95,7 +95,7 @@ class CacheList:
         left = {item.key: item for item in self._stock.items()}
         found: dict[str, CachedOutput] = {}
         now = datetime.now(UTC)
-        for vault, _, _ in self._catalog.vaults():
+        for vault, _, _ in self._table.vaults():
             jobs: defaultdict[str | None, list[tuple[Job, bool]]] = defaultdict(list)
             for job, listed in self._jobs(vault):
                 live = listed and (job.expires is None or job.expires > now)
@@ -120,7 +120,7 @@ class CacheList:
 
     def _jobs(self, vault: str) -> Iterator[tuple[Job, bool]]:
         """Yield the jobs of a vault that have an output of known size; whether each is listed."""
-        for _, description, listed in self._catalog.jobs(vault):
+        for _, description, listed in self._table.jobs(vault):
             job = self._service.parse_job(vault, description)
             size = self._size_of(job) if job.readable else None
             if size is not None:
@@ -191,7 +191,7 @@ class CacheList:
         """Add archives that the catalogue knows from an inventory alone."""
         if left.keys() <= found.keys():
             return
-        for vault, _, _ in self._catalog.vaults():
+        for vault, _, _ in self._table.vaults():
             for archive_id, size, digest in self._archives.sizes(vault):
                 tree_hash = _bytes_or_none(digest)
                 key = output_key(self._service.origin, vault, archive_id, 0, tree_hash, size)

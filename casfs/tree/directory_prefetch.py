@@ -19,8 +19,8 @@ from casfs.model import Output
 
 log = logging.getLogger(__name__)
 
-_FOLDERS = 64
-"""Folders whose walks are remembered."""
+_DIRECTORIES = 64
+"""Directories whose walks are remembered."""
 
 
 _NEAR = 8
@@ -30,17 +30,17 @@ _WALKS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """The outputs of a folder, in the order in which a program walks through them.
+class Neighbors:
+    """The outputs of a directory, in the order in which a program walks through them.
 
     Attributes:
-        folder: names the folder.
+        directory: names the directory.
         names: its entries in their order; another object as soon as they are others.
         output: returns the output of an entry if all that it takes is known, without asking the
             service.
     """
 
-    folder: str
+    directory: str
     names: Collection[str]
     output: Callable[[str], Output | None]
 
@@ -57,7 +57,7 @@ class _Walk:
 
 
 class Walks:
-    """The ways of a few programs through one folder, whose entries have an order."""
+    """The ways of a few programs through one directory, whose entries have an order."""
 
     def __init__(self) -> None:
         self._walks: list[_Walk] = []
@@ -66,7 +66,7 @@ class Walks:
         """Return which entries to fetch, now that one is opened.
 
         Args:
-            index: place of the entry in the folder's order.
+            index: place of the entry in the directory's order.
             count: number of entries.
         """
         walk = self._find(index)
@@ -87,8 +87,8 @@ class Walks:
         return walk
 
 
-class _Folder:
-    """What is remembered of a folder: entries by place and by name, and walks through it."""
+class _WalkedDirectory:
+    """What is remembered of a directory: entries by place and by name, and walks through it."""
 
     def __init__(self, names: Collection[str]) -> None:
         self.known = names
@@ -97,7 +97,7 @@ class _Folder:
         self.walks = Walks()
 
 
-class Siblings:
+class DirectoryPrefetch:
     """The outputs beside the one that is opened.
 
     Args:
@@ -107,37 +107,37 @@ class Siblings:
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
         self._lock = threading.Lock()
-        self._folders: LRUCache[str, _Folder] = LRUCache(_FOLDERS)
+        self._directories: LRUCache[str, _WalkedDirectory] = LRUCache(_DIRECTORIES)
 
-    def opened(self, row: Row, name: str) -> None:
+    def opened(self, neighbors: Neighbors, name: str) -> None:
         """Note that an output is opened, and fetch what is likely to be opened next."""
-        folder = self._folder(row)
-        place = folder.places.get(name)
+        directory = self._directory(neighbors)
+        place = directory.places.get(name)
         if place is None:
             return
         with self._lock:
-            run = folder.walks.opened(place, len(folder.names))
+            run = directory.walks.opened(place, len(directory.names))
         room = self._fetcher.window()
         for index in run:
             if room <= 0:
                 return
             try:
-                output = row.output(folder.names[index])
+                output = neighbors.output(directory.names[index])
                 if output is not None:
                     room -= self._fetcher.fetch_ahead(output, self._fetcher.largest_get())
             except OSError as error:
                 # Whoever opens it will be told.
-                left = folder.names[index]
-                log.info("%s in %s is not fetched ahead: %s", left, row.folder, error)
+                left = directory.names[index]
+                log.info("%s in %s is not fetched ahead: %s", left, neighbors.directory, error)
 
-    def _folder(self, row: Row) -> _Folder:
+    def _directory(self, neighbors: Neighbors) -> _WalkedDirectory:
         with self._lock:
-            known = self._folders.get(row.folder)
-        if known is not None and known.known is row.names:
+            known = self._directories.get(neighbors.directory)
+        if known is not None and known.known is neighbors.names:
             return known
-        made = _Folder(row.names)
+        made = _WalkedDirectory(neighbors.names)
         if known is not None:
             made.walks = known.walks
         with self._lock:
-            self._folders[row.folder] = made
+            self._directories[neighbors.directory] = made
         return made

@@ -9,9 +9,9 @@ from casfs.blocks.reader import Reader
 from casfs.errors import NotFoundError
 from casfs.metrics import Metrics
 from casfs.tree.account_tree import AccountTree
-from casfs.tree.directory_prefetch import Siblings
+from casfs.tree.directory_prefetch import DirectoryPrefetch
 from casfs.tree.files import BytesFile, File, MeasuredFile
-from casfs.tree.inventory_files import Inventories
+from casfs.tree.inventory_files import InventoryFiles
 from casfs.tree.metadata.account import Account
 from casfs.tree.node import ArchiveFile, InventoryFile, Node, OutputFile, SmallFile
 
@@ -33,7 +33,7 @@ class FileOpener:
         self,
         tree: AccountTree,
         account: Account,
-        inventories: Inventories,
+        inventories: InventoryFiles,
         fetcher: Fetcher,
         metrics: Metrics,
     ) -> None:
@@ -41,7 +41,7 @@ class FileOpener:
         self._account = account
         self._inventories = inventories
         self._fetcher = fetcher
-        self._siblings = Siblings(fetcher)
+        self._prefetch = DirectoryPrefetch(fetcher)
         self._metrics = metrics
 
     def open(self, node: Node) -> File:
@@ -58,7 +58,7 @@ class FileOpener:
             raise NotFoundError(f"{node.path} is a directory, not a file; name a file in it")
         output = self._tree.output(node)
         try:
-            self._siblings.opened(*self._tree.row(node))
+            self._prefetch.opened(*self._tree.neighbors(node))
         except OSError as error:
             # What may be opened next is no part of what was asked for.
             log.info("cannot prefetch the neighbors of %s: %s", node.path, error)

@@ -13,12 +13,12 @@ class File(Protocol):
     size: int
 
     @property
-    def lasting(self) -> bool:
+    def cacheable(self) -> bool:
         """Tell whether bytes of it that were read so far may be kept: they are verified."""
         ...
 
     @property
-    def edition(self) -> Hashable:
+    def content_version(self) -> Hashable:
         """Return what is equal for all files with the same bytes; to be held while compared."""
         ...
 
@@ -37,8 +37,8 @@ class BytesFile:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self.size = len(data)
-        self.lasting = False
-        self.edition = None
+        self.cacheable = False
+        self.content_version = None
 
     def pread(self, size: int, offset: int) -> bytes:
         """Return `size` bytes from `offset`, fewer only at the end."""
@@ -62,14 +62,14 @@ class MeasuredFile:
         self.size = reader.size
 
     @property
-    def lasting(self) -> bool:
-        """Tell whether its bytes are verified and never change, as `Reader.lasting`."""
-        return self._reader.lasting
+    def cacheable(self) -> bool:
+        """Tell whether its bytes are verified and never change, as `Reader.cacheable`."""
+        return self._reader.cacheable
 
     @property
-    def edition(self) -> Hashable:
-        """Return what is equal for all who read the same bytes, as `Reader.edition`."""
-        return self._reader.edition
+    def content_version(self) -> Hashable:
+        """Return what is equal for all who read the same bytes, as `Reader.content_version`."""
+        return self._reader.content_version
 
     def pread(self, size: int, offset: int) -> bytes | memoryview:
         """Return `size` bytes from `offset`, as `Reader.pread`.

@@ -25,30 +25,30 @@ from casfs.model import Job
 from casfs.service import fields
 from casfs.service.dialect import Dialect
 from casfs.threads import start_thread
-from casfs.tree.archives.ingest import Intake, Inventory
+from casfs.tree.archives.ingest import Ingest, Inventory
 from casfs.tree.descriptions.rules import RuleSet
 from casfs.tree.file_names import to_file_name
 from casfs.tree.inventory.bad_records import BadRecords, records_text
 from casfs.tree.inventory.entry import ArchiveEntry
 from casfs.tree.inventory.reading import InventoryReader, open_inventory
-from casfs.tree.inventory.text import Source
+from casfs.tree.inventory.text import ByteSource
 from casfs.tree.metadata.account import Account
 
 log = logging.getLogger(__name__)
 
 _CLOSE_SECONDS = 1.0
 
-Tell = Callable[[Job, int], None]
+Report = Callable[[Job, int], None]
 """Is told how many archives of an inventory were taken in so far, from time to time."""
 
 
-class InventoryFeed:
+class IngestWorker:
     """Takes the inventories of an account into its catalogue.
 
     Args:
         dialect: says how many archives an inventory may list.
         account: knows the jobs.
-        intake: writes the catalogue.
+        ingest: writes the catalogue.
         open_output: opens the output of a job, to be read from its begin to its end.
         rules: returns the rules for descriptions by the name of a vault.
     """
@@ -57,18 +57,18 @@ class InventoryFeed:
         self,
         dialect: Dialect,
         account: Account,
-        intake: Intake,
-        open_output: Callable[[Job], AbstractContextManager[Source]],
+        ingest: Ingest,
+        open_output: Callable[[Job], AbstractContextManager[ByteSource]],
         rules: Callable[[str], RuleSet],
     ) -> None:
         self._dialect = dialect
         self._account = account
-        self._intake = intake
+        self._ingest = ingest
         self._open_output = open_output
         self._rules = rules
         self._lock = threading.Lock()
         self._waiting: dict[str, None] = {}
-        self._told: dict[tuple[str, str], str] = {}
+        self._described: dict[tuple[str, str], str] = {}
         self._working = False
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -84,12 +84,12 @@ class InventoryFeed:
         if thread is not None:
             thread.join(_CLOSE_SECONDS)
 
-    def refresh(self, vault: str, tell: Tell) -> int:
+    def refresh(self, vault: str, report: Report) -> int:
         """Take in every finished inventory of a vault, from the service where need be.
 
         Args:
             vault: name of the vault.
-            tell: is told how far it is.
+            report: is told how far it is.
 
         Returns:
             how many inventories were taken in.
@@ -98,11 +98,11 @@ class InventoryFeed:
             InventoryError: one is malformed or cut off; all others were taken in.
             CasfsError: one cannot be fetched, or the catalogue not be written.
         """
-        self._intake.use_rules(vault, self._rules(vault))
+        self._ingest.use_rules(vault, self._rules(vault))
         taken, malformed = 0, None
         for job in self._missing(vault):
             try:
-                taken += self._take(job, tell)
+                taken += self._take(job, report)
             except InventoryError as error:
                 malformed = error
         if malformed is not None:
@@ -136,7 +136,7 @@ class InventoryFeed:
     def describe(self, vault: str, job_id: str, text: str) -> None:
         """Begin to note the description of a job's archive, told with its bytes; do not wait."""
         with self._lock:
-            self._told[vault, job_id] = text
+            self._described[vault, job_id] = text
         self._begin()
 
     def _missing(self, vault: str) -> list[Job]:
@@ -144,7 +144,7 @@ class InventoryFeed:
         jobs = [
             job
             for job in self._account.inventory_jobs(vault)
-            if not self._intake.has_taken(vault, job.id)
+            if not self._ingest.has_taken(vault, job.id)
         ]
         return sorted(jobs, key=lambda job: (job.completed is not None, job.completed, job.id))
 
@@ -160,7 +160,7 @@ class InventoryFeed:
     def _run(self) -> None:
         while True:
             with self._lock:
-                told, self._told = self._told, {}
+                told, self._described = self._described, {}
                 vault = next(iter(self._waiting), None)
                 if (vault is None and not told) or self._closed.is_set():
                     self._working = False
@@ -183,10 +183,10 @@ class InventoryFeed:
         for (vault, job_id), text in told.items():
             archive_id = self._account.archive_of(vault, job_id)
             if archive_id is not None:
-                self._intake.put_description(vault, archive_id, text, self._rules(vault))
+                self._ingest.put_description(vault, archive_id, text, self._rules(vault))
 
     def _catch_up(self, vault: str) -> None:
-        self._intake.use_rules(vault, self._rules(vault))
+        self._ingest.use_rules(vault, self._rules(vault))
         for job in self._missing(vault):
             key = job.id, self._account.sure_size(job)
             if key in self._malformed:
@@ -199,24 +199,24 @@ class InventoryFeed:
                 self._malformed.add(key)
                 log.warning("%s", error)
 
-    def _take(self, job: Job, tell: Tell) -> bool:
+    def _take(self, job: Job, report: Report) -> bool:
         try:
-            return self._take_once(job, tell)
+            return self._take_once(job, report)
         except SizeError:
             pass
         except (InventoryError, OutputMismatchError):
             # It may seem to be cut off only because its size was measured wrongly.
             if not self._account.has_other_size(job):
                 raise
-        return self._take_once(job, tell)
+        return self._take_once(job, report)
 
-    def _take_once(self, job: Job, tell: Tell) -> bool:
+    def _take_once(self, job: Job, report: Report) -> bool:
         bad = BadRecords()
         try:
             with self._open_output(job) as file:
-                reader = _ToldReader(open_inventory(file, bad.note), job, tell, self._closed)
+                reader = _ReportingReader(open_inventory(file, bad.note), job, report, self._closed)
                 rules = self._rules(job.vault)
-                taken = self._intake.take(self._inventory(job), reader, rules, bad)
+                taken = self._ingest.take(self._inventory(job), reader, rules, bad)
         except InventoryError as error:
             raise InventoryError(
                 f"the inventory of job {job.id} in vault {job.vault} is not catalogued: {error}"
@@ -246,7 +246,7 @@ class InventoryFeed:
         )
 
     def _is_full(self, job: Job, archives: int | None) -> bool:
-        """Tell whether an inventory without dates and marker lists all archives of its vault.
+        """Return whether an inventory without dates and marker lists all archives of its vault.
 
         It does without a limit. One that another inventory's marker began does not say so (Tencent
         CAS and Amazon Glacier show the marker of the next one alone), so no inventory of the vault
@@ -270,15 +270,15 @@ def _parameters(job: Job) -> dict[str, Any]:
     return told | {"Limit": told.get("Limit") or 0}
 
 
-class _ToldReader:
+class _ReportingReader:
     """Reads an inventory, tells how far it is, and breaks off when casfs ends."""
 
     def __init__(
-        self, reader: InventoryReader, job: Job, tell: Tell, closed: threading.Event
+        self, reader: InventoryReader, job: Job, report: Report, closed: threading.Event
     ) -> None:
         self._reader = reader
         self._job = job
-        self._tell = tell
+        self._report = report
         self._closed = closed
 
     @property
@@ -294,4 +294,4 @@ class _ToldReader:
                 raise CasfsError(f"the inventory of job {self._job.id} is left: casfs is ending")
             yield batch
             count += len(batch)
-            self._tell(self._job, count)
+            self._report(self._job, count)

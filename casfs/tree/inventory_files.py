@@ -26,14 +26,14 @@ from casfs.errors import CasfsError, InventoryError, OutputMismatchError, SizeEr
 from casfs.model import Job
 from casfs.service.dialect import InventoryFields
 from casfs.tree.file_names import to_file_name
-from casfs.tree.ingest_worker import InventoryFeed
+from casfs.tree.ingest_worker import IngestWorker
 from casfs.tree.inventory.bad_records import BadRecords, records_text, refuse
 from casfs.tree.inventory.reading import open_inventory, starts_as_json
 from casfs.tree.inventory.writing import to_csv, to_json
 from casfs.tree.inventory_outputs import InventoryOutputs, OutputSource
 from casfs.tree.metadata.account import Account
 from casfs.tree.paths import Name
-from casfs.tree.single_flight import MadeOnce, Progress
+from casfs.tree.single_flight import SingleFlight, WorkProgress
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class InventoryForm:
     skip_bad: bool = False
 
 
-class Inventories:
+class InventoryFiles:
     """The inventory files of an account.
 
     Args:
@@ -77,14 +77,14 @@ class Inventories:
         kept: KeptFiles,
         form: InventoryForm,
         deadline: float,
-        ingest: InventoryFeed,
+        ingest: IngestWorker,
     ) -> None:
         self._account = account
         self._outputs = outputs
         self._kept = kept
         self._fields = form.fields
         self._skip_bad = form.skip_bad
-        self._once = MadeOnce(deadline)
+        self._once = SingleFlight(deadline)
         self._ingest = ingest
         self._lock = threading.Lock()
         self._sizes: LRUCache[_Wanted, int] = LRUCache(_REMEMBERED)
@@ -179,7 +179,7 @@ class Inventories:
         """Return the output itself if it is JSON."""
         reader = self._outputs.reader(opened)
         try:
-            if starts_as_json(OutputSource(reader, Progress())):
+            if starts_as_json(OutputSource(reader, WorkProgress())):
                 return reader
         except BaseException:
             reader.close()
@@ -221,7 +221,7 @@ class Inventories:
         return kept
 
     def _make(
-        self, job: Job, opened: OpenOutput, name: str, progress: Progress
+        self, job: Job, opened: OpenOutput, name: str, progress: WorkProgress
     ) -> tuple[KeptFile, bool]:
         """Return the file, and whether it was made here: another may have been quicker."""
         found = self._find(opened, name)

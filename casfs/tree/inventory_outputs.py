@@ -8,15 +8,15 @@ from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.reader import Reader
 from casfs.metrics import Metrics
 from casfs.model import Job
-from casfs.tree.inventory.text import Source
+from casfs.tree.inventory.text import ByteSource
 from casfs.tree.metadata.account import Account
-from casfs.tree.single_flight import Progress
+from casfs.tree.single_flight import WorkProgress
 
 
 class OutputSource:
     """An output as a file that is read from its beginning."""
 
-    def __init__(self, reader: Reader, progress: Progress) -> None:
+    def __init__(self, reader: Reader, progress: WorkProgress) -> None:
         self._reader = reader
         self._progress = progress
         self._at = 0
@@ -63,7 +63,7 @@ class InventoryOutputs:
         return Reader(self._fetcher, opened, self._metrics)
 
     @contextlib.contextmanager
-    def read(self, job: Job) -> Iterator[Source]:
+    def read(self, job: Job) -> Iterator[ByteSource]:
         """Open the output of a job, to be read from its beginning to its end.
 
         Raises:
@@ -71,6 +71,6 @@ class InventoryOutputs:
         """
         reader = self.reader(self.open(job))
         try:
-            yield OutputSource(reader, Progress())
+            yield OutputSource(reader, WorkProgress())
         finally:
             reader.close()

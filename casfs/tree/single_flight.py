@@ -15,7 +15,7 @@ from casfs.threads import result_within
 T = TypeVar("T")
 
 
-class Progress:
+class WorkProgress:
     """How far work is; who does it counts up."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Progress:
         self.done: Future[None] = Future()
 
 
-class MadeOnce:
+class SingleFlight:
     """The work under way.
 
     Args:
@@ -33,9 +33,9 @@ class MadeOnce:
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
         self._lock = threading.Lock()
-        self._under_way: dict[Hashable, Progress] = {}
+        self._under_way: dict[Hashable, WorkProgress] = {}
 
-    def make(self, key: Hashable, what: str, make: Callable[[Progress], T]) -> T | None:
+    def make(self, key: Hashable, what: str, make: Callable[[WorkProgress], T]) -> T | None:
         """Do some work, or wait for who does it already.
 
         Args:
@@ -54,7 +54,7 @@ class MadeOnce:
             progress = self._under_way.get(key)
             mine = progress is None
             if progress is None:
-                progress = self._under_way[key] = Progress()
+                progress = self._under_way[key] = WorkProgress()
         if not mine:
             self._wait(progress, what)
             return None
@@ -72,7 +72,7 @@ class MadeOnce:
         with self._lock:
             del self._under_way[key]
 
-    def _wait(self, progress: Progress, what: str) -> None:
+    def _wait(self, progress: WorkProgress, what: str) -> None:
         before = -1
         while True:
             try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from casfs.credentials import Credentials
 from casfs.service.cas import cas
-from casfs.tree.metadata.job_table import Catalog
+from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.sqlite.database import Database
 
 DIALECT = cas("-", Credentials("AKID", "secret"), "")
@@ -32,10 +32,10 @@ PRAGMA user_version = 1;
 
 
 @contextmanager
-def catalog_at(path: Path) -> Iterator[Catalog]:
+def catalog_at(path: Path) -> Iterator[JobTable]:
     """Open the catalogue of a file, and close it when the context ends."""
     with closing(Database(path)) as database:
-        yield Catalog(database)
+        yield JobTable(database)
 
 
 def job(name, vault="v", **facts):

@@ -13,8 +13,8 @@ from typing import Any
 from casfs.credentials import Credentials
 from casfs.model import Job
 from casfs.service.cas import cas
-from casfs.tree.archives.entries import Archive, Folder, Scope
-from casfs.tree.archives.ingest import Intake, Inventory
+from casfs.tree.archives.entries import Archive, Scope, Subdirectory
+from casfs.tree.archives.ingest import Ingest, Inventory
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.states import JobsOfArchives
@@ -22,7 +22,7 @@ from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.generated_names import second_name
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 from casfs.tree.inventory.entry import ArchiveEntry
-from casfs.tree.metadata.job_table import Catalog
+from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.sqlite.database import Database
 
 DIALECT = cas("-", Credentials("AKID", "secret"), "")
@@ -94,8 +94,8 @@ class Vaults:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.catalog = Catalog(database)
-        self.intake = Intake(database)
+        self.catalog = JobTable(database)
+        self.intake = Ingest(database)
         self.readable = Readable(database, parse, meet)
         self.archives = Archives(database)
         self.jobs = JobsOfArchives(database, parse)
@@ -129,7 +129,7 @@ class Vaults:
                 assert entry.path is not None
                 assert entry.path not in found
                 found[entry.path] = entry.id if isinstance(entry, Archive) else None
-                if isinstance(entry, Folder):
+                if isinstance(entry, Subdirectory):
                     folders.append(entry.path)
         return found
 

@@ -32,7 +32,7 @@ class Chain:
     inventories: tuple[int, ...]
 
 
-class _Part(NamedTuple):
+class _Link(NamedTuple):
     """An inventory of the catalogue, as far as chains are concerned."""
 
     number: int
@@ -51,7 +51,7 @@ def complete_chain(database: Database, vault: int, archives: int | None) -> Chai
         vault: number of the vault.
         archives: how many the vault says it has, None if that is not known.
     """
-    parts = [_Part._make(row) for row in database.rows(_PARTS, vault)]
+    parts = [_Link._make(row) for row in database.rows(_PARTS, vault)]
     for candidate in _candidates(parts):
         oldest = min(candidate, key=lambda part: part.date)
         since = [part.number for part in parts if part.date >= oldest.date]
@@ -61,7 +61,7 @@ def complete_chain(database: Database, vault: int, archives: int | None) -> Chai
     return None
 
 
-def _candidates(parts: Sequence[_Part]) -> Iterator[Sequence[_Part]]:
+def _candidates(parts: Sequence[_Link]) -> Iterator[Sequence[_Link]]:
     """Yield inventories that may be one chain, the newest first."""
     newest = max((part.date for part in parts), default=NO_TIME)
     same = [part for part in parts if part.date == newest]
@@ -73,7 +73,7 @@ def _candidates(parts: Sequence[_Part]) -> Iterator[Sequence[_Part]]:
         yield parts[-length:]
 
 
-def _length(parts: Sequence[_Part]) -> int:
+def _length(parts: Sequence[_Link]) -> int:
     """Return how many of the last inventories were begun one after the other, each to go on."""
     if not parts or parts[-1].marker is not None or not parts[-1].joins:
         return 0

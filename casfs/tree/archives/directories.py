@@ -11,7 +11,7 @@ _TOP = 0
 """What stands for the parent of vaults."""
 
 
-class Folders:
+class DirectoryRows:
     """The numbers of a vault's folders; they hold for one transaction.
 
     Args:

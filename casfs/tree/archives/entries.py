@@ -25,7 +25,7 @@ class Scope(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class Subdirectory:
     """A folder of a vault.
 
     Attributes:
@@ -41,7 +41,7 @@ class Archive:
 
     Attributes:
         id: as the service writes it.
-        path: where it stands among all of the vault, as `Folder.path`; None for one without a
+        path: where it stands among all of the vault, as `Subdirectory.path`; None for one without a
             name, and for one that stands for a folder: these are reached by id alone.
         description: as it was uploaded.
         created: when it was uploaded.
@@ -72,7 +72,7 @@ class Archive:
     newest: bool
 
 
-Entry = Archive | Folder
+Entry = Archive | Subdirectory
 
 SELECT = """SELECT id, description, created, size, tree_hash, folder, name, rule, mtime,
     flags, original_size, readable,
@@ -90,7 +90,7 @@ That an archive is not newer than itself, `number` tells from an index, without 
 """
 
 
-class Row(NamedTuple):
+class ArchiveRow(NamedTuple):
     """A row of `SELECT`."""
 
     id: Any

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from casfs.tree.archives.chains import Chain, complete_chain, mark_full
-from casfs.tree.archives.directories import Folders, remove_emptied
+from casfs.tree.archives.directories import DirectoryRows, remove_emptied
 from casfs.tree.archives.naming import Names, read_names, use_rules
 from casfs.tree.archives.removal import remove_unlisted
 from casfs.tree.archives.unread import put_unread
@@ -58,7 +58,7 @@ class Inventory:
     archives: int | None = None
 
 
-class Intake:
+class Ingest:
     """Writes what inventories and descriptions tell of archives.
 
     What breaks off is done again by the next call. Several processes may do the same at a time.
@@ -102,7 +102,7 @@ class Intake:
         bad = bad or BadRecords()
         use_rules(self._database, inventory.vault, rules)
         with self._database.transaction() as connection:
-            root = Folders(connection, inventory.vault).vault
+            root = DirectoryRows(connection, inventory.vault).vault
             begun = connection.execute(_BEGIN, (root, storable(inventory.job)))
             ((number,),) = begun.fetchall()
         bad.on_many = lambda: put_unread(self._database, inventory.vault, number, bad.take_ids())
@@ -174,9 +174,9 @@ class Intake:
         with self._database.transaction() as connection:
             (told,) = connection.execute(_IS_TOLD, (hash_, NO_TIME, storable(text))).fetchone()
             if told:
-                # Folders would be made for a name that nothing gets.
+                # DirectoryRows would be made for a name that nothing gets.
                 return
-            folders = Folders(connection, vault)
+            folders = DirectoryRows(connection, vault)
             values = (storable(text), NO_TIME, None, None, *names.row(folders), 0)
             row = (hash_, folders.vault, storable(archive_id), *values)
             connection.execute(_PUT_DESCRIPTION, row)
@@ -215,7 +215,7 @@ class Intake:
             for hash_, (entry, values) in facts.items()
         ]
         with self._database.transaction(bulk=True) as connection:
-            folders = Folders(connection, vault)
+            folders = DirectoryRows(connection, vault)
             connection.executemany("UPDATE archives SET listed = ? WHERE hash = ?", same)
             connection.executemany(_PUT, _rows(folders, named, number))
             remove_emptied(connection)
@@ -251,7 +251,7 @@ def _facts(entry: ArchiveEntry) -> tuple[Value, ...]:
 
 
 def _rows(
-    folders: Folders,
+    folders: DirectoryRows,
     named: list[tuple[int, str, tuple[Value, ...], Names]],
     number: int,
 ) -> Iterator[tuple[Value, ...]]:

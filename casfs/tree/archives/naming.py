@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from casfs.tree.archives.directories import Folders, remove_emptied
+from casfs.tree.archives.directories import DirectoryRows, remove_emptied
 from casfs.tree.archives.entries import COMPRESSED, ENCRYPTED, IS_FOLDER
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import RuleSet
@@ -28,7 +28,7 @@ class Names(NamedTuple):
     folder: tuple[str, ...] | None
     columns: tuple[Value, ...]
 
-    def row(self, folders: Folders) -> tuple[Value, ...]:
+    def row(self, folders: DirectoryRows) -> tuple[Value, ...]:
         """Return the columns, that of the folder first."""
         number = None if self.folder is None else folders.number(self.folder)
         return (number, *self.columns)
@@ -65,12 +65,12 @@ def use_rules(database: Database, vault: str, rules: RuleSet) -> None:
     if database.rows(_DONE, vault, text):
         return
     with database.transaction() as connection:
-        root = Folders(connection, vault).vault
+        root = DirectoryRows(connection, vault).vault
         connection.execute(_BEGIN, (root, text))
     while rows := database.rows(_NEXT, root, text, root, _AT_ONCE):
         named = [(number, read_names(loaded(told), size, rules)) for number, told, size in rows]
         with database.transaction(bulk=True) as connection:
-            folders = Folders(connection, vault)
+            folders = DirectoryRows(connection, vault)
             values = [(*names.row(folders), number) for number, names in named]
             connection.executemany(_RENAME, values)
             remove_emptied(connection)

@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from casfs.errors import NotFoundError
-from casfs.tree.archives.entries import SELECT, Archive, Entry, Folder, Row, Scope, join
+from casfs.tree.archives.entries import (
+    SELECT,
+    Archive,
+    ArchiveRow,
+    Entry,
+    Scope,
+    Subdirectory,
+    join,
+)
 from casfs.tree.archives.missing import Coverage, coverage
 from casfs.tree.descriptions.generated_names import parse_second_name
 from casfs.tree.sqlite.database import Database
@@ -56,13 +64,13 @@ class Archives:
             CasfsError: the catalogue cannot be read.
         """
         if not path:
-            return Folder(path)
+            return Subdirectory(path)
         folder, slash, name = path.rpartition("/")
         parent = None if slash and not folder else self._folder(vault, folder, scope)
         if parent is None:
             return None
         if self._child(parent, name, scope) is not None:
-            return Folder(path)
+            return Subdirectory(path)
         row = self._named(parent, name)
         return None if row is None or row.readable < scope.least else row.archive(folder)
 
@@ -75,7 +83,7 @@ class Archives:
         rows = self._database.rows(_BY_ID, hash_of(vault, archive_id), storable(archive_id))
         if not rows:
             return None
-        row = Row._make(rows[0])
+        row = ArchiveRow._make(rows[0])
         return row.archive("" if row.folder is None else self._path(row.folder))
 
     def readable_nameless(self, vault: str) -> Iterator[Archive]:
@@ -125,14 +133,14 @@ class Archives:
 
     def _entries(self, number: int, folder: str, scope: Scope) -> Iterator[Entry]:
         for _, name in _folders_in(self._database, number, scope):
-            yield Folder(join(folder, name))
+            yield Subdirectory(join(folder, name))
         yield from _archives_in(self._database, number, folder, scope)
 
     def _by_id(self, query: str, vault: str) -> Iterator[Archive]:
         after: Any = ""
         paths: dict[int | None, str] = {None: ""}
         while rows := self._database.rows(query, vault, after, _AT_ONCE):
-            for row in map(Row._make, rows):
+            for row in map(ArchiveRow._make, rows):
                 if row.folder not in paths:
                     paths[row.folder] = self._path(row.folder or 0)
                 yield row.archive(paths[row.folder])
@@ -157,9 +165,9 @@ class Archives:
             names.append(name)
         return "/".join(names[-2::-1])
 
-    def _named(self, folder: int, name: str) -> Row | None:
+    def _named(self, folder: int, name: str) -> ArchiveRow | None:
         """Return the archive that is shown under this name."""
-        for row in map(Row._make, self._database.rows(_NEWEST, folder, storable(name))):
+        for row in map(ArchiveRow._make, self._database.rows(_NEWEST, folder, storable(name))):
             if row.plain:
                 return row
         second = parse_second_name(name)
@@ -168,13 +176,15 @@ class Archives:
         created = to_microseconds(second.created)
         until = created if created == NO_TIME else created + 999_999
         values = (folder, second.first_name, created, until)
-        for row in map(Row._make, self._database.rows(_OLDER, *values)):
+        for row in map(ArchiveRow._make, self._database.rows(_OLDER, *values)):
             if row.shown_name == name:
                 return row
         if second.first_names is None:
             return None
         # The name was cut for the mark: any that begins alike may have been.
-        for row in map(Row._make, self._database.rows(_OLDER_OF_CUT, folder, *second.first_names)):
+        for row in map(
+            ArchiveRow._make, self._database.rows(_OLDER_OF_CUT, folder, *second.first_names)
+        ):
             if row.shown_name == name:
                 return row
         return None
@@ -233,7 +243,7 @@ def _archives_in(database: Database, folder: int, path: str, scope: Scope) -> It
     """
     last: tuple[Value, ...] = ("", NO_TIME, "")
     while found := database.rows(_ARCHIVES[scope], folder, *last, _AT_ONCE):
-        rows = [Row._make(row) for row in found]
+        rows = [ArchiveRow._make(row) for row in found]
         yield from (row.archive(path) for row in rows)
         last = (rows[-1].name, rows[-1].created, rows[-1].id)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from casfs.model import Job, JobState
-from casfs.tree.archives.directories import Folders, remove_emptied
+from casfs.tree.archives.directories import DirectoryRows, remove_emptied
 from casfs.tree.metadata.job_columns import archive_columns
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import NO_TIME, Value, size_or_none
@@ -97,7 +97,7 @@ class Readable:
         job = self._parse(told.vault, told.description)
         tree_hash = job.tree_hash.hex() if told.whole and job.tree_hash else None
         size = size_or_none(job.archive_size)
-        vault = Folders(connection, told.vault).vault
+        vault = DirectoryRows(connection, told.vault).vault
         return (hash_, vault, told.archive, NO_TIME, size, tree_hash, "", 0, 0)
 
 

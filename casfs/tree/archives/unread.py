@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from casfs.tree.archives.directories import Folders
+from casfs.tree.archives.directories import DirectoryRows
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import NO_TIME, hash_of, storable
 
@@ -22,7 +22,7 @@ def put_unread(database: Database, vault: str, inventory: int, ids: Sequence[str
     if not ids:
         return
     with database.transaction(bulk=True) as connection:
-        root = Folders(connection, vault).vault
+        root = DirectoryRows(connection, vault).vault
         rows = ((hash_of(vault, one), root, storable(one), NO_TIME, inventory) for one in ids)
         connection.executemany(_PUT, rows)
 

@@ -8,13 +8,13 @@ Source: the vendor's answer on a question site, rows in mt-aws-glacier's tests, 
 
 from dataclasses import replace
 
-from casfs.tree.descriptions.described import Found, found_path
+from casfs.tree.descriptions.described import Described, described_path
 from casfs.tree.descriptions.encoded import date, json_object, utf7_text
 
 _COMPRESSED, _ENCRYPTED = 1, 2
 
 
-def decode(text: str) -> Found | None:
+def decode(text: str) -> Described | None:
     """Return what a description with `Path` and `UTCDateModified` tells, None for other texts."""
     if "UTCDateModified" not in text or (fields := json_object(text.strip())) is None:
         return None
@@ -23,7 +23,7 @@ def decode(text: str) -> Found | None:
     # Without its flags, bytes of another form would stand under the file's own name.
     if not isinstance(path, str) or "UTCDateModified" not in fields or type(flags) is not int:
         return None
-    found = found_path(utf7_text(path), date(fields["UTCDateModified"]))
+    found = described_path(utf7_text(path), date(fields["UTCDateModified"]))
     if found is None or not flags:
         return found
     compressed, encrypted = bool(flags & _COMPRESSED), bool(flags & _ENCRYPTED)

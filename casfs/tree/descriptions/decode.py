@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from casfs.tree.descriptions.described import Found
+from casfs.tree.descriptions.described import Described
 from casfs.tree.descriptions.generated_names import COMPRESSED, ENCRYPTED
 from casfs.tree.descriptions.rules import DEFAULT, RULES, RuleSet
 from casfs.tree.descriptions.safe_path import safe_path
@@ -75,7 +75,7 @@ def _repaired(text: str) -> str:
         return text
 
 
-def _suffix(found: Found) -> str:
+def _suffix(found: Described) -> str:
     if found.is_folder or not (found.compressed or found.encrypted):
         return ""
     return COMPRESSED * found.compressed + ENCRYPTED * found.encrypted

@@ -6,7 +6,7 @@ from casfs.tree.descriptions.path_text import split
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Described:
     """What a rule read in a description.
 
     Attributes:
@@ -27,7 +27,7 @@ class Found:
     original_size: int | None = None
 
 
-def found_path(path: str, mtime: int | None = None) -> Found | None:
+def described_path(path: str, mtime: int | None = None) -> Described | None:
     """Return what a path tells; None if it names nothing, such as `/`."""
     names = split(path)
-    return Found(names, mtime) if names else None
+    return Described(names, mtime) if names else None

@@ -11,7 +11,7 @@ the metadata format; rows with blanks and quotes are from the live service.
 import re
 from dataclasses import replace
 
-from casfs.tree.descriptions.described import Found, found_path
+from casfs.tree.descriptions.described import Described, described_path
 from casfs.tree.descriptions.encoded import base64_text, date, unquoted
 
 _BLANK = re.compile(r"\s+")
@@ -20,7 +20,7 @@ _FIELD = re.compile(r"<\s*(\w{1,20})\s*>([^<]*)<\s*/\s*\1\s*>")
 _ORIGINAL = re.compile(r"([0-9]):([0-9])(?::[0-9A-Fa-f]*(?::([0-9]{0,18}))?)?")
 
 
-def decode(text: str) -> Found | None:
+def decode(text: str) -> Described | None:
     """Return what a description with these tags tells, None for other texts."""
     if "<" not in text or not (whole := _WHOLE.fullmatch(unquoted(text))):
         return None
@@ -35,9 +35,9 @@ def decode(text: str) -> Found | None:
     return _found(fields.get("Path", ""), None, None)
 
 
-def _found(encoded: str, modified: str | None, original: str | None) -> Found | None:
+def _found(encoded: str, modified: str | None, original: str | None) -> Described | None:
     path = base64_text(encoded)
-    found = found_path(path, date(modified)) if path else None
+    found = described_path(path, date(modified)) if path else None
     if not path or found is None:
         return None
     if path.endswith("/"):

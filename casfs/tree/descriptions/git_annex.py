@@ -6,7 +6,7 @@ page on key formats and its special remote for Glacier.
 
 import re
 
-from casfs.tree.descriptions.described import Found
+from casfs.tree.descriptions.described import Described
 
 _HASH = r"""
     (?: GPGHMAC )? (?: MD5 | SHA1 | SHA(?:3_)?(?:224|256|384|512) | SKEIN(?:256|512)
@@ -21,11 +21,11 @@ _ANY_KEY = re.compile(rf"(?:{_HASH}|{_OTHER})\Z", re.VERBOSE | re.DOTALL)
 _KEY_WITH_SLASH = re.compile(rf"(?:{_OTHER})\Z", re.VERBOSE | re.DOTALL)
 
 
-def decode(text: str) -> Found | None:
+def decode(text: str) -> Described | None:
     """Return the key in a description of git-annex, None for other texts."""
     if "--" not in text:
         return None
     # Only these may hold a slash: each key of a hash before one would be read up to it in vain.
     key = (_KEY_WITH_SLASH if "/" in text else _ANY_KEY).search(text)
     # Behind directories it is a path, all of which counts.
-    return None if key is None or "/" in text[: key.start()] else Found((key[0],))
+    return None if key is None or "/" in text[: key.start()] else Described((key[0],))

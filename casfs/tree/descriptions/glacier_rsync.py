@@ -6,13 +6,13 @@ too, so the first two numbers between bars are taken. Source: cagdasbas/glacier-
 
 import re
 
-from casfs.tree.descriptions.described import Found, found_path
+from casfs.tree.descriptions.described import Described, described_path
 from casfs.tree.descriptions.encoded import seconds
 
 _FIELDS = re.compile(r"grsync\|(.+?)\|[0-9]+\|(-?[0-9]+(?:\.[0-9]+)?)\|.*", re.DOTALL)
 
 
-def decode(text: str) -> Found | None:
+def decode(text: str) -> Described | None:
     """Return what a `grsync` description tells, None for other texts."""
     fields = _FIELDS.fullmatch(text)
-    return fields and found_path(fields[1], seconds(fields[2]))
+    return fields and described_path(fields[1], seconds(fields[2]))

@@ -4,11 +4,11 @@ The JSON has `filename`, a relative path, and `mtime`, `YYYYMMDDTHHMMSSZ` in UTC
 path in UTF-8 twice over. Source: vsespb/mt-aws-glacier, lib/App/MtAws/MetaData.pm.
 """
 
-from casfs.tree.descriptions.described import Found, found_path
+from casfs.tree.descriptions.described import Described, described_path
 from casfs.tree.descriptions.encoded import base64_text, date, json_object
 
 
-def decode(text: str) -> Found | None:
+def decode(text: str) -> Described | None:
     """Return what an `mt1` or `mt2` description tells, None for other texts."""
     if not text.startswith(("mt2 ", "mt1 ")):
         return None
@@ -22,4 +22,4 @@ def decode(text: str) -> Found | None:
             path = path.encode("latin-1").decode()
         except UnicodeError:
             return None
-    return found_path(path, date(fields.get("mtime")))
+    return described_path(path, date(fields.get("mtime")))

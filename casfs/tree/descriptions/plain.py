@@ -6,7 +6,7 @@ wherever there is no `/`.
 
 import re
 
-from casfs.tree.descriptions.described import Found, found_path
+from casfs.tree.descriptions.described import Described, described_path
 from casfs.tree.descriptions.path_text import split_windows
 
 _FORM_OF_A_TOOL = re.compile(
@@ -15,20 +15,20 @@ _FORM_OF_A_TOOL = re.compile(
 _FILE_NAME = re.compile(r".*\.\w{1,16}", re.DOTALL)
 
 
-def decode(text: str) -> Found | None:
+def decode(text: str) -> Described | None:
     """Return the path that a text is; None if it has no separator and looks like no file name."""
     if "/" in text or "\\" in text or _FILE_NAME.fullmatch(text):
         # The slash in `</p>` or in JSON does not make directories.
-        return None if _FORM_OF_A_TOOL.match(text) else found_path(text)
+        return None if _FORM_OF_A_TOOL.match(text) else described_path(text)
     return None
 
 
-def decode_windows(text: str) -> Found | None:
+def decode_windows(text: str) -> Described | None:
     r"""Return the path of names between backslashes; None if there is none, or a `/`."""
     if "\\" not in text or "/" in text or _FORM_OF_A_TOOL.match(text):
         return None
-    found = found_path(text)
+    found = described_path(text)
     if found is not None and len(found.names) == 1:
         names = split_windows(text)
-        return Found(names) if names else None
+        return Described(names) if names else None
     return found

@@ -3,15 +3,15 @@
 Source: 6bee/qnap-backup-recovery-tool. (QNAP's Hybrid Backup Sync writes as FastGlacier does.)
 """
 
-from casfs.tree.descriptions.described import Found, found_path
+from casfs.tree.descriptions.described import Described, described_path
 from casfs.tree.descriptions.encoded import json_object
 
 
-def decode(text: str) -> Found | None:
+def decode(text: str) -> Described | None:
     """Return what a description with `path` and `type` tells, None for other texts."""
     if "path" not in text or (fields := json_object(text.strip())) is None:
         return None
     path = fields.get("path")
     if not isinstance(path, str) or not isinstance(fields.get("type"), str):
         return None
-    return found_path(path)
+    return described_path(path)

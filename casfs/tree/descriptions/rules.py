@@ -13,9 +13,9 @@ from casfs.tree.descriptions import (
     plain,
     qnap,
 )
-from casfs.tree.descriptions.described import Found
+from casfs.tree.descriptions.described import Described
 
-RULES: Mapping[str, Callable[[str], Found | None]] = {
+RULES: Mapping[str, Callable[[str], Described | None]] = {
     "mt-aws-glacier": mt_aws_glacier.decode,
     "fastglacier": fastglacier.decode,
     "cloudberry": cloudberry.decode,

@@ -23,7 +23,7 @@ from casfs.tree.inventory.entry import (
     to_size,
 )
 from casfs.tree.inventory.service_csv import ServiceCsvReader
-from casfs.tree.inventory.text import LONGEST, Text
+from casfs.tree.inventory.text import LONGEST, InventoryText
 
 _HEADER = re.compile(f"{','.join(COLUMNS)},(?:{'|'.join(HASH_NAMES)})\r?\n")
 _LONGEST_HEADER = 100
@@ -37,7 +37,7 @@ _USUAL = re.compile(
 """A record without null and doubled quotes, as nearly all are; else all of the rest."""
 
 
-def open_csv(text: Text, on_bad: OnBad) -> "CsvReader | ServiceCsvReader":
+def open_csv(text: InventoryText, on_bad: OnBad) -> "CsvReader | ServiceCsvReader":
     """Return a reader of CSV.
 
     Raises:
@@ -68,7 +68,7 @@ class CsvReader:
         on_bad: is told of what is no record; it goes up to the next line that begins one.
     """
 
-    def __init__(self, text: Text, on_bad: OnBad) -> None:
+    def __init__(self, text: InventoryText, on_bad: OnBad) -> None:
         self._source = text
         self._on_bad = on_bad
         self.facts: dict[str, Any] = {}

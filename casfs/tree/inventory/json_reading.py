@@ -24,7 +24,7 @@ from casfs.errors import InventoryError
 from casfs.tree.inventory.bad_records import BadRecord, OnBad
 from casfs.tree.inventory.entry import ArchiveEntry, entries_of, in_batches
 from casfs.tree.inventory.json_skipping import Skip, archive_id_in
-from casfs.tree.inventory.text import LONGEST, Text
+from casfs.tree.inventory.text import LONGEST, InventoryText
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -43,7 +43,7 @@ class JsonReader:
         on_bad: is told of each entry that cannot be read, though where it ends can be seen.
     """
 
-    def __init__(self, text: Text, on_bad: OnBad) -> None:
+    def __init__(self, text: InventoryText, on_bad: OnBad) -> None:
         self._source = text
         self._on_bad = on_bad
         self._facts_length = 0

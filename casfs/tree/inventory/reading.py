@@ -8,7 +8,7 @@ from casfs.tree.inventory.bad_records import OnBad, refuse
 from casfs.tree.inventory.csv_reading import open_csv
 from casfs.tree.inventory.entry import ArchiveEntry
 from casfs.tree.inventory.json_reading import JsonReader
-from casfs.tree.inventory.text import Source, Text
+from casfs.tree.inventory.text import ByteSource, InventoryText
 
 
 class InventoryReader(Protocol):
@@ -32,7 +32,7 @@ class InventoryReader(Protocol):
         ...
 
 
-def open_inventory(file: Source, on_bad: OnBad = refuse) -> InventoryReader:
+def open_inventory(file: ByteSource, on_bad: OnBad = refuse) -> InventoryReader:
     """Return a reader of an inventory; what it begins with tells whether it is JSON or CSV.
 
     Args:
@@ -43,20 +43,20 @@ def open_inventory(file: Source, on_bad: OnBad = refuse) -> InventoryReader:
         InventoryError: there is nothing in it.
         OSError: as `file` does, here and while it is read.
     """
-    text = Text(file)
+    text = InventoryText(file)
     return JsonReader(text, on_bad) if _is_json(text) else open_csv(text, on_bad)
 
 
-def starts_as_json(file: Source) -> bool:
+def starts_as_json(file: ByteSource) -> bool:
     """Tell by what an inventory begins with whether it is JSON; else it is CSV.
 
     Raises:
         InventoryError, OSError: as `open_inventory`.
     """
-    return _is_json(Text(file))
+    return _is_json(InventoryText(file))
 
 
-def _is_json(text: Text) -> bool:
+def _is_json(text: InventoryText) -> bool:
     first = text.blanks()
     if not first:
         raise InventoryError("the inventory is empty; fetch it again")

@@ -31,7 +31,7 @@ from casfs.tree.inventory.entry import (
     is_size,
     to_size,
 )
-from casfs.tree.inventory.text import LONGEST, Text
+from casfs.tree.inventory.text import LONGEST, InventoryText
 
 _ID, _DESCRIPTION, _CREATED, _SIZE = COLUMNS
 _HASH = "hash"
@@ -70,7 +70,7 @@ class ServiceCsvReader:
         on_bad: is told of each line that is no record.
     """
 
-    def __init__(self, text: Text, on_bad: OnBad) -> None:
+    def __init__(self, text: InventoryText, on_bad: OnBad) -> None:
         self._source = text
         self._on_bad = on_bad
         self._read = 0

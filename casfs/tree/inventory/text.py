@@ -22,13 +22,13 @@ _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """What an inventory is read from: `read` returns at most `size` bytes, none at the end."""
 
     def read(self, size: int, /) -> bytes: ...  # noqa: D102 - as above
 
 
-class Text:
+class InventoryText:
     """What was read of a file and is not taken yet.
 
     Attributes:
@@ -37,7 +37,7 @@ class Text:
         ended: the file has nothing behind `text`.
     """
 
-    def __init__(self, file: Source) -> None:
+    def __init__(self, file: ByteSource) -> None:
         self._file = file
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._dropped = 0

@@ -21,11 +21,11 @@ from casfs.metrics import Metrics
 from casfs.model import Job, JobState, Output, Vault
 from casfs.service.service import Service
 from casfs.tree.metadata.account_settings import AccountSettings
-from casfs.tree.metadata.cached_listing import PATIENCE, Listing, age_of
-from casfs.tree.metadata.job_table import Catalog
+from casfs.tree.metadata.cached_listing import PATIENCE, CachedListing, age_of
+from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.metadata.losses import warn_of_lost_jobs
 from casfs.tree.metadata.sizes import Sizes
-from casfs.tree.metadata.snapshot import Known, KnownJob
+from casfs.tree.metadata.snapshot import KnownJob, Snapshot
 from casfs.tree.metadata.vaults import Vaults
 from casfs.tree.times import mtime
 
@@ -40,7 +40,7 @@ class Account:
 
     Args:
         service: the account's service.
-        catalog: keeps what it said.
+        table: keeps what it said.
         is_whole: tells whether an output is whole in the cache.
         read_some: reads the first block of an output.
         settings: what the configuration says about it.
@@ -50,24 +50,24 @@ class Account:
     def __init__(
         self,
         service: Service,
-        catalog: Catalog,
+        table: JobTable,
         is_whole: Callable[[Output], bool],
         read_some: Callable[[Output], None],
         settings: AccountSettings,
         metrics: Metrics,
     ) -> None:
         self._service = service
-        self._catalog = catalog
-        self._known = Known(service, catalog, is_whole)
+        self._table = table
+        self._snapshot = Snapshot(service, table, is_whole)
         self._ttl = settings.listing_ttl
         self._deadline = settings.deadline
         self._metrics = metrics
-        self._vaults = Vaults(service, catalog, self._known, settings, self._note_stale)
-        self._sizes = Sizes(service, catalog, self._known, read_some, settings)
+        self._vaults = Vaults(service, table, self._snapshot, settings, self._note_stale)
+        self._sizes = Sizes(service, table, self._snapshot, read_some, settings)
         service.measuring.on_resized = self._sizes.note
         self._lock = threading.Lock()
-        self._edition = catalog.edition
-        self._jobs: dict[str, Listing[dict[str, int]]] = {}
+        self._incarnation = table.incarnation
+        self._jobs: dict[str, CachedListing[dict[str, int]]] = {}
         # One that changes, because it is running or about to vanish, is asked for again in time.
         self._recent: TTLCache[tuple[str, str], KnownJob] = TTLCache(_REMEMBERED, self._ttl)
         self._absent: TTLCache[tuple[str, str], bool] = TTLCache(_REMEMBERED, self._ttl)
@@ -110,7 +110,7 @@ class Account:
         self._job_listing(vault).get(Deadline(self._deadline), anew=True, stale=False)
 
     def look_again(self, vault: str) -> None:
-        """Ask for the jobs of a vault for who misses something, as `Listing.look_again`.
+        """Ask for the jobs of a vault for who misses something, as `CachedListing.look_again`.
 
         Raises:
             CasfsError: nothing is known, and the service failed.
@@ -134,11 +134,11 @@ class Account:
             absent = self._absent.get(key, False)
         if recent is not None and recent.job.state is not JobState.RUNNING:
             return recent
-        job_id = self._known.job_id(vault, file_name)
+        job_id = self._snapshot.job_id(vault, file_name)
         if job_id is None:
             raise NotFoundError(f"there is no job {file_name} in vault {vault}")
         # Another process may have listed it since this one asked.
-        known = self._known.job(vault, job_id)
+        known = self._snapshot.job(vault, job_id)
         finished = known is not None and known.job.state is not JobState.RUNNING
         fresh = listing.is_fresh()
         served = known is not None and (fresh or listing.is_left_alone())
@@ -173,7 +173,7 @@ class Account:
 
     def known_output(self, vault: str, file_name: str) -> Output | None:
         """Return the output of a job if all that it takes is known, without asking."""
-        return self._known.output(vault, file_name)
+        return self._snapshot.output(vault, file_name)
 
     def archive_description(self, job: Job) -> str | None:
         """Return what the service told, with bytes of it, of the archive that a job brings."""
@@ -181,16 +181,16 @@ class Account:
 
     def archive_of(self, vault: str, job_id: str) -> str | None:
         """Return the archive that a job brings, None if that is not known, without asking."""
-        known = self._known.job(vault, job_id)
+        known = self._snapshot.job(vault, job_id)
         return known.job.archive_id if known is not None else None
 
     def inventory_jobs(self, vault: str) -> list[Job]:
         """Return the inventory jobs of a vault that have an output, without asking."""
-        return self._known.inventory_jobs(vault)
+        return self._snapshot.inventory_jobs(vault)
 
     def is_cached(self, job: Job) -> bool:
         """Tell whether the whole output of a job is in the cache, without asking."""
-        return self._known.is_retained(job)
+        return self._snapshot.is_retained(job)
 
     def output(self, job: Job) -> Output:
         """Return the output of a job; asks if its size is not sure.
@@ -228,9 +228,9 @@ class Account:
         try:
             job = self._service.job(vault, job_id, Deadline(seconds))
         except NotFoundError:
-            if known is not None and self._known.is_retained(known.job):
+            if known is not None and self._snapshot.is_retained(known.job):
                 return KnownJob(known.job, retained=True)
-            self._known.forget_job(vault, job_id)
+            self._snapshot.forget_job(vault, job_id)
             raise
         except CasfsError as error:
             if known is None:
@@ -238,45 +238,45 @@ class Account:
             self._note_stale()
             log.warning("job %s of vault %s is shown as it was: %s", job_id, vault, error)
             return known
-        self._catalog.put_job(job)
+        self._table.put_job(job)
         return KnownJob(job, retained=False)
 
-    def _job_listing(self, vault: str) -> Listing[dict[str, int]]:
-        edition = self._catalog.edition
+    def _job_listing(self, vault: str) -> CachedListing[dict[str, int]]:
+        incarnation = self._table.incarnation
         with self._lock:
-            if edition != self._edition:
+            if incarnation != self._incarnation:
                 # What was learnt from a catalogue that was damaged, and begun anew since, is void.
-                self._edition = edition
+                self._incarnation = incarnation
                 self._jobs.clear()
                 self._recent.clear()
                 self._absent.clear()
             if vault in self._jobs:
                 return self._jobs[vault]
-        age = age_of(self._catalog.jobs_listed_at(vault))
-        value = None if age is None else self._known.jobs(vault)
+        age = age_of(self._table.jobs_listed_at(vault))
+        value = None if age is None else self._snapshot.jobs(vault)
         what, load = f"the list of jobs of vault {vault}", partial(self._load_jobs, vault)
         age = math.inf if age is None else age
-        made = Listing(what, load, self._ttl, self._note_stale, value, age)
+        made = CachedListing(what, load, self._ttl, self._note_stale, value, age)
         with self._lock:
             return self._jobs.setdefault(vault, made)
 
     def _load_jobs(self, vault: str, deadline: Deadline) -> dict[str, int]:
         try:
             jobs = self._service.jobs(vault, deadline)
-            change = self._catalog.list_jobs(vault, jobs, time.time())
+            change = self._table.list_jobs(vault, jobs, time.time())
             lost = (self._service.parse_job(vault, description) for description in change.lost)
             warn_of_lost_jobs(vault, change, lost)
         except NotFoundError:
             # The vault is gone. What is retained of it stays.
             self._vaults.forget(vault)
-            if not self._known.jobs(vault):
+            if not self._snapshot.jobs(vault):
                 raise
         with self._lock:
             # What was said before of single jobs must not contradict the list.
             for remembered in (self._recent, self._absent):
                 for key in [key for key in remembered if key[0] == vault]:
                     remembered.pop(key, None)
-        return self._known.jobs(vault)
+        return self._snapshot.jobs(vault)
 
     def _note_stale(self) -> None:
         self._metrics.stale_listings.inc()

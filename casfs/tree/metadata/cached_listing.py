@@ -47,7 +47,7 @@ def age_of(noted: float | None) -> float | None:
     return age if age >= 0 else math.inf
 
 
-class Listing(Generic[T]):
+class CachedListing(Generic[T]):
     """A value with a time to live.
 
     Args:

@@ -17,7 +17,7 @@ from casfs.blocks.disk.store import CATALOG
 from casfs.errors import CasfsError
 from casfs.model import Job, Vault
 from casfs.tree.metadata.job_columns import job_row
-from casfs.tree.metadata.losses import Change, matters
+from casfs.tree.metadata.losses import ListingChange, matters
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import Value, storable
 
@@ -68,7 +68,7 @@ def catalog_path(cache_dir: Path, origin: tuple[str, ...]) -> Path:
     return cache_dir / CATALOG / f"{name}.sqlite"
 
 
-class Catalog:
+class JobTable:
     """The vaults and jobs of one account.
 
     Args:
@@ -79,11 +79,11 @@ class Catalog:
         self._database = database
 
     @property
-    def edition(self) -> int:
+    def incarnation(self) -> int:
         """Return a number that changes when all that was kept is lost."""
-        return self._database.edition
+        return self._database.incarnation
 
-    def list_vaults(self, vaults: Iterable[Vault], now: float) -> Change:
+    def list_vaults(self, vaults: Iterable[Vault], now: float) -> ListingChange:
         """Take over a listing of all vaults, at `now` (Unix time); return what it changed."""
         return self._list(
             _VAULTS,
@@ -94,7 +94,7 @@ class Catalog:
             now,
         )
 
-    def list_jobs(self, vault: str, jobs: Iterable[Job], now: float) -> Change:
+    def list_jobs(self, vault: str, jobs: Iterable[Job], now: float) -> ListingChange:
         """Take over a listing of all jobs of a vault, at `now` (Unix time).
 
         Returns:
@@ -210,7 +210,7 @@ class Catalog:
         table: str,
         values: tuple[Value, ...],
         now: float,
-    ) -> Change:
+    ) -> ListingChange:
         """Take over a listing; one that breaks off leaves everything as it was listed before.
 
         Args:
@@ -245,7 +245,7 @@ class Catalog:
                 found = self._database.rows(f"SELECT description {gone}", *bounds)
                 lost = [description for (description,) in found]
         self._put_listing(scope, generation, now)
-        return Change(before if listed else 0, lost)
+        return ListingChange(before if listed else 0, lost)
 
     def _insert(self, statement: str, rows: Iterable[tuple[Value, ...]]) -> None:
         # The rows may come from the network: they are collected before the transaction begins.

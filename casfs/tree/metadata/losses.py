@@ -14,7 +14,7 @@ _FEW = 10
 
 
 @dataclass(frozen=True)
-class Change:
+class ListingChange:
     """What a new listing changed.
 
     Attributes:
@@ -31,7 +31,7 @@ def matters(lost: int, before: int) -> bool:
     return lost > _FEW and lost * 10 > before
 
 
-def warn_of_lost_jobs(vault: str, change: Change, lost: Iterable[Job]) -> None:
+def warn_of_lost_jobs(vault: str, change: ListingChange, lost: Iterable[Job]) -> None:
     """Log a warning if a vault's list of jobs lost many that were not due to expire.
 
     Args:
@@ -43,12 +43,12 @@ def warn_of_lost_jobs(vault: str, change: Change, lost: Iterable[Job]) -> None:
     _warn(f"the list of jobs of vault {vault}", sum(not _was_due(job, now) for job in lost), change)
 
 
-def warn_of_lost_vaults(change: Change) -> None:
+def warn_of_lost_vaults(change: ListingChange) -> None:
     """Log a warning if the list of vaults lost many."""
     _warn("the list of vaults", len(change.lost), change)
 
 
-def _warn(what: str, lost: int, change: Change) -> None:
+def _warn(what: str, lost: int, change: ListingChange) -> None:
     if matters(lost, change.before):
         log.warning(
             "%s lost %d of %d entries that were not due to expire; if nobody has deleted them, "

@@ -23,8 +23,8 @@ from casfs.model import Job, Output
 from casfs.service.service import Service
 from casfs.threads import result_within, start_thread
 from casfs.tree.metadata.account_settings import AccountSettings
-from casfs.tree.metadata.job_table import Catalog
-from casfs.tree.metadata.snapshot import Known
+from casfs.tree.metadata.job_table import JobTable
+from casfs.tree.metadata.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,8 @@ class Sizes:
 
     Args:
         service: the account's service.
-        catalog: keeps what was measured.
-        known: what is known without asking.
+        table: keeps what was measured.
+        snapshot: what is known without asking.
         read_some: reads the first block of an output.
         settings: how long a call may take, and how long a size that is not kept holds.
     """
@@ -49,14 +49,14 @@ class Sizes:
     def __init__(
         self,
         service: Service,
-        catalog: Catalog,
-        known: Known,
+        table: JobTable,
+        snapshot: Snapshot,
         read_some: Callable[[Output], None],
         settings: AccountSettings,
     ) -> None:
         self._service = service
-        self._catalog = catalog
-        self._known = known
+        self._table = table
+        self._snapshot = snapshot
         self._read_some = read_some
         self._deadline = settings.deadline
         self._lock = threading.Lock()
@@ -67,12 +67,12 @@ class Sizes:
     def sure(self, job: Job) -> int | None:
         """Return the bytes of an output if nothing has to be asked to be sure of them."""
         taken = self._taken_size(job)
-        return self._known.size(job) if taken is None else taken
+        return self._snapshot.size(job) if taken is None else taken
 
     def known(self, job: Job) -> int | None:
         """Return the bytes of an output as they are known, without asking; None if they are not."""
         taken = self._taken_size(job)
-        return self._known.expected_size(job) if taken is None else taken
+        return self._snapshot.expected_size(job) if taken is None else taken
 
     def of(self, job: Job) -> int:
         """Return the bytes of an output; makes sure of them.
@@ -160,7 +160,7 @@ class Sizes:
             done.set_result(None)
 
     def _keep(self, vault: str, job_id: str, size: int) -> None:
-        self._catalog.put_size(vault, job_id, size or None)
+        self._table.put_size(vault, job_id, size or None)
         if size:
             with self._lock:
                 self._taken.pop((vault, job_id), None)

@@ -7,7 +7,7 @@ from casfs.model import Job, Output
 from casfs.service.service import Service
 from casfs.tree.coverage import archive_output
 from casfs.tree.file_names import from_file_name, is_cut, to_file_name
-from casfs.tree.metadata.job_table import Catalog
+from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.times import mtime
 
 
@@ -19,20 +19,20 @@ class KnownJob:
     retained: bool
 
 
-class Known:
+class Snapshot:
     """What the catalogue says, without what the service dropped and the cache has not whole.
 
     Args:
         service: understands its own descriptions.
-        catalog: has them.
+        table: has them.
         is_whole: tells whether an output is whole in the cache.
     """
 
     def __init__(
-        self, service: Service, catalog: Catalog, is_whole: Callable[[Output], bool]
+        self, service: Service, table: JobTable, is_whole: Callable[[Output], bool]
     ) -> None:
         self._service = service
-        self._catalog = catalog
+        self._table = table
         self._is_whole = is_whole
 
     def vaults(self, forget: bool) -> dict[str, tuple[str, str]]:
@@ -42,17 +42,17 @@ class Known:
             forget: whether to forget those that are gone.
         """
         found = {}
-        for name, description, listed in self._catalog.vaults():
+        for name, description, listed in self._table.vaults():
             if listed or self.jobs(name):
                 found[to_file_name(name)] = name, description
             elif forget:
-                self._catalog.remove_vault(name)
+                self._table.remove_vault(name)
         return found
 
     def jobs(self, vault: str) -> dict[str, int]:
         """Return the mtime of each job of a vault by its file name; forgets those that are gone."""
         names = {}
-        for row in self._catalog.job_times(vault):
+        for row in self._table.job_times(vault):
             time = row.mtime
             if time is None or not row.listed:
                 job = self._service.parse_job(vault, row.description or "{}")
@@ -66,13 +66,13 @@ class Known:
     def job_id(self, vault: str, file_name: str) -> str | None:
         """Return the job whose file name this is, None if there can be none."""
         if is_cut(file_name):
-            ids = (row.id for row in self._catalog.job_times(vault))
+            ids = (row.id for row in self._table.job_times(vault))
             return next((job_id for job_id in ids if to_file_name(job_id) == file_name), None)
         return from_file_name(file_name)
 
     def job(self, vault: str, job_id: str) -> KnownJob | None:
         """Return a job, None if it is not known."""
-        row = self._catalog.job(vault, job_id)
+        row = self._table.job(vault, job_id)
         if row is None:
             return None
         job = self._service.parse_job(vault, row.description)
@@ -82,7 +82,7 @@ class Known:
 
     def forget_job(self, vault: str, job_id: str) -> None:
         """Forget a job that is gone, unless it says how an archive in the cache was brought."""
-        row = self._catalog.job(vault, job_id)
+        row = self._table.job(vault, job_id)
         if row is not None:
             self._forget(self._service.parse_job(vault, row.description))
 
@@ -90,7 +90,7 @@ class Known:
         """Return the inventory jobs of a vault that have an output."""
         jobs = (
             self._service.parse_job(vault, description)
-            for description in self._catalog.inventory_jobs(vault)
+            for description in self._table.inventory_jobs(vault)
         )
         return [job for job in jobs if job.readable]
 
@@ -101,7 +101,7 @@ class Known:
         """
         if not job.measured:
             return job.size
-        row = self._catalog.job(job.vault, job.id)
+        row = self._table.job(job.vault, job.id)
         return row.size if row else None
 
     def expected_size(self, job: Job) -> int | None:
@@ -128,7 +128,7 @@ class Known:
 
     def _forget(self, job: Job) -> None:
         if not self._has_archive(job):
-            self._catalog.remove_job(job.vault, job.id)
+            self._table.remove_job(job.vault, job.id)
 
     def _has_archive(self, job: Job) -> bool:
         """Tell whether the archive that a job brings a range of is in the cache as a whole."""

@@ -20,10 +20,10 @@ from casfs.model import Vault
 from casfs.service.service import Service
 from casfs.tree.file_names import from_file_name, to_file_name
 from casfs.tree.metadata.account_settings import AccountSettings
-from casfs.tree.metadata.cached_listing import Listing, age_of
-from casfs.tree.metadata.job_table import Catalog
+from casfs.tree.metadata.cached_listing import CachedListing, age_of
+from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.metadata.losses import warn_of_lost_jobs, warn_of_lost_vaults
-from casfs.tree.metadata.snapshot import Known
+from casfs.tree.metadata.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ _ADVICE = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
+class _VaultNames:
     """What the service said: all vaults, or that this key may not list them.
 
     Attributes:
@@ -56,8 +56,8 @@ class Vaults:
 
     Args:
         service: the account's service.
-        catalog: keeps what it said.
-        known: what is known without asking.
+        table: keeps what it said.
+        snapshot: what is known without asking.
         settings: what the configuration says about the account.
         on_stale: is told when an old list is served because the service did not answer.
     """
@@ -65,21 +65,21 @@ class Vaults:
     def __init__(
         self,
         service: Service,
-        catalog: Catalog,
-        known: Known,
+        table: JobTable,
+        snapshot: Snapshot,
         settings: AccountSettings,
         on_stale: Callable[[], None],
     ) -> None:
         self._service = service
-        self._catalog = catalog
-        self._known = known
+        self._table = table
+        self._snapshot = snapshot
         self._settings = settings
         self._ttl = settings.listing_ttl
         self._deadline = settings.deadline
         self._on_stale = on_stale
         self._lock = threading.Lock()
-        self._listing: Listing[_Listed] | None = None
-        self._edition = catalog.edition
+        self._listing: CachedListing[_VaultNames] | None = None
+        self._incarnation = table.incarnation
         self._described: TTLCache[str, Vault] = TTLCache(_REMEMBERED, self._ttl)
         self._missing: TTLCache[str, CasfsError] = TTLCache(_REMEMBERED, self._ttl)
 
@@ -147,7 +147,7 @@ class Vaults:
             CasfsError: the service failed, or does not let us see it; what is known stays.
         """
         vault = self._service.vault(name, Deadline(self._deadline))
-        self._catalog.put_vault(vault)
+        self._table.put_vault(vault)
         with self._lock:
             self._described[to_file_name(name)] = vault
 
@@ -157,30 +157,30 @@ class Vaults:
         self._forget(name, for_good=self.refusal() is not None)
 
     def _forget(self, name: str, for_good: bool) -> None:
-        change = self._catalog.list_jobs(name, [], time.time())
+        change = self._table.list_jobs(name, [], time.time())
         lost = (self._service.parse_job(name, description) for description in change.lost)
         warn_of_lost_jobs(name, change, lost)
-        if self._known.jobs(name):
+        if self._snapshot.jobs(name):
             return
         if for_good:
-            self._catalog.remove_vault(name)
+            self._table.remove_vault(name)
         with self._lock:
             self._described.pop(to_file_name(name), None)
 
     def _shown(self) -> list[Vault]:
-        known = self._known.vaults(forget=False).values()
+        known = self._snapshot.vaults(forget=False).values()
         return [self._service.parse_vault(description) for _, description in known]
 
-    def _in_catalog(self, listed: _Listed | None, file_name: str) -> Vault | None:
+    def _in_catalog(self, listed: _VaultNames | None, file_name: str) -> Vault | None:
         """Return a vault that was listed, also by another process since."""
         name = listed.names.get(file_name) if listed is not None else None
         name = from_file_name(file_name) if name is None else name
-        row = self._catalog.vault(name) if name is not None else None
+        row = self._table.vault(name) if name is not None else None
         if row is None or not (row.listed or (listed is not None and file_name in listed.names)):
             return None
         return self._service.parse_vault(row.description)
 
-    def _ask(self, listing: Listing[_Listed], file_name: str, anew: bool) -> Vault:
+    def _ask(self, listing: CachedListing[_VaultNames], file_name: str, anew: bool) -> Vault:
         deadline, known = Deadline(self._deadline), listing.known()
         # What was listed and is not in the catalogue was lost there.
         if known is not None and file_name in known.names:
@@ -208,7 +208,7 @@ class Vaults:
             with self._lock:
                 self._missing[file_name] = error
             raise
-        self._catalog.put_vault(vault)
+        self._table.put_vault(vault)
         return vault
 
     def _describe(self, name: str, deadline: Deadline) -> Vault:
@@ -220,40 +220,42 @@ class Vaults:
             next(self._service.jobs(name, deadline), None)
             return vault
 
-    def _list(self) -> Listing[_Listed]:
-        edition = self._catalog.edition
+    def _list(self) -> CachedListing[_VaultNames]:
+        incarnation = self._table.incarnation
         with self._lock:
-            if self._listing is not None and edition == self._edition:
+            if self._listing is not None and incarnation == self._incarnation:
                 return self._listing
         names = self._names(forget=False)
-        age = age_of(self._catalog.vaults_listed_at())
-        value = _Listed(names) if names or age is not None else None
+        age = age_of(self._table.vaults_listed_at())
+        value = _VaultNames(names) if names or age is not None else None
         age = float("inf") if age is None else age
-        made = Listing("the list of vaults", self._load, self._ttl, self._on_stale, value, age)
+        made = CachedListing(
+            "the list of vaults", self._load, self._ttl, self._on_stale, value, age
+        )
         with self._lock:
-            if self._listing is None or edition != self._edition:
+            if self._listing is None or incarnation != self._incarnation:
                 # What was learnt from a catalogue that was damaged, and begun anew since, is void.
-                self._listing, self._edition = made, edition
+                self._listing, self._incarnation = made, incarnation
                 self._described.clear()
             return self._listing
 
-    def _load(self, deadline: Deadline) -> _Listed:
+    def _load(self, deadline: Deadline) -> _VaultNames:
         try:
-            change = self._catalog.list_vaults(self._service.vaults(deadline), time.time())
+            change = self._table.list_vaults(self._service.vaults(deadline), time.time())
             warn_of_lost_vaults(change)
         except ForbiddenError as error:
             return self._load_without_list(deadline, str(error))
         with self._lock:
             self._described.clear()
-        return _Listed(self._names(forget=True))
+        return _VaultNames(self._names(forget=True))
 
-    def _load_without_list(self, deadline: Deadline, refusal: str) -> _Listed:
+    def _load_without_list(self, deadline: Deadline, refusal: str) -> _VaultNames:
         """Describe the vaults that are named or known one by one."""
         before = [vault.name for vault in self._shown()]
         used = False
         for name in dict.fromkeys([*self._settings.vaults, *before[:_DESCRIBED]]):
             try:
-                self._catalog.put_vault(self._describe(name, deadline))
+                self._table.put_vault(self._describe(name, deadline))
                 used = True
             except NotFoundError:
                 used = True
@@ -263,12 +265,12 @@ class Vaults:
             except DeniedError as error:
                 log.warning("vault %s is shown as it was: %s", name, error)
                 if name not in before:
-                    self._catalog.put_vault(self._service.undescribed_vault(name))
+                    self._table.put_vault(self._service.undescribed_vault(name))
         with self._lock:
             self._described.clear()
             self._missing.clear()
-        return _Listed(self._names(forget=False), refusal, used)
+        return _VaultNames(self._names(forget=False), refusal, used)
 
     def _names(self, forget: bool) -> dict[str, str]:
-        known = self._known.vaults(forget)
+        known = self._snapshot.vaults(forget)
         return {file_name: name for file_name, (name, _) in known.items()}

@@ -69,7 +69,7 @@ class DiskFailedError(CasfsError):
     """The disk failed half-way; what was asked can be asked again."""
 
 
-class Connection(sqlite3.Connection):
+class ReplayConnection(sqlite3.Connection):
     """A connection that notes what a transaction does, and does it again elsewhere if need be.
 
     Attributes:
@@ -159,7 +159,7 @@ def inode_of(path: Path) -> int | None:
         return None
 
 
-def connect(path: Path, private: PrivateDirectory) -> Connection:
+def connect(path: Path, private: PrivateDirectory) -> ReplayConnection:
     """Open the file at a path; it is made if need be, its directory too.
 
     Args:
@@ -180,7 +180,7 @@ def connect(path: Path, private: PrivateDirectory) -> Connection:
     # Looked up before: of a file that comes in between we know nothing, and do it no harm.
     inode = inode_of(path)
     connection = sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, check_same_thread=False, factory=Connection
+        path, timeout=_BUSY_SECONDS, check_same_thread=False, factory=ReplayConnection
     )
     connection.inode = inode
     return connection

@@ -21,9 +21,9 @@ from casfs.private import PrivateDirectory
 from casfs.tree.sqlite import schema
 from casfs.tree.sqlite.connection import (
     BESIDE,
-    Connection,
     DamagedError,
     DiskFailedError,
+    ReplayConnection,
     alone,
     as_os_error,
     connect,
@@ -53,21 +53,21 @@ class Database:
         private: the cache directory that it is in; its own directory if none is given.
 
     Attributes:
-        edition: counts how often damage was found: what was in the file before is lost.
+        incarnation: counts how often damage was found: what was in the file before is lost.
 
     Raises:
         ConfigError: the folder cannot be written or is not ours alone; the file is a newer casfs's.
     """
 
     def __init__(self, path: Path, private: PrivateDirectory | None = None) -> None:
-        self.edition = 0
+        self.incarnation = 0
         self._path = path
         self._aside = path.with_suffix(".damaged")
         self._leaving = threading.Lock()
         self._stand_in: StandIn | None = None
         self._why: OSError | None = None
         self._private = private or PrivateDirectory(path.parent)
-        self._connections: collections.deque[Connection] = collections.deque()
+        self._connections: collections.deque[ReplayConnection] = collections.deque()
         try:
             self._private.make_below(path.parent)
             try:
@@ -188,7 +188,7 @@ class Database:
         connection.rescue = None
         self._connections.append(connection)
 
-    def _take(self) -> Connection | StandIn:
+    def _take(self) -> ReplayConnection | StandIn:
         """Return a connection to the file, or the catalogue in memory if its disk fails."""
         if self._stand_in is not None:
             return self._stand_in
@@ -212,7 +212,7 @@ class Database:
                 "check the permissions of its directory"
             ) from error
 
-    def _make_again(self, removed: Connection) -> None:
+    def _make_again(self, removed: ReplayConnection) -> None:
         """Make the file again that was removed, with all that a connection to it still has."""
         try:
             with contextlib.closing(connect(self._path, self._private)) as made, self._alone():
@@ -240,16 +240,16 @@ class Database:
                 error,
             )
             stand_in = StandIn(self._path)
-            self.edition += not stand_in.complete
+            self.incarnation += not stand_in.complete
             self._stand_in = stand_in
             return stand_in
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> ReplayConnection:
         connection = connect(self._path, self._private)
         try:
             if schema.version_of(connection, self._path) == 0:
                 self._make_tables(connection)
-                self.edition += 1
+                self.incarnation += 1
                 raise DamagedError(
                     f"the catalogue {self._path} was removed and is begun anew; try again"
                 )
@@ -258,7 +258,7 @@ class Database:
             raise
         return connection
 
-    def _drop(self, connection: Connection, error: BaseException) -> None:
+    def _drop(self, connection: ReplayConnection, error: BaseException) -> None:
         """Close a connection that failed, and begin the file anew if that is damaged."""
         connection.close()
         if is_damage(error):
@@ -266,7 +266,7 @@ class Database:
 
     def _begin_anew(self, inode: int | None, error: BaseException) -> None:
         """Put the file aside whose damage was found, unless somebody has done that already."""
-        self.edition += 1
+        self.incarnation += 1
         self.close()
         with self._alone():
             if inode is None or inode_of(self._path) != inode:
@@ -289,7 +289,7 @@ class Database:
             raise
         self._connections.append(connection)
 
-    def _make_tables(self, connection: Connection) -> None:
+    def _make_tables(self, connection: ReplayConnection) -> None:
         with self._alone():
             schema.prepare(connection, self._path)
             connection.commit()

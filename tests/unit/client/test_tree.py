@@ -74,7 +74,7 @@ def test_a_file_opens_though_what_is_beside_it_is_not_known(job, client_of, monk
     def fail(node):
         raise CasfsError("the service is away")
 
-    monkeypatch.setattr(client._tree, "row", fail)
+    monkeypatch.setattr(client._tree, "neighbors", fail)
     assert content(client, f"/vaults/v/jobs/{job}/output") == DATA
 
 
@@ -82,13 +82,13 @@ def test_a_file_that_is_refused_while_it_is_opened_is_read_anew(job, client_of, 
     client = client_of()
     node = client.stat(f"/vaults/v/jobs/{job}/output")
     opened = client._fetcher.open(client._tree.output(node))
-    row = client._tree.row
+    neighbors = client._tree.neighbors
 
     def refuse(node):
         opened.store.refuse("it was wrong", opened.store.leaves.generation, [])
-        return row(node)
+        return neighbors(node)
 
-    monkeypatch.setattr(client._tree, "row", refuse)
+    monkeypatch.setattr(client._tree, "neighbors", refuse)
     with contextlib.closing(client.open(node)) as file:
         assert bytes(file.pread(len(DATA), 0)) == DATA
 
@@ -99,7 +99,7 @@ def test_a_bug_beside_a_file_leaves_it_unused(job, client_of, monkeypatch):
     def fail(node):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(client._tree, "row", fail)
+    monkeypatch.setattr(client._tree, "neighbors", fail)
     node = client.stat(f"/vaults/v/jobs/{job}/output")
     with pytest.raises(RuntimeError):
         client.open(node)

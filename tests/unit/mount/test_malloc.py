@@ -5,10 +5,10 @@ import sys
 
 COUNT_HEAPS = """
 import ctypes, sys, tempfile, threading
-from casfs.mount.malloc import limit_heaps
+from casfs.mount.malloc import limit_arenas
 
 if sys.argv[1] == "limited":
-    limit_heaps()
+    limit_arenas()
 libc = ctypes.CDLL(None)
 libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
 libc.free.argtypes = libc.fclose.argtypes = [ctypes.c_void_p]

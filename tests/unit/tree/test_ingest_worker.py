@@ -14,7 +14,7 @@ from casfs.errors import InventoryError
 from casfs.model import Job
 from casfs.tree.archives.entries import Scope
 from casfs.tree.descriptions.rules import DEFAULT
-from casfs.tree.ingest_worker import InventoryFeed
+from casfs.tree.ingest_worker import IngestWorker
 from tests.support.processes import wait_until
 from tests.support.threads import no_new_threads
 from tests.support.vaults import DIALECT, Vaults, vaults_at
@@ -60,11 +60,11 @@ class Account:
 
 
 @contextmanager
-def feeding(path: Path) -> Iterator[tuple[Vaults, Account, InventoryFeed]]:
+def feeding(path: Path) -> Iterator[tuple[Vaults, Account, IngestWorker]]:
     account: Any = Account()
     with vaults_at(path) as vaults:
         rules = {"v": DEFAULT}.__getitem__
-        with closing(InventoryFeed(DIALECT, account, vaults.intake, account.open, rules)) as feed:
+        with closing(IngestWorker(DIALECT, account, vaults.intake, account.open, rules)) as feed:
             yield vaults, account, feed
 
 

@@ -145,7 +145,7 @@ def test_it_is_made_once_for_all_who_want_it(client, server, service, tmp_path):
 def test_who_makes_one_is_asked_once(server, service, tmp_path):
     made = []
     with closing(client_at(server.url, tmp_path)) as client:
-        client._feed.catch_up = lambda vault, job: made.append(job)
+        client._ingest.catch_up = lambda vault, job: made.append(job)
         service.open.clear()
         with ThreadPoolExecutor(6) as pool:
             found = [pool.submit(client.stat, path("csv", "inventory.csv")) for _ in range(6)]

@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 import pytest
 
 from casfs.errors import CasfsError, DeadlineError
-from casfs.tree.single_flight import MadeOnce
+from casfs.tree.single_flight import SingleFlight
 
 
 class Work:
@@ -26,7 +26,7 @@ class Work:
 
 
 def test_it_is_done_once_and_waited_for_while_it_goes_on():
-    once, work = MadeOnce(1.0), Work()
+    once, work = SingleFlight(1.0), Work()
     with ThreadPoolExecutor(3) as pool:
         mine = pool.submit(once.make, "key", "it", work)
         assert work.begun.wait(20)
@@ -41,7 +41,7 @@ def test_it_is_done_once_and_waited_for_while_it_goes_on():
 
 
 def test_who_comes_no_further_is_given_up():
-    once, begun, let_go = MadeOnce(0.05), threading.Event(), threading.Event()
+    once, begun, let_go = SingleFlight(0.05), threading.Event(), threading.Event()
 
     def stuck(progress):
         begun.set()
@@ -58,7 +58,7 @@ def test_who_comes_no_further_is_given_up():
 
 @pytest.mark.parametrize("error", [CasfsError("no"), ValueError("a bug")])
 def test_who_fails_tells_everybody_and_hangs_nobody(error):
-    once, begun, let_go = MadeOnce(20), threading.Event(), threading.Event()
+    once, begun, let_go = SingleFlight(20), threading.Event(), threading.Event()
 
     def fail(progress):
         begun.set()

@@ -44,7 +44,7 @@ def test_what_another_received_is_not_what_was_verified_here(tmp_path, good, bad
         late = other.reader(OUTPUT)
         reader = one.reader(OUTPUT)
         assert read_all(reader) == DATA
-        assert reader.lasting
+        assert reader.cacheable
         wait_until_kept(tmp_path, 3, DATA[THIRD])
         wrong = bytes(late.pread(MIB, THIRD.start))
         assert wrong != DATA[THIRD], "nothing can tell yet"

@@ -50,7 +50,7 @@ def test_what_was_verified_is_fetched_again_until_it_is_the_same(tmp_path, outpu
         assert bytes(reader.pread(MIB, THIRD.start)) == DATA[THIRD]
         first, second = server.requests
         assert first.connection != second.connection
-        assert reader.lasting
+        assert reader.cacheable
         assert read_all(reader) == DATA
         assert parts.blocks("network") == 1, "what was cached is kept"
 

@@ -179,7 +179,7 @@ def test_who_reads_on_waits_until_what_broke_off_has_come_again(tmp_path):
             broken.set()
             leaves = parts.disk.store(HASHLESS).leaves
             while not leaves.doubts.doubted():
-                assert not reader.lasting
+                assert not reader.cacheable
             late = pool.submit(reader.pread, MIB, 18 * MIB)
             assert leaves.doubts.doubted()
             assert not late.done()

@@ -2,19 +2,19 @@
 
 import weakref
 
-from casfs.mount.kernel_cache import Pages
+from casfs.mount.kernel_cache import CachedPages
 
 MIB = 1 << 20
 
 
-def opened_and_closed(pages: Pages, path: str, edition: str, size: int = MIB) -> bool:
+def opened_and_closed(pages: CachedPages, path: str, edition: str, size: int = MIB) -> bool:
     kept = pages.opened(path, edition, size)
     pages.closed(path, edition)
     return kept
 
 
 def test_pages_are_kept_from_one_open_to_the_next_of_the_same_bytes() -> None:
-    pages = Pages()
+    pages = CachedPages()
     assert [opened_and_closed(pages, "/a", "first") for _ in range(3)] == [False, True, True]
     assert [opened_and_closed(pages, "/a", "second") for _ in range(2)] == [False, True]
     # What was dropped does not come back.
@@ -22,14 +22,14 @@ def test_pages_are_kept_from_one_open_to_the_next_of_the_same_bytes() -> None:
 
 
 def test_files_are_told_apart() -> None:
-    pages = Pages()
+    pages = CachedPages()
     assert not opened_and_closed(pages, "/a", "first")
     assert not opened_and_closed(pages, "/b", "first")
     assert opened_and_closed(pages, "/a", "first")
 
 
 def test_who_still_reads_another_edition_may_bring_its_pages_at_any_time() -> None:
-    pages = Pages()
+    pages = CachedPages()
     pages.opened("/a", "first", MIB)
     assert not opened_and_closed(pages, "/a", "second")
     assert not opened_and_closed(pages, "/a", "second")
@@ -40,7 +40,7 @@ def test_who_still_reads_another_edition_may_bring_its_pages_at_any_time() -> No
 
 
 def test_a_file_larger_than_all_that_is_remembered_is_kept_alone() -> None:
-    pages = Pages()
+    pages = CachedPages()
     assert not opened_and_closed(pages, "/small", "first")
     assert not opened_and_closed(pages, "/huge", "first", 1 << 50)
     assert opened_and_closed(pages, "/huge", "first", 1 << 50)
@@ -51,7 +51,7 @@ def test_what_is_held_of_small_files_is_bounded_however_many_there_are() -> None
     class Edition:
         """What is known of an output, which costs memory while it is held."""
 
-    pages = Pages()
+    pages = CachedPages()
     held: weakref.WeakSet[Edition] = weakref.WeakSet()
     for number in range(30_000):
         edition = Edition()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casfs.tree.archives.entries import Archive, Folder, Scope
+from casfs.tree.archives.entries import Archive, Scope, Subdirectory
 from casfs.tree.descriptions.generated_names import second_name
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 from casfs.tree.inventory.entry import ArchiveEntry
@@ -59,7 +59,7 @@ def test_names_depend_on_neither_order_nor_split(tmp_path_factory, data):
         for path, archive_id in expected.items():
             found = vaults.archives.entry("v", path, Scope.ALL)
             if archive_id is None:
-                assert found == Folder(path)
+                assert found == Subdirectory(path)
             else:
                 assert isinstance(found, Archive)
                 assert (found.id, found.path) == (archive_id, path)
@@ -193,7 +193,7 @@ def test_what_is_not_shown_is_not_found(tmp_path, name):
     with vaults_at(tmp_path / "c.sqlite") as vaults:
         vaults.take("i", [archive("1", "a", None)])
         found = vaults.archives.entry("v", name, Scope.ALL)
-        assert found == (Folder("") if name == "" else None)
+        assert found == (Subdirectory("") if name == "" else None)
 
 
 def test_an_archive_for_a_folder_is_reached_by_id_alone(tmp_path):

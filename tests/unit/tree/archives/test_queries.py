@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casfs.errors import NotFoundError
-from casfs.tree.archives.entries import Archive, Folder, Scope
+from casfs.tree.archives.entries import Archive, Scope, Subdirectory
 from tests.support.vaults import EARLY, archive, expected_tree, job, vaults_at
 
 
@@ -38,8 +38,8 @@ def test_a_large_folder_comes_whole_and_in_order(vaults):
 
 def test_folders_come_before_archives_and_in_order(vaults):
     entries = list(vaults.archives.entries("v", "folders", Scope.ALL))
-    assert entries == [Folder(f"folders/{n:04}") for n in range(1500)]
-    assert list(vaults.archives.entries("v", "", Scope.READABLE)) == [Folder("large")]
+    assert entries == [Subdirectory(f"folders/{n:04}") for n in range(1500)]
+    assert list(vaults.archives.entries("v", "", Scope.READABLE)) == [Subdirectory("large")]
 
 
 def test_a_large_folder_comes_as_it_is_read(vaults):

@@ -8,7 +8,7 @@ import pytest
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, NotFoundError, ServerError
 from casfs.tree.metadata import cached_listing as module
-from casfs.tree.metadata.cached_listing import Listing
+from casfs.tree.metadata.cached_listing import CachedListing
 from tests.support.threads import no_new_threads
 
 GENEROUS = 30
@@ -57,7 +57,7 @@ class Source:
         return listing
 
     def listing(self, seconds=60, **more):
-        return Listing("the list", self.load, seconds, self.note_stale, **more)
+        return CachedListing("the list", self.load, seconds, self.note_stale, **more)
 
 
 def get(listing):
@@ -158,7 +158,7 @@ def test_many_who_ask_at_once_cause_one_question():
         go_on.wait(GENEROUS)
         return 5
 
-    listing = Listing("the list", load, 60, lambda: None)
+    listing = CachedListing("the list", load, 60, lambda: None)
     with ThreadPoolExecutor(8) as pool:
         calls = [pool.submit(get, listing) for _ in range(8)]
         go_on.set()
@@ -174,7 +174,7 @@ def test_whoever_waits_for_anothers_question_waits_no_longer_than_its_deadline()
         go_on.wait(GENEROUS)
         return 5
 
-    listing = Listing("the list", load, 60, lambda: None)
+    listing = CachedListing("the list", load, 60, lambda: None)
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(get, listing)
         assert begun.wait(GENEROUS)

@@ -325,11 +325,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from casfs.tree.metadata.job_table import Catalog
+from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.sqlite.database import Database
 from tests.support.catalogs import job
 database = Database(Path(sys.argv[1]))
-catalog = Catalog(database)
+catalog = JobTable(database)
 print("ready", flush=True)
 sys.stdin.readline()
 for turn in range(20):

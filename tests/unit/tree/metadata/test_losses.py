@@ -16,7 +16,7 @@ from casfs.metrics import Metrics
 from casfs.tree.metadata import cached_listing
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.account_settings import AccountSettings
-from casfs.tree.metadata.job_table import Catalog
+from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.sqlite.database import Database
 from tests.support.server import Answer, serving
 from tests.support.service import html, refusal, service_at
@@ -65,7 +65,7 @@ def account_of(vault, tmp_path, ttl=0.0):
         database = Database(tmp_path / "catalogue.db")
         metrics, settings = Metrics(), AccountSettings(ttl, GENEROUS)
         yield Account(
-            service, Catalog(database), lambda _: False, lambda _: None, settings, metrics
+            service, JobTable(database), lambda _: False, lambda _: None, settings, metrics
         )
         database.close()
 
