@@ -1,4 +1,4 @@
-"""casfs: the job outputs of archive services as read-only files, every byte checked.
+"""casfs: the job outputs of archive services as read-only files, with every byte verified.
 
     with casfs.open_account("work") as account:
         for node in account.list("/vaults/photos/archives"):
@@ -31,7 +31,7 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> object:
-    # Imported when used: `casfs --help` and the emulator need none of it.
+    # Imported on first use, because `casfs --help` and the emulator do not need it.
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_PLACES[name]), name)

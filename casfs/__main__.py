@@ -1,4 +1,4 @@
-"""`python -m casfs`."""
+"""Runs the command line as `python -m casfs`."""
 
 from casfs.cli.main import main
 

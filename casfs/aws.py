@@ -1,7 +1,7 @@
-"""Keys as all tools of Amazon find them: by way of botocore, and read by nobody else.
+"""Finds keys as Amazon's own tools do, with botocore.
 
-Its chain is: environment, profiles (a key, a role to assume, single sign-on, a program that is
-asked), container, instance role. botocore is imported where it is used, since that takes a while.
+Its chain is: environment, profiles (a key, a role to assume, single sign-on, an external program),
+container, instance role. botocore is imported where it is used, because importing it is slow.
 """
 
 import base64
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from casfs.credentials import (
     Credentials,
-    Found,
+    FoundSettings,
     checked_identifier,
     checked_secret,
     warn_if_exposed,
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
 _KEY_ID = "aws_access_key_id"
-# The profile that counts where none is named.
+# The profile to use if none is named.
 _DEFAULT = "default"
 
 
 class AwsKeys:
-    """A key of botocore's, which renews temporary ones by itself, before they run out.
+    """A key from botocore, which renews temporary keys before they expire.
 
     Args:
-        credentials: botocore's.
-        identity: what tells it from others, also from those of other accounts.
+        credentials: botocore's credentials.
+        identity: distinguishes it from other keys, including those of other accounts.
     """
 
     def __init__(self, credentials: Any, identity: str) -> None:
@@ -45,20 +45,20 @@ class AwsKeys:
 
     @property
     def identity(self) -> str:
-        """Return what tells this key from others; it stays when the key is renewed."""
+        """Return what distinguishes this key from others, even when it is renewed."""
         return self._identity
 
     def current(self) -> Credentials:
-        """Return the key to sign with now; asks for a new one when it is about to run out.
+        """Return the key to sign with now, renewed if it is about to expire.
 
         Raises:
-            DeniedError: there is no new one.
+            DeniedError: it cannot be renewed.
         """
         try:
             now = self._credentials.get_frozen_credentials()
-        except Exception as error:  # noqa: BLE001 - a program may answer anything
-            told = f"the AWS keys from {self._credentials.method} cannot be renewed"
-            raise _denied(told, error) from None
+        except Exception as error:  # noqa: BLE001 - an external program may fail in any way
+            what = f"the AWS keys from {self._credentials.method} cannot be renewed"
+            raise _denied(what, error) from None
         try:
             return _checked(now, self._credentials.method)
         except ConfigError as error:
@@ -68,18 +68,18 @@ class AwsKeys:
 class AwsChain:
     """The chain of keys, and the profiles in Amazon's two files.
 
-    Where they are, and which profile counts, `AWS_*` variables of this process say, as botocore
-    has it; the directory that is given to it is not looked at.
+    `AWS_*` variables of this process determine the files and the profile, as botocore defines; the
+    `home` arguments are ignored.
     """
 
     place = "the AWS configuration"
 
-    def find(self, home: Path, profile: str | None) -> Found | None:
-        """Return the first key of the chain, None if it has none; may ask the network.
+    def find(self, home: Path, profile: str | None) -> FoundSettings | None:
+        """Return the first key of the chain, None if there is none; may make requests.
 
         Raises:
             ConfigError: there is no such profile, or a file cannot be read.
-            DeniedError: who is asked for the key, such as a program, gives none.
+            DeniedError: the source of the key, such as a program, does not supply one.
         """
         del home
         from botocore import credentials as botocore_credentials
@@ -91,7 +91,7 @@ class AwsChain:
             if credentials is None:
                 return None
             if type(credentials) is botocore_credentials.Credentials:
-                # No more is to be asked for it.
+                # A permanent key can be checked without a request.
                 _checked(credentials.get_frozen_credentials(), credentials.method)
             keys = AwsKeys(credentials, _identity(session, credentials, profile))
             files = _secret_files(session, credentials.method)
@@ -99,11 +99,11 @@ class AwsChain:
             raise
         except _config_errors() as error:
             raise _broken(error) from None
-        except Exception as error:  # noqa: BLE001 - a program may answer anything
-            raise _denied("there are no AWS keys to be had", error) from None
+        except Exception as error:  # noqa: BLE001 - an external program may fail in any way
+            raise _denied("no AWS keys are available", error) from None
         for file in files:
             warn_if_exposed(file)
-        return Found(
+        return FoundSettings(
             source=f"AWS ({credentials.method})",
             settings=settings,
             keys=keys,
@@ -114,7 +114,7 @@ class AwsChain:
             fixed=credentials.method == "env",
         )
 
-    def list(self, home: Path) -> list[Found]:
+    def list(self, home: Path) -> list[FoundSettings]:
         """Return the key in the environment, and every profile.
 
         Raises:
@@ -130,10 +130,10 @@ class AwsChain:
 
 
 def _checked(key: Any, method: str) -> Credentials:
-    """Return a key of botocore's as one of ours.
+    """Convert a key from botocore's type to ours.
 
     Raises:
-        ConfigError: a part of it is none.
+        ConfigError: a part of it is malformed.
     """
 
     def name(part: str) -> str:
@@ -147,7 +147,7 @@ def _checked(key: Any, method: str) -> Credentials:
 
 
 def _settings(session: "Session") -> dict[str, str]:
-    """Return the region, and the endpoint where one is set, as all tools of Amazon take them."""
+    """Return the region and the endpoint, if set, as Amazon's tools determine them."""
     from botocore.configprovider import ConfiguredEndpointProvider
 
     found = {"region": session.get_config_variable("region")}
@@ -165,41 +165,41 @@ def _session(profile: str | None) -> "Session":
     from botocore.session import Session
 
     for name in ("botocore.credentials", "botocore.tokens"):
-        logging.getLogger(name).addFilter(_is_no_warning)
+        logging.getLogger(name).addFilter(_is_below_warning)
     return Session(profile=profile)
 
 
-def _is_no_warning(record: logging.LogRecord) -> bool:
-    """Drop what is logged of keys that cannot be renewed: with a traceback, and what programs say.
+def _is_below_warning(record: logging.LogRecord) -> bool:
+    """Drop botocore's warnings about failed renewals: they have tracebacks and program output.
 
-    It is an error of ours as well, as soon as there is no key that still counts.
+    casfs raises an error of its own once the key has expired.
     """
     return record.levelno < logging.WARNING
 
 
 def _identity(session: "Session", credentials: Any, profile: str | None) -> str:
-    """Return what only keys of one account have in common, as far as it is known without asking.
+    """Return what identifies the account of a key, as far as known without a request.
 
-    That is the role, or the account that one signs on to. Where there is neither, it is the
-    identifier that the key has now, and another one after it is taken for another account's.
+    That is the role or the sign-on account, or else the identifier of the current key; a different
+    identifier is assumed to belong to a different account.
     """
     facts = session.full_config["profiles"].get(session.profile or _DEFAULT, {})
-    # botocore asks the environment first here, and not at all when a profile was asked for.
+    # botocore reads this variable first, unless a profile was named.
     role = os.environ.get("AWS_ROLE_ARN") if profile is None else None
     known = {
         "assume-role": facts.get("role_arn"),
         "assume-role-with-web-identity": role or facts.get("role_arn"),
         "sso": facts.get("sso_account_id"),
-        # Asking the key itself fails when it has run out; what is cached is still its own.
+        # Reading the key itself fails if it has expired, and its cache must still be usable.
         "env": os.environ.get("AWS_ACCESS_KEY_ID"),
     }
     return str(known.get(credentials.method) or credentials.access_key).strip()
 
 
 def _account(identity: str) -> str | None:
-    """Return the number of the account that a key, role or sign-on is of; None if it does not tell.
+    """Return the account number of a key, role or sign-on account; None if it cannot be derived.
 
-    The identifier of a key that is not very old holds it, as `sts get-access-key-info` tells.
+    Recent key identifiers contain it (`sts get-access-key-info` relies on that, too).
     """
     if found := re.fullmatch(r"(?:arn:[^:]*:iam::)?(\d{12})(?::.*)?", identity):
         return found[1]
@@ -210,7 +210,7 @@ def _account(identity: str) -> str | None:
 
 
 def _secret_files(session: "Session", method: str) -> list[Path]:
-    """Return the files that hold the secret of the profile, or of one its role is assumed with."""
+    """Return the files that hold the secret of the profile, or of its source profiles."""
     if method not in ("shared-credentials-file", "config-file", "assume-role"):
         return []
     profiles, chain = session.full_config["profiles"], []
@@ -222,13 +222,15 @@ def _secret_files(session: "Session", method: str) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _listed(session: "Session") -> Iterator[Found]:
+def _listed(session: "Session") -> Iterator[FoundSettings]:
     from botocore.configloader import load_config, raw_config_parse
 
     if key_id := os.environ.get("AWS_ACCESS_KEY_ID"):
         region = os.environ.get("AWS_DEFAULT_REGION")
-        yield Found("environment (AWS_*)", {"region": region} if region else {}, None, key_id)
-    # Keys in the environment come before a profile that only `AWS_PROFILE` names.
+        yield FoundSettings(
+            "environment (AWS_*)", {"region": region} if region else {}, None, key_id
+        )
+    # Keys in the environment take precedence over a profile named by `AWS_PROFILE`.
     used = None if key_id else session.profile or _DEFAULT
     secret_file, file = _path(session, "credentials_file"), _path(session, "config_file")
     known = load_config(str(file))["profiles"] if file.exists() else {}
@@ -241,7 +243,7 @@ def _listed(session: "Session") -> Iterator[Found]:
                 settings = {"region": region} if region else {}
                 use = "" if name == used else f"CASFS_AWS_PROFILE={shlex.quote(name)}"
                 key_id = facts.get(_KEY_ID)
-                yield Found(str(path), settings, None, key_id, name, holds_secret, use)
+                yield FoundSettings(str(path), settings, None, key_id, name, holds_secret, use)
 
 
 def _path(session: "Session", name: str) -> Path:
@@ -249,12 +251,12 @@ def _path(session: "Session", name: str) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        # There is no home that it could be in.
+        # The user has no home.
         return NO_HOME / path.name
 
 
 def _config_errors() -> tuple[type[Exception], ...]:
-    """Return the errors of botocore that are mended in a file or a variable."""
+    """Return the exceptions of botocore that users fix in a file or a variable."""
     from botocore import exceptions
 
     return (
@@ -271,15 +273,15 @@ def _config_errors() -> tuple[type[Exception], ...]:
 def _broken(error: Exception) -> ConfigError:
     from botocore.exceptions import ConfigParseError
 
-    # The parser's own message quotes the line, which may be the secret.
-    told = "a file cannot be read" if isinstance(error, ConfigParseError) else str(error)
-    return ConfigError(f"the AWS configuration: {told}; correct ~/.aws or AWS_PROFILE")
+    # The parser's message quotes the line, which may be the secret.
+    why = "a file cannot be read" if isinstance(error, ConfigParseError) else str(error)
+    return ConfigError(f"the AWS configuration: {why}; correct ~/.aws or AWS_PROFILE")
 
 
-def _denied(told: str, error: Exception) -> DeniedError:
-    """Return the refusal; what any way to a key may raise, botocore's own errors and others.
+def _denied(what: str, error: Exception) -> DeniedError:
+    """Return the error for a key that is not available, whatever exception was the reason.
 
-    What a program or a service says beside it may hold a secret.
+    The message has only the kind of the exception, because its text may contain a secret.
     """
     from botocore.exceptions import ClientError
 
@@ -288,4 +290,4 @@ def _denied(told: str, error: Exception) -> DeniedError:
         why = str(error.response.get("Error", {}).get("Code", why))
     elif isinstance(error, OSError):
         why = str(error)
-    return DeniedError(f"{told} ({why}); sign in again, or correct ~/.aws")
+    return DeniedError(f"{what} ({why}); sign in again, or correct ~/.aws")

@@ -1,4 +1,4 @@
-"""Where every setting comes from: flag, environment, file, then what the official tools keep."""
+"""Loads the settings: from flags, the environment, the file, then the official tools' files."""
 
 import contextlib
 import os
@@ -43,24 +43,24 @@ class Config:
     Attributes:
         dialect: the service's wire form.
         endpoint: URL with scheme and host, without a path.
-        region: what requests are signed for, where they are; "" if it is not known.
+        region: the region that requests are signed for, if they are; "" if unknown.
         account: the account in the path, "-" for the one that owns the key.
-        credentials: has the key that signs requests.
+        credentials: the key that signs requests.
         cache_dir: directory of the disk cache.
         cache_size: bytes that the disk cache may hold.
-        memory_size: bytes of blocks in memory, those being received and written included.
+        memory_size: bytes of blocks in memory, including those being received and written.
         connections: parallel GETs of outputs.
-        connect_timeout: seconds to make a connection.
+        connect_timeout: seconds to establish a connection.
         read_timeout: seconds without a byte after which a connection counts as stalled.
-        deadline: seconds after which a request, a read or a listing ends with an error.
-        attempts: how often a request that may be repeated is sent at most; None = until `deadline`.
-        listing_ttl: seconds for which a listing is taken as fresh.
-        description_rules: how archives get their names from their descriptions.
-        vault_rules: the same by name of the vault, for those that have rules of their own.
-        vaults: names of vaults that there are, for a key that may not list them.
-        find_key_again: looks for the key where it was found; None where it cannot change.
-        skip_bad_records: leave records that cannot be read out of inventory files. It has a flag
-            only, for one command: a list that is silently shorter is how archives get lost.
+        deadline: seconds after which a request, a read or a listing fails.
+        attempts: how often a request is sent at most; None = until `deadline`.
+        listing_ttl: seconds for which a listing is fresh.
+        description_rules: how descriptions give archives their names.
+        vault_rules: the same by vault, for vaults with rules of their own.
+        vaults: names of vaults, for a key that may not list them.
+        find_key_again: looks for the key where it was found; None if it cannot change there.
+        skip_bad_records: omit unreadable records from inventory files. It is a flag and not a
+            setting, because a list that is silently incomplete is how archives get lost.
     """
 
     endpoint: str
@@ -85,7 +85,7 @@ class Config:
     profile: str = field(default=DEFAULT_PROFILE, compare=False)
 
     def rules(self, vault: str) -> RuleSet:
-        """Return the rules for the descriptions of a vault."""
+        """Return the rules for descriptions in a vault."""
         return self.vault_rules.get(vault, self.description_rules)
 
 
@@ -97,20 +97,20 @@ def load(
 ) -> Config:
     """Return the settings of a profile: flag beats environment beats file beats official tool.
 
-    Which official tool's keys are taken is for the dialect to say, never for what is found.
+    The dialect determines which official tool's keys are used, never what happens to be found.
 
     Args:
         profile: name of a `[profiles.NAME]` table; else `CASFS_PROFILE`, else "default".
-        flags: settings from the command line by name; None values count as not given.
+        flags: settings from the command line by name; None values are ignored.
         environment: where `CASFS_*` are looked up.
         home: home directory, for the official tools' credentials files.
 
     Raises:
         ConfigError: a setting is missing, unknown or malformed; the message names it.
-        DeniedError: the official tool's key cannot be had.
+        DeniedError: the official tool's key is not available.
     """
     name = profile or environment.get("CASFS_PROFILE")
-    # A mount, which changes its directory, looks for its key there again.
+    # Absolute, because a mount changes its directory and reads the file again for a new key.
     path = config_file(environment).absolute()
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     layers = [_of_profile(path, name), environment_settings(environment), given]
@@ -133,7 +133,7 @@ def load(
             f"and secret_access_key of {place}, or use "
             f"{registration.keys.place}{_others(dialect, home)}"
         )
-    # What the environment says of vaults replaces their names, not the rules for single ones.
+    # CASFS_VAULTS replaces the names of vaults, but not the rules for single vaults.
     rules = _rules(settings, layers[0])
     built = _build(settings, dialect, keys, name or DEFAULT_PROFILE, rules)
     return replace(built, find_key_again=find_again)
@@ -145,11 +145,11 @@ def _official(
     settings: dict[str, object],
     layers: Sequence[Mapping[str, object]],
 ) -> tuple[dict[str, object], KeySource | None, FindAgain | None]:
-    """Return the settings with those of an official tool, its key, and what looks for it again.
+    """Return the settings with an official tool's, its key, and a function that finds it again.
 
     Raises:
-        ConfigError: what it keeps cannot be used.
-        DeniedError: its key cannot be had.
+        ConfigError: its configuration cannot be used.
+        DeniedError: its key is not available.
     """
     find = partial(registration.keys.find, home, text(settings, "aws_profile") or None)
     found = find()
@@ -163,10 +163,10 @@ def _official(
 def _own_key_again(
     path: Path, profile: str | None, environment: Mapping[str, str], place: str
 ) -> KeySource | None:
-    """Return the key in settings of ours as they are now; None if there is none.
+    """Return the key that our settings have now; None if there is none.
 
     Raises:
-        ConfigError: the file cannot be read, or a part of the key is none.
+        ConfigError: the file cannot be read, or the key is malformed.
     """
     layers = [_of_profile(path, profile), environment_settings(environment)]
     return own_key(_merged(layers), environment, place)
@@ -175,9 +175,9 @@ def _own_key_again(
 def _merged(
     layers: Sequence[Mapping[str, object]], registration: Registration | None = None
 ) -> dict[str, object]:
-    """Return what settings of several places come to; the later place beats the earlier one.
+    """Merge settings from several places; a later place beats an earlier one.
 
-    A region stands for its endpoint with some dialects: there it beats an earlier endpoint.
+    With some dialects a region implies the endpoint: there it beats an earlier endpoint.
     """
     merged: dict[str, object] = {}
     for layer in layers:
@@ -202,10 +202,10 @@ def _of_profile(path: Path, name: str | None) -> dict[str, object]:
 
 
 def _others(dialect: str, home: Path) -> str:
-    """Return a hint at keys that were found for other dialects, for the end of a message."""
+    """Return a hint about keys for other dialects, to append to a message."""
     found = []
     for other, registration in DIALECTS.items():
-        # What is wrong with another dialect's file is not what is wrong here.
+        # A problem with another dialect's file is not the problem here.
         with contextlib.suppress(ConfigError):
             if other != dialect and (places := registration.keys.list(home)):
                 found.append(f"there are some for --dialect {other} in {places[0].source}")
@@ -222,15 +222,15 @@ def _build(
     registration, region = DIALECTS[dialect], text(settings, "region")
     cache_dir = text(settings, "cache_dir") or str(cache_directory())
     endpoint = find_endpoint(registration, text(settings, "endpoint"), region)
-    # It stands in the header with the signature.
+    # The region is part of the header with the signature.
     if registration.signs_region and not re.fullmatch(r"[A-Za-z0-9_-]+", region):
         raise ConfigError(
-            f"no region (region: {region!r}), which requests to {dialect} are signed for; "
-            f"give --region {registration.region}"
+            f"no region (region: {region!r}), but requests to {dialect} are signed for one; "
+            f"give --region, such as --region {registration.region}"
         )
     account = text(settings, "account", "-") if registration.names_account else "-"
     if not account.isprintable():
-        raise ConfigError(f"account {account!r} is none; give --account a number, or -")
+        raise ConfigError(f"account {account!r} is not an account; give --account a number, or -")
     return Config(
         endpoint=endpoint,
         credentials=keys,

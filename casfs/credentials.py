@@ -1,4 +1,4 @@
-"""Keys, and the files in which people already have them."""
+"""Keys, and the files of official tools that hold them."""
 
 import configparser
 import logging
@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Credentials:
-    """A key: its public identifier, and the secret that signs and is never shown.
+    """A key: its public identifier, and the secret, which signs requests and is never shown.
 
     Attributes:
-        session_token: proves a temporary key, None for a lasting one; as secret as the secret.
+        session_token: of a temporary key, None for a permanent one; as secret as the secret.
     """
 
     access_key_id: str
@@ -25,26 +25,26 @@ class Credentials:
     session_token: str | None = field(default=None, repr=False)
 
     def current(self) -> "Credentials":
-        """Return the key: this one."""
+        """Return this key."""
         return self
 
     @property
     def identity(self) -> str:
-        """Return what tells this key from others, and is no secret."""
+        """Return what distinguishes this key from others; not a secret."""
         return self.access_key_id
 
 
 def checked_identifier(text: str, name: str) -> str:
-    """Return the identifier of a key, or its session token, without blanks around it.
+    """Return the identifier or session token of a key, stripped of white space.
 
-    Both stand in headers as they are, so they are visible ASCII characters.
+    Both are sent in headers, so they must be visible ASCII characters.
 
     Args:
         text: as it was found.
-        name: what its finder calls it, for the message.
+        name: describes it in messages.
 
     Raises:
-        ConfigError: it is none; never tells what it is.
+        ConfigError: it is malformed; the message does not quote it.
     """
     text = text.strip()
     if not (text.isascii() and text.isprintable() and " " not in text):
@@ -53,14 +53,14 @@ def checked_identifier(text: str, name: str) -> str:
 
 
 def checked_secret(text: str, name: str) -> str:
-    """Return the secret of a key, without blanks around it; it signs and is never sent.
+    """Return the secret of a key, stripped of white space; it signs requests and is never sent.
 
     Args:
         text: as it was found.
-        name: what its finder calls it, for the message.
+        name: describes it in messages.
 
     Raises:
-        ConfigError: it is none; never tells what it is.
+        ConfigError: it is malformed; the message does not quote it.
     """
     text = text.strip()
     if not text.isprintable():
@@ -74,51 +74,51 @@ def _no_key(text: str, name: str) -> ConfigError:
     elif any("\ud800" <= letter <= "\udfff" for letter in text):
         flaw = "bytes that are not UTF-8"
     elif text.isprintable():
-        flaw = "a blank" if text.isascii() else "a character that is not ASCII"
+        flaw = "a space" if text.isascii() else "a character that is not ASCII"
     else:
-        flaw = "a character that cannot be seen"
-    return ConfigError(f"{name} holds {flaw}, which no key does; copy the key again")
+        flaw = "an invisible character"
+    return ConfigError(f"{name} contains {flaw}, which no key does; copy the key again")
 
 
 class KeySource(Protocol):
-    """Has the key to sign with, which may be another one after a while."""
+    """Supplies the key to sign with, which may change over time."""
 
     def current(self) -> Credentials:
         """Return the key to sign with now.
 
         Raises:
-            DeniedError: it has run out, and there is no new one.
+            DeniedError: it has expired and cannot be renewed.
         """
         ...
 
     @property
     def identity(self) -> str:
-        """Return what tells this key from others, and stays when it is renewed; no secret."""
+        """Return what distinguishes this key from others, even when renewed; not a secret."""
         ...
 
 
 def owner(account: str, key: KeySource) -> str:
-    """Return whose vaults a key sees: a named account's, or, where that is "-", the key's own.
+    """Return whose vaults a key sees: the named account's, or the key's own if that is "-".
 
-    What is cached is kept by it: keys of different accounts must never see each other's.
+    The cache is partitioned by it, because keys of different accounts must not share entries.
     """
     return f"key {key.identity}" if account == "-" else account
 
 
 @dataclass(frozen=True)
-class Found:
-    """Settings that were found in one place.
+class FoundSettings:
+    """Settings and a key that were found in one place.
 
     Attributes:
-        source: the place, as a person names it.
-        settings: endpoint, account, region, as far as they are there; no secret.
-        keys: what signs, None if there is no whole key.
-        access_key_id: public identifier of the key, None if it is not known without asking.
-        profile: which one it is, where the place has several.
-        file: the file that holds the secret, None if none does.
-        use: variables to set to have it used among several, "" if it is used anyway.
-        account: whose the key is, None if nothing tells it.
-        fixed: whether the key stands where nothing changes while this process lasts.
+        source: the place, for people.
+        settings: endpoint, account and region, if they are there; no secret.
+        keys: the key, None if it is missing or incomplete.
+        access_key_id: public identifier of the key, None if it takes a request to know it.
+        profile: the name of the profile, if the place has several.
+        file: the file that holds the secret, None if no file does.
+        use: the variable that selects it among several, "" if it is the default.
+        account: the account of the key, None if unknown.
+        fixed: whether the key cannot change while this process runs.
     """
 
     source: str
@@ -133,7 +133,7 @@ class Found:
 
 
 def is_exposed(path: Path) -> bool:
-    """Return whether others than its owner may read a file."""
+    """Return whether users other than its owner may read a file."""
     try:
         return bool(path.stat().st_mode & 0o077)
     except OSError:
@@ -141,9 +141,9 @@ def is_exposed(path: Path) -> bool:
 
 
 def warn_if_exposed(path: Path) -> None:
-    """Log a warning about a file that holds a secret and that others may read."""
+    """Log a warning if a file that holds a secret may be read by others."""
     if is_exposed(path):
-        log.warning("%s holds a secret and others may read it; run: chmod 600 %s", path, path)
+        log.warning("%s holds a secret and is readable by others; run: chmod 600 %s", path, path)
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,8 @@ class IniFile:
 
     Attributes:
         name: of the file.
-        section: that is read.
-        names: their names of settings -> ours; `port` belongs to the endpoint.
+        section: the section to read.
+        names: maps the tool's names of settings to ours; `port` is part of the endpoint.
     """
 
     name: str
@@ -162,14 +162,14 @@ class IniFile:
 
     @property
     def place(self) -> str:
-        """Return the place of the file, for messages."""
+        """Return where the file is, for messages."""
         return f"~/{self.name}"
 
-    def find(self, home: Path, profile: str | None) -> Found | None:
-        """Return what the file says; None if it is missing or says nothing. It has one profile.
+    def find(self, home: Path, profile: str | None) -> FoundSettings | None:
+        """Return the settings in the file; None if it is missing or empty. It has one profile.
 
         Raises:
-            ConfigError: the file is there and cannot be read.
+            ConfigError: the file exists and cannot be read.
         """
         del profile
         found = self._read(home / self.name)
@@ -177,24 +177,24 @@ class IniFile:
             warn_if_exposed(found.file)
         return found
 
-    def list(self, home: Path) -> list[Found]:
-        """Return what the file says.
+    def list(self, home: Path) -> list[FoundSettings]:
+        """Return the settings in the file, if there are any.
 
         Raises:
-            ConfigError: as `find`.
+            ConfigError: as for `find`.
         """
         found = self._read(home / self.name)
         return [found] if found is not None else []
 
-    def _read(self, path: Path) -> Found | None:
-        # A secret may hold "%", which the default interpolation would take for a reference.
+    def _read(self, path: Path) -> FoundSettings | None:
+        # No interpolation, because secrets may contain "%".
         parser = configparser.ConfigParser(interpolation=None)
         try:
-            # Editors of Windows put a mark at the beginning.
+            # Windows editors write a byte order mark.
             if not parser.read(path, "utf-8-sig"):
                 return None
         except (OSError, UnicodeDecodeError, configparser.Error):
-            # The parser's own message quotes the line, which may be the secret.
+            # The parser's message quotes the line, which may be the secret.
             raise ConfigError(
                 f"{path} is not a credentials file with [{self.section}]; correct or remove it"
             ) from None
@@ -214,7 +214,7 @@ class IniFile:
         if port is not None and "endpoint" in settings:
             settings["endpoint"] = _with_port(settings["endpoint"], port)
         keys = Credentials(key_id, secret) if key_id and secret else None
-        return Found(
+        return FoundSettings(
             source=str(path),
             settings=settings,
             keys=keys,
@@ -228,7 +228,7 @@ _PARTS = {"access_key_id": checked_identifier, "secret_access_key": checked_secr
 
 
 def _with_port(host: str, port: str) -> str:
-    """Return the URL of a host and a port: as in the tools that write both, only 443 is https."""
+    """Return the URL of a host and a port; as in the official tools, only port 443 is https."""
     if "://" in host:
         return host
     scheme, usual = ("https", "443") if port.strip() == "443" else ("http", "80")

@@ -1,10 +1,10 @@
-"""Keys as they are found, the first time and again."""
+"""Finds the key in our settings, and finds keys again after they were replaced."""
 
 from collections.abc import Callable, Mapping
 
 from casfs.credentials import (
     Credentials,
-    Found,
+    FoundSettings,
     KeySource,
     checked_identifier,
     checked_secret,
@@ -16,10 +16,10 @@ from casfs.settings import KEY, text, variable
 def own_key(
     settings: Mapping[str, object], environment: Mapping[str, str], place: str
 ) -> Credentials | None:
-    """Return the key in settings of ours; None if it is not whole.
+    """Return the key in our settings; None if it is missing or incomplete.
 
     Raises:
-        ConfigError: a part of it is none; names where it stands.
+        ConfigError: a part of it is malformed; the message names its place.
     """
 
     def part(name: str, check: Callable[[str, str], str]) -> str:
@@ -34,18 +34,18 @@ def own_key(
 
 
 def official_key_again(
-    find: Callable[[], Found | None], before: Found, account: str
+    find: Callable[[], FoundSettings | None], before: FoundSettings, account: str
 ) -> KeySource | None:
     """Return the key that an official tool has now; None if it has none.
 
     Raises:
-        CasfsError: it cannot be had, or is of another account than the key before. Where requests
-            name no account, it would show that account's vaults in place of these.
+        CasfsError: it is not available, or belongs to another account than the previous key. If
+            requests do not name an account, it would show that account's vaults instead.
     """
     now = find()
     if now is None:
         return None
     is_others = before.account and now.account and before.account != now.account
     if account == "-" and is_others:
-        raise ConfigError(f"{now.source} has a key of another account now; mount again to use it")
+        raise ConfigError(f"{now.source} now has a key of another account; remount to use it")
     return now.keys

@@ -1,4 +1,4 @@
-"""The log: one line for each thing that happened, whatever texts of others are in it."""
+"""The format of the log: one line per event, no matter what untrusted text is in it."""
 
 import logging
 import threading
@@ -17,30 +17,30 @@ _ExcInfo: TypeAlias = (
 
 
 class LogFormatter(logging.Formatter):
-    """Formats all that casfs logs, to a file or to a terminal.
+    """Formats everything that casfs logs, to a file or to a terminal.
 
-    A message is one line, without secrets. A traceback keeps its lines, indented, so that no text
-    in it can look like a line of the log; the text of an error is one line, without secrets.
+    A message is one line, without secrets. The lines of a traceback are indented, so that no text
+    in it can pass for a line of the log; the text of an error is one line, without secrets.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - of the base class
-        """Return the line of a record."""
+        """Return the message of a record as one line."""
         return shown(super().formatMessage(record))
 
     def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - of the base class
-        """Return a traceback, and those of the errors that led to it."""
+        """Return the traceback of an error, and those of its causes."""
         error = ei[1]
         if error is None:
             return ""
-        told = traceback.TracebackException.from_exception(error, compact=True)
-        return "\n".join(f"    {line}" for line in _lines(told))
+        trace = traceback.TracebackException.from_exception(error, compact=True)
+        return "\n".join(f"    {line}" for line in _lines(trace))
 
 
 def _lines(error: traceback.TracebackException) -> Iterator[str]:
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None:
         yield from _lines(before)
-        yield "which led to:" if error.__cause__ else "and while that was handled:"
+        yield "which caused:" if error.__cause__ else "while handling that:"
     for frame in error.stack.format():
         yield from (shown(line) for line in frame.rstrip("\n").split("\n"))
     name = error.exc_type.__name__ if error.exc_type else "error"
@@ -48,8 +48,8 @@ def _lines(error: traceback.TracebackException) -> Iterator[str]:
     yield shown(f"{name}: {text}" if text else name)
 
 
-def log_death(death: threading.ExceptHookArgs) -> None:
-    """Let a thread that dies be seen in the log; to be set as `threading.excepthook`."""
-    name = death.thread.name if death.thread else "unknown"
-    error = death.exc_value or death.exc_type()
-    log.critical("the thread %s died; this is a bug, please report it", name, exc_info=error)
+def log_thread_crash(crash: threading.ExceptHookArgs) -> None:
+    """Log an exception that ended a thread; set this as `threading.excepthook`."""
+    name = crash.thread.name if crash.thread else "unknown"
+    error = crash.exc_value or crash.exc_type()
+    log.critical("thread %s crashed; this is a bug, please report it", name, exc_info=error)

@@ -1,4 +1,4 @@
-"""Whose the directories and files below a private directory are, and who else may use them."""
+"""Checks the owners and modes of files and directories below a private directory."""
 
 import contextlib
 import errno
@@ -17,15 +17,14 @@ log = logging.getLogger(__name__)
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _NO_OWNERS = frozenset({0, 65534})
-"""Who seems to own what is on a file system that keeps no owners: root, or, where NFS makes root
-nobody, nobody."""
+"""The apparent owners on a file system without owners: root, or nobody if NFS squashes root."""
 _NO_MODES = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL})
 
 
 class Ownership:
-    """What is to be true of everything in a directory.
+    """The owner and modes required of everything in a directory.
 
-    A file system that keeps no modes or owners (exFAT, CIFS) is used with a warning.
+    A file system without modes or owners (exFAT, CIFS) is used with a warning.
 
     Args:
         wanted: the directory.
@@ -40,12 +39,12 @@ class Ownership:
         """Check the open directory itself.
 
         Raises:
-            ConfigError: it is somebody else's.
+            ConfigError: it belongs to another user.
         """
         owner = os.fstat(directory).st_uid
         if owner == self._uid:
             return
-        # Who plants a directory for us cannot make the files his own that we make in it.
+        # An attacker who plants a directory cannot own the files that we create in it.
         if owner not in _NO_OWNERS or _owner_of_new_file(directory) != owner:
             raise ConfigError(
                 f"{self._wanted} belongs to {user_name(owner)}, not to {user_name(self._uid)}; "
@@ -55,16 +54,16 @@ class Ownership:
         self._warn("owners")
 
     def check(self, status: os.stat_result, path: Path | str, directory: bool = False) -> None:
-        """Check something that is to be a file, or a directory.
+        """Check that something is a file, or a directory, that belongs to this user.
 
         Raises:
-            ConfigError: it is a link, or somebody else's.
-            OSError: it is something else.
+            ConfigError: it is a link, or belongs to another user.
+            OSError: it is not a file, or not a directory.
         """
         what = self._wanted.what
         if stat.S_ISLNK(status.st_mode):
             raise ConfigError(
-                f"{path} is a symbolic link, and casfs follows none in {what}; remove it"
+                f"{path} is a symbolic link, which casfs does not follow in {what}; remove it"
             )
         if status.st_uid != self._uid:
             raise ConfigError(
@@ -76,22 +75,22 @@ class Ownership:
             raise OSError(code, os.strerror(code), str(path))
 
     def owns(self, status: os.stat_result) -> bool:
-        """Return whether something is ours, whatever it is."""
+        """Return whether something belongs to this user."""
         return status.st_uid == self._uid
 
     def too_open(self, status: os.stat_result) -> int:
-        """Return what others may do with something, as bits of a mode; 0 if modes say nothing."""
+        """Return the permissions of other users, as mode bits; 0 if there are no modes."""
         return status.st_mode & OPEN_TO_OTHERS if self._modes else 0
 
     def set_mode(self, what: Path | str | int, mode: int) -> bool:
-        """Change the mode of a file or a directory of ours; tell whether that was possible.
+        """Change the mode of a file or directory of ours; return whether that was possible.
 
         Args:
-            what: its path, of which nobody else can make a link; or its descriptor.
-            mode: what it is to be.
+            what: its descriptor, or its path if nobody else can replace it with a link.
+            mode: the new mode.
 
         Raises:
-            OSError: the disk fails.
+            OSError: the disk failed.
         """
         try:
             os.chmod(what, mode)
@@ -99,7 +98,7 @@ class Ownership:
             if not stat.S_IMODE(status.st_mode) & OPEN_TO_OTHERS & ~mode:
                 return True
         except OSError as error:
-            # On a disk that is read-only nobody can change anything, and what we open is checked.
+            # Nobody can change a read-only disk, and whatever we open is checked.
             if error.errno not in {*_NO_MODES, errno.EROFS}:
                 raise
             if error.errno == errno.EROFS:
@@ -111,14 +110,14 @@ class Ownership:
     def _warn(self, what: str) -> None:
         self._modes = False
         log.warning(
-            "the file system of %s keeps no %s: others may be able to read or change what is there",
+            "the file system of %s has no %s: other users may be able to read or change its files",
             self._wanted,
             what,
         )
 
 
 def below(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Yield what the owner of a directory has below it, each directory before what is in it."""
+    """Yield what the owner of a directory has below it, each directory before its entries."""
     try:
         owner = os.lstat(directory).st_uid
         entries = os.listdir(directory)
@@ -129,7 +128,7 @@ def below(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
             status = os.lstat(path)
         except FileNotFoundError:
             continue
-        # What others have planted there may be endless.
+        # Skip what other users planted, which may be endless.
         if status.st_uid == owner:
             yield path, status
             if stat.S_ISDIR(status.st_mode):
@@ -137,7 +136,7 @@ def below(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def _owner_of_new_file(directory: int) -> int | None:
-    """Return whose a file is that is made in a directory, None if none can be made."""
+    """Return the owner of a file created in a directory, None if none can be created."""
     name = f".casfs-{secrets.token_hex(8)}"
     try:
         file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, dir_fd=directory)

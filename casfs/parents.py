@@ -1,4 +1,4 @@
-"""The way to a directory that is to be private: nobody else may put another one in its place."""
+"""Checks the parents of a private directory: no other user may be able to replace it."""
 
 import contextlib
 import grp
@@ -12,19 +12,19 @@ from pathlib import Path
 from casfs.errors import ConfigError
 
 _PASS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-"""How a parent is opened: it need not be readable."""
+"""Flags to open a parent, which need not be readable."""
 _MOST_LINKS = 40
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A directory that is to be private.
+    """A directory that must be private.
 
     Attributes:
-        path: of the directory, as the user gave it; absolute.
-        what: names it in messages.
-        instead: the option that names another one.
-        uid: whose it is to be.
+        path: absolute path of the directory, as the user gave it.
+        what: describes it in messages.
+        instead: the option that selects another directory.
+        uid: the user who must own it.
     """
 
     path: Path
@@ -37,22 +37,23 @@ class Wanted:
 
     @property
     def another(self) -> str:
-        """Return what to do where it cannot be used."""
+        """Return the advice to use another directory."""
         return f"use another directory, with {self.instead}"
 
 
 def open_parent(wanted: Wanted) -> tuple[int, str, Path]:
-    """Go to the directory's parent, and make what is missing on the way, the directory too.
+    """Open the directory's parent; create the directory and its parents where they are missing.
 
-    Each parent belongs to the user, to root, or to whom "/" belongs (in a user namespace root is
-    somebody else). Only they can write to it, or it is sticky. Links among them are theirs, too.
+    Each parent, and each link among them, must belong to the user, to root, or to the owner of "/"
+    (in a user namespace root is another user). Only they may be able to write to a parent, unless
+    it is sticky.
 
     Returns:
-        the parent, open; the directory's name in it; the directory's path without links.
+        The open parent, the directory's name in it, and the directory's path without links.
 
     Raises:
-        ConfigError: somebody else could put another directory in its place; or it is a link.
-        OSError: it cannot be made or reached.
+        ConfigError: another user could replace the directory, or it is a link.
+        OSError: it cannot be created or reached.
     """
     at, path, links = os.open("/", _PASS), Path("/"), 0
     trusted = {0, wanted.uid, os.fstat(at).st_uid}
@@ -85,13 +86,13 @@ def _check(wanted: Wanted, parent: int, path: Path, trusted: set[int]) -> None:
     status = os.fstat(parent)
     if status.st_uid not in trusted:
         raise ConfigError(
-            f"{path}, which holds {wanted}, belongs to {user_name(status.st_uid)}, who could put "
-            f"another one in its place; {wanted.another}"
+            f"{path}, a parent of {wanted}, belongs to {user_name(status.st_uid)}, who could "
+            f"replace it; {wanted.another}"
         )
     if not status.st_mode & stat.S_ISVTX and _others_write(status, trusted):
         raise ConfigError(
-            f"others can write to {path}, which holds {wanted}, and could put another one in its "
-            f"place; run: chmod go-w {path}, or {wanted.another}"
+            f"other users can write to {path}, a parent of {wanted}, and could replace it; "
+            f"run: chmod go-w {path}, or {wanted.another}"
         )
 
 
@@ -100,12 +101,12 @@ def _check_link(
 ) -> None:
     if status.st_uid not in trusted:
         raise ConfigError(
-            f"{path}, on the way to {wanted}, is a symbolic link of {user_name(status.st_uid)}, "
-            f"who could change it; {wanted.another}"
+            f"{path}, in the path of {wanted}, is a symbolic link that belongs to "
+            f"{user_name(status.st_uid)}, who could change it; {wanted.another}"
         )
     if last:
         raise ConfigError(
-            f"{wanted} is a symbolic link; name the directory itself: "
+            f"{wanted} is a symbolic link; use the directory itself: "
             f"{wanted.instead} {path.parent / target}"
         )
 
@@ -114,26 +115,26 @@ def _stat_or_make(parent: int, name: str) -> os.stat_result:
     try:
         return os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
-        # Another process may make it at the same moment.
+        # Another process may create it at the same moment.
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=parent)
     return os.stat(name, dir_fd=parent, follow_symlinks=False)
 
 
 def _move(at: int, name: str) -> int:
-    """Return a directory, open, and close the one that it was reached from."""
+    """Open a directory in an open one, which is closed."""
     there = os.open(name, _PASS, dir_fd=at)
     os.close(at)
     return there
 
 
 def _others_write(status: os.stat_result, trusted: set[int]) -> bool:
-    """Return whether anybody can write to a directory who is not trusted."""
+    """Return whether a user who is not trusted can write to a directory."""
     if status.st_mode & stat.S_IWOTH:
         return True
     if not status.st_mode & stat.S_IWGRP or status.st_gid == 0:
         return False
-    # Where each user has a group of his own, directories may well be open to it.
+    # If each user has a group of their own, directories are often writable by that group.
     members = {user.pw_uid for user in pwd.getpwall() if user.pw_gid == status.st_gid}
     try:
         names = set(grp.getgrgid(status.st_gid).gr_mem)
@@ -144,7 +145,7 @@ def _others_write(status: os.stat_result, trusted: set[int]) -> bool:
 
 
 def user_name(uid: int) -> str:
-    """Return what to call a user in a message."""
+    """Return how to refer to a user in a message."""
     try:
         return f"user {pwd.getpwuid(uid).pw_name}"
     except KeyError:

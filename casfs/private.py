@@ -1,14 +1,14 @@
-"""A directory that this user alone can change: the cache and the log are kept in such directories.
+"""Directories that only this user can change: for the cache and the log.
 
-What another user can write is not ours to trust: a planted link would have casfs write or remove
-files elsewhere, and a planted file would be served. So on the way to the directory
+What another user can write cannot be trusted: a planted link would make casfs write or delete files
+elsewhere, and a planted file would be served. So these are checked:
 
-- each parent belongs to this user or to root, and nobody else can write to it, unless it is sticky;
-- the same goes for a symbolic link among the parents; the directory itself is never one;
-- the directory, and every directory and file that is opened below, belongs to this user and is not
-  a link. What is merely too open is closed; what belongs to somebody else is refused.
+- each parent belongs to this user or to root, and nobody else can write to it unless it is sticky;
+- the same applies to symbolic links among the parents; the directory itself must not be one;
+- the directory, and every directory and file opened below it, belongs to this user and is not a
+  link. Permissions that are too open are tightened; what belongs to another user is refused.
 
-Once this holds nobody else can change anything below, so that paths can be used without a race.
+Once this holds, no other user can change anything below, so paths can be used without races.
 """
 
 import contextlib
@@ -26,21 +26,21 @@ log = logging.getLogger(__name__)
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ANYWHERE = frozenset({"lost+found"})
-_FOR_ALL = frozenset({"/tmp", "/var/tmp", "/dev/shm"})  # noqa: S108 - not to be used
+_FOR_ALL = frozenset({"/tmp", "/var/tmp", "/dev/shm"})  # noqa: S108 - these are refused
 
 
 class PrivateDirectory:
-    """A directory that this user alone can change, and what is opened below it.
+    """A directory that only this user can change, and access to what is below it.
 
     Args:
-        path: of the directory, absolute.
-        what: names it in messages.
-        instead: the option that names another one.
-        names: of what we keep in it, None for all there is; where there is anything else, others
-            keep the permission to read the directory itself.
+        path: absolute path of the directory.
+        what: describes it in messages.
+        instead: the option that selects another directory.
+        names: the entries that casfs owns, None for all. If there are other entries, other users
+            keep their permission to read the directory itself.
 
     Attributes:
-        path: of the directory, without links.
+        path: path of the directory, with symbolic links in its parents resolved.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class PrivateDirectory:
         self.path = Path(os.path.realpath(path.parent)) / path.name
 
     def make(self) -> None:
-        """Make the directory unless it is there, and check it and its parents.
+        """Create the directory if it is missing, and check it and its parents.
 
         Raises:
-            ConfigError: somebody else could change it.
-            OSError: it cannot be made or opened.
+            ConfigError: another user could change it.
+            OSError: it cannot be created or opened.
         """
         parent, name, path = open_parent(self._wanted)
         try:
@@ -70,7 +70,7 @@ class PrivateDirectory:
             os.close(parent)
         try:
             if path != self.path:
-                raise ConfigError(f"{self._wanted} is at another place than before: {path}")
+                raise ConfigError(f"{self._wanted} now resolves to another path: {path}")
             self._ownership.check_top(directory)
             self._close(directory)
             status = os.fstat(directory)
@@ -79,14 +79,14 @@ class PrivateDirectory:
             os.close(directory)
 
     def confirm(self) -> None:
-        """Make and check the directory again if it is not the one that was checked.
+        """Create and check the directory again if it was replaced since it was checked.
 
         Raises:
-            ConfigError, OSError: as `make`.
+            ConfigError, OSError: as for `make`.
         """
         try:
             status = os.lstat(self.path)
-            # The number alone may be that of a new one.
+            # A new directory may have the same inode number, so check its owner as well.
             same = (status.st_dev, status.st_ino) == self._identity and self._ownership.owns(status)
         except FileNotFoundError:
             same = False
@@ -94,15 +94,15 @@ class PrivateDirectory:
             self.make()
 
     def make_below(self, path: Path, checked: bool = False) -> None:
-        """Make a directory below this one, and those in between, unless they are there.
+        """Create a directory below this one, with its missing parents.
 
         Args:
             path: of the directory.
-            checked: those in between were checked already, if they are there.
+            checked: whether its existing parents were checked before.
 
         Raises:
-            ConfigError: one of them is not ours alone.
-            OSError: they cannot be made.
+            ConfigError: another user owns or could change one of them.
+            OSError: one cannot be created.
         """
         self.confirm()
         if checked:
@@ -121,11 +121,11 @@ class PrivateDirectory:
             self.check_directory(path)
 
     def check_directory(self, path: Path | str) -> bool:
-        """Check a directory below this one whose parents were checked; tell whether it is there.
+        """Check a directory whose parents were checked; return whether it exists.
 
         Raises:
-            ConfigError: it is not ours alone.
-            OSError: it cannot be looked at.
+            ConfigError: it is a link, or belongs to another user.
+            OSError: its status cannot be read.
         """
         try:
             status = os.lstat(path)
@@ -137,7 +137,7 @@ class PrivateDirectory:
         return True
 
     def entries(self, path: Path | str) -> list[os.DirEntry[str]]:
-        """Return what is in a directory below this one; nothing if it is none of ours.
+        """Return the entries of a directory below this one; empty if it is missing or not ours.
 
         Raises:
             OSError: it cannot be read.
@@ -154,17 +154,17 @@ class PrivateDirectory:
             return []
 
     def open(self, path: Path | str, flags: int) -> int:
-        """Open a file below this directory, whose own directory was checked.
+        """Open a file in a directory that was checked.
 
         Args:
             path: of the file.
-            flags: as of `os.open`.
+            flags: as for `os.open`.
 
         Raises:
-            ConfigError: it is not a file that is ours alone.
+            ConfigError: it is a link, belongs to another user, or has another name.
             OSError: it cannot be opened.
         """
-        # Not to wait for the other end of a pipe that stands in the file's place.
+        # O_NONBLOCK: do not wait if a pipe was put in the file's place.
         flags |= os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             file = os.open(path, flags, 0o600)
@@ -181,33 +181,33 @@ class PrivateDirectory:
         return file
 
     def check_open(self, file: int, path: Path | str, written: bool = False) -> os.stat_result:
-        """Check a file that is open, and return its status.
+        """Check an open file, and return its status.
 
         Args:
             file: its descriptor.
-            path: names it in messages.
-            written: whether it is written in place, so that it must have no other name.
+            path: describes it in messages.
+            written: whether it is written in place, so it must not have another name.
 
         Raises:
-            ConfigError: it is not a file that is ours alone.
+            ConfigError: it is a link, belongs to another user, or has another name.
         """
         status = os.fstat(file)
         self._ownership.check(status, path)
         if written and status.st_nlink > 1:
-            raise ConfigError(f"{path} has another name, too (a hard link); remove it")
+            raise ConfigError(f"{path} has another hard link; remove it")
         if self._ownership.too_open(status):
             self._ownership.set_mode(file, 0o600)
         return status
 
     def check_file(self, path: Path | str, written: bool = False) -> None:
-        """Check a file that is to be opened by other means; its own directory was checked.
+        """Check a file that something else will open, in a directory that was checked.
 
         Args:
-            path: of the file; there need be none.
+            path: of the file; it need not exist.
             written: as for `check_open`.
 
         Raises:
-            ConfigError: there is something that is not a file of ours alone.
+            ConfigError: it is a link, belongs to another user, or has another name.
         """
         try:
             status = os.lstat(path)
@@ -215,12 +215,12 @@ class PrivateDirectory:
             return
         self._ownership.check(status, path)
         if written and status.st_nlink > 1:
-            raise ConfigError(f"{path} has another name, too (a hard link); remove it")
+            raise ConfigError(f"{path} has another hard link; remove it")
         if self._ownership.too_open(status):
             self._ownership.set_mode(path, 0o600)
 
     def _close(self, directory: int) -> None:
-        """Take from others what they may do with the directory, and with what we have in it."""
+        """Tighten the permissions of the directory, and of our entries in it."""
         status = os.fstat(directory)
         mode = stat.S_IMODE(status.st_mode)
         there = set(os.listdir(directory))
@@ -228,19 +228,23 @@ class PrivateDirectory:
         others = there - ours - _ANYWHERE
         if mode & stat.S_ISVTX and mode & WRITABLE_BY_OTHERS and self._for_all(directory, others):
             raise ConfigError(
-                f"{self._wanted} is a directory for everybody; use one of your own, such as "
+                f"{self._wanted} is shared by all users; use a directory of your own, such as "
                 f"{self._wanted.instead} {self._wanted.path / 'casfs'}"
             )
         too_much = WRITABLE_BY_OTHERS if others else OPEN_TO_OTHERS
         if self._ownership.too_open(status) & too_much:
             closed = mode & ~too_much & ~stat.S_ISVTX
             if self._ownership.set_mode(directory, closed):
-                log.warning("%s was open to others; its mode is %04o now", self._wanted, closed)
+                log.warning(
+                    "%s was accessible to other users; changed its mode to %04o",
+                    self._wanted,
+                    closed,
+                )
         for name in sorted(ours):
             self._close_below(self.path / name)
 
     def _for_all(self, directory: int, entries: Iterable[str]) -> bool:
-        """Return whether other users keep something in the directory, or are likely to."""
+        """Return whether other users have files in the directory, or are likely to."""
         if str(self.path) in _FOR_ALL:
             return True
         for entry in entries:
@@ -251,7 +255,7 @@ class PrivateDirectory:
         return False
 
     def _close_below(self, top: Path) -> None:
-        """Close something that we have in the directory: earlier versions left it open."""
+        """Tighten the permissions of an entry of ours; earlier versions left them too open."""
         try:
             status = os.lstat(top)
         except FileNotFoundError:
@@ -260,7 +264,7 @@ class PrivateDirectory:
         if not self._ownership.too_open(status):
             return
         if stat.S_ISDIR(status.st_mode):
-            # It is closed all the way as the last step: what breaks off is done again.
+            # The top is closed completely last, so an interrupted run is repeated.
             self._ownership.set_mode(top, stat.S_IMODE(status.st_mode) & ~WRITABLE_BY_OTHERS)
             for path, found in below(top):
                 self._close_one(path, found)
@@ -269,6 +273,6 @@ class PrivateDirectory:
     def _close_one(self, path: Path, status: os.stat_result) -> None:
         if stat.S_ISLNK(status.st_mode) or not self._ownership.too_open(status):
             return
-        # Another process of ours may be removing what it does not need.
+        # Another casfs process may delete it at the same time.
         with contextlib.suppress(FileNotFoundError):
             self._ownership.set_mode(path, 0o700 if stat.S_ISDIR(status.st_mode) else 0o600)

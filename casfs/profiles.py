@@ -1,4 +1,4 @@
-"""Which settings and keys there are, and where they were found; never a secret."""
+"""Lists the settings and keys that exist, and where they were found; never a secret."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from casfs import homes
 from casfs.config import DEFAULT_DIALECT, DEFAULT_PROFILE
-from casfs.credentials import Found, is_exposed
+from casfs.credentials import FoundSettings, is_exposed
 from casfs.endpoints import find_endpoint
 from casfs.errors import ConfigError
 from casfs.service.registry import DIALECTS
@@ -19,13 +19,13 @@ class Profile:
     """Settings that were found in one place.
 
     Attributes:
-        use: how to have them used; "" for those that are used anyway.
+        use: the option that selects them; "" if they are the default.
         source: where they were found.
-        dialect: which they are for.
-        endpoint: URL, "" if nothing tells it.
-        account: account in the path, "" if nothing tells it.
-        access_key_id: public identifier of the key, "" if there is none, or one must ask for it.
-        note: what the user should know, or "".
+        dialect: the dialect that they are for.
+        endpoint: URL, "" if unknown.
+        account: account in the path, "" if unknown.
+        access_key_id: public identifier of the key, "" if there is none or it takes a request.
+        note: a warning for the user, or "".
     """
 
     use: str
@@ -40,7 +40,7 @@ class Profile:
 def profiles(
     environment: Mapping[str, str] = os.environ, home: Path | None = None
 ) -> list[Profile]:
-    """Return what there is; asks nobody on the network.
+    """Return all profiles; makes no requests.
 
     Args:
         environment: where `CASFS_*` are looked up.
@@ -88,7 +88,7 @@ def _profile(use: str, source: str, settings: Mapping[str, object], note: str) -
     )
 
 
-def _official(dialect: str, found: Found) -> Profile:
+def _official(dialect: str, found: FoundSettings) -> Profile:
     use = [] if dialect == DEFAULT_DIALECT else [f"--dialect {dialect}"]
     return Profile(
         use=" ".join([found.use, *use]).strip(),
@@ -112,4 +112,4 @@ def _endpoint(dialect: str, endpoint: str, region: str) -> str:
 
 
 def _note(path: Path) -> str:
-    return f"others may read it: chmod 600 {path}" if is_exposed(path) else ""
+    return f"readable by others; run: chmod 600 {path}" if is_exposed(path) else ""

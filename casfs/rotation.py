@@ -1,4 +1,4 @@
-"""Keys that are replaced where they were found while a mount goes on: by another program, often."""
+"""Picks up keys that another program replaces while a mount is running."""
 
 import logging
 import threading
@@ -13,37 +13,37 @@ from casfs.errors import CasfsError, ConfigError, DeadlineError
 log = logging.getLogger(__name__)
 
 FindAgain: TypeAlias = Callable[[], KeySource | None]
-"""Looks for a key where it was found before, and returns what is there now, None if none is.
+"""Returns the key that is now where a key was found before; None if there is none.
 
 Raises:
-    CasfsError: what is there cannot be used.
+    CasfsError: it cannot be used.
 """
 
 CheckKey: TypeAlias = Callable[[KeySource, float], None]
-"""Checks a key that is another one than before, within so many seconds.
+"""Checks a new key, within the given number of seconds.
 
 Raises:
     CasfsError: it must not be used, or could not be checked.
 """
 
 _INTERVAL = 5.0
-"""Seconds between two looks: a key that is refused for good must not cost one each request."""
-_PATIENCE = 20.0
-"""Seconds that a check may take at most."""
+"""Seconds between two searches, so that a key rejected for good does not cost one per request."""
+_CHECK_SECONDS = 20.0
+"""How long a check may take."""
 
 
 class RotatingKeys:
-    """A key that is looked for again when the service refuses it.
+    """A key that is searched for again when the service rejects it.
 
-    What is cached belongs to the key that was there first, as long as this object lives: it is the
-    same account's, or the service refuses it.
+    Its identity, by which the cache is partitioned, remains that of the first key: a new key
+    belongs to the same account, or the service rejects it.
 
-    Lock order: its one lock is innermost, and is not held while a key is looked for or checked.
+    Lock order: its one lock is innermost, and is not held while a key is searched or checked.
 
     Args:
         first: the key that was found.
-        find_again: looks for it again; None if it stood where nothing changes.
-        check: checks another key before it is used; None if any that is found may be used.
+        find_again: finds it again; None if it cannot change.
+        check: checks a new key before it is used; None if any key may be used.
     """
 
     def __init__(
@@ -60,28 +60,26 @@ class RotatingKeys:
 
     @property
     def edition(self) -> int:
-        """Return a number that is another one with another key."""
+        """Return a number that changes whenever the key does."""
         return self._edition
 
     def current(self) -> Credentials:
         """Return the key to sign with now.
 
         Raises:
-            DeniedError: see `KeySource`.
+            DeniedError: as for `KeySource.current`.
         """
         return self._keys.current()
 
     def renew(self, refused: int, seconds: float) -> bool:
-        """Look for the key again, because the service refused it.
-
-        Of several threads that ask for this one looks, and the others wait for it.
+        """Look for a new key, because the service rejected this one (single-flight).
 
         Args:
             refused: `edition` before the key was used.
-            seconds: how long to wait for another thread that looks already, and for the check.
+            seconds: how long to wait for the check, or for a thread that is already looking.
 
         Returns:
-            Whether there is another key than the one that was refused.
+            Whether there is a key other than the one that was rejected.
         """
         if self._find_again is None:
             return False
@@ -101,7 +99,7 @@ class RotatingKeys:
                 return self._edition != refused
 
     def _look(self, find_again: FindAgain, deadline: Deadline) -> bool:
-        """Look for another key, and tell whether there is one; those who wait go on."""
+        """Look for a new key, wake the waiting threads, and return whether there is one."""
         found, final = None, True
         try:
             found, final = self._another(find_again, deadline)
@@ -118,30 +116,30 @@ class RotatingKeys:
         return found is not None
 
     def _another(self, find_again: FindAgain, deadline: Deadline) -> tuple[KeySource | None, bool]:
-        """Return the key that is there now, None if it is the one that was refused or not to use.
+        """Return the new key, None if it is unchanged or must not be used.
 
-        Also return whether that is final: not if the check had less time than others may have.
+        Also return whether that is final: it is not if the check had less time than it may take.
         """
-        patience = _PATIENCE
+        seconds = _CHECK_SECONDS
         try:
             found = find_again()
             now = found.current() if found is not None else None
             if found is None or now is None or now == self._known():
                 return None, True
             if self._check is not None:
-                patience = min(_PATIENCE, deadline.remaining())
-                self._check(found, patience)
+                seconds = min(_CHECK_SECONDS, deadline.remaining())
+                self._check(found, seconds)
         except CasfsError as error:
-            # Whoever asked gets the refusal.
+            # The caller gets the service's rejection of the old key.
             level = logging.WARNING if isinstance(error, ConfigError) else logging.INFO
-            log.log(level, "the service refuses the key, and no other one can be used: %s", error)
-            return None, not isinstance(error, DeadlineError) or patience == _PATIENCE
-        log.info("the service refuses the key; from now on %s signs", now.access_key_id)
+            log.log(level, "the service rejects the key, and there is no usable new one: %s", error)
+            return None, not isinstance(error, DeadlineError) or seconds == _CHECK_SECONDS
+        log.info("the service rejects the key; switching to key %s", now.access_key_id)
         return found, True
 
     def _known(self) -> Credentials | None:
         try:
             return self._keys.current()
         except CasfsError:
-            # It has run out, and could not be renewed.
+            # It has expired and could not be renewed.
             return None

@@ -1,6 +1,6 @@
-"""Settings as text: their names, the file and the environment that hold them, and their form.
+"""Settings as text: their names, where they are read from, and how they are parsed.
 
-The file is TOML, `config.toml` in the user's config directory (or where `CASFS_CONFIG` points):
+The file is TOML: `config.toml` in the configuration directory, or the file `CASFS_CONFIG` names.
 
     [profiles.default]
     region = "ap-chengdu"
@@ -34,7 +34,7 @@ def variable(setting: str) -> str:
 
 
 def environment_settings(environment: Mapping[str, str]) -> dict[str, object]:
-    """Return the settings in the environment; an empty one counts as not there."""
+    """Return the settings in the environment; empty variables are ignored."""
     return {
         name: environment[variable(name)]
         for name in NAMES | {VAULTS}
@@ -43,10 +43,10 @@ def environment_settings(environment: Mapping[str, str]) -> dict[str, object]:
 
 
 def file_profiles(path: Path) -> dict[str, dict[str, object]]:
-    """Return the settings of every `[profiles.NAME]` in the file; none if there is no file.
+    """Return the settings of every `[profiles.NAME]` in the file; empty if there is no file.
 
     Raises:
-        ConfigError: the file cannot be read, or has a setting that is none.
+        ConfigError: the file cannot be read, or is malformed.
     """
     try:
         profiles = tomllib.loads(path.read_text("utf-8-sig")).get("profiles", {})
@@ -60,14 +60,14 @@ def file_profiles(path: Path) -> dict[str, dict[str, object]]:
 
 
 def check_names(settings: Mapping[str, object], path: Path) -> None:
-    """Refuse a setting that there is not.
+    """Check that all settings exist.
 
     Raises:
-        ConfigError: names it.
+        ConfigError: one does not; the message names it.
     """
     if unknown := settings.keys() - NAMES - {VAULTS}:
         raise ConfigError(
-            f"{path}: unknown setting {', '.join(sorted(unknown))}; correct or remove"
+            f"{path}: unknown setting {', '.join(sorted(unknown))}; correct or remove it"
         )
 
 
@@ -75,10 +75,10 @@ def vault_names(settings: Mapping[str, object]) -> tuple[str, ...]:
     """Return the names of vaults in the settings: a list, a text with commas, or tables.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: it is none of these.
     """
-    told = settings.get(VAULTS, ())
-    names = told.split(",") if isinstance(told, str) else told
+    value = settings.get(VAULTS, ())
+    names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, list | tuple | dict) or not all(isinstance(n, str) for n in names):
         raise ConfigError(
             f'`{VAULTS}` must be a list of names, or tables; write {VAULTS} = ["VAULT", ...], or '
@@ -91,11 +91,11 @@ def vault_settings(settings: Mapping[str, object], setting: str) -> dict[str, ob
     """Return the values of a setting in a profile's tables for single vaults, by vault.
 
     Raises:
-        ConfigError: the tables are none, or have another setting, which no vault has of its own.
+        ConfigError: the tables are malformed, or have a setting that is not per vault.
     """
     tables = settings.get(VAULTS, {})
     if not isinstance(tables, dict):
-        # It names vaults, and says nothing more of them.
+        # A list only names the vaults.
         return {}
     if not all(isinstance(t, dict) for t in tables.values()):
         raise ConfigError(f"`{VAULTS}` must be tables; write [profiles.NAME.{VAULTS}.VAULT]")
@@ -103,7 +103,7 @@ def vault_settings(settings: Mapping[str, object], setting: str) -> dict[str, ob
         if unknown := table.keys() - {setting}:
             raise ConfigError(
                 f"vault {vault!r} has an unknown setting {', '.join(sorted(unknown))}; "
-                f"a vault may have {setting}"
+                f"the only setting of a vault is {setting}"
             )
     return {vault: table[setting] for vault, table in tables.items() if table}
 
@@ -112,7 +112,7 @@ def parse_size(text: str, name: str) -> int:
     """Return the bytes that a text such as `20GiB`, `500M` or `1048576` means (1024-based).
 
     Raises:
-        ConfigError: the text is no size; the message names the setting `name`.
+        ConfigError: the text is not a size; the message names the setting `name`.
     """
     match = re.fullmatch(
         r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([kmgtp]?)(?:i?b)?", text.strip().lower()
@@ -128,14 +128,14 @@ def _number(text: str, name: str, smallest: float) -> float:
     except ValueError:
         value = math.nan
     if not smallest <= value < math.inf:
-        raise ConfigError(f"{name} must be a number from {smallest:g}, not {text!r}")
+        raise ConfigError(f"{name} must be a number of at least {smallest:g}, not {text!r}")
     return value
 
 
 def _count(text: str, name: str) -> int:
     value = _number(text, name, 1)
     if not value.is_integer():
-        raise ConfigError(f"{name} must be a whole number from 1, not {text!r}")
+        raise ConfigError(f"{name} must be an integer of at least 1, not {text!r}")
     return int(value)
 
 
@@ -152,7 +152,7 @@ def _seconds_or_never(text: str, name: str) -> float:
 
 
 NO_LIMIT = "no limit"
-"""What a count says that nothing limits."""
+"""The text for an unlimited count."""
 
 NUMBERS: dict[str, Callable[[str, str], Any]] = {
     "cache_size": parse_size,
@@ -164,21 +164,21 @@ NUMBERS: dict[str, Callable[[str, str], Any]] = {
     "deadline": _seconds,
     "listing_ttl": _seconds_or_never,
 }
-"""Settings that are numbers, and what reads them."""
+"""Settings that are numbers, and their parsers."""
 
 NAMES = NUMBERS.keys() | {
     "dialect", "endpoint", "region", "account", "access_key_id", "secret_access_key", "cache_dir",
     "aws_profile", "description_rules",
 }  # fmt: skip
-"""All settings that there are."""
+"""All settings."""
 
 KEY = {"access_key_id", "secret_access_key"}
-"""Those that are a key together."""
+"""The settings that make up a key."""
 
 VAULTS = "vaults"
-"""Names of vaults; in the file also tables for single ones, `[profiles.NAME.vaults.VAULT]`."""
+"""Names of vaults; in the file also a table per vault, `[profiles.NAME.vaults.VAULT]`."""
 
 
 def text(settings: Mapping[str, object], name: str, default: str = "") -> str:
-    """Return a setting as text, whatever it was in the file."""
+    """Return a setting as text, whatever its type in the file."""
     return str(settings.get(name, default)).strip() or default

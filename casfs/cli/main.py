@@ -13,7 +13,7 @@ from casfs.cli.lazy import LazyCommand
 from casfs.cli.show import say
 from casfs.cli.standard import open_standard_files
 from casfs.errors import CasfsError, ConfigError
-from casfs.logs import LogFormatter, log_death
+from casfs.logs import LogFormatter, log_thread_crash
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def main() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(LogFormatter("casfs: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    threading.excepthook = log_death
+    threading.excepthook = log_thread_crash
     # A name that the terminal's encoding does not have must not end a listing.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -13,7 +13,7 @@ from casfs.client import Client
 from casfs.config import Config
 from casfs.endpoints import warn_if_readable
 from casfs.errors import CasfsError, ConfigError, ThreadError
-from casfs.logs import LogFormatter, log_death
+from casfs.logs import LogFormatter, log_thread_crash
 from casfs.mount.detach import serve_detached
 from casfs.mount.ending import Ending
 from casfs.mount.log_file import LogFile
@@ -114,7 +114,7 @@ def _serve(
     config: Config, mountpoint: str, options: MountOptions, ready: Callable[[], None]
 ) -> None:
     os.umask(0o077)
-    threading.excepthook = log_death
+    threading.excepthook = log_thread_crash
     limit_arenas()
     _allow_open_files()
     client = Client(config)

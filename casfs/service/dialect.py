@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from casfs.credentials import Found, KeySource
+from casfs.credentials import FoundSettings, KeySource
 from casfs.errors import CasfsError, WrongAnswerError
 from casfs.model import Job, JobKind, JobState, Vault
 from casfs.rotation import RotatingKeys
@@ -47,7 +47,7 @@ class OfficialKeys(Protocol):
     @property
     def place(self) -> str: ...  # noqa: D102 - as above
 
-    def find(self, home: Path, profile: str | None) -> Found | None:
+    def find(self, home: Path, profile: str | None) -> FoundSettings | None:
         """Return what they would use, None if there is nothing.
 
         Args:
@@ -60,7 +60,7 @@ class OfficialKeys(Protocol):
         """
         ...
 
-    def list(self, home: Path) -> list[Found]:
+    def list(self, home: Path) -> list[FoundSettings]:
         """Return everything that they know; asks nobody on the network.
 
         Raises:

@@ -117,7 +117,7 @@ def test_our_own_settings_come_before_those_of_aws(home):
 
 def test_requests_are_signed_for_a_region_so_there_must_be_one(home):
     (home / ".aws" / "config").write_text("")
-    with pytest.raises(ConfigError, match="signed for; give --region"):
+    with pytest.raises(ConfigError, match="signed for one; give --region"):
         loaded(home, CASFS_ENDPOINT="http://127.0.0.1:1")
 
 

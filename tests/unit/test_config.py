@@ -193,7 +193,7 @@ def test_keys_of_the_environment_do_not_mix_with_those_of_the_official_file(sett
         (
             "[profiles.default.vaults.photos]\nregion = 'x'",
             GIVEN,
-            "vault 'photos' has an unknown setting region; a vault may have description_rules",
+            "vault 'photos' has an unknown setting region; the only setting of a vault is",
         ),
         ("", KEYS | {"CASFS_ENDPOINT": "ftp://x"}, "not an http or https URL"),
         ("", KEYS | {"CASFS_ENDPOINT": "https://"}, "not an http or https URL"),

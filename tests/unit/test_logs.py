@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from casfs.logs import LogFormatter, log_death
+from casfs.logs import LogFormatter, log_thread_crash
 from tests.support.hostile_text import DRIVING, SECRET, TELLING
 
 EVIL = "x\x1b[2J\nERROR forged\u202e\x9b"
@@ -92,8 +92,8 @@ def test_a_thread_that_dies_is_seen(caplog):
 
     error = raised(fail)
     dead = threading.Thread(name="reader\x1b")
-    log_death(threading.ExceptHookArgs((ValueError, error, error.__traceback__, dead)))
+    log_thread_crash(threading.ExceptHookArgs((ValueError, error, error.__traceback__, dead)))
     (record,) = caplog.records
     assert record.levelname == "CRITICAL"
-    assert "the thread reader\\x1b died" in LogFormatter("%(message)s").format(record)
+    assert "thread reader\\x1b crashed" in LogFormatter("%(message)s").format(record)
     assert sys.exc_info() == (None, None, None)

@@ -67,7 +67,7 @@ def test_a_link_of_somebody_else_among_the_parents_is_refused(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     given_to(tmp_path / "link")
-    with pytest.raises(ConfigError, match=f"link of user {STRANGER}"):
+    with pytest.raises(ConfigError, match=f"link that belongs to user {STRANGER}"):
         made(tmp_path / "link" / "casfs")
     assert list((tmp_path / "real").iterdir()) == []
 
@@ -83,7 +83,7 @@ def test_links_without_end_are_refused(tmp_path):
 def test_a_parent_that_others_can_write_is_refused(tmp_path, parent_mode):
     (tmp_path / "parent").mkdir()
     (tmp_path / "parent").chmod(parent_mode)
-    with pytest.raises(ConfigError, match=rf"others can write.*chmod go-w {tmp_path}/parent"):
+    with pytest.raises(ConfigError, match=rf"other users can write.*chmod go-w {tmp_path}/parent"):
         made(tmp_path / "parent" / "casfs")
     assert list((tmp_path / "parent").iterdir()) == []
 
@@ -97,7 +97,7 @@ def test_a_sticky_parent_is_fine(tmp_path):
 def test_a_parent_of_somebody_else_is_refused(tmp_path):
     (tmp_path / "theirs" / "ours").mkdir(parents=True)
     given_to(tmp_path / "theirs")
-    with pytest.raises(ConfigError, match=f"theirs, which holds .* belongs to user {STRANGER}"):
+    with pytest.raises(ConfigError, match=f"theirs, a parent of .* belongs to user {STRANGER}"):
         made(tmp_path / "theirs" / "ours" / "casfs")
 
 
@@ -107,7 +107,7 @@ def test_a_parent_open_to_a_group_is_fine_if_nobody_else_is_in_it(tmp_path):
     parent.chmod(0o770)
     others = [user.pw_gid for user in pwd.getpwall() if user.pw_uid != os.geteuid()]
     os.chown(parent, -1, others[0])
-    with pytest.raises(ConfigError, match="others can write"):
+    with pytest.raises(ConfigError, match="other users can write"):
         made(parent / "casfs")
     taken = {*others, *(g.gr_gid for g in grp.getgrall() if g.gr_mem)}
     free = [group.gr_gid for group in grp.getgrall() if group.gr_gid not in taken]
@@ -129,7 +129,7 @@ def test_what_is_too_open_is_closed_once(tmp_path, open_mode, caplog):
     found = modes(cache)
     files = {"blocks-1/ab/cd/0/0", "CACHEDIR.TAG", "catalog-1/x.sqlite"}
     assert found == {path: 0o600 if path in files else 0o700 for path in found}
-    assert "was open to others" in caplog.text
+    assert "was accessible to other users" in caplog.text
     caplog.clear()
     made(cache)
     assert caplog.text == ""
@@ -151,7 +151,7 @@ def test_a_directory_for_everybody_is_refused_and_left_as_it_is(tmp_path):
     scratch.chmod(0o1777)
     (scratch / "theirs").touch()
     given_to(scratch / "theirs")
-    with pytest.raises(ConfigError, match=f"for everybody.*--cache-dir {scratch}/casfs"):
+    with pytest.raises(ConfigError, match=f"shared by all users.*--cache-dir {scratch}/casfs"):
         made(scratch)
     assert mode(scratch) == 0o1777
 
@@ -161,7 +161,7 @@ def test_the_usual_places_for_everybody_are_refused_even_when_empty(tmp_path, mo
     scratch.mkdir()
     scratch.chmod(0o1777)
     monkeypatch.setattr("casfs.private._FOR_ALL", {str(scratch)})
-    with pytest.raises(ConfigError, match="for everybody"):
+    with pytest.raises(ConfigError, match="shared by all users"):
         made(scratch)
     assert mode(scratch) == 0o1777
 
@@ -210,7 +210,7 @@ def test_no_file_but_ours_is_opened(tmp_path):
             private.open(at, flags)
     at.unlink()
     at.hardlink_to(victim)
-    with pytest.raises(ConfigError, match="another name"):
+    with pytest.raises(ConfigError, match="another hard link"):
         private.open(at, os.O_WRONLY | os.O_CREAT)
     at.unlink()
     at.touch()
@@ -259,7 +259,7 @@ def test_a_file_system_without_modes_is_used_with_a_warning(tmp_path, monkeypatc
         private.make_below(private.path / "blocks-1" / "ab")
         file = private.open(private.path / "blocks-1" / "ab" / "leaves", os.O_RDWR | os.O_CREAT)
         os.close(file)
-        assert caplog.text.count("keeps no modes") == 1
+        assert caplog.text.count("has no modes") == 1
         monkeypatch.undo()
 
 
@@ -270,7 +270,7 @@ def test_a_file_system_without_owners_is_used_with_a_warning(tmp_path, monkeypat
     monkeypatch.setattr("casfs.ownership._owner_of_new_file", lambda _: nobody)
     given_to(cache, nobody)
     private = made(cache)
-    assert caplog.text.count("keeps no owners") == 1
+    assert caplog.text.count("has no owners") == 1
     (cache / "file").touch()
     with pytest.raises(ConfigError, match="belongs to"):
         private.open(cache / "file", os.O_RDONLY)

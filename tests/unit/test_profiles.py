@@ -66,7 +66,7 @@ def found(home):
 
 
 def test_everything_is_listed_with_its_place_and_how_to_use_it(found, home):
-    exposed = f"others may read it: chmod 600 {home / '.oascredentials'}"
+    exposed = f"readable by others; run: chmod 600 {home / '.oascredentials'}"
     assert found() == [
         ("", "cas", "https://cas.ap-chengdu.myqcloud.com", "AKIDfile", "config.toml", ""),
         ("--profile night", "glacier", "https://glacier.eu-west-1.amazonaws.com", "",

@@ -181,5 +181,5 @@ def test_no_secret_is_logged(clock, caplog):
     caplog.set_level("INFO")
     keys = RotatingKeys(OLD, Place(NEW))
     keys.renew(keys.edition, 1)
-    assert "new signs" in caplog.text
+    assert "switching to key new" in caplog.text
     assert "secret of" not in caplog.text

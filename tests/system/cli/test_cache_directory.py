@@ -96,7 +96,7 @@ def test_a_cache_of_an_earlier_version_is_closed_to_others_once(casfs, cache):
         path.chmod(0o755 if path.is_dir() else 0o644)
     done = casfs("vaults")
     assert done.returncode == 0
-    assert "was open to others" in one_line(done)
+    assert "was accessible to other users" in one_line(done)
     found = modes(cache)
     files = {str(path.relative_to(cache)) for path in cache.rglob("*") if path.is_file()}
     assert found == {path: 0o600 if path in files else 0o700 for path in found}
