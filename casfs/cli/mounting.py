@@ -29,7 +29,8 @@ from casfs.mount.mountpoints import status, unmount
     "options",
     multiple=True,
     metavar="OPT,...",
-    help="Mount options: allow_other, uid=N, gid=N, umask=M, and those of libfuse.",
+    help="Mount options: allow_other, uid=N, gid=N, umask=M, fmode=M and dmode=M (permissions of "
+    "files and directories), and those of libfuse.",
 )
 @path_option("--log-file", "File to log to.")
 @skip_bad_records_option("Leave records that cannot be read out of inventory.csv and .json.")
@@ -46,7 +47,8 @@ def mount_command(
     Returns when the mount answers. A mount starts no job and costs no retrieval.
     """
     # Imported here, since it needs libfuse, which no other command does.
-    from casfs.mount.daemon import mount, parse_options
+    from casfs.mount.daemon import mount
+    from casfs.mount.options import parse_options
 
     if len(arguments) > 2:
         raise click.UsageError("give a mount point, and a profile before it if need be")

@@ -5,7 +5,6 @@ import os
 import resource
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,65 +20,13 @@ from casfs.mount.malloc import limit_arenas
 from casfs.mount.mount_table import FILE_SYSTEM
 from casfs.mount.mountpoints import check_free, widen_window
 from casfs.mount.operations import Operations
+from casfs.mount.options import MountOptions
 from casfs.mount.session import Settings, new_session
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
 
-_UNSAFE = {"kernel_cache", "auto_cache"}
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-
-
-@dataclass(frozen=True)
-class MountOptions:
-    """The `-o` options that casfs itself takes, and those that it hands to libfuse.
-
-    Attributes:
-        owner: user and group that own everything.
-        umask: permissions to take away.
-        nonempty: whether there may be something in the folder, which is then hidden.
-        others: name -> value, True for an option without one.
-    """
-
-    owner: tuple[int, int]
-    umask: int
-    nonempty: bool
-    others: dict[str, str | bool]
-
-
-def parse_options(texts: tuple[str, ...]) -> MountOptions:
-    """Return what `-o a,b=c -o d` means.
-
-    Raises:
-        ConfigError: `uid`, `gid` or `umask` is not a number, or an option is none for casfs.
-    """
-    given: dict[str, str | bool] = {}
-    for text in filter(None, ",".join(texts).split(",")):
-        name, equals, value = text.partition("=")
-        given[name] = value if equals else True
-    if "rw" in given:
-        raise ConfigError("-o rw: a mount of casfs is read-only; leave it out")
-    for name in _UNSAFE & given.keys():
-        raise ConfigError(
-            f"-o {name}: the kernel would keep bytes that were found to be wrong; leave it out"
-        )
-    # libfuse would give files the permissions of programs, and tell nobody of a wrong number.
-    uid = _number(given, "uid", os.getuid(), 10)
-    gid = _number(given, "gid", os.getgid(), 10)
-    umask = _number(given, "umask", 0, 8)
-    # Of the two libraries, one always asks for this option, and one does not know it.
-    nonempty = bool(given.pop("nonempty", False))
-    return MountOptions((uid, gid), umask, nonempty, given)
-
-
-def _number(given: dict[str, str | bool], name: str, default: int, base: int) -> int:
-    value = given.pop(name, None)
-    if value is None:
-        return default
-    try:
-        return int(str(value), base)
-    except ValueError:
-        raise ConfigError(f"-o {name}={value}: not a number of base {base}") from None
 
 
 def mount(
@@ -136,7 +83,7 @@ def _serve(
         client.check()
         ending.check_not_asked()
         session.run(
-            Operations(client, options.umask),
+            Operations(client, options.modes),
             Settings(
                 mountpoint, options.owner, config.listing_ttl, _libfuse_options(config, options)
             ),

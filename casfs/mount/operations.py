@@ -16,6 +16,7 @@ from casfs.client import Client, File, Node, SmallFile, to_bytes
 from casfs.errors import CasfsError
 from casfs.mount.failures import Failures
 from casfs.mount.kernel_cache import CachedPages, SentAttributes, StaleError, Status
+from casfs.mount.options import Modes
 from casfs.ranges import BLOCK_SIZE
 from casfs.threads import stop_waiting_if
 
@@ -69,12 +70,13 @@ class Operations:
 
     Args:
         client: answers them.
-        umask: permissions to take away from 0444 and 0555.
+        modes: permissions of files and directories.
     """
 
-    def __init__(self, client: Client, umask: int) -> None:
+    def __init__(self, client: Client, modes: Modes) -> None:
         self._client = client
-        self._umask = umask
+        self._file_mode = stat.S_IFREG | modes.file
+        self._directory_mode = stat.S_IFDIR | modes.directory
         self._files: dict[int, OpenFile] = {}
         self._pages = CachedPages()
         self._sent = SentAttributes()
@@ -278,8 +280,8 @@ class Operations:
         return f"read {self._files[info.fh].node.path}, bytes {offset}-{offset + size - 1}"
 
     def _status(self, node: Node) -> Status:
-        mode = stat.S_IFDIR | 0o555 if node.is_directory else stat.S_IFREG | 0o444
-        return Status(mode & ~self._umask, node.inode, node.size, node.mtime)
+        mode = self._directory_mode if node.is_directory else self._file_mode
+        return Status(mode, node.inode, node.size, node.mtime)
 
 
 class _AnswerError(OSError):

@@ -12,6 +12,7 @@ import requests
 
 from casfs.errors import DeniedError, ExpiredError
 from casfs.mount.operations import OpenFile, Operations
+from casfs.mount.options import Modes
 from casfs.tree.node import Directory
 from tests.support.mounting import mounted
 from tests.support.served import Served
@@ -43,7 +44,7 @@ class Failing:
 
 
 def outcome(error: Exception, operation: str, *arguments: Any) -> int | None:
-    operations = Operations(Failing(error), 0)  # type: ignore[arg-type]
+    operations = Operations(Failing(error), Modes())  # type: ignore[arg-type]
     node = Directory("/x", 0)
     operations._files[1] = OpenFile(Failing(error), node, 0.0)  # type: ignore[arg-type]
     with pytest.raises(OSError) as raised:  # noqa: PT011 - which errno is the question

@@ -63,11 +63,11 @@ def test_modes_owner_and_times(service: Served, mount: Mount) -> None:
     for file in ("output", "job.json"):
         facts = mount.stat("vaults", VAULT, "jobs", job, file)
         assert stat.S_IFMT(facts.st_mode) == stat.S_IFREG
-        assert stat.S_IMODE(facts.st_mode) == 0o444
+        assert stat.S_IMODE(facts.st_mode) == 0o644
         assert (facts.st_uid, facts.st_gid) == (os.getuid(), os.getgid())
         assert facts.st_mtime_ns == completed
     for folder in ((), ("vaults",), ("vaults", VAULT), ("vaults", VAULT, "jobs", job)):
-        assert mount.stat(*folder).st_mode == stat.S_IFDIR | 0o555
+        assert mount.stat(*folder).st_mode == stat.S_IFDIR | 0o755
 
 
 def test_inodes_and_times_are_the_same_after_a_remount(service: Served, home: Path) -> None:

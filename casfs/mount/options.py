@@ -1,0 +1,101 @@
+"""The options of `casfs mount -o`."""
+
+import os
+import re
+from dataclasses import dataclass
+
+from casfs.errors import ConfigError
+
+FILE_MODE = 0o644
+"""Permissions of files. The mount is read-only whatever they say: they are what a copy gets, which
+its owner wants to complete, change and remove."""
+DIRECTORY_MODE = 0o755
+"""Permissions of directories, for the same reason."""
+
+_UNSAFE = {"kernel_cache", "auto_cache"}
+_LARGEST_ID = 2**32 - 2
+"""Of a user or group in Linux; the next number means none."""
+
+
+@dataclass(frozen=True)
+class Modes:
+    """The permissions of everything in a mount.
+
+    Attributes:
+        file: of a file.
+        directory: of a directory.
+    """
+
+    file: int = FILE_MODE
+    directory: int = DIRECTORY_MODE
+
+
+@dataclass(frozen=True)
+class MountOptions:
+    """The `-o` options that casfs itself takes, and those that it passes to libfuse.
+
+    Attributes:
+        owner: user and group that own everything.
+        modes: permissions of files and directories.
+        nonempty: whether there may be something in the directory, which is then hidden.
+        others: name -> value, True for an option without one.
+    """
+
+    owner: tuple[int, int]
+    modes: Modes
+    nonempty: bool
+    others: dict[str, str | bool]
+
+
+def parse_options(texts: tuple[str, ...]) -> MountOptions:
+    """Return what `-o a,b=c -o d` means; of an option that is given twice, the last counts.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have, or casfs does not allow it.
+    """
+    given: dict[str, str | bool] = {}
+    for text in filter(None, ",".join(texts).split(",")):
+        name, equals, value = text.partition("=")
+        given[name] = value if equals else True
+    if "rw" in given:
+        raise ConfigError("-o rw: a mount of casfs is read-only; leave it out")
+    for name in _UNSAFE & given.keys():
+        raise ConfigError(
+            f"-o {name}: the kernel would keep bytes that were found to be wrong; leave it out"
+        )
+    # libfuse would give files the permissions of programs, and say nothing about a wrong number.
+    owner = _id(given, "uid", os.getuid()), _id(given, "gid", os.getgid())
+    umask = _mode(given, "umask", 0, "022")
+    modes = Modes(
+        file=_mode(given, "fmode", FILE_MODE, "0644") & ~umask,
+        directory=_mode(given, "dmode", DIRECTORY_MODE, "0755") & ~umask,
+    )
+    # Of the two libraries, one always asks for this option, and one does not know it.
+    nonempty = bool(given.pop("nonempty", False))
+    return MountOptions(owner, modes, nonempty, given)
+
+
+def _id(given: dict[str, str | bool], name: str, default: int) -> int:
+    wanted = f"a number from 0 to {_LARGEST_ID}, such as {name}=1000"
+    text = _value(given, name, "[0-9]{1,10}", wanted)
+    if text is not None and int(text) > _LARGEST_ID:
+        raise ConfigError(f"-o {name}={text}: must be {wanted}")
+    return default if text is None else int(text)
+
+
+def _mode(given: dict[str, str | bool], name: str, default: int, example: str) -> int:
+    wanted = f"up to three octal digits (0 to 7), such as {name}={example}"
+    text = _value(given, name, "0?[0-7]{1,3}", wanted)
+    return default if text is None else int(text, 8)
+
+
+def _value(given: dict[str, str | bool], name: str, pattern: str, wanted: str) -> str | None:
+    """Take an option out of those that are given; None if it is not among them."""
+    value = given.pop(name, None)
+    if value is None:
+        return None
+    if value is True:
+        raise ConfigError(f"-o {name}: must have a value, {wanted}")
+    if not re.fullmatch(pattern, str(value)):
+        raise ConfigError(f"-o {name}={value}: must be {wanted}")
+    return str(value)
