@@ -71,7 +71,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _CHECKED = 256 << 20
-"""Bytes of a catalogue that a mount looks through as it starts."""
+"""Bytes of a catalog that a mount looks through as it starts."""
 
 
 class Client(contextlib.AbstractContextManager["Client"]):
@@ -80,7 +80,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
     Threads start with the first request, so a process may fork after making a client.
 
     Raises:
-        ConfigError: the cache folder cannot be used.
+        ConfigError: the cache directory cannot be used.
     """
 
     def __init__(self, config: Config) -> None:
@@ -160,10 +160,10 @@ class Client(contextlib.AbstractContextManager["Client"]):
             self._account.check()
 
     def repair(self, limit: int = 16 << 20) -> None:
-        """Begin the catalogue anew if it is damaged.
+        """Begin the catalog anew if it is damaged.
 
         Args:
-            limit: bytes of a catalogue that is looked through, which takes time.
+            limit: bytes of a catalog that is looked through, which takes time.
 
         Raises:
             CasfsError: it cannot be read.
@@ -171,7 +171,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self._database.check(limit)
 
     def stat(self, path: str) -> Node:
-        """Return what stands at a path.
+        """Return what is at a path.
 
         Raises:
             NotFoundError: nothing.
@@ -180,10 +180,10 @@ class Client(contextlib.AbstractContextManager["Client"]):
         return self._tree.node(path)
 
     def list(self, path: str) -> list[Node]:
-        """Return the entries of a folder.
+        """Return the entries of a directory.
 
         Raises:
-            NotFoundError: there is no such folder.
+            NotFoundError: there is no such directory.
             CasfsError: they are not known, and the service failed.
         """
         return self._tree.children(path)
@@ -192,7 +192,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         """Open a file.
 
         Raises:
-            CasfsError: it is a folder, or the service failed.
+            CasfsError: it is a directory, or the service failed.
         """
         return self._opener.open(node)
 

@@ -83,12 +83,12 @@ class Job:
 
     @property
     def readable(self) -> bool:
-        """Tell whether the job has an output that can be asked for."""
+        """Return whether the job has an output that can be asked for."""
         return self.state is JobState.SUCCEEDED and self.kind is not JobKind.OTHER
 
     @property
     def whole(self) -> bool:
-        """Tell whether the output is all of an archive."""
+        """Return whether the output is all of an archive."""
         return (
             self.kind is JobKind.ARCHIVE
             and self.first_byte == 0
@@ -98,7 +98,7 @@ class Job:
 
     @property
     def measured(self) -> bool:
-        """Tell whether the size of the output is to be measured.
+        """Return whether the size of the output is to be measured.
 
         It is if the job tells none, and of an inventory: one of another size would look complete,
         as no hash says what it should be.
@@ -116,7 +116,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A job that brings neighbouring blocks of an output, and where those lie in its own.
+    """A job that brings neighboring blocks of an output, and where those lie in its own.
 
     Attributes:
         job_id: whom to ask for them.

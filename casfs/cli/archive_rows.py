@@ -18,7 +18,7 @@ Amazon Glacier Developer Guide, "Archive Retrieval Options"). Aliyun OAS has non
 def cells(one: Listed, now: datetime) -> list[str]:
     """Return a line of a listing as cells of a table."""
     if one.archive is None or one.condition is None:
-        return ["folder", "", "", "", f"{one.path}/"]
+        return ["directory", "", "", "", f"{one.path}/"]
     return [
         one.condition.state.value,
         _time(one.condition, now),

@@ -35,13 +35,13 @@ _TOLD_EACH = 100_000
 def ls_command(
     vault: str, path: str, everything: bool, profile: str | None, as_json: bool, **flags: Any
 ) -> None:
-    """List the catalogued archives of a vault, and their states."""
+    """List the cataloged archives of a vault, and their states."""
     with open_client(profile, flags) as client:
         found = list(client.archives.entries(vault, path.strip("/"), everything))
         coverage = client.archives.coverage(vault)
         _show(found, as_json, gap_facts(vault, coverage))
         if not found:
-            say(f"casfs: nothing is catalogued there; see: casfs catalog refresh {vault}", err=True)
+            say(f"casfs: nothing is cataloged there; see: casfs catalog refresh {vault}", err=True)
         tell_gaps(vault, coverage)
 
 
@@ -54,7 +54,7 @@ def ls_command(
 def find_command(
     vault: str, pattern: str, profile: str | None, as_json: bool, **flags: Any
 ) -> None:
-    """Find catalogued archives by a pattern such as '*.tif'.
+    """Find cataloged archives by a pattern such as '*.tif'.
 
     A pattern with a slash is compared with the whole path.
     """
@@ -78,7 +78,7 @@ def catalog_command() -> None:
 def refresh_command(
     vaults: tuple[str, ...], profile: str | None, as_json: bool, **flags: Any
 ) -> None:
-    """Download the inventories that finished jobs brought, and catalogue their archives.
+    """Download the inventories that finished jobs brought, and catalog their archives.
 
     The service is asked each time, however young what is known may be. It starts no job. Without
     a vault, it does so for all of them. One that is malformed keeps no other one out.

@@ -26,7 +26,7 @@ def gap_facts(vault: str, coverage: "Coverage") -> list[dict[str, object]]:
 
 
 def coverage_facts(coverage: "Coverage") -> dict[str, object]:
-    """Return how much of a vault is catalogued, for programs."""
+    """Return how much of a vault is cataloged, for programs."""
     unread = [{"job": job, "records": records} for job, records in coverage.unread]
     return {**_counts(coverage), "unreadable": unread}
 
@@ -40,7 +40,7 @@ def unread_text(count: int, job: str) -> str:
 def _counts(coverage: "Coverage") -> dict[str, object]:
     return {
         "archives": coverage.archives,
-        "catalogued": coverage.catalogued,
+        "catalogued": coverage.cataloged,
         "missing": coverage.missing,
         "job": coverage.job,
         "marker": coverage.marker,
@@ -60,7 +60,7 @@ def _missing(vault: str, coverage: "Coverage") -> str:
     verb = "is" if coverage.missing == 1 else "are"
     return (
         f"{coverage.missing} of the {coverage.archives} archives of vault {vault} {verb} missing "
-        "here, in no catalogued inventory"
+        "here, in no cataloged inventory"
     )
 
 

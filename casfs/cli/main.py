@@ -48,11 +48,11 @@ _COMMANDS = {
     ),
     "ls": (
         "casfs.cli.archives:ls_command",
-        "List the catalogued archives of a vault, and their states.",
+        "List the cataloged archives of a vault, and their states.",
     ),
     "find": (
         "casfs.cli.archives:find_command",
-        "Find catalogued archives by a pattern such as '*.tif'.",
+        "Find cataloged archives by a pattern such as '*.tif'.",
     ),
     "catalog": (
         "casfs.cli.archives:catalog_command",

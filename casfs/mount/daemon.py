@@ -36,7 +36,7 @@ def mount(
 
     Args:
         config: the account.
-        mountpoint: an existing folder.
+        mountpoint: an existing directory.
         options: what `-o` said.
         foreground: stay in front, and log to standard error unless there is a log file.
         log_file: where to log; detached, there must be one.

@@ -51,7 +51,7 @@ def serve_detached(
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             told = pipe.read()
             _raise_told(told, mountpoint, log_file)
-            # What stands there now is the mount; asking it for its root shows that it answers.
+            # What is there now is the mount; asking it for its root shows that it answers.
             answers(mountpoint)
     except BaseException:
         _end(child, mountpoint)

@@ -2,7 +2,7 @@
 
 Bytes that programs wait for may stall for minutes, and a library joins its threads before it ends.
 So everybody who waits gets an error first. What does not end even then is left behind: nothing in
-the cache or the catalogue needs an orderly end.
+the cache or the catalog needs an orderly end.
 """
 
 import contextlib

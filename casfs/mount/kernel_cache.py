@@ -113,7 +113,7 @@ class SentAttributes:
 
 
 def _is_shared(node: Node) -> bool:
-    """Tell whether all who have a file open share what the kernel knows of it."""
+    """Return whether all who have a file open share what the kernel knows of it."""
     return not isinstance(node, _UNSHARED)
 
 

@@ -84,7 +84,7 @@ class Libfuse3Session:
         self._loop.stop()
 
     def gone(self) -> bool:
-        """Tell whether the kernel asks nothing any more, as `Session` says."""
+        """Return whether the kernel asks nothing any more, as `Session` says."""
         return self._loop.gone()
 
 

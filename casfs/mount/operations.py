@@ -131,13 +131,13 @@ class Operations:
             stop_waiting_if(self._interrupted)
 
     def getattr(self, path: str | None, info: Info | None = None) -> Status:
-        """Return the status of what stands at a path, or of an open file."""
+        """Return the status of what is at a path, or of an open file."""
         if path is None and info is not None:
             return self._status(self._files[info.fh].node)
         return self._status(self._sent.note(self._node(path or "/")))
 
     def opendir(self, path: str) -> int:
-        """Look a folder's entries up, for as long as it is open."""
+        """Look a directory's entries up, for as long as it is open."""
         handle = next(self._handles)
         self._directories[handle] = self._client.list(path)
         return handle
@@ -154,7 +154,7 @@ class Operations:
 
         Args:
             path: not used.
-            handle: the open folder.
+            handle: the open directory.
             emit: takes an entry; returns False to stop.
             start: the place to begin at, 0 or one that was emitted.
             plus: whether the kernel takes over the status of an entry, if its size is known.
@@ -173,7 +173,7 @@ class Operations:
                 return
 
     def releasedir(self, path: str | None, handle: int) -> int:
-        """Close a folder."""
+        """Close a directory."""
         del path
         del self._directories[handle]
         return 0

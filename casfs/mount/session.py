@@ -1,7 +1,8 @@
 """A FUSE session: the kernel on one side, operations on the other, one of two bindings between.
 
-libfuse 3 is asked for whole mebibytes, and shows a folder with all its attributes at once. Where it
-is missing, libfuse 2 does: through fusepy, every byte checked as well, only slower.
+libfuse 3 asks for whole mebibytes and lists a directory together with the attributes of its
+entries. Where it is missing, libfuse 2 does, through fusepy: every byte is checked all the same,
+only more slowly.
 """
 
 import select
@@ -26,7 +27,7 @@ class Settings:
     """How to mount.
 
     Attributes:
-        mountpoint: the folder.
+        mountpoint: the directory.
         owner: user and group that own everything.
         fresh_seconds: how long the kernel may answer with attributes that it knows.
         options: what `-o` says beside; True is an option without a value.
@@ -63,7 +64,7 @@ class Session(Protocol):
         ...
 
     def gone(self) -> bool:
-        """Tell whether the kernel asks nothing any more: the mount was taken away, or aborted."""
+        """Return whether the kernel asks nothing any more: the mount was taken away, or aborted."""
         ...
 
 
@@ -107,7 +108,7 @@ class Loop:
                 self._leave()
 
     def gone(self) -> bool:
-        """Tell whether the kernel closed the device."""
+        """Return whether the kernel closed the device."""
         with self._lock:
             if self._leave is None:
                 return False

@@ -51,7 +51,7 @@ def waits_in_vain(library: Any) -> Callable[[], bool]:
 
 
 def is_ending(thread: int) -> bool:
-    """Tell whether a signal that ends its program is pending for a waiting thread.
+    """Return whether a signal that ends its program is pending for a waiting thread.
 
     A signal that ends all threads is pending for each of them as SIGKILL, so the thread that waits
     is the only one to look at.
@@ -74,7 +74,7 @@ def is_ending(thread: int) -> bool:
 
 
 def ends(status: str) -> bool:
-    """Tell whether a signal that ends the program is pending, by /proc/[pid]/status of a thread."""
+    """Return whether a signal that ends the program is pending, by /proc/[pid]/status."""
     masks = dict.fromkeys(_FIELDS, 0)
     for line in status.splitlines():
         name, _, value = line.partition(":")

@@ -1,1 +1,1 @@
-"""What the account looks like as files and folders."""
+"""What the account looks like as files and directories."""

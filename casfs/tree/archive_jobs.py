@@ -54,7 +54,7 @@ class ArchiveJobs:
         return condition(archive, self._of(vault, archive), now)
 
     def joins(self, jobs: Sequence[Job]) -> bool:
-        """Tell whether jobs, all for one archive, bring all of it together, as they tell it."""
+        """Return whether jobs, all for one archive, bring all of it together, as they tell it."""
         size = next((job.archive_size for job in jobs if job.archive_size), None)
         return size is not None and joined_output(jobs, size, None, self._origin) is not None
 

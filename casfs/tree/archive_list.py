@@ -1,4 +1,4 @@
-"""The catalogue of archives for people: what a vault holds, and the state of each."""
+"""The catalog of archives for people: what a vault holds, and the state of each."""
 
 import fnmatch
 import logging
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A line of a listing: a folder, or an archive with its state.
+    """A line of a listing: a directory, or an archive with its state.
 
     Attributes:
         path: below `archives/`; "" for an archive without a name.
@@ -41,7 +41,7 @@ class Listed:
 
 
 class ArchiveList:
-    """All catalogued archives of an account.
+    """All cataloged archives of an account.
 
     Args:
         account: knows vaults and jobs.
@@ -63,7 +63,7 @@ class ArchiveList:
         self._ingest = ingest
 
     def entries(self, vault: str, path: str, everything: bool) -> Iterator[Listed]:
-        """Yield what stands at a path: the entries of a folder, or an archive.
+        """Yield what is at a path: the entries of a directory, or an archive.
 
         Args:
             vault: name of the vault.
@@ -72,8 +72,8 @@ class ArchiveList:
                 at the top those without a name.
 
         Raises:
-            NotFoundError: no such vault, or nothing stands there.
-            CasfsError: nothing is known, and the service failed; or the catalogue did.
+            NotFoundError: no such vault, or nothing is there.
+            CasfsError: nothing is known, and the service failed; or the catalog did.
         """
         self._look(vault)
         if path == BY_ID:
@@ -85,7 +85,7 @@ class ArchiveList:
             yield self._listed(vault, entry)
             return
         if entry is None:
-            raise NotFoundError(f"{path} is not a catalogued archive or directory of vault {vault}")
+            raise NotFoundError(f"{path} is not a cataloged archive or directory of vault {vault}")
         for one in self._index.entries(vault, names, Scope.ALL):
             if isinstance(one, Subdirectory):
                 yield Listed(one.path)
@@ -139,10 +139,10 @@ class ArchiveList:
             log.info("vault %s is compared with as it was: %s", vault, error)
 
     def coverage(self, vault: str) -> Coverage:
-        """Return how much of a vault its catalogued inventories cover, without asking for jobs.
+        """Return how much of a vault its cataloged inventories cover, without asking for jobs.
 
         Raises:
-            CasfsError: the vault is not known, and the service failed; or the catalogue did.
+            CasfsError: the vault is not known, and the service failed; or the catalog did.
         """
         known = self._account.vault(to_file_name(vault))
         waiting = self._ingest.waiting(known.name)

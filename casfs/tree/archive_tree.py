@@ -26,8 +26,8 @@ from casfs.tree.node import ArchiveFile, Directory, Node
 from casfs.tree.paths import ArchivePlace, parse
 from casfs.tree.times import nanoseconds
 
-_FOLDERS = 64
-"""Folders whose names are kept in memory, for those who walk through them."""
+_DIRECTORIES = 64
+"""Directories whose names are kept in memory, for those who walk through them."""
 
 _PATIENCE = 2.0
 """Seconds to wait for inventories to be taken in before a name is said not to exist."""
@@ -39,14 +39,14 @@ _JOBS_TOLD = 16
 class ArchiveTree:
     """The archives of an account that can be read now, as files.
 
-    Lock order: the one lock guards what is remembered of folders and vaults, and is innermost.
+    Lock order: the one lock guards what is remembered of directories and vaults, and is innermost.
 
     Args:
         account: knows the jobs.
         jobs: knows what they bring.
         index: finds archives.
         ingest: ingests inventories.
-        fresh_seconds: for which the names in a folder are taken as they were.
+        fresh_seconds: for which the names in a directory are taken as they were.
     """
 
     def __init__(
@@ -62,11 +62,13 @@ class ArchiveTree:
         self._index = index
         self._ingest = ingest
         self._lock = threading.Lock()
-        self._looked: TTLCache[str, bool] = TTLCache(_FOLDERS, fresh_seconds)
-        self._names: TTLCache[tuple[str, ...], tuple[str, ...]] = TTLCache(_FOLDERS, fresh_seconds)
+        self._looked: TTLCache[str, bool] = TTLCache(_DIRECTORIES, fresh_seconds)
+        self._names: TTLCache[tuple[str, ...], tuple[str, ...]] = TTLCache(
+            _DIRECTORIES, fresh_seconds
+        )
 
     def node(self, path: str, vault: Vault, names: tuple[str, ...]) -> Node:
-        """Return what stands at a path.
+        """Return what is at a path.
 
         Args:
             path: from the root of the mount.
@@ -75,10 +77,10 @@ class ArchiveTree:
 
         Raises:
             NotFoundError: nothing.
-            CasfsError: jobs are not known, and the service failed; or the catalogue did.
+            CasfsError: jobs are not known, and the service failed; or the catalog did.
         """
         if names in ((), (BY_ID,)):
-            return _folder(path, vault)
+            return _directory(path, vault)
         entry = self._entry(vault.name, names)
         if entry is None:
             self._look_again(vault)
@@ -86,30 +88,30 @@ class ArchiveTree:
         if entry is None:
             raise NotFoundError(f"there is no {path}, or it cannot be read now")
         if isinstance(entry, Subdirectory):
-            return _folder(path, vault)
+            return _directory(path, vault)
         size = entry.size
         if size is None:
             size = self.output(vault.name, entry).layout.size
         return _file(path, vault, entry, size)
 
     def children(self, path: str, vault: Vault, names: tuple[str, ...]) -> list[Node]:
-        """Return the entries of a folder, each as `node` returns it.
+        """Return the entries of a directory, each as `node` returns it.
 
-        Only the size of an archive is None that the catalogue does not tell: what its jobs make of
+        Only the size of an archive is None that the catalog does not tell: what its jobs make of
         it, or that they do not agree, concerns who wants it, and not the listing.
 
         Raises:
-            NotFoundError: there is no such folder.
+            NotFoundError: there is no such directory.
             CasfsError: as `node`.
         """
         self._look(vault)
         nodes = []
         if not names and any(True for _ in self._entries(vault.name, (BY_ID,))):
-            nodes.append(_folder(f"{path}/{BY_ID}", vault))
+            nodes.append(_directory(f"{path}/{BY_ID}", vault))
         for name, entry in self._entries(vault.name, names):
             place = f"{path}/{name}"
             if isinstance(entry, Subdirectory):
-                nodes.append(_folder(place, vault))
+                nodes.append(_directory(place, vault))
             else:
                 nodes.append(_file(place, vault, entry, entry.size))
         return nodes
@@ -140,16 +142,16 @@ class ArchiveTree:
 
     def neighbors(self, node: ArchiveFile) -> tuple[Neighbors, str]:
         """Return the archives beside one, in the order of a listing, and its name among them."""
-        folder, name = _below(node.path)
-        key = (node.vault, *folder)
+        directory, name = _below(node.path)
+        key = (node.vault, *directory)
         with self._lock:
             names = self._names.get(key)
         if names is None:
-            entries = self._entries(node.vault, folder)
+            entries = self._entries(node.vault, directory)
             names = tuple(name for name, entry in entries if isinstance(entry, Archive))
             with self._lock:
                 self._names[key] = names
-        known = partial(self._known_output, node.vault, folder)
+        known = partial(self._known_output, node.vault, directory)
         return Neighbors("/".join(key), names, known), name
 
     def _entry(self, vault: str, names: tuple[str, ...]) -> Entry | None:
@@ -184,8 +186,8 @@ class ArchiveTree:
             self._ingest.catch_up(vault.name)
             self._ingest.wait(_PATIENCE)
 
-    def _known_output(self, vault: str, folder: tuple[str, ...], name: str) -> Output | None:
-        entry = self._entry(vault, (*folder, name))
+    def _known_output(self, vault: str, directory: tuple[str, ...], name: str) -> Output | None:
+        entry = self._entry(vault, (*directory, name))
         return self.output(vault, entry) if isinstance(entry, Archive) else None
 
 
@@ -207,6 +209,6 @@ def _file(path: str, vault: Vault, archive: Archive, size: int | None) -> Node:
     return ArchiveFile(path, archive.mtime, size, vault.name, archive)
 
 
-def _folder(path: str, vault: Vault) -> Node:
-    # When a folder changed is known to nobody; a copy must find the same time again.
+def _directory(path: str, vault: Vault) -> Node:
+    # When a directory changed is known to nobody; a copy must find the same time again.
     return Directory(path, nanoseconds(vault.created))

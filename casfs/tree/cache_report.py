@@ -1,7 +1,7 @@
 """What the cache holds, in a user's words: which archive or inventory, and whether it is the last.
 
-The cache knows outputs by keys alone. Whose they are is worked out from the catalogue: each job and
-each archive in it has a key. What is not catalogued, or belongs to another account, stays unknown.
+The cache knows outputs by keys alone. Whose they are is worked out from the catalog: each job and
+each archive in it has a key. What is not cataloged, or belongs to another account, stays unknown.
 """
 
 import itertools
@@ -86,10 +86,10 @@ class CacheReport:
         self._size_of = size_of
 
     def items(self) -> list[CachedOutput]:
-        """Return what is in the cache, used last first; asks the catalogue and not the service.
+        """Return what is in the cache, used last first; asks the catalog and not the service.
 
         Raises:
-            CasfsError: the catalogue cannot be read.
+            CasfsError: the catalog cannot be read.
             OSError: the cache cannot be read.
         """
         left = {item.key: item for item in self._stock.items()}
@@ -188,7 +188,7 @@ class CacheReport:
             )
 
     def _add_without_jobs(self, found: dict[str, CachedOutput], left: dict[str, Stocked]) -> None:
-        """Add archives that the catalogue knows from an inventory alone."""
+        """Add archives that the catalog knows from an inventory alone."""
         if left.keys() <= found.keys():
             return
         for vault, _, _ in self._table.vaults():

@@ -128,7 +128,7 @@ class DirectoryPrefetch:
             except OSError as error:
                 # Whoever opens it will be told.
                 left = directory.names[index]
-                log.info("%s in %s is not fetched ahead: %s", left, neighbors.directory, error)
+                log.info("%s in %s is not prefetched: %s", left, neighbors.directory, error)
 
     def _directory(self, neighbors: Neighbors) -> _WalkedDirectory:
         with self._lock:

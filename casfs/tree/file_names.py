@@ -56,7 +56,7 @@ def from_file_name(file_name: str) -> str | None:
 
 
 def is_cut(file_name: str) -> bool:
-    """Tell whether this looks like the file name of a name that was too long and cut."""
+    """Return whether this looks like the file name of a name that was too long and cut."""
     # A cut may lie up to three bytes before the limit, so as not to halve a character.
     long = len(file_name.encode("utf-8", "surrogateescape")) >= LONGEST - 3
     return long and _CUT.fullmatch(file_name) is not None

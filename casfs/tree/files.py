@@ -14,7 +14,7 @@ class File(Protocol):
 
     @property
     def cacheable(self) -> bool:
-        """Tell whether bytes of it that were read so far may be kept: they are verified."""
+        """Return whether bytes of it that were read so far may be kept: they are verified."""
         ...
 
     @property
@@ -63,7 +63,7 @@ class MeasuredFile:
 
     @property
     def cacheable(self) -> bool:
-        """Tell whether its bytes are verified and never change, as `Reader.cacheable`."""
+        """Return whether its bytes are verified and never change, as `Reader.cacheable`."""
         return self._reader.cacheable
 
     @property

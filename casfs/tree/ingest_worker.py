@@ -1,4 +1,4 @@
-"""Which inventories the catalogue of archives takes in, and when.
+"""Which inventories the catalog of archives takes in, and when.
 
 An inventory that is whole in the cache is taken in when somebody looks at the archives of its
 vault, by a thread of its own: it may take minutes. One that is not is fetched by `refresh` alone,
@@ -43,12 +43,12 @@ Report = Callable[[Job, int], None]
 
 
 class IngestWorker:
-    """Takes the inventories of an account into its catalogue.
+    """Takes the inventories of an account into its catalog.
 
     Args:
         dialect: says how many archives an inventory may list.
         account: knows the jobs.
-        ingest: writes the catalogue.
+        ingest: writes the catalog.
         open_output: opens the output of a job, to be read from its begin to its end.
         rules: returns the rules for descriptions by the name of a vault.
     """
@@ -96,7 +96,7 @@ class IngestWorker:
 
         Raises:
             InventoryError: one is malformed or cut off; all others were taken in.
-            CasfsError: one cannot be fetched, or the catalogue not be written.
+            CasfsError: one cannot be fetched, or the catalog not be written.
         """
         self._ingest.use_rules(vault, self._rules(vault))
         taken, malformed = 0, None
@@ -110,7 +110,7 @@ class IngestWorker:
         return taken
 
     def waiting(self, vault: str) -> int:
-        """Return how many inventories of finished jobs are not catalogued yet, without asking."""
+        """Return how many inventories of finished jobs are not cataloged yet, without asking."""
         return len(self._missing(vault))
 
     def catch_up(self, vault: str, read: str | None = None) -> None:
@@ -152,10 +152,10 @@ class IngestWorker:
         try:
             with self._lock:
                 if not self._working and not self._closed.is_set():
-                    self._thread = start_thread("catalogue", self._run)
+                    self._thread = start_thread("catalog", self._run)
                     self._working = True
         except ThreadError as error:
-            log.warning("archives are catalogued with the next that come: %s", error)
+            log.warning("archives are cataloged with the next that come: %s", error)
 
     def _run(self) -> None:
         while True:
@@ -174,10 +174,10 @@ class IngestWorker:
             except CasfsError as error:
                 # Whoever ends casfs meanwhile has not asked for the catalog.
                 level = logging.INFO if self._closed.is_set() else logging.WARNING
-                log.log(level, "not all archives are catalogued: %s", error)
+                log.log(level, "not all archives are cataloged: %s", error)
             except Exception:
                 # The thread goes on: without it, no archive would get its name any more.
-                log.critical("cataloguing archives met a bug", exc_info=True)
+                log.critical("cataloging archives met a bug", exc_info=True)
 
     def _put(self, told: dict[tuple[str, str], str]) -> None:
         for (vault, job_id), text in told.items():
@@ -219,7 +219,7 @@ class IngestWorker:
                 taken = self._ingest.take(self._inventory(job), reader, rules, bad)
         except InventoryError as error:
             raise InventoryError(
-                f"the inventory of job {job.id} in vault {job.vault} is not catalogued: {error}"
+                f"the inventory of job {job.id} in vault {job.vault} is not cataloged: {error}"
             ) from error
         if bad.count:
             log.info(
@@ -283,7 +283,7 @@ class _ReportingReader:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What stands beside the list of archives."""
+        """What is beside the list of archives."""
         return self._reader.facts
 
     def batches(self) -> Iterator[list[ArchiveEntry]]:

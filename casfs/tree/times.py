@@ -1,4 +1,4 @@
-"""When jobs and folders changed, as file systems count time."""
+"""When jobs and directories changed, as file systems count time."""
 
 from datetime import UTC, datetime
 

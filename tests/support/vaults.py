@@ -152,13 +152,13 @@ def expected_tree(
     same: defaultdict[tuple[str, ...], list[ArchiveEntry]] = defaultdict(list)
     for entry in entries:
         found = decode(entry.description, rules)
-        is_folder = found.is_folder and (entry.size or 0) <= 1
-        above = len(found.path) + is_folder
+        is_directory = found.is_directory and (entry.size or 0) <= 1
+        above = len(found.path) + is_directory
         prefixes = {found.path[:length] for length in range(1, above)}
         folders |= prefixes
         if readable is None or entry.id in readable:
             shown |= prefixes
-        if found.path and not is_folder:
+        if found.path and not is_directory:
             same[found.path].append(entry)
     tree: dict[str, str | None] = {"/".join(path): None for path in shown}
     for path, ones in same.items():

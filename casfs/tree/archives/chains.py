@@ -33,7 +33,7 @@ class Chain:
 
 
 class _Link(NamedTuple):
-    """An inventory of the catalogue, as far as chains are concerned."""
+    """An inventory of the catalog, as far as chains are concerned."""
 
     number: int
     date: int

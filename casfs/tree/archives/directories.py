@@ -1,4 +1,4 @@
-"""The folders of vaults as rows: made for what stands in them, gone when nothing does."""
+"""The directories of vaults as rows: made for what is in them, gone when nothing does."""
 
 import sqlite3
 
@@ -12,7 +12,7 @@ _TOP = 0
 
 
 class DirectoryRows:
-    """The numbers of a vault's folders; they hold for one transaction.
+    """The numbers of a vault's directories; they hold for one transaction.
 
     Args:
         connection: of the transaction.
@@ -25,7 +25,7 @@ class DirectoryRows:
         self._numbers: dict[tuple[str, ...], int] = {(): self.vault}
 
     def number(self, path: tuple[str, ...]) -> int:
-        """Return the number of a folder, which is made if there is none."""
+        """Return the number of a directory, which is made if there is none."""
         number = self._numbers.get(path)
         if number is None:
             number = self._number(self.number(path[:-1]), path[-1])
@@ -40,9 +40,9 @@ class DirectoryRows:
 
 
 def remove_emptied(connection: sqlite3.Connection) -> None:
-    """Remove the folders that nothing is left in; belongs to the transaction that took it out."""
+    """Remove directories that became empty, in the transaction that emptied them."""
     query = "SELECT folder FROM emptied"
     while emptied := connection.execute(query).fetchall():
         connection.execute("DELETE FROM emptied")
-        # A folder that goes may leave its parent empty, which a trigger notes.
+        # A directory that goes may leave its parent empty, which a trigger notes.
         connection.executemany(_REMOVE_EMPTY, emptied)

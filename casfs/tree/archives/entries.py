@@ -1,4 +1,4 @@
-"""What the catalogue answers: archives and folders of a vault."""
+"""What the catalog answers: archives and directories of a vault."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,25 +8,25 @@ from typing import Any, NamedTuple
 from casfs.tree.descriptions.generated_names import second_name
 from casfs.tree.sqlite.values import loaded, to_time
 
-IS_FOLDER, COMPRESSED, ENCRYPTED = 1, 2, 4
+IS_DIRECTORY, COMPRESSED, ENCRYPTED = 1, 2, 4
 """Bits of the column `flags`."""
 
 
 class Scope(Enum):
-    """Which archives are asked for; folders are those that such an archive stands in."""
+    """Which archives are asked for; directories are those that such an archive stands in."""
 
     READABLE = 1
     ALL = 0
 
     @property
     def least(self) -> int:
-        """Return what `readable` of an archive or a folder is at least."""
+        """Return what `readable` of an archive or a directory is at least."""
         return self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Subdirectory:
-    """A folder of a vault.
+    """A directory of a vault.
 
     Attributes:
         path: from the top of the vault, without a leading slash; "" is the top itself.
@@ -41,14 +41,14 @@ class Archive:
 
     Attributes:
         id: as the service writes it.
-        path: where it stands among all of the vault, as `Subdirectory.path`; None for one without a
-            name, and for one that stands for a folder: these are reached by id alone.
+        path: where it is among all of the vault, as `Subdirectory.path`; None for one without a
+            name, and for one that stands for a directory: these are reached by id alone.
         description: as it was uploaded.
         created: when it was uploaded.
         tree_hash: of the whole archive, as the service writes it.
         rule: which one read the description, "" for none.
         mtime: nanoseconds since 1970: what the description tells, else when it was uploaded.
-        is_folder: it stands for a folder.
+        is_directory: it stands for a directory.
         compressed: its bytes are compressed, and are not the file.
         encrypted: its bytes are encrypted, and are not the file.
         original_size: of the file before that.
@@ -64,7 +64,7 @@ class Archive:
     tree_hash: str | None
     rule: str
     mtime: int
-    is_folder: bool
+    is_directory: bool
     compressed: bool
     encrypted: bool
     original_size: int | None
@@ -84,7 +84,7 @@ SELECT = """SELECT id, description, created, size, tree_hash, folder, name, rule
     NOT EXISTS (SELECT 1 FROM folders WHERE folders.parent = one.folder
                 AND folders.name = one.name) AS no_folder
     FROM archives AS one"""
-"""Selects archives, and whether a newer one, or a folder, has the name of each.
+"""Selects archives, and whether a newer one, or a directory, has the name of each.
 
 That an archive is not newer than itself, `number` tells from an index, without its row.
 """
@@ -98,7 +98,7 @@ class ArchiveRow(NamedTuple):
     created: int
     size: int | None
     tree_hash: Any
-    folder: int | None
+    directory: int | None
     name: str | None
     rule: str
     mtime: Any
@@ -106,34 +106,34 @@ class ArchiveRow(NamedTuple):
     original_size: int | None
     readable: int
     newest: int
-    no_folder: int
+    no_directory: int
 
     @property
     def plain(self) -> bool:
-        """Tell whether it has its name for itself."""
-        return bool(self.newest and self.no_folder)
+        """Return whether it has its name for itself."""
+        return bool(self.newest and self.no_directory)
 
     @property
     def shown_name(self) -> str | None:
-        """Return the name in its folder; None for what is reached by id alone."""
+        """Return the name in its directory; None for what is reached by id alone."""
         if self.name is None or self.plain:
             return self.name
         return second_name(self.name, to_time(self.created), loaded(self.id))
 
-    def archive(self, folder: str) -> Archive:
-        """Return the archive of this row, which stands in a folder of this path."""
+    def archive(self, directory: str) -> Archive:
+        """Return the archive of this row, which stands in a directory of this path."""
         name = self.shown_name
         mtime = int(self.mtime) if self.mtime is not None else max(0, self.created) * 1000
         return Archive(
             loaded(self.id),
-            None if name is None else join(folder, name),
+            None if name is None else join(directory, name),
             loaded(self.description),
             to_time(self.created),
             self.size,
             loaded(self.tree_hash),
             self.rule,
             mtime,
-            bool(self.flags & IS_FOLDER),
+            bool(self.flags & IS_DIRECTORY),
             bool(self.flags & COMPRESSED),
             bool(self.flags & ENCRYPTED),
             self.original_size,
@@ -142,6 +142,6 @@ class ArchiveRow(NamedTuple):
         )
 
 
-def join(folder: str, name: str) -> str:
-    """Return the path of something in a folder."""
-    return f"{folder}/{name}" if folder else name
+def join(directory: str, name: str) -> str:
+    """Return the path of something in a directory."""
+    return f"{directory}/{name}" if directory else name

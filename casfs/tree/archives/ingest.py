@@ -1,4 +1,4 @@
-"""Takes inventories and descriptions into the catalogue."""
+"""Takes inventories and descriptions into the catalog."""
 
 import itertools
 import json
@@ -71,7 +71,7 @@ class Ingest:
         self._database = database
 
     def has_taken(self, vault: str, job: str) -> bool:
-        """Tell whether the inventory of a job was taken in, or need not be."""
+        """Return whether the inventory of a job was taken in, or need not be."""
         return bool(self._database.rows(_TAKEN, vault, storable(job)))
 
     def take(
@@ -94,8 +94,8 @@ class Ingest:
             bad: is told by `reader` of records that cannot be read.
 
         Raises:
-            CasfsError: the catalogue cannot be written, or what `reader` raises; some archives may
-                be catalogued then.
+            CasfsError: the catalog cannot be written, or what `reader` raises; some archives may
+                be cataloged then.
         """
         if self.has_taken(inventory.vault, inventory.job):
             return False
@@ -107,7 +107,7 @@ class Ingest:
             ((number,),) = begun.fetchall()
         bad.on_many = lambda: put_unread(self._database, inventory.vault, number, bad.take_ids())
         batches = _resized(reader.batches())
-        # What stands before the archives is known with the first of them.
+        # What precedes the archives is known with the first of them.
         entries = next(batches, None)
         date, full = _date(inventory, reader)
         wanted = not (full and self._is_outdated(root, date))
@@ -155,7 +155,7 @@ class Ingest:
                 mark_full(connection, chain.oldest)
 
     def _lists(self, root: int, number: int, archives: int | None) -> bool:
-        """Tell whether an inventory lists as many archives as its vault has."""
+        """Return whether an inventory lists as many archives as its vault has."""
         if archives is None:
             return True
         ((listed,),) = self._database.rows(_LISTED_BY, root, number)
@@ -167,7 +167,7 @@ class Ingest:
         An archive has one name: what an inventory tells counts, even where it differs.
 
         Raises:
-            CasfsError: the catalogue cannot be written.
+            CasfsError: the catalog cannot be written.
         """
         use_rules(self._database, vault, rules)
         names, hash_ = read_names(text, None, rules), hash_of(vault, archive_id)
@@ -176,24 +176,24 @@ class Ingest:
             if told:
                 # DirectoryRows would be made for a name that nothing gets.
                 return
-            folders = DirectoryRows(connection, vault)
-            values = (storable(text), NO_TIME, None, None, *names.row(folders), 0)
-            row = (hash_, folders.vault, storable(archive_id), *values)
+            directories = DirectoryRows(connection, vault)
+            values = (storable(text), NO_TIME, None, None, *names.row(directories), 0)
+            row = (hash_, directories.vault, storable(archive_id), *values)
             connection.execute(_PUT_DESCRIPTION, row)
             # A job may bring it, or none any more.
             connection.execute("INSERT OR IGNORE INTO changed VALUES (?)", (hash_,))
             remove_emptied(connection)
 
     def use_rules(self, vault: str, rules: RuleSet) -> None:
-        """Work names out again, from what is catalogued, if other rules were used for them.
+        """Work names out again, from what is cataloged, if other rules were used for them.
 
         Raises:
-            CasfsError: the catalogue cannot be written.
+            CasfsError: the catalog cannot be written.
         """
         use_rules(self._database, vault, rules)
 
     def _is_outdated(self, root: int, date: int) -> bool:
-        """Tell whether a full inventory was taken in that is newer than this date."""
+        """Return whether a full inventory was taken in that is newer than this date."""
         return date != NO_TIME and bool(self._database.rows(_NEWER_FULL, root, date))
 
     def _newer_than_full(self, root: int, entries: list[ArchiveEntry]) -> list[ArchiveEntry]:
@@ -215,9 +215,9 @@ class Ingest:
             for hash_, (entry, values) in facts.items()
         ]
         with self._database.transaction(bulk=True) as connection:
-            folders = DirectoryRows(connection, vault)
+            directories = DirectoryRows(connection, vault)
             connection.executemany("UPDATE archives SET listed = ? WHERE hash = ?", same)
-            connection.executemany(_PUT, _rows(folders, named, number))
+            connection.executemany(_PUT, _rows(directories, named, number))
             remove_emptied(connection)
 
 
@@ -251,13 +251,13 @@ def _facts(entry: ArchiveEntry) -> tuple[Value, ...]:
 
 
 def _rows(
-    folders: DirectoryRows,
+    directories: DirectoryRows,
     named: list[tuple[int, str, tuple[Value, ...], Names]],
     number: int,
 ) -> Iterator[tuple[Value, ...]]:
     for hash_, archive_id, values, names in named:
-        row = (hash_, folders.vault, storable(archive_id))
-        yield (*row, *values, *names.row(folders), number)
+        row = (hash_, directories.vault, storable(archive_id))
+        yield (*row, *values, *names.row(directories), number)
 
 
 _COLUMNS = """hash, vault, id, description, created, size, tree_hash,

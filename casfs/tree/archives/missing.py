@@ -8,19 +8,19 @@ from casfs.tree.sqlite.values import NO_TIME, loaded
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of a vault its catalogued inventories cover.
+    """How much of a vault its cataloged inventories cover.
 
     Attributes:
         archives: how many the vault says it has, None if that is not known.
-        catalogued: how many are known.
+        cataloged: how many are known.
         job: the newest inventory job that goes on with none behind it; None if there is none.
         marker: where its next one is to begin.
         unread: inventory jobs with records that cannot be read, and how many those are.
-        waiting: inventories of finished jobs that are not catalogued yet.
+        waiting: inventories of finished jobs that are not cataloged yet.
     """
 
     archives: int | None
-    catalogued: int
+    cataloged: int
     job: str | None = None
     marker: str | None = None
     unread: tuple[tuple[str, int], ...] = ()
@@ -30,25 +30,25 @@ class Coverage:
     def missing(self) -> int | None:
         """Return how many archives are missing, None where some may be, but not how many is known.
 
-        A catalogue may also hold archives that are gone: where it has more than the vault, and the
+        A catalog may also hold archives that are gone: where it has more than the vault, and the
         last inventory goes on, some of the vault's may be missing all the same.
         """
-        if self.archives is not None and self.archives > self.catalogued:
-            return self.archives - self.catalogued
-        return None if self.job is not None and self.archives != self.catalogued else 0
+        if self.archives is not None and self.archives > self.cataloged:
+            return self.archives - self.cataloged
+        return None if self.job is not None and self.archives != self.cataloged else 0
 
 
 def coverage(database: Database, vault: str, archives: int | None, waiting: int) -> Coverage:
-    """Return how much of a vault its catalogued inventories cover.
+    """Return how much of a vault its cataloged inventories cover.
 
     Args:
         database: keeps them.
         vault: name of the vault.
         archives: how many archives it says it has.
-        waiting: inventories that are still to be catalogued.
+        waiting: inventories that are still to be cataloged.
 
     Raises:
-        CasfsError: the catalogue cannot be read.
+        CasfsError: the catalog cannot be read.
     """
     rows = database.rows(_INVENTORIES, vault)
     full = max((date for _, date, _, _, is_full in rows if is_full), default=NO_TIME)
@@ -62,7 +62,7 @@ def coverage(database: Database, vault: str, archives: int | None, waiting: int)
 
 def _listed(database: Database, vault: str) -> int:
     counted = database.rows(_COUNTED, vault)
-    # A catalogue of an earlier version has it counted with the next inventory.
+    # A catalog of an earlier version has it counted with the next inventory.
     ((listed,),) = counted or database.rows(_COUNT, vault)
     return int(listed)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from casfs.tree.archives.directories import DirectoryRows, remove_emptied
-from casfs.tree.archives.entries import COMPRESSED, ENCRYPTED, IS_FOLDER
+from casfs.tree.archives.entries import COMPRESSED, ENCRYPTED, IS_DIRECTORY
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import RuleSet
 from casfs.tree.sqlite.database import Database
@@ -14,52 +14,54 @@ _DECODER = 1
 """To be raised when `decode` gives other names than before, so that they are worked out again."""
 _AT_ONCE = 5000
 _LARGEST_MARKER = 1
-"""Bytes of an archive that stands for a folder."""
+"""Bytes of an archive that stands for a directory."""
 
 
 class Names(NamedTuple):
     """What a description tells.
 
     Attributes:
-        folder: path of the folder that the archive stands in, or for; None if it has no name.
+        directory: path of the directory that the archive stands in, or for; None if it has no name.
         columns: name, rule, mtime, flags, original_size.
     """
 
-    folder: tuple[str, ...] | None
+    directory: tuple[str, ...] | None
     columns: tuple[Value, ...]
 
-    def row(self, folders: DirectoryRows) -> tuple[Value, ...]:
-        """Return the columns, that of the folder first."""
-        number = None if self.folder is None else folders.number(self.folder)
+    def row(self, directories: DirectoryRows) -> tuple[Value, ...]:
+        """Return the columns, that of the directory first."""
+        number = None if self.directory is None else directories.number(self.directory)
         return (number, *self.columns)
 
 
 def read_names(description: str | None, size: int | None, rules: RuleSet) -> Names:
     """Return what a description tells by these rules, of an archive of `size` bytes."""
     found = decode(description, rules)
-    if found.is_folder and (size or 0) > _LARGEST_MARKER:
-        # Whatever stands for a folder holds nothing that somebody could miss.
-        found = replace(found, is_folder=False)
+    if found.is_directory and (size or 0) > _LARGEST_MARKER:
+        # Whatever stands for a directory holds nothing that somebody could miss.
+        found = replace(found, is_directory=False)
     flags = (
-        found.is_folder * IS_FOLDER | found.compressed * COMPRESSED | found.encrypted * ENCRYPTED
+        found.is_directory * IS_DIRECTORY
+        | found.compressed * COMPRESSED
+        | found.encrypted * ENCRYPTED
     )
     mtime: Value = found.mtime
     if found.mtime is not None and abs(found.mtime) > LARGEST:
         mtime = str(found.mtime)
-    folder: tuple[str, ...] | None = found.path
+    directory: tuple[str, ...] | None = found.path
     name = None
     if not found.path:
-        folder = None
-    elif not found.is_folder:
-        folder, name = found.path[:-1], found.path[-1]
-    return Names(folder, (name, found.rule, mtime, flags, size_or_none(found.original_size)))
+        directory = None
+    elif not found.is_directory:
+        directory, name = found.path[:-1], found.path[-1]
+    return Names(directory, (name, found.rule, mtime, flags, size_or_none(found.original_size)))
 
 
 def use_rules(database: Database, vault: str, rules: RuleSet) -> None:
-    """Work names out again, from what is catalogued, if other rules were used for them.
+    """Work names out again, from what is cataloged, if other rules were used for them.
 
     Raises:
-        CasfsError: the catalogue cannot be written.
+        CasfsError: the catalog cannot be written.
     """
     text = f"{_DECODER} {rules!r}"
     if database.rows(_DONE, vault, text):
@@ -70,8 +72,8 @@ def use_rules(database: Database, vault: str, rules: RuleSet) -> None:
     while rows := database.rows(_NEXT, root, text, root, _AT_ONCE):
         named = [(number, read_names(loaded(told), size, rules)) for number, told, size in rows]
         with database.transaction(bulk=True) as connection:
-            folders = DirectoryRows(connection, vault)
-            values = [(*names.row(folders), number) for number, names in named]
+            directories = DirectoryRows(connection, vault)
+            values = [(*names.row(directories), number) for number, names in named]
             connection.executemany(_RENAME, values)
             remove_emptied(connection)
             connection.execute(_DONE_UPTO, (rows[-1][0], root, text))

@@ -1,4 +1,4 @@
-"""Archives and folders of a vault, found by index."""
+"""Archives and directories of a vault, found by index."""
 
 import fnmatch
 import re
@@ -35,62 +35,64 @@ class Archives:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def entries(self, vault: str, folder: str, scope: Scope) -> Iterator[Entry]:
-        """Return what stands in a folder: folders by name, then archives by the name they had.
+    def entries(self, vault: str, directory: str, scope: Scope) -> Iterator[Entry]:
+        """Return what is in a directory: directories by name, then archives by the name they had.
 
-        It comes as it is read: a large folder takes no memory, and what changes meanwhile may show
-        or not.
+        Entries are read as they are asked for: a large directory takes no memory, and changes
+        meanwhile may or may not show.
 
         Args:
             vault: name of the vault.
-            folder: path of the folder, "" for the top, which is always there.
+            directory: path of the directory, "" for the top, which is always there.
             scope: what is asked for.
 
         Raises:
-            NotFoundError: there is no such folder.
-            CasfsError: the catalogue cannot be read; also while it comes.
+            NotFoundError: there is no such directory.
+            CasfsError: the catalog cannot be read; also while it comes.
         """
-        number = self._folder(vault, folder, scope)
-        if number is None and not folder:
+        number = self._directory(vault, directory, scope)
+        if number is None and not directory:
             return iter(())
         if number is None:
-            raise NotFoundError(f"there is no folder {folder!r} among the archives of {vault}")
-        return self._entries(number, folder, scope)
+            raise NotFoundError(
+                f"there is no directory {directory!r} among the archives of {vault}"
+            )
+        return self._entries(number, directory, scope)
 
     def entry(self, vault: str, path: str, scope: Scope) -> Entry | None:
-        """Return what stands at a path, None if nothing does.
+        """Return what is at a path, None if nothing does.
 
         Raises:
-            CasfsError: the catalogue cannot be read.
+            CasfsError: the catalog cannot be read.
         """
         if not path:
             return Subdirectory(path)
-        folder, slash, name = path.rpartition("/")
-        parent = None if slash and not folder else self._folder(vault, folder, scope)
+        directory, slash, name = path.rpartition("/")
+        parent = None if slash and not directory else self._directory(vault, directory, scope)
         if parent is None:
             return None
         if self._child(parent, name, scope) is not None:
             return Subdirectory(path)
         row = self._named(parent, name)
-        return None if row is None or row.readable < scope.least else row.archive(folder)
+        return None if row is None or row.readable < scope.least else row.archive(directory)
 
     def by_id(self, vault: str, archive_id: str) -> Archive | None:
         """Return an archive, None if it is not known.
 
         Raises:
-            CasfsError: the catalogue cannot be read.
+            CasfsError: the catalog cannot be read.
         """
         rows = self._database.rows(_BY_ID, hash_of(vault, archive_id), storable(archive_id))
         if not rows:
             return None
         row = ArchiveRow._make(rows[0])
-        return row.archive("" if row.folder is None else self._path(row.folder))
+        return row.archive("" if row.directory is None else self._path(row.directory))
 
     def readable_nameless(self, vault: str) -> Iterator[Archive]:
         """Yield the archives of a vault that can be read, and only by id, in order, as they come.
 
         Raises:
-            CasfsError: the catalogue cannot be read.
+            CasfsError: the catalog cannot be read.
         """
         return self._by_id(_READABLE_NAMELESS, vault)
 
@@ -98,7 +100,7 @@ class Archives:
         """Yield every archive of a vault that only its id leads to; looks through all of them.
 
         Raises:
-            CasfsError: the catalogue cannot be read.
+            CasfsError: the catalog cannot be read.
         """
         return self._by_id(_NAMELESS, vault)
 
@@ -106,7 +108,7 @@ class Archives:
         """Yield id, bytes and tree hash of every archive of a vault whose size is known.
 
         Raises:
-            CasfsError: the catalogue cannot be read.
+            CasfsError: the catalog cannot be read.
         """
         number = 0
         while rows := self._database.rows(_SIZES, number, vault, _AT_ONCE):
@@ -114,7 +116,7 @@ class Archives:
             number = rows[-1][0]
 
     def find(self, vault: str, pattern: str, scope: Scope) -> Iterator[Archive]:
-        """Return the archives whose path matches a pattern, as they are found, folder by folder.
+        """Yield the archives whose path matches a pattern, one directory after the other.
 
         Args:
             vault: name of the vault.
@@ -123,30 +125,32 @@ class Archives:
             scope: what is asked for.
 
         Raises:
-            CasfsError: the catalogue cannot be read; also while it comes.
+            CasfsError: the catalog cannot be read; also while it comes.
         """
-        return _find(self._database, lambda path: self._folder(vault, path, scope), pattern, scope)
+        return _find(
+            self._database, lambda path: self._directory(vault, path, scope), pattern, scope
+        )
 
     def coverage(self, vault: str, archives: int | None, waiting: int) -> Coverage:
-        """Return how much of a vault is catalogued; arguments and errors as `coverage` has them."""
+        """Return how much of a vault is cataloged; arguments and errors as `coverage` has them."""
         return coverage(self._database, vault, archives, waiting)
 
-    def _entries(self, number: int, folder: str, scope: Scope) -> Iterator[Entry]:
+    def _entries(self, number: int, directory: str, scope: Scope) -> Iterator[Entry]:
         for _, name in _folders_in(self._database, number, scope):
-            yield Subdirectory(join(folder, name))
-        yield from _archives_in(self._database, number, folder, scope)
+            yield Subdirectory(join(directory, name))
+        yield from _archives_in(self._database, number, directory, scope)
 
     def _by_id(self, query: str, vault: str) -> Iterator[Archive]:
         after: Any = ""
         paths: dict[int | None, str] = {None: ""}
         while rows := self._database.rows(query, vault, after, _AT_ONCE):
             for row in map(ArchiveRow._make, rows):
-                if row.folder not in paths:
-                    paths[row.folder] = self._path(row.folder or 0)
-                yield row.archive(paths[row.folder])
+                if row.directory not in paths:
+                    paths[row.directory] = self._path(row.directory or 0)
+                yield row.archive(paths[row.directory])
             after = rows[-1][0]
 
-    def _folder(self, vault: str, path: str, scope: Scope) -> int | None:
+    def _directory(self, vault: str, path: str, scope: Scope) -> int | None:
         number = self._child(0, vault, Scope.ALL)
         for name in path.split("/") if path else ():
             if number is None:
@@ -158,16 +162,16 @@ class Archives:
         rows = self._database.rows(_CHILD, parent, storable(name), scope.least)
         return rows[0][0] if rows else None
 
-    def _path(self, folder: int) -> str:
+    def _path(self, directory: int) -> str:
         names: list[str] = []
-        while rows := self._database.rows(_PARENT, folder):
-            ((folder, name),) = rows
+        while rows := self._database.rows(_PARENT, directory):
+            ((directory, name),) = rows
             names.append(name)
         return "/".join(names[-2::-1])
 
-    def _named(self, folder: int, name: str) -> ArchiveRow | None:
+    def _named(self, directory: int, name: str) -> ArchiveRow | None:
         """Return the archive that is shown under this name."""
-        for row in map(ArchiveRow._make, self._database.rows(_NEWEST, folder, storable(name))):
+        for row in map(ArchiveRow._make, self._database.rows(_NEWEST, directory, storable(name))):
             if row.plain:
                 return row
         second = parse_second_name(name)
@@ -175,7 +179,7 @@ class Archives:
             return None
         created = to_microseconds(second.created)
         until = created if created == NO_TIME else created + 999_999
-        values = (folder, second.first_name, created, until)
+        values = (directory, second.first_name, created, until)
         for row in map(ArchiveRow._make, self._database.rows(_OLDER, *values)):
             if row.shown_name == name:
                 return row
@@ -183,7 +187,7 @@ class Archives:
             return None
         # The name was cut for the mark: any that begins alike may have been.
         for row in map(
-            ArchiveRow._make, self._database.rows(_OLDER_OF_CUT, folder, *second.first_names)
+            ArchiveRow._make, self._database.rows(_OLDER_OF_CUT, directory, *second.first_names)
         ):
             if row.shown_name == name:
                 return row
@@ -191,21 +195,21 @@ class Archives:
 
 
 def _find(
-    database: Database, folder: Callable[[str], int | None], pattern: str, scope: Scope
+    database: Database, directory: Callable[[str], int | None], pattern: str, scope: Scope
 ) -> Iterator[Archive]:
     """Yield the archives of a vault whose path matches a pattern.
 
     Args:
         database: keeps them.
-        folder: returns the number of the folder at a path, None if there is none.
+        directory: returns the number of the directory at a path, None if there is none.
         pattern: of the shell, for the whole path; `*` stands for `/` too.
         scope: what is asked for.
     """
     matches = re.compile(fnmatch.translate(pattern)).match
-    # Nothing outside the folders that the pattern names can match.
+    # Nothing outside the directories that the pattern names can match.
     top = _SPECIAL.split(pattern, maxsplit=1)[0].rpartition("/")[0]
-    number = folder(top)
-    # What is still to be looked at of each folder on the way down: no folder is held whole.
+    number = directory(top)
+    # What is still to be looked at of each directory on the way down: no directory is held whole.
     ways = [iter([] if number is None else [(number, top)])]
     while ways:
         number, path = next(ways[-1], (None, ""))
@@ -219,36 +223,36 @@ def _find(
 
 
 def _below(database: Database, number: int, path: str, scope: Scope) -> Iterator[tuple[int, str]]:
-    """Yield number and path of the folders in a folder."""
+    """Yield number and path of the directories in a directory."""
     for child, name in _folders_in(database, number, scope):
         yield child, join(path, name)
 
 
-def _folders_in(database: Database, folder: int, scope: Scope) -> Iterator[tuple[int, str]]:
-    """Yield number and name of the folders in a folder, by name."""
+def _folders_in(database: Database, directory: int, scope: Scope) -> Iterator[tuple[int, str]]:
+    """Yield number and name of the directories in a directory, by name."""
     name = ""
-    while rows := database.rows(_FOLDERS[scope], folder, name, _AT_ONCE):
+    while rows := database.rows(_DIRECTORIES[scope], directory, name, _AT_ONCE):
         yield from rows
         name = rows[-1][1]
 
 
-def _archives_in(database: Database, folder: int, path: str, scope: Scope) -> Iterator[Archive]:
-    """Yield the archives in a folder, by the name they came with, older ones of a name first.
+def _archives_in(database: Database, directory: int, path: str, scope: Scope) -> Iterator[Archive]:
+    """Yield the archives in a directory, by the name they came with, older ones of a name first.
 
     Args:
         database: keeps them.
-        folder: number of the folder.
-        path: path of the folder.
+        directory: number of the directory.
+        path: path of the directory.
         scope: what is asked for.
     """
     last: tuple[Value, ...] = ("", NO_TIME, "")
-    while found := database.rows(_ARCHIVES[scope], folder, *last, _AT_ONCE):
+    while found := database.rows(_ARCHIVES[scope], directory, *last, _AT_ONCE):
         rows = [ArchiveRow._make(row) for row in found]
         yield from (row.archive(path) for row in rows)
         last = (rows[-1].name, rows[-1].created, rows[-1].id)
 
 
-_FOLDERS = {
+_DIRECTORIES = {
     Scope.ALL: """SELECT number, name FROM folders INDEXED BY folders_by_name
         WHERE parent = ? AND name > ? ORDER BY name LIMIT ?""",
     Scope.READABLE: """SELECT number, name FROM folders INDEXED BY readable_folders

@@ -49,7 +49,7 @@ class Readable:
         """Take over what changed with jobs; costs next to nothing if nothing did.
 
         Raises:
-            CasfsError: the catalogue cannot be written.
+            CasfsError: the catalog cannot be written.
         """
         self._complete()
         while self._database.rows("SELECT 1 FROM changed LIMIT 1"):
@@ -59,7 +59,7 @@ class Readable:
                 remove_emptied(connection)
 
     def _complete(self) -> None:
-        """Fill in the columns of jobs that an earlier version of casfs catalogued."""
+        """Fill in the columns of jobs that an earlier version of casfs cataloged."""
         while rows := self._database.rows(_UNPARSED, _AT_ONCE):
             values = [
                 (*archive_columns(self._parse(vault, description)), vault, job)

@@ -1,4 +1,4 @@
-"""Takes archives out of the catalogue that a vault does not hold any more."""
+"""Takes archives out of the catalog that a vault does not hold any more."""
 
 import json
 from collections.abc import Collection, Iterator

@@ -63,7 +63,7 @@ class JobsOfArchives:
         """Return the jobs, under way or succeeded, of each archive that has some.
 
         Raises:
-            CasfsError: the catalogue cannot be read.
+            CasfsError: the catalog cannot be read.
         """
         hashes = json.dumps([hash_of(vault, archive_id) for archive_id in archive_ids])
         found: defaultdict[str, list[KnownJob]] = defaultdict(list)

@@ -8,7 +8,7 @@ from casfs.tree.sqlite.values import NO_TIME, hash_of, storable
 
 
 def put_unread(database: Database, vault: str, inventory: int, ids: Sequence[str]) -> None:
-    """Catalogue archives by their ids alone; what is known of one from elsewhere stays.
+    """Catalog archives by their ids alone; what is known of one from elsewhere stays.
 
     Args:
         database: keeps them.
@@ -17,7 +17,7 @@ def put_unread(database: Database, vault: str, inventory: int, ids: Sequence[str
         ids: identifiers of the archives.
 
     Raises:
-        CasfsError: the catalogue cannot be written.
+        CasfsError: the catalog cannot be written.
     """
     if not ids:
         return

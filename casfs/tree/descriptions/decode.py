@@ -19,7 +19,7 @@ class Decoded:
         path: safe file names from the top; () if the description names nothing (null, blanks).
         rule: name of the rule that matched; "" if none did.
         mtime: nanoseconds since 1970, UTC; None if it is not told or wrong.
-        is_folder: the archive stands for a directory (an archive of FastGlacier, of one byte).
+        is_directory: the archive stands for a directory (an archive of FastGlacier, of one byte).
         compressed: the archive's bytes are compressed, and are not the file.
         encrypted: the archive's bytes are encrypted, and are not the file.
         original_size: bytes of the file before that; None if it is not told.
@@ -28,7 +28,7 @@ class Decoded:
     path: tuple[str, ...]
     rule: str = ""
     mtime: int | None = None
-    is_folder: bool = False
+    is_directory: bool = False
     compressed: bool = False
     encrypted: bool = False
     original_size: int | None = None
@@ -51,7 +51,7 @@ def decode(description: str | None, rules: RuleSet = DEFAULT) -> Decoded:
                 safe_path(found.names, _suffix(found)),
                 rule,
                 found.mtime,
-                found.is_folder,
+                found.is_directory,
                 found.compressed,
                 found.encrypted,
                 found.original_size,
@@ -76,6 +76,6 @@ def _repaired(text: str) -> str:
 
 
 def _suffix(found: Described) -> str:
-    if found.is_folder or not (found.compressed or found.encrypted):
+    if found.is_directory or not (found.compressed or found.encrypted):
         return ""
     return COMPRESSED * found.compressed + ENCRYPTED * found.encrypted

@@ -13,7 +13,7 @@ class Described:
         names: of the directories from the top, and of the file; as they were written, so not safe
             yet, but at least one and none of them empty.
         mtime: nanoseconds since 1970, UTC; None if it is not told or wrong.
-        is_folder: the archive stands for a directory.
+        is_directory: the archive stands for a directory.
         compressed: the archive's bytes are a compressed form of the file's.
         encrypted: the archive's bytes are an encrypted form of the file's.
         original_size: bytes of the file before it was compressed or encrypted; None if not told.
@@ -21,7 +21,7 @@ class Described:
 
     names: tuple[str, ...]
     mtime: int | None = None
-    is_folder: bool = False
+    is_directory: bool = False
     compressed: bool = False
     encrypted: bool = False
     original_size: int | None = None

@@ -60,7 +60,7 @@ def _json(text: str) -> object:
 
 
 def _is_flat(text: str) -> bool:
-    """Tell whether JSON is nested no deeper than any tool does it, without parsing it."""
+    """Return whether JSON is nested no deeper than any tool does it, without parsing it."""
     if text.count("{") + text.count("[") <= _DEEPEST:
         return True
     depth = 0

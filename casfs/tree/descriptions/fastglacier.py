@@ -41,7 +41,7 @@ def _found(encoded: str, modified: str | None, original: str | None) -> Describe
     if not path or found is None:
         return None
     if path.endswith("/"):
-        found = replace(found, is_folder=True)
+        found = replace(found, is_directory=True)
     if original is None:
         return found
     # Without its flags, bytes of another form would stand under the file's own name.

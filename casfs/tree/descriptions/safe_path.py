@@ -20,7 +20,7 @@ BY_ID = "by-id"
 """The directory at the top with every archive under its id."""
 
 LONGEST_PATH = 3072
-"""Bytes of a path at most; Linux allows 4096 with the mount point and a target's folder."""
+"""Bytes of a path at most; Linux allows 4096 with the mount point and a target's directory."""
 
 DEEPEST = 64
 """Names in a path at most."""

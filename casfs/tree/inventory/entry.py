@@ -22,7 +22,7 @@ class ArchiveEntry(NamedTuple):
     """An archive of an inventory.
 
     Text is the service's, unchanged; what is missing or null is None. Text may hold lone
-    surrogates: U+DC80 to U+DCFF for the bytes 0x80 to 0xFF that are no UTF-8, as
+    surrogates: U+DC80 to U+DCFF for the bytes 0x80 to 0xFF that are not UTF-8, as
     `surrogateescape` has them, and any as JSON's escapes give them.
 
     Attributes:
@@ -47,7 +47,7 @@ def entries_of(values: list[Any], first: int, on_bad: OnBad) -> list[ArchiveEntr
     """Return the entries that JSON objects describe; keys that are not known are left out.
 
     Args:
-        values: what stands in ArchiveList.
+        values: what is in ArchiveList.
         first: number of the first one, for messages.
         on_bad: is told of what is no object, has no ArchiveId, or a value of a type that it
             cannot have.
@@ -104,7 +104,7 @@ def _entry_of(value: Any, number: int, on_bad: OnBad) -> list[ArchiveEntry]:
 
 
 def is_size(value: Any) -> bool:
-    """Tell whether a value is a size: a number from 0, as such or in digits, or missing."""
+    """Return whether a value is a size: a number from 0, as such or in digits, or missing."""
     if type(value) is str:
         digits = len(value) <= _MOST_DIGITS and value.isascii() and value.isdecimal()
         return not value or (digits and int(value) < _NO_SIZE)

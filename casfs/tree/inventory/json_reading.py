@@ -159,7 +159,7 @@ class JsonReader:
         self.facts[key] = self._value(key)
         self._facts_length += self._source.position - before + len(key)
         if self._facts_length > LONGEST:
-            raise self._error("what stands beside ArchiveList is too long")
+            raise self._error("what is beside ArchiveList is too long")
 
     def _value(self, what: str) -> Any:
         """Take any value, once all of it is read.
@@ -203,7 +203,7 @@ class JsonReader:
         self._source.at += 1
 
     def _behind(self) -> str:
-        return f"entry {self._read}" if self._read else "what stands before ArchiveList"
+        return f"entry {self._read}" if self._read else "what precedes ArchiveList"
 
     def _error(self, what: str) -> InventoryError:
         return InventoryError(

@@ -16,7 +16,7 @@ class InventoryReader(Protocol):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What stands beside the list of archives, such as VaultARN and InventoryDate.
+        """What is beside the list of archives, such as VaultARN and InventoryDate.
 
         It is complete once `batches` has ended. CSV has none.
         """

@@ -183,7 +183,7 @@ class _Record:
         self._is_standard = columns == _STANDARD
 
     def fits(self, line: str) -> bool:
-        """Tell whether a line can be a record of these columns."""
+        """Return whether a line can be a record of these columns."""
         return self._pattern.fullmatch(line) is not None
 
     def usual(self, lines: str) -> list[ArchiveEntry] | None:
@@ -207,7 +207,7 @@ class _Record:
         return ArchiveEntry(record["id"], description, get("created") or None, size, tree_hash)
 
     def is_whole(self, entry: ArchiveEntry) -> bool:
-        """Tell whether the line of an entry cannot go on, though its end is missing."""
+        """Return whether the line of an entry cannot go on, though its end is missing."""
         return self._columns[-1] == _HASH and bool(entry.tree_hash)
 
     def id_in(self, line: str) -> str | None:

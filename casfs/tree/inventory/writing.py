@@ -1,10 +1,10 @@
 r"""Writes inventories.
 
 JSON has the service's shape, an archive a line. Text is UTF-8 as it is; a lone surrogate, which
-stands for what is no UTF-8, is escaped (`\udcff`).
+stands for what is not UTF-8, is escaped (`\udcff`).
 
 CSV is RFC 4180 with line feeds: a text in double quotes, which are doubled in it, a size in digits,
-nothing at all for null. What is no UTF-8 has the bytes that it came with.
+nothing at all for null. What is not UTF-8 has the bytes that it came with.
 """
 
 import json
@@ -31,7 +31,7 @@ def to_json(
     """Yield an inventory in JSON.
 
     Args:
-        facts: what stands before ArchiveList.
+        facts: what precedes ArchiveList.
         hash_name: the service's name of a tree hash.
         batches: the archives.
     """

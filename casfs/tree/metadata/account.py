@@ -1,6 +1,6 @@
 """The vaults and jobs of an account: from the service while it answers, else as last known.
 
-Finished jobs do not change, so what the catalogue knows of one is enough. A job that the service
+Finished jobs do not change, so what the catalog knows of one is enough. A job that the service
 no longer knows disappears, unless its whole output is cached: then it is retained.
 
 Lock order: the account's one lock guards the table of listings and is innermost.
@@ -189,7 +189,7 @@ class Account:
         return self._snapshot.inventory_jobs(vault)
 
     def is_cached(self, job: Job) -> bool:
-        """Tell whether the whole output of a job is in the cache, without asking."""
+        """Return whether the whole output of a job is in the cache, without asking."""
         return self._snapshot.is_retained(job)
 
     def output(self, job: Job) -> Output:
@@ -245,7 +245,7 @@ class Account:
         incarnation = self._table.incarnation
         with self._lock:
             if incarnation != self._incarnation:
-                # What was learnt from a catalogue that was damaged, and begun anew since, is void.
+                # What was learnt from a catalog that was damaged, and begun anew since, is void.
                 self._incarnation = incarnation
                 self._jobs.clear()
                 self._recent.clear()

@@ -85,11 +85,11 @@ class CachedListing(Generic[T]):
         return self._value
 
     def is_fresh(self) -> bool:
-        """Tell whether the value is so young that what it lacks does not exist."""
+        """Return whether the value is so young that what it lacks does not exist."""
         return self._value is not None and time.monotonic() - self._refreshed < self._seconds
 
     def is_left_alone(self) -> bool:
-        """Tell whether the service failed so lately that it is not asked for what is known."""
+        """Return whether the service failed so lately that it is not asked for what is known."""
         return self._failed and time.monotonic() - self._tried < self._seconds
 
     def get(self, deadline: Deadline, anew: bool = False, stale: bool = True) -> T:

@@ -32,7 +32,7 @@ transaction writes most pages of the indexes again."""
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job in the catalogue: its JSON, its size if that was measured, whether it is listed."""
+    """A job in the catalog: its JSON, its size if that was measured, whether it is listed."""
 
     description: str
     size: int | None
@@ -40,7 +40,7 @@ class JobRow:
 
 
 class JobTime(NamedTuple):
-    """A job in the catalogue, as a listing of files shows it.
+    """A job in the catalog, as a listing of files shows it.
 
     Attributes:
         mtime: nanoseconds since 1970, None where only the description tells.
@@ -56,14 +56,14 @@ class JobTime(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VaultRow:
-    """A vault in the catalogue: its JSON, and whether it is listed."""
+    """A vault in the catalog: its JSON, and whether it is listed."""
 
     description: str
     listed: bool
 
 
 def catalog_path(cache_dir: Path, origin: tuple[str, ...]) -> Path:
-    """Return the file of the catalogue of an account; see `Service.origin`."""
+    """Return the file of the catalog of an account; see `Service.origin`."""
     name = hashlib.sha256(json.dumps(origin).encode()).hexdigest()[:32]
     return cache_dir / CATALOG / f"{name}.sqlite"
 

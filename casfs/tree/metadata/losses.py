@@ -27,7 +27,7 @@ class ListingChange:
 
 
 def matters(lost: int, before: int) -> bool:
-    """Tell whether a listing lost more than a few entries, and more than a tenth."""
+    """Return whether a listing lost more than a few entries, and more than a tenth."""
     return lost > _FEW and lost * 10 > before
 
 
@@ -61,7 +61,7 @@ def _warn(what: str, lost: int, change: ListingChange) -> None:
 
 
 def _was_due(job: Job, now: datetime) -> bool:
-    """Tell whether an output may have expired: a running job's not before a day is over."""
+    """Return whether an output may have expired: a running job's not before a day is over."""
     began = job.completed or job.created
     try:
         return began is not None and began + OUTPUT_LIFETIME <= now

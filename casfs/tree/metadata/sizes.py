@@ -2,7 +2,7 @@
 
 A service may tell no size of an output: then it is measured. It may tell the size of an inventory
 wrongly, which no hash would show: that size counts once the first block has come in an answer that
-agrees. Both are kept in the catalogue, and measured again when the bytes contradict them. That an
+agrees. Both are kept in the catalog, and measured again when the bytes contradict them. That an
 output is empty is never kept: no byte of it could ever contradict that.
 
 Lock order: the one lock guards what is remembered and is innermost.

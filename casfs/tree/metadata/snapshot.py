@@ -1,4 +1,4 @@
-"""What is known of vaults and jobs without asking the service: catalogue and cache."""
+"""What is known of vaults and jobs without asking the service: catalog and cache."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class KnownJob:
 
 
 class Snapshot:
-    """What the catalogue says, without what the service dropped and the cache has not whole.
+    """What the catalog says, without what the service dropped and the cache has not whole.
 
     Args:
         service: understands its own descriptions.
@@ -119,7 +119,7 @@ class Snapshot:
         return None if size is None else self._service.output(known.job, size)
 
     def is_retained(self, job: Job) -> bool:
-        """Tell whether the whole output of a job is in the cache."""
+        """Return whether the whole output of a job is in the cache."""
         if not job.readable:
             return False
         size = self.expected_size(job)
@@ -131,7 +131,7 @@ class Snapshot:
             self._table.remove_job(job.vault, job.id)
 
     def _has_archive(self, job: Job) -> bool:
-        """Tell whether the archive that a job brings a range of is in the cache as a whole."""
+        """Return whether the archive that a job brings a range of is in the cache as a whole."""
         if job.archive_id is None or job.archive_size is None or not job.readable:
             return False
         hash_ = job.archive_tree_hash

@@ -182,7 +182,7 @@ class Vaults:
 
     def _ask(self, listing: CachedListing[_VaultNames], file_name: str, anew: bool) -> Vault:
         deadline, known = Deadline(self._deadline), listing.known()
-        # What was listed and is not in the catalogue was lost there.
+        # What was listed and is not in the catalog was lost there.
         if known is not None and file_name in known.names:
             anew = True
         known = listing.get(deadline, anew) if anew else listing.look_again(deadline)
@@ -234,7 +234,7 @@ class Vaults:
         )
         with self._lock:
             if self._listing is None or incarnation != self._incarnation:
-                # What was learnt from a catalogue that was damaged, and begun anew since, is void.
+                # What was learnt from a catalog that was damaged, and begun anew since, is void.
                 self._listing, self._incarnation = made, incarnation
                 self._described.clear()
             return self._listing

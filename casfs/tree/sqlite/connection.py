@@ -1,4 +1,4 @@
-"""A connection to the catalogue's file whose work goes on elsewhere when the disk fails."""
+"""A connection to the catalog's file whose work goes on elsewhere when the disk fails."""
 
 import contextlib
 import errno
@@ -37,7 +37,7 @@ Rescue = Callable[[sqlite3.Error], sqlite3.Connection]
 
 
 def is_damage(error: BaseException) -> bool:
-    """Tell whether what is in a file is damaged."""
+    """Return whether what is in a file is damaged."""
     if isinstance(error, sqlite3.OperationalError):
         # Text that is none was written as text once; Python tells of it by these words alone.
         return "Could not decode to UTF-8" in str(error)
@@ -45,7 +45,7 @@ def is_damage(error: BaseException) -> bool:
 
 
 def is_disk_error(error: BaseException) -> bool:
-    """Tell whether a file could not be read or written: the disk is full, or fails."""
+    """Return whether a file could not be read or written: the disk is full, or fails."""
     if not isinstance(error, sqlite3.Error):
         return isinstance(error, OSError) and is_disk_failure(error)
     code = getattr(error, "sqlite_errorcode", None)

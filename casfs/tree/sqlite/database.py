@@ -1,8 +1,8 @@
-"""The SQLite file of an account's catalogue: threads, processes, damage. What is in it: schema.py.
+"""The SQLite file of an account's catalog: threads, processes, damage. What is in it: schema.py.
 
 Lock order: the lock on the file `.lock` is held for moments, while a new file is prepared, or
 a damaged one put aside; never for both at a time. The lock around leaving the disk is held once,
-while the catalogue is copied to memory; then the lock of the copy, for a transaction.
+while the catalog is copied to memory; then the lock of the copy, for a transaction.
 """
 
 import collections
@@ -42,7 +42,7 @@ _LOCK_SECONDS = 30.0
 
 
 class Database:
-    """The file of one account's catalogue.
+    """The file of one account's catalog.
 
     A connection of SQLite serves one thread at a time, so each call borrows one. Several processes
     may use one file. A damaged one is put aside and begun anew: all in it can be asked for again,
@@ -56,7 +56,7 @@ class Database:
         incarnation: counts how often damage was found: what was in the file before is lost.
 
     Raises:
-        ConfigError: the folder cannot be written or is not ours alone; the file is a newer casfs's.
+        ConfigError: the directory is not writable, or open to others; a newer casfs wrote the file.
     """
 
     def __init__(self, path: Path, private: PrivateDirectory | None = None) -> None:
@@ -80,7 +80,7 @@ class Database:
         except (OSError, sqlite3.OperationalError) as error:
             if not is_disk_error(error):
                 raise ConfigError(
-                    f"the catalogue {path} cannot be used ({error}); give another --cache-dir"
+                    f"the catalog {path} cannot be used ({error}); give another --cache-dir"
                 ) from error
             self._leave_disk(error)
 
@@ -149,7 +149,7 @@ class Database:
         except sqlite3.DatabaseError as error:
             if is_damage(error):
                 raise DamagedError(
-                    f"the catalogue {self._path} was damaged and is begun anew; try again"
+                    f"the catalog {self._path} was damaged and is begun anew; try again"
                 ) from error
             if self._stand_in is not None:
                 told = (
@@ -157,8 +157,8 @@ class Database:
                     f"({error}); make room on the disk, and mount again"
                 )
             else:
-                told = f"failed ({error}); make room in the cache folder"
-            raise CasfsError(f"the catalogue {self._path} {told}") from error
+                told = f"failed ({error}); make room in the cache directory"
+            raise CasfsError(f"the catalog {self._path} {told}") from error
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -179,7 +179,7 @@ class Database:
                 if is_disk_error(error) and self._stand_in is None:
                     self._leave_disk(error)
                     raise DiskFailedError(
-                        f"the catalogue {self._path} cannot be read ({error}); try again"
+                        f"the catalog {self._path} cannot be read ({error}); try again"
                     ) from error
                 raise
             if connection.instead is not None:
@@ -189,7 +189,7 @@ class Database:
         self._connections.append(connection)
 
     def _take(self) -> ReplayConnection | StandIn:
-        """Return a connection to the file, or the catalogue in memory if its disk fails."""
+        """Return a connection to the file, or the catalog in memory if its disk fails."""
         if self._stand_in is not None:
             return self._stand_in
         with contextlib.suppress(IndexError):
@@ -208,7 +208,7 @@ class Database:
             if isinstance(error, sqlite3.Error):
                 raise
             raise CasfsError(
-                f"the catalogue {self._path} cannot be opened ({error.strerror}); "
+                f"the catalog {self._path} cannot be opened ({error.strerror}); "
                 "check the permissions of its directory"
             ) from error
 
@@ -217,13 +217,13 @@ class Database:
         try:
             with contextlib.closing(connect(self._path, self._private)) as made, self._alone():
                 if made.execute("PRAGMA user_version").fetchone() == (0,):
-                    log.warning("the catalogue %s was removed, and is made again", self._path)
+                    log.warning("the catalog %s was removed, and is made again", self._path)
                     removed.backup(made)
                     made.execute("PRAGMA journal_mode = WAL")
         except (OSError, sqlite3.Error) as error:
             if isinstance(error, CasfsError):
                 raise
-            log.warning("the catalogue %s cannot be made again: %s", self._path, error)
+            log.warning("the catalog %s cannot be made again: %s", self._path, error)
         finally:
             removed.close()
             self.close()
@@ -235,7 +235,7 @@ class Database:
                 return self._stand_in
             self._why = as_os_error(error)
             log.warning(
-                "the catalogue is kept in memory until the next mount, as %s: %s",
+                "the catalog is kept in memory until the next mount, as %s: %s",
                 trouble(self._path, self._why),
                 error,
             )
@@ -251,7 +251,7 @@ class Database:
                 self._make_tables(connection)
                 self.incarnation += 1
                 raise DamagedError(
-                    f"the catalogue {self._path} was removed and is begun anew; try again"
+                    f"the catalog {self._path} was removed and is begun anew; try again"
                 )
         except BaseException as error:
             self._drop(connection, error)
@@ -272,7 +272,7 @@ class Database:
             if inode is None or inode_of(self._path) != inode:
                 return
             schema.refuse_newer(self._path)
-            log.warning("the catalogue %s is damaged and begun anew: %s", self._path, error)
+            log.warning("the catalog %s is damaged and begun anew: %s", self._path, error)
             # What the old file's log holds must not be taken for the new one's.
             for ending in BESIDE:
                 self._path.with_name(self._path.name + ending).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The catalogue in memory, where its disk is full or fails: bounded, and gone with the process."""
+"""The catalog in memory, where its disk is full or fails: bounded, and gone with the process."""
 
 import contextlib
 import logging
@@ -19,12 +19,12 @@ _LISTINGS = ("listings", "vaults", "jobs")
 
 
 class StandIn:
-    """A catalogue in memory that begins with what the file has.
+    """A catalog in memory that begins with what the file has.
 
     Lock order: the lock is held for a transaction, which waits for nothing.
 
     Attributes:
-        connection: to the catalogue; to be borrowed.
+        connection: to the catalog; to be borrowed.
         complete: whether all that was in the file is in it.
 
     Raises:
@@ -42,7 +42,7 @@ class StandIn:
                 self.connection.close()
                 raise
             except sqlite3.Error as error:
-                log.warning("the catalogue %s cannot be read: %s", path, error)
+                log.warning("the catalog %s cannot be read: %s", path, error)
                 self.connection.close()
                 self.connection = _connect_to_memory()
                 self.complete = False
@@ -99,7 +99,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
         file.close()
         wal = path.with_name(path.name + "-wal")
         if wal.exists() and wal.stat().st_size:
-            # What stands there alone is missing in the file, which may be half of a step.
+            # What is there alone is missing in the file, which may be half of a step.
             raise
         file = sqlite3.connect(f"{uri}&immutable=1", uri=True)
     return file

@@ -1,4 +1,4 @@
-"""How values stand in the columns of the catalogue."""
+"""How values stand in the columns of the catalog."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ _MICROSECOND = timedelta(microseconds=1)
 def hash_of(vault: str, archive_id: str) -> int:
     """Return 63 bits that stand for an archive: a small key for a long id.
 
-    Two of a million archives have the same ones in one of ten million catalogues.
+    Two of a million archives have the same ones in one of ten million catalogs.
     """
     text = f"{vault}\0{archive_id}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) >> 1

@@ -203,7 +203,7 @@ def test_an_archive_for_a_folder_is_reached_by_id_alone(tmp_path):
         assert vaults.tree(Scope.READABLE) == {"a": None, "a/b": None}
         found = vaults.archives.by_id("v", "1")
         assert found is not None
-        assert (found.path, found.is_folder, found.readable) == (None, True, True)
+        assert (found.path, found.is_directory, found.readable) == (None, True, True)
 
 
 def test_an_archive_that_holds_more_than_a_folder_needs_is_a_file(tmp_path):

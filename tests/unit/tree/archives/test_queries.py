@@ -50,9 +50,9 @@ def test_a_large_folder_comes_as_it_is_read(vaults):
 
 @pytest.mark.parametrize("folder", ["no", "large/0000.txt", "large/no", "/", "large/"])
 def test_a_folder_that_is_not_there_is_an_error(vaults, folder):
-    with pytest.raises(NotFoundError, match="no folder"):
+    with pytest.raises(NotFoundError, match="no directory"):
         vaults.archives.entries("v", folder, Scope.ALL)
-    with pytest.raises(NotFoundError, match="no folder"):
+    with pytest.raises(NotFoundError, match="no directory"):
         vaults.archives.entries("v", "folders", Scope.READABLE)
 
 
@@ -116,8 +116,8 @@ def test_every_query_has_an_index(vaults):
     queries_used = [
         (queries._ARCHIVES[Scope.ALL], 5),
         (queries._ARCHIVES[Scope.READABLE], 5),
-        (queries._FOLDERS[Scope.ALL], 3),
-        (queries._FOLDERS[Scope.READABLE], 3),
+        (queries._DIRECTORIES[Scope.ALL], 3),
+        (queries._DIRECTORIES[Scope.READABLE], 3),
         (queries._CHILD, 3),
         (queries._PARENT, 1),
         (queries._NEWEST, 2),

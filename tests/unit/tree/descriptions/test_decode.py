@@ -99,7 +99,7 @@ def test_fastglacier_of_other_writers():
 
 def test_a_directory_of_fastglacier():
     found = decode(f"<m><v>4</v><p>{standard('docs/old/')}</p></m>")
-    assert (found.path, found.is_folder) == (("docs", "old"), True)
+    assert (found.path, found.is_directory) == (("docs", "old"), True)
 
 
 @pytest.mark.parametrize(

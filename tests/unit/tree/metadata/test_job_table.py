@@ -318,7 +318,7 @@ def test_the_times_of_jobs_of_an_earlier_version_come_from_their_descriptions(pa
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"catalogue .*--cache-dir"):
+    with pytest.raises(ConfigError, match=r"catalog .*--cache-dir"):
         Database(tmp_path / "file" / "c.sqlite")
 
 
