@@ -13,6 +13,7 @@ from casfs.config import Config
 from casfs.endpoints import warn_if_readable
 from casfs.errors import CasfsError, ConfigError, ThreadError
 from casfs.logs import LogFormatter, log_thread_crash
+from casfs.mount.binding import new_session
 from casfs.mount.detach import serve_detached
 from casfs.mount.ending import Ending
 from casfs.mount.log_file import LogFile
@@ -21,7 +22,7 @@ from casfs.mount.mount_table import FILE_SYSTEM
 from casfs.mount.mountpoints import check_free, widen_window
 from casfs.mount.operations import Operations
 from casfs.mount.options import MountOptions
-from casfs.mount.session import Settings, new_session
+from casfs.mount.session import Settings
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,27 @@
+"""The best binding to the FUSE library that this machine has."""
+
+from casfs.errors import MountError
+from casfs.mount.session import Session
+
+
+def new_session() -> Session:
+    """Return a session of the best binding that this machine has.
+
+    Raises:
+        MountError: it has none.
+    """
+    # A binding loads its library when it is imported, and fails there.
+    try:
+        from casfs.mount.libfuse3 import Libfuse3Session
+
+        return Libfuse3Session()
+    except OSError:
+        pass
+    try:
+        from casfs.mount.libfuse2 import Libfuse2Session
+
+        return Libfuse2Session()
+    except OSError as error:
+        raise MountError(
+            f"the FUSE library is missing ({error}); install it: apt-get install fuse3"
+        ) from error
