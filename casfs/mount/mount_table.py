@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +32,7 @@ class Mount:
 
 def mounts() -> list[Mount]:
     """Return all mounts, in the order in which they were made."""
-    return list(_read(Path("/proc/self/mountinfo")))
+    return parse(Path("/proc/self/mountinfo").read_bytes())
 
 
 def find(mountpoint: str) -> Mount | None:
@@ -62,7 +61,7 @@ def holders(device: str) -> list[int]:
             namespace = _namespace(process)
             if namespace in found:
                 continue
-            table = list(_read(Path("/proc") / process / "mountinfo"))
+            table = parse((Path("/proc") / process / "mountinfo").read_bytes())
         except OSError:
             # It has ended, or is somebody else's.
             continue
@@ -71,19 +70,40 @@ def holders(device: str) -> list[int]:
     return [process for process in found.values() if process is not None]
 
 
+def is_in_use(device: str) -> bool:
+    """Return whether the kernel still has a file system, wherever it is mounted.
+
+    It does for as long as anybody has it mounted, in mount namespaces too that this user may not
+    look into. False where /sys does not tell.
+    """
+    return Path("/sys/class/bdi", device).exists()
+
+
 def _namespace(process: str) -> str:
     return os.readlink(f"/proc/{process}/ns/mnt")
 
 
-def _read(table: Path) -> Iterator[Mount]:
-    text = table.read_bytes().decode("utf-8", "surrogateescape")
-    # A path may hold what `splitlines` takes for a line break, too; the kernel escapes "\n" alone.
-    for line in filter(None, text.split("\n")):
-        before, _, behind = line.partition(" - ")
-        _, _, device, root, mountpoint, *_ = before.split(" ")
-        yield Mount(_unescaped(mountpoint), behind.split(" ")[0], device, _unescaped(root))
+def parse(table: bytes) -> list[Mount]:
+    """Return the mounts in a `mountinfo` (proc(5)), with paths as Python passes them to the kernel.
+
+    Anybody's mount is in it, and paths hold any bytes: only line feed ends a line and only the
+    blank ends a field. `splitlines` and `split` of text take more than that for an end.
+    """
+    found = []
+    for line in filter(None, table.split(b"\n")):
+        before, _, behind = line.partition(b" - ")
+        _, _, device, root, mountpoint, *_ = before.split(b" ")
+        found.append(
+            Mount(
+                os.fsdecode(_unescaped(mountpoint)),
+                os.fsdecode(behind.split(b" ")[0]),
+                device.decode(),
+                os.fsdecode(_unescaped(root)),
+            )
+        )
+    return found
 
 
-def _unescaped(text: str) -> str:
-    # The kernel writes blank, tab, line break and backslash as three octal digits.
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+def _unescaped(field: bytes) -> bytes:
+    # The kernel writes blank, tab, line feed and backslash as three octal digits.
+    return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8) & 0xFF]), field)

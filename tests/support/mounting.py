@@ -235,8 +235,8 @@ def mounted(
 
 def mountpoints() -> list[str]:
     """Where something is mounted."""
-    lines = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
-    return [line.split(" ")[4] for line in lines]
+    table = Path("/proc/self/mountinfo").read_bytes()
+    return [os.fsdecode(line.split(b" ")[4]) for line in table.split(b"\n") if line]
 
 
 def fusermount(option: str, mountpoint: Path) -> "subprocess.CompletedProcess[bytes]":
