@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from casfs.deadline import Deadline
 from casfs.errors import ConfigError, MountError
-from casfs.mount.mount_table import FILE_SYSTEM, Mount, find, holders, mounts, resolved
+from casfs.mount.mount_table import FILE_SYSTEM, Mount, find, holders, is_in_use, mounts, resolved
 from casfs.status import status_path
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,8 @@ _WINDOW = 4 << 20
 _COMMAND_SECONDS = 10.0
 _ANSWER_SECONDS = 10.0
 _PID_SECONDS = 1.5
-_LOOK_SECONDS = 1.0
-"""Longer than a mount takes to end where nothing stalls; after that, somebody else may have it."""
+_LOOK_SECONDS = 0.25
+"""Before the search for others who have a mount: it ends sooner than that if nothing stalls."""
 _END_SECONDS = 5.0
 """Longer than a mount takes to end, whatever stalls there: see ending.py."""
 
@@ -213,17 +213,19 @@ def _wait_for_end(process: int, mount: Mount) -> None:
     waiting.register(process, select.POLLIN)
     if waiting.poll(_LOOK_SECONDS * 1000):
         return
-    if others := holders(mount.device):
+    others = holders(mount.device)
+    if others or is_in_use(mount.device):
+        numbers = ", ".join(map(str, others[:3]))
         log.warning(
-            "%s is unmounted here, but process %s still has it in another mount namespace, such as "
-            "that of a container; the mount ends when nobody has it",
+            "%s is unmounted here, but %s still has it in another mount namespace, such as that of "
+            "a container; the mount ends when nobody has it",
             mount.mountpoint,
-            ", ".join(map(str, others[:3])),
+            f"process {numbers}" if others else "a process of another user",
         )
     elif not waiting.poll((_END_SECONDS - _LOOK_SECONDS) * 1000):
         raise MountError(
             f"{mount.mountpoint} is unmounted, but its process has not ended: the disk of its "
-            "cache may hang, or another user's container may still have the mount; see its log"
+            "cache may hang; see its log"
         )
 
 

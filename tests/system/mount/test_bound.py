@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from casfs.mount import mountpoints
 from tests.support.mounting import CASFS, Mount, mounted
 from tests.support.processes import wait_until
 from tests.support.served import VAULT, Served
@@ -77,6 +78,24 @@ def test_a_container_that_has_it_is_named(own: Mount) -> None:
             told = own.umount().stderr
             assert f"process {container.pid} still has it in another mount namespace" in told
             assert own.processes() == [process]
+        finally:
+            container.kill()
+    wait_until(lambda: not own.processes(), "the mount to end with the container")
+
+
+def test_a_container_that_this_user_may_not_look_into_is_not_waited_for(
+    own: Mount, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mountpoints, "holders", lambda device: [])
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo; exec sleep 99"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as container:
+        try:
+            assert container.stdout is not None
+            assert container.stdout.readline() == b"\n"
+            mountpoints.unmount(str(own.mountpoint), lazy=False)
+            assert (
+                "a process of another user still has it in another mount namespace" in caplog.text
+            )
         finally:
             container.kill()
     wait_until(lambda: not own.processes(), "the mount to end with the container")
