@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from casfs.emulator.engine.rules import Rules
+from casfs.emulator.rules import Rules
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from casfs.emulator.engine.incoming import Received
-from casfs.emulator.engine.rules import Rules
 from casfs.emulator.engine.selection import Selection
 from casfs.emulator.engine.store import Store
+from casfs.emulator.rules import Rules
 from casfs.emulator.settings import OpenQuestions, Settings
 
 

@@ -6,8 +6,8 @@ from itertools import islice
 from typing import Protocol, TextIO
 
 from casfs.emulator.engine.records import Archive, Job, Vault
-from casfs.emulator.engine.rules import Rules
 from casfs.emulator.engine.store import Store
+from casfs.emulator.rules import Rules
 
 
 class Form(Protocol):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from casfs.emulator.engine.incoming import Incoming
 from casfs.emulator.engine.records import Archive, Job
-from casfs.emulator.engine.rules import Rules
 from casfs.emulator.engine.store import Store
+from casfs.emulator.rules import Rules
 
 _BATCH = 1000
 """Files in one transaction."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from casfs.emulator.engine.database import Database
 from casfs.emulator.engine.job_table import JobTable
 from casfs.emulator.engine.records import Archive, Vault
-from casfs.emulator.engine.rules import Rules
+from casfs.emulator.rules import Rules
 
 
 class Store:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from casfs.emulator.engine.rules import Rules, new_base64_id
+from casfs.emulator.rules import Rules, new_base64_id
 from casfs.emulator.settings import VaultFormQuestions, question
 from casfs.treehash import SHA256
 

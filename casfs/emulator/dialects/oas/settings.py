@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from casfs.emulator.engine.rules import Rules, new_hex_id
+from casfs.emulator.rules import Rules, new_hex_id
 from casfs.emulator.settings import OpenQuestions, question
 from casfs.treehash import MD5
 
