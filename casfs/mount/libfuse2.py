@@ -9,6 +9,7 @@ from typing import Any
 import fuse
 
 from casfs.errors import MountError
+from casfs.library_internals import libfuse
 from casfs.mount.kernel_cache import Status
 from casfs.mount.operations import OPERATIONS, Operations
 from casfs.mount.session import AHEAD, Loop, Settings
@@ -27,7 +28,7 @@ class Libfuse2Session:
 
         def begin(path: str) -> None:
             del path
-            library = fuse._libfuse
+            library = libfuse(fuse)
             pointer = ctypes.c_void_p(library.fuse_get_context().contents.fuse)
             for call in (library.fuse_get_session, library.fuse_session_next_chan):
                 call.restype = ctypes.c_void_p

@@ -14,6 +14,7 @@ os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
 import mfusepy
 
 from casfs.errors import MountError
+from casfs.library_internals import libfuse
 from casfs.mount.kernel_cache import Status
 from casfs.mount.operations import KIND, OPERATIONS, Operations
 from casfs.mount.session import AHEAD, THREADS, Loop, Settings
@@ -39,7 +40,7 @@ class Libfuse3Session:
         """Serve a mount, as `Session` says."""
 
         def begin(connection: Any, config: Any) -> None:
-            library = mfusepy._libfuse
+            library = libfuse(mfusepy)
             fuse = ctypes.c_void_p(library.fuse_get_context().contents.fuse)
             library.fuse_get_session.restype = ctypes.c_void_p
             session = ctypes.c_void_p(library.fuse_get_session(fuse))

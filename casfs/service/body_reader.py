@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse, IncompleteRead
-from typing import Any
 
 import requests
 
 from casfs.errors import CasfsError, TransientError, WrongAnswerError
+from casfs.library_internals import intercept_receive, original_response
 from casfs.service.error_mapping import connection_error
 
 
@@ -15,7 +15,7 @@ def source_of(answer: requests.Response) -> HTTPResponse:
 
     It fills memory of ours, where the others hand out copies; requests uses it in the same way.
     """
-    source = answer.raw._original_response
+    source = original_response(answer)
     if not isinstance(source, HTTPResponse):
         raise WrongAnswerError(f"GET {answer.url}: the answer has no body to read")
     return source
@@ -68,9 +68,7 @@ class Receiver:
         self._broken: OSError | None = None
         # A body of no bytes has been closed already.
         if not self._source.isclosed():
-            raw: Any = self._source.fp.raw
-            self._receive: Callable[[memoryview], int] = raw._sock.recv_into
-            raw.readinto = self._read_socket
+            intercept_receive(self._source, self._catch_errors)
 
     def fill(self, memory: memoryview) -> None:
         """Fill memory with the next bytes.
@@ -99,9 +97,12 @@ class Receiver:
             failure.received = found
         return failure
 
-    def _read_socket(self, memory: memoryview) -> int:
-        try:
-            return self._receive(memory)
-        except OSError as error:
-            self._broken = error
-            return 0
+    def _catch_errors(self, receive: Callable[[memoryview], int]) -> Callable[[memoryview], int]:
+        def read(memory: memoryview) -> int:
+            try:
+                return receive(memory)
+            except OSError as error:
+                self._broken = error
+                return 0
+
+        return read

@@ -18,6 +18,7 @@ from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection
 
 from casfs.deadline import Deadline
+from casfs.library_internals import watch_connections
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
@@ -152,31 +153,7 @@ class WatchedAdapter(HTTPAdapter):
         return manager
 
     def _watch(self, manager: PoolManager) -> None:
-        # Those of a SOCKS proxy have classes of their own.
-        manager.pool_classes_by_scheme = {
-            scheme: _watched(pool, self._watchdog)
-            for scheme, pool in manager.pool_classes_by_scheme.items()
-        }
-
-
-def _watched(pool: Any, watchdog: Watchdog) -> Any:
-    """Return a class of pools like `pool`, whose connections are watched."""
-
-    class Connection(pool.ConnectionCls):  # type: ignore[misc]
-        def _new_conn(self) -> Any:
-            # A proxy may answer CONNECT as slowly as it likes.
-            sock = super()._new_conn()
-            watchdog.watch(sock)
-            return sock
-
-        def getresponse(self) -> Any:
-            watchdog.watch(self.sock)
-            return super().getresponse()
-
-    class Pool(pool):  # type: ignore[misc]
-        ConnectionCls = Connection
-
-    return Pool
+        watch_connections(manager, self._watchdog.watch)
 
 
 def _socket_options() -> list[tuple[int, int, int]]:
