@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,14 @@ T = TypeVar("T")
 _LOOK_SECONDS = 0.2
 """How often a waiting thread checks whether its caller was interrupted."""
 _this_thread = threading.local()
+
+
+def trace_this_thread() -> None:
+    """Have the calling thread traced if threads are: Python does so only for those that it starts.
+
+    Else neither a debugger nor a measurement of coverage sees what a library's threads call.
+    """
+    sys.settrace(threading.gettrace())
 
 
 def stop_waiting_if(interrupted: Callable[[], bool]) -> None:

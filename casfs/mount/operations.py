@@ -18,7 +18,7 @@ from casfs.mount.failures import Failures
 from casfs.mount.kernel_cache import CachedPages, SentAttributes, StaleError, Status
 from casfs.mount.options import Modes
 from casfs.ranges import BLOCK_SIZE
-from casfs.threads import stop_waiting_if
+from casfs.threads import stop_waiting_if, trace_this_thread
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +127,7 @@ class Operations:
         if thread not in self._threads:
             self._threads.add(thread)
             ctypes.pythonapi.PyGILState_Ensure()
+            trace_this_thread()
         if self._interrupted is not None:
             stop_waiting_if(self._interrupted)
 

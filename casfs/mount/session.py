@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from casfs.mount.operations import Operations
+from casfs.threads import trace_this_thread
 
 AHEAD = 512
 """Requests of the kernel for pages that it wants ahead, at a time; its own limit of 12 is used up
@@ -88,6 +89,7 @@ class Loop:
             device: the descriptor at which the kernel asks.
             started: as in `Session.run`.
         """
+        trace_this_thread()
         with self._lock:
             self._leave, self._device = leave, device
             stopped = self._stopped
