@@ -156,7 +156,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         try:
             self._account.check()
         except DamagedError as error:
-            log.info("asking again: %s", error)
+            log.info("retrying: %s", error)
             self._account.check()
 
     def repair(self, limit: int = 16 << 20) -> None:

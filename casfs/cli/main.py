@@ -122,5 +122,5 @@ def main() -> None:
         sys.exit(_FAILED)
     except Exception:
         # Logged, since Python would print the text of the error as it is, secrets included.
-        log.critical("casfs met a bug; please report it", exc_info=True)
+        log.critical("casfs hit a bug; please report it", exc_info=True)
         sys.exit(_FAILED)

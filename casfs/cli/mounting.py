@@ -51,7 +51,7 @@ def mount_command(
     from casfs.mount.options import parse_options
 
     if len(arguments) > 2:
-        raise click.UsageError("give a mount point, and a profile before it if need be")
+        raise click.UsageError("give a mount point, after a profile if you want one")
     profile = arguments[0] if len(arguments) == 2 else None
     mountpoint = os.path.abspath(arguments[-1])
     if log_file is None and not foreground:

@@ -109,7 +109,7 @@ def _widen_window(mountpoint: str) -> None:
     try:
         start_thread("window", widen_window, mountpoint)
     except ThreadError as error:
-        log.warning("the kernel's window stays as it is: %s", error)
+        log.warning("cannot widen the kernel's read-ahead window: %s", error)
 
 
 def _allow_open_files() -> None:
@@ -118,7 +118,7 @@ def _allow_open_files() -> None:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     except (OSError, ValueError) as error:
-        log.warning("at most %d files can be open at a time: %s", soft, error)
+        log.warning("cannot raise the limit of %d open files: %s", soft, error)
 
 
 def _libfuse_options(config: Config, options: MountOptions) -> dict[str, str | bool]:

@@ -120,9 +120,9 @@ def _be_the_mount(serve: Callable[[Callable[[], None]], None], pipe: int) -> Non
         kind = _WRONG_USAGE if isinstance(error, ConfigError) else b""
         command.fail(kind + shown(str(error)).encode())
     except BaseException as error:
-        log.critical("the mount ended by a bug", exc_info=True)
+        log.critical("the mount crashed: casfs hit a bug; please report it", exc_info=True)
         # Its text may hold anything; the log has it, without secrets.
-        command.fail(f"casfs met a bug ({type(error).__name__}); please report it".encode())
+        command.fail(f"casfs hit a bug ({type(error).__name__}); please report it".encode())
     finally:
         logging.shutdown()
         os._exit(status)
@@ -147,7 +147,7 @@ class _Command:
         try:
             self._tell(_READY)
         except BrokenPipeError as error:
-            raise MountError("the command that mounts ended before the mount was ready") from error
+            raise MountError("the mounting command ended before the mount was ready") from error
 
     def fail(self, message: bytes) -> None:
         """Say why there is no mount, unless it was ready before."""

@@ -84,7 +84,7 @@ class Ending:
     def _wait(self) -> None:
         number = signal.sigwait(self._awaited)
         if number == _GONE:
-            log.info("the kernel let go of the mount")
+            log.info("the kernel released the mount")
         else:
             self.signal = signal.Signals(number)
             log.info("ended by %s", self.signal.name)
@@ -107,7 +107,7 @@ class Ending:
         self._leave_behind()
 
     def _leave_behind(self) -> None:
-        log.warning("the mount ends though something still stalls; it is left behind")
+        log.warning("exiting although something still hangs; abandoning it")
         # A mount that is gone already may have been followed by another one.
         if not (self._over.is_set() or self._session.gone()):
             with contextlib.suppress(MountError):

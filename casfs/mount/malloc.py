@@ -34,4 +34,4 @@ def limit_arenas() -> None:
         return
     for name, (number, value) in _LIMITS.items():
         if not mallopt(number, value):
-            log.info("the C library does not take %s; the mount may need more memory", name)
+            log.info("the C library does not accept %s; the mount may need more memory", name)

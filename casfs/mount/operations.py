@@ -114,7 +114,7 @@ class Operations:
         except (_AnswerError, StaleError):
             raise
         except Exception as error:
-            log.exception("%s met a bug; please report it", self._about(operation, path, args))
+            log.exception("%s hit a bug; please report it", self._about(operation, path, args))
             raise _answer(errno.EIO) from error
 
     def _keep_thread(self) -> None:

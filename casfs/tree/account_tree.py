@@ -181,8 +181,8 @@ class AccountTree:
         if name in (Name.INVENTORY_JSON, Name.INVENTORY_CSV) and _has_inventory(job):
             return _inventory_file(path, job, name, self._inventories.size(job, name))
         raise NotFoundError(
-            f"there is no {path}: job {job.id} has no {name}, as it is {job.kind.value} and "
-            f"{job.state.value}"
+            f"there is no {path}: job {job.id}, whose kind is {job.kind.value} and whose state is "
+            f"{job.state.value}, has no {name}"
         )
 
 

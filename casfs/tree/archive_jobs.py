@@ -37,15 +37,15 @@ class ArchiveJobs:
         succeeded = [known for known in jobs if known.job.state is JobState.SUCCEEDED]
         if not succeeded:
             raise ExpiredError(
-                f"archive {archive.id} of vault {vault} cannot be read any more: its jobs are "
-                "gone; a new one brings it back"
+                f"archive {archive.id} of vault {vault} can no longer be read: its jobs are "
+                "gone; start a new retrieval job"
             )
         listed = [known.job for known in succeeded if not known.retained]
         output = self._join(archive, listed) or self._join(archive, [one.job for one in succeeded])
         if output is None:
             raise CasfsError(
-                f"the jobs of archive {archive.id} in vault {vault} bring other bytes than its "
-                "inventory tells; read the outputs of the jobs, and compare"
+                f"the jobs of archive {archive.id} in vault {vault} contradict its "
+                "inventory; read the outputs of the jobs, and compare them"
             )
         return output
 

@@ -136,7 +136,7 @@ class ArchiveList:
         try:
             self._account.describe_vault(vault)
         except CasfsError as error:
-            log.info("vault %s is compared with as it was: %s", vault, error)
+            log.info("the archive count of vault %s is stale: %s", vault, error)
 
     def coverage(self, vault: str) -> Coverage:
         """Return how much of a vault its cataloged inventories cover, without asking for jobs.

@@ -95,7 +95,7 @@ class IngestWorker:
             how many inventories were taken in.
 
         Raises:
-            InventoryError: one is malformed or cut off; all others were taken in.
+            InventoryError: one is malformed or truncated; all others were taken in.
             CasfsError: one cannot be fetched, or the catalog not be written.
         """
         self._ingest.use_rules(vault, self._rules(vault))
@@ -155,7 +155,7 @@ class IngestWorker:
                     self._thread = start_thread("catalog", self._run)
                     self._working = True
         except ThreadError as error:
-            log.warning("archives are cataloged with the next that come: %s", error)
+            log.warning("cannot catalog archives now; the next inventory retries it: %s", error)
 
     def _run(self) -> None:
         while True:
@@ -174,10 +174,12 @@ class IngestWorker:
             except CasfsError as error:
                 # Whoever ends casfs meanwhile has not asked for the catalog.
                 level = logging.INFO if self._closed.is_set() else logging.WARNING
-                log.log(level, "not all archives are cataloged: %s", error)
+                log.log(level, "cannot catalog all archives: %s", error)
             except Exception:
                 # The thread goes on: without it, no archive would get its name any more.
-                log.critical("cataloging archives met a bug", exc_info=True)
+                log.critical(
+                    "casfs hit a bug while cataloging archives; please report it", exc_info=True
+                )
 
     def _put(self, told: dict[tuple[str, str], str]) -> None:
         for (vault, job_id), text in told.items():
@@ -219,12 +221,12 @@ class IngestWorker:
                 taken = self._ingest.take(self._inventory(job), reader, rules, bad)
         except InventoryError as error:
             raise InventoryError(
-                f"the inventory of job {job.id} in vault {job.vault} is not cataloged: {error}"
+                f"cannot catalog the inventory of job {job.id} in vault {job.vault}: {error}"
             ) from error
         if bad.count:
             log.info(
-                "%s of the inventory of job %s in vault %s could not be read, so that it removes "
-                "no archive: %s",
+                "%s of the inventory of job %s in vault %s could not be read, so it removes "
+                "no archives: %s",
                 *(records_text(bad.count), job.id, job.vault, bad.first),
             )
         return taken
@@ -291,7 +293,9 @@ class _ReportingReader:
         count = 0
         for batch in self._reader.batches():
             if self._closed.is_set():
-                raise CasfsError(f"the inventory of job {self._job.id} is left: casfs is ending")
+                raise CasfsError(
+                    f"stopped reading the inventory of job {self._job.id}: casfs is closing"
+                )
             yield batch
             count += len(batch)
             self._report(self._job, count)

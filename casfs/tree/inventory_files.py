@@ -134,7 +134,7 @@ class InventoryFiles:
     def _open(self, job: Job, opened: OpenOutput, name: str) -> Reader | KeptReader:
         if opened.output.layout.size == 0:
             raise InventoryError(
-                f"the {opened.output} is empty, and so no inventory; fetch it again"
+                f"the {opened.output} is empty, so it is not an inventory; download it again"
             )
         file: Reader | KeptReader | None = (
             self._output(opened) if name == Name.INVENTORY_JSON else None
@@ -241,9 +241,7 @@ class InventoryFiles:
                 )
             return made, True
         except InventoryError as error:
-            raise InventoryError(
-                f"{name} of the {opened.output} cannot be made: {error}"
-            ) from error
+            raise InventoryError(f"cannot make {name} of the {opened.output}: {error}") from error
         finally:
             reader.close()
 
@@ -278,7 +276,7 @@ def _root(opened: OpenOutput) -> bytes:
         raise OutputMismatchError(refusal)
     root = opened.store.leaves.root()
     if root is None:
-        raise CasfsError(f"the {opened.output} has changed while it was read; read it again")
+        raise CasfsError(f"the {opened.output} changed while it was read; read it again")
     return root
 
 

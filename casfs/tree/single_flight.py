@@ -80,7 +80,7 @@ class SingleFlight:
             except FutureTimeoutError:
                 if progress.steps == before:
                     raise DeadlineError(
-                        f"{what} came no further within {self._deadline:g} s; check the network, "
-                        "or allow more with `deadline`"
+                        f"{what} made no progress for {self._deadline:g} s; check the network, "
+                        "or raise `deadline`"
                     ) from None
             before = progress.steps

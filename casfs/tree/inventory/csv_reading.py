@@ -97,8 +97,8 @@ class CsvReader:
             read += resumed
         if source.at < len(source.text):
             raise InventoryError(
-                f"the inventory is malformed or cut off at character {source.position}: entry "
-                f"{read + 1} has not the form of a record; make it anew"
+                f"the inventory is malformed or truncated at character {source.position}: entry "
+                f"{read + 1} is not a valid record; make it again"
             )
 
     def _resume(self, number: int) -> bool:
@@ -106,7 +106,7 @@ class CsvReader:
         source = self._source
         for line in _LINE.finditer(source.text, source.at):
             if _RECORD.match(source.text, line.end()):
-                self._on_bad(BadRecord(f"entry {number} has not the form of a record"))
+                self._on_bad(BadRecord(f"entry {number} is not a valid record"))
                 source.at = line.end()
                 return True
         return False
@@ -118,7 +118,7 @@ class CsvReader:
             return []
         identifier = identifier.replace('""', '"')
         if not is_size(size):
-            reason = f"entry {number}: its Size is no number of bytes"
+            reason = f"entry {number}: its Size is not a number of bytes"
             self._on_bad(BadRecord(reason, identifier))
             return []
         others = _undoubled(description), _undoubled(created), to_size(size), _undoubled(tree_hash)

@@ -49,7 +49,7 @@ def entries_of(values: list[Any], first: int, on_bad: OnBad) -> list[ArchiveEntr
     Args:
         values: what is in ArchiveList.
         first: number of the first one, for messages.
-        on_bad: is told of what is no object, has no ArchiveId, or a value of a type that it
+        on_bad: is told of what is not an object, has no ArchiveId, or a value of a type that it
             cannot have.
     """
     entries = []
@@ -81,7 +81,7 @@ def entries_of(values: list[Any], first: int, on_bad: OnBad) -> list[ArchiveEntr
 def _entry_of(value: Any, number: int, on_bad: OnBad) -> list[ArchiveEntry]:
     """Return an entry, or nothing if it is bad."""
     if type(value) is not dict:
-        on_bad(BadRecord(f"entry {number} is no object"))
+        on_bad(BadRecord(f"entry {number} is not an object"))
         return []
     identifier = value.get("ArchiveId")
     if type(identifier) is not str or not identifier:
@@ -98,7 +98,7 @@ def _entry_of(value: Any, number: int, on_bad: OnBad) -> list[ArchiveEntry]:
             return []
     size = value.get("Size")
     if not is_size(size):
-        on_bad(BadRecord(f"entry {number}: its Size is no number of bytes", identifier))
+        on_bad(BadRecord(f"entry {number}: its Size is not a number of bytes", identifier))
         return []
     return [ArchiveEntry(identifier, description, created, to_size(size), tree_hash)]
 

@@ -28,7 +28,7 @@ from casfs.tree.inventory.text import LONGEST, InventoryText
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 # Not strict: a control character in a string that is not escaped has but one meaning.
@@ -58,7 +58,7 @@ class JsonReader:
         more = self._source.blanks() != "}"
         while more:
             key = self._value("a key")
-            self._take(":", "a colon behind a key")
+            self._take(":", "a colon after a key")
             if key != "ArchiveList":
                 self._add_fact(key)
             elif listed:
@@ -69,9 +69,9 @@ class JsonReader:
             more = self._more("}")
         self._source.at += 1
         if not listed:
-            raise self._error("there is no ArchiveList, so that this is no inventory")
+            raise self._error("there is no ArchiveList, so this is not an inventory")
         if self._source.blanks():
-            raise self._error("there is something behind the inventory")
+            raise self._error("there is something after the inventory")
 
     def _list(self) -> Iterator[list[ArchiveEntry]]:
         if self._source.blanks() == "n" and self._value("ArchiveList") is None:
@@ -139,7 +139,7 @@ class JsonReader:
                 self._skip(what)
                 return []
             if not source.grow():
-                raise self._error(f"{reason}, or cut off")
+                raise self._error(f"{reason}, or truncated")
 
     def _skip(self, what: str) -> None:
         """Take an entry that is too long, without keeping it in memory."""
@@ -149,12 +149,12 @@ class JsonReader:
         while not ended:
             source.at, ended = skip.find_end(source.text, source.at)
             if not ended and not source.grow():
-                raise self._error(f"{what} is longer than {LONGEST} characters, and cut off")
+                raise self._error(f"{what} is longer than {LONGEST} characters, and truncated")
         self._on_bad(BadRecord(f"{what} is longer than {LONGEST} characters", identifier))
 
     def _add_fact(self, key: Any) -> None:
         if type(key) is not str:
-            raise self._error("a key is no text")
+            raise self._error("a key is not a string")
         before = self._source.position
         self.facts[key] = self._value(key)
         self._facts_length += self._source.position - before + len(key)
@@ -177,7 +177,7 @@ class JsonReader:
             except ValueError as error:
                 if source.grow():
                     continue
-                raise self._error(f"{what} is malformed or cut off ({_message(error)})") from None
+                raise self._error(f"{what} is malformed or truncated ({_message(error)})") from None
             # A number goes on for as long as there are digits.
             if end < len(source.text) or not source.grow():
                 source.at = end
@@ -195,20 +195,20 @@ class JsonReader:
             return True
         if character == end:
             return False
-        raise self._error(f"there is no comma or {end} behind {self._behind()}")
+        raise self._error(f"there is no comma or {end} after {self._before()}")
 
     def _take(self, wanted: str, what: str) -> None:
         if self._source.blanks() != wanted:
             raise self._error(f"{what} is missing")
         self._source.at += 1
 
-    def _behind(self) -> str:
+    def _before(self) -> str:
         return f"entry {self._read}" if self._read else "what precedes ArchiveList"
 
     def _error(self, what: str) -> InventoryError:
         return InventoryError(
-            f"the inventory is malformed or cut off at character {self._source.position}: {what} "
-            f"({self._read} entries before it); fetch it again"
+            f"the inventory is malformed or truncated at character {self._source.position}: {what} "
+            f"({self._read} entries before it); download it again"
         )
 
 

@@ -26,7 +26,7 @@ class InventoryReader(Protocol):
         """Yield all entries in order, up to 1000 at a time.
 
         Raises:
-            InventoryError: the inventory is malformed or cut off as a whole, or has a bad record
+            InventoryError: the inventory is malformed or truncated as a whole, or has a bad record
                 that is refused; what was yielded is not all.
         """
         ...
@@ -59,6 +59,6 @@ def starts_as_json(file: ByteSource) -> bool:
 def _is_json(text: InventoryText) -> bool:
     first = text.blanks()
     if not first:
-        raise InventoryError("the inventory is empty; fetch it again")
+        raise InventoryError("the inventory is empty; download it again")
     # No identifier of an archive begins so.
     return first in "{["

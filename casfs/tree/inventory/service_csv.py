@@ -113,7 +113,7 @@ class ServiceCsvReader:
             for bad in filter(None, first[: number - 1]):
                 self._entry(record, bad, ended=True)
             return record, lines.split("\n", number - (not is_header))[-1]
-        raise failure or InventoryError("the inventory has no lines; fetch it again")
+        raise failure or InventoryError("the inventory has no lines; download it again")
 
     def _entry(self, record: "_Record", line: str, ended: bool) -> list[ArchiveEntry]:
         """Return the entry of a line, or nothing if it is bad.
@@ -129,8 +129,8 @@ class ServiceCsvReader:
             self._on_bad(found)
             return []
         raise InventoryError(
-            f"entry {self._read} of the inventory is malformed or cut off; "
-            "fetch the inventory again"
+            f"entry {self._read} of the inventory is malformed or truncated; "
+            "download the inventory again"
         )
 
     def _lines(self) -> Iterator[tuple[str, bool]]:
@@ -162,7 +162,7 @@ class ServiceCsvReader:
             source.at = len(source.text)
             if not source.grow():
                 raise InventoryError(
-                    f"entry {self._read} of the inventory is cut off; fetch the inventory again"
+                    f"entry {self._read} of the inventory is truncated; download it again"
                 )
         source.at = end + 1
         reason = f"entry {self._read} is longer than {LONGEST} characters"
@@ -194,7 +194,7 @@ class _Record:
         """Return what a line says."""
         record = self._pattern.fullmatch(line)
         if record is None:
-            return BadRecord(f"{where} has not the form of a record", self.id_in(line))
+            return BadRecord(f"{where} is not a valid record", self.id_in(line))
         get = record.groupdict().get
         description = get("description")
         if description and '"' in description:
@@ -202,7 +202,7 @@ class _Record:
             if description is None:
                 return BadRecord(f"{where}: its description is quoted wrongly", record["id"])
         if not is_size(get("size")):
-            return BadRecord(f"{where}: its Size is no number of bytes", record["id"])
+            return BadRecord(f"{where}: its Size is not a number of bytes", record["id"])
         size, tree_hash = to_size(get("size")), get("hash") or None
         return ArchiveEntry(record["id"], description, get("created") or None, size, tree_hash)
 
@@ -259,10 +259,10 @@ def _form_of(line: str) -> tuple[_Record, bool]:
     if _ID not in columns or len(columns) > _MOST_COLUMNS:
         raise InventoryError(
             "the inventory is neither JSON nor CSV: its first line is neither a header nor an "
-            "entry; fetch it again"
+            "entry; download it again"
         )
     if any(columns.count(name) > 1 for name in _FORMS):
-        raise InventoryError("the inventory's header names a column twice; fetch it again")
+        raise InventoryError("the inventory's header names a column twice; download it again")
     return _Record(columns), True
 
 

@@ -61,7 +61,7 @@ class InventoryText:
         if len(self.text) - self.at > LONGEST:
             raise InventoryError(
                 f"what begins at character {self.position} is longer than {LONGEST} characters "
-                "and no entry of an inventory; fetch the inventory again"
+                "and not an entry of an inventory; download the inventory again"
             )
         data = self._file.read(_PIECE)
         self.ended = not data

@@ -236,7 +236,7 @@ class Account:
             if known is None:
                 raise
             self._note_stale()
-            log.warning("job %s of vault %s is shown as it was: %s", job_id, vault, error)
+            log.warning("job %s of vault %s is stale: %s", job_id, vault, error)
             return known
         self._table.put_job(job)
         return KnownJob(job, retained=False)

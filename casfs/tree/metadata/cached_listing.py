@@ -129,7 +129,7 @@ class CachedListing(Generic[T]):
                     self._failed = self._failed or self._loading is loading
                     self._tried = time.monotonic()
                 error: CasfsError = DeadlineError(
-                    f"{self._what} did not come within {patience:.3g} s; check the network"
+                    f"{self._what} did not arrive within {patience:.3g} s; check the network"
                 )
             except CasfsError as failure:
                 error = failure
@@ -140,7 +140,7 @@ class CachedListing(Generic[T]):
             if old is None or not stale or (anew and isinstance(error, DeniedError | ConfigError)):
                 raise error
             self._on_stale()
-            log.warning("%s is served as it was: %s", self._what, error)
+            log.warning("%s is stale: %s", self._what, error)
             return old
 
     def _patience(self, deadline: Deadline, may_be_stale: bool) -> float:
@@ -170,7 +170,7 @@ class CachedListing(Generic[T]):
         except NotFoundError:
             raise
         except CasfsError as error:
-            log.warning("%s is served as it was: %s", self._what, error)
+            log.warning("%s is stale: %s", self._what, error)
             return value
 
     def _refresh_aside(self, loading: "Future[T]", deadline: Deadline) -> None:

@@ -52,7 +52,7 @@ def _warn(what: str, lost: int, change: ListingChange) -> None:
     if matters(lost, change.before):
         log.warning(
             "%s lost %d of %d entries that were not due to expire; if nobody has deleted them, "
-            "look whether --endpoint, account and key are the right ones, and do not synchronize "
+            "check --endpoint, account and key, and do not synchronize "
             "deletions (rsync --delete) from this mount",
             what,
             lost,

@@ -115,12 +115,13 @@ def _compare(known: Sequence[Vault], seen: list[Vault], key: KeySource) -> None:
     ours = {vault.account for vault in known} - {None}
     if theirs and ours:
         same = theirs == ours
-        told = f"of account {', '.join(sorted(map(str, theirs)))}, not {sorted(map(str, ours))[0]}"
+        accounts = ", ".join(sorted(map(str, theirs)))
+        told = f"belongs to account {accounts}, not {sorted(map(str, ours))[0]}"
     else:
         same = bool({vault.address for vault in seen} & {vault.address for vault in known})
-        told = "which sees none of the vaults known so far, so it seems to be of another account"
+        told = "sees none of the known vaults, so it seems to belong to another account"
     if not same:
         raise ConfigError(
-            f"the new key {key.current().access_key_id} is one {told}; put back a key of the same "
+            f"the new key {key.current().access_key_id} {told}; put back a key of the same "
             "account, or unmount and mount again to use the new one"
         )

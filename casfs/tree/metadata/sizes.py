@@ -100,7 +100,12 @@ class Sizes:
         try:
             size = self._measured(job)
         except CasfsError as error:
-            log.info("job %s of vault %s cannot be measured again: %s", job.id, job.vault, error)
+            log.info(
+                "cannot measure the output of job %s in vault %s again: %s",
+                job.id,
+                job.vault,
+                error,
+            )
             return False
         with self._lock:
             self._again[key] = size
@@ -109,21 +114,21 @@ class Sizes:
     def note(self, vault: str, job_id: str, size: int) -> None:
         """Note that an output has another size than was measured before."""
         log.warning(
-            "the output of job %s in vault %s has %d bytes, and not what its job told or was "
-            "measured before: nothing vouches for it but its tree hash, if there is one",
+            "the output of job %s in vault %s has %d bytes, not the size that its job says or that "
+            "was measured before; only its tree hash, if it has one, can verify it",
             *(job_id, vault, size),
         )
         try:
             self._keep(vault, job_id, size)
         except CasfsError as error:
-            log.warning("the size of job %s in vault %s is not kept: %s", job_id, vault, error)
+            log.warning("cannot store the size of job %s in vault %s: %s", job_id, vault, error)
 
     def _measured(self, job: Job) -> int:
         size = self._service.measure(job, Deadline(self._deadline))
         if size == 0 and not Verifier(self._service.tree_hash).may_be_empty(job.tree_hash):
             raise WrongAnswerError(
-                f"the output of job {job.id} in vault {job.vault} came empty, and by its tree hash "
-                "is not; try again"
+                f"the output of job {job.id} in vault {job.vault} arrived empty, but its tree "
+                "hash says that it is not; try again"
             )
         self._keep(job.vault, job.id, size)
         return size
@@ -140,8 +145,8 @@ class Sizes:
             if size is not None:
                 return size
             log.info(
-                "the inventory of job %s in vault %s is taken to have %d bytes, as its job says: "
-                "nobody could be asked (%s)",
+                "assuming that the inventory of job %s in vault %s has %d bytes, as its job says; "
+                "cannot verify it (%s)",
                 *(job.id, job.vault, told, error),
             )
             self._take(job.vault, job.id, told)

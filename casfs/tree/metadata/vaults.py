@@ -263,7 +263,7 @@ class Vaults:
                 if name in self._settings.vaults:
                     log.warning("there is no vault %s, which the setting `vaults` names", name)
             except DeniedError as error:
-                log.warning("vault %s is shown as it was: %s", name, error)
+                log.warning("vault %s is stale: %s", name, error)
                 if name not in before:
                     self._table.put_vault(self._service.undescribed_vault(name))
         with self._lock:

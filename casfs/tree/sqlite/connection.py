@@ -215,5 +215,5 @@ def _locked(lock: BinaryIO) -> bool:
         # Who begins the same file at the same moment may fail, and succeeds the next time.
         if error.errno not in _NO_LOCKS:
             raise
-        log.info("the file system of the cache directory knows no locks: %s", error)
+        log.info("the file system of the cache directory does not support locks: %s", error)
     return True

@@ -149,15 +149,15 @@ class Database:
         except sqlite3.DatabaseError as error:
             if is_damage(error):
                 raise DamagedError(
-                    f"the catalog {self._path} was damaged and is begun anew; try again"
+                    f"the catalog {self._path} was corrupt and is being rebuilt; try again"
                 ) from error
             if self._stand_in is not None:
                 told = (
-                    f"is in memory, since {trouble(self._path, self._why)}, and that is used up "
-                    f"({error}); make room on the disk, and mount again"
+                    f"is in memory because {trouble(self._path, self._why)}, and has no room there "
+                    f"({error}); free space on the disk, and mount again"
                 )
             else:
-                told = f"failed ({error}); make room in the cache directory"
+                told = f"failed ({error}); free space in the cache directory"
             raise CasfsError(f"the catalog {self._path} {told}") from error
 
     @contextlib.contextmanager
@@ -217,13 +217,13 @@ class Database:
         try:
             with contextlib.closing(connect(self._path, self._private)) as made, self._alone():
                 if made.execute("PRAGMA user_version").fetchone() == (0,):
-                    log.warning("the catalog %s was removed, and is made again", self._path)
+                    log.warning("the catalog %s was deleted and is being recreated", self._path)
                     removed.backup(made)
                     made.execute("PRAGMA journal_mode = WAL")
         except (OSError, sqlite3.Error) as error:
             if isinstance(error, CasfsError):
                 raise
-            log.warning("the catalog %s cannot be made again: %s", self._path, error)
+            log.warning("cannot recreate the catalog %s: %s", self._path, error)
         finally:
             removed.close()
             self.close()
@@ -235,7 +235,7 @@ class Database:
                 return self._stand_in
             self._why = as_os_error(error)
             log.warning(
-                "the catalog is kept in memory until the next mount, as %s: %s",
+                "keeping the catalog in memory until the next mount, because %s: %s",
                 trouble(self._path, self._why),
                 error,
             )
@@ -251,7 +251,7 @@ class Database:
                 self._make_tables(connection)
                 self.incarnation += 1
                 raise DamagedError(
-                    f"the catalog {self._path} was removed and is begun anew; try again"
+                    f"the catalog {self._path} was deleted and is being rebuilt; try again"
                 )
         except BaseException as error:
             self._drop(connection, error)
@@ -272,7 +272,7 @@ class Database:
             if inode is None or inode_of(self._path) != inode:
                 return
             schema.refuse_newer(self._path)
-            log.warning("the catalog %s is damaged and begun anew: %s", self._path, error)
+            log.warning("the catalog %s is corrupt and is being rebuilt: %s", self._path, error)
             # What the old file's log holds must not be taken for the new one's.
             for ending in BESIDE:
                 self._path.with_name(self._path.name + ending).unlink(missing_ok=True)

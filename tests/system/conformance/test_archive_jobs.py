@@ -159,5 +159,5 @@ def test_an_inventory_that_contradicts_the_jobs_is_told(
         refresh(mount)
         assert readable(mount) == ["by-id", "other"]
         assert mount.errno(Path.read_bytes, mount.path(ARCHIVES, "other")) == errno.EIO
-        assert "bring other bytes than its inventory tells" in mount.log
+        assert "contradict its inventory" in mount.log
         assert mount.read(service.output("other")) == service.files["other"]

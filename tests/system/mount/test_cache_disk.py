@@ -98,7 +98,7 @@ def test_what_is_known_of_a_full_disk_is_still_known(
         fill(folder)
         assert mount.start().returncode == 0
         assert_all_there(service, mount)
-        assert "the catalog is kept in memory" in mount.log
+        assert "keeping the catalog in memory" in mount.log
 
 
 @pytest.mark.parametrize("command", ["vaults", "jobs"])

@@ -29,7 +29,7 @@ def lists(mount: Mount, names: list[str]) -> bool:
 
 def refreshed(mount: Mount) -> bool:
     done = mount.run(CASFS, "catalog", "refresh", VAULT)
-    assert done.returncode == 0 or "was damaged and is begun anew; try again" in done.stderr
+    assert done.returncode == 0 or "was corrupt and is being rebuilt; try again" in done.stderr
     return done.returncode == 0
 
 
@@ -55,4 +55,4 @@ def test_a_damaged_catalogue_is_begun_anew(tmp_path: Path) -> None:
             service.add_inventory("listed-later")
             assert refreshed(mount)
             wait_until(lambda: lists(mount, [*names, "x"]), "an archive that came since")
-            assert "met a bug" not in mount.log
+            assert "hit a bug" not in mount.log

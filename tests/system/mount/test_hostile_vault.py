@@ -93,7 +93,7 @@ def mount(vault: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with mounted(home, vault.emulator.url, **vault.settings) as running:
         assert "1 new" in running.good(CASFS, "catalog", "refresh", VAULT)
         yield running
-        assert "met a bug" not in running.log
+        assert "hit a bug" not in running.log
 
 
 def expected() -> list[bytes]:

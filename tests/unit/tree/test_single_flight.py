@@ -50,7 +50,7 @@ def test_who_comes_no_further_is_given_up():
     with ThreadPoolExecutor(1) as pool:
         pool.submit(once.make, "key", "it", stuck)
         assert begun.wait(20)
-        with pytest.raises(DeadlineError, match="it came no further"):
+        with pytest.raises(DeadlineError, match="it made no progress"):
             once.make("key", "it", stuck)
         assert once.make("other", "it", lambda progress: "made") == "made"
         let_go.set()

@@ -178,7 +178,7 @@ def test_whoever_waits_for_anothers_question_waits_no_longer_than_its_deadline()
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(get, listing)
         assert begun.wait(GENEROUS)
-        with pytest.raises(DeadlineError, match="the list did not come within"):
+        with pytest.raises(DeadlineError, match="the list did not arrive within"):
             listing.get(Deadline(0.05))
         go_on.set()
         assert call.result(GENEROUS) == 5

@@ -284,7 +284,7 @@ def test_a_malformed_inventory_is_not_measured_at_each_look(
     hold(origin, **{"@text": TEXT[:-1]})
     client, before = made(), len(origin.requests("output"))
     for _ in range(4):
-        with pytest.raises(CasfsError, match="malformed or cut off"):
+        with pytest.raises(CasfsError, match="malformed or truncated"):
             client.stat(f"{FOLDER}/inventory.csv")
     spans = [one["range"] for one in origin.requests("output")[before:]]
     assert spans.count(f"bytes=0-{MIB - 1}") <= 3
@@ -329,7 +329,7 @@ def test_an_empty_output_of_another_hash_is_refused(origin: RunningOrigin, made:
     origin.hold({"v": {"jobs": [EMPTY | {"SHA256TreeHash": "ab" * 32}]}})
     client = made()
     assert names(client, "/vaults/v/jobs/empty") == ["job.json", "output"]
-    with pytest.raises(CasfsError, match="came empty"):
+    with pytest.raises(CasfsError, match="arrived empty"):
         client.stat("/vaults/v/jobs/empty/output")
 
 

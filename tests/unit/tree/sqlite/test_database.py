@@ -64,7 +64,7 @@ def test_a_damaged_file_is_begun_anew_and_inventories_are_taken_in_again(tmp_pat
         vaults.take("i", ENTRIES)
     damage_rows(tmp_path / "c.sqlite")
     with vaults_at(tmp_path / "c.sqlite") as vaults:
-        with pytest.raises(CasfsError, match="begun anew; try again"):
+        with pytest.raises(CasfsError, match="being rebuilt; try again"):
             vaults.tree()
         assert vaults.tree() == {}
         assert not vaults.intake.has_taken("v", "i")
