@@ -1,4 +1,4 @@
-"""The one core behind every door: an account as files, and the bytes of its outputs."""
+"""The one core behind every front end: an account as files, and the bytes of its outputs."""
 
 import contextlib
 import logging
@@ -71,11 +71,11 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _CHECKED = 256 << 20
-"""Bytes of a catalog that a mount looks through as it starts."""
+"""Size in bytes up to which a mount checks the catalog when it starts."""
 
 
 class Client(contextlib.AbstractContextManager["Client"]):
-    """An account of an archive service, as files. As a context manager, it is closed at the end.
+    """An account of an archive service, as files. A context manager, which closes it at the end.
 
     Threads start with the first request, so a process may fork after making a client.
 
@@ -138,7 +138,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self.close()
 
     def close(self) -> None:
-        """End every wait with an error, write what is still to be written, and stop."""
+        """End every wait with an error, write what is queued, and stop."""
         self._service.close()
         self._same_account.close()
         self._fetcher.close()
@@ -146,11 +146,11 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self._database.close()
 
     def check(self) -> None:
-        """Ask the service for something, so that wrong settings show at once.
+        """Send a request to the service, so that wrong settings show at once.
 
         Raises:
             DeniedError: the service refuses us.
-            CasfsError: it does not answer, and nothing is known from earlier.
+            CasfsError: it does not answer, and nothing is known from before.
         """
         self.repair(_CHECKED)
         try:
@@ -160,10 +160,10 @@ class Client(contextlib.AbstractContextManager["Client"]):
             self._account.check()
 
     def repair(self, limit: int = 16 << 20) -> None:
-        """Begin the catalog anew if it is damaged.
+        """Rebuild the catalog if it is corrupt.
 
         Args:
-            limit: bytes of a catalog that is looked through, which takes time.
+            limit: size in bytes up to which a catalog is checked, as that takes time.
 
         Raises:
             CasfsError: it cannot be read.
@@ -197,7 +197,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         return self._opener.open(node)
 
     def left_out(self, node: Node) -> int:
-        """Return how many records are left out of an inventory file, as they cannot be read.
+        """Return how many records are left out of an inventory file because they cannot be read.
 
         Raises:
             CasfsError: as `open`.
@@ -207,14 +207,14 @@ class Client(contextlib.AbstractContextManager["Client"]):
         return self._inventories.left_out(node.job, node.name)
 
     def attributes(self, node: Node) -> dict[str, str]:
-        """Return the extended attributes of a node, by their name behind `user.casfs.`."""
+        """Return the extended attributes of a node, by their names without `user.casfs.`."""
         return self._opener.attributes(node)
 
     def vaults(self, anew: bool = False) -> Sequence[Vault]:
-        """Return all vaults; of a key that may not list them, those that are known or named.
+        """Return all vaults; for a key that may not list them, those that are known or named.
 
         Args:
-            anew: ask the service, however young what is known may be.
+            anew: ask the service, however fresh the known list is.
 
         Raises:
             CasfsError: nothing is known, and the service failed.

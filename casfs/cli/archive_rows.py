@@ -35,7 +35,7 @@ def _time(condition: Condition, now: datetime) -> str:
 
 
 def _ready(condition: Condition) -> datetime | None:
-    """Return when a job that is under way is done at the latest, if it takes as long as usual."""
+    """Return when a running job is done at the latest, if it takes as long as usual."""
     if condition.state is not ArchiveState.RUNNING or condition.started is None:
         return None
     return condition.started + _LONGEST.get(condition.tier or "", _LONGEST_ELSE)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from casfs.client import Client, Listed
 
 _TOLD_EACH = 100_000
-"""Archives after which `casfs catalog refresh` says how far it is."""
+"""Archives after which `casfs catalog refresh` reports its progress."""
 
 
 @click.command("ls", cls=IdentifierCommand)

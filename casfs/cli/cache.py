@@ -93,7 +93,7 @@ def cache_clear_command(
 
     Lists what the service no longer has, and asks before removing it.
     """
-    # A script whose variable is not set must not clear everything.
+    # A script with an unset variable must not clear everything.
     if vault == "":
         raise click.UsageError("an empty name: give a vault, or nothing to clear everything")
     if which == "":
@@ -178,7 +178,7 @@ def _shrink(
 
 
 def _agreed(items: Sequence[CachedOutput]) -> bool:
-    """Return whether the user wants outputs removed, of which the service may not have all."""
+    """Ask the user whether to remove outputs, some of which the service may no longer have."""
     last = [item for item in items if not item.fetchable]
     if not last:
         return True
@@ -194,7 +194,7 @@ def _agreed(items: Sequence[CachedOutput]) -> bool:
 def _removed(
     client: Client, items: Sequence[CachedOutput], force: bool
 ) -> tuple[list[CachedOutput], list[CachedOutput]]:
-    """Remove outputs; return those that are gone, and those that somebody is reading."""
+    """Remove outputs; return those that were removed, and those that are being read."""
     gone: list[CachedOutput] = []
     in_use: list[CachedOutput] = []
     for item in items:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def tell_gaps(vault: str, coverage: "Coverage") -> None:
-    """Say on standard error which archives a listing cannot show, a line for each reason."""
+    """Print to standard error which archives a listing cannot show, one line per reason."""
     for line in _lines(vault, coverage):
         say(f"casfs: {line}", err=True)
 

@@ -7,7 +7,7 @@ import click
 
 
 class LazyCommand(click.Command):
-    """Stands for a command in the help of its group, which need not import it.
+    """Represents a command in the help of its group, which need not import it.
 
     Importing all commands takes longer than most of them run.
 
@@ -34,5 +34,5 @@ class LazyCommand(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """Return the context of the command itself, which has the options and is then run."""
+        """Return the context of the command itself, which has the options and runs next."""
         return self.load().make_context(info_name, args, parent, **extra)

@@ -94,7 +94,7 @@ def main() -> None:
     handler.setFormatter(LogFormatter("casfs: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     threading.excepthook = log_thread_crash
-    # A name that the terminal's encoding does not have must not end a listing.
+    # A name that the terminal cannot encode must not end a listing.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -114,7 +114,7 @@ def main() -> None:
         say(f"casfs: {error}", err=True)
         sys.exit(_FAILED)
     except OSError as error:
-        # Whoever read the output wants no more, or has no room for it.
+        # The reader of the output has closed it, or has no room for it.
         if not isinstance(error, BrokenPipeError):
             say(f"casfs: {error}", err=True)
         # Python must not try to write the rest at exit.

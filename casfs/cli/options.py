@@ -31,7 +31,7 @@ _SERVICE: list[tuple[str, str]] = [
 class IdentifierCommand(click.Command):
     """A command whose arguments are identifiers of the service: they may begin with a dash.
 
-    Only what is an option of the command to the letter is taken for one; `-hXq3...` is a job.
+    Only an exact option of the command counts as one; `-hXq3...` is a job.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -81,7 +81,7 @@ def skip_bad_records_option(text: str) -> Callable[[Callable[..., Any]], Callabl
 def load_config(profile: str | None, flags: dict[str, Any]) -> Config:
     """Return the configuration that flags, environment and file give together.
 
-    It is for one service, which the command is about to ask: warns if others can read along.
+    The command is about to use this service: warns if others can read the traffic.
 
     Raises:
         ConfigError: something is missing or malformed.

@@ -14,8 +14,8 @@ _UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB"]
 def say(text: str, err: bool = False) -> None:
     """Print a line for a person: to standard error, or as the result.
 
-    All that commands print goes through here or through the functions below, because the texts in
-    it may come from the service, and must not drive the terminal.
+    Everything that commands print goes through here or the functions below, because text from the
+    service must not control the terminal.
     """
     click.echo(shown(text), err=err)
 
@@ -26,7 +26,7 @@ def show_json(facts: object) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows, each a line; identifiers are never cut."""
+    """Print rows, one per line; identifiers are never truncated."""
     # Imported here: no command needs it for its `--help`.
     import rich.box
     import rich.console
@@ -41,7 +41,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         # Names come from the service: they are text, never markup.
         table.add_row(*(rich.text.Text(printable(cell)) for cell in row))
     console = rich.console.Console()
-    # An identifier that is cut is of no use; a terminal that is too narrow wraps the line.
+    # A truncated identifier is useless; a terminal that is too narrow wraps the line.
     unbounded = console.options.update_width(_WIDEST)
     console.width = max(console.width, console.measure(table, options=unbounded).maximum)
     console.print(table)
@@ -53,7 +53,7 @@ def size_text(size: int | None) -> str:
         return "-"
     value = float(size)
     for unit in ["B", *_UNITS]:
-        # What would be rounded to 1024.0 is one of the next unit.
+        # What would round to 1024.0 is one of the next unit.
         if round(value, 1) < 1024 or unit == _UNITS[-1]:
             break
         value /= 1024

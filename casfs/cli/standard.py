@@ -1,16 +1,16 @@
-"""The standard input, output and error of a command, any of which may be closed."""
+"""Standard input, output and error of a command, any of which may be closed."""
 
 import os
 import sys
 
 
 def open_standard_files() -> None:
-    """Open what is closed of descriptors 0 to 2, to be called before any other file is opened.
+    """Open those of descriptors 0 to 2 that are closed; call it before any other file is opened.
 
-    Else the next file has the number, be it of the cache: what a library prints would land in it.
-    Reading finds nothing then, printing fails as it would have, messages go nowhere.
+    Otherwise the next file gets the number, even one of the cache, and what a library prints lands
+    in it. Reading finds nothing then, printing fails as before, and messages go nowhere.
     """
-    # In order: each gets the lowest number that is free.
+    # In order: each gets the lowest free number.
     for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)

@@ -1,1 +1,1 @@
-"""The kernel's door: a mount by way of FUSE."""
+"""The kernel's front end: a mount through FUSE."""

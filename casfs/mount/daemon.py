@@ -1,4 +1,4 @@
-"""A mount from its options to its end, detached or in front."""
+"""A mount from its options to its end, in the background or in the foreground."""
 
 import logging
 import os
@@ -33,14 +33,14 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 def mount(
     config: Config, mountpoint: str, options: MountOptions, foreground: bool, log_file: Path | None
 ) -> None:
-    """Mount; return when the mount answers, or, in front, when it has ended.
+    """Mount; return once the mount answers or, in the foreground, once it has ended.
 
     Args:
         config: the account.
         mountpoint: an existing directory.
         options: what `-o` said.
-        foreground: stay in front, and log to standard error unless there is a log file.
-        log_file: where to log; detached, there must be one.
+        foreground: stay in the foreground, and log to standard error unless there is a log file.
+        log_file: where to log; a detached mount must have one.
 
     Raises:
         CasfsError: it cannot be mounted; says why.
@@ -49,7 +49,7 @@ def mount(
     check_free(mountpoint, options.nonempty)
     _log_to(log_file)
     if log_file is not None:
-        # The command has said so to the terminal.
+        # The command has already warned on the terminal.
         warn_if_readable(config.endpoint)
     serve = partial(_serve, config, mountpoint, options)
     if foreground:
@@ -79,7 +79,7 @@ def _serve(
         is_ready = True
 
     try:
-        # Before there is a mount: without, it could not be ended in an orderly way.
+        # Before there is a mount: without this it could not be shut down in an orderly way.
         ending.watch()
         client.check()
         ending.check_not_asked()
@@ -93,7 +93,7 @@ def _serve(
         if not is_ready:
             ending.check_not_asked()
     except CasfsError:
-        # A request that was broken off for this is not the reason.
+        # A request that was canceled for this is not the reason.
         if not is_ready:
             ending.check_not_asked()
         raise
@@ -105,7 +105,7 @@ def _serve(
 
 
 def _widen_window(mountpoint: str) -> None:
-    """Widen the kernel's window in a thread: the mount answers only after this returns."""
+    """Widen the kernel's read-ahead window in a thread: until this returns, no mount answers."""
     try:
         start_thread("window", widen_window, mountpoint)
     except ThreadError as error:
@@ -113,7 +113,7 @@ def _widen_window(mountpoint: str) -> None:
 
 
 def _allow_open_files() -> None:
-    """Have as many files open as this user may: who reads many outputs at once needs many."""
+    """Raise the limit of open files to the hard limit: reading many outputs at once takes many."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

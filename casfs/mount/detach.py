@@ -28,10 +28,10 @@ _END_SECONDS = 5.0
 def serve_detached(
     serve: Callable[[Callable[[], None]], None], mountpoint: str, log_file: Path | None
 ) -> None:
-    """Serve a mount in another process; return when it answers.
+    """Serve a mount in another process; return once it answers.
 
     Args:
-        serve: serves it until its end; calls its argument as soon as the kernel asks.
+        serve: serves it until its end; calls its argument with the kernel's first request.
         mountpoint: where.
         log_file: where that process logs to.
 
@@ -39,7 +39,7 @@ def serve_detached(
         CasfsError: it cannot be mounted, or a signal came first.
     """
     reading, writing = os.pipe()
-    # One that comes between fork and the parent's handlers would end the parent alone.
+    # A signal between fork and the parent's handlers would kill the parent alone.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     child = os.fork()
     if child == 0:
@@ -51,7 +51,7 @@ def serve_detached(
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             told = pipe.read()
             _raise_told(told, mountpoint, log_file)
-            # What is there now is the mount; asking it for its root shows that it answers.
+            # The mount is in place; a request for its root shows that it answers.
             answers(mountpoint)
     except BaseException:
         _end(child, mountpoint)
@@ -68,7 +68,7 @@ def _raise_told(told: bytes, mountpoint: str, log_file: Path | None) -> None:
 
 @contextlib.contextmanager
 def _raising(mountpoint: str) -> Iterator[None]:
-    """Have the signals that end a mount raise, as Ctrl-C does, but for those that are ignored."""
+    """Make the signals that end a mount raise, as Ctrl-C does, except those that are ignored."""
 
     def end(number: int, frame: object) -> None:
         del frame
@@ -92,7 +92,7 @@ def _end(child: int, mountpoint: str) -> None:
     try:
         ended = select.poll()
         ended.register(process, select.POLLIN)
-        # It unmounts first; unless it hangs, or was told to ignore this.
+        # It unmounts first, unless it hangs or ignores the signal.
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, number)
@@ -106,7 +106,7 @@ def _end(child: int, mountpoint: str) -> None:
 
 
 def _be_the_mount(serve: Callable[[Callable[[], None]], None], pipe: int) -> None:
-    """Be the mount's process; never returns."""
+    """Run as the mount's process; never returns."""
     status = 1
     command = _Command(pipe)
     try:
@@ -121,7 +121,7 @@ def _be_the_mount(serve: Callable[[Callable[[], None]], None], pipe: int) -> Non
         command.fail(kind + shown(str(error)).encode())
     except BaseException as error:
         log.critical("the mount crashed: casfs hit a bug; please report it", exc_info=True)
-        # Its text may hold anything; the log has it, without secrets.
+        # Its text may contain anything; the log has it, without secrets.
         command.fail(f"casfs hit a bug ({type(error).__name__}); please report it".encode())
     finally:
         logging.shutdown()
@@ -135,10 +135,10 @@ class _Command:
         self._pipe: int | None = pipe
 
     def ready(self) -> None:
-        """Say that the mount is ready, and let go of the terminal.
+        """Report that the mount is ready, and detach from the terminal.
 
         Raises:
-            MountError: the command does not wait any more.
+            MountError: the command no longer waits.
         """
         nothing = os.open(os.devnull, os.O_RDWR)
         for standard in range(3):
@@ -150,8 +150,8 @@ class _Command:
             raise MountError("the mounting command ended before the mount was ready") from error
 
     def fail(self, message: bytes) -> None:
-        """Say why there is no mount, unless it was ready before."""
-        # When the command is gone, the log alone has it.
+        """Report why there is no mount, unless it was ready before."""
+        # If the command is gone, only the log has the reason.
         with contextlib.suppress(BrokenPipeError):
             self._tell(message)
 

@@ -1,8 +1,8 @@
-"""How a mount ends: by a signal, or because the kernel let go of it; and in time, whatever stalls.
+"""How a mount ends: on a signal, or because the kernel released it; and in time, whatever hangs.
 
-Bytes that programs wait for may stall for minutes, and a library joins its threads before it ends.
-So everybody who waits gets an error first. What does not end even then is left behind: nothing in
-the cache or the catalog needs an orderly end.
+Bytes that programs wait for may hang for minutes, and a library joins its threads before it exits.
+So every waiter gets an error first. What still does not end is abandoned: neither the cache nor the
+catalog needs an orderly shutdown.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _SECONDS = 3.5
 
 
 class Ending:
-    """The end of one mount. To be made in the main thread, before any other thread starts.
+    """The end of one mount. Create it in the main thread, before any other thread starts.
 
     Attributes:
         signal: the signal that ended it, if one did.
@@ -56,10 +56,10 @@ class Ending:
         signal.pthread_sigmask(signal.SIG_BLOCK, {_GONE, *SIGNALS})
 
     def watch(self) -> None:
-        """Begin to wait for a signal, and for the kernel to let go of the mount.
+        """Start waiting for a signal, and for the kernel to release the mount.
 
         Raises:
-            ThreadError: nobody would.
+            ThreadError: no thread can be started.
         """
         start_thread("signals", self._wait)
         start_thread("ending", self._watch)
@@ -69,11 +69,11 @@ class Ending:
         self._over.set()
 
     def closed(self) -> None:
-        """Note that nothing is left that could stall."""
+        """Note that nothing is left that could hang."""
         self._closed.set()
 
     def check_not_asked(self) -> None:
-        """Raise if the mount is to end already.
+        """Raise if the mount is already asked to end.
 
         Raises:
             MountError: it is.
@@ -100,7 +100,7 @@ class Ending:
         deadline = Deadline(_SECONDS)
         while not deadline.passed():
             if not self._over.is_set():
-                # The library looks whether it is to end when a signal wakes its main thread.
+                # The library checks whether it should exit when a signal wakes its main thread.
                 signal.pthread_kill(self._main, _WAKE)
             if self._closed.wait(_TICK):
                 return
@@ -108,7 +108,7 @@ class Ending:
 
     def _leave_behind(self) -> None:
         log.warning("exiting although something still hangs; abandoning it")
-        # A mount that is gone already may have been followed by another one.
+        # A mount that is gone may already have been replaced by another one.
         if not (self._over.is_set() or self._session.gone()):
             with contextlib.suppress(MountError):
                 unmount_lazily(self._mountpoint)

@@ -1,7 +1,7 @@
-"""Reads that failed: the kernel asks once more for pages that it wanted ahead and that failed.
+"""Reads that failed: the kernel retries pages whose read-ahead failed.
 
-It does so for each program that waits for them, whoever's read they were wanted by. All get the
-answer of the first time, or an error would take twice its time.
+It does so for each program that waits for them, whichever read caused the read-ahead. All of them
+get the first answer again; otherwise an error would take twice as long.
 """
 
 import threading
@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 _SECONDS = 2.0
-"""How long the kernel has to ask once more."""
+"""How long the kernel has to retry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class _Failure:
 
 
 class Failures:
-    """The last failures to read, by what was read: a path, and the version of its content.
+    """The latest failed reads, by what was read: a path and its content version.
 
-    After a mismatch there is another version, of which nothing has failed yet, although reads of
-    the one before may still end.
+    After a mismatch there is a new version, of which nothing has failed yet, although reads of the
+    old one may still be in flight.
 
     Lock order: its one lock is innermost.
 
@@ -48,14 +48,14 @@ class Failures:
             self._last.setdefault(content, []).append(_Failure(span, errno, now))
 
     def known(self, content: Hashable, offset: int, since: float) -> int | None:
-        """Return the errno with which a byte could just not be read, None if it was not tried.
+        """Return the errno with which a byte has just failed to be read, None if none has.
 
         Args:
             content: what is read, as `note` got it.
             offset: the byte.
             since: when the file was opened that is read now; what failed before is no answer.
         """
-        # In all but a few reads there is nothing, and looking for that takes no lock.
+        # Almost always there is nothing, and checking for that takes no lock.
         if content not in self._last:
             return None
         with self._lock:

@@ -17,24 +17,22 @@ from casfs.client import ArchiveFile, Directory, Node, SmallFile
 from casfs.ranges import BLOCK_SIZE
 
 _REMEMBERED = 1 << 15
-"""Files that are remembered, in up to 16 MiB. One that is forgotten is looked up once more."""
+"""Files that are remembered, in up to 16 MiB. A forgotten one is looked up once more."""
 
 
 _PAGES_BYTES = 16 << 20
-"""Bytes that all versions may take together. A file that is forgotten costs its pages, and nothing
-else."""
+"""Bytes that all versions may take together. A file that is forgotten loses its cached pages."""
 _VERSION_BYTES = 4096
 _BLOCK_BYTES = 33
-"""Bytes that a version takes, at most, and each block of it besides: it holds what is known of its
-leaves."""
+"""Bytes that a version takes at most, plus those for each block: it holds the known leaves."""
 _UNSHARED = (Directory, SmallFile)
-"""What the kernel is not asked to cache: each who opens one gets what it is then."""
+"""What the kernel does not cache: every open gets the content of that moment."""
 
 
 class Status(NamedTuple):
     """What the kernel wants to know of a node; size in bytes, mtime in nanoseconds since 1970.
 
-    A listing may leave the size open (None); the kernel asks for it when somebody wants it.
+    A listing may leave the size unknown (None); the kernel asks for it when somebody needs it.
     """
 
     mode: int
@@ -65,7 +63,7 @@ class SentAttributes:
         self._last: LRUCache[int, tuple[int | None, int]] = LRUCache(_REMEMBERED)
 
     def open_at(self, path: str) -> Node | None:
-        """Return the archive that is open at a path, whatever stands there now; None if none is."""
+        """Return the archive that is open at a path, whatever it means now; None if none is."""
         with self._lock:
             node, _ = self._open.get(path, (None, 0))
         return node
@@ -80,7 +78,7 @@ class SentAttributes:
         return node
 
     def opened(self, node: Node) -> Node:
-        """Note that a file is opened; return which: the archive open at its path already.
+        """Note that a file is opened; return which: the archive already open at its path, if any.
 
         Raises:
             StaleError: the kernel was sent other attributes last.
@@ -97,7 +95,7 @@ class SentAttributes:
         return node
 
     def closed(self, node: Node) -> None:
-        """Note that a file is closed that `opened` returned."""
+        """Note that a file that `opened` returned is closed."""
         if not isinstance(node, ArchiveFile):
             return
         with self._lock:
@@ -113,7 +111,7 @@ class SentAttributes:
 
 
 def _is_shared(node: Node) -> bool:
-    """Return whether all who have a file open share what the kernel knows of it."""
+    """Return whether everyone who has a file open shares what the kernel caches of it."""
     return not isinstance(node, _UNSHARED)
 
 
@@ -134,13 +132,13 @@ class CachedPages:
         """Note that a file of `size` bytes is opened.
 
         Returns:
-            whether all that the kernel may have of it is of this version; else it must drop it.
+            whether all pages that the kernel may have are of this version; else it must drop them.
         """
         with self._lock:
             open_now = self._open.setdefault(path, [])
             open_now.append(version)
             if any(other != version for other in open_now):
-                # Who still reads another version may bring its pages after they were dropped.
+                # A reader of another version may bring its pages back after they were dropped.
                 self._known.pop(path, None)
                 return False
             known, _ = self._known.get(path, (None, 0))
@@ -149,7 +147,7 @@ class CachedPages:
             return known == version
 
     def closed(self, path: str, version: Hashable) -> None:
-        """Note that a file is closed that was opened."""
+        """Note that an opened file is closed."""
         with self._lock:
             open_now = self._open[path]
             open_now.remove(version)

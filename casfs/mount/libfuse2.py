@@ -59,16 +59,16 @@ class Libfuse2Session:
             self._loop.end()
 
     def stop(self) -> None:
-        """Tell the session to end, as `Session` says."""
+        """Make the session end, as `Session` says."""
         self._loop.stop()
 
     def gone(self) -> bool:
-        """Return whether the kernel asks nothing any more, as `Session` says."""
+        """Return whether the kernel sends no more requests, as `Session` says."""
         return self._loop.gone()
 
 
 class _Callbacks:
-    """What fusepy calls: itself, with the name of an operation that it has as an attribute."""
+    """What fusepy calls: each operation is an attribute that calls this object with its name."""
 
     use_ns = True
     flag_nullpath_ok = 1
@@ -104,7 +104,7 @@ class _Callbacks:
         return entries
 
     def _attributes(self, status: Status) -> dict[str, int]:
-        # Of a listing the kernel takes nothing but mode and inode here.
+        # From a listing the kernel uses nothing but mode and inode here.
         size = status.size or 0
         return {
             "st_mode": status.mode,
@@ -122,7 +122,7 @@ class _Callbacks:
 
 
 def _from_kernel(path: str) -> str:
-    """Return a path as Python writes it: fusepy cannot hand over bytes but as Latin-1."""
+    """Return a path as Python writes it: fusepy can pass bytes only as Latin-1."""
     return os.fsdecode(path.encode("latin-1"))
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-# Else libfuse 2 would be taken where there are both.
+# Otherwise libfuse 2 is chosen where both are installed.
 os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
 import mfusepy
 
@@ -51,7 +51,7 @@ class Libfuse3Session:
                 config.use_ino = True
                 config.nullpath_ok = True
                 connection.max_background = AHEAD
-                # libfuse 3 wants to be told this twice.
+                # libfuse 3 needs this in both places.
                 if "max_read" in settings.options:
                     connection.max_read = int(settings.options["max_read"])
                 started()
@@ -60,7 +60,7 @@ class Libfuse3Session:
             self._loop.begin(partial(library.fuse_exit, fuse), device, set_up)
 
         options: dict[str, str | bool] = {"max_idle_threads": str(_IDLE_THREADS)}
-        # Only since 3.12 there is a limit, of 10.
+        # Since 3.12 there is a limit, which is 10 by default.
         if mfusepy.fuse_version_minor >= 12:
             options["max_threads"] = str(THREADS)
         for what in ("attr_timeout", "entry_timeout"):
@@ -81,16 +81,16 @@ class Libfuse3Session:
             self._loop.end()
 
     def stop(self) -> None:
-        """Tell the session to end, as `Session` says."""
+        """Make the session end, as `Session` says."""
         self._loop.stop()
 
     def gone(self) -> bool:
-        """Return whether the kernel asks nothing any more, as `Session` says."""
+        """Return whether the kernel sends no more requests, as `Session` says."""
         return self._loop.gone()
 
 
 class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
-    """The binding, with what is asked most often written for speed, and attributes in listings."""
+    """The binding, with the most frequent requests optimized, and with attributes in listings."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
         return 0
 
     def getxattr(self, path: bytes, name: bytes, value: Any, size: int, *args: Any) -> int:
-        """Answer with an extended attribute; at once where it is of a kind that there is not."""
+        """Answer with an extended attribute; at once if it is of a kind that is not supported."""
         if not name.startswith(_KIND):
             return -errno.ENOTSUP
         answer: int = super().getxattr(path, name, value, size, *args)
@@ -131,7 +131,7 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
     def readdir_fuse_3(
         self, path: bytes | None, buffer: Any, filler: Any, offset: int, info: Any, flags: int
     ) -> int:
-        """Answer with as many entries from a place on as the kernel has room for."""
+        """Answer with as many entries from an offset on as the kernel has room for."""
         del path
         plus = _FILL_PLUS if flags else 0
         stat = mfusepy.c_stat()

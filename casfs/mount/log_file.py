@@ -1,4 +1,4 @@
-"""The log of a mount: for its user alone, since it names vaults, files and machines."""
+"""The log of a mount: readable by its user alone, since it names vaults, files and machines."""
 
 import logging.handlers
 import os
@@ -14,7 +14,7 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
 class LogFile(logging.handlers.RotatingFileHandler):
-    """Appends to a file of mode 0600, and begins another one when it has 4 MiB.
+    """Appends to a file of mode 0600, and rotates it at 4 MiB.
 
     The directory in which logs are kept where no other file is named is closed to others, too.
 

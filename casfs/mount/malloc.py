@@ -1,8 +1,8 @@
-"""What the C library keeps of memory that was given back: libfuse's buffers of one mebibyte a read.
+"""Limits on the memory that the C library keeps after it was freed: libfuse's 1 MiB read buffers.
 
-glibc gives each thread a heap of its own, up to eight for each processor, and none of them returns
-the last two mebibytes. A few heaps for all threads keep a fraction, and need not ask the kernel for
-the same memory again and again.
+glibc gives each thread a malloc arena of its own, up to eight for each processor, and none of them
+returns its last two mebibytes. A few arenas shared by all threads keep a fraction of that, and do
+not request the same memory from the kernel again and again.
 """
 
 import ctypes
@@ -10,23 +10,23 @@ import logging
 
 log = logging.getLogger(__name__)
 
-_HEAPS = 2
-_LARGEST_IN_HEAP = 4 << 20
-"""Bytes from which on memory comes from the kernel, and goes back to it, by itself."""
+_ARENAS = 2
+_LARGEST_IN_ARENA = 4 << 20
+"""Bytes from which on each allocation is mapped, and unmapped, by itself."""
 _KEPT = 32 << 20
-"""Bytes that a heap may keep at its end: more than all buffers of a sequential read."""
+"""Bytes that an arena may keep at its end: more than all buffers of a sequential read."""
 _LIMITS = {
-    "M_ARENA_MAX": (-8, _HEAPS),
-    "M_MMAP_THRESHOLD": (-3, _LARGEST_IN_HEAP),
+    "M_ARENA_MAX": (-8, _ARENAS),
+    "M_MMAP_THRESHOLD": (-3, _LARGEST_IN_ARENA),
     "M_TRIM_THRESHOLD": (-1, _KEPT),
 }
 """Number and value by name, from glibc's malloc.h."""
 
 
 def limit_arenas() -> None:
-    """Have all threads share a few heaps; to be called before there is a second thread.
+    """Make all threads share a few malloc arenas; call it before there is a second thread.
 
-    Other C libraries than glibc manage memory in another way, and are left alone.
+    C libraries other than glibc manage memory differently, and are left alone.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

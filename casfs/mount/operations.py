@@ -1,4 +1,4 @@
-"""The operations of FUSE, each one call of the client; knows no binding."""
+"""The FUSE operations, each of them one call of the client; independent of the binding."""
 
 import ctypes
 import errno
@@ -26,18 +26,18 @@ OPERATIONS = (
     "getattr", "getxattr", "listxattr", "open", "opendir", "read", "readdir", "release",
     "releasedir", "setxattr", "statfs",
 )  # fmt: skip
-"""What a binding offers to the kernel; a mount that is read-only is asked for nothing else."""
+"""What a binding offers to the kernel; a read-only mount gets no other requests."""
 
 KIND = "user."
-"""The kind of extended attributes that there are. `ls -l` asks for three of other kinds with each
-entry, unless it is told once that they are not supported."""
+"""The only kind of extended attributes. For each entry, `ls -l` asks for three of other kinds,
+unless it learns once that they are not supported."""
 ATTRIBUTES = f"{KIND}casfs."
-"""What the names of all of them begin with."""
+"""The prefix of all their names."""
 _LONGEST = 1 << 16
-"""Bytes of an extended attribute at most (Linux); of a longer one no program gets anything."""
+"""The largest extended attribute in bytes (Linux); of a larger one no program gets anything."""
 _WRITING = os.O_WRONLY | os.O_RDWR
 _QUIET = (errno.ENOENT, errno.ENODATA, errno.EROFS)
-"""Answers that are part of ordinary use, and no news for the log."""
+"""Errors that are part of ordinary use, and not worth logging."""
 
 
 class Info(Protocol):
@@ -51,7 +51,7 @@ class Info(Protocol):
 
 @dataclass(frozen=True)
 class OpenFile:
-    """An open file, and since when it is open."""
+    """An open file, and the time at which it was opened."""
 
     file: File
     node: Node
@@ -59,14 +59,14 @@ class OpenFile:
 
     @property
     def content(self) -> Hashable:
-        """Return what is equal for all handles that read the same bytes of the same file."""
+        """Return a key that is equal for all handles that read the same bytes of the same file."""
         return self.node.path, self.file.content_version
 
 
 class Operations:
-    """Translates the kernel's requests, and every error to an errno.
+    """Translates the kernel's requests to calls of the client, and every error to an errno.
 
-    Reads come with a handle and without a path, which the library would have to work out.
+    Reads come with a handle but no path, which would cost the library a lookup.
 
     Args:
         client: answers them.
@@ -87,20 +87,21 @@ class Operations:
         self._interrupted: Callable[[], bool] | None = None
 
     def watch(self, interrupted: Callable[[], bool]) -> None:
-        """Answer EINTR to whoever is told to end while it waits for a listing.
+        """Answer EINTR to a program that receives a fatal signal while it waits for a listing.
 
-        Else the kernel keeps a program waiting, even one that is killed, until there is an answer.
+        Otherwise the kernel keeps even a killed program waiting until there is an answer.
 
         Args:
-            interrupted: returns whether the caller of this thread's request is told to end.
+            interrupted: returns whether this thread's request comes from a program that is being
+                killed.
         """
         self._interrupted = interrupted
 
     def __call__(self, operation: str, path: str | None, *args: Any) -> Any:
-        """Run an operation; let nothing but an `OSError` with a real errno out.
+        """Run an operation; raise nothing but an `OSError` with a real errno.
 
-        A binding makes something of any other exception, down to success without data: fusepy
-        does of an OSError without errno, which those of requests are.
+        A binding turns any other exception into something else, even into success without data:
+        fusepy does so with an OSError that has no errno, as those of requests.
         """
         self._keep_thread()
         try:
@@ -118,10 +119,10 @@ class Operations:
             raise _answer(errno.EIO) from error
 
     def _keep_thread(self) -> None:
-        """Keep what Python makes for a thread that is not its own: else every request makes anew.
+        """Pin Python's thread state, which ctypes would create and destroy for each request.
 
-        Holding the state once more than it is let go keeps it. It is never freed, so of threads
-        that the library ends and begins again only the first in each place is kept.
+        libfuse calls us on threads that Python did not start. One unbalanced PyGILState_Ensure pins
+        the state, for good: of threads that reuse an identifier only the first is pinned.
         """
         thread = threading.get_ident()
         if thread not in self._threads:
@@ -138,7 +139,7 @@ class Operations:
         return self._status(self._sent.note(self._node(path or "/")))
 
     def opendir(self, path: str) -> int:
-        """Look a directory's entries up, for as long as it is open."""
+        """List a directory, for as long as it is open."""
         handle = next(self._handles)
         self._directories[handle] = self._client.list(path)
         return handle
@@ -151,14 +152,14 @@ class Operations:
         start: int = 0,
         plus: bool = False,
     ) -> None:
-        """Emit name, status and the place behind it of each entry, until `emit` has enough.
+        """Emit each entry's name, status, and the offset after it, until `emit` has enough.
 
         Args:
             path: not used.
             handle: the open directory.
             emit: takes an entry; returns False to stop.
-            start: the place to begin at, 0 or one that was emitted.
-            plus: whether the kernel takes over the status of an entry, if its size is known.
+            start: the offset to begin at: 0, or one that was emitted.
+            plus: whether the kernel caches the status of an entry, if its size is known.
         """
         del path
         nodes = self._directories[handle]
@@ -192,13 +193,13 @@ class Operations:
         handle = next(self._handles)
         self._files[handle] = OpenFile(file, node, time.monotonic())
         info.fh = handle
-        # What the kernel has of bytes that are verified serves the next who opens as well. Other
-        # pages must go: a mismatch found since would not reach who reads them. While somebody
-        # reads them, that waits for all that is on its way to them.
+        # Pages of verified bytes serve the next reader as well. Others must be dropped: a mismatch
+        # found since would not reach who reads them. While somebody reads them, dropping them
+        # waits for everything that is in flight.
         info.keep_cache = (
             self._pages.opened(path, file.content_version, file.size) and file.cacheable
         )
-        # It must not trust the size of bytes that may change.
+        # The kernel must not trust the size of content that may change.
         info.direct_io = isinstance(node, SmallFile)
         return 0
 
@@ -217,7 +218,7 @@ class Operations:
             raise
         if isinstance(data, bytes) or not data:
             return bytes(data)
-        # Memory that is dressed as an array is copied from straight.
+        # memmove copies straight from an array over the memory.
         return (ctypes.c_char * len(data)).from_buffer(data)
 
     def release(self, path: str | None, info: Info) -> int:
@@ -230,7 +231,7 @@ class Operations:
         return 0
 
     def statfs(self, path: str) -> dict[str, int]:
-        """Return the status of the file system: nothing free, and nothing known of what is used."""
+        """Return the status of the file system: nothing is free, and what is used is unknown."""
         del path
         return {
             "f_bsize": BLOCK_SIZE,
@@ -263,7 +264,7 @@ class Operations:
         return self._client.attributes(self._node(path))
 
     def _open_as(self, node: Node) -> File:
-        """Open a file of the size that the kernel was told."""
+        """Open a file, provided that it has the size that was sent to the kernel."""
         file = self._client.open(node)
         if file.size != node.size and not isinstance(node, SmallFile):
             file.close()
@@ -274,7 +275,7 @@ class Operations:
         return self._sent.open_at(path) or self._client.stat(path)
 
     def _about(self, operation: str, path: str | None, args: tuple[Any, ...]) -> str:
-        """Return what an operation is about, for the log."""
+        """Describe an operation for the log."""
         if operation != "read":
             return f"{operation} {path or ''}"
         size, offset, info = args
@@ -286,7 +287,7 @@ class Operations:
 
 
 class _AnswerError(OSError):
-    """An answer that is meant, not an error that was missed."""
+    """A deliberate answer, as opposed to an error that nobody handled."""
 
 
 def _answer(number: int) -> _AnswerError:

@@ -1,4 +1,4 @@
-"""A FUSE session: the kernel on one side, operations on the other, one of two bindings between.
+"""A FUSE session: one of two bindings between the kernel and the operations.
 
 libfuse 3 asks for whole mebibytes and lists a directory together with the attributes of its
 entries. Where it is missing, libfuse 2 does, through fusepy: every byte is checked all the same,
@@ -15,11 +15,11 @@ from casfs.mount.operations import Operations
 from casfs.threads import trace_this_thread
 
 AHEAD = 512
-"""Requests of the kernel for pages that it wants ahead, at a time; its own limit of 12 is used up
-by two readers of what does not come, and then nobody reads ahead."""
+"""Read-ahead requests that the kernel may have in flight. Two readers that are stuck use up its
+default of 12, and then nobody gets any read-ahead."""
 THREADS = AHEAD + 128
-"""Requests that may wait for bytes at a time; one more, which may be an `ls`, would wait for one of
-them. Threads that are not needed end, but for a few."""
+"""Requests that may wait for bytes at a time; another one, which may be an `ls`, would have to wait
+for one of them. Idle threads exit, except for a few."""
 
 
 @dataclass(frozen=True)
@@ -48,28 +48,28 @@ class Session(Protocol):
         Args:
             operations: answer the kernel.
             settings: how to mount.
-            started: is called when the kernel begins to ask.
+            started: is called with the kernel's first request.
 
         Raises:
-            MountError: the library could not mount; it said why on standard error.
-            BaseException: what `started` raised; it ended the session.
+            MountError: the library could not mount; it printed why to standard error.
+            BaseException: what `started` raised, which ended the session.
         """
         ...
 
     def stop(self) -> None:
-        """Tell the session to end, now or as soon as it begins.
+        """Make the session end, now or as soon as it begins.
 
         The thread that runs it must then be woken by a signal.
         """
         ...
 
     def gone(self) -> bool:
-        """Return whether the kernel asks nothing any more: the mount was taken away, or aborted."""
+        """Return whether the kernel sends no more requests: the mount was removed, or aborted."""
         ...
 
 
 class Loop:
-    """What both libraries need of the loop in which they answer the kernel.
+    """What both bindings need of the loop in which a library answers the kernel.
 
     Lock order: its one lock is innermost.
     """
@@ -85,8 +85,8 @@ class Loop:
         """Note that the kernel's first request came; called by the library, so it raises nothing.
 
         Args:
-            leave: has the library end the loop.
-            device: the descriptor at which the kernel asks.
+            leave: makes the library end the loop.
+            device: the descriptor from which requests are read.
             started: as in `Session.run`.
         """
         trace_this_thread()
@@ -114,7 +114,7 @@ class Loop:
             if self._leave is None:
                 return False
             asking = select.poll()
-            # Waiting here for requests would cost a switch of threads for each.
+            # Polling for requests here would cost a thread switch for each of them.
             asking.register(self._device, 0)
             return bool(asking.poll(0))
 

@@ -1,4 +1,4 @@
-"""Signals that a program gets while it waits for the mount, and which of them end the wait."""
+"""Signals that a program receives while it waits for the mount, and which of them end the wait."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ def _mask(signals: Iterable[Signals]) -> int:
 
 
 _ENDING = _mask((Signals.SIGHUP, Signals.SIGINT, Signals.SIGQUIT, Signals.SIGTERM, Signals.SIGKILL))
-"""Ask a program to end; one that handles them does so to clean up first."""
+"""Signals that ask a program to exit; a program handles them only to clean up first."""
 _PASSING = _mask(
     (
         Signals.SIGCHLD,
@@ -26,16 +26,16 @@ _PASSING = _mask(
         Signals.SIGTTOU,
     )
 )
-"""Do not end a program that leaves them to the kernel (signal(7)). One that is stopped goes on
-later, and must find no error then."""
+"""Signals whose default action does not kill (signal(7)). A stopped program continues later, and
+must not find an error then."""
 _FIELDS = ("SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt")
 
 
 def waits_in_vain(library: Any) -> Callable[[], bool]:
-    """Return what tells whether the caller of the current request is to end, and needs no answer.
+    """Return a function that says whether the caller of the current request is being killed.
 
-    The kernel reports an interrupted request for whatever signal wakes the caller, including those
-    that a program handles and goes on, such as SIGCHLD in a shell. An error would be wrong there:
+    The kernel interrupts a request on any signal that wakes the caller, including those that a
+    program handles before it continues, such as SIGCHLD in a shell. An error would be wrong then:
     many programs take it for an empty directory.
 
     Args:
@@ -43,7 +43,7 @@ def waits_in_vain(library: Any) -> Callable[[], bool]:
     """
 
     def look() -> bool:
-        # Once reported, a request stays interrupted, so a signal that follows is seen as well.
+        # A request stays interrupted, so a later signal is noticed as well.
         interrupted = library.fuse_interrupted()
         return bool(interrupted) and is_ending(library.fuse_get_context().contents.pid)
 
@@ -51,17 +51,17 @@ def waits_in_vain(library: Any) -> Callable[[], bool]:
 
 
 def is_ending(thread: int) -> bool:
-    """Return whether a signal that ends its program is pending for a waiting thread.
+    """Return whether a fatal signal is pending for a waiting thread.
 
-    A signal that ends all threads is pending for each of them as SIGKILL, so the thread that waits
-    is the only one to look at.
+    A signal that kills the process is pending for each of its threads as SIGKILL, so only the
+    waiting thread matters.
 
     Args:
         thread: ID of the thread, 0 if it is in a PID namespace that this process cannot see.
 
     Returns:
-        False if that cannot be told: waiting for the answer costs the caller no more than the
-        deadline, whereas an error that no signal calls for may pass for an empty directory.
+        False if that is unknown: waiting for the answer costs the caller at most the deadline,
+        whereas an error without a fatal signal may be taken for an empty directory.
     """
     try:
         # With the /proc of another PID namespace, the ID would be someone else's.
@@ -74,7 +74,7 @@ def is_ending(thread: int) -> bool:
 
 
 def ends(status: str) -> bool:
-    """Return whether a signal that ends the program is pending, by /proc/[pid]/status."""
+    """Return whether a fatal signal is pending, by the text of /proc/[pid]/status."""
     masks = dict.fromkeys(_FIELDS, 0)
     for line in status.splitlines():
         name, _, value = line.partition(":")

@@ -118,7 +118,7 @@ class AccountTree:
         raise NotFoundError(f"there is no directory {path}")
 
     def output(self, node: OutputFile | InventoryFile | ArchiveFile) -> Output:
-        """Return what is to be read of a file; of an inventory file, what it is made of.
+        """Return the output to read for a file; for an inventory file, the one it is made from.
 
         Raises:
             CasfsError: what it takes is not known, and the service failed.
@@ -130,7 +130,7 @@ class AccountTree:
     def facts(
         self, node: OutputFile | InventoryFile | ArchiveFile, output: Output
     ) -> dict[str, str | None]:
-        """Return what is known of a file with an output, as extended attributes have it."""
+        """Return what is known of a file with an output, as extended attributes."""
         if isinstance(node, ArchiveFile):
             return self._archives.facts(node.vault, node.archive, output)
         job = node.job

@@ -16,7 +16,7 @@ from casfs.tree.metadata.account import Account
 
 
 class ArchiveIndex:
-    """What is at each place below `archives/`.
+    """Finds what is at a place below `archives/`.
 
     Args:
         account: knows the jobs.

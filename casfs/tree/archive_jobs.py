@@ -1,4 +1,4 @@
-"""The bytes of an archive, as the jobs that brought it have them."""
+"""The bytes of an archive, from the jobs that retrieved it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from casfs.tree.sqlite.database import Database
 
 
 class ArchiveJobs:
-    """The archives of an account as its jobs bring them.
+    """The archives of an account as its jobs cover them.
 
     Args:
         service: understands jobs.
@@ -27,10 +27,10 @@ class ArchiveJobs:
         self._jobs = JobsOfArchives(database, service.parse_job)
 
     def output(self, vault: str, archive: Archive) -> Output:
-        """Return what is to be read of an archive, from jobs that the service knows if can be.
+        """Return the output to read for an archive, from jobs that are still listed if possible.
 
         Raises:
-            ExpiredError: it cannot be read, or not any more.
+            ExpiredError: it cannot be read, or no longer.
             CasfsError: jobs and inventory contradict each other.
         """
         jobs = self._of(vault, archive)
@@ -54,7 +54,7 @@ class ArchiveJobs:
         return condition(archive, self._of(vault, archive), now)
 
     def joins(self, jobs: Sequence[Job]) -> bool:
-        """Return whether jobs, all for one archive, bring all of it together, as they tell it."""
+        """Return whether jobs, all for one archive, cover all of it together, by what they say."""
         size = next((job.archive_size for job in jobs if job.archive_size), None)
         return size is not None and joined_output(jobs, size, None, self._origin) is not None
 
@@ -74,5 +74,5 @@ def _digest(text: str | None) -> Digest | None:
     try:
         return Digest(bytes.fromhex(text)) if text else None
     except ValueError:
-        # Whatever it is, it is no hash: what the jobs say is what counts then.
+        # Whatever it is, it is not a hash: what the jobs say counts then.
         return None

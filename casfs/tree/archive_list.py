@@ -1,4 +1,4 @@
-"""The catalog of archives for people: what a vault holds, and the state of each."""
+"""The catalog of archives for people: what a vault holds, and the state of each archive."""
 
 import fnmatch
 import logging
@@ -108,13 +108,13 @@ class ArchiveList:
                 yield self._listed(vault, archive)
 
     def refresh(self, vault: str, tell: Report) -> int:
-        """Take in every finished inventory, as `IngestWorker.refresh`, and what changed with jobs.
+        """Ingest every finished inventory, as `IngestWorker.refresh`, and what changed with jobs.
 
-        The service is asked, however young what is known may be.
+        The service is asked, however fresh the known lists are.
 
         Raises:
-            CasfsError: as `IngestWorker.refresh`; or the service failed, and what was known before
-                was taken in.
+            CasfsError: as `IngestWorker.refresh`; or the service failed, and only what was known
+                before was ingested.
         """
         name = self._account.vault(to_file_name(vault), anew=True).name
         failure = None
@@ -132,7 +132,7 @@ class ArchiveList:
         return taken
 
     def _describe(self, vault: str) -> None:
-        # How many archives it has, which inventories are compared with.
+        # Inventories are compared with its count of archives.
         try:
             self._account.describe_vault(vault)
         except CasfsError as error:

@@ -1,4 +1,4 @@
-"""`archives/` of a vault: what can be read now, under the names that descriptions tell.
+"""`archives/` of a vault: what can be read now, under the names in its descriptions.
 
 archives/<path>                 the newest of its name; older ones under their second names
 archives/by-id/<archive id>     all of them; listed are those alone that have no other place, so
@@ -27,13 +27,13 @@ from casfs.tree.paths import ArchivePlace, parse
 from casfs.tree.times import nanoseconds
 
 _DIRECTORIES = 64
-"""Directories whose names are kept in memory, for those who walk through them."""
+"""Directories whose names are kept in memory, for programs that walk through them."""
 
 _PATIENCE = 2.0
-"""Seconds to wait for inventories to be taken in before a name is said not to exist."""
+"""Seconds to wait for the ingest of inventories before reporting that a name does not exist."""
 
 _JOBS_TOLD = 16
-"""Jobs in an attribute at most: many file systems have 4 KiB for all of a file's attributes."""
+"""The most jobs in an attribute: many file systems have 4 KiB for all of a file's attributes."""
 
 
 class ArchiveTree:
@@ -46,7 +46,7 @@ class ArchiveTree:
         jobs: knows what they bring.
         index: finds archives.
         ingest: ingests inventories.
-        fresh_seconds: for which the names in a directory are taken as they were.
+        fresh_seconds: how long the names in a directory count as fresh.
     """
 
     def __init__(
@@ -97,8 +97,8 @@ class ArchiveTree:
     def children(self, path: str, vault: Vault, names: tuple[str, ...]) -> list[Node]:
         """Return the entries of a directory, each as `node` returns it.
 
-        Only the size of an archive is None that the catalog does not tell: what its jobs make of
-        it, or that they do not agree, concerns who wants it, and not the listing.
+        Only the size of an archive is None if the catalog does not have it: what its jobs say, or
+        that they disagree, concerns whoever opens it, and not the listing.
 
         Raises:
             NotFoundError: there is no such directory.
@@ -117,7 +117,7 @@ class ArchiveTree:
         return nodes
 
     def output(self, vault: str, archive: Archive) -> Output:
-        """Return what is to be read of an archive.
+        """Return the output to read for an archive.
 
         Raises:
             CasfsError: as `ArchiveJobs.output`.
@@ -125,7 +125,7 @@ class ArchiveTree:
         return self._jobs.output(vault, archive)
 
     def facts(self, vault: str, archive: Archive, output: Output) -> dict[str, str | None]:
-        """Return what is known of an archive, as extended attributes have it."""
+        """Return what is known of an archive, as extended attributes."""
         until = self._jobs.condition(vault, archive, datetime.now(UTC)).expires
         original = archive.original_size
         return {
@@ -168,14 +168,14 @@ class ArchiveTree:
             yield (entry.path or "").rpartition("/")[2], entry
 
     def _look(self, vault: Vault) -> None:
-        """Take over what is new, now that somebody looks."""
+        """Bring the archives up to date, now that somebody looks."""
         self._index.look(vault.name)
         self._ingest.catch_up(vault.name)
 
     def _look_again(self, vault: Vault) -> None:
-        """Take over what came since somebody looked, before something is said not to exist.
+        """Bring the archives up to date once more, before reporting that something does not exist.
 
-        The service is asked, and inventories are taken in, once in a listing's time to live.
+        The service is asked, and inventories ingested, at most once in a listing's time to live.
         """
         with self._lock:
             looked = self._looked.get(vault.name, False)
@@ -199,7 +199,7 @@ def _below(path: str) -> tuple[tuple[str, ...], str]:
 
 
 def _jobs(output: Output) -> str:
-    """Return the jobs of an output; of many, as an attribute must be short, how many more."""
+    """Return the jobs of an output; only the first of many, as an attribute must be short."""
     ids = [source.job_id for source in output.sources]
     more = len(ids) - _JOBS_TOLD
     return " ".join(ids[:_JOBS_TOLD]) + (f" and {more} more" if more > 0 else "")
@@ -210,5 +210,5 @@ def _file(path: str, vault: Vault, archive: Archive, size: int | None) -> Node:
 
 
 def _directory(path: str, vault: Vault) -> Node:
-    # When a directory changed is known to nobody; a copy must find the same time again.
+    # Nobody knows when a directory changed; a copy must find the same time again.
     return Directory(path, nanoseconds(vault.created))

@@ -1,7 +1,7 @@
 """What the cache holds, in a user's words: which archive or inventory, and whether it is the last.
 
-The cache knows outputs by keys alone. Whose they are is worked out from the catalog: each job and
-each archive in it has a key. What is not cataloged, or belongs to another account, stays unknown.
+The cache knows outputs by their keys alone. Which ones they are follows from the catalog: each job
+and each archive in it has a key. What is not cataloged, or is another account's, stays unknown.
 """
 
 import itertools
@@ -228,7 +228,7 @@ def _unknown(item: Stocked) -> CachedOutput:
 
 
 def _merged(one: CachedOutput | None, other: CachedOutput) -> CachedOutput:
-    """Return what two jobs that brought the same are told to be."""
+    """Return one item for what two jobs brought alike."""
     if one is None:
         return other
     expires = [item.expires for item in (one, other) if item.expires is not None]

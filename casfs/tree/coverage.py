@@ -1,4 +1,4 @@
-"""Archives that several jobs bring together: which jobs to ask, and for which blocks."""
+"""Archives that several jobs cover together: which jobs to ask, and for which blocks."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from casfs.ranges import BLOCK_SIZE
 def joined_output(
     jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None, origin: tuple[str, ...]
 ) -> Output | None:
-    """Return a whole archive, brought by as few of these jobs as can be.
+    """Return a whole archive, covered by as few of these jobs as possible.
 
     Its key is that of a job that brings all of the archive alone, so that both find what the other
     one cached. Of jobs that bring equally much, the one that expires last is asked.

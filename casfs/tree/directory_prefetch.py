@@ -24,7 +24,7 @@ _DIRECTORIES = 64
 
 
 _NEAR = 8
-"""Outputs that may be skipped, or come in another order, without ending a walk."""
+"""Outputs that may be skipped, or opened out of order, without ending a walk."""
 _WINDOW = 32
 _WALKS = 4
 
@@ -35,8 +35,8 @@ class Neighbors:
 
     Attributes:
         directory: names the directory.
-        names: its entries in their order; another object as soon as they are others.
-        output: returns the output of an entry if all that it takes is known, without asking the
+        names: its entries in their order; another object as soon as they change.
+        output: returns the output of an entry if everything about it is known, without asking the
             service.
     """
 
@@ -46,7 +46,7 @@ class Neighbors:
 
 
 class _Walk:
-    """One program's way: the entry it opened last, how many so far, and up to which are fetched."""
+    """One program's walk: the last entry opened, how many so far, and up to which are fetched."""
 
     __slots__ = ("ahead", "last", "steps")
 
@@ -57,7 +57,7 @@ class _Walk:
 
 
 class Walks:
-    """The ways of a few programs through one directory, whose entries have an order."""
+    """The walks of a few programs through one directory, whose entries have an order."""
 
     def __init__(self) -> None:
         self._walks: list[_Walk] = []
@@ -74,7 +74,7 @@ class Walks:
         walk.last = index
         if walk.steps < 2:
             return range(0)
-        # The window doubles with each step, so that a walk is believed in quickly.
+        # The window doubles with each step, so that it opens quickly.
         start = max(walk.ahead, index + 1)
         stop = min(index + 1 + min(2**walk.steps, _WINDOW), count)
         walk.ahead = max(start, stop)
@@ -88,7 +88,7 @@ class Walks:
 
 
 class _WalkedDirectory:
-    """What is remembered of a directory: entries by place and by name, and walks through it."""
+    """What is remembered of a directory: its entries by position and by name, and its walks."""
 
     def __init__(self, names: Collection[str]) -> None:
         self.known = names
@@ -98,7 +98,7 @@ class _WalkedDirectory:
 
 
 class DirectoryPrefetch:
-    """The outputs beside the one that is opened.
+    """Prefetches the outputs beside the one that is opened.
 
     Args:
         fetcher: fetches them.
@@ -126,7 +126,7 @@ class DirectoryPrefetch:
                 if output is not None:
                     room -= self._fetcher.fetch_ahead(output, self._fetcher.largest_get())
             except OSError as error:
-                # Whoever opens it will be told.
+                # Whoever opens it gets the error.
                 left = directory.names[index]
                 log.info("%s in %s is not prefetched: %s", left, neighbors.directory, error)
 

@@ -1,6 +1,6 @@
-"""Names of vaults and jobs as names of files, and back.
+"""Names of vaults and jobs as file names, and back.
 
-What cannot stand in a file name is written as `%` and two hexadecimal digits a byte: `/`, NUL,
+What a file name cannot contain is written as `%` and two hexadecimal digits a byte: `/`, NUL,
 control characters, bytes that are not UTF-8, all of `.`, `..` and `%`, and a `%` that would
 otherwise read as such an escape. Everything else stays, a leading `-` too.
 """
@@ -9,7 +9,7 @@ import hashlib
 import re
 
 LONGEST = 255
-"""Bytes of a file name at most (Linux)."""
+"""The longest file name in bytes (Linux)."""
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\ud800-\udfff]|%(?=[0-9A-F]{2})")
 _ESCAPE = re.compile(r"(?:%[0-9A-F]{2})+")
@@ -19,8 +19,8 @@ _CUT = re.compile(r".+~[0-9a-f]{32}", re.DOTALL)
 def to_file_name(name: str) -> str:
     """Return the file name of a name; equal only for equal names.
 
-    A name too long for a file is cut and ends in `~` and a hash of all of it; such a file name
-    cannot be turned back.
+    A name that is too long is cut, and ends in `~` and a hash of all of it; such a file name cannot
+    be turned back.
     """
     escaped = _escape(name) if name in ("", ".", "..", "%") else escape(_UNSAFE, name)
     encoded = escaped.encode()
@@ -30,22 +30,22 @@ def to_file_name(name: str) -> str:
 
 
 def escape(unsafe: re.Pattern[str], name: str) -> str:
-    """Return a name with what matches written as `%` and two hexadecimal digits a byte."""
+    """Return a name in which each byte of what matches is `%` and two hexadecimal digits."""
     return unsafe.sub(_escape_match, name)
 
 
 def hash_mark(text: str) -> str:
-    """Return `~` and a hash of a text, which sets names apart that were cut."""
+    """Return `~` and a hash of a text, which keeps cut names distinct."""
     return "~" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def cut(name: str, end: str) -> str:
-    """Return as much of a name as fits into a file name before this end, and the end."""
+    """Return as much of a name as fits into a file name before an ending, and the ending."""
     return name.encode()[: LONGEST - len(end.encode())].decode("utf-8", "ignore") + end
 
 
 def from_file_name(file_name: str) -> str | None:
-    """Return the name whose file name this is; None if there is none that was not cut."""
+    """Return the name that has this file name; None if there is none, or it was cut."""
     if file_name == "%":
         return ""
     try:
@@ -56,7 +56,7 @@ def from_file_name(file_name: str) -> str | None:
 
 
 def is_cut(file_name: str) -> bool:
-    """Return whether this looks like the file name of a name that was too long and cut."""
+    """Return whether this looks like the file name of a name that was cut."""
     # A cut may lie up to three bytes before the limit, so as not to halve a character.
     long = len(file_name.encode("utf-8", "surrogateescape")) >= LONGEST - 3
     return long and _CUT.fullmatch(file_name) is not None

@@ -70,7 +70,7 @@ class FileOpener:
         return MeasuredFile(reader, partial(self._account.has_other_size, node.job))
 
     def attributes(self, node: Node) -> dict[str, str]:
-        """Return the extended attributes of a node, by their name behind `user.casfs.`."""
+        """Return the extended attributes of a node, by their names without `user.casfs.`."""
         if not isinstance(node, OutputFile | InventoryFile | ArchiveFile):
             return {}
         output = self._tree.output(node)

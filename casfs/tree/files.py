@@ -1,4 +1,4 @@
-"""Open files: what all of them can do, and those that are no plain outputs."""
+"""Open files: what all of them can do, and those that are not plain outputs."""
 
 from collections.abc import Callable, Hashable
 from typing import Protocol
@@ -14,25 +14,25 @@ class File(Protocol):
 
     @property
     def cacheable(self) -> bool:
-        """Return whether bytes of it that were read so far may be kept: they are verified."""
+        """Return whether the kernel may cache the bytes read so far: they are verified."""
         ...
 
     @property
     def content_version(self) -> Hashable:
-        """Return what is equal for all files with the same bytes; to be held while compared."""
+        """Return a key that is equal for all files with the same bytes; hold it while comparing."""
         ...
 
     def pread(self, size: int, offset: int) -> bytes | memoryview:
-        """Return `size` bytes from `offset`, fewer only at the end; not to be written to."""
+        """Return `size` bytes from `offset`, fewer only at the end; do not modify them."""
         ...
 
     def close(self) -> None:
-        """Let go of what is kept for this file."""
+        """Release what is held for this file."""
         ...
 
 
 class BytesFile:
-    """An open file whose bytes are all there."""
+    """An open file whose bytes are all in memory."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -49,7 +49,7 @@ class BytesFile:
 
 
 class MeasuredFile:
-    """An open output whose size was measured, and whose tree hash may show that it is another.
+    """An open output whose size was measured, and whose tree hash may show that it has another.
 
     Args:
         reader: reads it.
@@ -75,7 +75,7 @@ class MeasuredFile:
         """Return `size` bytes from `offset`, as `Reader.pread`.
 
         Raises:
-            CasfsError: as `Reader.pread`; after a mismatch who opens it anew has the right size.
+            CasfsError: as `Reader.pread`; after a mismatch, the next open has the right size.
         """
         try:
             return self._reader.pread(size, offset)

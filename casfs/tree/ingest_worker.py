@@ -1,10 +1,10 @@
-"""Which inventories the catalog of archives takes in, and when.
+"""Which inventories are ingested into the catalog, and when.
 
-An inventory that is whole in the cache is taken in when somebody looks at the archives of its
-vault, by a thread of its own: it may take minutes. One that is not is fetched by `refresh` alone,
-which is for people to ask for: a mount downloads no inventory by itself.
+An inventory that is fully cached is ingested when somebody looks at the archives of its vault, in
+a thread of its own: it may take minutes. Any other is downloaded by `refresh` alone, which people
+ask for: a mount downloads no inventory by itself.
 
-Lock order: the feed's one lock guards what waits to be taken in, and is innermost.
+Lock order: the worker's one lock guards what waits to be ingested, and is innermost.
 """
 
 import json
@@ -39,11 +39,11 @@ log = logging.getLogger(__name__)
 _CLOSE_SECONDS = 1.0
 
 Report = Callable[[Job, int], None]
-"""Is told how many archives of an inventory were taken in so far, from time to time."""
+"""Is called from time to time with the number of archives of an inventory ingested so far."""
 
 
 class IngestWorker:
-    """Takes the inventories of an account into its catalog.
+    """Ingests the inventories of an account into its catalog.
 
     Args:
         dialect: says how many archives an inventory may list.
@@ -72,12 +72,12 @@ class IngestWorker:
         self._working = False
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
-        # Reading one of millions of archives again, with each look, would keep a processor busy.
+        # Reading one of millions of archives again on each look would keep a processor busy.
         self._malformed: set[tuple[str, int | None]] = set()
         self._read: set[str] = set()
 
     def close(self) -> None:
-        """Stop; what is half taken in is taken in by the next who asks."""
+        """Stop; what is half ingested is ingested by the next call."""
         self._closed.set()
         with self._lock:
             thread = self._thread
@@ -85,17 +85,17 @@ class IngestWorker:
             thread.join(_CLOSE_SECONDS)
 
     def refresh(self, vault: str, report: Report) -> int:
-        """Take in every finished inventory of a vault, from the service where need be.
+        """Ingest every finished inventory of a vault, downloading it if need be.
 
         Args:
             vault: name of the vault.
-            report: is told how far it is.
+            report: is called with the progress.
 
         Returns:
-            how many inventories were taken in.
+            how many inventories were ingested.
 
         Raises:
-            InventoryError: one is malformed or truncated; all others were taken in.
+            InventoryError: one is malformed or truncated; all others were ingested.
             CasfsError: one cannot be fetched, or the catalog not be written.
         """
         self._ingest.use_rules(vault, self._rules(vault))
@@ -114,12 +114,12 @@ class IngestWorker:
         return len(self._missing(vault))
 
     def catch_up(self, vault: str, read: str | None = None) -> None:
-        """Begin to take in what is whole in the cache, and names by other rules; do not wait.
+        """Start to ingest what is fully cached, and to apply changed rules; do not wait.
 
         Args:
             vault: name of the vault.
-            read: an inventory job whose output was just read: where the disk keeps nothing, it is
-                in memory, or asked for once more.
+            read: an inventory job whose output was just read: without a disk cache it is in memory,
+                or downloaded once more.
         """
         with self._lock:
             self._waiting[vault] = None
@@ -127,20 +127,20 @@ class IngestWorker:
         self._begin()
 
     def wait(self, seconds: float) -> None:
-        """Wait until what was begun is done, at most that long."""
+        """Wait until the ingest that was started is done, at most that long."""
         with self._lock:
             thread = self._thread
         if thread is not None:
             thread.join(seconds)
 
     def describe(self, vault: str, job_id: str, text: str) -> None:
-        """Begin to note the description of a job's archive, told with its bytes; do not wait."""
+        """Start to note an archive's description, which came with its bytes; do not wait."""
         with self._lock:
             self._described[vault, job_id] = text
         self._begin()
 
     def _missing(self, vault: str) -> list[Job]:
-        """Return the inventory jobs of a vault that are not taken in, oldest first."""
+        """Return the inventory jobs of a vault that are not ingested yet, oldest first."""
         jobs = [
             job
             for job in self._account.inventory_jobs(vault)
@@ -172,11 +172,11 @@ class IngestWorker:
                 if vault is not None:
                     self._catch_up(vault)
             except CasfsError as error:
-                # Whoever ends casfs meanwhile has not asked for the catalog.
+                # Whoever closes casfs meanwhile has not asked for the catalog.
                 level = logging.INFO if self._closed.is_set() else logging.WARNING
                 log.log(level, "cannot catalog all archives: %s", error)
             except Exception:
-                # The thread goes on: without it, no archive would get its name any more.
+                # The thread goes on: without it, no archive would get its name.
                 log.critical(
                     "casfs hit a bug while cataloging archives; please report it", exc_info=True
                 )
@@ -207,7 +207,7 @@ class IngestWorker:
         except SizeError:
             pass
         except (InventoryError, OutputMismatchError):
-            # It may seem to be cut off only because its size was measured wrongly.
+            # It may only seem truncated because its size was measured wrongly.
             if not self._account.has_other_size(job):
                 raise
         return self._take_once(job, report)
@@ -265,7 +265,7 @@ class IngestWorker:
 
 
 def _parameters(job: Job) -> dict[str, Any]:
-    """Return what an inventory was asked for with, and the marker of what it leaves."""
+    """Return the parameters of an inventory job, and the marker at which it stopped."""
     parameters = json.loads(job.raw).get("InventoryRetrievalParameters")
     told = parameters if isinstance(parameters, dict) else {}
     # No limit is null, "", or 0.
@@ -273,7 +273,7 @@ def _parameters(job: Job) -> dict[str, Any]:
 
 
 class _ReportingReader:
-    """Reads an inventory, tells how far it is, and breaks off when casfs ends."""
+    """Reads an inventory, reports its progress, and stops when casfs closes."""
 
     def __init__(
         self, reader: InventoryReader, job: Job, report: Report, closed: threading.Event
@@ -289,7 +289,7 @@ class _ReportingReader:
         return self._reader.facts
 
     def batches(self) -> Iterator[list[ArchiveEntry]]:
-        """Yield the archives, some at a time."""
+        """Yield the archives in batches."""
         count = 0
         for batch in self._reader.batches():
             if self._closed.is_set():

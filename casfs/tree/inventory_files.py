@@ -1,8 +1,7 @@
-"""The files `inventory.json` and `inventory.csv` of an inventory job, whichever its output is.
+"""The files `inventory.json` and `inventory.csv` of an inventory job, whatever its output is.
 
-A file that is not the output itself is made of it when it is first looked at, once for all who
-want it, and kept in the cache. It goes by the leaves of the output that it was made of: of other
-bytes another one is made.
+A file that is not the output itself is made from it when it is first looked at, once for all who
+want it, and cached. Its key covers the leaves of the output, so other bytes make another file.
 
 Lock order: the one lock guards what is known of files and is innermost.
 """
@@ -38,7 +37,7 @@ from casfs.tree.single_flight import SingleFlight, WorkProgress
 log = logging.getLogger(__name__)
 
 _FORM = 2
-"""Number of the form of both files; to be raised when it changes, so that they are made anew."""
+"""Version of the format of both files; raise it when that changes, so that they are remade."""
 _REMEMBERED = 4096
 
 _Wanted = tuple[str, int, str]
@@ -92,7 +91,7 @@ class InventoryFiles:
         self._made_here: LRUCache[_Wanted, bool] = LRUCache(_REMEMBERED)
 
     def known_size(self, job: Job, name: str) -> int | None:
-        """Return the bytes of a file, None if that takes reading the output."""
+        """Return the size of a file in bytes, None if that takes reading the output."""
         opened = self._outputs.known(job)
         if opened is None:
             return None
@@ -101,11 +100,11 @@ class InventoryFiles:
             return self._sizes.get(wanted)
 
     def size(self, job: Job, name: str) -> int:
-        """Return the bytes of a file; makes it if need be.
+        """Return the size of a file in bytes; makes it if need be.
 
         Raises:
-            InventoryError: the output is no inventory, or cut off.
-            CasfsError: it cannot be read, or nothing can be kept.
+            InventoryError: the output is not an inventory, or is truncated.
+            CasfsError: it cannot be read, or nothing can be stored.
         """
         size = self.known_size(job, name)
         if size is None:
@@ -126,7 +125,7 @@ class InventoryFiles:
         except SizeError:
             pass
         except (InventoryError, OutputMismatchError):
-            # It may seem to be cut off only because its size was measured wrongly.
+            # It may only seem truncated because its size was measured wrongly.
             if not self._account.has_other_size(job):
                 raise
         return self._open(job, self._outputs.open(job), name)
@@ -164,8 +163,8 @@ class InventoryFiles:
     def verified(self, opened: OpenOutput, name: str) -> str:
         """Return `yes`, `partial` or `no`: whether the bytes of a file are verified.
 
-        They are as verified as the output, if they were made of it here. A file that an earlier
-        process left was compared with its own digests alone, which anybody can compute.
+        They are as verified as the output if they were made from it here. A file that an earlier
+        process left was compared only with its own digests, which anybody can compute.
         """
         with self._lock:
             made_here = _wanted(opened, name) in self._made_here
@@ -198,7 +197,7 @@ class InventoryFiles:
         return None if root is None else self._kept.find(self._key(opened, root, name))
 
     def _make_once(self, job: Job, opened: OpenOutput, name: str) -> KeptFile | None:
-        """Make a file, or wait for who makes it already and return None."""
+        """Make a file, or wait for whoever is making it and return None."""
         wanted = _wanted(opened, name)
         with self._lock:
             refused = self._refused.get(wanted)
@@ -223,7 +222,7 @@ class InventoryFiles:
     def _make(
         self, job: Job, opened: OpenOutput, name: str, progress: WorkProgress
     ) -> tuple[KeptFile, bool]:
-        """Return the file, and whether it was made here: another may have been quicker."""
+        """Return the file, and whether it was made here: another thread may have been quicker."""
         found = self._find(opened, name)
         if found is not None:
             return found, False
@@ -248,7 +247,7 @@ class InventoryFiles:
     def _pieces(self, job: Job, name: str, batches: Any) -> Iterator[bytes]:
         if name == Name.INVENTORY_CSV:
             return to_csv(self._fields.tree_hash, batches)
-        # The services' CSV names neither the vault nor its own date.
+        # The services' CSV contains neither the vault nor its own date.
         vault = self._account.vault(to_file_name(job.vault))
         told = json.loads(vault.raw) | json.loads(job.raw)
         facts = {self._fields.vault: told.get(self._fields.vault), "InventoryDate": None}
@@ -270,7 +269,7 @@ def _root(opened: OpenOutput) -> bytes:
     """Return the tree hash of what was read.
 
     Raises:
-        CasfsError: it was not read as a whole, or found to be wrong since.
+        CasfsError: it was not read as a whole, or was found to be wrong since.
     """
     if (refusal := opened.refusal) is not None:
         raise OutputMismatchError(refusal)
@@ -281,7 +280,7 @@ def _root(opened: OpenOutput) -> bytes:
 
 
 def kept_key(key: str, root: bytes, name: str, skip_bad: bool = False) -> str:
-    """Return what names a file in the cache that was made of an output.
+    """Return the cache key of a file that was made from an output.
 
     Args:
         key: of the output.

@@ -1,6 +1,6 @@
-"""Long work that is done once for all who want it at the same time.
+"""Single-flight: long work that is done once for all who want it at the same time.
 
-Lock order: the one lock guards what is under way and is innermost.
+Lock order: the one lock guards the calls in flight and is innermost.
 """
 
 import threading
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class WorkProgress:
-    """How far work is; who does it counts up."""
+    """The progress of a call; whoever runs it counts up."""
 
     def __init__(self) -> None:
         self.steps = 0
@@ -24,10 +24,10 @@ class WorkProgress:
 
 
 class SingleFlight:
-    """The work under way.
+    """The calls in flight.
 
     Args:
-        deadline: seconds in which work must come a step further, however long it takes as a whole.
+        deadline: seconds without progress after which waiters give up, however long it takes.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -36,7 +36,7 @@ class SingleFlight:
         self._under_way: dict[Hashable, WorkProgress] = {}
 
     def make(self, key: Hashable, what: str, make: Callable[[WorkProgress], T]) -> T | None:
-        """Do some work, or wait for who does it already.
+        """Do some work, or wait for whoever is doing it.
 
         Args:
             key: equal for equal work.
@@ -44,11 +44,11 @@ class SingleFlight:
             make: does it, in the caller's thread.
 
         Returns:
-            what `make` does; None if another caller did it in the meantime.
+            what `make` returns; None if another caller did it in the meantime.
 
         Raises:
-            DeadlineError: another caller does it, and comes no further.
-            Exception: what `make` raises, to all who wait.
+            DeadlineError: another caller is doing it, and makes no progress.
+            Exception: what `make` raises, to all waiters.
         """
         with self._lock:
             progress = self._under_way.get(key)

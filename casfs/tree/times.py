@@ -1,4 +1,4 @@
-"""When jobs and directories changed, as file systems count time."""
+"""Modification times of jobs and directories, as file systems count time."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def mtime(job: Job) -> int:
-    """Return when a job completed, or began if it did not, in nanoseconds since 1970."""
+    """Return when a job completed, else when it was created, in nanoseconds since 1970."""
     return nanoseconds(job.completed or job.created)
 
 

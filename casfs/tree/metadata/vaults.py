@@ -88,7 +88,7 @@ class Vaults:
 
         Raises:
             DeniedError: it refuses us, or lets us see none of the vaults that we know of.
-            CasfsError: it does not answer, and nothing is known from earlier.
+            CasfsError: it does not answer, and nothing is known from before.
         """
         listed = self._list().get(Deadline(self._deadline), anew=True)
         if listed.refusal is None:
@@ -98,7 +98,7 @@ class Vaults:
         log.warning("not all vaults are shown: %s; %s", listed.refusal, _ADVICE)
 
     def all(self, anew: bool = False) -> list[Vault]:
-        """Return all vaults; of a key that may not list them, those that are known or named.
+        """Return all vaults; for a key that may not list them, those that are known or named.
 
         Args:
             anew: ask however young the list is.
