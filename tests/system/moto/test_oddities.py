@@ -42,7 +42,7 @@ def test_an_inventory_of_another_size_than_its_job_says_is_read(tmp_path: Path) 
             data = (copy / "output").read_bytes()
             assert [one["ArchiveId"] for one in json.loads(data)["ArchiveList"]] == [archive]
             assert mount.ask(os.getxattr, mount.job(VAULT, job, "output"), VERIFIED) == b"no"
-            assert "and not what its job told" in mount.log
+            assert "not the size that its job says" in mount.log
             assert archive in (copy / "inventory.csv").read_text()
 
 

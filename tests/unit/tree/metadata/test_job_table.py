@@ -189,7 +189,7 @@ def test_damage_in_the_middle_is_an_error_once_and_then_begun_anew(path):
         catalog.list_jobs("v", [job(f"{n:04}", Padding="x" * 500) for n in range(400)], 1.0)
     damage_rows(path)
     with catalog_at(path) as catalog:
-        with pytest.raises(CasfsError, match=r"catalog\.sqlite was damaged.*try again"):
+        with pytest.raises(CasfsError, match=r"catalog\.sqlite was corrupt.*try again"):
             list(catalog.jobs("v"))
         assert list(catalog.jobs("v")) == []
         catalog.list_jobs("v", [job("a")], 2.0)

@@ -125,7 +125,7 @@ def test_an_inventory_is_read_in_its_true_length(
     assert client.stat(f"{FOLDER}/inventory.json").size == len(TEXT)
     assert len(content(client, f"{FOLDER}/inventory.csv").splitlines()) == len(ARCHIVES) + 1
     wrong = claim not in (None, 0, len(TEXT))
-    assert wrong == ("and not what its job told" in caplog.text)
+    assert wrong == ("not the size that its job says" in caplog.text)
 
 
 def test_a_size_is_measured_once(origin: RunningOrigin, made: Made) -> None:
