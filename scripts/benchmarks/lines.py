@@ -35,6 +35,8 @@ class Line:
 
 FAST = Line(latency=0.0, rate=0)
 CLOUD = Line(latency=0.040, rate=25 << 20)
+SLOW = Line(latency=0.200, rate=64 << 10)
+CRAWL = Line(latency=0.200, rate=8 << 10)
 
 
 def listen(line: Line) -> socket.socket:

@@ -1,6 +1,6 @@
 """The origin: an nginx of this run alone, that plays the archive service and a plain file server.
 
-It serves the same files over two lines, each in plain HTTP and over TLS 1.3.
+It serves the same files over several lines, each in plain HTTP and over TLS 1.3.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import requests
 
 from benchmarks import certificates, lines, processes
 from benchmarks.contents import Contents
-from benchmarks.lines import CLOUD, FAST, Line
+from benchmarks.lines import CLOUD, CRAWL, FAST, SLOW, Line
 from benchmarks.processes import BenchmarkError
 
 _TIMEOUT = 30.0
@@ -49,14 +49,15 @@ class Origin:
     @property
     def fast(self) -> str:
         """URL of the service without simulated network."""
-        return self._url(FAST)
+        return self.url(FAST)
 
     @property
     def cloud(self) -> str:
         """URL of the service behind the line of a cloud."""
-        return self._url(CLOUD)
+        return self.url(CLOUD)
 
-    def _url(self, line: Line) -> str:
+    def url(self, line: Line) -> str:
+        """Return the URL of the service behind a line."""
         return f"{self.scheme}://127.0.0.1:{self.ports[line, self.scheme]}"
 
     def over(self, scheme: Scheme) -> "Origin":
@@ -87,7 +88,7 @@ def serve(folder: Path) -> Iterator[Origin]:
         with contextlib.ExitStack() as listening:
             listeners = {
                 (line, scheme): listening.enter_context(lines.listen(line))
-                for line, scheme in itertools.product((FAST, CLOUD), Scheme)
+                for line, scheme in itertools.product((FAST, CLOUD, SLOW, CRAWL), Scheme)
             }
             ports = {at: one.getsockname()[1] for at, one in listeners.items()}
             (folder / "nginx.conf").write_text(_configuration(ports), "ascii")

@@ -17,6 +17,7 @@ from benchmarks.scenarios import (
     many_small,
     memory,
     random_reads,
+    slow_lines,
     two_mounts,
     warm,
 )
@@ -30,6 +31,7 @@ _OVER_HTTP: dict[str, Scenario] = {
     "many-small": many_small.run,
     "many-readers": many_readers.run,
     "two-mounts": two_mounts.run,
+    "slow-lines": slow_lines.run,
     "listing": listing.run,
     "memory": memory.run,
     "archives": archives.run,
