@@ -22,24 +22,24 @@ _TURNS = 5
     "names",
     multiple=True,
     type=click.Choice(list(SCENARIOS)),
-    help="Run only this one; may be repeated.",
+    help="Run only this scenario; may be repeated.",
 )
 @click.option(
-    "--pairs", default=_TURNS, show_default=True, type=click.IntRange(1), help="Turns of each."
+    "--pairs", default=_TURNS, show_default=True, type=click.IntRange(1), help="Turns per contestant."
 )
 @click.option(
     "--scale",
     default=1.0,
     show_default=True,
     type=click.FloatRange(0, min_open=True),
-    help="Factor for all sizes and counts, to try quickly.",
+    help="Factor for all sizes and counts, for quick trials.",
 )
 @click.option(
     "--output",
     default=Path("docs"),
     show_default=True,
     type=click.Path(path_type=Path),
-    help="Folder for the table, the JSON and the charts; scenarios that do not run stay there.",
+    help="Directory for the table, the JSON and the charts; other scenarios in it are preserved.",
 )
 def main(names: tuple[str, ...], pairs: int, scale: float, output: Path) -> None:
     """Measure casfs beside rclone and curl, in turns, and print a table of ratios."""

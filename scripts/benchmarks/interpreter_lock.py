@@ -56,10 +56,10 @@ def rate(cores: int, locked: float, free: float, threads: int, turns: int) -> fl
 
 
 @click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
-@click.option("--locked", default=0.37, help="Seconds for a GiB with the interpreter lock.")
-@click.option("--free", default=2.1, help="Seconds for a GiB without it.")
-@click.option("--threads", default=24, help="Threads that bring blocks.")
-@click.option("--turns", default=12, help="How often a block needs the lock.")
+@click.option("--locked", default=0.37, help="Seconds per GiB with the interpreter lock.")
+@click.option("--free", default=2.1, help="Seconds per GiB without it.")
+@click.option("--threads", default=24, help="Download threads.")
+@click.option("--turns", default=12, help="How often each block needs the lock.")
 def main(locked: float, free: float, threads: int, turns: int) -> None:
     """Print what a process reaches on some cores, and what share of its cores it can use."""
     click.echo("cores  GiB/s  of its cores")
