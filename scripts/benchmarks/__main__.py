@@ -25,7 +25,11 @@ _TURNS = 5
     help="Run only this scenario; may be repeated.",
 )
 @click.option(
-    "--pairs", default=_TURNS, show_default=True, type=click.IntRange(1), help="Turns per contestant."
+    "--pairs",
+    default=_TURNS,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Turns of each.",
 )
 @click.option(
     "--scale",
