@@ -127,7 +127,7 @@ def _date(fields: Mapping[str, object], name: str, words: JobWords) -> float | N
 
 
 def _limit(fields: Mapping[str, object], most: int | None) -> int:
-    """Accept a string, as documented, and a number, which the SDKs of CAS send."""
+    """Accept a string, as documented, and a number, as in the SDKs of CAS."""
     value = fields.get("Limit")
     if value is None or value == "":
         return 0

@@ -29,7 +29,7 @@ future. To corrupt a byte for good, change it in `archives/<archive-id>`, becaus
 import sqlite3
 
 VERSION = 2
-"""Of this layout, in `PRAGMA user_version`."""
+"""Version of this layout, in `PRAGMA user_version`."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS service (name TEXT PRIMARY KEY);

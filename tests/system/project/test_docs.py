@@ -77,3 +77,18 @@ def test_links_lead_somewhere(path):
         if anchor:
             headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
             assert anchor in map(slug, headings), link
+
+
+def test_every_protocol_is_listed():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    section = text[text.index("## Back-edges") : text.index("## Dialects")]
+    listed = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+    protocols = {
+        name
+        for path in SOURCES
+        if "emulator" not in path.parts
+        for name in re.findall(
+            r"^class (\w+)\((?:\w+, )*Protocol\)", path.read_text(), re.MULTILINE
+        )
+    }
+    assert listed == protocols
