@@ -203,10 +203,10 @@ def test_what_one_process_has_begun_anew_another_that_finds_the_damage_later_lea
         catalog.list_jobs("v", [job(f"{n:04}", Padding="x" * 500) for n in range(400)], 1.0)
     with catalog_at(path) as first, catalog_at(path) as second:
         damage_rows(path)
-        with pytest.raises(CasfsError, match="damaged"):
+        with pytest.raises(CasfsError, match="corrupt"):
             list(first.jobs("v"))
         first.list_jobs("v", [job("a")], 2.0)
-        with pytest.raises(CasfsError, match="damaged"):
+        with pytest.raises(CasfsError, match="corrupt"):
             list(second.jobs("v"))
         assert listed(second) == listed(first) == ["a"]
     with catalog_at(path) as later:
