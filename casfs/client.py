@@ -184,7 +184,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
 
         Raises:
             NotFoundError: there is no such directory.
-            CasfsError: they are not known, and the service failed.
+            CasfsError: it is unknown, and the service failed.
         """
         return self._tree.children(path)
 

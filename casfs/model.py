@@ -22,7 +22,7 @@ class Vault:
 
     Attributes:
         name: what people call it; files and cached blocks go by it.
-        address: what stands for it in the paths of requests.
+        address: identifies it in the paths of requests.
         raw: the description as JSON text, for `vault.json`.
         account: number of the account that it belongs to, None where its description does not say.
     """
@@ -38,7 +38,7 @@ class Vault:
 
 
 class JobKind(Enum):
-    """What a job brings: only archives and inventories have an output."""
+    """What a job retrieves: only archives and inventories have an output."""
 
     ARCHIVE = "archive"
     INVENTORY = "inventory"
@@ -46,7 +46,7 @@ class JobKind(Enum):
 
 
 class JobState(Enum):
-    """How far a job is."""
+    """The state of a job."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -83,12 +83,12 @@ class Job:
 
     @property
     def readable(self) -> bool:
-        """Return whether the job has an output that can be asked for."""
+        """Return whether the job has an output that can be requested."""
         return self.state is JobState.SUCCEEDED and self.kind is not JobKind.OTHER
 
     @property
     def whole(self) -> bool:
-        """Return whether the output is all of an archive."""
+        """Return whether the output is a whole archive."""
         return (
             self.kind is JobKind.ARCHIVE
             and self.first_byte == 0
@@ -98,16 +98,16 @@ class Job:
 
     @property
     def measured(self) -> bool:
-        """Return whether the size of the output is to be measured.
+        """Return whether the size of the output must be measured.
 
-        It is if the job tells none, and of an inventory: one of another size would look complete,
-        as no hash says what it should be.
+        It must if the job states none, and for an inventory: one of a wrong size would look
+        complete, as no hash says what it should be.
         """
         return self.size is None or self.kind is JobKind.INVENTORY
 
     @property
     def expires(self) -> datetime | None:
-        """Return when the service drops the output; None while that is not known."""
+        """Return when the service drops the output; None while that is unknown."""
         try:
             return self.completed + OUTPUT_LIFETIME if self.completed else None
         except OverflowError:
@@ -116,7 +116,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A job that brings neighboring blocks of an output, and where those lie in its own.
+    """A slice of an output: neighboring blocks that one job retrieves, and their place in its own.
 
     Attributes:
         job_id: whom to ask for them.
@@ -143,7 +143,7 @@ class Output:
         layout: where its blocks lie.
         tree_hash: digest of the whole output, None when it is not known.
         sources: the jobs to ask, ascending; each block belongs to one of them.
-        measured: its size was measured, and not told: an answer may show that it has another one.
+        measured: its size was measured, not stated: an answer may show that it has another one.
         archive: the id of the archive of which these are all bytes, None if they are not.
     """
 
@@ -166,7 +166,7 @@ class Output:
         measured: bool = False,
         archive: str | None = None,
     ) -> "Output":
-        """Return an output that one job brings, and that is all of the job's own."""
+        """Return an output that one job retrieves, and that is the job's whole output."""
         source = Source(job_id, range(layout.blocks), 0, key, layout)
         return cls(vault, key, layout, tree_hash, (source,), measured, archive)
 
@@ -178,17 +178,17 @@ class Output:
         return f"archive that job {first} and {more} in vault {self.vault} bring together"
 
     def source_number(self, block: int) -> int:
-        """Return which of the sources brings a block."""
+        """Return which of the sources has a block."""
         if len(self.sources) == 1:
             return 0
         return bisect_right(self.sources, block, key=lambda source: source.run.start) - 1
 
     def touched(self, run: range) -> range:
-        """Return which of the sources bring blocks of a run that is not empty."""
+        """Return which of the sources have blocks of a run that is not empty."""
         return range(self.source_number(run.start), self.source_number(run.stop - 1) + 1)
 
     def split(self, run: range, limit: int) -> Iterator[range]:
-        """Cut a run into those that one GET each may bring.
+        """Split a run into those that a single GET each may fetch.
 
         Each lies within one source, and is there the largest subtree of at most `limit` blocks, as
         `Layout.split` has it.
@@ -207,7 +207,7 @@ def output_key(
     tree_hash: bytes | None,
     size: int,
 ) -> str:
-    """Return what names the bytes of an output; see `output_of`."""
+    """Return the key of an output's bytes; see `output_of`."""
     digest = tree_hash.hex() if tree_hash else None
     identity = [*origin, vault, archive, first_byte, digest, size]
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()

@@ -93,7 +93,7 @@ class AccountTree:
 
         Raises:
             NotFoundError: there is no such directory.
-            CasfsError: they are not known, and the service failed.
+            CasfsError: it is unknown, and the service failed.
         """
         match parse(path):
             case Top.ROOT:

@@ -19,7 +19,7 @@ class ArchiveJobs:
 
     Args:
         service: understands jobs.
-        database: keeps them.
+        database: stores them.
     """
 
     def __init__(self, service: Service, database: Database) -> None:

@@ -22,7 +22,7 @@ class FileOpener:
     """Opens files by their nodes.
 
     Args:
-        tree: knows which bytes a node stands for.
+        tree: knows which output a node has.
         account: measures outputs again whose bytes contradict their size.
         inventories: opens inventory files.
         fetcher: brings the blocks of all others.

@@ -1,10 +1,10 @@
-"""Inventories that continue one another, and together list all of a vault.
+"""Inventories that continue one another, and together list the whole vault.
 
-A service that gives so many archives a job tells with each job where the next one is to begin: its
-marker. It does not tell where a job itself began (Tencent CAS and Amazon Glacier, "Describe Job";
-Marker there is where to continue). So a chain is known by three things at once: each job was
-started after the one before it was done, or all are of the same date; all but one of them go on;
-and together they list as many archives as the vault says it has.
+A service that limits the archives of a job states with each job where the next one must begin: its
+marker. It does not state where a job itself began (Tencent CAS and Amazon Glacier, "Describe Job";
+Marker there is where to continue). So three things together identify a chain: each job was started
+after the previous one was done, or all have the same date; all but one of them continue; and
+together they list as many archives as the vault says it has.
 """
 
 import json
@@ -23,7 +23,7 @@ class Chain:
 
     Attributes:
         oldest: number of the oldest of them.
-        date: when that was; what is younger may be in none of them.
+        date: when that was; what is newer may be in none of them.
         inventories: numbers of all inventories since then, which may list what these do not.
     """
 
@@ -33,7 +33,7 @@ class Chain:
 
 
 class _Link(NamedTuple):
-    """An inventory of the catalog, as far as chains are concerned."""
+    """An inventory, as far as chains are concerned."""
 
     number: int
     date: int
@@ -44,10 +44,10 @@ class _Link(NamedTuple):
 
 
 def complete_chain(database: Database, vault: int, archives: int | None) -> Chain | None:
-    """Return the newest inventories that list all of a vault together, None if they do not.
+    """Return the newest inventories that together list the whole vault, None if there are none.
 
     Args:
-        database: keeps them.
+        database: stores them.
         vault: number of the vault.
         archives: how many the vault says it has, None if that is not known.
     """
@@ -62,7 +62,7 @@ def complete_chain(database: Database, vault: int, archives: int | None) -> Chai
 
 
 def _candidates(parts: Sequence[_Link]) -> Iterator[Sequence[_Link]]:
-    """Yield inventories that may be one chain, the newest first."""
+    """Yield inventories that may form a chain, the newest first."""
     newest = max((part.date for part in parts), default=NO_TIME)
     same = [part for part in parts if part.date == newest]
     markers = {part.marker for part in same}
@@ -74,7 +74,7 @@ def _candidates(parts: Sequence[_Link]) -> Iterator[Sequence[_Link]]:
 
 
 def _length(parts: Sequence[_Link]) -> int:
-    """Return how many of the last inventories were begun one after the other, each to go on."""
+    """Return how many of the latest inventories continue one another, by when they were started."""
     if not parts or parts[-1].marker is not None or not parts[-1].joins:
         return 0
     length = 1

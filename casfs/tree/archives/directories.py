@@ -1,4 +1,4 @@
-"""The directories of vaults as rows: made for what is in them, gone when nothing does."""
+"""The directories of vaults as rows: created for their first entry, removed with their last."""
 
 import sqlite3
 
@@ -8,11 +8,11 @@ _REMOVE_EMPTY = """DELETE FROM folders WHERE number = ? AND parent > 0
     AND NOT EXISTS (SELECT 1 FROM archives WHERE archives.folder = folders.number)
     AND NOT EXISTS (SELECT 1 FROM folders AS child WHERE child.parent = folders.number)"""
 _TOP = 0
-"""What stands for the parent of vaults."""
+"""The parent of vaults."""
 
 
 class DirectoryRows:
-    """The numbers of a vault's directories; they hold for one transaction.
+    """The row numbers of a vault's directories, valid for one transaction.
 
     Args:
         connection: of the transaction.
@@ -25,7 +25,7 @@ class DirectoryRows:
         self._numbers: dict[tuple[str, ...], int] = {(): self.vault}
 
     def number(self, path: tuple[str, ...]) -> int:
-        """Return the number of a directory, which is made if there is none."""
+        """Return the number of a directory, creating it if need be."""
         number = self._numbers.get(path)
         if number is None:
             number = self._number(self.number(path[:-1]), path[-1])
@@ -44,5 +44,5 @@ def remove_emptied(connection: sqlite3.Connection) -> None:
     query = "SELECT folder FROM emptied"
     while emptied := connection.execute(query).fetchall():
         connection.execute("DELETE FROM emptied")
-        # A directory that goes may leave its parent empty, which a trigger notes.
+        # A directory that is removed may leave its parent empty, which a trigger records.
         connection.executemany(_REMOVE_EMPTY, emptied)

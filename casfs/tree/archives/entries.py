@@ -1,4 +1,4 @@
-"""What the catalog answers: archives and directories of a vault."""
+"""What the catalog returns: archives and directories of a vault."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,14 +13,14 @@ IS_DIRECTORY, COMPRESSED, ENCRYPTED = 1, 2, 4
 
 
 class Scope(Enum):
-    """Which archives are asked for; directories are those that such an archive stands in."""
+    """Which archives are wanted, and the directories that contain such archives."""
 
     READABLE = 1
     ALL = 0
 
     @property
     def least(self) -> int:
-        """Return what `readable` of an archive or a directory is at least."""
+        """Return the least `readable` of an archive or a directory."""
         return self.value
 
 
@@ -41,18 +41,18 @@ class Archive:
 
     Attributes:
         id: as the service writes it.
-        path: where it is among all of the vault, as `Subdirectory.path`; None for one without a
-            name, and for one that stands for a directory: these are reached by id alone.
+        path: its place in the vault, as `Subdirectory.path`; None for one without a name, and for a
+            directory marker: these are reached by id alone.
         description: as it was uploaded.
         created: when it was uploaded.
         tree_hash: of the whole archive, as the service writes it.
-        rule: which one read the description, "" for none.
-        mtime: nanoseconds since 1970: what the description tells, else when it was uploaded.
-        is_directory: it stands for a directory.
+        rule: which one decoded the description, "" for none.
+        mtime: nanoseconds since 1970: from the description, else when it was uploaded.
+        is_directory: it is the marker of a directory.
         compressed: its bytes are compressed, and are not the file.
         encrypted: its bytes are encrypted, and are not the file.
         original_size: of the file before that.
-        readable: jobs are there that bring all of it.
+        readable: there are jobs that cover all of it.
         newest: no newer archive has its name.
     """
 
@@ -86,7 +86,7 @@ SELECT = """SELECT id, description, created, size, tree_hash, folder, name, rule
     FROM archives AS one"""
 """Selects archives, and whether a newer one, or a directory, has the name of each.
 
-That an archive is not newer than itself, `number` tells from an index, without its row.
+`number` shows from an index, without the row, that an archive is not newer than itself.
 """
 
 
@@ -110,7 +110,7 @@ class ArchiveRow(NamedTuple):
 
     @property
     def plain(self) -> bool:
-        """Return whether it has its name for itself."""
+        """Return whether it keeps its own name."""
         return bool(self.newest and self.no_directory)
 
     @property
@@ -121,7 +121,7 @@ class ArchiveRow(NamedTuple):
         return second_name(self.name, to_time(self.created), loaded(self.id))
 
     def archive(self, directory: str) -> Archive:
-        """Return the archive of this row, which stands in a directory of this path."""
+        """Return the archive of this row, which is in the directory at this path."""
         name = self.shown_name
         mtime = int(self.mtime) if self.mtime is not None else max(0, self.created) * 1000
         return Archive(

@@ -1,4 +1,4 @@
-"""Takes inventories and descriptions into the catalog."""
+"""Ingests inventories and descriptions into the catalog."""
 
 import itertools
 import json
@@ -27,24 +27,24 @@ from casfs.tree.sqlite.values import (
 )
 
 _AT_ONCE = 5000
-"""Archives of a transaction: so many that it costs each little, so few that others hardly wait."""
+"""Archives per transaction: enough to make each cheap, few enough that others hardly wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """An inventory that a job brought.
+    """An inventory that a job retrieved.
 
     Attributes:
         vault: name of the vault.
         job: id of the job.
-        completed: when the job was done; an inventory is no younger, whatever date it tells, or
-            if it tells none.
-        full: all archives were asked for: no dates, no limit, no marker. It counts only for an
-            inventory that tells its date, that can be read to the last record, and that lists as
+        completed: when the job was done; an inventory is no newer, whatever date it states, or if
+            it states none.
+        full: all archives were requested: no dates, no limit, no marker. It counts only for an
+            inventory that states its date, that can be read to the last record, and that lists as
             many archives as the vault has.
-        started: when the job was made.
-        joins: it may be a part of a chain of inventories: it was not asked for by dates.
-        marker: where the next inventory is to begin; None if this one does not go on.
+        started: when the job was created.
+        joins: it may be part of a chain of inventories: it was not requested by dates.
+        marker: where the next inventory must begin; None if this one is the last.
         archives: how many the vault says it has, None if that is not known.
     """
 
@@ -59,19 +59,19 @@ class Inventory:
 
 
 class Ingest:
-    """Writes what inventories and descriptions tell of archives.
+    """Ingests what inventories and descriptions say about archives.
 
-    What breaks off is done again by the next call. Several processes may do the same at a time.
+    What breaks off is repeated by the next call. Several processes may do the same at a time.
 
     Args:
-        database: keeps it.
+        database: stores it.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def has_taken(self, vault: str, job: str) -> bool:
-        """Return whether the inventory of a job was taken in, or need not be."""
+        """Return whether the inventory of a job is ingested, or need not be."""
         return bool(self._database.rows(_TAKEN, vault, storable(job)))
 
     def take(
@@ -81,17 +81,17 @@ class Ingest:
         rules: RuleSet,
         bad: BadRecords | None = None,
     ) -> bool:
-        """Take in an inventory; return False if there was no need to.
+        """Ingest an inventory; return False if there was no need to.
 
         Inventories add up. A full one, which may be several that continue one another, removes
-        archives that it does not list, that are older than it, and that no job brings; what an
-        inventory of before lists besides is not believed.
+        older archives that it does not list and that no job retrieves; what an earlier inventory
+        lists besides does not count.
 
         Args:
             inventory: what it is.
-            reader: reads it; while no transaction is open, and not if it was taken in before.
-            rules: to read descriptions by.
-            bad: is told by `reader` of records that cannot be read.
+            reader: reads it; while no transaction is open, and not if it was ingested before.
+            rules: decode descriptions.
+            bad: `reader` reports records to it that cannot be read.
 
         Raises:
             CasfsError: the catalog cannot be written, or what `reader` raises; some archives may
@@ -131,7 +131,7 @@ class Ingest:
         number: int,
         counts: tuple[int, int],
     ) -> None:
-        """Remove what an inventory, or those that it completes, show to be gone; it is taken in."""
+        """Remove what is gone according to an inventory, or its chain; mark it as ingested."""
         date, full = _date(inventory, reader)
         records, unread = counts
         joins = inventory.joins and unread == 0 and parse_time(_told(reader)) != NO_TIME
@@ -162,9 +162,9 @@ class Ingest:
         return bool(listed >= archives)
 
     def put_description(self, vault: str, archive_id: str, text: str, rules: RuleSet) -> None:
-        """Note the description of an archive, unless an inventory has told it.
+        """Store the description of an archive, unless an inventory has stated it.
 
-        An archive has one name: what an inventory tells counts, even where it differs.
+        An archive has one name: what an inventory states counts, even if it differs.
 
         Raises:
             CasfsError: the catalog cannot be written.
@@ -174,18 +174,18 @@ class Ingest:
         with self._database.transaction() as connection:
             (told,) = connection.execute(_IS_TOLD, (hash_, NO_TIME, storable(text))).fetchone()
             if told:
-                # DirectoryRows would be made for a name that nothing gets.
+                # Directories would be created for a name that nothing receives.
                 return
             directories = DirectoryRows(connection, vault)
             values = (storable(text), NO_TIME, None, None, *names.row(directories), 0)
             row = (hash_, directories.vault, storable(archive_id), *values)
             connection.execute(_PUT_DESCRIPTION, row)
-            # A job may bring it, or none any more.
+            # There may be a job for it, or no longer.
             connection.execute("INSERT OR IGNORE INTO changed VALUES (?)", (hash_,))
             remove_emptied(connection)
 
     def use_rules(self, vault: str, rules: RuleSet) -> None:
-        """Work names out again, from what is cataloged, if other rules were used for them.
+        """Derive names again, from what is cataloged, if the rules have changed.
 
         Raises:
             CasfsError: the catalog cannot be written.
@@ -193,7 +193,7 @@ class Ingest:
         use_rules(self._database, vault, rules)
 
     def _is_outdated(self, root: int, date: int) -> bool:
-        """Return whether a full inventory was taken in that is newer than this date."""
+        """Return whether a full inventory that is newer than this date is ingested."""
         return date != NO_TIME and bool(self._database.rows(_NEWER_FULL, root, date))
 
     def _newer_than_full(self, root: int, entries: list[ArchiveEntry]) -> list[ArchiveEntry]:
@@ -222,12 +222,12 @@ class Ingest:
 
 
 def _date(inventory: Inventory, reader: InventoryReader) -> tuple[int, bool]:
-    """Return when an inventory was made, at the latest, and whether it lists all of then."""
+    """Return the latest time at which an inventory was made, and whether it is full."""
     told = parse_time(_told(reader))
     completed = to_microseconds(inventory.completed)
     if told == NO_TIME or completed == NO_TIME:
         return max(told, completed), inventory.full and told != NO_TIME
-    # A date to come would outdate all later inventories.
+    # A date in the future would outdate all later inventories.
     return min(told, completed), inventory.full
 
 
@@ -265,7 +265,7 @@ _COLUMNS = """hash, vault, id, description, created, size, tree_hash,
 _NAMES = """description = excluded.description, folder = excluded.folder, name = excluded.name,
     rule = excluded.rule, mtime = excluded.mtime, flags = excluded.flags,
     original_size = excluded.original_size"""
-# The same hash with another id is an archive that cannot be told from this one: see `hash_of`.
+# The same hash with another id is a collision: see `hash_of`.
 _PUT = f"""INSERT INTO archives ({_COLUMNS})
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE
     SET {_NAMES}, created = excluded.created, size = excluded.size,
@@ -278,7 +278,7 @@ _IS_TOLD = """SELECT EXISTS (SELECT 1 FROM archives WHERE hash = ?1
     AND (listed > 0 OR created <> ?2 OR description IS ?3))"""
 _LISTED = """SELECT hash, description, created, size, tree_hash FROM archives
     WHERE hash IN (SELECT value FROM json_each(?)) AND listed > 0"""
-# What an earlier version took in is taken in again, as long as it can be.
+# What an earlier version ingested is ingested again, as long as possible.
 _TAKEN = """SELECT 1 FROM inventories WHERE taken AND records IS NOT NULL AND job = ?2
     AND vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?1)"""
 _BEGIN = """INSERT INTO inventories (vault, job) VALUES (?, ?)

@@ -1,4 +1,4 @@
-"""What inventories leave open: archives that none lists, and records that cannot be read."""
+"""What inventories leave out: archives that none lists, and records that cannot be read."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,9 @@ class Coverage:
     Attributes:
         archives: how many the vault says it has, None if that is not known.
         cataloged: how many are known.
-        job: the newest inventory job that goes on with none behind it; None if there is none.
-        marker: where its next one is to begin.
-        unread: inventory jobs with records that cannot be read, and how many those are.
+        job: the newest inventory job that lacks its continuation; None if there is none.
+        marker: where its continuation must begin.
+        unread: inventory jobs with records that cannot be read, and how many.
         waiting: inventories of finished jobs that are not cataloged yet.
     """
 
@@ -28,10 +28,10 @@ class Coverage:
 
     @property
     def missing(self) -> int | None:
-        """Return how many archives are missing, None where some may be, but not how many is known.
+        """Return how many archives are missing; None if an unknown number may be.
 
-        A catalog may also hold archives that are gone: where it has more than the vault, and the
-        last inventory goes on, some of the vault's may be missing all the same.
+        A catalog may also hold archives that are gone: if it has more than the vault, and the last
+        inventory lacks its continuation, some of the vault's may be missing all the same.
         """
         if self.archives is not None and self.archives > self.cataloged:
             return self.archives - self.cataloged
@@ -42,7 +42,7 @@ def coverage(database: Database, vault: str, archives: int | None, waiting: int)
     """Return how much of a vault its cataloged inventories cover.
 
     Args:
-        database: keeps them.
+        database: stores them.
         vault: name of the vault.
         archives: how many archives it says it has.
         waiting: inventories that are still to be cataloged.
@@ -52,7 +52,7 @@ def coverage(database: Database, vault: str, archives: int | None, waiting: int)
     """
     rows = database.rows(_INVENTORIES, vault)
     full = max((date for _, date, _, _, is_full in rows if is_full), default=NO_TIME)
-    # An older one counts no more than what it lists.
+    # An older one counts only for what it lists.
     newer = [row for row in rows if row[1] > full or row[1] == NO_TIME]
     unread = tuple((loaded(job), count) for job, _, _, count, _ in newer if count)
     job, marker = (rows[-1][0], rows[-1][2]) if rows else (None, None)
@@ -62,7 +62,7 @@ def coverage(database: Database, vault: str, archives: int | None, waiting: int)
 
 def _listed(database: Database, vault: str) -> int:
     counted = database.rows(_COUNTED, vault)
-    # A catalog of an earlier version has it counted with the next inventory.
+    # A catalog of an earlier version counts it with the next inventory.
     ((listed,),) = counted or database.rows(_COUNT, vault)
     return int(listed)
 

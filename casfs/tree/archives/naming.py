@@ -1,4 +1,4 @@
-"""What a description tells, as columns of an archive; worked out again when the rules change."""
+"""What a description says, as columns of an archive; derived again when the rules change."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -11,17 +11,17 @@ from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import LARGEST, Value, loaded, size_or_none
 
 _DECODER = 1
-"""To be raised when `decode` gives other names than before, so that they are worked out again."""
+"""Raise it when `decode` returns other names than before, so that they are derived again."""
 _AT_ONCE = 5000
 _LARGEST_MARKER = 1
-"""Bytes of an archive that stands for a directory."""
+"""The largest marker of a directory, in bytes."""
 
 
 class Names(NamedTuple):
     """What a description tells.
 
     Attributes:
-        directory: path of the directory that the archive stands in, or for; None if it has no name.
+        directory: path of the archive's directory, or of the one it marks; None without a name.
         columns: name, rule, mtime, flags, original_size.
     """
 
@@ -29,16 +29,16 @@ class Names(NamedTuple):
     columns: tuple[Value, ...]
 
     def row(self, directories: DirectoryRows) -> tuple[Value, ...]:
-        """Return the columns, that of the directory first."""
+        """Return the columns, starting with that of the directory."""
         number = None if self.directory is None else directories.number(self.directory)
         return (number, *self.columns)
 
 
 def read_names(description: str | None, size: int | None, rules: RuleSet) -> Names:
-    """Return what a description tells by these rules, of an archive of `size` bytes."""
+    """Return what a description says by these rules about an archive of `size` bytes."""
     found = decode(description, rules)
     if found.is_directory and (size or 0) > _LARGEST_MARKER:
-        # Whatever stands for a directory holds nothing that somebody could miss.
+        # The marker of a directory holds nothing that somebody could miss.
         found = replace(found, is_directory=False)
     flags = (
         found.is_directory * IS_DIRECTORY
@@ -58,7 +58,7 @@ def read_names(description: str | None, size: int | None, rules: RuleSet) -> Nam
 
 
 def use_rules(database: Database, vault: str, rules: RuleSet) -> None:
-    """Work names out again, from what is cataloged, if other rules were used for them.
+    """Derive names again, from what is cataloged, if the rules have changed.
 
     Raises:
         CasfsError: the catalog cannot be written.
@@ -83,7 +83,7 @@ def use_rules(database: Database, vault: str, rules: RuleSet) -> None:
 
 _DONE = """SELECT 1 FROM rules WHERE text = ?2 AND upto IS NULL
     AND vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?1)"""
-# What was begun with the same rules goes on where it stopped; a new vault has nothing to be done.
+# What was started with the same rules continues where it stopped; a new vault has nothing to do.
 _BEGIN = """INSERT INTO rules VALUES (?, ?, 0) ON CONFLICT DO UPDATE
     SET text = excluded.text, upto = 0 WHERE text <> excluded.text"""
 _NEXT = """SELECT number, description, size FROM archives

@@ -26,17 +26,17 @@ _SPECIAL = re.compile(r"[*?[]")
 
 
 class Archives:
-    """What is known of archives, by name; as of the last `Intake.take` and `Readable.refresh`.
+    """The known archives, by name; as of the last `Ingest.take` and `Readable.refresh`.
 
     Args:
-        database: keeps it.
+        database: stores it.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def entries(self, vault: str, directory: str, scope: Scope) -> Iterator[Entry]:
-        """Return what is in a directory: directories by name, then archives by the name they had.
+        """Yield the entries of a directory: directories by name, then archives by their own names.
 
         Entries are read as they are asked for: a large directory takes no memory, and changes
         meanwhile may or may not show.
@@ -44,11 +44,11 @@ class Archives:
         Args:
             vault: name of the vault.
             directory: path of the directory, "" for the top, which is always there.
-            scope: what is asked for.
+            scope: what is wanted.
 
         Raises:
             NotFoundError: there is no such directory.
-            CasfsError: the catalog cannot be read; also while it comes.
+            CasfsError: the catalog cannot be read; also during iteration.
         """
         number = self._directory(vault, directory, scope)
         if number is None and not directory:
@@ -89,7 +89,7 @@ class Archives:
         return row.archive("" if row.directory is None else self._path(row.directory))
 
     def readable_nameless(self, vault: str) -> Iterator[Archive]:
-        """Yield the archives of a vault that can be read, and only by id, in order, as they come.
+        """Yield the readable archives of a vault that are reached by id alone, in order.
 
         Raises:
             CasfsError: the catalog cannot be read.
@@ -97,7 +97,7 @@ class Archives:
         return self._by_id(_READABLE_NAMELESS, vault)
 
     def nameless(self, vault: str) -> Iterator[Archive]:
-        """Yield every archive of a vault that only its id leads to; looks through all of them.
+        """Yield every archive of a vault that is reached by id alone; scans all of them.
 
         Raises:
             CasfsError: the catalog cannot be read.
@@ -120,12 +120,12 @@ class Archives:
 
         Args:
             vault: name of the vault.
-            pattern: of the shell, for the whole path: `*` stands for anything, `/` too, `?` for
-                one character, `[...]` for one of these; letters as they are.
-            scope: what is asked for.
+            pattern: of the shell, for the whole path: `*` matches anything, `/` too, `?` one
+                character, `[...]` one of these; letters match exactly.
+            scope: what is wanted.
 
         Raises:
-            CasfsError: the catalog cannot be read; also while it comes.
+            CasfsError: the catalog cannot be read; also during iteration.
         """
         return _find(
             self._database, lambda path: self._directory(vault, path, scope), pattern, scope
@@ -185,7 +185,7 @@ class Archives:
                 return row
         if second.first_names is None:
             return None
-        # The name was cut for the mark: any that begins alike may have been.
+        # The name was cut for the mark: any name that begins alike is a candidate.
         for row in map(
             ArchiveRow._make, self._database.rows(_OLDER_OF_CUT, directory, *second.first_names)
         ):
@@ -200,16 +200,16 @@ def _find(
     """Yield the archives of a vault whose path matches a pattern.
 
     Args:
-        database: keeps them.
+        database: stores them.
         directory: returns the number of the directory at a path, None if there is none.
-        pattern: of the shell, for the whole path; `*` stands for `/` too.
-        scope: what is asked for.
+        pattern: of the shell, for the whole path; `*` matches `/` too.
+        scope: what is wanted.
     """
     matches = re.compile(fnmatch.translate(pattern)).match
-    # Nothing outside the directories that the pattern names can match.
+    # Nothing outside the directory that the pattern begins with can match.
     top = _SPECIAL.split(pattern, maxsplit=1)[0].rpartition("/")[0]
     number = directory(top)
-    # What is still to be looked at of each directory on the way down: no directory is held whole.
+    # What is left of each directory on the way down: no directory is held as a whole.
     ways = [iter([] if number is None else [(number, top)])]
     while ways:
         number, path = next(ways[-1], (None, ""))
@@ -237,13 +237,13 @@ def _folders_in(database: Database, directory: int, scope: Scope) -> Iterator[tu
 
 
 def _archives_in(database: Database, directory: int, path: str, scope: Scope) -> Iterator[Archive]:
-    """Yield the archives in a directory, by the name they came with, older ones of a name first.
+    """Yield the archives in a directory by their own names, older ones of a name first.
 
     Args:
-        database: keeps them.
+        database: stores them.
         directory: number of the directory.
         path: path of the directory.
-        scope: what is asked for.
+        scope: what is wanted.
     """
     last: tuple[Value, ...] = ("", NO_TIME, "")
     while found := database.rows(_ARCHIVES[scope], directory, *last, _AT_ONCE):

@@ -1,4 +1,4 @@
-"""Which archives can be read now: worked out from jobs, for what changed with them since."""
+"""Which archives can be read now: derived from jobs, for those whose jobs changed."""
 
 import json
 import sqlite3
@@ -15,12 +15,12 @@ from casfs.tree.sqlite.values import NO_TIME, Value, size_or_none
 _AT_ONCE = 1000
 
 Parse = Callable[[str, str], Job]
-"""Makes a job of its vault's name and its description, as `Service.parse_job` does."""
+"""Parses a job from its vault's name and its description, as `Service.parse_job` does."""
 
 
 @dataclass(frozen=True, slots=True)
 class _JobOfArchive:
-    """A job that is under way or succeeded, as far as its archive is concerned."""
+    """A job that is running or succeeded, as far as its archive is concerned."""
 
     vault: str
     description: str
@@ -30,12 +30,12 @@ class _JobOfArchive:
 
 
 class Readable:
-    """Keeps `readable` of archives, and what jobs alone tell of some.
+    """Maintains `readable` of archives, and the archives that are known from jobs alone.
 
     Args:
-        database: keeps it.
-        parse: makes jobs of their descriptions.
-        covers: tells whether succeeded jobs, all for one archive, bring all of it together.
+        database: stores it.
+        parse: parses jobs from their descriptions.
+        covers: returns whether succeeded jobs, all for one archive, cover all of it together.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Readable:
         self._covers = covers
 
     def refresh(self) -> None:
-        """Take over what changed with jobs; costs next to nothing if nothing did.
+        """Apply what changed with jobs; costs next to nothing if nothing did.
 
         Raises:
             CasfsError: the catalog cannot be written.
@@ -86,7 +86,7 @@ class Readable:
         succeeded = [job for job in jobs if job.state == JobState.SUCCEEDED.value]
         if any(job.whole for job in succeeded):
             return True
-        # One that is not whole is not enough.
+        # A single range is not enough.
         return len(succeeded) > 1 and self._covers(
             [self._parse(job.vault, job.description) for job in succeeded]
         )
@@ -102,7 +102,7 @@ class Readable:
 
 
 _UNPARSED = "SELECT vault, id, description FROM jobs WHERE state IS NULL LIMIT ?"
-# Whoever described a job anew in between has filled them in.
+# Whoever described a job again in between has filled them in.
 _COMPLETE = """UPDATE jobs SET kind = ?, state = ?, archive = ?, hash = ?, whole = ?
     WHERE vault = ? AND id = ? AND state IS NULL"""
 _JOBS = """SELECT hash, vault, description, state, archive, whole FROM jobs

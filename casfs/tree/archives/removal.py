@@ -1,4 +1,4 @@
-"""Takes archives out of the catalog that a vault does not hold any more."""
+"""Removes archives from the catalog that are no longer in their vault."""
 
 import json
 from collections.abc import Collection, Iterator
@@ -7,7 +7,7 @@ from casfs.tree.archives.directories import remove_emptied
 from casfs.tree.sqlite.database import Database
 
 _ROWS_AT_ONCE = 20_000
-"""Rows that a transaction looks at."""
+"""Rows that one transaction looks at."""
 
 
 def remove_unlisted(
@@ -15,13 +15,13 @@ def remove_unlisted(
 ) -> None:
     """Remove archives that are older than a full inventory, and that it does not list.
 
-    One that a job brings stays while it does.
+    An archive stays as long as a job retrieves it.
 
     Args:
-        database: keeps them.
+        database: stores them.
         vault: number of the vault.
-        inventories: number of the inventory, or of those that are one together.
-        date: when it was, as `to_microseconds` has it.
+        inventories: number of the inventory, or of those that form a full one together.
+        date: when it was made, as `to_microseconds` returns it.
     """
     facts = {"vault": vault, "inventories": json.dumps(list(inventories)), "date": date}
     for first in _windows(database):
@@ -33,7 +33,7 @@ def remove_unlisted(
 
 
 def _windows(database: Database) -> Iterator[int]:
-    """Yield the number that each window of rows begins with."""
+    """Yield the first number of each window of rows."""
     ((last,),) = database.rows("SELECT ifnull(max(number), 0) FROM archives")
     yield from range(1, last + 1, _ROWS_AT_ONCE)
 

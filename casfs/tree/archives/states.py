@@ -1,4 +1,4 @@
-"""Whether an archive can be read, and for how long: what its jobs tell."""
+"""Whether an archive can be read, and for how long, according to its jobs."""
 
 import json
 from collections import defaultdict
@@ -37,7 +37,7 @@ class Condition:
 
     Attributes:
         expires: when the service drops what can be read.
-        started: when the job under way was made.
+        started: when the running job was created.
         tier: the tier of that job.
     """
 
@@ -48,11 +48,11 @@ class Condition:
 
 
 class JobsOfArchives:
-    """The jobs that bring archives.
+    """The jobs that retrieve archives.
 
     Args:
-        database: keeps them.
-        parse: makes jobs of their descriptions.
+        database: stores them.
+        parse: parses jobs from their descriptions.
     """
 
     def __init__(self, database: Database, parse: Parse) -> None:
@@ -60,7 +60,7 @@ class JobsOfArchives:
         self._parse = parse
 
     def of(self, vault: str, archive_ids: Iterable[str]) -> dict[str, list[KnownJob]]:
-        """Return the jobs, under way or succeeded, of each archive that has some.
+        """Return the running and succeeded jobs of each archive that has some.
 
         Raises:
             CasfsError: the catalog cannot be read.
@@ -78,7 +78,7 @@ def condition(archive: Archive, jobs: Sequence[KnownJob], now: datetime) -> Cond
     """Return the state of an archive.
 
     Args:
-        archive: which tells whether it can be read.
+        archive: says whether it can be read.
         jobs: all of its jobs, as `JobsOfArchives` returns them.
         now: the time, UTC.
     """
@@ -88,7 +88,7 @@ def condition(archive: Archive, jobs: Sequence[KnownJob], now: datetime) -> Cond
     succeeded = [known for known in jobs if known.job.state is JobState.SUCCEEDED]
     whole = [known for known in succeeded if known.job.whole]
     listed = [known.job for known in whole or succeeded if not known.retained]
-    # One that is whole is enough; of ranges, all are needed.
+    # One whole job is enough; of ranges, all are needed.
     if not listed or not (whole or len(listed) == len(succeeded)):
         return Condition(ArchiveState.RETAINED)
     times = [job.expires for job in listed if job.expires is not None]
@@ -98,7 +98,7 @@ def condition(archive: Archive, jobs: Sequence[KnownJob], now: datetime) -> Cond
 
 
 def _running(jobs: list[Job]) -> Condition:
-    # The first that was made is likely to be the first that is done.
+    # The job that was created first is likely to be done first.
     first = min(jobs, key=lambda job: job.created or _LAST)
     tier = json.loads(first.raw).get("Tier")
     told = tier if isinstance(tier, str) and tier else None

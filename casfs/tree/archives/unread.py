@@ -1,4 +1,4 @@
-"""Archives whose record in an inventory cannot be read: no more is known than that they are."""
+"""Archives whose record in an inventory cannot be read: all that is known is that they exist."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from casfs.tree.sqlite.values import NO_TIME, hash_of, storable
 
 
 def put_unread(database: Database, vault: str, inventory: int, ids: Sequence[str]) -> None:
-    """Catalog archives by their ids alone; what is known of one from elsewhere stays.
+    """Catalog archives by their ids alone; what is known of them from elsewhere stays.
 
     Args:
-        database: keeps them.
+        database: stores them.
         vault: name of the vault.
         inventory: number of the inventory that has the records.
         ids: identifiers of the archives.

@@ -1,1 +1,1 @@
-"""From the text that a tool wrote as an archive's description to a path: pure, no I/O."""
+"""From the description that a tool wrote for an archive to a path: pure, no I/O."""

@@ -2,7 +2,7 @@
 
     {"Path":"photos/+cWdyRw-/a+AF8-b.jpg","UTCDateModified":"20190412T081530Z","Flags":0}
 
-Flags are bits: 1 compressed, 2 encrypted. A path such as `C++/x` is no UTF-7, and means itself.
+Flags are bits: 1 compressed, 2 encrypted. A path such as `C++/x` is not UTF-7, and means itself.
 Source: the vendor's answer on a question site, rows in mt-aws-glacier's tests, MSP360's help.
 """
 
@@ -15,12 +15,12 @@ _COMPRESSED, _ENCRYPTED = 1, 2
 
 
 def decode(text: str) -> Described | None:
-    """Return what a description with `Path` and `UTCDateModified` tells, None for other texts."""
+    """Decode a description with `Path` and `UTCDateModified`; return None for other texts."""
     if "UTCDateModified" not in text or (fields := json_object(text.strip())) is None:
         return None
     path = fields.get("Path", fields.get("path"))
     flags = fields.get("Flags") or 0
-    # Without its flags, bytes of another form would stand under the file's own name.
+    # Without its flags, transformed bytes would appear under the file's own name.
     if not isinstance(path, str) or "UTCDateModified" not in fields or type(flags) is not int:
         return None
     found = described_path(utf7_text(path), date(fields["UTCDateModified"]))

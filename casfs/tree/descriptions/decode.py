@@ -1,4 +1,4 @@
-"""An archive's description as a path, a time and what else its tool tells."""
+"""An archive's description as a path, a time and whatever else its tool records."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,22 @@ from casfs.tree.descriptions.rules import DEFAULT, RULES, RuleSet
 from casfs.tree.descriptions.safe_path import safe_path
 
 LONGEST_TEXT = 4096
-"""Bytes of UTF-8 that are looked into; the services allow 1024. More is one name that is cut."""
+"""The longest description that is decoded, in bytes of UTF-8; the services allow 1024. A longer one
+is a single name, which is cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a description tells of its archive; a hint by whoever uploaded it, not the truth.
+    """What a description says about its archive; a hint by whoever uploaded it, not the truth.
 
     Attributes:
         path: safe file names from the top; () if the description names nothing (null, blanks).
         rule: name of the rule that matched; "" if none did.
-        mtime: nanoseconds since 1970, UTC; None if it is not told or wrong.
-        is_directory: the archive stands for a directory (an archive of FastGlacier, of one byte).
+        mtime: nanoseconds since 1970, UTC; None if it is missing or invalid.
+        is_directory: the archive is the marker of a directory (FastGlacier's, of one byte).
         compressed: the archive's bytes are compressed, and are not the file.
         encrypted: the archive's bytes are encrypted, and are not the file.
-        original_size: bytes of the file before that; None if it is not told.
+        original_size: bytes of the file before that; None if it is missing.
     """
 
     path: tuple[str, ...]
@@ -38,7 +39,7 @@ _NAMELESS = Decoded(())
 
 
 def decode(description: str | None, rules: RuleSet = DEFAULT) -> Decoded:
-    """Return what a description tells by these rules; never raises, whatever the text."""
+    """Decode a description by these rules; never raises, whatever the text."""
     if description is None or not description.strip():
         return _NAMELESS
     if _is_long(description):
@@ -66,7 +67,7 @@ def _is_long(text: str) -> bool:
 
 
 def _repaired(text: str) -> str:
-    """Return a text whose UTF-8 was read as Latin-1, as some services' stand-ins do, as UTF-8."""
+    """Return a text as UTF-8 that was read as Latin-1, as some services' stand-ins do."""
     if text.isascii():
         return text
     try:

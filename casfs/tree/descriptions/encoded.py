@@ -1,6 +1,6 @@
-"""The forms that tools write a path and a time in: base64, UTF-7, JSON, dates.
+"""The encodings in which tools write a path and a time: base64, UTF-7, JSON, dates.
 
-Every function is total: what is broken is None.
+Every function is total: it returns None for what is malformed.
 """
 
 import binascii
@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime
 
 _DATE = re.compile(r"[1-9][0-9]{7}T[0-9]{6}Z")
-# A string that is not closed goes on to the end: nothing is looked at twice.
+# An unterminated string extends to the end: nothing is scanned twice.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _SECONDS = re.compile(r"(-?[0-9]{1,12})(?:\.([0-9]+))?")
 _URL_ALPHABET = str.maketrans("-_", "+/")
@@ -19,7 +19,7 @@ _LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 
 
 def base64_text(text: str) -> str | None:
-    """Return the UTF-8 that base64 stands for, in its standard or URL alphabet, padded or not."""
+    """Decode base64 to UTF-8, in the standard or URL alphabet, padded or not."""
     try:
         padded = text.translate(_URL_ALPHABET) + "=" * (-len(text) % 4)
         return binascii.a2b_base64(padded, strict_mode=True).decode()
@@ -28,12 +28,12 @@ def base64_text(text: str) -> str | None:
 
 
 def utf7_text(text: str) -> str:
-    """Return what UTF-7 stands for; the text itself if it is not strictly UTF-7 (RFC 2152)."""
+    """Decode UTF-7; return the text itself if it is not strictly UTF-7 (RFC 2152)."""
     if "+" not in text or not text.isascii():
         return text
     try:
         decoded = text.encode().decode("utf-7")
-        # Python takes half a surrogate pair.
+        # Python accepts a lone surrogate.
         decoded.encode()
     except UnicodeError:
         return text
@@ -41,7 +41,7 @@ def utf7_text(text: str) -> str:
 
 
 def json_object(text: str) -> dict[str, object] | None:
-    """Return a JSON object, which may stand in a JSON string or in plain quotes."""
+    """Parse a JSON object, which may be inside a JSON string or plain quotes."""
     value = _json(text)
     if value is None and text[:1] == text[-1:] == '"':
         value = _json(text[1:-1])
@@ -60,7 +60,7 @@ def _json(text: str) -> object:
 
 
 def _is_flat(text: str) -> bool:
-    """Return whether JSON is nested no deeper than any tool does it, without parsing it."""
+    """Return whether JSON is nested no deeper than any tool's, without parsing it."""
     if text.count("{") + text.count("[") <= _DEEPEST:
         return True
     depth = 0
@@ -82,7 +82,7 @@ def date(text: object) -> int | None:
 
 
 def seconds(text: str) -> int | None:
-    """Return the nanoseconds of decimal seconds since 1970, exactly; in the years 1000 to 9999."""
+    """Return decimal seconds since 1970 as nanoseconds, exactly; in the years 1000 to 9999."""
     match = _SECONDS.fullmatch(text)
     if not match or not _FIRST_SECOND <= int(match[1]) <= _LAST_SECOND:
         return None
@@ -91,6 +91,6 @@ def seconds(text: str) -> int | None:
 
 
 def unquoted(text: str) -> str:
-    """Return a text without blanks and one pair of quotes around it."""
+    """Return a text without surrounding blanks and one pair of quotes."""
     text = text.strip()
     return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] == '"' else text

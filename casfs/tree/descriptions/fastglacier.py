@@ -21,7 +21,7 @@ _ORIGINAL = re.compile(r"([0-9]):([0-9])(?::[0-9A-Fa-f]*(?::([0-9]{0,18}))?)?")
 
 
 def decode(text: str) -> Described | None:
-    """Return what a description with these tags tells, None for other texts."""
+    """Decode a description with these tags; return None for other texts."""
     if "<" not in text or not (whole := _WHOLE.fullmatch(unquoted(text))):
         return None
     pairs = _FIELD.findall(whole[2])
@@ -44,7 +44,7 @@ def _found(encoded: str, modified: str | None, original: str | None) -> Describe
         found = replace(found, is_directory=True)
     if original is None:
         return found
-    # Without its flags, bytes of another form would stand under the file's own name.
+    # Without its flags, transformed bytes would appear under the file's own name.
     facts = _ORIGINAL.fullmatch(original)
     return facts and replace(
         found,

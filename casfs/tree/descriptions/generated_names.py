@@ -1,7 +1,7 @@
-"""Names that no description gives: those of cut names, and of older archives of one name.
+"""Generated names: those of cut names, and second names of older archives with the same name.
 
-Both have a mark before the extension, and what is cut is cut before the mark. A name in a
-description that has such a mark itself is escaped, so that it never passes for one of these.
+Both have a mark before the extension, and are cut before the mark. A name in a description that
+has such a mark itself is escaped, so that it never passes for one of these.
 """
 
 import contextlib
@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from casfs.tree.file_names import LONGEST, cut, escape, hash_mark
 
 COMPRESSED, ENCRYPTED = ".compressed", ".encrypted"
-"""What names end in where the archive's bytes are not those of the file."""
+"""Suffixes of names whose archive's bytes are not those of the file."""
 
 _SECOND = r"[0-9]{8}T[0-9]{6}Z~[0-9a-f]{12}(?![^.])"
 _SECOND_MARK = re.compile(f"~{_SECOND}")
-"""The mark of a second name: the date is what stands between its two tildes."""
+"""The mark of a second name: the date is between its two tildes."""
 _MARK = re.compile(f"~(?={_SECOND}|[0-9a-f]{{32}}(?![^.]))")
 _LONGEST_CHARACTER = 4
 _LAST = "\U0010ffff"
@@ -26,11 +26,11 @@ _ENDING = re.compile(r"(?:\.[^.\s]{1,16})?(?:\.compressed)?(?:\.encrypted)?\Z")
 
 @dataclass(frozen=True, slots=True)
 class SecondName:
-    """What a second name tells of its archive.
+    """What a second name says about its archive.
 
     Attributes:
-        first_name: the name it came with, unless that was cut.
-        first_names: between which names that is if it was cut; None if it was not.
+        first_name: the archive's own name, unless that was cut.
+        first_names: the range of names that it is in if it was cut; None if it was not.
         created: when it was uploaded, to the second, UTC; None if that is not known.
     """
 
@@ -40,7 +40,7 @@ class SecondName:
 
 
 def second_name(name: str, created: datetime | None, archive_id: str) -> str:
-    """Return the name of an archive whose own name a newer one has.
+    """Return the second name of an archive whose own name a newer one has.
 
     It is `stem~20190412T081530Z~1a2b3c4d5e6f.extension`: the archive's CreationDate in UTC, zeros
     if that is not known, and twelve digits of the SHA-256 of its id; so it stays the same whatever
@@ -57,7 +57,7 @@ def second_name(name: str, created: datetime | None, archive_id: str) -> str:
 
 def _date(created: datetime | None) -> str:
     if created is not None:
-        # At the edge of all dates a time zone leads out of them.
+        # At the limits of dates, converting a time zone overflows.
         with contextlib.suppress(OverflowError):
             utc = created if created.tzinfo is None else created.astimezone(UTC)
             return f"{utc.year:04}{utc:%m%dT%H%M%SZ}"
@@ -65,7 +65,7 @@ def _date(created: datetime | None) -> str:
 
 
 def parse_second_name(name: str) -> SecondName | None:
-    """Return what a name tells that `second_name` may have made, None if it cannot have."""
+    """Parse a name that `second_name` may have made; return None if it cannot have."""
     mark = _SECOND_MARK.search(name)
     if mark is None:
         return None
@@ -77,23 +77,23 @@ def parse_second_name(name: str) -> SecondName | None:
         except ValueError:
             return None
     stem, ending = name[: mark.start()], name[mark.end() :]
-    # A cut takes whole characters, and may so leave less than the most that there is room for.
+    # A cut takes whole characters, and so may leave some room.
     cut = len(name.encode("utf-8", "surrogatepass")) > LONGEST - _LONGEST_CHARACTER
     return SecondName(stem + ending, (stem, stem + _LAST) if cut else None, created)
 
 
 def cut_name(name: str, whole: str) -> str:
-    """Return a name that is cut to fit, with a hash of all that it stands for."""
+    """Return a name that is cut to fit, with a hash of all of it."""
     return _marked(name, hash_mark(whole))
 
 
 def escape_marks(name: str) -> str:
-    """Return a name that passes for none of those that are made here."""
+    """Return a name that does not pass for a generated one."""
     return escape(_MARK, name) if "~" in name else name
 
 
 def _marked(name: str, mark: str) -> str:
-    """Return a name with a mark before its extension, cut before that to what a file can have."""
+    """Return a name with a mark before its extension, cut before that to fit into a file name."""
     ending = _ENDING.search(name, 1)
     start = ending.start() if ending else len(name)
     return cut(name[:start], mark + name[start:])

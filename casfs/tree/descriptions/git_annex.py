@@ -25,7 +25,7 @@ def decode(text: str) -> Described | None:
     """Return the key in a description of git-annex, None for other texts."""
     if "--" not in text:
         return None
-    # Only these may hold a slash: each key of a hash before one would be read up to it in vain.
+    # Only these may contain a slash: every hash key before one would be scanned up to it in vain.
     key = (_KEY_WITH_SLASH if "/" in text else _ANY_KEY).search(text)
-    # Behind directories it is a path, all of which counts.
+    # After directories it is a path, all of which counts.
     return None if key is None or "/" in text[: key.start()] else Described((key[0],))

@@ -1,7 +1,7 @@
 """Descriptions of glacier-rsync: `grsync|/home/u/a.jpg|43|1555056930.0|note`.
 
-These are the path, bytes, seconds since 1970 and a free text. Path and free text may have bars
-too, so the first two numbers between bars are taken. Source: cagdasbas/glacier-rsync.
+These are the path, bytes, seconds since 1970 and a free text. Path and free text may contain bars
+too, so the first two numbers between bars count. Source: cagdasbas/glacier-rsync.
 """
 
 import re
@@ -13,6 +13,6 @@ _FIELDS = re.compile(r"grsync\|(.+?)\|[0-9]+\|(-?[0-9]+(?:\.[0-9]+)?)\|.*", re.D
 
 
 def decode(text: str) -> Described | None:
-    """Return what a `grsync` description tells, None for other texts."""
+    """Decode a `grsync` description; return None for other texts."""
     fields = _FIELDS.fullmatch(text)
     return fields and described_path(fields[1], seconds(fields[2]))

@@ -9,7 +9,7 @@ from casfs.tree.descriptions.encoded import base64_text, date, json_object
 
 
 def decode(text: str) -> Described | None:
-    """Return what an `mt1` or `mt2` description tells, None for other texts."""
+    """Decode an `mt1` or `mt2` description; return None for other texts."""
     if not text.startswith(("mt2 ", "mt1 ")):
         return None
     content = base64_text(text[4:].strip())

@@ -12,8 +12,8 @@ _SERVER = re.compile(r"\\\\(?:[?.]\\(?:UNC\\)?)?")
 def split(path: str) -> tuple[str, ...]:
     r"""Return the names in a path from the top, without empty ones and `.`.
 
-    A backslash separates only where a drive or a server (`\\server\share`) leads; elsewhere it is a
-    letter as any other.
+    A backslash separates only after a leading drive or server (`\\server\share`); elsewhere it is
+    a character like any other.
     """
     if path[1:2] == ":" or path[:1] == "\\":
         if drive := _DRIVE.match(path):

@@ -1,7 +1,7 @@
 r"""Descriptions that are a path or a file name as it is, as of most scripts and command lines.
 
-`/` separates. A backslash does only if a drive or a server leads; or, by the rule `windows-paths`,
-wherever there is no `/`.
+`/` separates. A backslash does so only after a leading drive or server; or, by the rule
+`windows-paths`, wherever there is no `/`.
 """
 
 import re
@@ -16,7 +16,7 @@ _FILE_NAME = re.compile(r".*\.\w{1,16}", re.DOTALL)
 
 
 def decode(text: str) -> Described | None:
-    """Return the path that a text is; None if it has no separator and looks like no file name."""
+    """Return the path that a text is; None if it has no separator and is not like a file name."""
     if "/" in text or "\\" in text or _FILE_NAME.fullmatch(text):
         # The slash in `</p>` or in JSON does not make directories.
         return None if _FORM_OF_A_TOOL.match(text) else described_path(text)
@@ -24,7 +24,7 @@ def decode(text: str) -> Described | None:
 
 
 def decode_windows(text: str) -> Described | None:
-    r"""Return the path of names between backslashes; None if there is none, or a `/`."""
+    r"""Return the path of names between backslashes; None if there are none, or a `/`."""
     if "\\" not in text or "/" in text or _FORM_OF_A_TOOL.match(text):
         return None
     found = described_path(text)

@@ -8,7 +8,7 @@ from casfs.tree.descriptions.encoded import json_object
 
 
 def decode(text: str) -> Described | None:
-    """Return what a description with `path` and `type` tells, None for other texts."""
+    """Decode a description with `path` and `type`; return None for other texts."""
     if "path" not in text or (fields := json_object(text.strip())) is None:
         return None
     path = fields.get("path")

@@ -1,4 +1,4 @@
-"""Which rules there are to read descriptions by, in which order, and the choice among them."""
+"""The rules that decode descriptions, their order, and the choice among them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,16 +25,16 @@ RULES: Mapping[str, Callable[[str], Described | None]] = {
     "windows-paths": plain.decode_windows,
     "plain": plain.decode,
 }
-"""Every rule in the standard order: those come first whose texts are hardest to mistake."""
+"""Every rule in the standard order: those first whose texts are hardest to mistake."""
 
 _ON_REQUEST = {"windows-paths"}
 
 
 @dataclass(frozen=True)
 class RuleSet:
-    """The rules that are tried, the first that matches wins.
+    """The rules that are tried; the first that matches wins.
 
-    A text that none of them matches is always shown, as one name.
+    A text that none of them matches is still shown, as a single name.
 
     Attributes:
         names: keys of `RULES`, in order.
@@ -44,15 +44,15 @@ class RuleSet:
 
     @classmethod
     def parse(cls, text: str, setting: str = "description_rules") -> "RuleSet":
-        """Return the rules that a setting means.
+        """Parse the rules in a setting.
 
         Args:
             text: either names, such as `fastglacier,plain`: only these, in this order; or changes,
-                such as `-git-annex,+windows-paths`: the standard ones, but these less or more.
+                such as `-git-annex,+windows-paths`: the standard ones, minus and plus these.
             setting: its name, for the message.
 
         Raises:
-            ConfigError: a rule that there is not, or names mixed with changes.
+            ConfigError: an unknown rule, or names mixed with changes.
         """
         items = [item.strip() for item in text.split(",")]
         names = [item[1:] if item.startswith(("+", "-")) else item for item in items]

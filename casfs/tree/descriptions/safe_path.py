@@ -1,11 +1,11 @@
 """From names as someone wrote them to names that are safe in a file system.
 
-This comes after the last decoding, and does not trust any of them:
+This comes after all decoding, and trusts none of it:
 
-- `..`, control characters, line breaks, marks that turn the direction of writing, halves of
-  surrogate pairs, and `/` inside a name are written as `%` and two hexadecimal digits a byte; a `%`
-  that would read as such an escape too, so different names stay different.
-- Names that casfs gives itself are escaped: `by-id` at the top, and those of `made_names`.
+- `..`, control characters, line breaks, marks that change the direction of writing, lone
+  surrogates, and `/` inside a name become `%` and two hexadecimal digits per byte; so does a `%`
+  that would read as such an escape, so that different names stay different.
+- Names that casfs assigns itself are escaped: `by-id` at the top, and those of `generated_names`.
 - A name of more than 255 bytes, and a path that is too long or too deep, is cut and gets a hash of
   all of it.
 """
@@ -20,10 +20,10 @@ BY_ID = "by-id"
 """The directory at the top with every archive under its id."""
 
 LONGEST_PATH = 3072
-"""Bytes of a path at most; Linux allows 4096 with the mount point and a target's directory."""
+"""The longest path in bytes; Linux allows 4096, mount point or target directory included."""
 
 DEEPEST = 64
-"""Names in a path at most."""
+"""The most names in a path."""
 
 _UNSAFE = re.compile(
     r"\A\.{1,2}\Z|%(?=[0-9A-F]{2})|[/\x00-\x1f\x7f-\x9f\ud800-\udfff"
@@ -39,19 +39,19 @@ def safe_path(names: Sequence[str], suffix: str = "") -> tuple[str, ...]:
 
     Args:
         names: at least one, and none of them empty.
-        suffix: safe text that is put behind the last name.
+        suffix: safe text to append to the last name.
     """
     path = [_escaped(name) for name in names]
     path[0] = _TOP.get(path[0], path[0])
     path[-1] += suffix
-    # Every character has four bytes at most.
+    # No character has more than four bytes.
     if len(path) <= _SURELY_FLAT and len(max(path, key=len)) <= _SURELY_SHORT:
         return tuple(path)
     return _fitted(path)
 
 
 def _escaped(name: str) -> str:
-    # What is printable is no control character, no mark of direction and no half of a pair.
+    # Printable text has no control characters, direction marks or lone surrogates.
     if name.isprintable() and not ("%" in name or "~" in name or "/" in name or name[0] == "."):
         return name
     return escape_marks(escape(_UNSAFE, name))

@@ -1,4 +1,4 @@
-"""Inventories as streams: read and written as JSON or CSV, in memory that does not grow with them.
+"""Inventories as streams: read and written as JSON or CSV, in constant memory.
 
-Nothing here knows of vaults, jobs or files.
+Nothing here depends on vaults, jobs or files.
 """

@@ -1,4 +1,4 @@
-"""Records of an inventory that cannot be read, and what becomes of them."""
+"""Records of an inventory that cannot be read, and what happens to them."""
 
 from collections.abc import Callable
 from typing import NamedTuple, NoReturn
@@ -6,7 +6,7 @@ from typing import NamedTuple, NoReturn
 from casfs.errors import InventoryError
 
 _AT_ONCE = 5000
-"""Identifiers that are kept at a time: an inventory may be bad from beginning to end."""
+"""The most identifiers kept at a time: an inventory may be bad from beginning to end."""
 
 
 class BadRecord(NamedTuple):
@@ -22,11 +22,11 @@ class BadRecord(NamedTuple):
 
 
 OnBad = Callable[[BadRecord], object]
-"""Is told of each bad record, in order; what it raises ends the reading."""
+"""Is called with each bad record, in order; what it raises ends the reading."""
 
 
 def refuse(bad: BadRecord) -> NoReturn:
-    """Refuse the inventory for a bad record: without it, the list would be silently shorter.
+    """Reject the inventory for a bad record: without it, the list would be silently shorter.
 
     Raises:
         InventoryError: always.
@@ -37,12 +37,12 @@ def refuse(bad: BadRecord) -> NoReturn:
 
 
 class BadRecords:
-    """Counts bad records, and keeps the identifiers of their archives until somebody takes them.
+    """Counts bad records, and collects the identifiers of their archives until somebody takes them.
 
     Attributes:
         count: how many there were so far.
         first: what is wrong with the first of them, "" if there is none.
-        on_many: is called when there are many identifiers to be taken.
+        on_many: is called when there are many identifiers to take.
     """
 
     def __init__(self) -> None:

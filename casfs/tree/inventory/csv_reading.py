@@ -1,9 +1,9 @@
 """Reads inventories in CSV: those of the services, and those that casfs wrote.
 
-Both have the same header. The first record tells them apart: casfs puts every text in quotes and
-no size, which the services never do, as they put in quotes either what needs it (a description) or
-everything. No record of theirs reads as one of ours, whatever its description: in theirs a
-backslash stands before each quote of a description, in ours a field that has quotes begins with
+Both have the same header. The first record tells them apart: casfs quotes every text and no size,
+which the services never do, as they quote either what needs it (a description) or everything. No
+record of theirs reads as one of ours, whatever its description: in theirs a
+backslash precedes each quote of a description, in ours a field that has quotes begins with
 one.
 """
 
@@ -29,12 +29,12 @@ _HEADER = re.compile(f"{','.join(COLUMNS)},(?:{'|'.join(HASH_NAMES)})\r?\n")
 _LONGEST_HEADER = 100
 _TEXT = r'"([^"]*+(?:""[^"]*+)*+)"'
 _RECORD = re.compile(rf"{_TEXT},(?:{_TEXT})?,(?:{_TEXT})?,([0-9]*+),(?:{_TEXT})?\r?\n")
-"""A record of ours; a group that is None is null, one that is empty is an empty text."""
+"""A record of ours; a group that is None is null, an empty one is an empty text."""
 _LINE = re.compile("\n")
 _USUAL = re.compile(
     '"([^"]++)","([^"]*+)","([^"]*+)",([0-9]{1,18}+),"([^"]*+)"\r?\n|(.++)', re.DOTALL
 )
-"""A record without null and doubled quotes, as nearly all are; else all of the rest."""
+"""A record without nulls and doubled quotes, as nearly all are; otherwise all of the rest."""
 
 
 def open_csv(text: InventoryText, on_bad: OnBad) -> "CsvReader | ServiceCsvReader":
@@ -65,7 +65,7 @@ class CsvReader:
 
     Args:
         text: the inventory, from its first record.
-        on_bad: is told of what is no record; it goes up to the next line that begins one.
+        on_bad: is called with what is not a record, which extends to the next line that begins one.
     """
 
     def __init__(self, text: InventoryText, on_bad: OnBad) -> None:
@@ -88,7 +88,7 @@ class CsvReader:
                 read += 1
                 run += self._entry(record, read)
             yield run
-            # A record may go on over many lines: what is none is seen when it cannot go on.
+            # A record may span many lines: what is not one shows once it cannot go on.
             left = len(source.text) - source.at
             resumed = left > LONGEST and self._resume(read + 1)
             more = resumed or source.grow()
@@ -102,7 +102,7 @@ class CsvReader:
             )
 
     def _resume(self, number: int) -> bool:
-        """Go on behind what is no record, at the next line that begins one, if there is any."""
+        """Resume after what is not a record, at the next line that begins one, if there is any."""
         source = self._source
         for line in _LINE.finditer(source.text, source.at):
             if _RECORD.match(source.text, line.end()):
@@ -125,7 +125,7 @@ class CsvReader:
         return [ArchiveEntry(identifier, *others)]
 
     def _usual(self) -> list[ArchiveEntry]:
-        """Take the usual records that come first in what is read."""
+        """Take the usual records at the beginning of what is read."""
         source = self._source
         found = _USUAL.findall(source.text, source.at)
         rest = found.pop()[-1] if found and found[-1][-1] else ""

@@ -1,4 +1,4 @@
-"""One archive as an inventory lists it."""
+"""An archive as an inventory lists it."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from casfs.tree.inventory.bad_records import BadRecord, OnBad
 
 BATCH = 1000
-"""Entries that are handed on at a time."""
+"""Entries per batch."""
 HASH_NAMES = ("SHA256TreeHash", "ArchiveTreeEtag")
-"""What the services call the tree hash of an archive: Amazon and Tencent, and Aliyun."""
+"""The services' names for the tree hash of an archive: Amazon and Tencent, and Aliyun."""
 COLUMNS = ("ArchiveId", "ArchiveDescription", "CreationDate", "Size")
-"""What they call the rest."""
+"""Their names for the rest."""
 _NO_SIZE = 1 << 63
 _USUAL = [itemgetter(*COLUMNS, name) for name in HASH_NAMES]
 _MOST_DIGITS = 19
@@ -21,13 +21,13 @@ _MOST_DIGITS = 19
 class ArchiveEntry(NamedTuple):
     """An archive of an inventory.
 
-    Text is the service's, unchanged; what is missing or null is None. Text may hold lone
-    surrogates: U+DC80 to U+DCFF for the bytes 0x80 to 0xFF that are not UTF-8, as
-    `surrogateescape` has them, and any as JSON's escapes give them.
+    Text is the service's, unchanged; what is missing or null is None. Text may contain lone
+    surrogates: U+DC80 to U+DCFF for the bytes 0x80 to 0xFF that are not UTF-8, as with
+    `surrogateescape`, and any from JSON's escapes.
 
     Attributes:
         id: the archive's identifier, never empty.
-        description: what was written at the upload.
+        description: as given at the upload.
         created: when it was uploaded, ISO 8601.
         size: bytes.
         tree_hash: hexadecimal.
@@ -44,19 +44,19 @@ _new = partial(tuple.__new__, ArchiveEntry)
 
 
 def entries_of(values: list[Any], first: int, on_bad: OnBad) -> list[ArchiveEntry]:
-    """Return the entries that JSON objects describe; keys that are not known are left out.
+    """Return the entries that JSON objects describe; unknown keys are ignored.
 
     Args:
         values: what is in ArchiveList.
         first: number of the first one, for messages.
-        on_bad: is told of what is not an object, has no ArchiveId, or a value of a type that it
-            cannot have.
+        on_bad: is called with what is not an object, has no ArchiveId, or has a value of a wrong
+            type.
     """
     entries = []
     has_first_name = bool(values) and type(values[0]) is dict and HASH_NAMES[0] in values[0]
     usual = _USUAL[not has_first_name]
     for number, value in enumerate(values, first):
-        # Nearly all are as they should be, and millions of them are to be quick.
+        # Nearly all are as they should be, and millions of them must be quick.
         try:
             fields = usual(value)
         except (KeyError, TypeError):
@@ -112,7 +112,7 @@ def is_size(value: Any) -> bool:
 
 
 def to_size(value: Any) -> int | None:
-    """Return the bytes of what is a size; None for one that is missing."""
+    """Return a size in bytes; None for one that is missing."""
     return None if value is None or value == "" else int(value)
 
 
@@ -123,13 +123,13 @@ def entries_of_columns(
     sizes: Iterable[str],
     tree_hashes: Iterable[str],
 ) -> list[ArchiveEntry]:
-    """Return entries, one of each column's next value; `sizes` are digits."""
+    """Return entries from columns of values; `sizes` are digits."""
     columns = zip(identifiers, descriptions, created, map(int, sizes), tree_hashes, strict=True)
     return list(map(_new, columns))
 
 
 def in_batches(runs: Iterable[list[ArchiveEntry]]) -> Iterator[list[ArchiveEntry]]:
-    """Yield the entries of all runs in order, `BATCH` at a time, and what is left at the end."""
+    """Yield the entries of all runs in order, `BATCH` at a time, and then the rest."""
     batch: list[ArchiveEntry] = []
     for run in runs:
         batch += run

@@ -8,7 +8,7 @@ Source: Amazon Glacier's "Get Job Output"; Tencent CAS has VaultQCS for VaultARN
 VaultId and ArchiveTreeEtag for SHA256TreeHash.
 
 The decoder is that of the standard library, over text that grows at its end; orjson takes runs of
-entries that are as they should be. A streaming parser would be the obvious choice, but ijson (3.6,
+well-formed entries. A streaming parser would be the obvious choice, but ijson (3.6,
 yajl2_c) turns a lone surrogate such as `"\ud83d"` silently into `?`, and refuses a whole inventory
 for one byte that is not UTF-8. Both are in inventories: official tools cut descriptions in the
 middle of a character. orjson refuses both, and then the standard library decodes them.
@@ -31,7 +31,7 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-# Not strict: a control character in a string that is not escaped has but one meaning.
+# Not strict: an unescaped control character in a string has only one meaning.
 _DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse)
 
 
@@ -40,7 +40,7 @@ class JsonReader:
 
     Args:
         text: the inventory.
-        on_bad: is told of each entry that cannot be read, though where it ends can be seen.
+        on_bad: is called with each entry that cannot be read, though its end can be found.
     """
 
     def __init__(self, text: InventoryText, on_bad: OnBad) -> None:
@@ -86,10 +86,10 @@ class JsonReader:
         self._source.at += 1
 
     def _run(self) -> list[Any]:
-        """Take the entries of which all is read, at once; none if that does not work out.
+        """Take all complete entries at once; none if that does not work out.
 
-        What looks like the end of an entry may stand within one. What is decoded up to there is a
-        list only if it is none: so this is as exact as taking one after the other.
+        What looks like the end of an entry may be inside one. What is decoded up to there is a list
+        only if it is not: so this is as exact as taking one entry after the other.
         """
         source = self._source
         if self._tried is source.text:
@@ -125,7 +125,7 @@ class JsonReader:
             except ValueError as error:
                 reason = f"{what} is malformed ({_message(error)})"
             else:
-                # A number goes on for as long as there are digits.
+                # A number continues as long as there are digits.
                 if end < len(source.text) or not source.grow():
                     source.at = end
                     return [value]
@@ -142,7 +142,7 @@ class JsonReader:
                 raise self._error(f"{reason}, or truncated")
 
     def _skip(self, what: str) -> None:
-        """Take an entry that is too long, without keeping it in memory."""
+        """Skip an entry that is too long, without holding it in memory."""
         source, skip = self._source, Skip()
         identifier = archive_id_in(source.text[source.at :])
         ended = False
@@ -165,7 +165,7 @@ class JsonReader:
         """Take any value, once all of it is read.
 
         Raises:
-            InventoryError: it is malformed, cut off, nested too deeply, or too long.
+            InventoryError: it is malformed, truncated, nested too deeply, or too long.
         """
         source = self._source
         source.blanks()
@@ -178,13 +178,13 @@ class JsonReader:
                 if source.grow():
                     continue
                 raise self._error(f"{what} is malformed or truncated ({_message(error)})") from None
-            # A number goes on for as long as there are digits.
+            # A number continues as long as there are digits.
             if end < len(source.text) or not source.grow():
                 source.at = end
                 return value
 
     def _more(self, end: str) -> bool:
-        """Take a comma; return False instead where the object or list ends."""
+        """Take a comma; return False if the object or list ends instead."""
         source = self._source
         character = source.text[source.at : source.at + 1]
         if character not in (",", end):

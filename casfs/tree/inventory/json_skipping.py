@@ -1,7 +1,6 @@
 """Where a malformed entry of a JSON inventory ends, and which archive it is about.
 
-What is wrong within an entry does not hide its end, as long as its brackets and quotes are in
-pairs.
+An error inside an entry does not hide its end, as long as brackets and quotes are balanced.
 """
 
 import json
@@ -13,7 +12,7 @@ _ID = re.compile(r'"ArchiveId"\s*+:\s*+("(?:[^"\\]++|\\.)*+")', re.DOTALL)
 
 
 class Skip:
-    """Looks for the end of an entry in text that comes piece by piece."""
+    """Looks for the end of an entry in text that arrives piece by piece."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -24,16 +23,16 @@ class Skip:
 
         Args:
             text: has the piece.
-            at: where it begins: with the entry, or where the last piece was looked at to.
+            at: where it begins: with the entry, or where the last piece was scanned to.
 
         Returns:
-            where the entry ends, and True; or up to where the text was looked at, and False.
+            where the entry ends, and True; or up to where the text was scanned, and False.
         """
         while at < len(text):
             if self._in_string:
                 string = _IN_STRING.match(text, at)
                 at = string.end() if string else at
-                # A backslash that ends the text belongs to what comes behind it.
+                # A backslash at the end of the text belongs to what follows.
                 if text[at : at + 1] != '"':
                     break
                 self._in_string = False

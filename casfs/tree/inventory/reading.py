@@ -1,4 +1,4 @@
-"""Reads an inventory of whichever form."""
+"""Reads an inventory in either form."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -12,13 +12,13 @@ from casfs.tree.inventory.text import ByteSource, InventoryText
 
 
 class InventoryReader(Protocol):
-    """An inventory being read, once, in memory that does not grow with it."""
+    """An inventory being read, once, in constant memory."""
 
     @property
     def facts(self) -> dict[str, Any]:
         """What is beside the list of archives, such as VaultARN and InventoryDate.
 
-        It is complete once `batches` has ended. CSV has none.
+        It is complete once `batches` is exhausted. CSV has none.
         """
         ...
 
@@ -27,20 +27,20 @@ class InventoryReader(Protocol):
 
         Raises:
             InventoryError: the inventory is malformed or truncated as a whole, or has a bad record
-                that is refused; what was yielded is not all.
+                that is rejected; what was yielded is not all.
         """
         ...
 
 
 def open_inventory(file: ByteSource, on_bad: OnBad = refuse) -> InventoryReader:
-    """Return a reader of an inventory; what it begins with tells whether it is JSON or CSV.
+    """Return a reader of an inventory; its beginning decides whether it is JSON or CSV.
 
     Args:
         file: the inventory.
-        on_bad: is told of each record that cannot be read; by default the first one ends it all.
+        on_bad: is called with each record that cannot be read; by default the first one raises.
 
     Raises:
-        InventoryError: there is nothing in it.
+        InventoryError: it is empty.
         OSError: as `file` does, here and while it is read.
     """
     text = InventoryText(file)
@@ -48,7 +48,7 @@ def open_inventory(file: ByteSource, on_bad: OnBad = refuse) -> InventoryReader:
 
 
 def starts_as_json(file: ByteSource) -> bool:
-    """Tell by what an inventory begins with whether it is JSON; else it is CSV.
+    """Return whether an inventory is JSON, by its beginning; otherwise it is CSV.
 
     Raises:
         InventoryError, OSError: as `open_inventory`.
@@ -60,5 +60,5 @@ def _is_json(text: InventoryText) -> bool:
     first = text.blanks()
     if not first:
         raise InventoryError("the inventory is empty; download it again")
-    # No identifier of an archive begins so.
+    # No identifier of an archive begins with these.
     return first in "{["

@@ -1,14 +1,14 @@
-r"""Reads inventories in the services' CSV, which no general parser reads right.
+r"""Reads inventories in the services' CSV, which no general parser reads correctly.
 
-- The header may be missing, and the tree hash: four or five columns. A header may have others, in
-  any order.
-- A field with a comma or a quote stands in quotes, others may; or all of them do.
+- The header may be missing, and so may the tree hash: four or five columns. A header may have
+  others, in any order.
+- A field with a comma or a quote is quoted, others may be; or all of them are.
 - In quotes a quote is written `\"`, but **a backslash is not escaped**: the text `x\` is `"x\"`.
-  Doubled quotes are not known of any service, but cannot be mistaken for these.
+  Doubled quotes are not known from any service, but cannot be mistaken for these.
 - Lines end in LF or CRLF, and no description has line breaks.
 
-So only the description can hold a comma or a quote, and a record is read from both ends towards it.
-A description that is empty is an empty text, as this form has no null.
+So only the description can contain a comma or a quote, and a record is read from both ends towards
+it. An empty description is an empty text, as this form has no null.
 
 Source: rows of the live service in the unit tests of mt-aws-glacier; Amazon Glacier's "Initiate
 Job" for the columns.
@@ -37,7 +37,7 @@ _ID, _DESCRIPTION, _CREATED, _SIZE = COLUMNS
 _HASH = "hash"
 _FORMS = {
     _ID: '[^",\r]++',
-    # To the first comma from which on the rest fits: fewer steps than back from the end.
+    # Up to the first comma after which the rest fits: fewer steps than back from the end.
     _DESCRIPTION: "(?:[^,]*+,)*?[^,]*+",
     _CREATED: "[0-9TZ:.+ -]*+",
     _SIZE: "[0-9]*+",
@@ -47,19 +47,19 @@ _GROUPS = dict(zip(_FORMS, ("id", "description", "created", "size", "hash"), str
 _OTHER = '[^",\r]*+'
 _STANDARD = (*COLUMNS, _HASH)
 _MOST_COLUMNS = 32
-"""Columns that a header may have; services name five. A pattern is made of them."""
+"""The most columns of a header, from which a pattern is made; services have five."""
 _USUAL = re.compile(
     '^([^,]++),(?:"([^"]*+)"|([^,]*+)),([0-9TZ:.+-]++),([0-9]{1,18}+),([0-9A-Fa-f]{64})\n',
     re.MULTILINE,
 )
-"""Nearly every line, once it is seen that what is not in quotes has none."""
+"""Nearly every line, provided that what is not quoted contains no quotes."""
 _BACKSLASHES = re.compile(r'[^"]*(?:(?<=\\)"[^"]*)*')
-r"""Text in which each quote has a backslash before it; it has no two quotes in a row then."""
+r"""Text in which a backslash precedes each quote, so that it has no two quotes in a row."""
 _DOUBLED = re.compile(r'[^"]*(?:""[^"]*)*')
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]+")
-"""What identifiers are made of, with all services."""
+"""The characters of identifiers, with all services."""
 _LINES_TO_TRY = 20
-"""First lines among which a header or a record must be, if the very first is malformed."""
+"""First lines that must contain a header or a record if the very first is malformed."""
 
 
 class ServiceCsvReader:
@@ -67,7 +67,7 @@ class ServiceCsvReader:
 
     Args:
         text: the inventory.
-        on_bad: is told of each line that is no record.
+        on_bad: is called with each line that is not a record.
     """
 
     def __init__(self, text: InventoryText, on_bad: OnBad) -> None:
@@ -97,7 +97,7 @@ class ServiceCsvReader:
             yield run
 
     def _begin(self, lines: str) -> tuple["_Record", str]:
-        """Return how the records of this file are read, and what comes behind its header.
+        """Return how to read the records of this file, and what follows its header.
 
         Raises:
             InventoryError: none of the first lines is a header or a record.
@@ -119,7 +119,7 @@ class ServiceCsvReader:
         """Return the entry of a line, or nothing if it is bad.
 
         Raises:
-            InventoryError: it may be cut off: its end is missing and its last field could go on.
+            InventoryError: it may be truncated: its end is missing, and its last field may go on.
         """
         self._read += 1
         found = record.entry(line, f"entry {self._read}")
@@ -134,7 +134,7 @@ class ServiceCsvReader:
         )
 
     def _lines(self) -> Iterator[tuple[str, bool]]:
-        """Yield lines as they come, none empty first, and whether the last one's end is there."""
+        """Yield lines as they arrive, none empty first, and whether the last one is complete."""
         source = self._source
         more = True
         while more:
@@ -154,7 +154,7 @@ class ServiceCsvReader:
             yield rest, False
 
     def _skip_line(self, record: "_Record") -> None:
-        """Take a line that is too long, without keeping it in memory."""
+        """Skip a line that is too long, without holding it in memory."""
         source = self._source
         self._read += 1
         identifier = record.id_in(source.text[source.at :])
@@ -187,7 +187,7 @@ class _Record:
         return self._pattern.fullmatch(line) is not None
 
     def usual(self, lines: str) -> list[ArchiveEntry] | None:
-        """Return the entries of whole lines; None unless all of them are as nearly all are."""
+        """Return the entries of complete lines; None unless all of them are usual ones."""
         return _usual(lines) if self._is_standard else None
 
     def entry(self, line: str, where: str) -> ArchiveEntry | BadRecord:
@@ -207,7 +207,7 @@ class _Record:
         return ArchiveEntry(record["id"], description, get("created") or None, size, tree_hash)
 
     def is_whole(self, entry: ArchiveEntry) -> bool:
-        """Return whether the line of an entry cannot go on, though its end is missing."""
+        """Return whether an entry's line cannot continue, though its end is missing."""
         return self._columns[-1] == _HASH and bool(entry.tree_hash)
 
     def id_in(self, line: str) -> str | None:
@@ -216,13 +216,13 @@ class _Record:
         if _DESCRIPTION in self._columns[:place]:
             return None
         fields = line.split(",", place + 1)
-        # A field that ends the line may have lost its end.
+        # A field at the end of the line may be truncated.
         found = fields[place].strip('"') if len(fields) > place + 1 else ""
         return found if _PLAIN_ID.fullmatch(found) else None
 
 
 def _usual(lines: str) -> list[ArchiveEntry] | None:
-    """Return the entries of whole lines; None unless all of them are as nearly all are."""
+    """Return the entries of complete lines; None unless all of them are usual ones."""
     found = _USUAL.findall(lines)
     # As many matches as line ends: each is a line, and no line is missing.
     if not found or len(found) != lines.count("\n") or "\r" in lines:
@@ -230,7 +230,7 @@ def _usual(lines: str) -> list[ArchiveEntry] | None:
     identifiers, quoted, plain, created, sizes, tree_hashes = zip(*found, strict=True)
     if '"' in "".join(chain(identifiers, plain)):
         return None
-    # One of both is empty.
+    # One of the two is empty.
     descriptions = map(add, quoted, plain)
     return entries_of_columns(identifiers, descriptions, created, sizes, tree_hashes)
 
@@ -244,7 +244,7 @@ def _field(number: int, name: str) -> str:
 
 
 def _form_of(line: str) -> tuple[_Record, bool]:
-    """Return how the records of a file are read, and whether its first line is a header.
+    """Return how to read the records of a file, and whether its first line is a header.
 
     Raises:
         InventoryError: it is neither a header nor a record.
@@ -267,7 +267,7 @@ def _form_of(line: str) -> tuple[_Record, bool]:
 
 
 def _unquoted(field: str) -> str | None:
-    """Return the description that a field stands for; None if its quotes stand for none."""
+    """Return the description in a field; None if its quotes are malformed."""
     inner = field[1:-1]
     if len(field) > 1 and field[0] == field[-1] == '"':
         if _BACKSLASHES.fullmatch(inner):

@@ -1,10 +1,10 @@
-r"""Bytes to text and back, without losing one: descriptions need not be UTF-8.
+r"""Bytes to text and back without loss: descriptions need not be UTF-8.
 
-A byte that is not part of valid UTF-8 is a lone surrogate in text, U+DC80 to U+DCFF, as Python's
-`surrogateescape` has it: every sequence of bytes has a text of its own, and goes back as it was.
-That includes the three bytes that UTF-8 would have for a surrogate, were it allowed to.
+A byte that is not part of valid UTF-8 becomes a lone surrogate, U+DC80 to U+DCFF, as with Python's
+`surrogateescape`: every sequence of bytes has a text of its own, and is restored from it. That
+includes the three bytes that UTF-8 would use for a surrogate, were it allowed to.
 
-JSON can also hold surrogates that stand for no byte (`"\ud83d"`, half of a pair). These have only
+JSON can also hold surrogates that represent no byte (`"\ud83d"`, half of a pair). These have only
 those three bytes to go to.
 """
 
@@ -15,7 +15,7 @@ from typing import Protocol
 from casfs.errors import InventoryError
 
 LONGEST = 1 << 20
-"""Characters that one entry may have; more is no entry, and would be kept in memory."""
+"""The most characters of an entry; more is not an entry, and would be held in memory."""
 _PIECE = 256 << 10
 """Bytes to read at a time."""
 _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
@@ -23,13 +23,13 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 
 class ByteSource(Protocol):
-    """What an inventory is read from: `read` returns at most `size` bytes, none at the end."""
+    """A source of bytes: `read` returns at most `size` bytes, none at the end."""
 
     def read(self, size: int, /) -> bytes: ...  # noqa: D102 - as above
 
 
 class InventoryText:
-    """What was read of a file and is not taken yet.
+    """The text that was read from a file and not taken yet.
 
     Attributes:
         text: characters, of which those before `at` are taken.
@@ -54,7 +54,7 @@ class InventoryText:
         """Read more of the file; return whether there was more.
 
         Raises:
-            InventoryError: what is there and not taken is longer than any entry.
+            InventoryError: what is not taken yet is longer than any entry.
         """
         if self.ended:
             return False
@@ -73,7 +73,7 @@ class InventoryText:
         return not self.ended or bool(more)
 
     def blanks(self) -> str:
-        """Take white space; return the character behind it without taking it, "" at the end."""
+        """Skip white space; return the next character without taking it, "" at the end."""
         while True:
             match = _BLANKS.match(self.text, self.at)
             self.at = match.end() if match else self.at
@@ -87,12 +87,12 @@ _BLANKS = re.compile(r"[ \t\r\n]*+")
 
 
 def to_text(data: bytes) -> str:
-    """Return the text of whole bytes."""
+    """Decode bytes without loss."""
     return data.decode(errors="surrogateescape")
 
 
 def to_bytes(text: str) -> bytes:
-    """Return the bytes of any text; `to_text` makes the same text of them if it made this one."""
+    """Encode any text; `to_text` restores a text that it made."""
     try:
         return text.encode()
     except UnicodeEncodeError:

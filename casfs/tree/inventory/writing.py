@@ -1,10 +1,10 @@
 r"""Writes inventories.
 
-JSON has the service's shape, an archive a line. Text is UTF-8 as it is; a lone surrogate, which
+JSON has the service's shape, one archive per line. Text is plain UTF-8; a lone surrogate, which
 stands for what is not UTF-8, is escaped (`\udcff`).
 
-CSV is RFC 4180 with line feeds: a text in double quotes, which are doubled in it, a size in digits,
-nothing at all for null. What is not UTF-8 has the bytes that it came with.
+CSV is RFC 4180 with line feeds: text in double quotes, which are doubled inside it, a size in
+digits, nothing at all for null. What is not UTF-8 has its original bytes.
 """
 
 import json
@@ -18,10 +18,10 @@ from casfs.tree.inventory.entry import COLUMNS, ArchiveEntry
 from casfs.tree.inventory.text import to_bytes
 
 _AT_ONCE = 100
-"""Archives to be joined: of more, the allocator gives the memory back each time, and that costs as
-much as all the rest."""
+"""Archives to join at a time: with more, the allocator returns the memory each time, which costs as
+much as everything else."""
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-# One that follows the first half of a pair stays as it is: escaped it would become the other half.
+# One that follows a high surrogate stays as it is: escaped, it would complete the pair.
 _LONE = re.compile("(?<![\ud800-\udbff])[\udc00-\udfff]|[\ud800-\udbff]")
 
 
@@ -35,7 +35,7 @@ def to_json(
         hash_name: the service's name of a tree hash.
         batches: the archives.
     """
-    # Without its end, in which the list is.
+    # Without its end, which the list precedes.
     yield _json({**facts, "ArchiveList": []}).removesuffix(b"]}")
     before = b"\n"
     for batch in batches:
@@ -78,13 +78,13 @@ def _json_record(entry: ArchiveEntry, hash_name: str) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    """Return JSON as orjson makes it, of values that it refuses for lone surrogates, too."""
+    """Return JSON as orjson does, also of values that it rejects for lone surrogates."""
     return to_bytes(_LONE.sub(lambda lone: f"\\u{ord(lone[0]):04x}", _encode(value)))
 
 
 def _csv_record(entry: ArchiveEntry) -> str:
     identifier, description, created, size, tree_hash = entry
-    # Nearly all entries, and millions of them are to be quick.
+    # Nearly all entries, and millions of them must be quick.
     if None not in entry and '"' not in f"{identifier}{description}{created}{tree_hash}":
         return f'"{identifier}","{description}","{created}",{size},"{tree_hash}"\n'
     return (

@@ -1,7 +1,7 @@
 """The vaults and jobs of an account: from the service while it answers, else as last known.
 
-Finished jobs do not change, so what the catalog knows of one is enough. A job that the service
-no longer knows disappears, unless its whole output is cached: then it is retained.
+Finished jobs do not change, so what the catalog knows of one is enough. A job that the service no
+longer lists disappears, unless its output is fully cached: then it is retained.
 
 Lock order: the account's one lock guards the table of listings and is innermost.
 """
@@ -41,7 +41,7 @@ class Account:
     Args:
         service: the account's service.
         table: keeps what it said.
-        is_whole: tells whether an output is whole in the cache.
+        is_whole: returns whether an output is fully cached.
         read_some: reads the first block of an output.
         settings: what the configuration says about it.
         metrics: counts stale answers.
@@ -68,7 +68,7 @@ class Account:
         self._lock = threading.Lock()
         self._incarnation = table.incarnation
         self._jobs: dict[str, CachedListing[dict[str, int]]] = {}
-        # One that changes, because it is running or about to vanish, is asked for again in time.
+        # A job that changes, because it is running or about to vanish, is asked for again in time.
         self._recent: TTLCache[tuple[str, str], KnownJob] = TTLCache(_REMEMBERED, self._ttl)
         self._absent: TTLCache[tuple[str, str], bool] = TTLCache(_REMEMBERED, self._ttl)
 
@@ -101,16 +101,16 @@ class Account:
         return self._job_listing(vault).get(Deadline(self._deadline))
 
     def refresh_jobs(self, vault: str) -> None:
-        """Ask the service for the jobs of a vault, however young the list is.
+        """Ask the service for the jobs of a vault, however fresh the list is.
 
         Raises:
             NotFoundError: there is no such vault.
-            CasfsError: the service failed; what is known stays as it was.
+            CasfsError: the service failed; what is known stays unchanged.
         """
         self._job_listing(vault).get(Deadline(self._deadline), anew=True, stale=False)
 
     def look_again(self, vault: str) -> None:
-        """Ask for the jobs of a vault for who misses something, as `CachedListing.look_again`.
+        """Ask for the jobs of a vault again, as something is missing: `CachedListing.look_again`.
 
         Raises:
             CasfsError: nothing is known, and the service failed.
@@ -118,13 +118,13 @@ class Account:
         self._job_listing(vault).look_again(Deadline(self._deadline))
 
     def job(self, vault: str, file_name: str) -> KnownJob:
-        """Return a job; asks the service, for this one job, only if it is not known or running.
+        """Return a job; asks the service for it only if it is unknown or running.
 
-        One that is not known is asked for once in a listing's time to live, even if it is missing
-        in a young one: it may have come since.
+        An unknown one is asked for once in a listing's time to live, even if a fresh listing lacks
+        it: it may have been created since.
 
         Raises:
-            NotFoundError: there is none of that name.
+            NotFoundError: there is none with that name.
             CasfsError: it is not known, and the service failed.
         """
         key = (vault, file_name)
@@ -172,15 +172,15 @@ class Account:
         return self._job_listing(vault).known() or {}
 
     def known_output(self, vault: str, file_name: str) -> Output | None:
-        """Return the output of a job if all that it takes is known, without asking."""
+        """Return the output of a job if everything about it is known, without asking."""
         return self._snapshot.output(vault, file_name)
 
     def archive_description(self, job: Job) -> str | None:
-        """Return what the service told, with bytes of it, of the archive that a job brings."""
+        """Return the description that the service sent along with the bytes of a job's archive."""
         return self._service.descriptions.of_job(job.vault, job.id)
 
     def archive_of(self, vault: str, job_id: str) -> str | None:
-        """Return the archive that a job brings, None if that is not known, without asking."""
+        """Return the archive that a job retrieves, without asking; None if that is unknown."""
         known = self._snapshot.job(vault, job_id)
         return known.job.archive_id if known is not None else None
 
@@ -189,11 +189,11 @@ class Account:
         return self._snapshot.inventory_jobs(vault)
 
     def is_cached(self, job: Job) -> bool:
-        """Return whether the whole output of a job is in the cache, without asking."""
+        """Return whether the output of a job is fully cached, without asking."""
         return self._snapshot.is_retained(job)
 
     def output(self, job: Job) -> Output:
-        """Return the output of a job; asks if its size is not sure.
+        """Return the output of a job; asks the service if its size is uncertain.
 
         Raises:
             CasfsError: the size is not known, and the service failed.
@@ -201,19 +201,19 @@ class Account:
         return self._service.output(job, self._sizes.of(job))
 
     def output_as_known(self, job: Job) -> Output | None:
-        """Return the output of a job without asking, of the size that is known or told.
+        """Return the output of a job without asking, with its measured or its stated size.
 
-        An inventory may have another size than is told: who reads it must expect a `SizeError`.
+        An inventory may have another size than stated: readers must expect a `SizeError`.
         """
         size = self.known_size(job)
         return None if size is None else self._service.output(job, size)
 
     def sure_size(self, job: Job) -> int | None:
-        """Return the bytes of an output if nothing has to be asked to be sure, as `Sizes.sure`."""
+        """Return the size of an output if it is certain without asking, as `Sizes.sure`."""
         return self._sizes.sure(job)
 
     def known_size(self, job: Job) -> int | None:
-        """Return the bytes of an output as they are measured or told, as `Sizes.known`."""
+        """Return the size of an output as measured or stated, as `Sizes.known`."""
         return self._sizes.known(job)
 
     def has_other_size(self, job: Job) -> bool:
@@ -245,7 +245,7 @@ class Account:
         incarnation = self._table.incarnation
         with self._lock:
             if incarnation != self._incarnation:
-                # What was learnt from a catalog that was damaged, and begun anew since, is void.
+                # What was learned from a corrupt catalog, which was rebuilt since, is void.
                 self._incarnation = incarnation
                 self._jobs.clear()
                 self._recent.clear()
@@ -267,12 +267,12 @@ class Account:
             lost = (self._service.parse_job(vault, description) for description in change.lost)
             warn_of_lost_jobs(vault, change, lost)
         except NotFoundError:
-            # The vault is gone. What is retained of it stays.
+            # The vault is gone. Its retained jobs stay.
             self._vaults.forget(vault)
             if not self._snapshot.jobs(vault):
                 raise
         with self._lock:
-            # What was said before of single jobs must not contradict the list.
+            # What is remembered of single jobs must not contradict the list.
             for remembered in (self._recent, self._absent):
                 for key in [key for key in remembered if key[0] == vault]:
                     remembered.pop(key, None)

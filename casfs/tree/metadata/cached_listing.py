@@ -1,4 +1,6 @@
-"""Something the service lists: fresh for a while, asked for by one caller at a time, then stale.
+"""A cached listing of the service: fresh for a while, then refreshed by one caller at a time.
+
+If the service fails, the old value is served (stale-if-error).
 
 Lock order: a listing's one lock is innermost; it is not held while the service is asked.
 """
@@ -28,18 +30,18 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PATIENCE = 10.0
-"""Seconds to wait for the service where there is an old value to serve."""
+"""Seconds to wait for the service if there is an old value to serve."""
 _BRIEF_PATIENCE = 2.0
-"""The same where the service failed the last time."""
+"""The same if the service failed the last time."""
 _GRACE = 1.0
-"""Seconds more than its deadline to wait for what asks, so that it tells why it failed."""
+"""Seconds beyond the deadline to wait for the request itself, so that it can say why it failed."""
 
 
 def age_of(noted: float | None) -> float | None:
-    """Return the seconds since a time that was noted (Unix time); None if there is none.
+    """Return the seconds since a recorded Unix time; None if there is none.
 
-    A time in the future tells that the clock was wrong then, or is now: nothing is known of its
-    age, so it counts as infinitely old.
+    A time in the future means that the clock was wrong then, or is now: the age is unknown, and
+    counts as infinite.
     """
     if noted is None:
         return None
@@ -54,7 +56,7 @@ class CachedListing(Generic[T]):
         what: names it in messages.
         load: asks the service for the value.
         seconds: time to live.
-        on_stale: is told when an old value is served because the service did not answer.
+        on_stale: is called when an old value is served because the service did not answer.
         value: what an earlier process knew, None if nothing.
         age: seconds since that was fresh.
     """
@@ -85,27 +87,27 @@ class CachedListing(Generic[T]):
         return self._value
 
     def is_fresh(self) -> bool:
-        """Return whether the value is so young that what it lacks does not exist."""
+        """Return whether the value is so fresh that what it lacks does not exist."""
         return self._value is not None and time.monotonic() - self._refreshed < self._seconds
 
     def is_left_alone(self) -> bool:
-        """Return whether the service failed so lately that it is not asked for what is known."""
+        """Return whether the service failed so recently that it is not asked again yet."""
         return self._failed and time.monotonic() - self._tried < self._seconds
 
     def get(self, deadline: Deadline, anew: bool = False, stale: bool = True) -> T:
-        """Return the value, asking for it when it is old; an old one if the service fails.
+        """Return the value, refreshing it if it is old; an old one if the service fails.
 
-        Where there is an old value nobody waits long: it is served while the service is asked.
+        If there is an old value, nobody waits long: it is served while the service is asked.
 
         Args:
             deadline: ends waiting for it.
-            anew: ask however young it is, and let nothing old hide that the service refuses us.
-            stale: return an old value if the service fails; else raise what it failed with.
+            anew: ask however fresh it is, and let no old value hide that the service refuses us.
+            stale: return an old value if the service fails; otherwise raise its error.
 
         Raises:
-            NotFoundError: what is listed does not exist (any more).
+            NotFoundError: what is listed does not exist, or no longer.
             DeniedError: the service refuses us; not if there is a value, unless `anew`.
-            CasfsError: there is no value, or it is not to be stale, and the service failed.
+            CasfsError: the service failed, and there is no value, or a stale one is not wanted.
         """
         while True:
             with self._lock:
@@ -135,7 +137,7 @@ class CachedListing(Generic[T]):
                 error = failure
                 ran_out = isinstance(error, DeadlineError | TransientError)
                 if not mine and ran_out and not deadline.passed() and (old is None or not stale):
-                    # Its time had begun to run before ours.
+                    # Its deadline started before ours.
                     continue
             if old is None or not stale or (anew and isinstance(error, DeniedError | ConfigError)):
                 raise error
@@ -149,10 +151,10 @@ class CachedListing(Generic[T]):
         return min(_BRIEF_PATIENCE if self._failed else PATIENCE, deadline.remaining())
 
     def look_again(self, deadline: Deadline) -> T:
-        """Return the value to who misses something in it.
+        """Return the value to a caller who misses something in it.
 
-        What came since it was asked for must not be said not to exist, so it is asked for however
-        young it is, but once in its time to live. Then an old value will do if the service fails.
+        What was created since must not be reported as missing, so the value is refreshed however
+        fresh it is, but only once in its time to live. An old value will do if the service fails.
 
         Raises:
             CasfsError: as `get`.
@@ -174,7 +176,7 @@ class CachedListing(Generic[T]):
             return value
 
     def _refresh_aside(self, loading: "Future[T]", deadline: Deadline) -> None:
-        """Ask in another thread: a listing of many pages may take longer than anybody waits."""
+        """Refresh in another thread: a listing of many pages may take longer than anybody waits."""
         try:
             start_thread("listing", self._refresh, loading, deadline)
         except ThreadError as error:

@@ -1,8 +1,8 @@
-"""What was last known of every vault and job, kept over restarts, small in memory.
+"""The tables of vaults and jobs as they were last known, which survive restarts.
 
-A listing arrives page by page, each in a transaction of its own, under a new generation; it counts
-from the moment its row in `listings` names that generation. Rows of older generations are what the
-service no longer lists.
+A listing arrives page by page, each in a transaction of its own, under a new generation; it takes
+effect once its row in `listings` names that generation. Rows of older generations are those that
+the service no longer lists.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ _BEGUN = "begun"
 _PAGE = 1000
 """Rows that are read at a time."""
 _ROWS, _ROWS_SIZE = 5000, 4 << 20
-"""Rows of a listing that are written at a time at most, and their characters, about: each
-transaction writes most pages of the indexes again."""
+"""The most rows of a listing in one transaction, and roughly their most characters: each
+transaction rewrites most pages of the indexes."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job in the catalog: its JSON, its size if that was measured, whether it is listed."""
+    """A row of a job: its JSON, its size if that was measured, whether it is still listed."""
 
     description: str
     size: int | None
@@ -40,12 +40,12 @@ class JobRow:
 
 
 class JobTime(NamedTuple):
-    """A job in the catalog, as a listing of files shows it.
+    """A row of a job, as far as a listing of files needs it.
 
     Attributes:
-        mtime: nanoseconds since 1970, None where only the description tells.
-        listed: whether the service listed it last.
-        description: its JSON; only where it is not listed, or the mtime is None.
+        mtime: nanoseconds since 1970, None where only the description has it.
+        listed: whether the service's latest list has it.
+        description: its JSON; only if it is not listed, or the mtime is None.
     """
 
     id: str
@@ -56,14 +56,14 @@ class JobTime(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VaultRow:
-    """A vault in the catalog: its JSON, and whether it is listed."""
+    """A row of a vault: its JSON, and whether it is still listed."""
 
     description: str
     listed: bool
 
 
 def catalog_path(cache_dir: Path, origin: tuple[str, ...]) -> Path:
-    """Return the file of the catalog of an account; see `Service.origin`."""
+    """Return the path of an account's database; see `Service.origin`."""
     name = hashlib.sha256(json.dumps(origin).encode()).hexdigest()[:32]
     return cache_dir / CATALOG / f"{name}.sqlite"
 
@@ -72,7 +72,7 @@ class JobTable:
     """The vaults and jobs of one account.
 
     Args:
-        database: keeps them.
+        database: stores them.
     """
 
     def __init__(self, database: Database) -> None:
@@ -80,11 +80,11 @@ class JobTable:
 
     @property
     def incarnation(self) -> int:
-        """Return a number that changes when all that was kept is lost."""
+        """Return a number that changes when everything in the database is lost."""
         return self._database.incarnation
 
     def list_vaults(self, vaults: Iterable[Vault], now: float) -> ListingChange:
-        """Take over a listing of all vaults, at `now` (Unix time); return what it changed."""
+        """Store a listing of all vaults, made at `now` (Unix time); return what it changed."""
         return self._list(
             _VAULTS,
             lambda generation: ((vault.name, vault.raw, generation) for vault in vaults),
@@ -95,7 +95,7 @@ class JobTable:
         )
 
     def list_jobs(self, vault: str, jobs: Iterable[Job], now: float) -> ListingChange:
-        """Take over a listing of all jobs of a vault, at `now` (Unix time).
+        """Store a listing of all jobs of a vault, made at `now` (Unix time).
 
         Returns:
             what it changed.
@@ -110,17 +110,17 @@ class JobTable:
         )
 
     def put_vault(self, vault: Vault) -> None:
-        """Take over the description of one vault."""
+        """Store the description of one vault."""
         row = (vault.name, vault.raw, self._newest_generation(_VAULTS))
         self._insert(_PUT_VAULT, [row])
 
     def put_job(self, job: Job) -> None:
-        """Take over the description of one job."""
+        """Store the description of one job."""
         row = job_row(job, self._newest_generation(f"{_VAULTS}/{job.vault}"))
         self._insert(_PUT_JOB, [row])
 
     def put_size(self, vault: str, job_id: str, size: int | None) -> None:
-        """Note the measured size of an output, bytes; None forgets it."""
+        """Store the measured size of an output in bytes; None forgets it."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE jobs SET size = ? WHERE vault = ? AND id = ?", (size, vault, job_id)
@@ -211,7 +211,7 @@ class JobTable:
         values: tuple[Value, ...],
         now: float,
     ) -> ListingChange:
-        """Take over a listing; one that breaks off leaves everything as it was listed before.
+        """Store a listing; one that breaks off leaves the previous listing in effect.
 
         Args:
             scope: names the listing.
@@ -232,7 +232,7 @@ class JobTable:
         try:
             self._insert(statement, rows(generation + 1))
         except BaseException:
-            # What is new is one generation ahead, so that it can be told from what was known.
+            # New rows are one generation ahead, so that they can be told from known ones.
             with contextlib.suppress(CasfsError), self._database.transaction(bulk=True) as changed:
                 changed.execute(f"DELETE FROM {where} generation = ?", (*values, generation + 1))  # noqa: S608
             raise
@@ -248,7 +248,7 @@ class JobTable:
         return ListingChange(before if listed else 0, lost)
 
     def _insert(self, statement: str, rows: Iterable[tuple[Value, ...]]) -> None:
-        # The rows may come from the network: they are collected before the transaction begins.
+        # Rows may come from the network: they are collected before the transaction begins.
         page: list[tuple[Value, ...]] = []
         size = 0
         for row in rows:
@@ -270,7 +270,7 @@ class JobTable:
         return generation
 
     def _newest_generation(self, scope: str) -> int:
-        # What is described while a listing goes on may be too new for it.
+        # What is described during a listing may be too new for it.
         return max(self._generation(scope), self._generation(f"{_BEGUN}/{scope}"))
 
     def _put_listing(self, scope: str, generation: int, now: float) -> None:
@@ -287,10 +287,10 @@ _UPSERT_JOB = """INSERT INTO jobs
     SET description = excluded.description, mtime = excluded.mtime, kind = excluded.kind,
         state = excluded.state, archive = excluded.archive, hash = excluded.hash,
         whole = excluded.whole, generation = """
-# A description of one may come while all are being listed: it must not go back behind that.
+# One may be described while all are being listed: its generation must not go back.
 _PUT_VAULT = f"{_UPSERT_VAULT} max(generation, excluded.generation)"
 _PUT_JOB = f"{_UPSERT_JOB} max(generation, excluded.generation)"
-# In a listing, what was known before gets the generation below that of what is new.
+# In a listing, known rows get the generation below that of new ones.
 _LIST_VAULT = f"{_UPSERT_VAULT} max(generation, excluded.generation - 1)"
 _LIST_JOB = f"{_UPSERT_JOB} max(generation, excluded.generation - 1)"
 _JOB_TIMES = """SELECT id, mtime, generation >= ?1,

@@ -1,4 +1,4 @@
-"""Listings that became shorter than they should: worth a warning, since others delete by them."""
+"""Listings that shrank suspiciously: worth a warning, since others may synchronize deletions."""
 
 import logging
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from casfs.model import OUTPUT_LIFETIME, Job
 log = logging.getLogger(__name__)
 
 _FEW = 10
-"""Entries that a listing may lose without a word, as it may a tenth of them."""
+"""Entries that a listing may lose without a warning, as it may lose a tenth of them."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ListingChange:
 
     Attributes:
         before: entries of the listing before it.
-        lost: descriptions of those that it does not have; empty if they are too few to matter.
+        lost: descriptions of those that are gone; empty if they are too few to matter.
     """
 
     before: int
@@ -61,7 +61,7 @@ def _warn(what: str, lost: int, change: ListingChange) -> None:
 
 
 def _was_due(job: Job, now: datetime) -> bool:
-    """Return whether an output may have expired: a running job's not before a day is over."""
+    """Return whether an output may have expired: that of a running job only after a day."""
     began = job.completed or job.created
     try:
         return began is not None and began + OUTPUT_LIFETIME <= now

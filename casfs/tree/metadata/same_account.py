@@ -1,7 +1,7 @@
-"""A key that was replaced under a mount: used only if it sees the vaults of the same account.
+"""A key that was replaced during a mount: it is used only if it belongs to the same account.
 
-Where requests name no account, a key alone says whose vaults are meant. One of another account
-would show that account's vaults and jobs under the names of those before, or as an empty list.
+If requests name no account, the key alone decides whose vaults are meant. The key of another
+account would show that account's vaults and jobs in place of the previous ones, or nothing.
 """
 
 import threading
@@ -18,18 +18,18 @@ _DESCRIBED = 3
 
 
 class SameAccount:
-    """Refuses a key that sees other vaults than the key before.
+    """Rejects a key that sees other vaults than the previous key.
 
-    Nothing tells of a new key whose account it is before it was used, so that its vaults are
-    listed once. Full names of vaults say which account they belong to, except those of Aliyun
-    OAS; there at least one vault must be the same.
+    Nothing says which account a new key belongs to before it is used, so its vaults are listed
+    once. Full names of vaults contain the account, except with Aliyun OAS; there at least one vault
+    must be the same.
 
     Lock order: its one lock is innermost, and is not held while the service is asked.
 
     Args:
         service_with: returns a service whose requests a key signs.
-        known: returns name and description of the vaults that the key before saw, and whether each
-            was listed last.
+        known: returns name and description of the vaults that the previous key saw, and whether
+            each is still listed.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class SameAccount:
             seconds: how long that may take.
 
         Raises:
-            ConfigError: it is of another account.
+            ConfigError: it belongs to another account.
             CasfsError: the service refuses it, or does not answer in time.
         """
         listed = [text for _, text, listed in self._known() if listed]
@@ -82,20 +82,20 @@ class SameAccount:
 
 
 def _seen(service: Service, known: Sequence[Vault], deadline: Deadline) -> list[Vault] | None:
-    """Return the vaults that a key sees; None if it may see none that would tell its account."""
+    """Return the vaults that a key sees; None if it may see none that would reveal its account."""
     try:
         return list(service.vaults(deadline))
     except ForbiddenError:
         seen = list(_described(service, known, deadline))
     described = [vault for vault in seen if vault is not None]
-    # A key that may look at none can take none away either.
+    # A key that may look at none cannot hide any either.
     return described if seen else None
 
 
 def _described(
     service: Service, known: Sequence[Vault], deadline: Deadline
 ) -> Iterator[Vault | None]:
-    """Yield the known vaults that a key may look at, None for one that it does not find."""
+    """Yield the known vaults that a key may look at, None for each that it does not find."""
     for vault in known[:_DESCRIBED]:
         try:
             yield service.vault(vault.name, deadline)
@@ -106,7 +106,7 @@ def _described(
 
 
 def _compare(known: Sequence[Vault], seen: list[Vault], key: KeySource) -> None:
-    """Check that vaults are of the account of those that were known.
+    """Check that vaults belong to the same account as the known ones.
 
     Raises:
         ConfigError: they are not.

@@ -1,9 +1,9 @@
-"""The bytes of outputs: as their jobs tell, or as they were measured.
+"""The sizes of outputs: as their jobs state them, or as they were measured.
 
-A service may tell no size of an output: then it is measured. It may tell the size of an inventory
-wrongly, which no hash would show: that size counts once the first block has come in an answer that
-agrees. Both are kept in the catalog, and measured again when the bytes contradict them. That an
-output is empty is never kept: no byte of it could ever contradict that.
+A service may state no size of an output: then it is measured. It may state a wrong size of an
+inventory, which no hash would reveal: that size counts once the first block has arrived in an
+answer that agrees. Both are stored, and measured again when the bytes contradict them. That an
+output is empty is never stored: no byte of it could ever contradict that.
 
 Lock order: the one lock guards what is remembered and is innermost.
 """
@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
 
 _REMEMBERED = 4096
 _LEAST = 1.0
-"""Seconds for which a size is remembered at least: for the program that has just asked."""
+"""The least seconds for which a size is remembered: for the program that has just asked."""
 _PATIENCE = 10.0
-"""Seconds to wait for a first block that says whether a size is right."""
+"""Seconds to wait for a first block that confirms a size."""
 
 
 class Sizes:
@@ -65,20 +65,20 @@ class Sizes:
         self._again: TTLCache[tuple[str, str], int] = TTLCache(_REMEMBERED, seconds)
 
     def sure(self, job: Job) -> int | None:
-        """Return the bytes of an output if nothing has to be asked to be sure of them."""
+        """Return the size of an output in bytes if it is certain without asking."""
         taken = self._taken_size(job)
         return self._snapshot.size(job) if taken is None else taken
 
     def known(self, job: Job) -> int | None:
-        """Return the bytes of an output as they are known, without asking; None if they are not."""
+        """Return the size of an output as it is known, without asking; None if it is not."""
         taken = self._taken_size(job)
         return self._snapshot.expected_size(job) if taken is None else taken
 
     def of(self, job: Job) -> int:
-        """Return the bytes of an output; makes sure of them.
+        """Return the size of an output in bytes; confirms it if need be.
 
         Raises:
-            CasfsError: they are not known, and the service failed.
+            CasfsError: it is unknown, and the service failed.
         """
         size = self.sure(job)
         if size is None and job.size is None:
@@ -88,9 +88,9 @@ class Sizes:
         return size
 
     def is_other(self, job: Job) -> bool:
-        """Measure an output whose bytes contradict its size; tell whether it has another one.
+        """Measure an output whose bytes contradict its size; return whether it has another one.
 
-        That is done once in the time to live, and not where the job tells the size.
+        That is done once in the time to live, and not if the job states the size.
         """
         before, key = self.known(job), (job.vault, job.id)
         with self._lock:
@@ -134,7 +134,7 @@ class Sizes:
         return size
 
     def _confirmed(self, job: Job, told: int) -> int:
-        """Return the bytes of an inventory: what its job tells, if its first block agrees."""
+        """Return the size of an inventory: what its job states, if its first block agrees."""
         done: Future[None] = Future()
         output = self._service.output(job, told)
         try:

@@ -1,4 +1,4 @@
-"""What is known of vaults and jobs without asking the service: catalog and cache."""
+"""A snapshot of vaults and jobs, from database and cache, without asking the service."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from casfs.tree.times import mtime
 
 @dataclass(frozen=True, slots=True)
 class KnownJob:
-    """A job, and whether it is retained: unknown to the service, but whole in the cache."""
+    """A job, and whether it is retained: no longer listed by the service, but fully cached."""
 
     job: Job
     retained: bool
 
 
 class Snapshot:
-    """What the catalog says, without what the service dropped and the cache has not whole.
+    """What the database knows, without what the service dropped and the cache lacks.
 
     Args:
         service: understands its own descriptions.
         table: has them.
-        is_whole: tells whether an output is whole in the cache.
+        is_whole: returns whether an output is fully cached.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Snapshot:
         return names
 
     def job_id(self, vault: str, file_name: str) -> str | None:
-        """Return the job whose file name this is, None if there can be none."""
+        """Return the job with this file name, None if there can be none."""
         if is_cut(file_name):
             ids = (row.id for row in self._table.job_times(vault))
             return next((job_id for job_id in ids if to_file_name(job_id) == file_name), None)
@@ -81,7 +81,7 @@ class Snapshot:
         return KnownJob(job, retained=not row.listed)
 
     def forget_job(self, vault: str, job_id: str) -> None:
-        """Forget a job that is gone, unless it says how an archive in the cache was brought."""
+        """Forget a job that is gone, unless it explains how a cached archive was retrieved."""
         row = self._table.job(vault, job_id)
         if row is not None:
             self._forget(self._service.parse_job(vault, row.description))
@@ -95,9 +95,9 @@ class Snapshot:
         return [job for job in jobs if job.readable]
 
     def size(self, job: Job) -> int | None:
-        """Return the bytes of a job's output, None if that is to be measured.
+        """Return the size of a job's output, None if that must be measured.
 
-        What was measured of an inventory counts more than what its job says.
+        The measured size of an inventory takes precedence over what its job states.
         """
         if not job.measured:
             return job.size
@@ -105,12 +105,12 @@ class Snapshot:
         return row.size if row else None
 
     def expected_size(self, job: Job) -> int | None:
-        """Return the bytes of an output as measured, else as its job tells; None if neither."""
+        """Return the size of an output as measured, else as its job states it; None if neither."""
         size = self.size(job)
         return job.size if size is None else size
 
     def output(self, vault: str, file_name: str) -> Output | None:
-        """Return the output of a job, None if it has none, or not all that it takes is known."""
+        """Return the output of a job, None if it has none or something about it is unknown."""
         job_id = self.job_id(vault, file_name)
         known = self.job(vault, job_id) if job_id is not None else None
         if known is None or not known.job.readable:
@@ -119,11 +119,11 @@ class Snapshot:
         return None if size is None else self._service.output(known.job, size)
 
     def is_retained(self, job: Job) -> bool:
-        """Return whether the whole output of a job is in the cache."""
+        """Return whether the output of a job is fully cached."""
         if not job.readable:
             return False
         size = self.expected_size(job)
-        # Of an output that is empty there is nothing to retain.
+        # An empty output has nothing to retain.
         return size is not None and size > 0 and self._is_whole(self._service.output(job, size))
 
     def _forget(self, job: Job) -> None:
@@ -131,7 +131,7 @@ class Snapshot:
             self._table.remove_job(job.vault, job.id)
 
     def _has_archive(self, job: Job) -> bool:
-        """Return whether the archive that a job brings a range of is in the cache as a whole."""
+        """Return whether the archive of which a job retrieves a range is fully cached."""
         if job.archive_id is None or job.archive_size is None or not job.readable:
             return False
         hash_ = job.archive_tree_hash

@@ -1,7 +1,7 @@
 """The vaults of an account, also for a key that may not list them.
 
-Such a key sees the vaults that are known from before and those that the settings name; any other
-is found when somebody asks for it by its name.
+Such a key sees the vaults that were known before and those that the settings name; any other is
+found when somebody asks for it by name.
 
 Lock order: the one lock guards the listing and what was found by name; it is innermost.
 """
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 _REMEMBERED = 4096
 """Vaults whose description is kept in memory, and names that are known not to exist."""
 _DESCRIBED = 16
-"""Known vaults that are described anew each time a list of all is refused."""
+"""Known vaults that are described again each time the list of all is refused."""
 _ADVICE = (
     "name the vaults that this key may see in the setting `vaults`; others are found by their names"
 )
@@ -38,12 +38,12 @@ _ADVICE = (
 
 @dataclass(frozen=True, slots=True)
 class _VaultNames:
-    """What the service said: all vaults, or that this key may not list them.
+    """What the service answered: all vaults, or that this key may not list them.
 
     Attributes:
         names: the name of each vault by its file name.
-        refusal: why these are not all; None if they are.
-        used: the service let this key see one of them by itself.
+        refusal: why these are not all vaults; None if they are.
+        used: the service let this key see one of them individually.
     """
 
     names: dict[str, str]
@@ -59,7 +59,7 @@ class Vaults:
         table: keeps what it said.
         snapshot: what is known without asking.
         settings: what the configuration says about the account.
-        on_stale: is told when an old list is served because the service did not answer.
+        on_stale: is called when an old list is served because the service did not answer.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Vaults:
         """Ask the service for the vaults, so that wrong credentials show at once.
 
         Raises:
-            DeniedError: it refuses us, or lets us see none of the vaults that we know of.
+            DeniedError: it refuses us, or lets us see none of the known vaults.
             CasfsError: it does not answer, and nothing is known from before.
         """
         listed = self._list().get(Deadline(self._deadline), anew=True)
@@ -101,7 +101,7 @@ class Vaults:
         """Return all vaults; for a key that may not list them, those that are known or named.
 
         Args:
-            anew: ask however young the list is.
+            anew: ask however fresh the list is.
 
         Raises:
             CasfsError: nothing is known, and the service failed.
@@ -117,14 +117,14 @@ class Vaults:
         return ForbiddenError(f"{listed.refusal}; {_ADVICE}")
 
     def vault(self, file_name: str, anew: bool = False) -> Vault:
-        """Return a vault; asks the service only for one that is not known.
+        """Return a vault; asks the service only for an unknown one.
 
         Args:
             file_name: file name of the vault.
-            anew: ask for one that is not known however young the list is.
+            anew: ask for an unknown one however fresh the list is.
 
         Raises:
-            NotFoundError: there is none of that name.
+            NotFoundError: there is none with that name.
             DeniedError: this key may see neither the list of vaults nor this one.
             CasfsError: it is not known, and the service failed.
         """
@@ -141,10 +141,10 @@ class Vaults:
         return vault
 
     def describe(self, name: str) -> None:
-        """Ask the service to describe a vault that is known: its count of archives changes.
+        """Ask the service to describe a known vault: its count of archives changes.
 
         Raises:
-            CasfsError: the service failed, or does not let us see it; what is known stays.
+            CasfsError: the service failed, or hides it from us; what is known stays.
         """
         vault = self._service.vault(name, Deadline(self._deadline))
         self._table.put_vault(vault)
@@ -152,8 +152,8 @@ class Vaults:
             self._described[to_file_name(name)] = vault
 
     def forget(self, name: str) -> None:
-        """Note that the service says that a vault does not exist; what is retained of it stays."""
-        # Where all are listed, the next list says so.
+        """Note that a vault does not exist according to the service; its retained jobs stay."""
+        # If all are listed, the next list says so.
         self._forget(name, for_good=self.refusal() is not None)
 
     def _forget(self, name: str, for_good: bool) -> None:
@@ -182,7 +182,7 @@ class Vaults:
 
     def _ask(self, listing: CachedListing[_VaultNames], file_name: str, anew: bool) -> Vault:
         deadline, known = Deadline(self._deadline), listing.known()
-        # What was listed and is not in the catalog was lost there.
+        # A listed vault that the database lacks was lost there.
         if known is not None and file_name in known.names:
             anew = True
         known = listing.get(deadline, anew) if anew else listing.look_again(deadline)
@@ -194,7 +194,7 @@ class Vaults:
         return self._find(file_name, anew)
 
     def _find(self, file_name: str, anew: bool) -> Vault:
-        """Return a vault by its name alone, for a key that may not list them."""
+        """Return a vault by its name alone, for a key that may not list vaults."""
         with self._lock:
             missing = None if anew else self._missing.get(file_name)
         if missing is not None:
@@ -212,7 +212,7 @@ class Vaults:
         return vault
 
     def _describe(self, name: str, deadline: Deadline) -> Vault:
-        """Return a vault that the service lets us see: its description, or at least its jobs."""
+        """Return a vault of which the service shows us the description, or at least the jobs."""
         try:
             return self._service.vault(name, deadline)
         except ForbiddenError:
@@ -234,7 +234,7 @@ class Vaults:
         )
         with self._lock:
             if self._listing is None or incarnation != self._incarnation:
-                # What was learnt from a catalog that was damaged, and begun anew since, is void.
+                # What was learned from a corrupt catalog, which was rebuilt since, is void.
                 self._listing, self._incarnation = made, incarnation
                 self._described.clear()
             return self._listing
@@ -250,7 +250,7 @@ class Vaults:
         return _VaultNames(self._names(forget=True))
 
     def _load_without_list(self, deadline: Deadline, refusal: str) -> _VaultNames:
-        """Describe the vaults that are named or known one by one."""
+        """Describe one by one the vaults that are named or known."""
         before = [vault.name for vault in self._shown()]
         used = False
         for name in dict.fromkeys([*self._settings.vaults, *before[:_DESCRIBED]]):

@@ -1,4 +1,4 @@
-"""A connection to the catalog's file whose work goes on elsewhere when the disk fails."""
+"""A connection to the database file whose work continues elsewhere when the disk fails."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ from casfs.errors import CasfsError
 from casfs.private import PrivateDirectory
 
 _FULL, _READONLY, _IOERR, _CANTOPEN, _PROTOCOL = 13, 8, 10, 14, 15
-"""Primary result codes of SQLite; what they are about lies in higher bits."""
+"""Primary result codes of SQLite; the details are in higher bits."""
 _DISK = frozenset({_FULL, _READONLY, _IOERR, _CANTOPEN, _PROTOCOL})
 
 log = logging.getLogger(__name__)
@@ -27,25 +27,25 @@ _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP})
 _BUSY_SECONDS = 10.0
 _LOCK_PAUSE = 0.01
 BESIDE = ("-wal", "-shm", "-journal")
-"""How the names end of what SQLite keeps beside a file."""
+"""The name endings of the files that SQLite keeps beside a database."""
 
 _CACHE, _ROWS_CACHE, _BULK_CACHE = 2 << 10, 8 << 10, 40 << 10
-"""KiB of memory of a connection for what it has read and changed."""
+"""KiB of page cache of a connection."""
 
 Rescue = Callable[[sqlite3.Error], sqlite3.Connection]
 """Returns another connection with the same content, for the calling thread alone."""
 
 
 def is_damage(error: BaseException) -> bool:
-    """Return whether what is in a file is damaged."""
+    """Return whether an error means that the content of the file is corrupt."""
     if isinstance(error, sqlite3.OperationalError):
-        # Text that is none was written as text once; Python tells of it by these words alone.
+        # Earlier versions wrote invalid text; Python reports it by this message alone.
         return "Could not decode to UTF-8" in str(error)
     return isinstance(error, sqlite3.DatabaseError)
 
 
 def is_disk_error(error: BaseException) -> bool:
-    """Return whether a file could not be read or written: the disk is full, or fails."""
+    """Return whether an error means that the disk is full, or fails."""
     if not isinstance(error, sqlite3.Error):
         return isinstance(error, OSError) and is_disk_failure(error)
     code = getattr(error, "sqlite_errorcode", None)
@@ -53,7 +53,7 @@ def is_disk_error(error: BaseException) -> bool:
 
 
 def as_os_error(error: BaseException) -> OSError:
-    """Return what the disk told SQLite, as far as that is known."""
+    """Return the disk's error as far as SQLite reports it."""
     if isinstance(error, OSError):
         return error
     codes = {_FULL: errno.ENOSPC, _READONLY: errno.EROFS}
@@ -62,20 +62,20 @@ def as_os_error(error: BaseException) -> OSError:
 
 
 class DamagedError(CasfsError):
-    """The file was damaged, and is begun anew; what was asked can be asked again."""
+    """The file was corrupt and is being rebuilt; the request can be repeated."""
 
 
 class DiskFailedError(CasfsError):
-    """The disk failed half-way; what was asked can be asked again."""
+    """The disk failed halfway; the request can be repeated."""
 
 
 class ReplayConnection(sqlite3.Connection):
-    """A connection that notes what a transaction does, and does it again elsewhere if need be.
+    """A connection that records what a transaction does, and replays it elsewhere if need be.
 
     Attributes:
-        inode: the file that it has open: another process may put that aside.
-        rescue: where work goes on when the disk fails, None if it cannot.
-        instead: where it goes on now.
+        inode: the file that it has open: another process may move that aside.
+        rescue: returns where work continues when the disk fails, None if it cannot.
+        instead: where it continues now.
     """
 
     inode: int | None = None
@@ -85,7 +85,7 @@ class ReplayConnection(sqlite3.Connection):
     _set_up = False
 
     def set_up(self) -> None:
-        """Set what holds for a connection as long as it is open, the first time."""
+        """Configure the connection on its first use."""
         if not self._set_up:
             self.execute("PRAGMA synchronous = OFF")
             # Counts of directories go up to the root.
@@ -93,7 +93,7 @@ class ReplayConnection(sqlite3.Connection):
             self._set_up = True
 
     def begin(self, rescue: Rescue) -> None:
-        """Begin to note what is done."""
+        """Start to record what is done."""
         self.rescue, self._done = rescue, []
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
@@ -118,7 +118,7 @@ class ReplayConnection(sqlite3.Connection):
         if self.instead is not None:
             self.instead.rollback()
             return
-        # A disk that fails has undone it already.
+        # A failed disk has already undone it.
         with contextlib.suppress(sqlite3.OperationalError):
             super().rollback()
 
@@ -143,8 +143,8 @@ class ReplayConnection(sqlite3.Connection):
 def set_memory(connection: sqlite3.Connection, bulk: bool, rows: bool) -> None:
     """Give a connection memory for its next transaction, as `Database.transaction` says.
 
-    SQLite saves each page that a statement with triggers changes, to take the statement back if it
-    fails: from 64 KiB in a transaction on to a file, which gets 2 GB for 100,000 jobs.
+    SQLite saves each page that a statement with triggers changes, so that it can roll the statement
+    back: beyond 64 KiB in a transaction to a file, which grows to 2 GB for 100,000 jobs.
     """
     cache = _BULK_CACHE if bulk else _ROWS_CACHE if rows else _CACHE
     connection.execute(f"PRAGMA cache_size = {-cache}")
@@ -160,24 +160,24 @@ def inode_of(path: Path) -> int | None:
 
 
 def connect(path: Path, private: PrivateDirectory) -> ReplayConnection:
-    """Open the file at a path; it is made if need be, its directory too.
+    """Open the file at a path, creating it and its directory if need be.
 
     Args:
         path: of the file.
-        private: the directory that it is in, at whatever depth.
+        private: the directory that contains it, at any depth.
 
     Raises:
-        ConfigError: something there is not ours alone.
+        ConfigError: others can change something there.
         OSError, sqlite3.Error: it cannot be opened.
     """
     private.make_below(path.parent)
-    # SQLite follows links. It makes files by our umask, but those beside the first like that one.
+    # SQLite follows links. It creates files by our umask, but those beside the first like that one.
     for ending in ("", *BESIDE):
         private.check_file(path.with_name(path.name + ending), written=True)
-    # Never opened here: to close it would drop the locks that SQLite has on it.
+    # Never opened here: closing it would drop the locks that SQLite has on it.
     with contextlib.suppress(OSError):
         os.mknod(path, stat.S_IFREG | 0o600)
-    # Looked up before: of a file that comes in between we know nothing, and do it no harm.
+    # Looked up before: a file that appears in between is unknown to us, and left alone.
     inode = inode_of(path)
     connection = sqlite3.connect(
         path, timeout=_BUSY_SECONDS, check_same_thread=False, factory=ReplayConnection
@@ -188,11 +188,11 @@ def connect(path: Path, private: PrivateDirectory) -> ReplayConnection:
 
 @contextlib.contextmanager
 def alone(path: Path, private: PrivateDirectory, seconds: float) -> Iterator[None]:
-    """Hold the lock on a file, which is made for it.
+    """Hold the lock on a file, which is created for it.
 
     Raises:
         OSError: the file cannot be made.
-        sqlite3.OperationalError: another one did not end in time; one that died holds no lock.
+        sqlite3.OperationalError: another process held it too long; a dead one holds no lock.
     """
     deadline = Deadline(seconds)
     with open(private.open(path, os.O_RDWR | os.O_CREAT), "r+b") as lock:
@@ -206,13 +206,13 @@ def alone(path: Path, private: PrivateDirectory, seconds: float) -> Iterator[Non
 
 
 def _locked(lock: BinaryIO) -> bool:
-    """Take the lock on a file if nobody has it; tell whether it was taken."""
+    """Take the lock on a file if nobody has it; return whether it was taken."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
-        # Who begins the same file at the same moment may fail, and succeeds the next time.
+        # Whoever creates the same file at the same moment may fail, and succeeds the next time.
         if error.errno not in _NO_LOCKS:
             raise
         log.info("the file system of the cache directory does not support locks: %s", error)

@@ -1,8 +1,8 @@
-"""The SQLite file of an account's catalog: threads, processes, damage. What is in it: schema.py.
+"""An account's SQLite file: threads, processes, corruption. Its tables are in schema.py.
 
-Lock order: the lock on the file `.lock` is held for moments, while a new file is prepared, or
-a damaged one put aside; never for both at a time. The lock around leaving the disk is held once,
-while the catalog is copied to memory; then the lock of the copy, for a transaction.
+Lock order: the lock on the file `.lock` is held briefly, while a new file is prepared or a corrupt
+one moved aside; never for both at a time. The lock around leaving the disk is held once, while the
+catalog is copied to memory; then the lock of the copy, for a transaction.
 """
 
 import collections
@@ -45,15 +45,15 @@ class Database:
     """The file of one account's catalog.
 
     A connection of SQLite serves one thread at a time, so each call borrows one. Several processes
-    may use one file. A damaged one is put aside and begun anew: all in it can be asked for again,
-    except which expired jobs are still whole in the cache.
+    may use one file. A corrupt one is moved aside and rebuilt: everything in it can be asked for
+    again, except which expired jobs are still fully cached.
 
     Args:
         path: of the file.
         private: the cache directory that it is in; its own directory if none is given.
 
     Attributes:
-        incarnation: counts how often damage was found: what was in the file before is lost.
+        incarnation: counts how often the file was rebuilt: what was in it before is lost.
 
     Raises:
         ConfigError: the directory is not writable, or open to others; a newer casfs wrote the file.
@@ -85,11 +85,11 @@ class Database:
             self._leave_disk(error)
 
     def check(self, limit: int) -> None:
-        """Begin the file anew if it is damaged, as a power failure may leave it.
+        """Rebuild the file if it is corrupt, as a power failure may leave it.
 
         Args:
-            limit: bytes of a file that is looked through; damage in a larger one shows when it is
-                met.
+            limit: size in bytes up to which a file is checked; corruption in a larger one shows
+                when it is hit.
 
         Raises:
             CasfsError: the file cannot be read.
@@ -121,14 +121,14 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self, bulk: bool = False, rows: bool = False) -> Iterator[sqlite3.Connection]:
-        """Lend a connection for one transaction, which nobody else writes beside.
+        """Lend a connection for one transaction, during which nobody else writes.
 
         Others wait for it, so it must be short, and wait for nothing itself.
 
         Args:
-            bulk: it changes thousands of rows, which may lie anywhere in the file; it gets memory
-                for them, or they would be written over and over before its end.
-            rows: it writes thousands of rows, each by a statement of its own.
+            bulk: it changes thousands of rows anywhere in the file; it gets memory for them, or
+                their pages would be written again and again before its end.
+            rows: it writes thousands of rows, each with a statement of its own.
 
         Raises:
             CasfsError: the file cannot be read or written.
@@ -189,7 +189,7 @@ class Database:
         self._connections.append(connection)
 
     def _take(self) -> ReplayConnection | StandIn:
-        """Return a connection to the file, or the catalog in memory if its disk fails."""
+        """Return a connection to the file, or the catalog in memory if the disk fails."""
         if self._stand_in is not None:
             return self._stand_in
         with contextlib.suppress(IndexError):
@@ -213,7 +213,7 @@ class Database:
             ) from error
 
     def _make_again(self, removed: ReplayConnection) -> None:
-        """Make the file again that was removed, with all that a connection to it still has."""
+        """Recreate a deleted file with everything that a connection to it still has."""
         try:
             with contextlib.closing(connect(self._path, self._private)) as made, self._alone():
                 if made.execute("PRAGMA user_version").fetchone() == (0,):
@@ -229,7 +229,7 @@ class Database:
             self.close()
 
     def _leave_disk(self, error: BaseException) -> StandIn:
-        """Go on in memory, with what can be read from the disk."""
+        """Continue in memory, with what can be read from the disk."""
         with self._leaving:
             if self._stand_in is not None:
                 return self._stand_in
@@ -259,13 +259,13 @@ class Database:
         return connection
 
     def _drop(self, connection: ReplayConnection, error: BaseException) -> None:
-        """Close a connection that failed, and begin the file anew if that is damaged."""
+        """Close a connection that failed, and rebuild the file if it is corrupt."""
         connection.close()
         if is_damage(error):
             self._begin_anew(connection.inode, error)
 
     def _begin_anew(self, inode: int | None, error: BaseException) -> None:
-        """Put the file aside whose damage was found, unless somebody has done that already."""
+        """Move a corrupt file aside, unless somebody has already done so."""
         self.incarnation += 1
         self.close()
         with self._alone():
@@ -273,14 +273,14 @@ class Database:
                 return
             schema.refuse_newer(self._path)
             log.warning("the catalog %s is corrupt and is being rebuilt: %s", self._path, error)
-            # What the old file's log holds must not be taken for the new one's.
+            # The old file's log must not be taken for the new one's.
             for ending in BESIDE:
                 self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
             self._path.replace(self._aside)
         self._prepare()
 
     def _prepare(self) -> None:
-        # Who turns the log on waits for nobody else who does, but fails at once.
+        # Turning the log on does not wait for others who do the same, but fails at once.
         connection = connect(self._path, self._private)
         try:
             self._make_tables(connection)
@@ -295,5 +295,5 @@ class Database:
             connection.commit()
 
     def _alone(self) -> contextlib.AbstractContextManager[None]:
-        """Keep other processes, and threads, from doing the same; for moments only."""
+        """Keep other processes and threads from doing the same; only briefly."""
         return alone(self._path.with_suffix(".lock"), self._private, _LOCK_SECONDS)

@@ -1,4 +1,4 @@
-"""The tables of an account's catalogue, and how a file of an older version is taken over.
+"""The tables of an account's catalog, and how a file of an older version is upgraded.
 
     listings(scope, generation, listed_at)          one row for all vaults, and one a vault;
                                                     one more each for a listing that has begun
@@ -25,8 +25,8 @@
     rules(vault, text, upto)                        how names are worked out; up to which archive
                                                     that is done, NULL for all
 
-Triggers keep `changed`, `emptied` and the counts of folders, whoever writes: none of these can be
-forgotten, and a transaction that breaks off leaves them as they were.
+Triggers maintain `changed`, `emptied` and the counts of folders, whoever writes: no writer can
+forget them, and a transaction that breaks off leaves them unchanged.
 """
 
 import contextlib
@@ -50,8 +50,8 @@ _LISTINGS = (
         generation INTEGER NOT NULL, PRIMARY KEY (vault, id)
     ) WITHOUT ROWID""",
 )
-# An upsert that fires a trigger overrides `OR IGNORE` in it (SQLite, "CREATE TRIGGER"), so that
-# these ask first.
+# An upsert that fires a trigger overrides `OR IGNORE` in it (SQLite, "CREATE TRIGGER"), so these
+# ask first.
 _JOBS_OF_ARCHIVES = (
     "ALTER TABLE jobs ADD COLUMN kind TEXT",
     "ALTER TABLE jobs ADD COLUMN state TEXT",
@@ -97,7 +97,7 @@ _FOLDERS = (
     END""",
 )
 _ARCHIVES = (
-    # No type where values need one of their own: text that is no UTF-8, times after 2262.
+    # No type where values need their own: text that is not UTF-8, times after 2262.
     """CREATE TABLE archives (
         number INTEGER PRIMARY KEY, hash INTEGER NOT NULL, vault INTEGER NOT NULL, id NOT NULL,
         description, created INTEGER NOT NULL, size INTEGER, tree_hash, folder INTEGER, name TEXT,
@@ -107,7 +107,7 @@ _ARCHIVES = (
     "CREATE UNIQUE INDEX archives_by_hash ON archives (hash)",
     """CREATE INDEX archives_by_name ON archives (folder, name, created)
     WHERE folder IS NOT NULL""",
-    # With all that a listing shows: rows of one folder may lie anywhere in the file.
+    # With everything that a listing shows: rows of one directory may be anywhere in the file.
     """CREATE INDEX readable_by_name ON archives (folder, name, created, id, description, size,
         tree_hash, rule, mtime, flags, original_size, readable)
     WHERE folder IS NOT NULL AND readable = 1""",
@@ -140,14 +140,14 @@ _CHAINS = (
     "ALTER TABLE inventories ADD COLUMN completed INTEGER",
     "ALTER TABLE inventories ADD COLUMN joins INTEGER NOT NULL DEFAULT 0",
     "CREATE TABLE counts (vault INTEGER PRIMARY KEY, archives INTEGER NOT NULL)",
-    # Earlier versions made folders for names that nothing got.
+    # Earlier versions made directories for names that nothing received.
     """INSERT INTO emptied SELECT number FROM folders AS one WHERE parent > 0
     AND NOT EXISTS (SELECT 1 FROM emptied WHERE folder = one.number)
     AND NOT EXISTS (SELECT 1 FROM archives WHERE archives.folder = one.number)
     AND NOT EXISTS (SELECT 1 FROM folders WHERE folders.parent = one.number)""",
 )
 _TIMES = ("ALTER TABLE jobs ADD COLUMN mtime INTEGER",)
-# It asks in WHEN: for a SELECT from the table that it inserts into, SQLite makes a temporary table.
+# It asks in WHEN: for a SELECT from the table that it inserts into, SQLite uses a temporary table.
 _QUICK_TRIGGER = (
     "DROP TRIGGER job_came",
     """CREATE TRIGGER job_came AFTER INSERT ON jobs
@@ -159,15 +159,15 @@ _STEPS = (_LISTINGS, _JOBS_OF_ARCHIVES + _FOLDERS + _ARCHIVES, _CHAINS, _TIMES, 
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables of a new file, or add to those of an older version what came since.
+    """Create the tables of a new file, or upgrade those of an older version.
 
     Args:
         connection: to the file, or to its copy in memory.
         path: of the file, for the message.
 
     Raises:
-        ConfigError: a newer casfs wrote the file, which is left as it is.
-        sqlite3.DatabaseError: the file is of a version that there never was.
+        ConfigError: a newer casfs wrote the file, which is left unchanged.
+        sqlite3.DatabaseError: the file has a version that never existed.
     """
     version_of(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
@@ -199,7 +199,7 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def refuse_newer(path: Path) -> None:
-    """Raise if a newer casfs wrote a file, as far as that can be read.
+    """Raise if a newer casfs wrote a file, as far as it can be read.
 
     Raises:
         ConfigError: it did.

@@ -1,4 +1,4 @@
-"""The catalog in memory, where its disk is full or fails: bounded, and gone with the process."""
+"""The catalog in memory, for when its disk is full or fails: bounded, and lost with the process."""
 
 import contextlib
 import logging
@@ -19,13 +19,13 @@ _LISTINGS = ("listings", "vaults", "jobs")
 
 
 class StandIn:
-    """A catalog in memory that begins with what the file has.
+    """A catalog in memory that starts with the content of the file.
 
     Lock order: the lock is held for a transaction, which waits for nothing.
 
     Attributes:
-        connection: to the catalog; to be borrowed.
-        complete: whether all that was in the file is in it.
+        connection: to the catalog; borrow it.
+        complete: whether everything in the file was copied.
 
     Raises:
         ConfigError: a newer casfs wrote the file.
@@ -53,7 +53,7 @@ class StandIn:
 
     @contextlib.contextmanager
     def borrow(self) -> Iterator[sqlite3.Connection]:
-        """Lend the connection; what is done to it counts once the context ends well."""
+        """Lend the connection; changes are committed if the context ends without an error."""
         with self._lock:
             within = self.connection.in_transaction
             try:
@@ -72,7 +72,7 @@ class StandIn:
             if pages * size <= _BYTES // 2:
                 file.backup(self.connection)
                 return True
-            # Which jobs there are, and which of them are kept though they have expired.
+            # Which jobs exist, and which are retained although they have expired.
             schema.prepare(self.connection, path)
             for table in _LISTINGS:
                 columns = [row[1] for row in file.execute(f"PRAGMA table_info({table})")]
@@ -90,7 +90,7 @@ def _connect_to_memory() -> sqlite3.Connection:
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
-    """Open the file; where the disk does not even allow what reading takes, as it is."""
+    """Open the file for reading; if the disk does not even allow that, as immutable."""
     uri = f"file:{quote(str(path))}?mode=ro"
     file = sqlite3.connect(uri, uri=True)
     try:

@@ -1,4 +1,4 @@
-"""How values stand in the columns of the catalog."""
+"""How values are stored in the columns of the database."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -13,23 +13,23 @@ LARGEST = (1 << 63) - 1
 """The largest integer of SQLite."""
 
 NO_TIME = -(1 << 62)
-"""Stands for a time that is not known; before all others, so that every other upload is newer."""
+"""Represents an unknown time; before all others, so that every other upload is newer."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 def hash_of(vault: str, archive_id: str) -> int:
-    """Return 63 bits that stand for an archive: a small key for a long id.
+    """Return a 63-bit hash of an archive: a small key for a long id.
 
-    Two of a million archives have the same ones in one of ten million catalogs.
+    Two of a million archives collide in one of ten million catalogs.
     """
     text = f"{vault}\0{archive_id}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) >> 1
 
 
 def storable(text: str | None) -> str | bytes | None:
-    """Return text as a column can hold it: as bytes if half a surrogate pair is in it."""
+    """Return text as a column can hold it: as bytes if it contains a lone surrogate."""
     if text is None or text.isascii():
         return text
     try:
@@ -40,7 +40,7 @@ def storable(text: str | None) -> str | bytes | None:
 
 
 def loaded(value: Any) -> Any:
-    """Return the text that `storable` made a column of."""
+    """Return the text from which `storable` made a column."""
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
 
 
@@ -50,7 +50,7 @@ def size_or_none(size: int | None) -> int | None:
 
 
 def parse_time(text: object) -> int:
-    """Return the time that a service wrote, in microseconds since 1970; NO_TIME if it is none."""
+    """Return the time that a service wrote, in microseconds since 1970; NO_TIME if invalid."""
     return to_microseconds(iso_date(text) or http_date(text))
 
 
