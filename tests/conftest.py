@@ -8,6 +8,8 @@ from hypothesis import settings
 
 # How long an example takes on a busy machine says nothing about casfs.
 settings.register_profile("casfs", deadline=None)
+# Which lines run is known after a few examples, and measuring makes each of them slow.
+settings.register_profile("coverage", deadline=None, max_examples=10, derandomize=True)
 settings.load_profile("casfs")
 
 # Who runs the tests in the background has signals ignored, and programs inherit that. A mount goes
