@@ -156,7 +156,7 @@ class Output:
     archive: str | None = None
 
     @classmethod
-    def of_job(
+    def of_job(  # noqa: PLR0913 (the facts of an output)
         cls,
         vault: str,
         job_id: str,

@@ -39,12 +39,10 @@ class Got:
 
     Attributes:
         blocks: the blocks that were asked for, by number.
-        missed: the numbers of those that were neither there nor under way.
         ahead: what was queued to be fetched ahead.
     """
 
     blocks: dict[int, memoryview]
-    missed: list[int]
     ahead: list[Queued]
 
 
@@ -152,14 +150,15 @@ class Fetcher:
         """
         return max(self._memory_blocks * 5 // 6 // max(self._streams.count(), 1), 1)
 
-    def get(self, opened: OpenOutput, run: range, ended: int, ahead: range) -> Got:
-        """Return the blocks of a run, and begin to fetch another one ahead of its use.
+    def get(self, opened: OpenOutput, run: range, reader: object, offset: int, end: int) -> Got:
+        """Return the blocks of a run, and begin to prefetch what is likely to be read next.
 
         Args:
             opened: the output.
             run: blocks that are wanted.
-            ended: the blocks of the run before this one are read to their end.
-            ahead: blocks that may be wanted later.
+            reader: who reads.
+            offset: first byte that is read.
+            end: the byte behind the last one.
 
         Raises:
             MismatchError: the service's bytes are wrong, again and again.
@@ -168,21 +167,24 @@ class Fetcher:
             DeadlineError: a block did not come in time.
             CasfsError: the service failed in another way.
         """
-        opened.require_current()
-        opened.note_read(run)
+        opened.begin_read(run)
+        ahead = opened.windows.after(reader, offset, end - offset, self)
+        ended = run.stop if end == opened.output.layout.size else end // BLOCK_SIZE
         found = self._find(opened, run, ended)
         self._metrics.blocks.labels("memory").inc(len(found.here))
         queued = self._fetch_ahead(opened, ahead) if ahead else []
+        if not found.flights and opened.is_settled():
+            return Got(found.here, queued)
         try:
-            blocks = found.here
-            if found.flights or opened.doubted():
-                blocks = self._wait(opened, run, ended, found)
+            blocks = self._wait(opened, run, ended, found)
             # What came while we waited may have shown that what we were given is wrong.
             opened.require_current()
         except BaseException:
             self.withdraw(queued)
             raise
-        return Got(blocks, found.missing, queued)
+        for number in found.missing:
+            opened.windows.missed(number)
+        return Got(blocks, queued)
 
     def fetch_ahead(self, output: Output, limit: int) -> int:
         """Begin to fetch an output that may be read soon; only the first block of a large one.
@@ -235,7 +237,8 @@ class Fetcher:
         """Take blocks under way from disk, here and now; ask the service for the rest."""
         try:
             missing = [n for n in numbers if not self._take_from_disk(opened, n)]
-            self._gets.request(opened, missing, urgent=True)
+            if missing:
+                self._gets.request(opened, missing, urgent=True)
         except BaseException as error:
             self._flights.fail(opened.key, numbers, error)
             raise

@@ -42,22 +42,25 @@ class OpenOutput:
             So bytes from before a mismatch never reach who opens the output after it.
         sources: the jobs that bring it, in the order of `Output.sources`.
         windows: what its readers, together, are worth fetching ahead.
+        transferred: the sources whose whole output is being transferred.
         moved: when bytes of it last came from the service, by the monotonic clock.
     """
 
     def __init__(self, output: Output, disk: DiskCache, streams: Streams) -> None:
         self.output = output
         self.store = disk.store(output)
-        self._generation = self.store.leaves.generation
+        self._state = self.store.leaves.state
+        self._generation = self._state.generation
         self.key = (self.store, self._generation)
         self.sources = [OpenSource(output, source, disk) for source in output.sources]
         self.windows = ReadAhead(output.layout, streams)
+        self.transferred: set[OpenSource] = set()
         self.moved = 0.0
 
     @property
     def refusal(self) -> str | None:
         """Return why its bytes are not handed on, None if they are."""
-        if self.store.leaves.generation == self._generation:
+        if self._state.generation == self._generation:
             return None
         return self.store.leaves.mismatch or f"the {self.output} is not what it was; read it again"
 
@@ -65,13 +68,21 @@ class OpenOutput:
         """Return the source of a block."""
         return self.sources[self.output.source_number(block)]
 
-    def note_read(self, run: range) -> None:
-        """Note that somebody reads a run now, wherever it comes from."""
-        if len(self.sources) == 1:
-            self.sources[0].shared.note_read(run)
-            return
-        for number in self.output.touched(run):
-            self.sources[number].shared.note_read(run)
+    def begin_read(self, run: range) -> None:
+        """Note that somebody reads a run now, wherever it comes from.
+
+        Raises:
+            OutputMismatchError: as `require_current`.
+        """
+        if self._state.generation != self._generation:
+            self.require_current()
+        if self.transferred:
+            for number in self.output.touched(run):
+                self.sources[number].shared.note_read(run)
+
+    def is_settled(self) -> bool:
+        """Return whether what was read may be handed out: nothing of it is doubted, or wrong."""
+        return self._state.generation == self._generation and not self._state.pages.doubted
 
     def holds(self, block: int) -> bool:
         """Tell whether a block seems to be on disk, without reading it."""
@@ -247,7 +258,7 @@ class OpenOutput:
 
     def doubted(self) -> bool:
         """Return whether a block is doubted, so that readers must wait."""
-        return self.store.leaves.doubts.doubted() and self.refusal is None
+        return bool(self._state.pages.doubted) and self.refusal is None
 
     def wait_for_doubts(self, deadline: Deadline) -> None:
         """Wait until what was taken back has come again the same, or everybody is refused.
@@ -255,7 +266,8 @@ class OpenOutput:
         Raises:
             DeadlineError: that took too long.
         """
-        if not self.store.leaves.doubts.wait(self._generation, deadline.remaining()):
+        doubts = self.store.leaves.doubts
+        if self.doubted() and not doubts.wait(self._generation, deadline.remaining()):
             raise deadline.error(f"the {self.output}, which comes again from its beginning")
 
     def _raise_if_wrong(self, block: Block, verdict: Verdict) -> None:

@@ -12,6 +12,7 @@ nowhere starts a stream of its own and fetches nothing ahead.
 """
 
 import threading
+from typing import Protocol
 
 from casfs.blocks.streams import Streams
 from casfs.ranges import BLOCK_SIZE, Layout
@@ -69,6 +70,16 @@ class _Stream:
         self.ahead = here
 
 
+class Budget(Protocol):
+    """How much may be fetched ahead; asked only where something is worth it."""
+
+    def window(self) -> int:
+        """Return how many blocks a stream may be ahead."""
+
+    def largest_get(self) -> int:
+        """Return how many blocks the largest GET has."""
+
+
 class ReadAhead:
     """The windows of all readers of one output.
 
@@ -105,28 +116,30 @@ class ReadAhead:
                 if not stream.readers:
                     self._all.end(stream)
 
-    def after(self, reader: object, offset: int, size: int, limit: int, step: int) -> range:
+    def after(self, reader: object, offset: int, size: int, budget: Budget) -> range:
         """Return the run to fetch ahead, now that `size` bytes at `offset` are being read.
 
         Args:
             reader: who reads.
             offset: first byte that is read.
             size: bytes that are read.
-            limit: blocks to be ahead at most.
-            step: blocks of the largest GET; a window grows by whole steps, or by as large a part of
-                them as it has room for twice.
+            budget: how much that may be. A window grows by whole GETs of the largest size, or by as
+                large a part of them as it has room for twice.
         """
         end = min(offset + size, self._layout.size)
-        while step > 1 and 2 * step > limit:
-            step //= 2
         with self._lock:
             stream = self._find(offset, end)
             stream.readers.add(reader)
             if stream.reads < 2 or end < stream.end:
                 return range(0)
-            stream.credit = min(stream.credit, limit * BLOCK_SIZE)
             here = -(-stream.end // BLOCK_SIZE)
             start = max(stream.ahead, here)
+            if stream.credit < BLOCK_SIZE or start >= self._layout.blocks:
+                return range(0)
+            limit, step = budget.window(), budget.largest_get()
+            while step > 1 and 2 * step > limit:
+                step //= 2
+            stream.credit = min(stream.credit, limit * BLOCK_SIZE)
             worth = start + stream.credit // BLOCK_SIZE
             stop = min(here + limit, worth, self._layout.blocks)
             if stop - here >= 2 * step and stop < self._layout.blocks:

@@ -53,10 +53,9 @@ class Reader:
         if not run:
             return b""
         end = min(offset + size, self.size)
-        ended = run.stop if end == self.size else end // BLOCK_SIZE
-        got = self._fetcher.get(self._opened, run, ended, self._next(offset, size))
-        if got.missed or got.ahead:
-            self._note(got.missed, got.ahead)
+        got = self._fetcher.get(self._opened, run, self, offset, end)
+        if got.ahead:
+            self._note(got.ahead)
         self._metrics.read_bytes.inc(end - offset)
         first = offset - run.start * BLOCK_SIZE
         if len(run) == 1:
@@ -76,13 +75,7 @@ class Reader:
             self._opened.windows.end(self)
             self._opened.store.use.end()
 
-    def _next(self, offset: int, size: int) -> range:
-        limit, step = self._fetcher.window(), self._fetcher.largest_get()
-        return self._opened.windows.after(self, offset, size, limit, step)
-
-    def _note(self, missed: list[int], ahead: list[Queued]) -> None:
-        for number in missed:
-            self._opened.windows.missed(number)
+    def _note(self, ahead: list[Queued]) -> None:
         with self._lock:
             self._ahead = [item for item in self._ahead if not item.task.begun] + ahead
             closed = self._closed

@@ -102,7 +102,7 @@ class Transport:
         """Return the bytes that a thread's connection received; see `Watchdog.received`."""
         return self._watchdog.received(thread)
 
-    def get(
+    def get(  # noqa: PLR0913 (most calls need only the first four)
         self,
         call: str,
         path: str,

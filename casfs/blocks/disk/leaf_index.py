@@ -34,6 +34,7 @@ class Leaves:
     ever. That the output as a whole matched its hash no file is believed: it is found out anew.
 
     Attributes:
+        state: what the parts share. Whoever reads looks at it for its generation and for doubts.
         doubts: about blocks of which nobody knows yet whether they are right.
     """
 
@@ -46,9 +47,9 @@ class Leaves:
     ) -> None:
         self._verifier = verifier
         private = private or PrivateDirectory(path.parent)
-        self._state = LeafState(path, layout, verifier, private)
-        self.doubts = Doubts(self._state)
-        note = self._state.note
+        self.state = LeafState(path, layout, verifier, private)
+        self.doubts = Doubts(self.state)
+        note = self.state.note
         self._forgiven = Forgiven(note) if note in tuple(Forgiven) else Forgiven.NOTHING
 
     @property
@@ -58,60 +59,60 @@ class Leaves:
         In one generation a block that came, or was read, has one and the same leaf. What belongs to
         an earlier one changes nothing, however late it comes.
         """
-        return self._state.generation
+        return self.state.generation
 
     @property
     def mismatch(self) -> str | None:
         """Return what was wrong when the last generation ended."""
-        return self._state.mismatch
+        return self.state.mismatch
 
     @property
     def changes(self) -> int:
         """Return how often leaves came, changed or were forgotten."""
-        return self._state.changes
+        return self.state.changes
 
     @property
     def whole(self) -> Digest | None:
         """Return the tree hash that the output as a whole matched, None before that."""
-        return self._state.whole
+        return self.state.whole
 
     def trust(self, block: int) -> Trust:
         """Return how sure we are of a block."""
-        known = self._state.pages.state(block) & TRUST
-        return Trust.WHOLE if known and self._state.whole else Trust(known)
+        known = self.state.pages.state(block) & TRUST
+        return Trust.WHOLE if known and self.state.whole else Trust(known)
 
     def least_trust(self) -> Trust:
         """Return how sure we are of the block that we are least sure of."""
-        with self._state.lock:
-            least = self._state.pages.least_trust()
-            return Trust.WHOLE if least and self._state.whole else least
+        with self.state.lock:
+            least = self.state.pages.least_trust()
+            return Trust.WHOLE if least and self.state.whole else least
 
     def most_trust(self) -> Trust:
         """Return how sure we are of the block that we are most sure of."""
-        with self._state.lock:
-            return Trust.WHOLE if self._state.whole else self._state.pages.most_trust()
+        with self.state.lock:
+            return Trust.WHOLE if self.state.whole else self.state.pages.most_trust()
 
     def unchecked(self) -> bool:
         """Tell whether a block is known that nothing vouches for."""
-        return not self._state.whole and self._state.pages.counts[Trust.UNCHECKED] > 0
+        return not self.state.whole and self.state.pages.counts[Trust.UNCHECKED] > 0
 
     def complete(self) -> bool:
         """Tell whether every leaf is known."""
-        return self._state.pages.complete()
+        return self.state.pages.complete()
 
     def leaf(self, block: int) -> Digest | None:
         """Return what a block hashes to, None if it is not known."""
-        with self._state.lock:
-            return self._state.pages.leaf(block) if self._state.pages.state(block) & TRUST else None
+        with self.state.lock:
+            return self.state.pages.known(block)
 
     def judge(
         self, block: int, leaf: Digest, trust: Trust, generation: int | None = None
     ) -> Verdict:
         """Return what is known of bytes that came for a block, with this leaf; see `put`."""
-        with self._state.lock:
-            if generation not in (None, self._state.generation):
+        with self.state.lock:
+            if generation not in (None, self.state.generation):
                 return Verdict.LATE
-            return self._state.pages.judge(block, leaf, trust, self.trust(block))
+            return self.state.pages.judge(block, leaf, trust, self.trust(block))
 
     def put(
         self,
@@ -131,65 +132,61 @@ class Leaves:
             transfer: what brought it, if more is to come of that; the leaf is written to the file
                 by `Doubts.keep` then.
         """
-        with self._state.lock:
-            if generation not in (None, self._state.generation):
+        with self.state.lock:
+            if generation not in (None, self.state.generation):
                 return Verdict.LATE
-            verdict = self._state.pages.judge(block, leaf, trust, self.trust(block))
-            state = self._state.pages.state(block)
+            verdict = self.state.pages.judge(block, leaf, trust, self.trust(block))
+            state = self.state.pages.state(block)
             if verdict is not Verdict.GOOD:
                 return verdict
             known = state & TRUST
-            same = bool(known) and matches(self._state.pages.leaf(block), leaf)
+            same = bool(known) and matches(self.state.pages.leaf(block), leaf)
             saved = same and not state & UNSAVED
             trust = trust_on_record(trust, Trust(known), same)
             unsaved = 0 if transfer is None or saved else UNSAVED
-            self._state.pages.set(block, trust | unsaved, None if same else leaf)
+            self.state.pages.set(block, trust | unsaved, None if same else leaf)
             if transfer is not None:
                 transfer.brought(block)
-            self._state.changes += not same
-            if state & DOUBTED and not self._state.pages.doubted:
-                self._state.settled.notify_all()
+            self.state.changes += not same
+            if state & DOUBTED and not self.state.pages.doubted:
+                self.state.settled.notify_all()
             write = not unsaved and not (saved and trust == known)
             if write:
-                self._state.file.queue([(block, trust, leaf)])
+                self.state.file.queue([(block, trust, leaf)])
         if write:
-            self._state.file.flush()
+            self.state.file.flush()
         return verdict
 
     def write_again(self) -> None:
         """Write all leaves once more, since their file was removed."""
-        with self._state.lock:
-            known = self._state.pages.with_mark(TRUST)
-            saved = (n for n in known if not self._state.pages.state(n) & UNSAVED)
-            self._state.file.queue(self._state.pages.records(saved))
-        self._state.file.flush()
+        with self.state.lock:
+            known = self.state.pages.with_mark(TRUST)
+            saved = (n for n in known if not self.state.pages.state(n) & UNSAVED)
+            self.state.file.queue(self.state.pages.records(saved))
+        self.state.file.flush()
 
     def confirm(self, block: int, leaf: Digest) -> Trust:
         """Note that bytes of this leaf are about to be handed on; return how sure we are of them.
 
         That is `UNKNOWN` if another leaf is known by now, or none.
         """
-        with self._state.lock:
-            state = self._state.pages.state(block)
-            if not state & TRUST or not matches(self._state.pages.leaf(block), leaf):
-                return Trust.UNKNOWN
-            if state & INHERITED:
-                self._state.pages.set(block, state & ~INHERITED)
-            return self.trust(block)
+        with self.state.lock:
+            trust = self.state.pages.confirm(block, leaf)
+            return Trust.WHOLE if trust and self.state.whole else trust
 
     def root(self) -> Digest | None:
         """Return the tree hash over all leaves, None while one is not known or there is none."""
         while True:
-            with self._state.lock:
-                changes = self._state.changes
-                if not self._state.pages.complete() or not self._state.pages.blocks:
+            with self.state.lock:
+                changes = self.state.changes
+                if not self.state.pages.complete() or not self.state.pages.blocks:
                     return None
             roots = []
-            for number in self._state.pages.page_numbers():
-                with self._state.lock:
-                    if self._state.changes != changes:
+            for number in self.state.pages.page_numbers():
+                with self.state.lock:
+                    if self.state.changes != changes:
                         break
-                    roots.append(self._state.pages.page_root(number))
+                    roots.append(self.state.pages.page_root(number))
             else:
                 return self._verifier.root(roots)
 
@@ -200,14 +197,14 @@ class Leaves:
             root: the tree hash.
             changes: how many changes there had been before it was computed.
         """
-        with self._state.lock:
-            if self._state.changes != changes:
+        with self.state.lock:
+            if self.state.changes != changes:
                 return
-            self._state.whole = root
+            self.state.whole = root
             note = Forgiven.NOTHING if self._forgiven else None
             self._forgiven = Forgiven.NOTHING
-            self._state.file.queue(self._state.pages.take_unsaved(None), note)
-        self._state.file.flush()
+            self.state.file.queue(self.state.pages.take_unsaved(None), note)
+        self.state.file.flush()
 
     def end_generation(
         self, generation: int, doubtful: list[int], message: str | None = None
@@ -216,23 +213,23 @@ class Leaves:
 
         Nothing more is done, and nothing returned, if another did it for this generation.
         """
-        with self._state.lock:
-            if self._state.generation != generation:
+        with self.state.lock:
+            if self.state.generation != generation:
                 return []
-            blocks = self._state.end(message, doubtful)
-        self._state.file.flush()
+            blocks = self.state.end(message, doubtful)
+        self.state.file.flush()
         return blocks
 
     def remedy(self) -> Forgiven:
         """Return what is to be forgotten of an output that as a whole is not what it should be."""
-        removed = self._state.file.was_removed()
-        with self._state.lock:
-            unvouched = self._state.pages.counts[Trust.UNCHECKED] > 0
+        removed = self.state.file.was_removed()
+        with self.state.lock:
+            unvouched = self.state.pages.counts[Trust.UNCHECKED] > 0
             return remedy(self._forgiven, unvouched, removed)
 
     def wrong_for_good(self) -> bool:
         """Return whether the output was wrong as a whole after all was forgotten once."""
-        return self._forgiven is Forgiven.EVERYTHING and not self._state.whole and self.complete()
+        return self._forgiven is Forgiven.EVERYTHING and not self.state.whole and self.complete()
 
     def end_wrong_whole(
         self, generation: int, remedy: Forgiven, message: str | None = None
@@ -242,42 +239,42 @@ class Leaves:
         Nothing more is done, and nothing returned, if another did it for this generation.
         """
         anew = remedy is Forgiven.EVERYTHING
-        with self._state.lock:
-            if self._state.generation != generation:
+        with self.state.lock:
+            if self.state.generation != generation:
                 return []
             note = self._forgiven = max(self._forgiven, remedy)
             if remedy is Forgiven.NOTHING:
-                self._state.begin_generation(message)
+                self.state.begin_generation(message)
                 return []
-            known = self._state.pages.with_mark(TRUST) if anew else []
-            blocks = self._state.end(message, known, note, anew)
-        self._state.file.flush()
+            known = self.state.pages.with_mark(TRUST) if anew else []
+            blocks = self.state.end(message, known, note, anew)
+        self.state.file.flush()
         return blocks
 
     def known(self) -> list[int]:
         """Return the blocks whose leaf is known."""
-        with self._state.lock:
-            return self._state.pages.with_mark(TRUST)
+        with self.state.lock:
+            return self.state.pages.with_mark(TRUST)
 
     def inherited(self) -> list[int]:
         """Return the blocks whose leaf was found in the file: it may have rotted there."""
-        with self._state.lock:
-            return self._state.pages.with_mark(INHERITED)
+        with self.state.lock:
+            return self.state.pages.with_mark(INHERITED)
 
     def forget_inherited(self, blocks: list[int]) -> None:
         """Forget the leaves of those among these blocks that are known from the file alone."""
-        with self._state.lock:
-            blocks = [block for block in blocks if self._state.pages.state(block) & INHERITED]
-            self._state.forget(blocks)
-            self._state.file.queue(self._state.unknown(blocks))
-        self._state.file.flush()
+        with self.state.lock:
+            blocks = [block for block in blocks if self.state.pages.state(block) & INHERITED]
+            self.state.forget(blocks)
+            self.state.file.queue(self.state.unknown(blocks))
+        self.state.file.flush()
 
     def distrust(self, blocks: Iterable[int]) -> None:
         """Take none of these blocks for checked, since a record said so that others contradict."""
-        with self._state.lock:
-            checked = [n for n in blocks if self._state.pages.state(n) & TRUST == Trust.CHECKED]
+        with self.state.lock:
+            checked = [n for n in blocks if self.state.pages.state(n) & TRUST == Trust.CHECKED]
             for block in checked:
-                marks = self._state.pages.state(block) & ~TRUST
-                self._state.pages.set(block, marks | Trust.UNCHECKED)
-            self._state.file.queue(self._state.pages.records(checked))
-        self._state.file.flush()
+                marks = self.state.pages.state(block) & ~TRUST
+                self.state.pages.set(block, marks | Trust.UNCHECKED)
+            self.state.file.queue(self.state.pages.records(checked))
+        self.state.file.flush()

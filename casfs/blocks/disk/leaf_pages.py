@@ -8,7 +8,7 @@ its leaves changes.
 from collections.abc import Iterable, Iterator
 
 from casfs.blocks.disk.leaf_file import PAGE, Record
-from casfs.blocks.verify import Digest, Trust, Verdict, Verifier, judge
+from casfs.blocks.verify import Digest, Trust, Verdict, Verifier, judge, matches
 
 TRUST = 0x0F
 """The bits of a state that are a `Trust`."""
@@ -65,6 +65,22 @@ class LeafPages:
         """Return the leaf of a block that has a state."""
         start = block % PAGE * self._size
         return Digest(bytes(self._pages[block // PAGE].leaves[start : start + self._size]))
+
+    def known(self, block: int) -> Digest | None:
+        """Return the leaf of a block, None if it is not known."""
+        return self.leaf(block) if self.state(block) & TRUST else None
+
+    def confirm(self, block: int, leaf: Digest) -> Trust:
+        """Note that bytes of this leaf are delivered; return how sure we are of them.
+
+        That is `UNKNOWN` if another leaf is known by now, or none.
+        """
+        if not matches(self.known(block), leaf):
+            return Trust.UNKNOWN
+        state = self.state(block)
+        if state & INHERITED:
+            self.set(block, state & ~INHERITED)
+        return Trust(state & TRUST)
 
     def set(self, block: int, state: int, leaf: bytes | None = None) -> None:
         """Give a block a state, and another leaf if one is given."""

@@ -147,6 +147,7 @@ class WholeBodyTransfer:
     def __post_init__(self) -> None:
         self._delivery = self.all.delivery
         self._output, self._store = self.opened.output, self.opened.store
+        self.opened.transferred.add(self.source)
 
     def run(self) -> None:
         """Bring all blocks, and deliver them; errors as `WholeBodies.take`."""
@@ -167,6 +168,7 @@ class WholeBodyTransfer:
                 raise UnreadError(f"it broke off, and nobody has it open ({error})") from error
             raise
         finally:
+            self.opened.transferred.discard(self.source)
             self.source.shared.end()
 
     def _deliver_as_it_comes(self) -> None:

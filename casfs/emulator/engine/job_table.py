@@ -24,7 +24,7 @@ class JobTable:
         ).fetchone()
         return row and Job(*row)
 
-    def page(
+    def page(  # noqa: PLR0913 (the filters of a listing)
         self,
         vault: str,
         now: float,

@@ -141,7 +141,7 @@ def test_bytes_that_never_match_take_no_memory(tmp_path, monkeypatch):
         try:
             for _ in range(8):
                 with pytest.raises(MismatchError):
-                    parts.fetcher.get(opened, range(8), 0, range(0))
+                    parts.fetcher.get(opened, range(8), None, 0, 8 * MIB)
         finally:
             gc.enable()
     assert next(regions) <= 3, "a GET takes eight blocks, and a region has as many"

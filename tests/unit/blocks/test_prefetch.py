@@ -1,6 +1,7 @@
 """What is fetched ahead: all of what is read in order, nothing of what is not."""
 
 import random
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,20 @@ KERNEL = 128 << 10
 LIMIT, STEP = 32, 8
 
 
+@dataclass
+class Fixed:
+    """A budget that stays."""
+
+    limit: int
+    step: int
+
+    def window(self) -> int:
+        return self.limit
+
+    def largest_get(self) -> int:
+        return self.step
+
+
 def windows_of(layout, readers=1, streams=None):
     windows = ReadAhead(layout, streams or Streams())
     for reader in range(readers):
@@ -24,7 +39,7 @@ def windows_of(layout, readers=1, streams=None):
 def read_all(layout, reads, limit=LIMIT, step=STEP, readers=1):
     """Return the runs to be fetched ahead, one for each read."""
     windows = windows_of(layout, readers)
-    return [windows.after(0, offset, size, limit, step) for offset, size in reads]
+    return [windows.after(0, offset, size, Fixed(limit, step)) for offset, size in reads]
 
 
 def in_order(size, piece=KERNEL, start=0):
@@ -38,7 +53,7 @@ def test_nothing_outside_the_output_and_nothing_too_far_ahead(size, data):
     windows = windows_of(layout)
     for offset, count in data.draw(st.lists(places, max_size=30)):
         limit, step = data.draw(st.integers(1, 64)), data.draw(st.sampled_from([1, 2, 4, 8]))
-        run = windows.after(0, offset, count, limit, step)
+        run = windows.after(0, offset, count, Fixed(limit, step))
         assert 0 <= run.start <= run.stop <= layout.blocks
         if run:
             end = -(-min(offset + count, size) // BLOCK_SIZE)
@@ -132,9 +147,9 @@ def test_a_block_that_was_lost_is_fetched_ahead_anew_with_what_follows():
     windows = windows_of(Layout(100 * BLOCK_SIZE))
     read = in_order(10 * BLOCK_SIZE, BLOCK_SIZE)
     for offset, count in read:
-        windows.after(0, offset, count, LIMIT, STEP)
+        windows.after(0, offset, count, Fixed(LIMIT, STEP))
     windows.missed(9)
-    again = windows.after(0, 10 * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+    again = windows.after(0, 10 * BLOCK_SIZE, BLOCK_SIZE, Fixed(LIMIT, STEP))
     assert again.start == 11
     assert again.stop >= 11 + STEP
 
@@ -145,10 +160,10 @@ def test_blocks_that_others_miss_behind_a_reader_take_nothing_from_its_window(be
     windows = windows_of(layout, 2)
     fetched: list[range] = []
     for at in range(100):
-        fetched.append(windows.after(0, at * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP))
+        fetched.append(windows.after(0, at * BLOCK_SIZE, BLOCK_SIZE, Fixed(LIMIT, STEP)))
         if at >= 50:
             place = behind[at % len(behind)]
-            windows.after(1, place, 4096, LIMIT, STEP)
+            windows.after(1, place, 4096, Fixed(LIMIT, STEP))
             for block in layout.touched(place, 4096):
                 windows.missed(block)
     blocks = [block for run in fetched for block in run]
@@ -159,7 +174,7 @@ def test_blocks_that_others_miss_behind_a_reader_take_nothing_from_its_window(be
 def test_what_was_lost_is_asked_for_anew_in_runs_as_long_as_before():
     windows = windows_of(Layout(400 * BLOCK_SIZE))
     for at in range(80):
-        run = windows.after(0, at * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+        run = windows.after(0, at * BLOCK_SIZE, BLOCK_SIZE, Fixed(LIMIT, STEP))
         if at >= 50:
             assert run.start == at + 1
             assert len(run) > LIMIT - STEP
@@ -191,7 +206,7 @@ def test_readers_that_share_an_output_have_one_stream(dice, readers):
         # Nobody gets so far ahead that others have nothing left of what was fetched for all.
         reader = dice.choice([n for n, p in enumerate(places) if p and p[0] < at + 2 * readers])
         offset = places[reader].pop(0) * BLOCK_SIZE
-        fetched.append(windows.after(reader, offset, BLOCK_SIZE, LIMIT, STEP))
+        fetched.append(windows.after(reader, offset, BLOCK_SIZE, Fixed(LIMIT, STEP)))
         at = min((p[0] for p in places if p), default=at)
     blocks = [block for run in fetched for block in run]
     late = [run for run in fetched if run.start > 2 * LIMIT and run]
@@ -211,7 +226,7 @@ def test_readers_far_apart_keep_their_own_streams(readers, places):
     fetched = set()
     for at in range(20):
         for start in starts:
-            run = windows.after(0, (start + at) * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+            run = windows.after(0, (start + at) * BLOCK_SIZE, BLOCK_SIZE, Fixed(LIMIT, STEP))
             fetched.update(run)
     assert streams.count() == places
     assert fetched >= {start + at for start in starts for at in range(4, 20)}
@@ -232,12 +247,12 @@ def test_random_reads_after_reads_in_order_fetch_one_window_and_what_they_hit(di
     windows = windows_of(layout, readers)
     ahead: set[int] = set()
     for at in range(50):
-        ahead |= set(windows.after(0, at * BLOCK_SIZE, BLOCK_SIZE, limit, STEP))
+        ahead |= set(windows.after(0, at * BLOCK_SIZE, BLOCK_SIZE, Fixed(limit, STEP)))
     fetched = hits = 0
     for _ in range(count):
         place = dice.randrange(499 * BLOCK_SIZE)
         hits += len(ahead & set(layout.touched(place, size)))
-        run = windows.after(0, place, size, limit, STEP)
+        run = windows.after(0, place, size, Fixed(limit, STEP))
         ahead |= set(run)
         fetched += len(run)
     assert fetched <= limit + hits + 16 * count * size // BLOCK_SIZE
@@ -255,7 +270,7 @@ def test_a_reader_of_a_part_of_every_block_has_all_of_them_ahead(size, stride, r
             windows.missed(block)
             there.add(block)
             missed += 1
-        there |= set(windows.after(0, at, size, LIMIT, STEP))
+        there |= set(windows.after(0, at, size, Fixed(LIMIT, STEP)))
     # Until there are as many bytes as a block is worth.
     assert missed <= 1 + BLOCK_SIZE // (16 * size)
 
@@ -277,11 +292,11 @@ def test_a_reader_that_ends_leaves_no_share_and_takes_none_from_who_goes_on():
     starts = (0, 200, 400, 400)
     for at in range(10):
         for reader, start in enumerate(starts):
-            windows.after(reader, (start + at) * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+            windows.after(reader, (start + at) * BLOCK_SIZE, BLOCK_SIZE, Fixed(LIMIT, STEP))
     assert streams.count() == 3
     for visitor in range(10, 20):
         windows.begin(visitor)
-        windows.after(visitor, 700 * BLOCK_SIZE, 4096, LIMIT, STEP)
+        windows.after(visitor, 700 * BLOCK_SIZE, 4096, Fixed(LIMIT, STEP))
         windows.end(visitor)
     assert streams.count() == 3
     for reader, shares in zip((2, 0, 1, 3), (3, 2, 1, 0), strict=True):
@@ -293,9 +308,9 @@ def test_who_ends_takes_the_share_of_no_reader_that_took_its_place_over():
     streams = Streams()
     windows = windows_of(Layout(1000 * BLOCK_SIZE), 2, streams)
     for at in range(10):
-        windows.after(0, at * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+        windows.after(0, at * BLOCK_SIZE, BLOCK_SIZE, Fixed(LIMIT, STEP))
     for at in range(10, 30):
-        windows.after(1, at * BLOCK_SIZE, BLOCK_SIZE, LIMIT, STEP)
+        windows.after(1, at * BLOCK_SIZE, BLOCK_SIZE, Fixed(LIMIT, STEP))
     windows.end(0)
     assert streams.count() == 1
     windows.end(1)

@@ -57,11 +57,11 @@ def test_blocks_that_land_after_the_mismatch_are_not_read_as_if_checked(tmp_path
         ThreadPoolExecutor(1) as pool,
     ):
         opened = parts.fetcher.open(WRONG)
-        first = pool.submit(parts.fetcher.get, opened, range(1), 0, range(0))
+        first = pool.submit(parts.fetcher.get, opened, range(1), None, 0, MIB)
         try:
             assert held.wait(60)
             with pytest.raises(OutputMismatchError):
-                parts.fetcher.get(opened, range(1, 2), 0, range(0))
+                parts.fetcher.get(opened, range(1, 2), None, MIB, MIB + 1)
         finally:
             ready.set()
         with pytest.raises(OutputMismatchError):
