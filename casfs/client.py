@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from casfs.blocks.block_cache import Fetcher, ReadLimits
-from casfs.blocks.disk.contents import Stock
-from casfs.blocks.disk.derived_files import KeptFiles
+from casfs.blocks.block_cache import BlockCache, ReadLimits
+from casfs.blocks.disk.contents import CacheContents
+from casfs.blocks.disk.derived_files import DerivedFiles
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.disk.write_behind import Saver
+from casfs.blocks.disk.write_behind import WriteBehind
 from casfs.blocks.reader import Reader
 from casfs.blocks.verify import Verifier
 from casfs.config import Config
@@ -93,10 +93,10 @@ class Client(contextlib.AbstractContextManager["Client"]):
         keys = RotatingKeys(config.credentials, config.find_key_again, check)
         self._service = service = self._service_with(keys, keys)
         self._disk = disk = DiskCache(config.cache_dir, Verifier(service.tree_hash), self.metrics)
-        saver = Saver(
+        write_behind = WriteBehind(
             Evictor(disk.folder, config.cache_size, self.metrics, disk.private), self.metrics
         )
-        self._fetcher = self._fetcher_with(disk, saver)
+        self._blocks = self._block_cache(disk, write_behind)
         self._database = database = Database(
             catalog_path(disk.private.path, service.origin), disk.private
         )
@@ -107,21 +107,21 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self._account = account = Account(
             service, self._table, disk.holds_whole, self._read_some, settings, self.metrics
         )
-        outputs = InventoryOutputs(account, self._fetcher, self.metrics)
+        outputs = InventoryOutputs(account, self._blocks, self.metrics)
         self._ingest = ingest = IngestWorker(
             service.dialect, account, Ingest(database), outputs.read, config.rules
         )
-        service.descriptions.on_told = ingest.describe
-        kept = KeptFiles(disk.folder, disk.temporary, saver.kept, self.metrics)
+        service.descriptions.on_received = ingest.describe
+        kept = DerivedFiles(disk.folder, disk.temporary, write_behind.added, self.metrics)
         form = InventoryForm(service.inventory_fields, config.skip_bad_records)
         self._inventories = InventoryFiles(account, outputs, kept, form, config.deadline, ingest)
         archives, jobs = Archives(database), ArchiveJobs(service, database)
         readable = Readable(database, service.parse_job, jobs.joins)
         index = ArchiveIndex(account, archives, readable)
         self.archives = ArchiveList(account, jobs, index, ingest)
-        stock = Stock(disk.folder, disk.private)
+        stock = CacheContents(disk.folder, disk.private)
         self.cache = CacheReport(
-            stock, service, self._table, archives, self._fetcher, account.known_size
+            stock, service, self._table, archives, self._blocks, account.known_size
         )
         self._tree = AccountTree(
             account,
@@ -130,7 +130,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
             {Name.STATUS: self.status, Name.METRICS: self._counters},
         )
         self._opener = FileOpener(
-            self._tree, account, self._inventories, self._fetcher, self.metrics
+            self._tree, account, self._inventories, self._blocks, self.metrics
         )
 
     def __exit__(self, *error: object) -> None:
@@ -141,7 +141,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         """End every wait with an error, write what is queued, and stop."""
         self._service.close()
         self._same_account.close()
-        self._fetcher.close()
+        self._blocks.close()
         self._ingest.close()
         self._database.close()
 
@@ -259,12 +259,12 @@ class Client(contextlib.AbstractContextManager["Client"]):
             replace(dialect, keys=rotating), config.endpoint, whose, limits, self.metrics
         )
 
-    def _fetcher_with(self, disk: DiskCache, saver: Saver) -> Fetcher:
+    def _block_cache(self, disk: DiskCache, write_behind: WriteBehind) -> BlockCache:
         config = self.config
-        return Fetcher(
+        return BlockCache(
             self._service,
             disk,
-            saver,
+            write_behind,
             ReadLimits(config.memory_size, config.connections, config.deadline),
             self.metrics,
         )
@@ -273,7 +273,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         return self._table.vaults()
 
     def _read_some(self, output: Output) -> None:
-        reader = Reader(self._fetcher, self._fetcher.open(output), self.metrics)
+        reader = Reader(self._blocks, self._blocks.open(output), self.metrics)
         try:
             reader.pread(1, 0)
         finally:

@@ -9,9 +9,9 @@ from functools import partial
 
 from casfs.blocks.delivery import Delivery
 from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.disk.write_behind import Saver
+from casfs.blocks.disk.write_behind import WriteBehind
 from casfs.blocks.download import Downloader, Slots
-from casfs.blocks.memory_cache import Flights, Found, wait
+from casfs.blocks.memory_cache import Found, MemoryCache, wait
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.streams import Streams
 from casfs.blocks.transfer.get_queue import GetQueue, Left, Queued, owner_of
@@ -35,7 +35,7 @@ _CLOSE_SECONDS = 2.5
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """What `Fetcher.get` returns.
+    """What `BlockCache.get` returns.
 
     Attributes:
         blocks: the blocks that were asked for, by number.
@@ -61,13 +61,13 @@ class ReadLimits:
     deadline: float
 
 
-class Fetcher:
+class BlockCache:
     """Brings the blocks of all outputs of one client.
 
     Args:
         service: where blocks come from.
         disk: where they are kept.
-        saver: writes them there.
+        write_behind: writes them there.
         limits: what reading may take.
         metrics: counts what came from where.
     """
@@ -76,25 +76,25 @@ class Fetcher:
         self,
         service: Service,
         disk: DiskCache,
-        saver: Saver,
+        write_behind: WriteBehind,
         limits: ReadLimits,
         metrics: Metrics,
     ) -> None:
         self._disk = disk
-        self._saver = saver
+        self._write_behind = write_behind
         self._deadline = limits.deadline
         self._metrics = metrics
-        self._flights = Flights(limits.memory, saver.waiting, saver.backlog)
+        self._memory = MemoryCache(limits.memory, write_behind.waiting, write_behind.queued)
         slots = Slots.of(limits.connections)
         self._network = Pool(
             "fetch", slots.requests + slots.reserve, lambda: self._downloader.width()
         )
         self._disks = Pool("disk", _DISK_THREADS)
-        delivery = Delivery(disk.memory, disk.verifier, self._flights, saver, metrics)
+        delivery = Delivery(disk.memory, disk.verifier, self._memory, write_behind, metrics)
         self._downloader = Downloader(
             service, delivery, slots, self._network, limits.deadline, self._look_up_again
         )
-        self._gets = GetQueue(self._flights, self._network, self._downloader)
+        self._gets = GetQueue(self._memory, self._network, self._downloader)
         self._opening = threading.Lock()
         self._opened: weakref.WeakValueDictionary[
             tuple[str, str, tuple[Source, ...]], OpenOutput
@@ -130,13 +130,13 @@ class Fetcher:
         self._network.close()
         self._disks.close()
         self._downloader.close()
-        self._flights.close()
+        self._memory.close()
         with self._opening:
             opened = list(self._opened.values())
         for one in opened:
             for source in one.sources:
                 source.shared.close()
-        self._saver.close(_CLOSE_SECONDS)
+        self._write_behind.close(_CLOSE_SECONDS)
 
     def largest_get(self) -> int:
         """Return how many blocks to ask for at once: fewer when the line is slow or breaks."""
@@ -168,25 +168,25 @@ class Fetcher:
             CasfsError: the service failed in another way.
         """
         opened.begin_read(run)
-        ahead = opened.windows.after(reader, offset, end - offset, self)
+        ahead = opened.prefetcher.after(reader, offset, end - offset, self)
         ended = run.stop if end == opened.output.layout.size else end // BLOCK_SIZE
         found = self._find(opened, run, ended)
         self._metrics.blocks.labels("memory").inc(len(found.here))
-        queued = self._fetch_ahead(opened, ahead) if ahead else []
-        if not found.flights and opened.is_settled():
+        queued = self._prefetch(opened, ahead) if ahead else []
+        if not found.in_flight and opened.is_settled():
             return Got(found.here, queued)
         try:
             blocks = self._wait(opened, run, ended, found)
             # What came while we waited may have shown that what we were given is wrong.
             opened.require_current()
         except BaseException:
-            self.withdraw(queued)
+            self.cancel(queued)
             raise
         for number in found.missing:
-            opened.windows.missed(number)
+            opened.prefetcher.missed(number)
         return Got(blocks, queued)
 
-    def fetch_ahead(self, output: Output, limit: int) -> int:
+    def prefetch(self, output: Output, limit: int) -> int:
         """Begin to fetch an output that may be read soon; only the first block of a large one.
 
         Args:
@@ -198,23 +198,23 @@ class Fetcher:
         """
         blocks = output.layout.blocks
         run = range(blocks if blocks <= limit else 1)
-        self._fetch_ahead(self.open(output), run)
+        self._prefetch(self.open(output), run)
         return len(run)
 
-    def withdraw(self, ahead: Iterable[Queued]) -> None:
+    def cancel(self, ahead: Iterable[Queued]) -> None:
         """Give up fetching ahead what nobody waits for."""
         for item in ahead:
-            if self._network.withdraw(item.task) or self._disks.withdraw(item.task):
-                wanted = self._flights.abandon(item.opened.key, item.left.run)
+            if self._network.cancel(item.task) or self._disks.cancel(item.task):
+                wanted = self._memory.cancel(item.opened.key, item.left.run)
                 self._gets.request(item.opened, wanted, urgent=True)
 
     def _find(self, opened: OpenOutput, run: range, ended: int) -> Found:
-        found = self._flights.look_up(opened.key, run, opened, ended)
+        found = self._memory.look_up(opened.key, run, opened, ended)
         if found.missing:
             self._load(opened, found.missing)
         for task in found.tasks:
-            self._network.hurry(task)
-            self._disks.hurry(task)
+            self._network.promote(task)
+            self._disks.promote(task)
         return found
 
     def _wait(
@@ -240,7 +240,7 @@ class Fetcher:
             if missing:
                 self._gets.request(opened, missing, urgent=True)
         except BaseException as error:
-            self._flights.fail(opened.key, numbers, error)
+            self._memory.fail(opened.key, numbers, error)
             raise
 
     def _take_from_disk(self, opened: OpenOutput, number: int) -> bool:
@@ -248,23 +248,23 @@ class Fetcher:
         if data is None:
             return False
         self._metrics.blocks.labels("disk").inc()
-        self._flights.land(opened.key, [(number, data)])
+        self._memory.complete(opened.key, [(number, data)])
         return True
 
-    def _fetch_ahead(self, opened: OpenOutput, run: range) -> list[Queued]:
-        new = self._flights.begin_ahead(opened.key, run, opened)
+    def _prefetch(self, opened: OpenOutput, run: range) -> list[Queued]:
+        new = self._memory.begin_prefetch(opened.key, run, opened)
         try:
-            return self._queue_ahead(opened, new)
+            return self._queue_prefetch(opened, new)
         except ThreadError as error:
             # What is read now must not fail for what may be read later.
-            self._flights.fail(opened.key, new, error)
+            self._memory.fail(opened.key, new, error)
             log.warning("blocks of the %s are not fetched ahead: %s", opened.output, error)
             return []
         except BaseException as error:
-            self._flights.fail(opened.key, new, error)
+            self._memory.fail(opened.key, new, error)
             raise
 
-    def _queue_ahead(self, opened: OpenOutput, new: list[int]) -> list[Queued]:
+    def _queue_prefetch(self, opened: OpenOutput, new: list[int]) -> list[Queued]:
         on_disk = [number for number in new if opened.holds(number)]
         missing = [number for number in new if number not in on_disk]
         queued = [
@@ -290,8 +290,8 @@ class Fetcher:
         self._gets.queue(self._network, opened, Left(run), Task(work, True, owner_of(opened, run)))
 
     def _load_adopted(self, opened: OpenOutput, run: range) -> None:
-        self._load_in_background(opened, self._flights.under_way(opened.key, run))
+        self._load_in_background(opened, self._memory.under_way(opened.key, run))
 
 
-def _moved(bringer: object) -> float:
-    return bringer.moved if isinstance(bringer, OpenOutput) else 0.0
+def _moved(owner: object) -> float:
+    return owner.moved if isinstance(owner, OpenOutput) else 0.0

@@ -28,8 +28,8 @@ class _Slot(ctypes.c_char * BLOCK_SIZE):  # type: ignore[misc]
         self.free.append(self.place)
 
 
-class Memory:
-    """Memory for the blocks of one client; grows to what is in use at the same time."""
+class Buffers:
+    """Buffers for the blocks of one client; grows to what is in use at the same time."""
 
     def __init__(self) -> None:
         # Appending to and popping from a deque needs no lock.

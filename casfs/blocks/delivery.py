@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from casfs.blocks.block import Block
-from casfs.blocks.buffers import Memory
+from casfs.blocks.buffers import Buffers
 from casfs.blocks.disk.transfers import Transfer
-from casfs.blocks.disk.write_behind import Saver
-from casfs.blocks.memory_cache import Flights
+from casfs.blocks.disk.write_behind import WriteBehind
+from casfs.blocks.memory_cache import MemoryCache
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.verify import Trust, Verifier
 from casfs.metrics import Metrics
@@ -17,17 +17,17 @@ class Delivery:
     """Receives blocks, and takes them to the caches and to whoever waits.
 
     Attributes:
-        memory: buffers that blocks are received in.
+        buffers: what blocks are received in.
         verifier: hashes and compares them.
-        flights: hands them to whoever waits, and keeps them in memory.
-        saver: writes them to disk.
+        memory: hands them to whoever waits, and keeps them in memory.
+        write_behind: writes them to disk.
         metrics: counts them.
     """
 
-    memory: Memory
+    buffers: Buffers
     verifier: Verifier
-    flights: Flights
-    saver: Saver
+    memory: MemoryCache
+    write_behind: WriteBehind
     metrics: Metrics
 
     def record(
@@ -54,5 +54,5 @@ class Delivery:
         """Hand recorded blocks to the disk, to memory, and to whoever waits for them."""
         pairs = [(block.number, block.data) for block in blocks]
         # First: a block must be found somewhere at every moment.
-        self.saver.save(opened, opened.key, pairs)
-        self.flights.land(opened.key, pairs)
+        self.write_behind.save(opened, opened.key, pairs)
+        self.memory.complete(opened.key, pairs)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable
 
 from cachetools import FIFOCache
 
-from casfs.blocks.disk.derived_files import KeptFile
+from casfs.blocks.disk.derived_files import DerivedFile
 from casfs.blocks.open_output import OpenOutput
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import BLOCK_SIZE, Layout
@@ -14,7 +14,7 @@ _BLOCKS = 4
 """Blocks in memory: the kernel may ask for them in smaller pieces, a few at the same time."""
 
 
-class KeptReader:
+class DerivedReader:
     """A kept file that was made of an output; safe for several threads.
 
     Lock order: its one lock guards the blocks in memory and is innermost.
@@ -28,10 +28,10 @@ class KeptReader:
 
     def __init__(
         self,
-        kept: KeptFile,
+        kept: DerivedFile,
         source: OpenOutput,
         name: str,
-        renew: Callable[[KeptFile], KeptFile],
+        renew: Callable[[DerivedFile], DerivedFile],
     ) -> None:
         self._source = source
         self._name = name
@@ -91,7 +91,7 @@ class KeptReader:
                 self._blocks[number] = data
         return data
 
-    def _renewed(self, bad: KeptFile) -> KeptFile:
+    def _renewed(self, bad: DerivedFile) -> DerivedFile:
         kept = self._renew(bad)
         if not kept.is_same(bad):
             kept.close()

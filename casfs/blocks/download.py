@@ -121,7 +121,7 @@ class Downloader:
         self._service = service
         self._delivery = delivery
         self._slots = slots
-        self._flights = delivery.flights
+        self._memory = delivery.memory
         self._stalls = Stalls(service.received, self.line.stall_rate, self._note_stall)
         self._bodies = Turns(slots.bodies, slots.reserve, self._stalls.pause)
         self._pool = pool
@@ -149,7 +149,7 @@ class Downloader:
     def bring(self, opened: OpenOutput, run: range) -> None:
         """Bring a run under way from the service; who waits for it gets the blocks or the error."""
         if (refusal := opened.refusal) is not None:
-            self._flights.fail(opened.key, run, OutputMismatchError(refusal))
+            self._memory.fail(opened.key, run, OutputMismatchError(refusal))
             return
         if self._whole.adopt(opened, run):
             return
@@ -229,7 +229,7 @@ class Downloader:
         resumable.note_handed_on(blocks)
         # Who waits for room must not hold the memory of what has been written and read.
         del blocks
-        self._delivery.saver.wait_for_room()
+        self._delivery.write_behind.wait_for_room()
 
     def _note_progress(self, opened: OpenOutput, moment: float) -> None:
         opened.moved = moment
@@ -241,7 +241,7 @@ class Downloader:
     def _fail(self, opened: OpenOutput, first: int, left: list[int], error: CasfsError) -> None:
         """Hand an error to whoever waits for blocks, or for those left to their transfer."""
         for failed in [left, *self._whole.take_left(opened, first)]:
-            self._flights.fail(opened.key, failed, error)
+            self._memory.fail(opened.key, failed, error)
 
     def _receive(self, get: Get, body: Body) -> bool:
         """Receive a body; return False if it is left to a whole-body transfer."""
@@ -265,8 +265,8 @@ class Downloader:
         try:
             with self._turn(get):
                 # One that stalls before its body comes keeps no room from others.
-                self._flights.receive(get.opened.key, get.run.asked)
-                get.run.receive(body, self._delivery.memory)
+                self._memory.receive(get.opened.key, get.run.asked)
+                get.run.receive(body, self._delivery.buffers)
                 get.opened.compare(get.run.ready())
         except TransientError as error:
             if not isinstance(error, MismatchError):
@@ -278,7 +278,7 @@ class Downloader:
     def _turn(self, get: Get) -> AbstractContextManager[None]:
         if self.line.slow:
             return nullcontext()
-        urgent = self._flights.is_wanted(get.opened.key, get.run.asked)
+        urgent = self._memory.is_wanted(get.opened.key, get.run.asked)
         return self._bodies.turn(urgent, get.deadline, get.opened.output)
 
     def _note_stall(self, thread: int, stalled: bool) -> None:

@@ -1,12 +1,12 @@
-"""What is in memory and what is under way: so that no block is asked for twice.
+"""The memory tier of the cache, and the blocks in flight: no block is asked for twice.
 
-Lock order: `Flights._lock` is taken alone. Under it nothing is read, written, sent or waited for;
-pools, saver and leaves have locks of their own, taken when it is free. (The saver's queue is looked
-at under it, which takes no lock.)
+Lock order: `MemoryCache._lock` is taken alone. Under it nothing is read, written, sent or waited
+for; pools, write-behind and leaves have locks of their own, taken when it is free. (The queue of
+blocks to be written is looked at under it, which takes no lock.)
 
-A block is looked up and registered as under way in one locked step, and it is with the saver
-before it stops being under way. So at every moment it is in memory, with the saver, on disk, under
-way, or missing.
+A block is looked up and registered as in flight in one locked step, and it is queued to be written
+before it stops being in flight. So at every moment it is in memory, queued, on disk, in flight, or
+missing.
 """
 
 import threading
@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
-from casfs.blocks.landed import Key, Landed
+from casfs.blocks.resident_blocks import Key, ResidentBlocks
 from casfs.blocks.transfer.tasks import Task
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError, UnreadError
@@ -23,14 +23,14 @@ from casfs.ranges import BLOCK_SIZE
 
 
 @dataclass(eq=False, slots=True)
-class _Flight:
+class _InFlight:
     """A block under way: for whom, and the task it has.
 
     It is `wanted` when somebody waits for it, and `read` when somebody who does reads to its end.
     """
 
-    landed: Future[memoryview]
-    bringer: object
+    done: Future[memoryview]
+    owner: object
     wanted: bool
     task: Task | None = None
     read: bool = False
@@ -42,62 +42,62 @@ class Found:
 
     Attributes:
         here: blocks by number.
-        flights: blocks under way by number, to be waited for.
+        in_flight: blocks under way by number, to be waited for.
         missing: numbers of those among them that the caller has to bring.
         tasks: tasks that wait for their turn to bring others of them.
     """
 
     here: dict[int, memoryview]
-    flights: dict[int, _Flight]
+    in_flight: dict[int, _InFlight]
     missing: list[int]
     tasks: set[Task]
 
-    def failed_elsewhere(self, bringer: object) -> bool:
-        """Tell whether a block failed in a way in which it need not fail for this bringer.
+    def failed_elsewhere(self, owner: object) -> bool:
+        """Tell whether a block failed in a way in which it need not fail for this owner.
 
         Another one brought it, whose job may have expired; or time ran out that had begun to run,
         or nobody read, before the caller came.
         """
-        joined = [flight for n, flight in self.flights.items() if n not in self.missing]
+        joined = [flight for n, flight in self.in_flight.items() if n not in self.missing]
         return any(
-            flight.bringer is not bringer
-            or isinstance(flight.landed.exception(), DeadlineError | UnreadError)
+            flight.owner is not owner
+            or isinstance(flight.done.exception(), DeadlineError | UnreadError)
             for flight in joined
-            if flight.landed.done() and flight.landed.exception() is not None
+            if flight.done.done() and flight.done.exception() is not None
         )
 
 
-class Flights:
+class MemoryCache:
     """The blocks in memory and under way, of all outputs.
 
     Args:
         memory_size: bytes of blocks in memory, those being received and those to be written
             included.
-        saving: returns a block that waits to be written to disk; takes no lock.
-        backlog: returns which blocks wait to be written; takes no lock.
+        pending: returns a block that waits to be written to disk; takes no lock.
+        queued: returns which blocks wait to be written; takes no lock.
     """
 
     def __init__(
         self,
         memory_size: int,
-        saving: Callable[[Key], memoryview | None],
-        backlog: Callable[[], Collection[Key]],
+        pending: Callable[[Key], memoryview | None],
+        queued: Callable[[], Collection[Key]],
     ) -> None:
-        self._saving = saving
-        self._backlog = backlog
+        self._pending = pending
+        self._queued = queued
         self._lock = threading.Lock()
-        self._memory = Landed(memory_size)
-        self._flights: dict[Key, _Flight] = {}
+        self._resident = ResidentBlocks(memory_size)
+        self._in_flight: dict[Key, _InFlight] = {}
         self._receiving: set[Key] = set()
         self._closed = False
 
-    def look_up(self, output: Hashable, run: range, bringer: object, ended: int = 0) -> Found:
+    def look_up(self, output: Hashable, run: range, owner: object, ended: int = 0) -> Found:
         """Return what is known of a run that is wanted now; what is missing is now under way.
 
         Args:
             output: key of the open output.
             run: blocks that are wanted.
-            bringer: for whom the service is asked, if it is.
+            owner: for whom the service is asked, if it is.
             ended: the blocks of the run before this one are read to their end.
 
         Raises:
@@ -110,36 +110,37 @@ class Flights:
                 if data is not None:
                     found.here[number] = data
                     if number < ended:
-                        self._memory.note_read((output, number))
+                        self._resident.note_read((output, number))
                     continue
-                flight = self._flights.get((output, number))
+                flight = self._in_flight.get((output, number))
                 if flight is None:
-                    flight = self._begin((output, number), bringer)
+                    flight = self._begin((output, number), owner)
                     found.missing.append(number)
                 elif flight.task is not None and not flight.task.urgent:
                     found.tasks.add(flight.task)
                 flight.wanted = True
                 flight.read = flight.read or number < ended
-                found.flights[number] = flight
+                found.in_flight[number] = flight
         return found
 
-    def begin_ahead(self, output: Hashable, run: range, bringer: object) -> list[int]:
+    def begin_prefetch(self, output: Hashable, run: range, owner: object) -> list[int]:
         """Return which blocks of a run nobody has or brings; they are now under way, as above."""
         with self._lock:
             missing = [
                 number
                 for number in run
-                if self._present((output, number)) is None and (output, number) not in self._flights
+                if self._present((output, number)) is None
+                and (output, number) not in self._in_flight
             ]
             for number in missing:
-                self._begin((output, number), bringer)
+                self._begin((output, number), owner)
         return missing
 
     def assign(self, output: Hashable, run: range, task: Task) -> None:
         """Note which task brings a run; it becomes urgent if somebody waits for it already."""
         with self._lock:
             for number in run:
-                flight = self._flights.get((output, number))
+                flight = self._in_flight.get((output, number))
                 if flight is not None:
                     flight.task = task
                     task.urgent = task.urgent or flight.wanted
@@ -147,12 +148,12 @@ class Flights:
     def under_way(self, output: Hashable, run: range) -> list[int]:
         """Return which blocks of a run are under way."""
         with self._lock:
-            return [number for number in run if (output, number) in self._flights]
+            return [number for number in run if (output, number) in self._in_flight]
 
     def is_wanted(self, output: Hashable, run: range) -> bool:
         """Tell whether somebody waits for a block of a run."""
         with self._lock:
-            flights = [self._flights.get((output, number)) for number in run]
+            flights = [self._in_flight.get((output, number)) for number in run]
         return any(flight is not None and flight.wanted for flight in flights)
 
     def receive(self, output: Hashable, run: range) -> None:
@@ -162,31 +163,31 @@ class Flights:
         """
         with self._lock:
             self._receiving.update(
-                (output, number) for number in run if (output, number) in self._flights
+                (output, number) for number in run if (output, number) in self._in_flight
             )
             self._make_room()
 
-    def land(self, output: Hashable, blocks: Iterable[tuple[int, memoryview]]) -> None:
+    def complete(self, output: Hashable, blocks: Iterable[tuple[int, memoryview]]) -> None:
         """Hand blocks to memory and to everybody who waits for them."""
-        landed = []
+        ended = []
         with self._lock:
             for number, data in blocks:
                 key = (output, number)
-                self._memory[key] = data
+                self._resident[key] = data
                 flight = self._end(key)
                 if flight is not None and flight.read:
-                    self._memory.note_read(key)
-                landed.append((flight, data))
+                    self._resident.note_read(key)
+                ended.append((flight, data))
             self._make_room()
-        for flight, data in landed:
+        for flight, data in ended:
             if flight is not None:
-                flight.landed.set_result(data)
+                flight.done.set_result(data)
 
     def forget(self, output: Hashable, numbers: Iterable[int]) -> None:
         """Drop blocks that are in memory."""
         with self._lock:
             for number in numbers:
-                self._memory.pop((output, number), None)
+                self._resident.pop((output, number), None)
 
     def fail(self, output: Hashable, numbers: Iterable[int], error: BaseException) -> None:
         """Hand an error to everybody who waits for these blocks."""
@@ -194,9 +195,9 @@ class Flights:
             failed = [self._end((output, number)) for number in numbers]
         for flight in failed:
             if flight is not None:
-                flight.landed.set_exception(error)
+                flight.done.set_exception(error)
 
-    def abandon(self, output: Hashable, run: range) -> list[int]:
+    def cancel(self, output: Hashable, run: range) -> list[int]:
         """Let the blocks of a run be missing again, but for those that somebody waits for by now.
 
         Returns:
@@ -205,7 +206,7 @@ class Flights:
         wanted = []
         with self._lock:
             for number in run:
-                flight = self._flights.get((output, number))
+                flight = self._in_flight.get((output, number))
                 if flight is not None and flight.wanted:
                     wanted.append(number)
                 elif flight is not None:
@@ -216,34 +217,34 @@ class Flights:
         """Hand an error to everybody who waits, now or later."""
         with self._lock:
             self._closed = True
-            flights = list(self._flights.values())
-            self._flights.clear()
+            flights = list(self._in_flight.values())
+            self._in_flight.clear()
             self._receiving.clear()
         for flight in flights:
-            flight.landed.set_exception(_closed())
+            flight.done.set_exception(_closed())
 
-    def _end(self, key: Key) -> _Flight | None:
+    def _end(self, key: Key) -> _InFlight | None:
         self._receiving.discard(key)
-        return self._flights.pop(key, None)
+        return self._in_flight.pop(key, None)
 
     def _make_room(self) -> None:
         # What is received, or only waits to be written, needs memory, too.
-        while self._memory and self._memory.currsize > self._room():
-            self._memory.popitem()
+        while self._resident and self._resident.currsize > self._room():
+            self._resident.popitem()
 
     def _room(self) -> int:
-        only_saving = sum(key not in self._memory for key in self._backlog())
+        only_saving = sum(key not in self._resident for key in self._queued())
         elsewhere = len(self._receiving) + only_saving
-        return int(self._memory.maxsize) - elsewhere * BLOCK_SIZE
+        return int(self._resident.maxsize) - elsewhere * BLOCK_SIZE
 
     def _present(self, key: Key) -> memoryview | None:
-        data = self._memory.get(key)
-        return data if data is not None else self._saving(key)
+        data = self._resident.get(key)
+        return data if data is not None else self._pending(key)
 
-    def _begin(self, key: Key, bringer: object) -> _Flight:
+    def _begin(self, key: Key, owner: object) -> _InFlight:
         if self._closed:
             raise _closed()
-        flight = self._flights[key] = _Flight(Future(), bringer, wanted=False)
+        flight = self._in_flight[key] = _InFlight(Future(), owner, wanted=False)
         return flight
 
 
@@ -256,21 +257,21 @@ def wait(
         found: what is known of them.
         deadline: begins anew while somebody who brings one of them comes further.
         what: what they are of, for messages.
-        moved: tells when a bringer last came further, by the monotonic clock.
+        moved: tells when a owner last came further, by the monotonic clock.
 
     Raises:
         DeadlineError: one did not.
         CasfsError: one could not be brought.
     """
     blocks = dict(found.here)
-    for number, flight in found.flights.items():
+    for number, flight in found.in_flight.items():
         while True:
             try:
-                blocks[number] = flight.landed.result(deadline.remaining())
+                blocks[number] = flight.done.result(deadline.remaining())
                 break
             except FutureTimeoutError:
-                deadline.extend(moved(flight.bringer))
-            if deadline.passed() and not flight.landed.done():
+                deadline.extend(moved(flight.owner))
+            if deadline.passed() and not flight.done.done():
                 raise DeadlineError(
                     f"nothing came of block {number} of the {what} for {deadline.seconds:g} s; "
                     "check the network, or allow more with `deadline`"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from casfs.blocks.block import Block
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.transfers import Transfer
-from casfs.blocks.prefetch import ReadAhead
+from casfs.blocks.prefetch import Prefetcher
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.streams import Streams
 from casfs.blocks.verify import (
@@ -53,7 +53,7 @@ class OpenOutput:
         self._generation = self._state.generation
         self.key = (self.store, self._generation)
         self.sources = [OpenSource(output, source, disk) for source in output.sources]
-        self.windows = ReadAhead(output.layout, streams)
+        self.prefetcher = Prefetcher(output.layout, streams)
         self.transferred: set[OpenSource] = set()
         self.moved = 0.0
 
@@ -147,7 +147,7 @@ class OpenOutput:
                     f"block {block.number} of the {self.output} came twice, and not the same; "
                     "do not use what was read of it, read it again"
                 )
-                self.store.refuse(message, generation, [block.number])
+                self.store.invalidate(message, generation, [block.number])
                 raise OutputMismatchError(message)
 
     def check_whole(self) -> WholeMismatch | None:
@@ -156,7 +156,7 @@ class OpenOutput:
         On a mismatch everybody who has the output open is refused from now on: whichever bytes
         were wrong, some may have been handed on, and the kernel may still have them. What may be
         wrong is forgotten, so that who opens the output anew fetches it again; see
-        `Leaves.remedy`.
+        `LeafIndex.remedy`.
         """
         leaves, expected = self.store.leaves, self.output.tree_hash
         generation, changes = self._generation, leaves.changes
@@ -183,7 +183,7 @@ class OpenOutput:
         if leaves.generation == generation and remedy:
             for source in self.sources:
                 source.refuse(message, everything=remedy is Forgiven.EVERYTHING)
-        return WholeMismatch(message, self.store.refuse_whole(message, generation, remedy))
+        return WholeMismatch(message, self.store.invalidate_whole(message, generation, remedy))
 
     def _forget_rotten(self) -> bool:
         """Forget leaves that may have rotted in their file; tell whether there were any.
@@ -232,7 +232,7 @@ class OpenOutput:
                 f"the {self.output} came in one piece that broke off, so that what was read of it "
                 "may be wrong; do not use that, read it again"
             )
-            self.store.refuse_doubted(message, self._generation, source.run)
+            self.store.invalidate_doubted(message, self._generation, source.run)
         self.require_current()
 
     def require_current(self) -> None:

@@ -80,7 +80,7 @@ class Budget(Protocol):
         """Return how many blocks the largest GET has."""
 
 
-class ReadAhead:
+class Prefetcher:
     """The windows of all readers of one output.
 
     Lock order: its one lock guards the windows; under it that of `Streams` is taken.

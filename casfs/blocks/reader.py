@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Hashable
 
-from casfs.blocks.block_cache import Fetcher
+from casfs.blocks.block_cache import BlockCache
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.transfer.get_queue import Queued
 from casfs.metrics import Metrics
@@ -16,9 +16,9 @@ class Reader:
     Lock order: its one lock, around what is fetched ahead for it, is innermost.
     """
 
-    def __init__(self, fetcher: Fetcher, opened: OpenOutput, metrics: Metrics) -> None:
+    def __init__(self, blocks: BlockCache, opened: OpenOutput, metrics: Metrics) -> None:
         opened.store.use.begin()
-        self._fetcher = fetcher
+        self._blocks = blocks
         self._opened = opened
         self._metrics = metrics
         self._layout = opened.output.layout
@@ -26,7 +26,7 @@ class Reader:
         self._lock = threading.Lock()
         self._ahead: list[Queued] = []
         self._closed = False
-        opened.windows.begin(self)
+        opened.prefetcher.begin(self)
 
     @property
     def cacheable(self) -> bool:
@@ -47,13 +47,13 @@ class Reader:
         Within one block they are a view of it, without a copy, which is not to be written to.
 
         Raises:
-            CasfsError: as `Fetcher.get`.
+            CasfsError: as `BlockCache.get`.
         """
         run = self._layout.touched(offset, size)
         if not run:
             return b""
         end = min(offset + size, self.size)
-        got = self._fetcher.get(self._opened, run, self, offset, end)
+        got = self._blocks.get(self._opened, run, self, offset, end)
         if got.ahead:
             self._note(got.ahead)
         self._metrics.read_bytes.inc(end - offset)
@@ -70,9 +70,9 @@ class Reader:
         with self._lock:
             closed, self._closed = self._closed, True
             ahead, self._ahead = self._ahead, []
-        self._fetcher.withdraw(ahead)
+        self._blocks.cancel(ahead)
         if not closed:
-            self._opened.windows.end(self)
+            self._opened.prefetcher.end(self)
             self._opened.store.use.end()
 
     def _note(self, ahead: list[Queued]) -> None:
@@ -80,4 +80,4 @@ class Reader:
             self._ahead = [item for item in self._ahead if not item.task.begun] + ahead
             closed = self._closed
         if closed:
-            self._fetcher.withdraw(ahead)
+            self._blocks.cancel(ahead)

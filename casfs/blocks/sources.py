@@ -73,7 +73,7 @@ class OpenSource:
         store = self._store
         if store is not None and (everything or store.leaves.unchecked()):
             doubtful = store.leaves.known() if everything else []
-            store.refuse(message, store.leaves.generation, doubtful)
+            store.invalidate(message, store.leaves.generation, doubtful)
 
     def _right_store(self) -> OutputStore | None:
         """Return what is kept of the job's own output, unless that is known to be wrong."""

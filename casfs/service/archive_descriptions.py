@@ -9,7 +9,7 @@ from cachetools import LRUCache
 _REMEMBERED = 4096
 
 
-class ToldDescriptions:
+class ReceivedDescriptions:
     """What was told lately, by vault and job.
 
     Lock order: its one lock is innermost.
@@ -22,7 +22,7 @@ class ToldDescriptions:
         self._header = header
         self._lock = threading.Lock()
         self._known: LRUCache[tuple[str, str], str] = LRUCache(_REMEMBERED)
-        self.on_told: Callable[[str, str, str], None] = lambda *_: None
+        self.on_received: Callable[[str, str, str], None] = lambda *_: None
         """Is told vault, job and text of each new one, by a thread that must not wait."""
 
     def of_job(self, vault: str, job_id: str) -> str | None:
@@ -42,4 +42,4 @@ class ToldDescriptions:
             known = self._known.get((vault, job_id))
             self._known[vault, job_id] = text
         if known != text:
-            self.on_told(vault, job_id, text)
+            self.on_received(vault, job_id, text)

@@ -23,7 +23,7 @@ from casfs.errors import (
 from casfs.metrics import Metrics
 from casfs.model import Job, JobState, Output, Vault, output_of
 from casfs.ranges import BLOCK_SIZE
-from casfs.service.archive_descriptions import ToldDescriptions
+from casfs.service.archive_descriptions import ReceivedDescriptions
 from casfs.service.dialect import Dialect
 from casfs.service.error_mapping import json_body
 from casfs.service.measuring import Measuring, OutputRequest
@@ -58,7 +58,7 @@ class Service:
         region = (dialect.region,) if dialect.region else ()
         self.origin = (dialect.name, endpoint, owner, *region)
         self._addresses = Addresses(dialect)
-        self.descriptions = ToldDescriptions(dialect.description_header)
+        self.descriptions = ReceivedDescriptions(dialect.description_header)
         self.measuring = Measuring(self._output)
         self.tree_hash = dialect.tree_hash
         self.inventory_fields = dialect.inventory_fields

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from casfs.blocks.block_cache import Fetcher
-from casfs.blocks.disk.contents import Stock, Stocked
+from casfs.blocks.block_cache import BlockCache
+from casfs.blocks.disk.contents import CacheContents, CachedItem
 from casfs.blocks.verify import Digest
 from casfs.model import Job, JobKind, Output, output_key
 from casfs.ranges import Layout
@@ -65,24 +65,24 @@ class CacheReport:
         service: understands jobs.
         table: has them.
         archives: the names of archives.
-        fetcher: knows what is verified.
+        blocks: knows what is verified.
         size_of: returns the bytes of a job's output as they are known without asking.
     """
 
     def __init__(
         self,
-        stock: Stock,
+        stock: CacheContents,
         service: Service,
         table: JobTable,
         archives: Archives,
-        fetcher: Fetcher,
+        blocks: BlockCache,
         size_of: Callable[[Job], int | None],
     ) -> None:
         self._stock = stock
         self._service = service
         self._table = table
         self._archives = archives
-        self._fetcher = fetcher
+        self._blocks = blocks
         self._size_of = size_of
 
     def items(self) -> list[CachedOutput]:
@@ -114,7 +114,7 @@ class CacheReport:
         """Remove something from the cache; return False if somebody reads it.
 
         Raises:
-            OSError: as `Stock.remove`.
+            OSError: as `CacheContents.remove`.
         """
         return self._stock.remove(item.key, force)
 
@@ -127,7 +127,7 @@ class CacheReport:
                 yield replace(job, size=size), listed
 
     def _of_inventory(
-        self, left: dict[str, Stocked], job: Job, live: bool
+        self, left: dict[str, CachedItem], job: Job, live: bool
     ) -> Iterator[CachedOutput]:
         output = self._service.output(job, job.size or 0)
         facts: dict[str, Any] = {
@@ -138,7 +138,7 @@ class CacheReport:
         }
         if output.key in left:
             yield self._known(left[output.key], output, **facts)
-        root = self._fetcher.open(output).store.leaves.root()
+        root = self._blocks.open(output).store.leaves.root()
         made = (Name.INVENTORY_CSV, Name.INVENTORY_JSON)
         for name, skip in itertools.product(made, (False, True)) if root else ():
             key = kept_key(output.key, root or b"", name, skip)
@@ -147,7 +147,7 @@ class CacheReport:
                 yield replace(item, name=name, size=left[key].size)
 
     def _of_archive(
-        self, left: dict[str, Stocked], jobs: list[tuple[Job, bool]]
+        self, left: dict[str, CachedItem], jobs: list[tuple[Job, bool]]
     ) -> Iterator[CachedOutput]:
         """Yield what the jobs of one archive have brought, and the archive as a whole."""
         first = jobs[0][0]
@@ -187,7 +187,9 @@ class CacheReport:
                 fetchable=joined is not None,
             )
 
-    def _add_without_jobs(self, found: dict[str, CachedOutput], left: dict[str, Stocked]) -> None:
+    def _add_without_jobs(
+        self, found: dict[str, CachedOutput], left: dict[str, CachedItem]
+    ) -> None:
         """Add archives that the catalog knows from an inventory alone."""
         if left.keys() <= found.keys():
             return
@@ -208,11 +210,11 @@ class CacheReport:
                     fetchable=False,
                 )
 
-    def _known(self, item: Stocked, output: Output, **facts: Any) -> CachedOutput:
+    def _known(self, item: CachedItem, output: Output, **facts: Any) -> CachedOutput:
         return replace(
             _unknown(item),
             size=output.layout.size,
-            verified=self._fetcher.open(output).verified(),
+            verified=self._blocks.open(output).verified(),
             **facts,
         )
 
@@ -223,7 +225,7 @@ class CacheReport:
         return archive.path if archive is not None else None
 
 
-def _unknown(item: Stocked) -> CachedOutput:
+def _unknown(item: CachedItem) -> CachedOutput:
     return CachedOutput(item.key, item.size, datetime.fromtimestamp(item.used, UTC))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from casfs.blocks.block_cache import Fetcher
+from casfs.blocks.block_cache import BlockCache
 from casfs.model import Output
 
 log = logging.getLogger(__name__)
@@ -101,11 +101,11 @@ class DirectoryPrefetch:
     """Prefetches the outputs beside the one that is opened.
 
     Args:
-        fetcher: fetches them.
+        blocks: fetches them.
     """
 
-    def __init__(self, fetcher: Fetcher) -> None:
-        self._fetcher = fetcher
+    def __init__(self, blocks: BlockCache) -> None:
+        self._blocks = blocks
         self._lock = threading.Lock()
         self._directories: LRUCache[str, _WalkedDirectory] = LRUCache(_DIRECTORIES)
 
@@ -117,14 +117,14 @@ class DirectoryPrefetch:
             return
         with self._lock:
             run = directory.walks.opened(place, len(directory.names))
-        room = self._fetcher.window()
+        room = self._blocks.window()
         for index in run:
             if room <= 0:
                 return
             try:
                 output = neighbors.output(directory.names[index])
                 if output is not None:
-                    room -= self._fetcher.fetch_ahead(output, self._fetcher.largest_get())
+                    room -= self._blocks.prefetch(output, self._blocks.largest_get())
             except OSError as error:
                 # Whoever opens it gets the error.
                 left = directory.names[index]

@@ -3,7 +3,7 @@
 import logging
 from functools import partial
 
-from casfs.blocks.block_cache import Fetcher
+from casfs.blocks.block_cache import BlockCache
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.reader import Reader
 from casfs.errors import NotFoundError
@@ -25,7 +25,7 @@ class FileOpener:
         tree: knows which output a node has.
         account: measures outputs again whose bytes contradict their size.
         inventories: opens inventory files.
-        fetcher: brings the blocks of all others.
+        blocks: brings the blocks of all others.
         metrics: counts what is read.
     """
 
@@ -34,14 +34,14 @@ class FileOpener:
         tree: AccountTree,
         account: Account,
         inventories: InventoryFiles,
-        fetcher: Fetcher,
+        blocks: BlockCache,
         metrics: Metrics,
     ) -> None:
         self._tree = tree
         self._account = account
         self._inventories = inventories
-        self._fetcher = fetcher
-        self._prefetch = DirectoryPrefetch(fetcher)
+        self._blocks = blocks
+        self._prefetch = DirectoryPrefetch(blocks)
         self._metrics = metrics
 
     def open(self, node: Node) -> File:
@@ -64,7 +64,7 @@ class FileOpener:
             log.info("cannot prefetch the neighbors of %s: %s", node.path, error)
         # Last, and at once: what fails once there is a reader would leave it open, and a refusal of
         # the output before there is one would meet a program that has read nothing of it.
-        reader = Reader(self._fetcher, self._fetcher.open(output), self._metrics)
+        reader = Reader(self._blocks, self._blocks.open(output), self._metrics)
         if isinstance(node, ArchiveFile) or output.tree_hash is None or not output.measured:
             return reader
         return MeasuredFile(reader, partial(self._account.has_other_size, node.job))
@@ -76,7 +76,7 @@ class FileOpener:
         output = self._tree.output(node)
         found = {
             "tree-hash": output.tree_hash.hex() if output.tree_hash else None,
-            **self._state(node, self._fetcher.open(output)),
+            **self._state(node, self._blocks.open(output)),
             **self._tree.facts(node, output),
         }
         return {name: value for name, value in found.items() if value}

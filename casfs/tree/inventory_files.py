@@ -17,8 +17,8 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from casfs.blocks.derived_reader import KeptReader
-from casfs.blocks.disk.derived_files import KeptFile, KeptFiles
+from casfs.blocks.derived_reader import DerivedReader
+from casfs.blocks.disk.derived_files import DerivedFile, DerivedFiles
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.reader import Reader
 from casfs.errors import CasfsError, InventoryError, OutputMismatchError, SizeError
@@ -73,7 +73,7 @@ class InventoryFiles:
         self,
         account: Account,
         outputs: InventoryOutputs,
-        kept: KeptFiles,
+        kept: DerivedFiles,
         form: InventoryForm,
         deadline: float,
         ingest: IngestWorker,
@@ -113,7 +113,7 @@ class InventoryFiles:
             file.close()
         return size
 
-    def open(self, job: Job, name: str) -> Reader | KeptReader:
+    def open(self, job: Job, name: str) -> Reader | DerivedReader:
         """Open a file; makes it if need be.
 
         Raises:
@@ -130,17 +130,19 @@ class InventoryFiles:
                 raise
         return self._open(job, self._outputs.open(job), name)
 
-    def _open(self, job: Job, opened: OpenOutput, name: str) -> Reader | KeptReader:
+    def _open(self, job: Job, opened: OpenOutput, name: str) -> Reader | DerivedReader:
         if opened.output.layout.size == 0:
             raise InventoryError(
                 f"the {opened.output} is empty, so it is not an inventory; download it again"
             )
-        file: Reader | KeptReader | None = (
+        file: Reader | DerivedReader | None = (
             self._output(opened) if name == Name.INVENTORY_JSON else None
         )
         if file is None:
             kept = self._find_or_make(job, opened, name)
-            file = KeptReader(kept, opened, name, lambda bad: self._renew(job, opened, name, bad))
+            file = DerivedReader(
+                kept, opened, name, lambda bad: self._renew(job, opened, name, bad)
+            )
         with self._lock:
             self._sizes[_wanted(opened, name)] = file.size
         return file
@@ -186,17 +188,17 @@ class InventoryFiles:
         reader.close()
         return None
 
-    def _find_or_make(self, job: Job, opened: OpenOutput, name: str) -> KeptFile:
+    def _find_or_make(self, job: Job, opened: OpenOutput, name: str) -> DerivedFile:
         while True:
             kept = self._find(opened, name) or self._make_once(job, opened, name)
             if kept is not None:
                 return kept
 
-    def _find(self, opened: OpenOutput, name: str) -> KeptFile | None:
+    def _find(self, opened: OpenOutput, name: str) -> DerivedFile | None:
         root = opened.store.leaves.root()
         return None if root is None else self._kept.find(self._key(opened, root, name))
 
-    def _make_once(self, job: Job, opened: OpenOutput, name: str) -> KeptFile | None:
+    def _make_once(self, job: Job, opened: OpenOutput, name: str) -> DerivedFile | None:
         """Make a file, or wait for whoever is making it and return None."""
         wanted = _wanted(opened, name)
         with self._lock:
@@ -221,7 +223,7 @@ class InventoryFiles:
 
     def _make(
         self, job: Job, opened: OpenOutput, name: str, progress: WorkProgress
-    ) -> tuple[KeptFile, bool]:
+    ) -> tuple[DerivedFile, bool]:
         """Return the file, and whether it was made here: another thread may have been quicker."""
         found = self._find(opened, name)
         if found is not None:
@@ -256,7 +258,7 @@ class InventoryFiles:
     def _key(self, opened: OpenOutput, root: bytes, name: str) -> str:
         return kept_key(opened.output.key, root, name, self._skip_bad)
 
-    def _renew(self, job: Job, opened: OpenOutput, name: str, bad: KeptFile) -> KeptFile:
+    def _renew(self, job: Job, opened: OpenOutput, name: str, bad: DerivedFile) -> DerivedFile:
         self._kept.remove_rotten(self._key(opened, _root(opened), name), bad)
         return self._find_or_make(job, opened, name)
 

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from casfs.blocks.block_cache import Fetcher
+from casfs.blocks.block_cache import BlockCache
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.reader import Reader
 from casfs.metrics import Metrics
@@ -34,13 +34,13 @@ class InventoryOutputs:
 
     Args:
         account: knows jobs and outputs.
-        fetcher: brings outputs.
+        blocks: brings outputs.
         metrics: counts what is read.
     """
 
-    def __init__(self, account: Account, fetcher: Fetcher, metrics: Metrics) -> None:
+    def __init__(self, account: Account, blocks: BlockCache, metrics: Metrics) -> None:
         self._account = account
-        self._fetcher = fetcher
+        self._blocks = blocks
         self._metrics = metrics
 
     def open(self, job: Job) -> OpenOutput:
@@ -51,16 +51,16 @@ class InventoryOutputs:
         """
         # All of it will be read, which shows whether the size is right.
         output = self._account.output_as_known(job) or self._account.output(job)
-        return self._fetcher.open(output)
+        return self._blocks.open(output)
 
     def known(self, job: Job) -> OpenOutput | None:
         """Return the output of a job without asking for its size; None if that is not known."""
         output = self._account.output_as_known(job)
-        return None if output is None else self._fetcher.open(output)
+        return None if output is None else self._blocks.open(output)
 
     def reader(self, opened: OpenOutput) -> Reader:
         """Return a reader of an output."""
-        return Reader(self._fetcher, opened, self._metrics)
+        return Reader(self._blocks, opened, self._metrics)
 
     @contextlib.contextmanager
     def read(self, job: Job) -> Iterator[ByteSource]:

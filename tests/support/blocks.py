@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from casfs.blocks.block_cache import Fetcher, ReadLimits
+from casfs.blocks.block_cache import BlockCache, ReadLimits
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.disk.write_behind import Saver
+from casfs.blocks.disk.write_behind import WriteBehind
 from casfs.blocks.reader import Reader
 from casfs.blocks.verify import Verifier
 from casfs.metrics import Metrics
@@ -21,16 +21,16 @@ from tests.support.service import service_at
 
 @dataclass
 class Bringing:
-    """A fetcher and what it is made of."""
+    """A cache and what it is made of."""
 
     service: Service
-    fetcher: Fetcher
+    cache: BlockCache
     disk: DiskCache
-    saver: Saver
+    write_behind: WriteBehind
     metrics: Metrics
 
     def reader(self, output: Output) -> Reader:
-        return Reader(self.fetcher, self.fetcher.open(output), self.metrics)
+        return Reader(self.cache, self.cache.open(output), self.metrics)
 
     def count(self, name: str) -> int:
         value = self.metrics.as_dict()[name]
@@ -58,13 +58,15 @@ def bringing(
     metrics = Metrics()
     with service_at(url, metrics=metrics, dialect=dialect, attempts=attempts, **tries) as service:
         disk = DiskCache(folder, Verifier(service.tree_hash), metrics)
-        saver = Saver(Evictor(disk.folder, cache_size, metrics), metrics)
-        fetcher = Fetcher(service, disk, saver, ReadLimits(memory, connections, deadline), metrics)
+        write_behind = WriteBehind(Evictor(disk.folder, cache_size, metrics), metrics)
+        cache = BlockCache(
+            service, disk, write_behind, ReadLimits(memory, connections, deadline), metrics
+        )
         try:
-            yield Bringing(service, fetcher, disk, saver, metrics)
+            yield Bringing(service, cache, disk, write_behind, metrics)
         finally:
             service.close()
-            fetcher.close()
+            cache.close()
 
 
 def block_files(folder: Path) -> dict[str, Path]:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Stocked:
+class CachedItem:
     """What the cache holds of an output, or of a file that was made of one.
 
     Attributes:
@@ -37,7 +37,7 @@ class Stocked:
     is_file: bool
 
 
-class Stock:
+class CacheContents:
     """All that a cache holds.
 
     Args:
@@ -49,7 +49,7 @@ class Stock:
         self._folder = folder
         self._private = private
 
-    def items(self) -> Iterator[Stocked]:
+    def items(self) -> Iterator[CachedItem]:
         """Yield what is there, in no order.
 
         Raises:
@@ -65,7 +65,7 @@ class Stock:
                     total, used = total + status.st_size, max(used, status.st_mtime)
                     is_file |= file.name == derived_files.NAME
             if total:
-                yield Stocked(key, total, used, is_file)
+                yield CachedItem(key, total, used, is_file)
 
     def remove(self, key: str, force: bool) -> bool:
         """Remove an output or a file; return False if somebody reads it.

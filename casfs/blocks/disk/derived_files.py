@@ -39,7 +39,7 @@ _MEMORY = 64 << 20
 """Bytes of files in memory at most."""
 
 
-class KeptFile:
+class DerivedFile:
     """A kept file that is open; to be closed.
 
     Attributes:
@@ -66,7 +66,7 @@ class KeptFile:
         self.touch()
         return data
 
-    def is_same(self, other: "KeptFile") -> bool:
+    def is_same(self, other: "DerivedFile") -> bool:
         """Return whether another file was made with the same bytes."""
         return same_leaves(self.leaves, other.leaves)
 
@@ -82,16 +82,16 @@ class KeptFile:
         except OSError:
             return False
 
-    def again(self) -> "KeptFile":
+    def again(self) -> "DerivedFile":
         """Return the same file, open once more."""
-        return KeptFile(FileIO(os.dup(self._file.fileno())), self.size, self.leaves)
+        return DerivedFile(FileIO(os.dup(self._file.fileno())), self.size, self.leaves)
 
     def close(self) -> None:
         """Let go of it."""
         self._file.close()
 
 
-class KeptFiles:
+class DerivedFiles:
     """The kept files of one cache.
 
     Args:
@@ -114,9 +114,9 @@ class KeptFiles:
         self._written = written
         self._metrics = metrics
         self._lock = threading.Lock()
-        self._in_memory: dict[str, KeptFile] = {}
+        self._in_memory: dict[str, DerivedFile] = {}
 
-    def find(self, key: str) -> KeptFile | None:
+    def find(self, key: str) -> DerivedFile | None:
         """Open a kept file, None if there is none; one that is damaged is removed.
 
         Raises:
@@ -150,7 +150,7 @@ class KeptFiles:
         kept.touch()
         return kept
 
-    def make(self, pieces: Iterable[bytes], key_of: Callable[[], str]) -> KeptFile:
+    def make(self, pieces: Iterable[bytes], key_of: Callable[[], str]) -> DerivedFile:
         """Write a file, put it in its place, and return it open.
 
         Args:
@@ -167,28 +167,28 @@ class KeptFiles:
             key = key_of()
             spool.place(self._path(key))
         except BaseException:
-            spool.abandon()
+            spool.discard()
             raise
-        kept = KeptFile(spool.file, size, leaves)
+        kept = DerivedFile(spool.file, size, leaves)
         if spool.in_memory:
             self._remember(key, kept)
         else:
             self._written(kept.size)
         return kept
 
-    def _remember(self, key: str, kept: KeptFile) -> None:
+    def _remember(self, key: str, kept: DerivedFile) -> None:
         """Keep a file in memory until others need its place."""
         with self._lock:
             self._in_memory[key] = kept.again()
             while sum(one.size for one in self._in_memory.values()) > _MEMORY:
                 self._in_memory.pop(next(iter(self._in_memory))).close()
 
-    def _remembered(self, key: str) -> KeptFile | None:
+    def _remembered(self, key: str) -> DerivedFile | None:
         with self._lock:
             kept = self._in_memory.get(key)
             return kept.again() if kept is not None else None
 
-    def remove_rotten(self, key: str, kept: KeptFile) -> None:
+    def remove_rotten(self, key: str, kept: DerivedFile) -> None:
         """Remove an open file of which a block was wrong, unless another took its place."""
         with self._lock:
             remembered = self._in_memory.pop(key, None)
@@ -249,7 +249,7 @@ def _write(spool: Spool, pieces: Iterable[bytes]) -> tuple[int, bytes]:
     return size, bytes(leaves)
 
 
-def _load(file: FileIO) -> KeptFile | None:
+def _load(file: FileIO) -> DerivedFile | None:
     """Return the file if what stands behind its bytes is true."""
     total = os.fstat(file.fileno()).st_size
     end = os.pread(file.fileno(), _NUMBER + _LEAF, max(total - _NUMBER - _LEAF, 0))
@@ -260,4 +260,4 @@ def _load(file: FileIO) -> KeptFile | None:
     leaves = os.pread(file.fileno(), leaves_size, size)
     if not DERIVED.is_block(leaves + end[:_NUMBER], digest):
         return None
-    return KeptFile(file, size, leaves)
+    return DerivedFile(file, size, leaves)

@@ -10,7 +10,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from casfs.blocks.buffers import Memory
+from casfs.blocks.buffers import Buffers
 from casfs.private import PrivateDirectory
 
 _PAGE = 4096
@@ -39,7 +39,7 @@ def write_file(path: Path, data: memoryview) -> None:
 
 
 def read_file(
-    path: Path, length: int, memory: Memory, private: PrivateDirectory
+    path: Path, length: int, memory: Buffers, private: PrivateDirectory
 ) -> memoryview | None:
     """Return the bytes of a file, None if it has not exactly `length` of them.
 

@@ -21,7 +21,7 @@ Record = tuple[int, int, bytes]
 """Number of a block, trust and leaf."""
 
 PAGE = 128
-"""Leaves of a page, a power of two."""
+"""LeafIndex of a page, a power of two."""
 
 _TRIES = 20
 _READ_PAGES = 32

@@ -25,7 +25,7 @@ from casfs.private import PrivateDirectory
 from casfs.ranges import Layout
 
 
-class Leaves:
+class LeafIndex:
     """The leaves of one output that are known.
 
     The file is read once, here. From then on what this process received counts, whatever another

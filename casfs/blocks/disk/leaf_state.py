@@ -21,7 +21,7 @@ class LeafState:
         settled: is told when nothing is doubted, or a generation ends.
         pages: the leaves.
         file: the file that they are written to.
-        generation, mismatch, changes, whole: see `Leaves`.
+        generation, mismatch, changes, whole: see `LeafIndex`.
         note: what was found in the file beside the leaves.
     """
 

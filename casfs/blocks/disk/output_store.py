@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from casfs.blocks.buffers import Memory
+from casfs.blocks.buffers import Buffers
 from casfs.blocks.disk.direct_io import read_file, write_file
 from casfs.blocks.disk.held import Held
 from casfs.blocks.disk.in_use import Use
-from casfs.blocks.disk.leaf_index import Leaves
+from casfs.blocks.disk.leaf_index import LeafIndex
 from casfs.blocks.disk.staging import Temporary
 from casfs.blocks.disk.transfers import Transfer
 from casfs.blocks.verify import Digest, Forgiven, Trust, Verifier
@@ -47,7 +47,7 @@ class OutputStore:
         temporary: Temporary,
         layout: Layout,
         verifier: Verifier,
-        memory: Memory,
+        memory: Buffers,
         metrics: Metrics,
     ) -> None:
         self._folder = folder
@@ -63,7 +63,7 @@ class OutputStore:
         self._new = not self._private.check_directory(folder)
         """There was nothing, so nobody else has put anything there."""
         self.use = Use(folder, self._private)
-        self.leaves = Leaves(folder / "leaves", layout, verifier, self._private)
+        self.leaves = LeafIndex(folder / "leaves", layout, verifier, self._private)
 
     def path(self, block: int) -> Path:
         """Return the file of a block."""
@@ -200,7 +200,7 @@ class OutputStore:
         # Renaming leaves it where it is if its place has the same file already.
         staged.unlink(missing_ok=True)
 
-    def refuse(self, message: str, generation: int, doubtful: list[int]) -> list[int]:
+    def invalidate(self, message: str, generation: int, doubtful: list[int]) -> list[int]:
         """Refuse everybody who has the output open; return the blocks that are to come again.
 
         Args:
@@ -210,11 +210,11 @@ class OutputStore:
         """
         return self._removed(self.leaves.end_generation(generation, doubtful, message))
 
-    def refuse_whole(self, message: str, generation: int, remedy: Forgiven) -> list[int]:
-        """Refuse everybody as `refuse` does; what is forgotten is what `Leaves.remedy` said."""
+    def invalidate_whole(self, message: str, generation: int, remedy: Forgiven) -> list[int]:
+        """Refuse everybody as `refuse` does; what is forgotten is what `LeafIndex.remedy` said."""
         return self._removed(self.leaves.end_wrong_whole(generation, remedy, message))
 
-    def refuse_doubted(self, message: str, generation: int, run: range) -> bool:
+    def invalidate_doubted(self, message: str, generation: int, run: range) -> bool:
         """Refuse everybody if a block of a run is doubted, and nothing brings it again.
 
         Returns:

@@ -75,7 +75,7 @@ class Spool:
             return
         self._path = None
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         """Remove it."""
         self.file.close()
         self._remove()

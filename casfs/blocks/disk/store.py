@@ -18,7 +18,7 @@ import threading
 import weakref
 from pathlib import Path
 
-from casfs.blocks.buffers import Memory
+from casfs.blocks.buffers import Buffers
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.disk.staging import Temporary
 from casfs.blocks.verify import Verifier
@@ -52,7 +52,7 @@ class DiskCache:
     def __init__(self, root: Path, verifier: Verifier, metrics: Metrics) -> None:
         self.private = PrivateDirectory(root, names=NAMES)
         self.folder = self.private.path / _FORMAT
-        self.memory = Memory()
+        self.memory = Buffers()
         self.temporary = Temporary(self.folder / "temporary", self.private)
         self.verifier = verifier
         self._metrics = metrics

@@ -4,8 +4,8 @@ A block that waits to be written is still found here. Who brings blocks queues t
 readers need not wait, and then waits a moment for room before bringing more; once the disk does
 not keep up, blocks are dropped and counted instead, so that it does not slow reading down.
 
-Lock order: under the saver's one lock only the evictor's count is looked at, which has a lock of
-its own; it is not held while writing.
+Lock order: under the one lock only the evictor's count is looked at, which has a lock of its own;
+it is not held while writing.
 """
 
 import logging
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from casfs.blocks.disk.eviction import Evictor
-from casfs.blocks.landed import Key
+from casfs.blocks.resident_blocks import Key
 from casfs.deadline import Deadline
 from casfs.disks import trouble
 from casfs.errors import ThreadError
@@ -51,7 +51,7 @@ class _Waiting:
     data: memoryview
 
 
-class Saver:
+class WriteBehind:
     """A few threads that write blocks, and the queue before them."""
 
     def __init__(self, evictor: Evictor, metrics: Metrics) -> None:
@@ -77,7 +77,7 @@ class Saver:
         waiting = self._queue.get(key) or self._writing.get(key)
         return waiting.data if waiting else None
 
-    def backlog(self) -> list[Key]:
+    def queued(self) -> list[Key]:
         """Return which blocks are not written yet."""
         # To copy a dict is one step of the interpreter: no other thread changes it meanwhile.
         return list(self._queue) + list(self._writing)
@@ -85,7 +85,7 @@ class Saver:
     def save(
         self, place: Place, output: Hashable, blocks: Iterable[tuple[int, memoryview]]
     ) -> None:
-        """Queue blocks of an output; drop them when the disk is slow or the saver is closed."""
+        """Queue blocks of an output; drop them when the disk is slow, or after `close`."""
         with self._work:
             for block, data in blocks:
                 if self._closed or (self._slow and len(self._queue) >= _QUEUE_BLOCKS):
@@ -96,7 +96,7 @@ class Saver:
         if refused is not None:
             log.warning("blocks are kept more slowly for now, or not at all: %s", refused)
 
-    def kept(self, size: int) -> None:
+    def added(self, size: int) -> None:
         """Note that somebody else wrote a block of `size` bytes to the disk cache."""
         self._evictor.added(size)
         with self._work:
@@ -131,7 +131,7 @@ class Saver:
         deadline = Deadline(seconds)
         for thread in threads:
             thread.join(deadline.remaining())
-        if left := len(self.backlog()):
+        if left := len(self.queued()):
             log.warning("the cache disk is slow; %d blocks were not kept", left)
 
     def _begin(self) -> ThreadError | None:

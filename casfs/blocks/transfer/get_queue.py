@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from casfs.blocks.download import Downloader
-from casfs.blocks.memory_cache import Flights
+from casfs.blocks.memory_cache import MemoryCache
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.transfer.pool import Pool
 from casfs.blocks.transfer.tasks import Task
@@ -40,8 +40,8 @@ class GetQueue:
         downloader: brings the runs.
     """
 
-    def __init__(self, flights: Flights, pool: Pool, downloader: Downloader) -> None:
-        self._flights = flights
+    def __init__(self, flights: MemoryCache, pool: Pool, downloader: Downloader) -> None:
+        self._memory = flights
         self._pool = pool
         self._downloader = downloader
 
@@ -62,7 +62,7 @@ class GetQueue:
 
     def queue(self, pool: Pool, opened: OpenOutput, left: Left, task: Task) -> Queued:
         """Queue a task that brings blocks under way."""
-        self._flights.assign(opened.key, left.run, task)
+        self._memory.assign(opened.key, left.run, task)
         pool.submit(task)
         return Queued(opened, left, task)
 
@@ -72,7 +72,7 @@ class GetQueue:
         if len(part) > 1:
             part = next(opened.output.split(part, self._downloader.line.largest_get()))
         if len(part) < len(left.run):
-            self._flights.assign(opened.key, part, _UNDER_WAY)
+            self._memory.assign(opened.key, part, _UNDER_WAY)
             left.run = range(part.stop, left.run.stop)
             self._pool.put_back()
         self._downloader.bring(opened, part)

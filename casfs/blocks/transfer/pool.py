@@ -77,7 +77,7 @@ class Pool:
         if refused is not None:
             log.warning("fewer blocks than could be are brought at a time: %s", refused)
 
-    def hurry(self, task: Task) -> None:
+    def promote(self, task: Task) -> None:
         """Make a task urgent, if it still waits for its turn or is about to."""
         with self._changed:
             task.urgent = True
@@ -108,7 +108,7 @@ class Pool:
             if self._next() is not None:
                 self._changed.notify()
 
-    def withdraw(self, task: Task) -> bool:
+    def cancel(self, task: Task) -> bool:
         """Take a task that is not urgent out of the queue; tell whether it was still there."""
         with self._changed:
             if task not in self._later:
@@ -117,7 +117,7 @@ class Pool:
             return True
 
     @contextlib.contextmanager
-    def away(self) -> Iterator[None]:
+    def lend(self) -> Iterator[None]:
         """Let another thread stand in for the calling one, which is at a task that takes long."""
         with self._changed:
             self._threads += 1

@@ -8,7 +8,7 @@ before. There is no I/O here but to read bodies into memory.
 """
 
 from casfs.blocks.block import Block
-from casfs.blocks.buffers import Memory
+from casfs.blocks.buffers import Buffers
 from casfs.blocks.transfer.parts import Answer, Part
 from casfs.blocks.verify import (
     Announced,
@@ -96,7 +96,7 @@ class ResumableRun:
         self._span = start + (self._part.filled if self._part else 0), stop
         return self._span
 
-    def receive(self, body: Body, memory: Memory) -> None:
+    def receive(self, body: Body, memory: Buffers) -> None:
         """Read the body of an answer that carries what was asked for.
 
         Raises:
@@ -186,7 +186,7 @@ class ResumableRun:
         self._waiting.clear()
         self._part = None
 
-    def _take(self, number: int, memory: Memory) -> memoryview:
+    def _take(self, number: int, memory: Buffers) -> memoryview:
         return memory.take(self._output.layout.length(number))
 
     def _all_announced(self) -> list[Announced]:

@@ -72,7 +72,7 @@ class WholeBodies:
         """
         # An answer may come so late that a transfer has brought these blocks already.
         source = opened.source(run.start)
-        wanted = self.delivery.flights.under_way(opened.key, run) or source.doubted(opened.store)
+        wanted = self.delivery.memory.under_way(opened.key, run) or source.doubted(opened.store)
         if not wanted:
             return
         # Until the call has ended: when one breaks off, another attempt is to come.
@@ -115,7 +115,7 @@ class WholeBodies:
 
     def share(self) -> int:
         """Return how many of the blocks that a transfer delivers the cache keeps for a while."""
-        return self.delivery.saver.lasting() // BLOCK_SIZE // self._under_way
+        return self.delivery.write_behind.lasting() // BLOCK_SIZE // self._under_way
 
 
 @dataclass(eq=False)
@@ -153,7 +153,7 @@ class WholeBodyTransfer:
         """Bring all blocks, and deliver them; errors as `WholeBodies.take`."""
         try:
             # It may take hours, for which others do not wait.
-            with self.all.pool.away(), self.all.count():
+            with self.all.pool.lend(), self.all.count():
                 if self.body.tree_hash is None and self.body.announced:
                     self._deliver_as_it_comes()
                 else:
@@ -163,8 +163,8 @@ class WholeBodyTransfer:
         except BaseException as error:
             # What its end would have shown is not known: all that it brought may be wrong.
             taken_back = self._store.take_back(self.leaves)
-            self._delivery.flights.forget(self.opened.key, taken_back)
-            if isinstance(error, Exception) and not self.opened.windows.any_reader():
+            self._delivery.memory.forget(self.opened.key, taken_back)
+            if isinstance(error, Exception) and not self.opened.prefetcher.any_reader():
                 raise UnreadError(f"it broke off, and nobody has it open ({error})") from error
             raise
         finally:
@@ -219,7 +219,7 @@ class WholeBodyTransfer:
                 path.unlink(missing_ok=True)
 
     def _receive(self, number: int) -> tuple[memoryview, Digest]:
-        data = self._delivery.memory.take(self._output.layout.length(number))
+        data = self._delivery.buffers.take(self._output.layout.length(number))
         self.body.read_into(data)
         return data, self._delivery.verifier.leaf(data)
 
@@ -247,12 +247,12 @@ class WholeBodyTransfer:
         # On disk before it is delivered: what a transfer drops costs another transfer.
         try:
             self.opened.write(block.number, block.data)
-            self._delivery.saver.kept(len(block.data))
+            self._delivery.write_behind.added(len(block.data))
         except OSError as error:
             self.source.shared.keeps = False
             self._delivery.metrics.unsaved_blocks.inc()
             log.warning("block %d of the %s was not cached: %s", block.number, self._output, error)
-        self._delivery.flights.land(self.opened.key, [(block.number, block.data)])
+        self._delivery.memory.complete(self.opened.key, [(block.number, block.data)])
 
     def _wait_for_readers(self, number: int) -> None:
         """Wait until a block may be delivered, or raise UnreadError: nobody reads on."""
@@ -270,7 +270,7 @@ class WholeBodyTransfer:
 
     def _is_awaited(self) -> bool:
         """Return whether a run that waits for the transfer is still in flight; forget others."""
-        under_way, key = self._delivery.flights.under_way, self.opened.key
+        under_way, key = self._delivery.memory.under_way, self.opened.key
         adopted, own = self.source.shared.runs()
         for run in adopted:
             if under_way(key, run):

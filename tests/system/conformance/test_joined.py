@@ -99,7 +99,7 @@ def test_range_jobs_bring_an_archive_together(archive: Service, ranges: Ranges) 
             tree = parts.service.tree_hash
             assert output.tree_hash == root(archive.files["file"], tree), "the jobs tell it"
             assert read_all(parts, output) == archive.files["file"]
-            assert parts.fetcher.open(output).verified() == "yes"
+            assert parts.cache.open(output).verified() == "yes"
         assert blocks_sent(archive, ranges, before) == dict.fromkeys(range(BLOCKS), 1)
         before = len(archive.emulator.outputs())
         with bringing_from(archive, Path(folder)) as parts:
@@ -140,4 +140,4 @@ def test_a_byte_that_is_wrong_in_the_service(
             output = joined(parts, ranges)
             with pytest.raises(OutputMismatchError):
                 read_all(parts, output)
-            assert parts.fetcher.open(output).verified() == "no"
+            assert parts.cache.open(output).verified() == "no"

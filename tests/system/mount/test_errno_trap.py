@@ -80,7 +80,7 @@ def test_errors_of_casfs_keep_their_errno() -> None:
 
 @pytest.mark.parametrize(
     ("module", "name", "method"),
-    [("blocks.reader", "Reader", "pread"), ("blocks.block_cache", "Fetcher", "open")],
+    [("blocks.reader", "Reader", "pread"), ("blocks.block_cache", "BlockCache", "open")],
 )
 def test_a_program_that_reads_sees_eio_and_no_success(
     service: Served, home: Path, module: str, name: str, method: str

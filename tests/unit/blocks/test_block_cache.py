@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from casfs.blocks.buffers import Memory
+from casfs.blocks.buffers import Buffers
 from casfs.errors import (
     CasfsError,
     DeadlineError,
@@ -96,7 +96,7 @@ def test_every_get_is_a_subtree_so_that_every_block_is_checked(tmp_path):
     with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
         assert read_all(parts.reader(OUTPUT)) == DATA
         assert parts.count("unchecked_blocks") == 0
-        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+        assert parts.cache.open(OUTPUT).verified() == "yes"
         assert max(stop - first for first, stop in filter(None, server.spans())) <= 8 * MIB
 
 
@@ -124,7 +124,7 @@ def test_bytes_that_never_match_are_eio_and_nowhere(tmp_path, spoil):
                 reader.pread(1000, at)
             assert caught.value.errno == errno.EIO
         assert block_files(tmp_path) == {}
-        assert parts.fetcher.open(OUTPUT).verified() == "no"
+        assert parts.cache.open(OUTPUT).verified() == "no"
         # Once the service is right again, so are we.
         server.behaviour = Archive(DATA)
         assert read_all(reader) == DATA
@@ -132,16 +132,16 @@ def test_bytes_that_never_match_are_eio_and_nowhere(tmp_path, spoil):
 
 def test_bytes_that_never_match_take_no_memory(tmp_path, monkeypatch):
     """Not even until the garbage collector runs."""
-    regions, grow = itertools.count(), Memory._grow
-    monkeypatch.setattr(Memory, "_grow", lambda memory: (next(regions), grow(memory))[1])
+    regions, grow = itertools.count(), Buffers._grow
+    monkeypatch.setattr(Buffers, "_grow", lambda memory: (next(regions), grow(memory))[1])
     archive = Archive(DATA, spoil=wrong_byte)
     with serving(archive) as server, bringing(server.url, tmp_path, attempts=2) as parts:
-        opened = parts.fetcher.open(OUTPUT)
+        opened = parts.cache.open(OUTPUT)
         gc.disable()
         try:
             for _ in range(8):
                 with pytest.raises(MismatchError):
-                    parts.fetcher.get(opened, range(8), None, 0, 8 * MIB)
+                    parts.cache.get(opened, range(8), None, 0, 8 * MIB)
         finally:
             gc.enable()
     assert next(regions) <= 3, "a GET takes eight blocks, and a region has as many"
@@ -249,8 +249,8 @@ def test_an_expired_job_fails_no_reader_of_a_live_one(tmp_path):
 
     old = renamed(OUTPUT, "old")
     with serving(behave) as server, bringing(server.url, tmp_path) as parts:
-        parts.fetcher.fetch_ahead(old, 8)
-        under_way = parts.fetcher._flights._flights
+        parts.cache.prefetch(old, 8)
+        under_way = parts.cache._memory._in_flight
         with ThreadPoolExecutor(1) as pool:
             live = pool.submit(parts.reader(OUTPUT).pread, 10, 0)
             wait_until(lambda: [f for f in under_way.values() if f.wanted], "the reader to join")
@@ -269,7 +269,7 @@ def test_a_second_run_reads_from_disk_alone(tmp_path):
         with bringing(server.url, tmp_path) as parts:
             assert read_all(parts.reader(OUTPUT)) == DATA
             assert parts.blocks("network") == 0
-            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+            assert parts.cache.open(OUTPUT).verified() == "yes"
         assert len(server.requests) == asked
 
 
@@ -322,7 +322,7 @@ def test_a_leaves_file_that_was_harmed_costs_fetching_again_and_nothing_else(tmp
             assert read_all(parts.reader(OUTPUT)) == DATA
             # A block may be dropped as rotten while it is being mended, never more.
             assert parts.blocks("network") <= 1
-            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+            assert parts.cache.open(OUTPUT).verified() == "yes"
 
 
 def test_closing_ends_every_wait(tmp_path):
@@ -334,7 +334,7 @@ def test_closing_ends_every_wait(tmp_path):
             calls = [pool.submit(reader.pread, 1, block * MIB) for block in range(4)]
             assert archive.arrived.acquire(timeout=60)
             parts.service.close()
-            parts.fetcher.close()
+            parts.cache.close()
             for call in calls:
                 assert isinstance(call.exception(60), (CasfsError, UnreachableError))
         archive.gate.set()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casfs.blocks.prefetch import ReadAhead
+from casfs.blocks.prefetch import Prefetcher
 from casfs.blocks.streams import Streams
 from casfs.ranges import BLOCK_SIZE, Layout
 
@@ -30,7 +30,7 @@ class Fixed:
 
 
 def windows_of(layout, readers=1, streams=None):
-    windows = ReadAhead(layout, streams or Streams())
+    windows = Prefetcher(layout, streams or Streams())
     for reader in range(readers):
         windows.begin(reader)
     return windows

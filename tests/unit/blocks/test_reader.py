@@ -71,7 +71,7 @@ def test_threads_that_read_all_over_the_place_get_their_own_bytes(parts, shared)
 
 
 def test_what_was_read_stays_as_it_was_while_it_is_held(parts):
-    """Memory is used again, but never under a reader's hands."""
+    """Buffers is used again, but never under a reader's hands."""
     reader = parts.reader(OUTPUT)
     held = [(at, reader.pread(100_000, at)) for at in range(0, len(DATA), MIB)]
     for _ in range(3):
@@ -116,12 +116,12 @@ def test_closing_gives_up_what_is_fetched_ahead_for_nobody(tmp_path):
         reader, other = made.reader(output), made.reader(output)
         for at in range(0, 6 * MIB, MIB):
             reader.pread(MIB, at)
-        assert made.fetcher._network.waiting() > 0
+        assert made.cache._network.waiting() > 0
         reader.close()
-        assert made.fetcher._network.waiting() == 0
+        assert made.cache._network.waiting() == 0
         go_on.set()
         assert bytes(other.pread(5, 35 * MIB)) == archive.data[35 * MIB : 35 * MIB + 5]
-        assert made.fetcher._streams.count() == 0
+        assert made.cache._streams.count() == 0
 
 
 def test_a_read_that_fails_leaves_nothing_to_be_fetched_ahead(tmp_path):
@@ -144,7 +144,7 @@ def test_a_read_that_fails_leaves_nothing_to_be_fetched_ahead(tmp_path):
         reader.pread(4 * MIB, 0)
         with pytest.raises(CasfsError):
             reader.pread(5 * MIB, 4 * MIB)
-        waiting = made.fetcher._network.waiting()
+        waiting = made.cache._network.waiting()
         go_on.set()
         reader.close()
         assert waiting == 0
@@ -163,7 +163,7 @@ def test_who_goes_on_where_another_stopped_is_fetched_ahead_for(tmp_path):
         assert made.count("received_bytes") == 40 * MIB
         assert len(server.requests) < 20
         second.close()
-        assert made.fetcher._streams.count() == 0
+        assert made.cache._streams.count() == 0
 
 
 def test_nothing_behind_the_end(parts):

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from casfs.blocks.disk.contents import Stock
+from casfs.blocks.disk.contents import CacheContents
 from casfs.client import Client
 from casfs.credentials import Credentials
 from casfs.errors import (
@@ -81,11 +81,11 @@ def test_a_file_opens_though_what_is_beside_it_is_not_known(job, client_of, monk
 def test_a_file_that_is_refused_while_it_is_opened_is_read_anew(job, client_of, monkeypatch):
     client = client_of()
     node = client.stat(f"/vaults/v/jobs/{job}/output")
-    opened = client._fetcher.open(client._tree.output(node))
+    opened = client._blocks.open(client._tree.output(node))
     neighbors = client._tree.neighbors
 
     def refuse(node):
-        opened.store.refuse("it was wrong", opened.store.leaves.generation, [])
+        opened.store.invalidate("it was wrong", opened.store.leaves.generation, [])
         return neighbors(node)
 
     monkeypatch.setattr(client._tree, "neighbors", refuse)
@@ -103,7 +103,7 @@ def test_a_bug_beside_a_file_leaves_it_unused(job, client_of, monkeypatch):
     node = client.stat(f"/vaults/v/jobs/{job}/output")
     with pytest.raises(RuntimeError):
         client.open(node)
-    stock = Stock(client._disk.folder, client._disk.private)
+    stock = CacheContents(client._disk.folder, client._disk.private)
     assert stock.remove(client._tree.output(node).key, force=False)
 
 

@@ -380,7 +380,7 @@ def test_a_description_counts_when_its_answer_was_right():
 
     archive = Archive(DATA, spoil=once(described("a stranger's", lambda answer: Answer(200, b"x"))))
     with serving(archive) as server, service_at(server.url, dialect=dialect) as service:
-        service.descriptions.on_told = lambda vault, job, text: told.append(text)
+        service.descriptions.on_received = lambda vault, job, text: told.append(text)
         service.read(output_of_bytes(DATA), SPAN, whole_body, Deadline(60))
         archive.spoil = described("mine")
         service.read(output_of_bytes(DATA), SPAN, whole_body, Deadline(60))

@@ -46,7 +46,7 @@ def test_a_full_disk_does_not_disturb_reading(tmp_path, ranges):
     with tmpfs(tmp_path / "full", 4 * MIB) as folder, serving(archive) as server:
         with bringing(server.url, folder) as parts:
             assert read_all(parts.reader(OUTPUT)) == DATA
-            parts.fetcher.close()
+            parts.cache.close()
             assert parts.count("unsaved_blocks") > 0
         for path in block_files(folder).values():
             first = int(path.name) * MIB
@@ -87,7 +87,7 @@ def test_a_cache_that_becomes_read_only_is_read_all_the_same(tmp_path, caplog):
         server.behaviour = lambda request, wire: refusal(404, "ResourceNotFoundException")
         with bringing(server.url, tmp_path) as parts, read_only(tmp_path):
             assert read_all(parts.reader(OUTPUT)) == DATA
-            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+            assert parts.cache.open(OUTPUT).verified() == "yes"
     assert caplog.text == ""
 
 
@@ -96,8 +96,8 @@ def test_a_read_only_cache_does_not_disturb_reading(tmp_path, caplog):
     with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
         with read_only(tmp_path):
             assert read_all(parts.reader(OUTPUT)) == DATA
-            assert parts.fetcher.open(OUTPUT).verified() == "yes"
-            parts.saver.close(60)
+            assert parts.cache.open(OUTPUT).verified() == "yes"
+            parts.write_behind.close(60)
         assert parts.count("unsaved_blocks") == OUTPUT.layout.blocks
     assert caplog.text.count("hashes are not kept") == 1
     assert caplog.text.count("blocks are not kept") == 1
@@ -156,7 +156,7 @@ def test_a_whole_with_a_hash_waits_in_memory_where_no_file_can_be_made(tmp_path)
     ):
         use_up_inodes(folder)
         assert read_all(parts.reader(OUTPUT)) == DATA
-        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+        assert parts.cache.open(OUTPUT).verified() == "yes"
 
 
 @needs_root
@@ -170,7 +170,7 @@ def test_a_small_whole_with_a_hash_waits_in_memory_where_there_is_no_room(tmp_pa
     ):
         fill(folder)
         assert read_all(parts.reader(output)) == data
-        assert parts.fetcher.open(output).verified() == "yes"
+        assert parts.cache.open(output).verified() == "yes"
 
 
 @pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "one pass"])
@@ -181,7 +181,7 @@ def test_what_is_read_after_the_cache_was_emptied_is_kept(tmp_path, ranges):
         with bringing(server.url, tmp_path, memory=2 * MIB) as parts:
             reader = parts.reader(OUTPUT)
             assert read_all(reader) == DATA
-            wait_until(lambda: not parts.saver.backlog(), "blocks to be written")
+            wait_until(lambda: not parts.write_behind.queued(), "blocks to be written")
             shutil.rmtree(tmp_path / "blocks-1")
             assert read_all(reader) == DATA
         with bringing(server.url, tmp_path, memory=2 * MIB) as parts:

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from casfs.blocks.disk.contents import Stock
+from casfs.blocks.disk.contents import CacheContents
 from casfs.private import PrivateDirectory
 
 KEY = "ab" * 32
@@ -31,5 +31,5 @@ def test_what_is_evicted_at_the_same_moment_counts_as_removed(tmp_path, gone, fo
     private.make_below(output.parent)
     output.mkdir(mode=0o700)
     (output / "kept").write_bytes(b"data")
-    assert Stock(tmp_path, private).remove(KEY, force)
+    assert CacheContents(tmp_path, private).remove(KEY, force)
     assert not output.exists()

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from casfs.blocks.disk.derived_files import KeptFiles
+from casfs.blocks.disk.derived_files import DerivedFiles
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.staging import Temporary
 from casfs.errors import CasfsError, InventoryError
@@ -24,7 +24,7 @@ class Cache:
         self.written: list[int] = []
         temporary = Temporary(folder / "temporary")
         temporary.make()
-        self.files = KeptFiles(folder, temporary, self.written.append, self.metrics)
+        self.files = DerivedFiles(folder, temporary, self.written.append, self.metrics)
         self.path = folder / KEY[:2] / KEY[2:] / "kept"
 
     def make(self, data=DATA, piece=300_001):

@@ -3,7 +3,7 @@
 import shutil
 import threading
 
-from casfs.blocks.disk.contents import Stock
+from casfs.blocks.disk.contents import CacheContents
 from casfs.blocks.disk.eviction import Evictor
 from casfs.metrics import Metrics
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, renamed, root
@@ -17,7 +17,7 @@ OTHER = renamed(OUTPUT, "other", "0d" * 32)
 
 
 def is_in_use(parts, output=OUTPUT):
-    return not Stock(parts.disk.folder, parts.disk.private).remove(output.key, force=False)
+    return not CacheContents(parts.disk.folder, parts.disk.private).remove(output.key, force=False)
 
 
 def directory(parts, output=OUTPUT):
@@ -47,7 +47,9 @@ def test_a_directory_that_is_made_again_is_in_use_as_well(tmp_path):
         reader = parts.reader(OUTPUT)
         shutil.rmtree(directory(parts))
         assert bytes(reader.pread(10, 0)) == DATA[:10]
-        wait_until(lambda: block_files(tmp_path) and not parts.saver.backlog(), "it to be written")
+        wait_until(
+            lambda: block_files(tmp_path) and not parts.write_behind.queued(), "it to be written"
+        )
         assert is_in_use(parts)
         reader.close()
         assert not is_in_use(parts)

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from casfs.blocks.disk.leaf_index import Leaves
+from casfs.blocks.disk.leaf_index import LeafIndex
 from casfs.blocks.verify import Forgiven, Trust, Verdict, Verifier
 from casfs.ranges import BLOCK_SIZE, Layout
 from casfs.treehash import SHA256
@@ -22,7 +22,7 @@ def path(tmp_path):
 
 
 def opened(path, layout=LAYOUT):
-    return Leaves(path, layout, Verifier(SHA256))
+    return LeafIndex(path, layout, Verifier(SHA256))
 
 
 def filled(path, trust=Trust.CHECKED):

@@ -6,7 +6,7 @@ import pytest
 
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.disk.write_behind import Saver
+from casfs.blocks.disk.write_behind import WriteBehind
 from casfs.blocks.verify import Trust, Verifier
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256
@@ -55,90 +55,90 @@ def evictor(tmp_path, metrics):
 
 
 @pytest.fixture
-def saver(evictor, metrics):
-    made = Saver(evictor, metrics)
+def write_behind(evictor, metrics):
+    made = WriteBehind(evictor, metrics)
     yield made
     made.close(GENEROUS)
 
 
-def save(saver, disk, numbers):
-    saver.save(disk, OUTPUT.key, [(number, BLOCK) for number in numbers])
+def save(write_behind, disk, numbers):
+    write_behind.save(disk, OUTPUT.key, [(number, BLOCK) for number in numbers])
 
 
-def test_everything_is_on_disk_after_closing(saver, disk, tmp_path):
-    save(saver, disk, range(20))
-    saver.close(GENEROUS)
+def test_everything_is_on_disk_after_closing(write_behind, disk, tmp_path):
+    save(write_behind, disk, range(20))
+    write_behind.close(GENEROUS)
     assert block_files(tmp_path).keys() == {str(number) for number in range(20)}
     assert all(path.read_bytes() == BLOCK for path in block_files(tmp_path).values())
 
 
-def test_a_block_that_waits_is_found(saver, disk):
+def test_a_block_that_waits_is_found(write_behind, disk):
     disk.go_on.clear()
-    save(saver, disk, [7, 8])
+    save(write_behind, disk, [7, 8])
     assert disk.begun.wait(GENEROUS)
     for number in (7, 8):
-        assert saver.waiting((OUTPUT.key, number)) == BLOCK
-    assert saver.waiting((OUTPUT.key, 9)) is None
+        assert write_behind.waiting((OUTPUT.key, number)) == BLOCK
+    assert write_behind.waiting((OUTPUT.key, 9)) is None
     disk.go_on.set()
-    saver.close(GENEROUS)
-    assert saver.waiting((OUTPUT.key, 7)) is None
+    write_behind.close(GENEROUS)
+    assert write_behind.waiting((OUTPUT.key, 7)) is None
 
 
 def test_a_slow_disk_drops_blocks_instead_of_holding_readers_up(
-    saver, disk, metrics, monkeypatch, caplog
+    write_behind, disk, metrics, monkeypatch, caplog
 ):
     monkeypatch.setattr("casfs.blocks.disk.write_behind._PATIENCE", 0.01)
     disk.go_on.clear()
-    save(saver, disk, range(40))
-    saver.wait_for_room()
-    save(saver, disk, range(40, 60))
+    save(write_behind, disk, range(40))
+    write_behind.wait_for_room()
+    save(write_behind, disk, range(40, 60))
     assert metrics.as_dict()["unsaved_blocks"] == 20
     assert "slow" in caplog.text
     disk.go_on.set()
-    saver.close(GENEROUS)
+    write_behind.close(GENEROUS)
     assert metrics.as_dict()["unsaved_blocks"] == 20
 
 
-def test_waiting_for_room_ends_when_there_is_room(saver, disk):
+def test_waiting_for_room_ends_when_there_is_room(write_behind, disk):
     disk.go_on.clear()
-    save(saver, disk, range(40))
-    waiter = threading.Thread(target=saver.wait_for_room)
+    save(write_behind, disk, range(40))
+    waiter = threading.Thread(target=write_behind.wait_for_room)
     waiter.start()
     disk.go_on.set()
     waiter.join(GENEROUS)
     assert not waiter.is_alive()
 
 
-def test_a_failing_disk_is_counted_and_told_once(saver, disk, metrics, caplog):
+def test_a_failing_disk_is_counted_and_told_once(write_behind, disk, metrics, caplog):
     disk.error = OSError(28, "No space left on device")
-    save(saver, disk, range(5))
-    saver.close(GENEROUS)
+    save(write_behind, disk, range(5))
+    write_behind.close(GENEROUS)
     assert metrics.as_dict()["unsaved_blocks"] == 5
     assert caplog.text.count("make room") == 1
 
 
-def test_a_bug_is_told_and_ends_no_thread(saver, disk, metrics, tmp_path, caplog):
+def test_a_bug_is_told_and_ends_no_thread(write_behind, disk, metrics, tmp_path, caplog):
     disk.error = ValueError("a bug")
-    save(saver, disk, range(6))
+    save(write_behind, disk, range(6))
     for number in range(6):
-        while saver.waiting((OUTPUT.key, number)) is not None:
-            assert all(thread.is_alive() for thread in saver._threads)
+        while write_behind.waiting((OUTPUT.key, number)) is not None:
+            assert all(thread.is_alive() for thread in write_behind._threads)
     disk.error = None
-    save(saver, disk, [7])
-    saver.close(GENEROUS)
+    save(write_behind, disk, [7])
+    write_behind.close(GENEROUS)
     assert list(block_files(tmp_path)) == ["7"]
     assert metrics.as_dict()["unsaved_blocks"] == 6
     assert "met a bug" in caplog.text
 
 
-def test_a_closed_saver_takes_nothing(saver, disk, metrics):
-    saver.close(GENEROUS)
-    save(saver, disk, [1])
-    assert saver.waiting((OUTPUT.key, 1)) is None
+def test_a_closed_saver_takes_nothing(write_behind, disk, metrics):
+    write_behind.close(GENEROUS)
+    save(write_behind, disk, [1])
+    assert write_behind.waiting((OUTPUT.key, 1)) is None
     assert metrics.as_dict()["unsaved_blocks"] == 1
 
 
-def test_the_disk_gets_a_block_while_it_is_at_another(saver, disk, monkeypatch):
+def test_the_disk_gets_a_block_while_it_is_at_another(write_behind, disk, monkeypatch):
     both = threading.Barrier(2)
     write = disk.write
 
@@ -147,12 +147,12 @@ def test_the_disk_gets_a_block_while_it_is_at_another(saver, disk, monkeypatch):
         write(block, data)
 
     monkeypatch.setattr(disk, "write", together)
-    save(saver, disk, range(2))
-    saver.close(GENEROUS)
+    save(write_behind, disk, range(2))
+    write_behind.close(GENEROUS)
     assert not both.broken
 
 
-def test_nothing_is_written_while_room_is_made(saver, disk, evictor, monkeypatch):
+def test_nothing_is_written_while_room_is_made(write_behind, disk, evictor, monkeypatch):
     """Else the cache outgrows its size for as long as that takes."""
     begun, go_on = threading.Event(), threading.Event()
     make_room = evictor.make_room
@@ -163,45 +163,45 @@ def test_nothing_is_written_while_room_is_made(saver, disk, evictor, monkeypatch
         make_room()
 
     monkeypatch.setattr(evictor, "make_room", slowly)
-    save(saver, disk, [0])
+    save(write_behind, disk, [0])
     assert begun.wait(GENEROUS)
     disk.begun.clear()
-    save(saver, disk, range(1, 6))
+    save(write_behind, disk, range(1, 6))
     assert not disk.begun.wait(0.1)
     go_on.set()
-    saver.close(GENEROUS)
+    write_behind.close(GENEROUS)
     assert disk.begun.is_set()
-    assert all(saver.waiting((OUTPUT.key, number)) is None for number in range(6))
+    assert all(write_behind.waiting((OUTPUT.key, number)) is None for number in range(6))
 
 
 def test_a_folder_that_cannot_be_looked_through_stops_nothing(
-    saver, disk, evictor, monkeypatch, tmp_path, caplog
+    write_behind, disk, evictor, monkeypatch, tmp_path, caplog
 ):
     def fail():
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("casfs.blocks.disk.eviction.spare_bytes", lambda _: fail())
-    save(saver, disk, range(5))
-    saver.close(GENEROUS)
+    save(write_behind, disk, range(5))
+    write_behind.close(GENEROUS)
     assert len(block_files(tmp_path)) == 5
     assert "cannot be looked through" in caplog.text
 
 
 def test_blocks_wait_where_no_thread_can_be_started_and_are_written_later(
-    saver, disk, tmp_path, caplog
+    write_behind, disk, tmp_path, caplog
 ):
     with no_new_threads():
-        save(saver, disk, range(3))
-        save(saver, disk, range(3, 5))
+        save(write_behind, disk, range(3))
+        save(write_behind, disk, range(3, 5))
     assert caplog.text.count("ulimit") == 1
-    assert saver.waiting((OUTPUT.key, 0)) == BLOCK
-    save(saver, disk, [5])
-    saver.close(GENEROUS)
+    assert write_behind.waiting((OUTPUT.key, 0)) == BLOCK
+    save(write_behind, disk, [5])
+    write_behind.close(GENEROUS)
     assert block_files(tmp_path).keys() == {str(number) for number in range(6)}
 
 
-def test_a_saver_that_never_got_a_thread_ends_and_tells_what_it_did_not_keep(saver, disk, caplog):
+def test_without_a_thread_it_ends_and_says_what_was_not_cached(write_behind, disk, caplog):
     with no_new_threads():
-        save(saver, disk, range(3))
-        saver.close(GENEROUS)
+        save(write_behind, disk, range(3))
+        write_behind.close(GENEROUS)
     assert "3 blocks were not kept" in caplog.text

@@ -107,11 +107,11 @@ def test_few_connections_are_opened_for_many_outputs_on_a_slow_line(tmp_path):
     with serving(Archive(data, spoil=Paced(PIECE))) as server, ThreadPoolExecutor(12) as pool:
         with bringing(server.url, tmp_path, connections=8, deadline=10) as parts:
             for output in outputs:
-                parts.fetcher.fetch_ahead(output, 4)
+                parts.cache.prefetch(output, 4)
                 pool.submit(read, parts.reader(output))
             most, end = 0, time.monotonic() + 4
             while time.monotonic() < end:
-                most = max(most, parts.fetcher._network.threads())
+                most = max(most, parts.cache._network.threads())
                 time.sleep(0.1)
             assert most > 12, "others get the places of those that stall"
         assert server.connections <= 12 + 2 * len(outputs)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from casfs.blocks.disk.leaf_file import LeafFile
-from casfs.blocks.disk.leaf_index import Leaves
+from casfs.blocks.disk.leaf_index import LeafIndex
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.verify import Trust, Verifier
@@ -89,7 +89,7 @@ def gates(*held):
 def end_generation(parts, output):
     """What an answer does that contradicts an earlier one."""
     store = parts.disk.store(output)
-    store.refuse("a block came twice, and not the same", store.leaves.generation, [])
+    store.invalidate("a block came twice, and not the same", store.leaves.generation, [])
 
 
 def test_a_wrong_whole_takes_back_nothing_of_the_one_that_follows(tmp_path, monkeypatch):
@@ -117,7 +117,7 @@ def test_a_wrong_whole_takes_back_nothing_of_the_one_that_follows(tmp_path, monk
         assert bytes(late.result(10)) == DATA[MIB : 2 * MIB]
         rest.set()
         assert read_all(reader) == DATA
-        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+        assert parts.cache.open(OUTPUT).verified() == "yes"
 
 
 def test_what_is_refused_while_it_is_opened_is_opened_anew(tmp_path, monkeypatch):
@@ -128,7 +128,7 @@ def test_what_is_refused_while_it_is_opened_is_opened_anew(tmp_path, monkeypatch
         nonlocal store
         if store is None:
             store = opened.store
-            store.refuse("another one was quicker", store.leaves.generation, [])
+            store.invalidate("another one was quicker", store.leaves.generation, [])
         return check(opened)
 
     monkeypatch.setattr(OpenOutput, "check_whole", check_late)
@@ -213,7 +213,7 @@ def test_what_is_written_late_of_refused_bytes_takes_no_place(tmp_path, monkeypa
 
 def test_a_leaf_that_is_noted_late_does_not_outlive_its_refusal(tmp_path, monkeypatch):
     layout, leaf = Layout(3 * MIB, 0, 3), SHA256.leaf(b"leaf")
-    leaves = Leaves(tmp_path / "leaves", layout, Verifier(SHA256))
+    leaves = LeafIndex(tmp_path / "leaves", layout, Verifier(SHA256))
     leaves.put(0, leaf, Trust.CHECKED)
     held = Held(monkeypatch, LeafFile, "_open")
     with ThreadPoolExecutor(1) as pool, gates(held):
@@ -222,7 +222,7 @@ def test_a_leaf_that_is_noted_late_does_not_outlive_its_refusal(tmp_path, monkey
         assert leaves.end_generation(0, []) == [1]
         held.let_go()
         put.result(60)
-    again = Leaves(tmp_path / "leaves", layout, Verifier(SHA256))
+    again = LeafIndex(tmp_path / "leaves", layout, Verifier(SHA256))
     assert (again.leaf(0), again.leaf(1)) == (leaf, None)
 
 

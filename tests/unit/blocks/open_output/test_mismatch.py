@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from casfs.blocks.disk.output_store import OutputStore
-from casfs.blocks.disk.write_behind import Saver
+from casfs.blocks.disk.write_behind import WriteBehind
 from casfs.errors import OutputMismatchError
 from casfs.treehash import Digest
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes
@@ -40,28 +40,28 @@ def test_blocks_that_still_wait_for_a_slow_disk_are_not_read_as_if_checked(tmp_p
 
 
 def test_blocks_that_land_after_the_mismatch_are_not_read_as_if_checked(tmp_path, monkeypatch):
-    held, ready, save = threading.Event(), threading.Event(), Saver.save
+    held, ready, save = threading.Event(), threading.Event(), WriteBehind.save
 
-    def save_late(saver, store, key, blocks):
+    def save_late(write_behind, store, key, blocks):
         blocks = list(blocks)
         if blocks[0][0] == 0 and not held.is_set():
             held.set()
             assert ready.wait(60)
-        save(saver, store, key, blocks)
+        save(write_behind, store, key, blocks)
 
-    monkeypatch.setattr(Saver, "save", save_late)
+    monkeypatch.setattr(WriteBehind, "save", save_late)
     archive = Archive(DATA, hashes=False)
     with (
         serving(archive) as server,
         bringing(server.url, tmp_path) as parts,
         ThreadPoolExecutor(1) as pool,
     ):
-        opened = parts.fetcher.open(WRONG)
-        first = pool.submit(parts.fetcher.get, opened, range(1), None, 0, MIB)
+        opened = parts.cache.open(WRONG)
+        first = pool.submit(parts.cache.get, opened, range(1), None, 0, MIB)
         try:
             assert held.wait(60)
             with pytest.raises(OutputMismatchError):
-                parts.fetcher.get(opened, range(1, 2), None, MIB, MIB + 1)
+                parts.cache.get(opened, range(1, 2), None, MIB, MIB + 1)
         finally:
             ready.set()
         with pytest.raises(OutputMismatchError):

@@ -63,4 +63,4 @@ def test_what_another_received_does_not_verify_what_was_handed_on_here(tmp_path,
         wait_until_kept(tmp_path, 3, DATA[THIRD])
         with pytest.raises(OutputMismatchError):
             read_all(reader)
-        assert one.fetcher.open(OUTPUT).verified() == "no"
+        assert one.cache.open(OUTPUT).verified() == "no"

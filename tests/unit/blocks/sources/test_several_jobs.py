@@ -84,7 +84,7 @@ def test_every_read_is_right_and_every_block_comes_once(server, ranges, reads, h
                 for at, size in reads:
                     assert bytes(reader.pread(size, at)) == DATA[at : at + size]
                 assert read_all(reader) == DATA
-                assert parts.fetcher.open(output).verified() == "yes"
+                assert parts.cache.open(output).verified() == "yes"
             expected = {} if restarted else dict.fromkeys(range(BLOCKS), 1)
             assert asked_blocks(server, jobs) == expected
 
@@ -100,7 +100,7 @@ def test_a_later_job_for_the_whole_archive_asks_for_nothing(tmp_path):
             whole = jobs.joined()
             assert [source.job_id for source in whole.sources] == ["whole"]
             assert read_all(parts.reader(whole)) == DATA
-            assert parts.fetcher.open(whole).verified() == "yes"
+            assert parts.cache.open(whole).verified() == "yes"
         assert server.requests == []
 
 
@@ -120,7 +120,7 @@ def test_what_was_read_of_the_jobs_by_themselves_is_read_again_without_asking(tm
         output = jobs.joined()
         with bringing(server.url, tmp_path) as parts:
             assert read_all(parts.reader(output)) == DATA
-            assert parts.fetcher.open(output).verified() == "yes"
+            assert parts.cache.open(output).verified() == "yes"
             assert parts.disk.holds_whole(output)
         with bringing(server.url, tmp_path) as parts:
             whole = RangeJobs(DATA, {"whole": (0, BLOCKS)}).joined()
@@ -149,7 +149,7 @@ def test_trust_in_a_jobs_own_output_is_carried_over_and_no_more(tmp_path, hashes
             jobs.serve(name, hashes=hashes)
             read_all(parts.reader(jobs.own(name)))
         output = jobs.joined(tree_hash=Digest(bytes(32)))
-        opened = parts.fetcher.open(output)
+        opened = parts.cache.open(output)
         reader = parts.reader(output)
         assert bytes(reader.pread(MIB, 0)) == block(0)
         assert opened.verified() == ("partial" if hashes else "no")
@@ -169,7 +169,7 @@ def test_a_wrong_byte_that_no_answer_vouches_for_is_eio_for_everybody(tmp_path):
             early.pread(1, 0)
         jobs.serve("b", hashes=False)
         assert read_all(parts.reader(output)) == DATA
-        assert parts.fetcher.open(output).verified() == "yes"
+        assert parts.cache.open(output).verified() == "yes"
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -192,7 +192,7 @@ def test_a_wrong_byte_kept_of_a_jobs_own_output_is_not_taken_again_and_again(tmp
                 assert read_all(parts.reader(output)) == DATA
         with bringing(server.url, tmp_path) as parts:
             assert read_all(parts.reader(output)) == DATA
-            assert parts.fetcher.open(output).verified() == "yes"
+            assert parts.cache.open(output).verified() == "yes"
             assert read_all(parts.reader(own)) == DATA[3 * MIB : 9 * MIB]
 
 
@@ -203,15 +203,15 @@ def test_who_is_refused_the_archive_finds_its_jobs_refused_already(tmp_path, mon
     with serving(jobs) as server, bringing(server.url, tmp_path) as parts:
         read_all(parts.reader(own))
         jobs.serve("b", hashes=False)
-        opened, store = parts.fetcher.open(own), parts.disk.store(output)
+        opened, store = parts.cache.open(own), parts.disk.store(output)
         refused_then = []
-        refuse = store.refuse_whole
+        refuse = store.invalidate_whole
 
         def watched(*arguments):
             refused_then.append(opened.refusal)
             return refuse(*arguments)
 
-        monkeypatch.setattr(store, "refuse_whole", watched)
+        monkeypatch.setattr(store, "invalidate_whole", watched)
         with pytest.raises(OutputMismatchError):
             read_all(parts.reader(output))
         assert refused_then
@@ -231,7 +231,7 @@ def test_a_block_that_contradicts_what_was_verified_is_asked_for(tmp_path):
         jobs.serve("b")
         with bringing(server.url, tmp_path) as parts:
             assert read_all(parts.reader(output)) == DATA
-            assert parts.fetcher.open(output).verified() == "yes"
+            assert parts.cache.open(output).verified() == "yes"
 
 
 def test_of_an_expired_job_only_what_is_not_cached_is_stale(tmp_path):
@@ -280,7 +280,7 @@ def test_where_ranges_are_ignored_each_job_costs_one_pass(tmp_path, hashes):
     with serving(jobs) as server:
         with bringing(server.url, tmp_path) as parts:
             assert read_all(parts.reader(output)) == DATA
-            assert parts.fetcher.open(output).verified() == "yes"
+            assert parts.cache.open(output).verified() == "yes"
             assert parts.count("received_bytes") == len(DATA)
         assert list((tmp_path / "blocks-1" / "temporary").iterdir()) == []
         server.requests.clear()
@@ -299,7 +299,7 @@ def test_a_pass_brings_what_another_one_brought_as_well(tmp_path, hashes):
         for number in (8, 4, 3, 13, 0):
             assert bytes(parts.reader(output).pread(MIB, number * MIB)) == block(number)
         assert read_all(parts.reader(output)) == DATA
-        assert parts.fetcher.open(output).verified() == "yes"
+        assert parts.cache.open(output).verified() == "yes"
 
 
 def test_a_pass_that_breaks_off_is_made_up_for(tmp_path):

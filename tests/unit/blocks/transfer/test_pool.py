@@ -80,7 +80,7 @@ def test_a_task_for_later_can_become_urgent(pool):
     noting(pool, notes, "first", urgent=False, last=None)
     second = noting(pool, notes, "second", urgent=False)
     noting(pool, notes, "third", urgent=False, last=last)
-    pool.hurry(second)
+    pool.promote(second)
     busy.let_go()
     assert last.wait(GENEROUS)
     assert notes == ["second", "first", "third"]
@@ -103,7 +103,7 @@ def test_a_task_that_became_urgent_is_begun_by_a_thread_that_was_left_idle():
         pool.submit(Task(other.set, urgent=True))
         assert other.wait(GENEROUS)
         assert pool.waiting() == 1
-        pool.hurry(task)
+        pool.promote(task)
         assert run.wait(GENEROUS / 2)
     finally:
         go_on.set()
@@ -115,7 +115,7 @@ def test_a_task_can_become_urgent_before_it_is_queued(pool):
     busy, notes, last = Busy(pool), notebook(), threading.Event()
     noting(pool, notes, "first", urgent=False, last=last)
     second = Task(partial(notes.append, "second"), urgent=False)
-    pool.hurry(second)
+    pool.promote(second)
     pool.submit(second)
     busy.let_go()
     assert last.wait(GENEROUS)
@@ -127,8 +127,8 @@ def test_a_task_that_has_not_begun_can_be_withdrawn(pool):
     gone = noting(pool, notes, "gone", urgent=False)
     noting(pool, notes, "stays", urgent=False, last=last)
     assert pool.waiting() == 2
-    assert pool.withdraw(gone)
-    assert not pool.withdraw(gone)
+    assert pool.cancel(gone)
+    assert not pool.cancel(gone)
     busy.let_go()
     assert last.wait(GENEROUS)
     assert notes == ["stays"]
@@ -139,8 +139,8 @@ def test_what_has_begun_cannot_be_withdrawn_or_hurried(pool):
     notes, last = notebook(), threading.Event()
     task = noting(pool, notes, "done", urgent=False, last=last)
     assert last.wait(GENEROUS)
-    assert not pool.withdraw(task)
-    pool.hurry(task)
+    assert not pool.cancel(task)
+    pool.promote(task)
     assert pool.waiting() == 0
     assert notes == ["done"]
 
@@ -159,7 +159,7 @@ def test_another_thread_stands_in_for_one_that_is_away(pool):
     back, done = threading.Event(), threading.Event()
 
     def leave():
-        with pool.away():
+        with pool.lend():
             assert back.wait(GENEROUS)
         done.set()
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casfs.blocks.buffers import Memory
+from casfs.blocks.buffers import Buffers
 from casfs.blocks.transfer.resume import _LEAST_KEPT, ResumableRun
 from casfs.blocks.verify import Trust, Verifier
 from casfs.errors import MismatchError, TransientError
@@ -14,7 +14,7 @@ from tests.support.archive import MIB, flipped, output_of_bytes, random_bytes, r
 from tests.support.subtrees import is_subtree
 
 DATA = random_bytes(8 * MIB - 1000)
-MEMORY = Memory()
+MEMORY = Buffers()
 
 
 class Service:

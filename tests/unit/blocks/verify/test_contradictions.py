@@ -37,7 +37,7 @@ def cached(folder, output, hashes):
     """A cache that holds all of an output but block 3."""
     with serving(Archive(DATA, hashes=hashes)) as server, bringing(server.url, folder) as parts:
         assert read_all(parts.reader(output)) == DATA
-        assert parts.fetcher.open(output).verified() == "yes"
+        assert parts.cache.open(output).verified() == "yes"
     block_files(folder)["3"].unlink()
 
 
@@ -66,7 +66,7 @@ def test_what_contradicts_the_verified_is_eio_and_nowhere(tmp_path, output, hash
         assert caught.value.errno == errno.EIO
         assert "3" not in block_files(tmp_path)
         assert bytes(reader.pread(MIB, 0)) == DATA[:MIB]
-        assert parts.fetcher.open(output).verified() == "yes"
+        assert parts.cache.open(output).verified() == "yes"
 
 
 def test_an_answer_whose_hash_is_right_does_not_overrule_the_jobs(tmp_path):
@@ -88,7 +88,7 @@ def test_who_read_a_block_is_refused_when_it_comes_again_and_not_the_same(tmp_pa
         reader = parts.reader(output)
         assert bytes(reader.pread(MIB, THIRD.start)) != DATA[THIRD], "nothing can tell yet"
         reader.pread(1, 0)
-        parts.saver.close(30)
+        parts.write_behind.close(30)
         block_files(tmp_path)["3"].unlink()
         server.behaviour = Archive(DATA, hashes=hashes)
         with pytest.raises(OutputMismatchError, match="read it again"):
@@ -128,7 +128,7 @@ def test_a_pass_that_is_not_the_one_that_broke_off_is_not_mixed_with_it(tmp_path
         with pytest.raises(OutputMismatchError):
             reader.pread(1, len(DATA) - 1)
         assert read_all(parts.reader(OUTPUT)) == DATA
-        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+        assert parts.cache.open(OUTPUT).verified() == "yes"
 
 
 @pytest.mark.parametrize("order", [(3, 0, 1, 2, 4, 5, 6), (0, 1, 2, 4, 5, 6, 3)])
@@ -144,4 +144,4 @@ def test_a_leaf_that_rotted_in_its_file_refuses_nobody(tmp_path, order):
             for block in order:
                 piece = DATA[block * MIB : (block + 1) * MIB]
                 assert bytes(reader.pread(MIB, block * MIB)) == piece
-            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+            assert parts.cache.open(OUTPUT).verified() == "yes"

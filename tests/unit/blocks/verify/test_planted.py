@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from casfs.blocks.disk.contents import Stock
+from casfs.blocks.disk.contents import CacheContents
 from casfs.blocks.verify import Trust
 from casfs.errors import OutputMismatchError
 from casfs.treehash import SHA256
@@ -48,12 +48,12 @@ def test_planted_blocks_are_fetched_again(tmp_path, trust, hashes):
     plant(tmp_path, WRONG, trust=trust)
     with serving(Archive(DATA, hashes=hashes)) as server:
         with bringing(server.url, tmp_path) as parts:
-            assert parts.fetcher.open(OUTPUT).verified() == "no"
+            assert parts.cache.open(OUTPUT).verified() == "no"
             assert read_all(parts.reader(OUTPUT)) == DATA
-            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+            assert parts.cache.open(OUTPUT).verified() == "yes"
         server.requests.clear()
         with bringing(server.url, tmp_path) as parts:
-            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+            assert parts.cache.open(OUTPUT).verified() == "yes"
             assert read_all(parts.reader(OUTPUT)) == DATA
         assert server.requests == []
 
@@ -65,18 +65,18 @@ def test_planted_blocks_are_no_blocks_when_the_service_is_away(tmp_path):
             with bringing(server.url, tmp_path) as parts:
                 with pytest.raises(OSError, match="Connection reset"):
                     parts.reader(OUTPUT).pread(1, 5 * MIB)
-                assert parts.fetcher.open(OUTPUT).verified() == "no"
+                assert parts.cache.open(OUTPUT).verified() == "no"
 
 
 def test_planted_blocks_of_which_some_are_gone_are_not_taken_for_checked(tmp_path):
     plant(tmp_path, WRONG)
     block_files(tmp_path)["0"].unlink()
     with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
-        assert parts.fetcher.open(OUTPUT).verified() == "no"
+        assert parts.cache.open(OUTPUT).verified() == "no"
         with pytest.raises(OutputMismatchError):
             read_all(parts.reader(OUTPUT))
         assert read_all(parts.reader(OUTPUT)) == DATA
-        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+        assert parts.cache.open(OUTPUT).verified() == "yes"
 
 
 def test_one_planted_block_is_never_verified(tmp_path):
@@ -88,9 +88,9 @@ def test_one_planted_block_is_never_verified(tmp_path):
     with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
         with pytest.raises(OutputMismatchError):
             read_all(parts.reader(OUTPUT))
-        assert parts.fetcher.open(OUTPUT).verified() == "no"
+        assert parts.cache.open(OUTPUT).verified() == "no"
         assert read_all(parts.reader(OUTPUT)) == DATA
-        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+        assert parts.cache.open(OUTPUT).verified() == "yes"
 
 
 def test_a_planted_block_without_its_leaf_is_fetched_again(tmp_path):
@@ -112,7 +112,7 @@ def test_blocks_planted_with_a_job_are_not_taken_for_the_archive(tmp_path):
             with pytest.raises(OutputMismatchError):
                 read_all(parts.reader(jobs.joined()))
             assert read_all(parts.reader(jobs.joined())) == DATA
-            assert parts.fetcher.open(jobs.joined()).verified() == "yes"
+            assert parts.cache.open(jobs.joined()).verified() == "yes"
             assert read_all(parts.reader(jobs.own("a"))) == DATA[: 8 * MIB]
 
 
@@ -128,7 +128,7 @@ def test_one_consistent_wrong_answer_is_not_wrong_for_good(tmp_path, remounted):
                 assert read_all(parts.reader(OUTPUT)) == DATA
         with bringing(server.url, tmp_path) as parts:
             assert read_all(parts.reader(OUTPUT)) == DATA
-            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+            assert parts.cache.open(OUTPUT).verified() == "yes"
 
 
 def test_a_part_that_was_consistently_wrong_once_is_fetched_again_by_and_by(tmp_path):
@@ -153,7 +153,7 @@ def test_a_service_that_is_wrong_for_good_is_not_asked_for_ever(tmp_path):
                 for _ in range(2):
                     with pytest.raises(OutputMismatchError, match="casfs cache clear v j"):
                         parts.reader(OUTPUT).pread(1, 0)
-                assert parts.fetcher.open(OUTPUT).verified() == "no"
+                assert parts.cache.open(OUTPUT).verified() == "no"
         assert server.requests == []
         shutil.rmtree(leaves_file(tmp_path).parent)
         server.behaviour = Archive(DATA)
@@ -187,12 +187,12 @@ def test_without_hashes_too_it_is_not_asked_for_ever(tmp_path, ranges, remounted
             assert server.requests == []
             clear(parts)
             assert read_all(parts.reader(OUTPUT)) == DATA
-            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+            assert parts.cache.open(OUTPUT).verified() == "yes"
 
 
 def clear(parts):
     """What `casfs cache clear -f` does, in another process; the readers of a test stay open."""
-    assert Stock(parts.disk.folder, parts.disk.private).remove(OUTPUT.key, force=True)
+    assert CacheContents(parts.disk.folder, parts.disk.private).remove(OUTPUT.key, force=True)
 
 
 def test_what_is_wrong_for_good_is_not_read_as_a_part_of_the_archive_either(tmp_path):
@@ -237,9 +237,9 @@ def test_an_output_of_one_get_that_is_wrong_for_good_is_not_asked_for_ever(tmp_p
             parts.reader(output).pread(1, 0)
         assert parts.count("received_bytes") == came
         server.behaviour = Archive(data, hashes=hashes)
-        assert Stock(parts.disk.folder, parts.disk.private).remove(output.key, force=True)
+        assert CacheContents(parts.disk.folder, parts.disk.private).remove(output.key, force=True)
         assert read_all(parts.reader(output)) == data
-        assert parts.fetcher.open(output).verified() == "yes"
+        assert parts.cache.open(output).verified() == "yes"
 
 
 def test_one_wrong_answer_of_an_output_of_one_get_is_asked_for_again(tmp_path):

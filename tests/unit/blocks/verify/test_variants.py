@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from casfs.blocks.disk.leaf_index import Leaves
+from casfs.blocks.disk.leaf_index import LeafIndex
 from casfs.blocks.verify import Trust
 from casfs.errors import MismatchError
 from casfs.model import Output
@@ -119,7 +119,7 @@ def test_every_read_is_right_now_and_after_a_restart_without_asking(
                 whole = bytes(reader.pread(len(job.data), 0))
                 assert whole == job.data
                 checked = hashes or output.tree_hash is not None
-                assert made.fetcher.open(output).verified() == ("yes" if checked else "no")
+                assert made.cache.open(output).verified() == ("yes" if checked else "no")
                 reader.close()
             assert bool(server.requests) != restarted
 
@@ -166,11 +166,11 @@ def test_leaves_of_any_length_are_kept(data, count):
     wanted = [tree_hash.leaf(bytes([n])) for n in range(count)]
     order = data.draw(st.permutations(range(count)))
     with tempfile.TemporaryDirectory() as name:
-        leaves = Leaves(Path(name) / "leaves", layout, tree_hash)
+        leaves = LeafIndex(Path(name) / "leaves", layout, tree_hash)
         for number in order:
             leaves.put(number, wanted[number], Trust.CHECKED)
         assert leaves.root() == tree_hash.root(wanted)
-        again = Leaves(Path(name) / "leaves", layout, tree_hash)
+        again = LeafIndex(Path(name) / "leaves", layout, tree_hash)
         assert [again.leaf(number) for number in range(count)] == wanted
         assert again.root() == tree_hash.root(wanted)
 

@@ -106,7 +106,7 @@ def test_a_slow_reader_costs_one_pass(tmp_path, rest, hashes, cache):
     ):
         read_slowly(parts.reader(OUTPUT), rest)
         assert parts.count("received_bytes") == len(DATA)
-        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+        assert parts.cache.open(OUTPUT).verified() == "yes"
     assert list((tmp_path / "blocks-1" / "temporary").iterdir()) == []
 
 

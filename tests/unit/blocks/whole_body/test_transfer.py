@@ -52,7 +52,7 @@ def test_one_pass_serves_a_whole_read(tmp_path, hashes, spoil, output):
             assert read_all(parts.reader(output)) == DATA
             assert len(server.spans()) <= 4, "only GETs that were sent before the first answer"
             checked = hashes or output is OUTPUT
-            assert parts.fetcher.open(output).verified() == ("yes" if checked else "no")
+            assert parts.cache.open(output).verified() == ("yes" if checked else "no")
         assert list((tmp_path / "blocks-1" / "temporary").iterdir()) == []
         server.requests.clear()
         with bringing(server.url, tmp_path) as parts:
@@ -111,13 +111,13 @@ def test_without_hashes_the_whole_is_checked_when_the_last_block_is_there(tmp_pa
         with pytest.raises(CasfsError, match="as a whole has tree hash") as caught:
             read_all(reader)
         assert caught.value.errno == errno.EIO
-        assert parts.fetcher.open(OUTPUT).verified() == "no"
+        assert parts.cache.open(OUTPUT).verified() == "no"
         # Nothing of what was never checked is kept: read again, it comes anew.
         server.behaviour = Archive(DATA, ranges=ranges, hashes=False)
         with pytest.raises(OutputMismatchError):
             reader.pread(1, 0)
         assert read_all(parts.reader(OUTPUT)) == DATA
-        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+        assert parts.cache.open(OUTPUT).verified() == "yes"
 
 
 def test_a_pass_that_is_not_what_the_job_says_is_not_repeated(tmp_path):
@@ -139,7 +139,7 @@ def test_who_waits_for_the_end_of_a_wrong_pass_gets_no_second_one(tmp_path, piec
             read_all(parts.reader(OUTPUT), piece)
         assert parts.blocks("network") == OUTPUT.layout.blocks
         assert read_all(parts.reader(OUTPUT)) == DATA
-        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+        assert parts.cache.open(OUTPUT).verified() == "yes"
 
 
 def test_who_waits_while_another_finds_a_mismatch_is_refused(tmp_path):
@@ -174,7 +174,7 @@ def test_what_waits_for_the_disk_is_not_handed_on_after_a_mismatch(tmp_path, mon
                 read_all(parts.reader(OUTPUT))
             server.behaviour = Archive(DATA, hashes=False)
             assert read_all(parts.reader(OUTPUT)) == DATA
-            assert parts.fetcher.open(OUTPUT).verified() == "yes"
+            assert parts.cache.open(OUTPUT).verified() == "yes"
         finally:
             free.set()
 
@@ -195,7 +195,7 @@ def test_a_job_whose_hash_contradicts_the_answers_is_refused(tmp_path):
     """Every range matches its own hash, yet the whole is not what the job says."""
     lying = replace(OUTPUT, tree_hash=Digest(bytes(32)))
     with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
-        opened = parts.fetcher.open(lying)
+        opened = parts.cache.open(lying)
         reader = parts.reader(lying)
         with pytest.raises(OutputMismatchError, match="the service says 0000"):
             read_all(reader)
@@ -234,7 +234,7 @@ def test_blocks_of_an_unaligned_job_are_fetched_unchecked_and_counted(tmp_path):
     ):
         assert read_all(parts.reader(output)) == DATA
         assert parts.count("unchecked_blocks") == layout.blocks
-        assert parts.fetcher.open(output).verified() == "no"
+        assert parts.cache.open(output).verified() == "no"
 
 
 def test_a_pass_keeps_to_the_size_of_the_cache(tmp_path):

@@ -101,7 +101,7 @@ def test_a_wrong_whole_becomes_no_wrong_byte(tmp_path, output, spoil, first):
             assert read_all(parts.reader(output)) == DATA
         with bringing(server.url, tmp_path) as parts:
             assert read_all(parts.reader(output)) == DATA
-            assert parts.fetcher.open(output).verified() == ("yes" if output is OUTPUT else "no")
+            assert parts.cache.open(output).verified() == ("yes" if output is OUTPUT else "no")
     assert list((tmp_path / "blocks-1" / "temporary").iterdir()) == []
 
 
@@ -207,7 +207,7 @@ def test_a_range_that_comes_before_a_piece_is_asked_for_again_refuses_nobody(tmp
         ThreadPoolExecutor(1) as pool,
     ):
         try:
-            reader, opened = parts.reader(HASHLESS), parts.fetcher.open(HASHLESS)
+            reader, opened = parts.reader(HASHLESS), parts.cache.open(HASHLESS)
             late = pool.submit(reader.pread, MIB, 9 * MIB)
             assert ranged.arrived.acquire(timeout=60)
             assert bytes(reader.pread(MIB, 0)) == DATA[:MIB]
@@ -228,7 +228,7 @@ def test_what_broke_off_is_not_asked_for_again_when_nobody_reads_it(tmp_path):
     gate = threading.Event()
     archive = Archive(DATA, ranges=False, hashes=False, spoil=held_back(gate, 2 * MIB))
     with serving(archive) as server, bringing(server.url, tmp_path) as parts:
-        reader, opened = parts.reader(HASHLESS), parts.fetcher.open(HASHLESS)
+        reader, opened = parts.reader(HASHLESS), parts.cache.open(HASHLESS)
         assert bytes(reader.pread(MIB, 0)) == DATA[:MIB]
         reader.close()
         asked = len(server.spans())
@@ -276,4 +276,4 @@ def test_an_answer_with_a_hash_and_no_length_is_taken(tmp_path):
     archive = Archive(DATA, ranges=False, spoil=lengthless)
     with serving(archive) as server, bringing(server.url, tmp_path) as parts:
         assert read_all(parts.reader(OUTPUT)) == DATA
-        assert parts.fetcher.open(OUTPUT).verified() == "yes"
+        assert parts.cache.open(OUTPUT).verified() == "yes"

@@ -16,7 +16,7 @@ _STAY = 12
 """The part of the blocks, a twelfth, of which those that were read last stay."""
 
 
-class Landed(FIFOCache[Key, memoryview]):
+class ResidentBlocks(FIFOCache[Key, memoryview]):
     """Blocks in memory. Those that were read to their end leave first, then those that came first.
 
     A block that leaves before it is read must be read from disk and hashed again. One that was
