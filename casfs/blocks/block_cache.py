@@ -258,7 +258,7 @@ class BlockCache:
         except ThreadError as error:
             # What is read now must not fail for what may be read later.
             self._memory.fail(opened.key, new, error)
-            log.warning("blocks of the %s are not fetched ahead: %s", opened.output, error)
+            log.warning("cannot prefetch blocks of the %s: %s", opened.output, error)
             return []
         except BaseException as error:
             self._memory.fail(opened.key, new, error)

@@ -45,7 +45,7 @@ class DerivedReader:
 
     @property
     def cacheable(self) -> bool:
-        """Tell whether its bytes are verified, so that whoever has them may keep them."""
+        """Return whether its bytes are verified, so that whoever has them may keep them."""
         return self._source.verified() == "yes"
 
     @property
@@ -84,8 +84,8 @@ class DerivedReader:
                 data = self._renewed(kept).read(number)
             if data is None:
                 raise CasfsError(
-                    f"block {number} of {self._name} of the {self._source.output} was not kept as "
-                    "it was written; check the disk of the cache folder"
+                    f"block {number} of {self._name} of the {self._source.output} is corrupt "
+                    "in the cache; check the disk of the cache directory"
                 )
             with self._lock:
                 self._blocks[number] = data
@@ -96,7 +96,7 @@ class DerivedReader:
         if not kept.is_same(bad):
             kept.close()
             raise OutputMismatchError(
-                f"{self._name} of the {self._source.output} is not what it was; read it again"
+                f"{self._name} of the {self._source.output} has changed; read it again"
             )
         with self._lock:
             self._kept.append(kept)

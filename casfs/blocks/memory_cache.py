@@ -53,7 +53,7 @@ class Found:
     tasks: set[Task]
 
     def failed_elsewhere(self, owner: object) -> bool:
-        """Tell whether a block failed in a way in which it need not fail for this owner.
+        """Return whether a block failed in a way in which it need not fail for this owner.
 
         Another one brought it, whose job may have expired; or time ran out that had begun to run,
         or nobody read, before the caller came.
@@ -151,7 +151,7 @@ class MemoryCache:
             return [number for number in run if (output, number) in self._in_flight]
 
     def is_wanted(self, output: Hashable, run: range) -> bool:
-        """Tell whether somebody waits for a block of a run."""
+        """Return whether somebody waits for a block of a run."""
         with self._lock:
             flights = [self._in_flight.get((output, number)) for number in run]
         return any(flight is not None and flight.wanted for flight in flights)
@@ -273,11 +273,11 @@ def wait(
                 deadline.extend(moved(flight.owner))
             if deadline.passed() and not flight.done.done():
                 raise DeadlineError(
-                    f"nothing came of block {number} of the {what} for {deadline.seconds:g} s; "
+                    f"received nothing of block {number} of the {what} for {deadline.seconds:g} s; "
                     "check the network, or allow more with `deadline`"
                 )
     return blocks
 
 
 def _closed() -> CasfsError:
-    return CasfsError("the mount is being taken away")
+    return CasfsError("the file system is being unmounted")

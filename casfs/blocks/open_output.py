@@ -62,7 +62,7 @@ class OpenOutput:
         """Return why its bytes are not handed on, None if they are."""
         if self._state.generation == self._generation:
             return None
-        return self.store.leaves.mismatch or f"the {self.output} is not what it was; read it again"
+        return self.store.leaves.mismatch or f"the {self.output} has changed; read it again"
 
     def source(self, block: int) -> OpenSource:
         """Return the source of a block."""
@@ -85,7 +85,7 @@ class OpenOutput:
         return self._state.generation == self._generation and not self._state.pages.doubted
 
     def holds(self, block: int) -> bool:
-        """Tell whether a block seems to be on disk, without reading it."""
+        """Return whether a block seems to be on disk, without reading it."""
         return self.store.holds(block) or self.source(block).holds(block)
 
     def read(self, block: int) -> memoryview | None:
@@ -144,8 +144,8 @@ class OpenOutput:
             self._raise_if_wrong(block, verdict)
             if verdict is Verdict.DOUBTFUL:
                 message = (
-                    f"block {block.number} of the {self.output} came twice, and not the same; "
-                    "do not use what was read of it, read it again"
+                    f"block {block.number} of the {self.output} arrived twice with different "
+                    "bytes; do not use what was read of it, read it again"
                 )
                 self.store.invalidate(message, generation, [block.number])
                 raise OutputMismatchError(message)
@@ -207,8 +207,8 @@ class OpenOutput:
         whose = self.output.archive if others and self.output.archive else first.job_id
         name = shlex.join([self.output.vault, whose])
         return (
-            "which came wrong again after all of it was fetched anew: once the service is right, "
-            f"`casfs cache clear {name}` has it fetched once more"
+            "which was wrong again after all of it was fetched once more: when the service is "
+            f"fixed, `casfs cache clear {name}` makes casfs fetch it again"
         )
 
     def require_whole(self) -> None:
@@ -276,11 +276,11 @@ class OpenOutput:
         if verdict is Verdict.WRONG:
             raise MismatchError(
                 f"block {block.number} of the {self.output} has hash {block.leaf.hex()}, which is "
-                "not what was verified before; nothing of it was handed on"
+                "not what was verified before; none of it was delivered"
             )
 
     def vouched(self) -> bool:
-        """Tell whether a hash of the service vouched for every byte that was handed out so far."""
+        """Return whether a hash of the service vouched for every byte delivered so far."""
         leaves = self.store.leaves
         return may_be_cached(self.refusal is not None, leaves.unchecked(), leaves.doubts.doubted())
 

@@ -48,7 +48,7 @@ class _Stream:
         self.credit = _GROWTH * (end - start)
 
     def is_near(self, offset: int, size: int = 0) -> bool:
-        """Tell whether a read is, or may be, of what was read or fetched ahead for this stream."""
+        """Return whether a read may be of what was read or prefetched for this stream."""
         slack = max(_SLACK, self.ahead * BLOCK_SIZE - self.end)
         least = max(self.start - _SLACK, self.end - slack) - size
         return least <= offset <= self.end + slack

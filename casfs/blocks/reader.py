@@ -30,7 +30,7 @@ class Reader:
 
     @property
     def cacheable(self) -> bool:
-        """Tell whether whoever has bytes of it may keep them: a hash vouched for each of them."""
+        """Return whether whoever has bytes of it may keep them: a hash vouched for each of them."""
         return self._opened.vouched()
 
     @property

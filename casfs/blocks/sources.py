@@ -30,7 +30,7 @@ class OpenSource:
         self._store = disk.store(source) if source.key != output.key else None
 
     def holds(self, block: int) -> bool:
-        """Tell whether a block seems to be kept for the job's own output, without reading it."""
+        """Return whether a block seems to be kept for the job's own output, without reading it."""
         store = self._right_store()
         return store is not None and store.holds(block - self._begin)
 
@@ -59,7 +59,7 @@ class OpenSource:
             store.share(block, self._store.path(block - self._begin))
         except OSError as error:
             # It is found here again.
-            log.info("block %d is not shared: %s", block, error)
+            log.info("cannot link block %d: %s", block, error)
 
     def refuse(self, message: str, everything: bool) -> None:
         """Refuse who reads the job's own output, if a block kept here may be what is wrong.

@@ -118,7 +118,7 @@ class Verifier:
         """
         found = self.root(leaves)
         if found != expected:
-            raise mismatch(output, run, found, expected, "nothing of it was handed on")
+            raise mismatch(output, run, found, expected, "none of it was delivered")
 
     def may_be_empty(self, expected: Digest | None) -> bool:
         """Return whether an output of which no bytes came may be the one of this hash."""

@@ -132,7 +132,7 @@ class _Decoder:
 
 
 def _has_zlib_header(begin: bytes) -> bool:
-    """Tell whether bytes begin as RFC 1950 says; what RFC 1951 says has no header."""
+    """Return whether bytes begin as RFC 1950 says; what RFC 1951 says has no header."""
     return len(begin) > 1 and begin[0] & 15 == 8 and int.from_bytes(begin[:2], "big") % 31 == 0
 
 

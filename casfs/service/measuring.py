@@ -107,7 +107,7 @@ class Measuring:
         try:
             return self._get(replace(request, doubtful=True), doubting, deadline)
         except (_DoubtError, RequestError) as error:
-            log.info("the size of the %s is measured again: %s", output, error)
+            log.info("measuring the size of the %s again: %s", output, error)
             size = self._measure(request.vault, request.job_id, output.layout.size, deadline)
             if size != output.layout.size:
                 self.on_resized(request.vault, request.job_id, size)
@@ -128,7 +128,7 @@ class Measuring:
             size = self._get(asked, total_size, deadline)
         except RequestError as error:
             # Of an output of no bytes there is no such range.
-            log.info("job %s of vault %s is asked for its whole output: %s", job_id, vault, error)
+            log.info("requesting the whole output of job %s of vault %s: %s", job_id, vault, error)
         # An empty answer may come from anywhere, so that it takes two to be believed.
         whole = OutputRequest(vault, job_id, {})
         return size or self._get(whole, lambda answer: whole_size(answer, told), deadline)

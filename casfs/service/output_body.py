@@ -109,7 +109,7 @@ def _check_output(answer: requests.Response) -> None:
 
 
 def is_announced(answer: requests.Response) -> bool:
-    """Tell whether the answer says how long its body is; `answered_span` checks what it says."""
+    """Return whether the answer says how long its body is; `answered_span` checks what it says."""
     # Where there are chunks, they count (RFC 9112, 6.3).
     return "Content-Length" in answer.headers and not source_of(answer).chunked
 

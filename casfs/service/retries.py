@@ -85,7 +85,7 @@ class Persistence:
         self.exhausted = False
 
     def retry(self, state: tenacity.RetryCallState) -> bool:
-        """Tell whether what the last attempt met may be mended by another."""
+        """Return whether what the last attempt met may be mended by another."""
         error = _error(state)
         if isinstance(error, MismatchError):
             self._mismatches += 1
@@ -110,7 +110,7 @@ class Persistence:
         return min(pause, max(left - self._last_chance, left / 2))
 
     def stop(self, state: tenacity.RetryCallState) -> bool:
-        """Tell whether that was the last attempt."""
+        """Return whether that was the last attempt."""
         if self._limits.attempts is not None and state.attempt_number >= self._limits.attempts:
             self.exhausted = True
         return self.exhausted or self._last_chances > 1 or self._deadline.passed()

@@ -66,7 +66,7 @@ class Service:
 
     @property
     def closed(self) -> bool:
-        """Tell whether `close` was called, after which everything breaks off."""
+        """Return whether `close` was called, after which everything breaks off."""
         return self._transport.closed
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class Service:
 
     @property
     def any_range(self) -> bool:
-        """Tell whether a range of an output may begin anywhere, not only on a MiB."""
+        """Return whether a range of an output may begin anywhere, not only on a MiB."""
         return self.dialect.any_range
 
     def vaults(self, deadline: Deadline) -> Iterator[Vault]:
@@ -197,8 +197,8 @@ class Service:
                 raise
             except OSError as error:
                 raise CasfsError(
-                    f"the {output} came, but this machine could not take it in ({error}); "
-                    "make room in memory and in the cache folder"
+                    f"the {output} was received, but this machine could not store it ({error}); "
+                    "make room in memory and in the cache directory"
                 ) from error
             if begun:
                 body.finish()

@@ -73,7 +73,7 @@ class Transport:
 
     @property
     def closed(self) -> bool:
-        """Tell whether `close` was called."""
+        """Return whether `close` was called."""
         return self._closed.is_set()
 
     def close(self) -> None:

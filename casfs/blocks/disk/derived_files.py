@@ -58,7 +58,7 @@ class DerivedFile:
         try:
             data = os.pread(self._file.fileno(), length, block * BLOCK_SIZE)
         except OSError as error:
-            log.warning("%s cannot be read: %s", self._file.name, error)
+            log.warning("cannot read %s: %s", self._file.name, error)
             return None
         leaf = Digest(self.leaves[block * _LEAF : (block + 1) * _LEAF])
         if not DERIVED.is_block(data, leaf):
@@ -76,7 +76,7 @@ class DerivedFile:
             os.utime(self._file.fileno())
 
     def is_at(self, path: Path) -> bool:
-        """Tell whether this is what stands at a path."""
+        """Return whether this is what stands at a path."""
         try:
             return os.path.samestat(os.stat(path), os.fstat(self._file.fileno()))
         except OSError:
@@ -134,13 +134,13 @@ class DerivedFiles:
         except CasfsError:
             raise
         except OSError as error:
-            log.warning("%s cannot be read, making it anew: %s", path, error)
+            log.warning("cannot read %s, making it again: %s", path, error)
             return None
         try:
             lock(file)
             kept = _load(file)
         except OSError as error:
-            log.warning("%s cannot be read, making it anew: %s", path, error)
+            log.warning("cannot read %s, making it again: %s", path, error)
             file.close()
             return None
         if kept is None:
@@ -200,11 +200,11 @@ class DerivedFiles:
 
     def _remove_rotten(self, path: Path) -> None:
         self._metrics.rotten_blocks.inc()
-        log.warning("%s is not what was written, making it anew", path)
+        log.warning("%s is corrupt, making it again", path)
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            log.warning("%s cannot be removed: %s", path, error)
+            log.warning("cannot remove %s: %s", path, error)
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / key[2:] / NAME
@@ -223,7 +223,7 @@ def remove_unused(path: str, private: PrivateDirectory) -> bool:
             return False
         except OSError as error:
             # Where a file system knows no locks, who has it open can read on all the same.
-            log.info("%s cannot be locked: %s", path, error)
+            log.info("cannot lock %s: %s", path, error)
         os.unlink(path)
         return True
 

@@ -69,7 +69,7 @@ class Doubts:
         return bool(state & TRUST) and not state & UNSAVED
 
     def doubted(self, run: range | None = None) -> bool:
-        """Tell whether a block, of a run or at all, is doubted."""
+        """Return whether a block, of a run or at all, is doubted."""
         if not self._state.pages.doubted or run is None:
             return bool(self._state.pages.doubted)
         with self._state.lock:

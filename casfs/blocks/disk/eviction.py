@@ -98,7 +98,7 @@ class Evictor:
 
     @property
     def due(self) -> bool:
-        """Tell whether it is time to `make_room`."""
+        """Return whether it is time to `make_room`."""
         with self._counting:
             return self._written > self._allowed
 
@@ -188,7 +188,7 @@ class Evictor:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                log.warning("block %s cannot be evicted: %s", path, error)
+                log.warning("cannot evict block %s: %s", path, error)
                 continue
             self._metrics.evicted_blocks.inc()
             removed += size

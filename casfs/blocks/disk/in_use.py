@@ -121,7 +121,7 @@ class Use:
             raise
         except OSError as error:
             # Where nothing can be kept, there is nothing to be removed either.
-            log.info("that %s is in use cannot be noted: %s", self._folder, error)
+            log.info("cannot mark %s as in use: %s", self._folder, error)
         return None
 
 
@@ -146,7 +146,7 @@ def lock(folder: Path, kind: int) -> Locked | None:
             os.close(directory)
             return None
         except OSError as error:
-            log.info("the file system of the cache directory knows no locks: %s", error)
+            log.info("the file system of the cache directory does not support locks: %s", error)
         status = os.fstat(directory)
         if not os.path.samestat(status, os.lstat(folder)):
             raise FileNotFoundError(folder)

@@ -77,7 +77,7 @@ class LeafFile:
         except CasfsError:
             raise
         except OSError as error:
-            log.warning("hashes cannot be read, fetching their blocks again: %s", error)
+            log.warning("cannot read hashes, fetching their blocks again: %s", error)
             return 0
         self._there = True
         try:
@@ -87,7 +87,7 @@ class LeafFile:
                 take(number, records[:: self._size], bytes(leaves))
             return int.from_bytes(os.pread(file, 1, self._blocks * self._size))
         except OSError as error:
-            log.warning("hashes cannot be read, fetching their blocks again: %s", error)
+            log.warning("cannot read hashes, fetching their blocks again: %s", error)
             return 0
         finally:
             os.close(file)
@@ -142,7 +142,7 @@ class LeafFile:
             self._unwritten, self._there = False, True
         except OSError as error:
             if not self._unwritten:
-                log.warning("hashes are not kept in %s: %s", self._path, error)
+                log.warning("cannot write hashes to %s: %s", self._path, error)
             self._unwritten = True
 
     def _open(self) -> int:

@@ -93,11 +93,11 @@ class LeafIndex:
             return Trust.WHOLE if self.state.whole else self.state.pages.most_trust()
 
     def unchecked(self) -> bool:
-        """Tell whether a block is known that nothing vouches for."""
+        """Return whether a block is known that nothing vouches for."""
         return not self.state.whole and self.state.pages.counts[Trust.UNCHECKED] > 0
 
     def complete(self) -> bool:
-        """Tell whether every leaf is known."""
+        """Return whether every leaf is known."""
         return self.state.pages.complete()
 
     def leaf(self, block: int) -> Digest | None:

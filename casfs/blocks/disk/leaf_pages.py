@@ -53,7 +53,7 @@ class LeafPages:
         self._pages: dict[int, _Page] = {}
 
     def complete(self) -> bool:
-        """Tell whether every leaf is known."""
+        """Return whether every leaf is known."""
         return sum(self.counts[1:]) == self.blocks
 
     def state(self, block: int) -> int:

@@ -70,7 +70,7 @@ class OutputStore:
         return Path(f"{self._folder}/{block // _FOLDER_BLOCKS}/{block}")
 
     def holds(self, block: int) -> bool:
-        """Tell whether a block seems to be there, without reading it."""
+        """Return whether a block seems to be there, without reading it."""
         if self.leaves.trust(block) is Trust.UNKNOWN:
             return False
         try:
@@ -101,13 +101,13 @@ class OutputStore:
         except CasfsError:
             raise
         except OSError as error:
-            log.warning("block %s cannot be read, fetching it again: %s", path, error)
+            log.warning("cannot read block %s, fetching it again: %s", path, error)
             return None
         if data is not None and self._verifier.is_block(data, leaf):
             trust = self.leaves.confirm(block, leaf)
             return Stored(data, leaf, trust) if trust else None
         self._metrics.rotten_blocks.inc()
-        log.warning("block %s is not what was written, fetching it again", path)
+        log.warning("block %s is corrupt, fetching it again", path)
         self.remove(block)
         return None
 
@@ -239,7 +239,7 @@ class OutputStore:
             path.unlink(missing_ok=True)
         except OSError as error:
             # What cannot be removed is found bad again, and a new file takes its place.
-            log.warning("block %s cannot be removed: %s", path, error)
+            log.warning("cannot remove block %s: %s", path, error)
 
     def _removed(self, blocks: list[int]) -> list[int]:
         for block in blocks:

@@ -110,8 +110,8 @@ class Spool:
 
     def _no_room(self, error: OSError | None) -> CasfsError:
         return CasfsError(
-            f"{self._what} cannot be kept, and is too large for memory: "
-            f"{trouble(self._temporary.folder, error)}; make room in the cache folder"
+            f"{self._what} cannot be cached, and is too large for memory: "
+            f"{trouble(self._temporary.folder, error)}; make room in the cache directory"
         )
 
 

@@ -66,10 +66,10 @@ class DiskCache:
         except OSError as error:
             if not is_disk_failure(error):
                 raise ConfigError(
-                    f"the cache folder {root} cannot be used ({error.strerror}); "
+                    f"the cache directory {root} cannot be used ({error.strerror}); "
                     "give another --cache-dir"
                 ) from error
-            log.warning("%s; blocks are not kept until there is room", trouble(root, error))
+            log.warning("%s; blocks are not cached until there is room", trouble(root, error))
 
     def store(self, output: Output | Source) -> OutputStore:
         """Return the store of an output, or of a source's own; one for all who ask."""
@@ -85,7 +85,7 @@ class DiskCache:
             return self._stores.setdefault(output.key, made)
 
     def holds_whole(self, output: Output) -> bool:
-        """Tell whether every block of an output seems to be there."""
+        """Return whether every block of an output seems to be there."""
         store = self.store(output)
         # A block without a leaf is none, and may be there after a crash.
         return store.leaves.complete() and store.cached_bytes() == output.layout.size

@@ -94,7 +94,7 @@ class WriteBehind:
                 self._queue[output, block] = _Waiting((output, block), place, data)
             refused = self._begin()
         if refused is not None:
-            log.warning("blocks are kept more slowly for now, or not at all: %s", refused)
+            log.warning("cannot start a cache writer; blocks may not be cached: %s", refused)
 
     def added(self, size: int) -> None:
         """Note that somebody else wrote a block of `size` bytes to the disk cache."""
@@ -102,14 +102,14 @@ class WriteBehind:
         with self._work:
             refused = self._begin()
         if refused is not None:
-            log.warning("no room is made in the cache for now: %s", refused)
+            log.warning("eviction is suspended: %s", refused)
 
     def lasting(self) -> int:
         """Return the bytes of blocks written last that can be relied on to be kept."""
         try:
             return self._evictor.lasting()
         except OSError as error:
-            log.warning("the cache cannot be looked at: %s", error)
+            log.warning("cannot examine the cache: %s", error)
             return 0
 
     def wait_for_room(self) -> None:
@@ -119,7 +119,7 @@ class WriteBehind:
                 return
             self._slow = True
             self._room.notify_all()
-        log.warning("the cache disk is slow; for now blocks are read without being kept")
+        log.warning("the cache disk is slow; for now blocks are read without being cached")
 
     def close(self, seconds: float) -> None:
         """Write what waits, for at most that long, and end."""
@@ -132,7 +132,7 @@ class WriteBehind:
         for thread in threads:
             thread.join(deadline.remaining())
         if left := len(self.queued()):
-            log.warning("the cache disk is slow; %d blocks were not kept", left)
+            log.warning("the cache disk is slow; %d blocks were not cached", left)
 
     def _begin(self) -> ThreadError | None:
         """Let what waits be written; return why it is not, once."""
@@ -176,9 +176,9 @@ class WriteBehind:
         try:
             self._evictor.make_room()
         except OSError as error:
-            log.warning("the cache cannot be looked through to make room: %s", error)
+            log.warning("cannot scan the cache to evict blocks: %s", error)
         except Exception:
-            log.critical("making room in the cache met a bug; please report it", exc_info=True)
+            log.critical("eviction met a bug; please report it", exc_info=True)
         finally:
             with self._work:
                 self._evicting = False
@@ -208,4 +208,4 @@ class WriteBehind:
                 self._room.notify()
         if tell:
             told = trouble(self._evictor.folder, error) if isinstance(error, OSError) else error
-            log.warning("blocks are not kept: %s; make room in the cache folder", told)
+            log.warning("blocks are not cached: %s; make room in the cache directory", told)

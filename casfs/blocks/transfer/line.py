@@ -89,18 +89,18 @@ class Line:
 
     @property
     def fast(self) -> bool:
-        """Tell whether connections may be so fast that this machine is what limits them."""
+        """Return whether connections may be so fast that this machine is what limits them."""
         return (self._block_seconds() or 0.0) < _FAST_SECONDS
 
     @property
     def slow(self) -> bool:
-        """Tell whether a connection is slow, so that more of them cost this machine nothing."""
+        """Return whether a connection is slow, so that more of them cost this machine nothing."""
         seconds = self._block_seconds()
         return seconds is not None and seconds > _SLOW_SECONDS
 
     @property
     def stalls(self) -> bool:
-        """Tell whether connections are so slow that each of them counts as stalled."""
+        """Return whether connections are so slow that each of them counts as stalled."""
         seconds = self._block_seconds()
         return seconds is not None and seconds * self.stall_rate > BLOCK_SIZE
 

@@ -75,7 +75,7 @@ class Pool:
             (self._urgent if task.urgent else self._later)[task] = None
             self._changed.notify()
         if refused is not None:
-            log.warning("fewer blocks than could be are brought at a time: %s", refused)
+            log.warning("running with fewer download threads than configured: %s", refused)
 
     def promote(self, task: Task) -> None:
         """Make a task urgent, if it still waits for its turn or is about to."""
@@ -123,7 +123,9 @@ class Pool:
             self._threads += 1
             refused = self._grow()
         if refused is not None:
-            log.warning("other blocks wait for one that takes long: %s", refused)
+            log.warning(
+                "cannot replace a thread that is busy for long; other blocks wait: %s", refused
+            )
         try:
             yield
         finally:
@@ -141,7 +143,7 @@ class Pool:
             refused = self._grow() if self._urgent or self._later else None
             self._changed.notify()
         if refused is not None:
-            log.warning("other blocks wait for one that stalls: %s", refused)
+            log.warning("cannot replace a thread that stalls; other blocks wait: %s", refused)
 
     def resume(self, thread: int) -> None:
         """Note that the task of a thread that stalled goes on, or is about to end."""
@@ -277,7 +279,11 @@ class Pool:
                 task.work()
             except Exception:
                 # The thread goes on: without it, nothing that waits here would ever come.
-                log.critical("a task of %s died; this is a bug", self._name, exc_info=True)
+                log.critical(
+                    "a task of %s met a bug; please report it",
+                    self._name,
+                    exc_info=True,
+                )
 
 
 def _count(counter: Counter[Hashable], owner: Hashable, change: int) -> None:

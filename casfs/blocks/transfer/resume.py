@@ -111,7 +111,7 @@ class ResumableRun:
             self._any_range = False
             raise MismatchError(
                 f"the {self._output} has the ETag {body.etag}, and had {part.etag} before; "
-                "what came of a block before is asked for again"
+                "the part of a block that came before is requested again"
             )
         for number in self._asked:
             data, filled = (part.data, part.filled) if part else (self._take(number, memory), 0)
@@ -205,9 +205,9 @@ class ResumableRun:
                 self._announced.remove(one)
                 self._whole = None
                 continue
-            fate = "nothing of it was handed on"
+            fate = "none of it was delivered"
             if any(map(self._is_delivered, one.run)):
-                fate = "what was handed on of it had another hash, which matched"
+                fate = "what was delivered of it had another hash, which matched"
             raise mismatch(self._output, one.run, found, one.digest, fate)
 
     def _is_delivered(self, number: int) -> bool:

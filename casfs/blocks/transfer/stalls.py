@@ -107,7 +107,9 @@ class Stalls:
             try:
                 self._thread = start_thread("stalls", self._run)
             except ThreadError as error:
-                log.warning("blocks may wait for others that stall: %s", error)
+                log.warning(
+                    "cannot watch for stalled downloads; other blocks may wait for them: %s", error
+                )
 
     def _run(self) -> None:
         while not self._closed.wait(_TICK):

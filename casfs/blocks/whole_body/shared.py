@@ -106,7 +106,7 @@ class SharedTransfer:
             if not self._signs.wait_for(partial(self._came, seen), deadline.remaining()):
                 raise UnreadError(f"nobody read for {deadline.seconds:g} s")
             if self._closed:
-                raise UnreadError("the mount is being taken away")
+                raise UnreadError("the file system is being unmounted")
 
     def close(self) -> None:
         """Let a transfer that waits for readers end, now or later."""

@@ -203,9 +203,9 @@ def test_closing_ends_every_wait_now_and_later():
     memory = flights_of()
     found = memory.look_up("o", range(1), ME)
     memory.close()
-    with pytest.raises(CasfsError, match="taken away"):
+    with pytest.raises(CasfsError, match="being unmounted"):
         got(found)
-    with pytest.raises(CasfsError, match="taken away"):
+    with pytest.raises(CasfsError, match="being unmounted"):
         memory.look_up("o", range(1), ME)
 
 

@@ -256,5 +256,5 @@ def test_backups_and_other_people_stay_out(tmp_path):
 
 def test_a_cache_folder_that_cannot_be_used_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"cache folder .*file.*--cache-dir"):
+    with pytest.raises(ConfigError, match=r"cache directory .*file.*--cache-dir"):
         cache_at(tmp_path / "file")

@@ -204,4 +204,4 @@ def test_without_a_thread_it_ends_and_says_what_was_not_cached(write_behind, dis
     with no_new_threads():
         save(write_behind, disk, range(3))
         write_behind.close(GENEROUS)
-    assert "3 blocks were not kept" in caplog.text
+    assert "3 blocks were not cached" in caplog.text

@@ -89,7 +89,7 @@ def gates(*held):
 def end_generation(parts, output):
     """What an answer does that contradicts an earlier one."""
     store = parts.disk.store(output)
-    store.invalidate("a block came twice, and not the same", store.leaves.generation, [])
+    store.invalidate("a block arrived twice with different bytes", store.leaves.generation, [])
 
 
 def test_a_wrong_whole_takes_back_nothing_of_the_one_that_follows(tmp_path, monkeypatch):
