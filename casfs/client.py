@@ -94,7 +94,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self._service = service = self._service_with(keys, keys)
         self._disk = disk = DiskCache(config.cache_dir, Verifier(service.tree_hash), self.metrics)
         write_behind = WriteBehind(
-            Evictor(disk.folder, config.cache_size, self.metrics, disk.private), self.metrics
+            Evictor(disk.directory, config.cache_size, self.metrics, disk.private), self.metrics
         )
         self._blocks = self._block_cache(disk, write_behind)
         self._database = database = Database(
@@ -112,14 +112,14 @@ class Client(contextlib.AbstractContextManager["Client"]):
             service.dialect, account, Ingest(database), outputs.read, config.rules
         )
         service.descriptions.on_received = ingest.describe
-        kept = DerivedFiles(disk.folder, disk.temporary, write_behind.added, self.metrics)
+        kept = DerivedFiles(disk.directory, disk.temporary, write_behind.added, self.metrics)
         form = InventoryForm(service.inventory_fields, config.skip_bad_records)
         self._inventories = InventoryFiles(account, outputs, kept, form, config.deadline, ingest)
         archives, jobs = Archives(database), ArchiveJobs(service, database)
         readable = Readable(database, service.parse_job, jobs.joins)
         index = ArchiveIndex(account, archives, readable)
         self.archives = ArchiveList(account, jobs, index, ingest)
-        stock = CacheContents(disk.folder, disk.private)
+        stock = CacheContents(disk.directory, disk.private)
         self.cache = CacheReport(
             stock, service, self._table, archives, self._blocks, account.known_size
         )

@@ -1,4 +1,4 @@
-"""Brings blocks: from memory, from disk, from the service."""
+"""Fetches blocks: from memory, from disk, from the service."""
 
 import logging
 import threading
@@ -39,7 +39,7 @@ class Got:
 
     Attributes:
         blocks: the blocks that were asked for, by number.
-        ahead: what was queued to be fetched ahead.
+        ahead: what was queued to be prefetched.
     """
 
     blocks: dict[int, memoryview]
@@ -62,7 +62,7 @@ class ReadLimits:
 
 
 class BlockCache:
-    """Brings the blocks of all outputs of one client.
+    """Fetches the blocks of all outputs of one client.
 
     Args:
         service: where blocks come from.
@@ -105,8 +105,8 @@ class BlockCache:
     def open(self, output: Output) -> OpenOutput:
         """Return an output to read from, one for all who read it.
 
-        They share a pass over it, and one's refusal is everybody's; who opens it after that begins
-        anew. Other jobs may bring the same blocks, but are asked by themselves.
+        They share a whole-body transfer of it, and one's refusal is everybody's; whoever opens it
+        after that begins anew. Other jobs may bring the same blocks, but are asked by themselves.
         """
         key = (output.key, output.vault, output.sources)
         with self._opening:
@@ -202,7 +202,7 @@ class BlockCache:
         return len(run)
 
     def cancel(self, ahead: Iterable[Queued]) -> None:
-        """Give up fetching ahead what nobody waits for."""
+        """Give up prefetching what nobody waits for."""
         for item in ahead:
             if self._network.cancel(item.task) or self._disks.cancel(item.task):
                 wanted = self._memory.cancel(item.opened.key, item.left.run)
@@ -234,7 +234,7 @@ class BlockCache:
         return blocks
 
     def _load(self, opened: OpenOutput, numbers: list[int]) -> None:
-        """Take blocks under way from disk, here and now; ask the service for the rest."""
+        """Take blocks in flight from disk, here and now; ask the service for the rest."""
         try:
             missing = [n for n in numbers if not self._take_from_disk(opened, n)]
             if missing:

@@ -1,4 +1,4 @@
-"""Reads one kept file; each block is checked, and the file made anew if one is wrong."""
+"""Reads one derived file; each block is checked, and the file is made again if one is wrong."""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -15,13 +15,13 @@ _BLOCKS = 4
 
 
 class DerivedReader:
-    """A kept file that was made of an output; safe for several threads.
+    """A derived file that was made of an output; safe for several threads.
 
     Lock order: its one lock guards the blocks in memory and is innermost.
 
     Args:
         kept: its bytes.
-        source: what it was made of; bytes made of what was found wrong since are not handed on.
+        source: what it was made of; bytes made of what was found wrong since are not delivered.
         name: its name.
         renew: returns a new file in place of one of which a block is wrong.
     """
@@ -58,7 +58,7 @@ class DerivedReader:
 
         Raises:
             OutputMismatchError: the output that it was made of was found to be wrong.
-            CasfsError: a block is not what was written, and cannot be made anew.
+            CasfsError: a block is not what was written, and cannot be made again.
         """
         self._source.require_current()
         run = self._layout.touched(offset, size)
@@ -70,7 +70,7 @@ class DerivedReader:
         return b"".join([self._block(number) for number in run])[first : first + size]
 
     def close(self) -> None:
-        """Let go of the kept file."""
+        """Release the derived file."""
         for kept in self._kept:
             kept.close()
 

@@ -1,4 +1,4 @@
-"""Brings blocks from the service: asked for, received, verified, landed."""
+"""Downloads blocks: requested, received, verified, delivered."""
 
 import logging
 import time
@@ -56,7 +56,7 @@ class Get:
         run: the run that it brings, or a part of it.
         span: the bytes that it asks for.
         deadline: ends it.
-        progress: is told of its answers.
+        progress: is notified of its answers.
         transfers: the transfers of whole outputs that its answers turn out to be.
     """
 
@@ -93,7 +93,7 @@ class Slots:
 
 
 class Downloader:
-    """Brings runs from the service; called by as many threads as there may be requests.
+    """Downloads runs from the service; called by as many threads as there may be requests.
 
     Args:
         service: where blocks come from.
@@ -147,7 +147,7 @@ class Downloader:
         return self._slots.requests // 2 if self.line.fast else self._slots.requests
 
     def bring(self, opened: OpenOutput, run: range) -> None:
-        """Bring a run under way from the service; who waits for it gets the blocks or the error."""
+        """Download a run in flight; whoever waits for it gets the blocks or the error."""
         if (refusal := opened.refusal) is not None:
             self._memory.fail(opened.key, run, OutputMismatchError(refusal))
             return

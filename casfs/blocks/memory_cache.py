@@ -24,7 +24,7 @@ from casfs.ranges import BLOCK_SIZE
 
 @dataclass(eq=False, slots=True)
 class _InFlight:
-    """A block under way: for whom, and the task it has.
+    """A block in flight: for whom, and the task it has.
 
     It is `wanted` when somebody waits for it, and `read` when somebody who does reads to its end.
     """
@@ -42,7 +42,7 @@ class Found:
 
     Attributes:
         here: blocks by number.
-        in_flight: blocks under way by number, to be waited for.
+        in_flight: blocks in flight by number, to be waited for.
         missing: numbers of those among them that the caller has to bring.
         tasks: tasks that wait for their turn to bring others of them.
     """
@@ -68,7 +68,7 @@ class Found:
 
 
 class MemoryCache:
-    """The blocks in memory and under way, of all outputs.
+    """The blocks in memory and in flight, of all outputs.
 
     Args:
         memory_size: bytes of blocks in memory, those being received and those to be written
@@ -92,7 +92,7 @@ class MemoryCache:
         self._closed = False
 
     def look_up(self, output: Hashable, run: range, owner: object, ended: int = 0) -> Found:
-        """Return what is known of a run that is wanted now; what is missing is now under way.
+        """Return what is known of a run that is wanted now; what is missing is now in flight.
 
         Args:
             output: key of the open output.
@@ -124,7 +124,7 @@ class MemoryCache:
         return found
 
     def begin_prefetch(self, output: Hashable, run: range, owner: object) -> list[int]:
-        """Return which blocks of a run nobody has or brings; they are now under way, as above."""
+        """Return which blocks of a run nobody has or brings; they are now in flight, as above."""
         with self._lock:
             missing = [
                 number
@@ -146,7 +146,7 @@ class MemoryCache:
                     task.urgent = task.urgent or flight.wanted
 
     def under_way(self, output: Hashable, run: range) -> list[int]:
-        """Return which blocks of a run are under way."""
+        """Return which blocks of a run are in flight."""
         with self._lock:
             return [number for number in run if (output, number) in self._in_flight]
 
@@ -201,7 +201,7 @@ class MemoryCache:
         """Let the blocks of a run be missing again, but for those that somebody waits for by now.
 
         Returns:
-            the numbers of the latter, which stay under way.
+            the numbers of the latter, which stay in flight.
         """
         wanted = []
         with self._lock:
@@ -255,9 +255,9 @@ def wait(
 
     Args:
         found: what is known of them.
-        deadline: begins anew while somebody who brings one of them comes further.
+        deadline: restarts while somebody who brings one of them makes progress.
         what: what they are of, for messages.
-        moved: tells when a owner last came further, by the monotonic clock.
+        moved: reports when a owner last made progress, by the monotonic clock.
 
     Raises:
         DeadlineError: one did not.

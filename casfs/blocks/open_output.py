@@ -38,10 +38,10 @@ class OpenOutput:
     Attributes:
         output: what is read.
         store: its blocks on disk.
-        key: names what is handed on together, in memory and under way: blocks of one generation.
-            So bytes from before a mismatch never reach who opens the output after it.
+        key: names what is delivered together, in memory and in flight: blocks of one generation.
+            So bytes from before a mismatch never reach whoever opens the output after it.
         sources: the jobs that bring it, in the order of `Output.sources`.
-        windows: what its readers, together, are worth fetching ahead.
+        windows: what its readers, together, are worth prefetching.
         transferred: the sources whose whole output is being transferred.
         moved: when bytes of it last came from the service, by the monotonic clock.
     """
@@ -59,7 +59,7 @@ class OpenOutput:
 
     @property
     def refusal(self) -> str | None:
-        """Return why its bytes are not handed on, None if they are."""
+        """Return why its bytes are not delivered, None if they are."""
         if self._state.generation == self._generation:
             return None
         return self.store.leaves.mismatch or f"the {self.output} has changed; read it again"
@@ -81,7 +81,7 @@ class OpenOutput:
                 self.sources[number].shared.note_read(run)
 
     def is_settled(self) -> bool:
-        """Return whether what was read may be handed out: nothing of it is doubted, or wrong."""
+        """Return whether what was read may be delivered: nothing of it is doubted, or wrong."""
         return self._state.generation == self._generation and not self._state.pages.doubted
 
     def holds(self, block: int) -> bool:
@@ -154,8 +154,8 @@ class OpenOutput:
         """Compare the whole output with its tree hash, once its last leaf is known.
 
         On a mismatch everybody who has the output open is refused from now on: whichever bytes
-        were wrong, some may have been handed on, and the kernel may still have them. What may be
-        wrong is forgotten, so that who opens the output anew fetches it again; see
+        were wrong, some may have been delivered, and the kernel may still have them. What may be
+        wrong is forgotten, so that whoever opens the output again fetches it again; see
         `LeafIndex.remedy`.
         """
         leaves, expected = self.store.leaves, self.output.tree_hash
@@ -186,10 +186,10 @@ class OpenOutput:
         return WholeMismatch(message, self.store.invalidate_whole(message, generation, remedy))
 
     def _forget_rotten(self) -> bool:
-        """Forget leaves that may have rotted in their file; tell whether there were any.
+        """Forget leaves that may have rotted in their file; return whether there were any.
 
-        That is where the block does not vouch for its leaf. It was handed to nobody, so nobody has
-        all of the output yet. If this explains why the whole is wrong, the other records of the
+        That is where the block does not vouch for its leaf. It was delivered to nobody, so nobody
+        has all of the output yet. If this explains why the whole is wrong, the other records of the
         file may still be wrong as well: no block is taken for checked for their sake.
         """
         leaves = self.store.leaves
@@ -236,7 +236,7 @@ class OpenOutput:
         self.require_current()
 
     def require_current(self) -> None:
-        """Raise if its bytes are not handed on.
+        """Raise if its bytes are not delivered.
 
         Raises:
             OutputMismatchError: that is so.

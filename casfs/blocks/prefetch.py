@@ -5,7 +5,7 @@ for again for another, so of several that read the same in order each sees but a
 for each reader, so that two places of one file can be read in turns, and a hundred or so in all. A
 read that goes on where a stream stands (requests of the kernel arrive out of order, so "near" is
 enough) makes the stream longer: L bytes that are read are worth fetching 16 L ahead, and a block
-that was fetched ahead is worth another when it is read. What is not fetched for them, because of
+that was prefetched is worth another when it is read. What is not fetched for them, because of
 the limit, is saved up, to that limit, too. So who reads a part of every block has all of them
 ahead, and random reads that happen to hit a stream fetch no more than they hit. A read that goes on
 nowhere starts a stream of its own and fetches nothing ahead.
@@ -25,7 +25,7 @@ _GROWTH = 16
 so little that who reads the first kilobytes of a file pays for one block."""
 _SLACK = BLOCK_SIZE
 """Bytes by which a read may miss the end of a stream and still belong to it; more when more is
-fetched ahead for it, since readers that share a stream are not in step."""
+prefetched for it, since readers that share a stream are not in step."""
 
 
 class _Stream:
@@ -64,14 +64,14 @@ class _Stream:
         self.reads += 1
 
     def ask_anew(self) -> None:
-        """Forget what is fetched ahead: it is not there any more, and is not paid for twice."""
+        """Forget what is prefetched: it is not there any more, and is not paid for twice."""
         here = -(-self.end // BLOCK_SIZE)
         self.credit += max(0, self.ahead - here) * BLOCK_SIZE
         self.ahead = here
 
 
 class Budget(Protocol):
-    """How much may be fetched ahead; asked only where something is worth it."""
+    """How much may be prefetched; asked only where something is worth it."""
 
     def window(self) -> int:
         """Return how many blocks a stream may be ahead."""
@@ -117,7 +117,7 @@ class Prefetcher:
                     self._all.end(stream)
 
     def after(self, reader: object, offset: int, size: int, budget: Budget) -> range:
-        """Return the run to fetch ahead, now that `size` bytes at `offset` are being read.
+        """Return the run to prefetch, now that `size` bytes at `offset` are being read.
 
         Args:
             reader: who reads.
@@ -152,9 +152,9 @@ class Prefetcher:
             return range(start, stop)
 
     def missed(self, block: int) -> None:
-        """Note that a block was not there when it was read: ask for what follows it anew.
+        """Note that a block was not there when it was read: request what follows it again.
 
-        Behind the front of its stream it says nothing of what was fetched ahead.
+        Behind the front of its stream it says nothing of what was prefetched.
         """
         with self._lock:
             for stream in self._streams:

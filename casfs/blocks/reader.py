@@ -13,7 +13,7 @@ from casfs.ranges import BLOCK_SIZE
 class Reader:
     """Reads one output; safe for several threads.
 
-    Lock order: its one lock, around what is fetched ahead for it, is innermost.
+    Lock order: its one lock, around what is prefetched for it, is innermost.
     """
 
     def __init__(self, blocks: BlockCache, opened: OpenOutput, metrics: Metrics) -> None:
@@ -66,7 +66,7 @@ class Reader:
         return b"".join(parts)
 
     def close(self) -> None:
-        """Give up what is being fetched ahead for this reader."""
+        """Give up what is being prefetched for this reader."""
         with self._lock:
             closed, self._closed = self._closed, True
             ahead, self._ahead = self._ahead, []

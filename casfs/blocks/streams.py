@@ -1,20 +1,20 @@
-"""What is read in order just now, and shares the memory: policy, fed with what is fetched ahead."""
+"""What is read in order just now, and shares the memory: policy, fed with what is prefetched."""
 
 import threading
 import time
 from collections.abc import Callable
 
 _IDLE = 30.0
-"""Seconds after which a stream for which nothing was fetched ahead has no share any more."""
+"""Seconds after which a stream for which nothing was prefetched has no share any more."""
 
 
 class Streams:
-    """The places, of all outputs, for which blocks are fetched ahead.
+    """The places, of all outputs, for which blocks are prefetched.
 
     Lock order: its one lock is innermost.
 
     Args:
-        clock: tells the time in seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,7 +32,7 @@ class Streams:
             return len(self._fed)
 
     def feed(self, stream: object) -> None:
-        """Note that something is fetched ahead for a stream."""
+        """Note that something is prefetched for a stream."""
         now = self._clock()
         with self._lock:
             self._fed.pop(stream, None)

@@ -58,7 +58,7 @@ class Receiver:
 
     Args:
         answer: the answer, its body unread.
-        note: is told how many bytes came, whenever some are read.
+        note: is notified how many bytes came, whenever some are read.
     """
 
     def __init__(self, answer: requests.Response, note: Callable[[int], None]) -> None:

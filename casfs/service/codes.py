@@ -163,7 +163,7 @@ def has_message(body: Any) -> bool:
 
 
 def _plain(value: Any) -> str:
-    """Return a code without namespace and URI, "" if the value is no code."""
+    """Return a code without namespace and URI, "" if the value is not a code."""
     if not isinstance(value, str):
         return ""
     # The URI behind the code may have a "#" of its own.

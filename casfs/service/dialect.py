@@ -1,6 +1,6 @@
 """What a dialect says of itself, and what follows from that alone: paths, and what answers mean.
 
-Amazon Glacier was first, Tencent CAS and Aliyun OAS are modelled on it: calls, job states and the
+Amazon Glacier was first, Tencent CAS and Aliyun OAS are modeled on it: calls, job states and the
 shape of a job are the same, so that a dialect is a signer and a list of facts.
 """
 
@@ -51,7 +51,7 @@ class OfficialKeys(Protocol):
         """Return what they would use, None if there is nothing.
 
         Args:
-            home: the user's home folder.
+            home: the user's home directory.
             profile: which of several sets, where the tools know several.
 
         Raises:

@@ -8,7 +8,7 @@ from typing import Any
 from casfs.treehash import Digest
 
 _LARGEST = (1 << 63) - 1
-"""Larger numbers fit neither a file's size nor the catalogue."""
+"""Larger numbers fit neither a file's size nor the catalog."""
 
 
 def text(value: Any) -> str | None:

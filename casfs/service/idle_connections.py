@@ -33,9 +33,9 @@ class Sessions:
         self._idle: list[tuple[float, requests.Session]] = []
         self._closed = False
 
-    def borrow(self, anew: bool) -> requests.Session:
-        """Return a session for one request; one that is yet to connect if `anew`."""
-        if not anew:
+    def borrow(self, fresh: bool) -> requests.Session:
+        """Return a session for one request; one that is yet to connect if `fresh`."""
+        if not fresh:
             self.drop_aged()
             with self._lock:
                 if self._idle:

@@ -99,7 +99,7 @@ class _Scan:
     """The entries of a page, parsed one at a time, each time that they are iterated over.
 
     Raises:
-        ValueError: while iterating: it is no page.
+        ValueError: while iterating: it is not a page.
 
     Attributes:
         found: whether there was a list of entries.
@@ -211,7 +211,7 @@ class _Text:
                     return found
 
     def _fill(self) -> bool:
-        """Move the window on; tell whether there was anything left."""
+        """Move the window on; return whether there was anything left."""
         piece = bytes(self._body[self._next : self._next + _WINDOW])
         if not piece:
             return False

@@ -1,8 +1,8 @@
-"""How long an output is, where its job does not tell, or may tell it wrongly: as answers say.
+"""How long an output is, where its job does not say, or may tell it wrongly: as answers say.
 
 A size that was measured is no better than the answer that it came from, which may have been that
 of a network in between. So it is measured again when a later answer contradicts it, and whoever
-keeps sizes is told of another one.
+keeps sizes is notified of another one.
 """
 
 import logging

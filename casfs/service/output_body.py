@@ -101,7 +101,7 @@ def _check_output(answer: requests.Response) -> None:
     """Check as `_check_form` does where nothing else vouches for the size that an answer tells.
 
     Raises:
-        WrongAnswerError: it is no output, but a page, say, that a network in between shows.
+        WrongAnswerError: it is not an output, but a page, say, that a network in between shows.
     """
     _check_form(answer)
     if "html" in answer.headers.get("Content-Type", "").lower():
@@ -163,7 +163,7 @@ def body_of(
         asked: first byte of the job's output that was asked for, and the one behind the last.
         size: bytes of the job's output.
         tree_hash_header: the header that has the digest of the body.
-        received: is told how many bytes came, whenever some are read.
+        received: is notified how many bytes came, whenever some are read.
 
     Raises:
         WrongAnswerError: as `answered_span`, or the digest cannot be read. The methods of the body
@@ -219,7 +219,7 @@ def total_size(answer: requests.Response) -> int | None:
     announced length counts, and the body stays unread.
 
     Raises:
-        WrongAnswerError: the answer contradicts itself, or is no output.
+        WrongAnswerError: the answer contradicts itself, or is not an output.
         UnreachableError: see `read_into`.
     """
     _check_output(answer)
@@ -248,14 +248,14 @@ def whole_size(answer: requests.Response, told: int | None) -> int:
     """Return the size of an output from an answer to a GET without a range.
 
     One whose length is not announced is read to its end. Where that is the end of the connection,
-    which may have broken off, it must not be shorter than was told before.
+    which may have broken off, it must not be shorter than was reported before.
 
     Args:
         answer: the answer, its body unread.
         told: the size that was told or measured before, None if none was.
 
     Raises:
-        WrongAnswerError: it carries a part, contradicts itself, or is no output.
+        WrongAnswerError: it carries a part, contradicts itself, or is not an output.
         UnreachableError: see `read_into`.
     """
     _check_output(answer)

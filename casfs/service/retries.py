@@ -19,7 +19,7 @@ short deadline a tenth."""
 _MISMATCHES = 10
 """Times that bytes are received which do not match their tree hash: each costs traffic."""
 _BREAKS = 10
-"""Times that an answer may break off after it made progress, which begins its deadline anew: else
+"""Times that an answer may break off after it made progress, which restarts its deadline: else
 one that always does would be downloaded for ever."""
 _LONGEST_RETRY_AFTER = 1e9
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -49,7 +49,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     tells what time the service takes it to be.
 
     Returns:
-        None if it does not ask, or asks for something that is no time to come.
+        None if it does not ask, or asks for something that is not in the future.
     """
     text = headers.get("Retry-After", "").strip()
     if _SECONDS.fullmatch(text):

@@ -126,8 +126,8 @@ class Transport:
             deadline: ends all attempts together.
             parameters: query, not escaped.
             headers: added to the request.
-            on_foreign: is told of the first answer that is not the service's; what it raises ends
-                the call.
+            on_foreign: is notified of the first answer that is not the service's; what it raises
+                ends the call.
 
         Raises:
             ConfigError: the proxy or the certificates of the environment cannot be used.
@@ -153,7 +153,7 @@ class Transport:
             tries += 1
             try:
                 # One attempt may meet a connection that died unnoticed, the next one must not.
-                return self._attempt(call, url, consume, headers or {}, deadline, anew=tries > 1)
+                return self._attempt(call, url, consume, headers or {}, deadline, fresh=tries > 1)
             except ForeignAnswerError as error:
                 if on_foreign is not None and not told:
                     told = True
@@ -199,9 +199,9 @@ class Transport:
         consume: Callable[[requests.Response], T],
         headers: Mapping[str, str],
         deadline: Deadline,
-        anew: bool,
+        fresh: bool,
     ) -> T:
-        session = self._sessions.borrow(anew)
+        session = self._sessions.borrow(fresh)
         try:
             with self._watchdog.limit(deadline):
                 answer = self._send(session, url, headers, deadline)

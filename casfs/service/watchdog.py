@@ -99,7 +99,7 @@ class Watchdog:
             try:
                 told = socket.socket.getsockopt(sock, *_TCP_INFO)
             except (OSError, TypeError):
-                # TLS through a proxy that is spoken to with TLS is no socket.
+                # TLS through a proxy that is spoken to with TLS is not a socket.
                 return -1
         return int.from_bytes(told[_BYTES_RECEIVED], sys.byteorder) if len(told) == _SIZE else -1
 

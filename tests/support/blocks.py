@@ -58,7 +58,7 @@ def bringing(
     metrics = Metrics()
     with service_at(url, metrics=metrics, dialect=dialect, attempts=attempts, **tries) as service:
         disk = DiskCache(folder, Verifier(service.tree_hash), metrics)
-        write_behind = WriteBehind(Evictor(disk.folder, cache_size, metrics), metrics)
+        write_behind = WriteBehind(Evictor(disk.directory, cache_size, metrics), metrics)
         cache = BlockCache(
             service, disk, write_behind, ReadLimits(memory, connections, deadline), metrics
         )

@@ -1,6 +1,6 @@
 """What the disk cache holds, output by output, and how it is removed beside running mounts.
 
-Who reads an output holds a shared lock on its folder. A block that is removed all the same is a
+Who reads an output holds a shared lock on its directory. A block that is removed all the same is a
 miss to its reader, who fetches it again if it is still at the service.
 """
 
@@ -41,12 +41,12 @@ class CacheContents:
     """All that a cache holds.
 
     Args:
-        folder: folder of all outputs.
+        directory: directory of all outputs.
         private: the cache directory that it is in.
     """
 
-    def __init__(self, folder: Path, private: PrivateDirectory) -> None:
-        self._folder = folder
+    def __init__(self, directory: Path, private: PrivateDirectory) -> None:
+        self._directory = directory
         self._private = private
 
     def items(self) -> Iterator[CachedItem]:
@@ -55,7 +55,7 @@ class CacheContents:
         Raises:
             OSError: it cannot be looked at.
         """
-        for output in outputs(self._folder, self._private):
+        for output in outputs(self._directory, self._private):
             key = output.parent.name + output.name
             files = [*self._blocks(output), *self._named(output, derived_files.NAME)]
             total, used, is_file = 0, 0.0, False
@@ -78,7 +78,7 @@ class CacheContents:
             ConfigError: a part of it is a link, or somebody else's.
             OSError: it cannot be removed.
         """
-        output = self._folder / key[:2] / key[2:]
+        output = self._directory / key[:2] / key[2:]
         if not (
             self._private.check_directory(output.parent) and self._private.check_directory(output)
         ):
@@ -93,7 +93,7 @@ class CacheContents:
         try:
             return self._remove(output, force)
         finally:
-            os.close(locked.directory)
+            os.close(locked.descriptor)
 
     def _remove(self, output: Path, force: bool) -> bool:
         for file in self._named(output, derived_files.NAME):
@@ -128,7 +128,7 @@ def _unlink(path: str) -> None:
 
 
 def _remove_kept(path: str, private: PrivateDirectory, force: bool) -> bool:
-    """Remove a kept file that may be gone; return False if somebody has it open, unless forced."""
+    """Remove a derived file if it exists; return False if it is open, unless forced."""
     with contextlib.suppress(FileNotFoundError):
         if not force:
             return derived_files.remove_unused(path, private)

@@ -4,7 +4,7 @@
 
 Behind its bytes stand a leaf (SHA-256) for each block of them, their number, and a SHA-256 of both.
 It is written under a temporary name and renamed, so that a crash leaves none that is half. It is
-not synced, and may rot: bytes that are not those of their leaf are never handed on.
+not synced, and may rot: bytes that are not those of their leaf are never delivered.
 
 Who has one open holds a shared lock on it, without which eviction may take it away.
 
@@ -40,7 +40,7 @@ _MEMORY = 64 << 20
 
 
 class DerivedFile:
-    """A kept file that is open; to be closed.
+    """A derived file that is open; to be closed.
 
     Attributes:
         size: its bytes.
@@ -76,7 +76,7 @@ class DerivedFile:
             os.utime(self._file.fileno())
 
     def is_at(self, path: Path) -> bool:
-        """Return whether this is what stands at a path."""
+        """Return whether this is the file at a path."""
         try:
             return os.path.samestat(os.stat(path), os.fstat(self._file.fileno()))
         except OSError:
@@ -87,28 +87,28 @@ class DerivedFile:
         return DerivedFile(FileIO(os.dup(self._file.fileno())), self.size, self.leaves)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release it."""
         self._file.close()
 
 
 class DerivedFiles:
-    """The kept files of one cache.
+    """The derived files of one cache.
 
     Args:
-        folder: folder of all outputs.
-        temporary: folder of files that are being written.
-        written: is told how many bytes the cache has grown by.
+        directory: directory of all outputs.
+        temporary: directory of files that are being written.
+        written: is notified how many bytes the cache has grown by.
         metrics: counts what was found rotten.
     """
 
     def __init__(
         self,
-        folder: Path,
+        directory: Path,
         temporary: Temporary,
         written: Callable[[int], None],
         metrics: Metrics,
     ) -> None:
-        self._folder = folder
+        self._directory = directory
         self._temporary = temporary
         self._private = temporary.private
         self._written = written
@@ -117,10 +117,10 @@ class DerivedFiles:
         self._in_memory: dict[str, DerivedFile] = {}
 
     def find(self, key: str) -> DerivedFile | None:
-        """Open a kept file, None if there is none; one that is damaged is removed.
+        """Open a derived file, None if there is none; one that is damaged is removed.
 
         Raises:
-            ConfigError: what stands in its place is a link, or somebody else's.
+            ConfigError: what is in its place is a link, or belongs to somebody else.
         """
         if (remembered := self._remembered(key)) is not None:
             return remembered
@@ -207,11 +207,11 @@ class DerivedFiles:
             log.warning("cannot remove %s: %s", path, error)
 
     def _path(self, key: str) -> Path:
-        return self._folder / key[:2] / key[2:] / NAME
+        return self._directory / key[:2] / key[2:] / NAME
 
 
 def remove_unused(path: str, private: PrivateDirectory) -> bool:
-    """Remove a kept file; return False if somebody has it open.
+    """Remove a derived file; return False if somebody has it open.
 
     Raises:
         OSError: it is not there, is not ours, or cannot be removed.

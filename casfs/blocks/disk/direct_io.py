@@ -92,7 +92,7 @@ def _open(path: Path, flags: int, direct: bool) -> int:
 
 
 def _stop_direct(file: int) -> bool:
-    """Go on through the page cache, as memory or length do not suit; tell whether that is new."""
+    """Go on through the page cache, as memory or length do not suit; return whether that is new."""
     flags = fcntl.fcntl(file, fcntl.F_GETFL)
     fcntl.fcntl(file, fcntl.F_SETFL, flags & ~os.O_DIRECT)
     return bool(flags & os.O_DIRECT)

@@ -45,7 +45,7 @@ class Doubts:
     def doubt(self, transfer: Transfer) -> list[int]:
         """Trust nothing any more that a transfer alone brought, and that was not to be kept yet.
 
-        The blocks, which are returned, may have been handed on. They are doubted until the same
+        The blocks, which are returned, may have been delivered. They are doubted until the same
         bytes have come again.
         """
         with self._state.lock:

@@ -44,9 +44,9 @@ KEY_START, KEY_REST = re.compile("[0-9a-f]{2}"), re.compile("[0-9a-f]{62}")
 """Names of what blocks are in; nothing else is ever looked into or removed."""
 
 
-def spare_bytes(folder: Path) -> int:
+def spare_bytes(directory: Path) -> int:
     """Return the bytes that a cache may take of its disk; below 0 it has taken too many."""
-    disk = os.statvfs(existing(folder))
+    disk = os.statvfs(existing(directory))
     reserve = min(_RESERVE, int(disk.f_blocks * disk.f_frsize * _RESERVE_PART))
     return disk.f_bavail * disk.f_frsize - reserve
 
@@ -54,7 +54,7 @@ def spare_bytes(folder: Path) -> int:
 class Evictor:
     """Counts what one process writes to a cache, and makes room when it is too much.
 
-    The folder is looked through only when the count says so; that look sees what other processes
+    The directory is looked through only when the count says so; that look sees what other processes
     wrote, too. So that the cache never fills its disk, it does not grow while too little is free
     there. It does not give way to others either: what it holds may be all that is left of an
     output, and room for them is not its to make. Any thread may count; one at a time makes room.
@@ -62,21 +62,22 @@ class Evictor:
     Lock order: its one lock, around the count, is innermost.
 
     Args:
-        folder: folder of all outputs.
-        limit: bytes that blocks and kept files may take.
+        directory: directory of all outputs.
+        limit: bytes that blocks and derived files may take.
         metrics: counts what was evicted.
-        private: the cache directory that the folder is in; the folder itself if none is given.
+        private: the cache directory that the directory is in; the directory itself if none is
+            given.
     """
 
     def __init__(
         self,
-        folder: Path,
+        directory: Path,
         limit: int,
         metrics: Metrics,
         private: PrivateDirectory | None = None,
     ) -> None:
-        self.folder = folder
-        self._private = private or PrivateDirectory(folder)
+        self.directory = directory
+        self._private = private or PrivateDirectory(directory)
         self._limit = limit
         self._metrics = metrics
         self._counting = threading.Lock()
@@ -117,7 +118,7 @@ class Evictor:
             self._total += written
         if self._total > self._limit:
             self._evict(lambda total: total - int(self._limit * _KEEP))
-        spare = spare_bytes(self.folder)
+        spare = spare_bytes(self.directory)
         if spare < 0:
             step = max(more, min(_STEP, self._total // _STEP_PART))
             allowed = self._evict(lambda _: step) - more
@@ -130,9 +131,9 @@ class Evictor:
         """Return the bytes of blocks used last that are there even after eviction.
 
         Raises:
-            OSError: the folder cannot be looked at.
+            OSError: the directory cannot be looked at.
         """
-        spare = max(spare_bytes(self.folder), 0)
+        spare = max(spare_bytes(self.directory), 0)
         with self._counting:
             total = (self._total or 0) + self._written
         return int(min(self._limit, total + spare) * _KEEP)
@@ -154,7 +155,7 @@ class Evictor:
             self._total = total - step
             if wanted <= 0 or not step:
                 break
-        _remove_unused(self.folder, self._private)
+        _remove_unused(self.directory, self._private)
         return removed
 
     def _oldest(self, wanted: int) -> tuple[int, list[tuple[int, int, str]]]:
@@ -196,7 +197,7 @@ class Evictor:
 
     def _ages(self) -> Iterator[tuple[int, int, str]]:
         latest = time.time_ns() + _AHEAD
-        for entry in block_files(self.folder, self._private):
+        for entry in block_files(self.directory, self._private):
             try:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
@@ -208,9 +209,9 @@ class Evictor:
             yield used, status.st_size // max(status.st_nlink, 1), entry.path
 
 
-def block_files(folder: Path, private: PrivateDirectory) -> Iterator[os.DirEntry[str]]:
-    """Yield the files of all blocks, <2 hex>/<62 hex>/<number>/<number>, and all kept files."""
-    for output in outputs(folder, private):
+def block_files(directory: Path, private: PrivateDirectory) -> Iterator[os.DirEntry[str]]:
+    """Yield the files of all blocks, <2 hex>/<62 hex>/<number>/<number>, and all derived files."""
+    for output in outputs(directory, private):
         for entry in private.entries(output):
             if NUMBER.fullmatch(entry.name):
                 for block in private.entries(entry.path):
@@ -220,23 +221,23 @@ def block_files(folder: Path, private: PrivateDirectory) -> Iterator[os.DirEntry
                 yield entry
 
 
-def outputs(folder: Path, private: PrivateDirectory) -> Iterator[Path]:
-    """Yield the folders of all outputs; what has another name is not ours."""
-    for start in private.entries(folder):
+def outputs(directory: Path, private: PrivateDirectory) -> Iterator[Path]:
+    """Yield the directories of all outputs; what has another name is not ours."""
+    for start in private.entries(directory):
         if KEY_START.fullmatch(start.name):
             for output in private.entries(start.path):
                 if KEY_REST.fullmatch(output.name):
                     yield Path(output.path)
 
 
-def _remove_unused(folder: Path, private: PrivateDirectory) -> None:
-    """Remove the folders and old leaves of outputs of which no block is left and that nobody reads.
+def _remove_unused(directory: Path, private: PrivateDirectory) -> None:
+    """Remove directories and old leaves of outputs without blocks that nobody reads.
 
-    Who begins to read one at this moment makes its folders again, and knows the leaves.
+    Who begins to read one at this moment makes its directories again, and knows the leaves.
     """
-    for output in outputs(folder, private):
+    for output in outputs(directory, private):
         for entry in private.entries(output):
-            # A folder that is not empty stays.
+            # A directory that is not empty stays.
             with contextlib.suppress(OSError):
                 if NUMBER.fullmatch(entry.name):
                     os.rmdir(entry.path)
@@ -254,7 +255,7 @@ def _remove_if_unused(output: Path, private: PrivateDirectory) -> None:
         os.rmdir(output)
         os.rmdir(output.parent)
     finally:
-        os.close(locked.directory)
+        os.close(locked.descriptor)
 
 
 def _remove_old_leaves(output: Path, private: PrivateDirectory) -> None:

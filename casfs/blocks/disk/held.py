@@ -18,7 +18,7 @@ class Held:
         self._holding: Holding | None = holding
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """Let go of it, as of a file."""
+        """Release it, as of a file."""
         del missing_ok
         holding, self._holding = self._holding, None
         if holding is not None:

@@ -29,11 +29,11 @@ class Locked(NamedTuple):
     """A directory that is locked.
 
     Attributes:
-        directory: its descriptor.
+        descriptor: of the directory.
         identity: device and inode.
     """
 
-    directory: int
+    descriptor: int
     identity: tuple[int, int]
 
 
@@ -43,16 +43,16 @@ class Use:
     Lock order: its one lock, around a counter, is innermost.
 
     Args:
-        folder: of the output; made if need be.
+        directory: of the output; made if need be.
         private: the cache directory that it is in.
     """
 
-    def __init__(self, folder: Path, private: PrivateDirectory) -> None:
-        self._folder = folder
+    def __init__(self, directory: Path, private: PrivateDirectory) -> None:
+        self._directory = directory
         self._private = private
         self._lock = threading.Lock()
         self._readers = 0
-        self._directory: int | None = None
+        self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None
         """Of what is locked; nothing else has it while that is open."""
 
@@ -60,11 +60,11 @@ class Use:
         """Note one more reader.
 
         Raises:
-            ConfigError: the folder is a link, or somebody else's.
+            ConfigError: the directory is a link, or somebody else's.
         """
         with self._lock:
             self._readers += 1
-            needed = self._directory is None
+            needed = self._descriptor is None
         if needed:
             try:
                 self._hold()
@@ -76,11 +76,11 @@ class Use:
         """Note one reader less."""
         with self._lock:
             self._readers -= 1
-            directory = None
+            descriptor = None
             if not self._readers:
-                directory, self._directory = self._directory, None
-        if directory is not None:
-            os.close(directory)
+                descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
     def renew(self) -> None:
         """Note the readers in the directory that is there now, if it is another one.
@@ -89,23 +89,23 @@ class Use:
             ConfigError: as `begin`.
         """
         with self._lock:
-            held = self._identity if self._directory is not None else None
+            held = self._identity if self._descriptor is not None else None
             needed = self._readers > 0
-        if needed and held != _identity_at(self._folder):
+        if needed and held != _identity_at(self._directory):
             self._hold()
 
     def _hold(self) -> None:
         locked = self._open()
         if locked is None:
             return
-        directory: int | None = locked.directory
+        descriptor: int | None = locked.descriptor
         with self._lock:
             # All who read may have ended since.
             if self._readers:
-                directory, self._directory = self._directory, directory
+                descriptor, self._descriptor = self._descriptor, descriptor
                 self._identity = locked.identity
-        if directory is not None:
-            os.close(directory)
+        if descriptor is not None:
+            os.close(descriptor)
 
     def _open(self) -> Locked | None:
         try:
@@ -113,52 +113,52 @@ class Use:
                 if tries:
                     time.sleep(_PAUSE)
                 with contextlib.suppress(FileNotFoundError):
-                    self._private.make_below(self._folder, checked=True)
-                    locked = lock(self._folder, fcntl.LOCK_SH)
+                    self._private.make_below(self._directory, checked=True)
+                    locked = lock(self._directory, fcntl.LOCK_SH)
                     if locked is not None:
                         return locked
         except ConfigError:
             raise
         except OSError as error:
             # Where nothing can be kept, there is nothing to be removed either.
-            log.info("cannot mark %s as in use: %s", self._folder, error)
+            log.info("cannot mark %s as in use: %s", self._directory, error)
         return None
 
 
-def lock(folder: Path, kind: int) -> Locked | None:
+def lock(directory: Path, kind: int) -> Locked | None:
     """Open and lock the directory of an output; return None if others have locked it.
 
     Where there are no locks, others have none.
 
     Args:
-        folder: the directory.
+        directory: the directory.
         kind: LOCK_SH or LOCK_EX.
 
     Raises:
         FileNotFoundError: it is not there, or another one is by now.
         OSError: it cannot be opened.
     """
-    directory = os.open(folder, _OPEN)
+    descriptor = os.open(directory, _OPEN)
     try:
         try:
-            fcntl.flock(directory, kind | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(directory)
+            os.close(descriptor)
             return None
         except OSError as error:
             log.info("the file system of the cache directory does not support locks: %s", error)
-        status = os.fstat(directory)
-        if not os.path.samestat(status, os.lstat(folder)):
-            raise FileNotFoundError(folder)
+        status = os.fstat(descriptor)
+        if not os.path.samestat(status, os.lstat(directory)):
+            raise FileNotFoundError(directory)
     except OSError:
-        os.close(directory)
+        os.close(descriptor)
         raise
-    return Locked(directory, (status.st_dev, status.st_ino))
+    return Locked(descriptor, (status.st_dev, status.st_ino))
 
 
-def _identity_at(folder: Path) -> tuple[int, int] | None:
+def _identity_at(directory: Path) -> tuple[int, int] | None:
     try:
-        status = os.lstat(folder)
+        status = os.lstat(directory)
     except OSError:
         return None
     return status.st_dev, status.st_ino

@@ -57,7 +57,7 @@ class LeafFile:
         """It was read, or written, here."""
         self._lock = threading.Lock()
         self._queued: dict[int, bytes] = {}
-        self._anew = False
+        self._fresh = False
         """All that the file has is to be dropped first."""
         self._writing = False
 
@@ -96,18 +96,20 @@ class LeafFile:
         """Return whether it was there, and is no more: somebody has cleared the cache."""
         return self._there and not os.path.lexists(self._path)
 
-    def queue(self, records: Iterable[Record], note: int | None = None, anew: bool = False) -> None:
+    def queue(
+        self, records: Iterable[Record], note: int | None = None, fresh: bool = False
+    ) -> None:
         """Queue records to be written; what was queued before for the same blocks is not.
 
         Args:
             records: what to write.
             note: a number below 256 that is to be read with them.
-            anew: drop all that the file has.
+            fresh: drop all that the file has.
         """
         with self._lock:
-            if anew:
+            if fresh:
                 self._queued.clear()
-                self._anew = True
+                self._fresh = True
             self._queued.update((block, bytes((trust,)) + leaf) for block, trust, leaf in records)
             if note is not None:
                 self._queued[self._blocks] = bytes((note,)) + bytes(self._digest_size)
@@ -120,18 +122,18 @@ class LeafFile:
                     return
                 self._writing = True
                 records, self._queued = self._queued, {}
-                anew, self._anew = self._anew, False
+                fresh, self._fresh = self._fresh, False
             try:
-                self._write(records, anew)
+                self._write(records, fresh)
             finally:
                 with self._lock:
                     self._writing = False
 
-    def _write(self, records: dict[int, bytes], anew: bool) -> None:
+    def _write(self, records: dict[int, bytes], fresh: bool) -> None:
         try:
             file = self._open()
             try:
-                if anew:
+                if fresh:
                     os.ftruncate(file, 0)
                 for run in runs(sorted(records)):
                     piece = b"".join(records[block] for block in run)
@@ -151,7 +153,7 @@ class LeafFile:
             try:
                 return self._private.open(self._path, flags)
             except FileNotFoundError:
-                # Eviction in another process may remove an empty folder as soon as it is made.
+                # Eviction in another process may remove an empty directory as soon as it is made.
                 self._private.make_below(self._path.parent)
         return self._private.open(self._path, flags)
 
@@ -181,6 +183,6 @@ def _next_data(file: int, at: int) -> int:
         if error.errno == errno.ENXIO:
             return os.fstat(file).st_size
         if error.errno == errno.EINVAL:
-            # This file system does not tell.
+            # This file system does not say.
             return at
         raise

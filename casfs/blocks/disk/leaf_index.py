@@ -29,9 +29,9 @@ class LeafIndex:
     """The leaves of one output that are known.
 
     The file is read once, here. From then on what this process received counts, whatever another
-    one writes there: its leaves are of bytes that it received, not of those handed on here. The
+    one writes there: its leaves are of bytes that it received, not of those delivered here. The
     note in it says what was forgotten, so that a service that is wrong for good is not asked for
-    ever. That the output as a whole matched its hash no file is believed: it is found out anew.
+    ever. That the output as a whole matched its hash no file is believed: it is checked again.
 
     Attributes:
         state: what the parts share. Whoever reads looks at it for its generation and for doubts.
@@ -54,7 +54,7 @@ class LeafIndex:
 
     @property
     def generation(self) -> int:
-        """Return how often bytes that were handed on were found to be wrong.
+        """Return how often bytes that were delivered were found to be wrong.
 
         In one generation a block that came, or was read, has one and the same leaf. What belongs to
         an earlier one changes nothing, however late it comes.
@@ -166,7 +166,7 @@ class LeafIndex:
         self.state.file.flush()
 
     def confirm(self, block: int, leaf: Digest) -> Trust:
-        """Note that bytes of this leaf are about to be handed on; return how sure we are of them.
+        """Note that bytes of this leaf are about to be delivered; return how sure we are of them.
 
         That is `UNKNOWN` if another leaf is known by now, or none.
         """
@@ -238,7 +238,7 @@ class LeafIndex:
 
         Nothing more is done, and nothing returned, if another did it for this generation.
         """
-        anew = remedy is Forgiven.EVERYTHING
+        fresh = remedy is Forgiven.EVERYTHING
         with self.state.lock:
             if self.state.generation != generation:
                 return []
@@ -246,8 +246,8 @@ class LeafIndex:
             if remedy is Forgiven.NOTHING:
                 self.state.begin_generation(message)
                 return []
-            known = self.state.pages.with_mark(TRUST) if anew else []
-            blocks = self.state.end(message, known, note, anew)
+            known = self.state.pages.with_mark(TRUST) if fresh else []
+            blocks = self.state.end(message, known, note, fresh)
         self.state.file.flush()
         return blocks
 

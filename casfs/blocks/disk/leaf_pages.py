@@ -13,11 +13,11 @@ from casfs.blocks.verify import Digest, Trust, Verdict, Verifier, judge, matches
 TRUST = 0x0F
 """The bits of a state that are a `Trust`."""
 INHERITED = 0x10
-"""The leaf was found in the file, and no block has been handed on that hashes to it."""
+"""The leaf was found in the file, and no block has been delivered that hashes to it."""
 UNSAVED = 0x20
 """The leaf is not to be written to the file yet."""
 DOUBTED = 0x40
-"""What came cannot be trusted any more, but may have been handed on: the leaf says what it was."""
+"""What came cannot be trusted any more, but may have been delivered: the leaf says what it was."""
 
 _LOADED = bytes(
     byte | INHERITED if byte in (Trust.UNCHECKED, Trust.CHECKED) else Trust.UNKNOWN

@@ -44,7 +44,7 @@ class LeafState:
         message: str | None,
         doubtful: list[int],
         note: int | None = None,
-        anew: bool = False,
+        fresh: bool = False,
     ) -> list[int]:
         """End the generation; return the blocks that are forgotten.
 
@@ -54,13 +54,13 @@ class LeafState:
             message: what was found to be wrong.
             doubtful: blocks that are forgotten beside them.
             note: see `LeafFile.queue`.
-            anew: all blocks are forgotten.
+            fresh: all blocks are forgotten.
         """
         unvouched = self.pages.with_trust(Trust.UNCHECKED)
         blocks = sorted({*unvouched, *self.pages.with_mark(DOUBTED), *doubtful})
         self.begin_generation(message)
         self.forget(blocks)
-        self.file.queue([] if anew else self.unknown(blocks), note, anew)
+        self.file.queue([] if fresh else self.unknown(blocks), note, fresh)
         return blocks
 
     def begin_generation(self, message: str | None) -> None:

@@ -21,7 +21,7 @@ from casfs.ranges import Layout
 
 log = logging.getLogger(__name__)
 
-_FOLDER_BLOCKS = 1024
+_DIRECTORY_BLOCKS = 1024
 
 
 class Stored(NamedTuple):
@@ -36,21 +36,21 @@ class OutputStore:
     """The blocks of one output on disk.
 
     Attributes:
-        staging: folder of the files that `stage` makes.
+        staging: directory of the files that `stage` makes.
         leaves: what is known of them.
-        use: is told who reads them.
+        use: is notified who reads them.
     """
 
     def __init__(
         self,
-        folder: Path,
+        directory: Path,
         temporary: Temporary,
         layout: Layout,
         verifier: Verifier,
         memory: Buffers,
         metrics: Metrics,
     ) -> None:
-        self._folder = folder
+        self._directory = directory
         self._temporary = temporary
         self._private = temporary.private
         self._layout = layout
@@ -58,16 +58,16 @@ class OutputStore:
         self._memory = memory
         self._metrics = metrics
         self._checked: set[Path] = set()
-        self.staging = temporary.folder
-        self._private.check_directory(folder.parent)
-        self._new = not self._private.check_directory(folder)
+        self.staging = temporary.directory
+        self._private.check_directory(directory.parent)
+        self._new = not self._private.check_directory(directory)
         """There was nothing, so nobody else has put anything there."""
-        self.use = Use(folder, self._private)
-        self.leaves = LeafIndex(folder / "leaves", layout, verifier, self._private)
+        self.use = Use(directory, self._private)
+        self.leaves = LeafIndex(directory / "leaves", layout, verifier, self._private)
 
     def path(self, block: int) -> Path:
         """Return the file of a block."""
-        return Path(f"{self._folder}/{block // _FOLDER_BLOCKS}/{block}")
+        return Path(f"{self._directory}/{block // _DIRECTORY_BLOCKS}/{block}")
 
     def holds(self, block: int) -> bool:
         """Return whether a block seems to be there, without reading it."""
@@ -87,7 +87,7 @@ class OutputStore:
         """Return a block whose bytes hash to its leaf, and what is known of it, else None.
 
         Raises:
-            ConfigError: what stands in its place is a link, or somebody else's.
+            ConfigError: what is in its place is a link, or belongs to somebody else.
         """
         leaf = self.leaves.leaf(block)
         if leaf is None:
@@ -180,8 +180,8 @@ class OutputStore:
             raise
         if made:
             self.use.renew()
-            # Who emptied the cache removed more than the folder.
-            if not os.path.lexists(f"{self._folder}/leaves"):
+            # Who emptied the cache removed more than the directory.
+            if not os.path.lexists(f"{self._directory}/leaves"):
                 self.leaves.write_again()
 
     def share(self, block: int, path: Path) -> None:
@@ -249,16 +249,16 @@ class OutputStore:
     def cached_bytes(self) -> int:
         """Return the bytes of the blocks that are there."""
         total = 0
-        for folder in self._private.entries(self._folder):
-            if folder.is_dir(follow_symlinks=False):
-                for block in self._private.entries(folder.path):
+        for directory in self._private.entries(self._directory):
+            if directory.is_dir(follow_symlinks=False):
+                for block in self._private.entries(directory.path):
                     with contextlib.suppress(FileNotFoundError):
                         total += block.stat(follow_symlinks=False).st_size
         return total
 
-    def _check(self, folder: Path) -> None:
-        """Check a folder of blocks, once: nobody else can change it after that."""
-        if self._new or folder in self._checked:
+    def _check(self, directory: Path) -> None:
+        """Check a directory of blocks, once: nobody else can change it after that."""
+        if self._new or directory in self._checked:
             return
-        if self._private.check_directory(folder):
-            self._checked.add(folder)
+        if self._private.check_directory(directory):
+            self._checked.add(directory)

@@ -98,7 +98,9 @@ class Spool:
             raise error
         if not is_disk_failure(error) or size > LARGEST or self.in_memory:
             raise self._no_room(error) from error
-        log.warning("%s is kept in memory: %s", self._what, trouble(self._temporary.folder, error))
+        log.warning(
+            "%s is kept in memory: %s", self._what, trouble(self._temporary.directory, error)
+        )
         self.in_memory = True
         return FileIO(os.memfd_create("casfs"), "r+")
 
@@ -111,7 +113,7 @@ class Spool:
     def _no_room(self, error: OSError | None) -> CasfsError:
         return CasfsError(
             f"{self._what} cannot be cached, and is too large for memory: "
-            f"{trouble(self._temporary.folder, error)}; make room in the cache directory"
+            f"{trouble(self._temporary.directory, error)}; make room in the cache directory"
         )
 
 

@@ -27,19 +27,19 @@ _ABANDONED = 7 * 86400
 
 
 class Temporary:
-    """The folder of these files, shared by all processes that use a cache.
+    """The directory of these files, shared by all processes that use a cache.
 
     Args:
-        folder: of the files.
+        directory: of the files.
         private: the cache directory that it is in; its parent if none is given.
 
     Attributes:
         holding: blocks that wait in memory instead.
     """
 
-    def __init__(self, folder: Path, private: PrivateDirectory | None = None) -> None:
-        self.folder = folder
-        self.private = private or PrivateDirectory(folder.parent)
+    def __init__(self, directory: Path, private: PrivateDirectory | None = None) -> None:
+        self.directory = directory
+        self.private = private or PrivateDirectory(directory.parent)
         self.holding = Holding()
         self._mark = secrets.token_hex(4)
         self._process = 0
@@ -47,14 +47,14 @@ class Temporary:
         self._numbers = itertools.count()
 
     def make(self) -> None:
-        """Make the folder if need be, and remove from it what nobody will move to its place.
+        """Make the directory if need be, and remove from it what nobody will move to its place.
 
         Raises:
             ConfigError: it is not ours alone.
             OSError: it cannot be made or looked through.
         """
-        self.private.make_below(self.folder)
-        for file in self.private.entries(self.folder):
+        self.private.make_below(self.directory)
+        for file in self.private.entries(self.directory):
             with contextlib.suppress(FileNotFoundError):
                 if _NAME.fullmatch(file.name) and _abandoned(file):
                     os.unlink(file)
@@ -78,11 +78,11 @@ class Temporary:
         if process != self._process:
             self._names = f"{_host()}@{process}@{self._mark}-"
             self._process = process
-        path = self.folder / f"{self._names}{next(self._numbers)}"
+        path = self.directory / f"{self._names}{next(self._numbers)}"
         try:
             return make(path)
         except FileNotFoundError:
-            self.private.make_below(self.folder)
+            self.private.make_below(self.directory)
             return make(path)
 
     def place(self, staged: Path, path: Path) -> bool:
@@ -103,7 +103,7 @@ class Temporary:
             try:
                 os.rename(staged, path)
             except FileNotFoundError:
-                # Eviction in another process may remove an empty folder as soon as it is made.
+                # Eviction in another process may remove an empty directory as soon as it is made.
                 self.private.make_below(path.parent, checked=True)
             else:
                 return tries > 0

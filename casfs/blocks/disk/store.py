@@ -41,19 +41,19 @@ NAMES = frozenset({"CACHEDIR.TAG", _FORMAT, CATALOG})
 
 
 class DiskCache:
-    """The folder of all outputs.
+    """The directory of all outputs.
 
     Args:
-        root: folder of the cache; made if need be.
+        root: directory of the cache; made if need be.
         verifier: hashes and compares blocks.
         metrics: counts what was found rotten.
     """
 
     def __init__(self, root: Path, verifier: Verifier, metrics: Metrics) -> None:
         self.private = PrivateDirectory(root, names=NAMES)
-        self.folder = self.private.path / _FORMAT
+        self.directory = self.private.path / _FORMAT
         self.memory = Buffers()
-        self.temporary = Temporary(self.folder / "temporary", self.private)
+        self.temporary = Temporary(self.directory / "temporary", self.private)
         self.verifier = verifier
         self._metrics = metrics
         self._lock = threading.Lock()
@@ -77,9 +77,9 @@ class DiskCache:
             store = self._stores.get(output.key)
         if store is not None:
             return store
-        folder = self.folder / output.key[:2] / output.key[2:]
+        directory = self.directory / output.key[:2] / output.key[2:]
         made = OutputStore(
-            folder, self.temporary, output.layout, self.verifier, self.memory, self._metrics
+            directory, self.temporary, output.layout, self.verifier, self.memory, self._metrics
         )
         with self._lock:
             return self._stores.setdefault(output.key, made)

@@ -207,5 +207,5 @@ class WriteBehind:
             if self._has_room():
                 self._room.notify()
         if tell:
-            told = trouble(self._evictor.folder, error) if isinstance(error, OSError) else error
+            told = trouble(self._evictor.directory, error) if isinstance(error, OSError) else error
             log.warning("blocks are not cached: %s; make room in the cache directory", told)

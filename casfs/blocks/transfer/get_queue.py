@@ -35,9 +35,9 @@ class GetQueue:
     """Queues runs for the threads that bring them.
 
     Args:
-        flights: knows the task of each block under way.
+        flights: knows the task of each block in flight.
         pool: has the threads.
-        downloader: brings the runs.
+        downloader: downloads the runs.
     """
 
     def __init__(self, flights: MemoryCache, pool: Pool, downloader: Downloader) -> None:
@@ -46,7 +46,7 @@ class GetQueue:
         self._downloader = downloader
 
     def request(self, opened: OpenOutput, numbers: list[int], urgent: bool) -> list[Queued]:
-        """Queue the GETs that bring blocks under way.
+        """Queue the GETs that bring blocks in flight.
 
         They are as large as may be worth it when they begin: how the line is then, GETs show that
         are under way now.
@@ -61,7 +61,7 @@ class GetQueue:
         return queued
 
     def queue(self, pool: Pool, opened: OpenOutput, left: Left, task: Task) -> Queued:
-        """Queue a task that brings blocks under way."""
+        """Queue a task that brings blocks in flight."""
         self._memory.assign(opened.key, left.run, task)
         pool.submit(task)
         return Queued(opened, left, task)

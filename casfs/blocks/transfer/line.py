@@ -33,8 +33,8 @@ class Line:
     Lock order: its one lock is innermost.
 
     Args:
-        deadline: seconds in which a GET must come further.
-        clock: tells the time in seconds.
+        deadline: seconds in which a GET must make progress.
+        clock: returns the time in seconds.
 
     Attributes:
         stall_rate: bytes a second below which a connection counts as stalled: a block takes more

@@ -26,15 +26,15 @@ _LENT_EACH = 2
 
 
 class Pool:
-    """Daemon threads over two queues: a fixed number of them that neither stall nor are away.
+    """Daemon threads over two queues: a fixed number that neither stall nor lend their place.
 
     Threads start with the first task, so that a process may still fork before it.
 
     Args:
         name: of the threads.
         threads: how many tasks may be under way.
-        width: tells how many tasks for later may be, from time to time another number. Where it is
-            less than `threads`, those for later never hold the last places.
+        width: returns how many tasks for later may be, from time to time another number. Where it
+            is less than `threads`, those for later never hold the last places.
     """
 
     def __init__(self, name: str, threads: int, width: Callable[[], int] | None = None) -> None:
@@ -90,7 +90,7 @@ class Pool:
     def put_back(self) -> None:
         """Queue the task that the calling thread is at once more, in front; a closed pool drops it.
 
-        The thread goes on with what it has begun of it.
+        The thread continues with what it has started of it.
         """
         with self._changed:
             if self._closed:
@@ -109,7 +109,7 @@ class Pool:
                 self._changed.notify()
 
     def cancel(self, task: Task) -> bool:
-        """Take a task that is not urgent out of the queue; tell whether it was still there."""
+        """Take a task that is not urgent out of the queue; return whether it was still there."""
         with self._changed:
             if task not in self._later:
                 return False

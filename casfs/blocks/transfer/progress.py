@@ -1,4 +1,4 @@
-"""Whether what brings a run comes further: while it does, nobody who waits for it gives up."""
+"""Whether what brings a run makes progress: while it does, nobody who waits for it gives up."""
 
 import time
 from collections.abc import Callable
@@ -22,9 +22,9 @@ class Progress:
     end.
 
     Args:
-        deadline: of the GETs; begins anew as bytes come.
+        deadline: of the GETs; restarts as bytes come.
         line: learns how fast they come.
-        tell: is told of the moment of each progress.
+        tell: is notified of the moment of each progress.
     """
 
     def __init__(self, deadline: Deadline, line: Line, tell: Callable[[float], None]) -> None:

@@ -3,7 +3,7 @@
 An answer that breaks off is gone on with by the next, which asks for what is missing: for the rest
 of a block first, where a range may begin inside one, and then for half as much as before. The tree
 hash that came with the answer that broke off covers all that it should have brought. So it is
-compared when the rest has come, whichever answers that takes, and nothing of it is handed on
+compared when the rest has come, whichever answers that takes, and nothing of it is delivered
 before. There is no I/O here but to read bodies into memory.
 """
 
@@ -55,7 +55,7 @@ class ResumableRun:
         self._asked, self._span = run, (0, 0)
         self._leaves: dict[int, Digest] = {}
         self._waiting: dict[int, memoryview] = {}
-        """Blocks that came, and are not handed on while a hash of theirs is open."""
+        """Blocks that came, and are not delivered while a hash of theirs is open."""
         self._part: Part | None = None
         """Of the first missing block."""
         self._announced: list[Announced] = []
@@ -70,7 +70,7 @@ class ResumableRun:
 
     @property
     def left(self) -> list[int]:
-        """Return the blocks that were not handed on yet."""
+        """Return the blocks that were not delivered yet."""
         return sorted([*self._missing, *self._waiting])
 
     @property
@@ -80,7 +80,7 @@ class ResumableRun:
 
     @property
     def rest(self) -> range:
-        """Return the run from the first block that was not handed on yet to the last one."""
+        """Return the run from the first block that was not delivered yet to the last one."""
         left = self.left
         return range(left[0], left[-1] + 1)
 
@@ -126,7 +126,7 @@ class ResumableRun:
         self._compare()
 
     def ready(self) -> list[Block]:
-        """Return the blocks that may be handed on if the answer that was received is right."""
+        """Return the blocks that may be delivered if the answer that was received is right."""
         came = self._waiting | self._answer.blocks
         announced = self._all_announced()
         return [
@@ -136,12 +136,12 @@ class ResumableRun:
         ]
 
     def accept(self) -> list[Block]:
-        """Take the answer that was received for right; return the blocks that may be handed on."""
+        """Take the answer that was received for right; return the blocks that may be delivered."""
         self._keep()
         return self.ready()
 
     def note_handed_on(self, blocks: list[Block]) -> None:
-        """Let go of blocks that were handed on."""
+        """Release blocks that were delivered."""
         for block in blocks:
             del self._waiting[block.number]
 
@@ -181,7 +181,7 @@ class ResumableRun:
         return part is not None
 
     def drop(self) -> None:
-        """Let go of all memory."""
+        """Release all memory."""
         self._forget_answer()
         self._waiting.clear()
         self._part = None
@@ -218,7 +218,7 @@ class ResumableRun:
         before = self._part.filled if self._part and not self._answer.blocks else 0
         if not self._any_range or part.filled - before < _LEAST_KEPT:
             return False
-        # Without a hash, nothing but the ETag tells whether two answers have the same bytes.
+        # Without a hash, nothing but the ETag returns whether two answers have the same bytes.
         number = self._asked[len(self._answer.blocks)]
         return self._has_hash(number) or part.is_tagged()
 
@@ -237,7 +237,7 @@ class ResumableRun:
         self._answer = Answer()
 
     def _forget_all(self) -> None:
-        """Ask for everything again that was not handed on: any of it may be what is wrong."""
+        """Ask for everything again that was not delivered: any of it may be what is wrong."""
         self._forget_answer()
         for number in self._waiting:
             del self._leaves[number]

@@ -1,9 +1,9 @@
-"""Tells which GETs under way bring bytes, and which stall.
+"""Reports which GETs under way bring bytes, and which stall.
 
 Whether bytes come is seen at the connections, from time to time, so it costs the bytes nothing. A
 GET that has no connection, because it waits for one or for its next attempt, stalls. So does one
 whose bytes come so slowly that a block takes much of the deadline: others do not wait for it.
-That does not end it: the deadline begins anew as bytes come (see `progress`).
+That does not end it: the deadline restarts as bytes come (see `progress`).
 """
 
 import contextlib
@@ -41,7 +41,7 @@ class _Watched:
 
 
 class Stalls:
-    """Watches the GETs that threads are at, and tells when one begins or ceases to stall.
+    """Watches the GETs that threads are at, and reports when one begins or ceases to stall.
 
     Lock order: its one lock is held while that is told; under it are the locks of who is told.
 
@@ -49,7 +49,7 @@ class Stalls:
         received: returns the bytes that the connection of a thread has received, None if it has
             no connection, -1 if nobody knows.
         least: bytes a second of a GET that does not stall.
-        tell: is told of a thread, by its identity, and whether it stalls.
+        tell: is notified of a thread, by its identity, and whether it stalls.
     """
 
     def __init__(

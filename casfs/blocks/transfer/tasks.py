@@ -1,4 +1,4 @@
-"""The tasks of a pool: waiting for their turn, and under way."""
+"""The tasks of a pool: waiting for their turn, and in flight."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass

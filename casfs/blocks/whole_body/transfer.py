@@ -60,7 +60,7 @@ class WholeBodies:
             opened: the output that is read.
             run: the blocks that were asked for.
             body: all that their job has.
-            deadline: begins anew with each block.
+            deadline: restarts with each block.
             expected: stays open while another attempt may follow this one.
 
         Raises:
@@ -124,7 +124,7 @@ class WholeBodyTransfer:
 
     If the answer has no tree hash, but says how long it is, each block is delivered as it comes,
     unchecked, and provisional until the end has come. Otherwise the blocks wait on disk until all
-    are there: before the end, an answer without a length may be anything. The deadline begins anew
+    are there: before the end, an answer without a length may be anything. The deadline restarts
     with each block, since one transfer takes as long as it takes. What is not received yet waits in
     the network until it may be delivered, what is on disk waits there.
 
@@ -133,7 +133,7 @@ class WholeBodyTransfer:
         opened: the output that is read.
         source: the job whose output comes.
         body: the body.
-        deadline: begins anew with each block.
+        deadline: restarts with each block.
         leaves: how far it has come; what it brought can be taken back.
     """
 

@@ -17,7 +17,9 @@ OTHER = renamed(OUTPUT, "other", "0d" * 32)
 
 
 def is_in_use(parts, output=OUTPUT):
-    return not CacheContents(parts.disk.folder, parts.disk.private).remove(output.key, force=False)
+    return not CacheContents(parts.disk.directory, parts.disk.private).remove(
+        output.key, force=False
+    )
 
 
 def directory(parts, output=OUTPUT):
@@ -32,7 +34,7 @@ def test_eviction_leaves_the_empty_directory_of_what_is_read(tmp_path):
         wait_until(lambda: block_files(tmp_path), "a block to be written")
         unread = directory(parts, renamed(OUTPUT, "unread", "0e" * 32))
         parts.disk.private.make_below(unread)
-        Evictor(parts.disk.folder, 1, Metrics(), parts.disk.private).make_room()
+        Evictor(parts.disk.directory, 1, Metrics(), parts.disk.private).make_room()
         assert not unread.exists()
         assert directory(parts).is_dir()
         assert bytes(reader.pread(10, 0)) == DATA[:10]

@@ -54,7 +54,7 @@ def test_what_eviction_removes_between_making_and_moving_is_made_again(tmp_path,
 def test_the_directory_is_made_again_when_somebody_removed_it(tmp_path):
     ours = Temporary(tmp_path / "temporary")
     ours.make()
-    ours.folder.rmdir()
+    ours.directory.rmdir()
     assert ours.create(whole).read_bytes() == b"whole"
 
 

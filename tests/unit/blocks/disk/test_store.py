@@ -186,7 +186,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path):
     (path / "in the way").touch()
     with pytest.raises(OSError, match="directory"):
         store.write(0, BLOCKS[0])
-    assert list((cache.folder / "temporary").iterdir()) == []
+    assert list((cache.directory / "temporary").iterdir()) == []
 
 
 def test_caches_of_one_process_stage_apart(tmp_path):
@@ -236,7 +236,7 @@ def test_what_another_host_staged_stays_for_days(tmp_path, monkeypatch):
 
 
 def test_what_nobody_knows_who_staged_goes_when_it_is_old(tmp_path):
-    temporary = cache_at(tmp_path).folder / "temporary"
+    temporary = cache_at(tmp_path).directory / "temporary"
     old, young = temporary / "1-2-3", temporary / "x@y"
     old.touch()
     young.touch()

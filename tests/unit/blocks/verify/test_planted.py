@@ -192,7 +192,7 @@ def test_without_hashes_too_it_is_not_asked_for_ever(tmp_path, ranges, remounted
 
 def clear(parts):
     """What `casfs cache clear -f` does, in another process; the readers of a test stay open."""
-    assert CacheContents(parts.disk.folder, parts.disk.private).remove(OUTPUT.key, force=True)
+    assert CacheContents(parts.disk.directory, parts.disk.private).remove(OUTPUT.key, force=True)
 
 
 def test_what_is_wrong_for_good_is_not_read_as_a_part_of_the_archive_either(tmp_path):
@@ -237,7 +237,9 @@ def test_an_output_of_one_get_that_is_wrong_for_good_is_not_asked_for_ever(tmp_p
             parts.reader(output).pread(1, 0)
         assert parts.count("received_bytes") == came
         server.behaviour = Archive(data, hashes=hashes)
-        assert CacheContents(parts.disk.folder, parts.disk.private).remove(output.key, force=True)
+        assert CacheContents(parts.disk.directory, parts.disk.private).remove(
+            output.key, force=True
+        )
         assert read_all(parts.reader(output)) == data
         assert parts.cache.open(output).verified() == "yes"
 
