@@ -153,16 +153,6 @@ class Pool:
                 self._count_stalled(run, -1)
                 self._changed.notify()
 
-    def threads(self) -> int:
-        """Return how many threads there are."""
-        with self._changed:
-            return len(self._workers)
-
-    def waiting(self) -> int:
-        """Return how many tasks wait for their turn."""
-        with self._changed:
-            return len(self._urgent) + len(self._later)
-
     def close(self) -> None:
         """Drop what waits and let the threads end after the task they are at."""
         with self._changed:
@@ -170,11 +160,6 @@ class Pool:
             self._urgent.clear()
             self._later.clear()
             self._changed.notify_all()
-
-    def join(self, seconds: float) -> None:
-        """Wait for the threads of a closed pool, at most that long for each."""
-        for worker in self._workers:
-            worker.join(seconds)
 
     def _grow(self) -> ThreadError | None:
         """Start a thread if there may be one more; return why there is none, once."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from casfs.errors import CasfsError, ThreadError
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
 from tests.support.blocks import bringing
+from tests.support.pools import waiting_in
 from tests.support.server import serving
 from tests.support.service import html
 from tests.support.threads import no_new_threads
@@ -116,9 +117,9 @@ def test_closing_gives_up_what_is_fetched_ahead_for_nobody(tmp_path):
         reader, other = made.reader(output), made.reader(output)
         for at in range(0, 6 * MIB, MIB):
             reader.pread(MIB, at)
-        assert made.cache._network.waiting() > 0
+        assert waiting_in(made.cache._network) > 0
         reader.close()
-        assert made.cache._network.waiting() == 0
+        assert waiting_in(made.cache._network) == 0
         go_on.set()
         assert bytes(other.pread(5, 35 * MIB)) == archive.data[35 * MIB : 35 * MIB + 5]
         assert made.cache._streams.count() == 0
@@ -144,7 +145,7 @@ def test_a_read_that_fails_leaves_nothing_to_be_fetched_ahead(tmp_path):
         reader.pread(4 * MIB, 0)
         with pytest.raises(CasfsError):
             reader.pread(5 * MIB, 4 * MIB)
-        waiting = made.cache._network.waiting()
+        waiting = waiting_in(made.cache._network)
         go_on.set()
         reader.close()
         assert waiting == 0

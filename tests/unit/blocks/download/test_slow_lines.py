@@ -10,6 +10,7 @@ import pytest
 from casfs.errors import CasfsError, DeadlineError
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, renamed, root
 from tests.support.blocks import bringing
+from tests.support.pools import threads_of
 from tests.support.server import serving
 
 DATA = random_bytes(8 * MIB + 100)
@@ -111,7 +112,7 @@ def test_few_connections_are_opened_for_many_outputs_on_a_slow_line(tmp_path):
                 pool.submit(read, parts.reader(output))
             most, end = 0, time.monotonic() + 4
             while time.monotonic() < end:
-                most = max(most, parts.cache._network.threads())
+                most = max(most, threads_of(parts.cache._network))
                 time.sleep(0.1)
             assert most > 12, "others get the places of those that stall"
         assert server.connections <= 12 + 2 * len(outputs)

@@ -11,6 +11,7 @@ import pytest
 from casfs.blocks.transfer.pool import Pool
 from casfs.blocks.transfer.tasks import Task
 from casfs.errors import ThreadError
+from tests.support.pools import join, threads_of, waiting_in
 from tests.support.processes import wait_until
 from tests.support.threads import no_new_threads
 
@@ -22,7 +23,7 @@ def pool():
     made = Pool("test", 1)
     yield made
     made.close()
-    made.join(GENEROUS)
+    join(made, GENEROUS)
 
 
 def notebook() -> list[str]:
@@ -102,13 +103,13 @@ def test_a_task_that_became_urgent_is_begun_by_a_thread_that_was_left_idle():
         pool.submit(task)
         pool.submit(Task(other.set, urgent=True))
         assert other.wait(GENEROUS)
-        assert pool.waiting() == 1
+        assert waiting_in(pool) == 1
         pool.promote(task)
         assert run.wait(GENEROUS / 2)
     finally:
         go_on.set()
         pool.close()
-        pool.join(GENEROUS)
+        join(pool, GENEROUS)
 
 
 def test_a_task_can_become_urgent_before_it_is_queued(pool):
@@ -126,7 +127,7 @@ def test_a_task_that_has_not_begun_can_be_withdrawn(pool):
     busy, notes, last = Busy(pool), notebook(), threading.Event()
     gone = noting(pool, notes, "gone", urgent=False)
     noting(pool, notes, "stays", urgent=False, last=last)
-    assert pool.waiting() == 2
+    assert waiting_in(pool) == 2
     assert pool.cancel(gone)
     assert not pool.cancel(gone)
     busy.let_go()
@@ -141,7 +142,7 @@ def test_what_has_begun_cannot_be_withdrawn_or_hurried(pool):
     assert last.wait(GENEROUS)
     assert not pool.cancel(task)
     pool.promote(task)
-    assert pool.waiting() == 0
+    assert waiting_in(pool) == 0
     assert notes == ["done"]
 
 
@@ -151,7 +152,7 @@ def test_a_closed_pool_drops_what_waits_and_ends(pool):
     pool.close()
     noting(pool, notes, "neither", urgent=True)
     busy.let_go()
-    pool.join(GENEROUS)
+    join(pool, GENEROUS)
     assert notes == []
 
 
@@ -172,8 +173,8 @@ def test_another_thread_stands_in_for_one_that_is_away(pool):
     # Then there is one thread again: no two tasks run at the same time.
     busy = Busy(pool)
     noting(pool, notes, "behind", urgent=True)
-    assert pool.waiting() == 1
-    wait_until(lambda: pool.threads() == 1, "the other thread to end")
+    assert waiting_in(pool) == 1
+    wait_until(lambda: threads_of(pool) == 1, "the other thread to end")
     busy.let_go()
 
 
@@ -202,7 +203,7 @@ def test_all_threads_work(pool):
         wide.submit(Task(work, urgent=False))
     assert all(met.acquire(timeout=GENEROUS) for _ in range(4))
     wide.close()
-    wide.join(GENEROUS)
+    join(wide, GENEROUS)
 
 
 def test_tasks_for_later_leave_threads_idle_where_more_would_not_help():
@@ -221,12 +222,12 @@ def test_tasks_for_later_leave_threads_idle_where_more_would_not_help():
     # What somebody waits for is not held up by that.
     pool.submit(Task(partial(work, "urgent"), urgent=True))
     assert begun.get(timeout=GENEROUS) == "urgent"
-    assert pool.waiting() == 2
+    assert waiting_in(pool) == 2
     width[0] = 3
     go_on.set()
     assert {begun.get(timeout=GENEROUS) for _ in range(2)} == {"second", "third"}
     pool.close()
-    pool.join(GENEROUS)
+    join(pool, GENEROUS)
 
 
 def test_a_task_that_no_thread_can_be_started_for_is_refused_and_the_next_is_not(pool):
@@ -245,7 +246,7 @@ def test_threads_that_there_are_do_what_others_cannot_be_started_for(caplog):
         with no_new_threads():
             for name in ("first", "second"):
                 noting(pool, notes, name, urgent=True)
-            assert pool.threads() == 1
+            assert threads_of(pool) == 1
         assert caplog.text.count("ulimit") == 1
         noting(pool, notes, "third", urgent=True, last=last)
         assert last.wait(GENEROUS)
@@ -253,7 +254,7 @@ def test_threads_that_there_are_do_what_others_cannot_be_started_for(caplog):
     finally:
         busy.let_go()
         pool.close()
-        pool.join(GENEROUS)
+        join(pool, GENEROUS)
 
 
 class Stalling:
@@ -297,7 +298,7 @@ def test_tasks_that_stall_lend_their_places(pool, urgent):
     with stalled(pool, *"abcdef", urgent=urgent):
         pool.submit(Task(ran.set, urgent, "well"))
         assert ran.wait(GENEROUS)
-    wait_until(lambda: pool.threads() == 1, "the threads that stood in to end")
+    wait_until(lambda: threads_of(pool) == 1, "the threads that stood in to end")
 
 
 def test_whose_tasks_stall_gets_no_place_that_is_lent(pool):
@@ -339,12 +340,12 @@ def test_what_is_for_later_never_holds_the_last_place():
         wait_until(lambda: sum(task.begun.is_set() for task in tasks) == 2, "two of them")
         pool.submit(Task(ran.set, urgent=True))
         assert ran.wait(GENEROUS)
-        assert pool.waiting() == 1
+        assert waiting_in(pool) == 1
     finally:
         for task in tasks:
             task.let_go()
         pool.close()
-        pool.join(GENEROUS)
+        join(pool, GENEROUS)
 
 
 def test_what_is_fetched_ahead_and_stalls_leaves_places_for_readers_of_the_same():
@@ -361,7 +362,7 @@ def test_what_is_fetched_ahead_and_stalls_leaves_places_for_readers_of_the_same(
         for task in (first, *more):
             task.let_go()
         pool.close()
-        pool.join(GENEROUS)
+        join(pool, GENEROUS)
 
 
 def test_a_reader_of_what_stalls_gets_one_place_that_is_lent(pool):
