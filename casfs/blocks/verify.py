@@ -1,29 +1,29 @@
 """Never a wrong byte: every comparison of a hash, and every decision of trust, is made here.
 
-A byte reaches a program only after these checks. What they need is passed in; nothing here reads,
-waits or remembers.
+Five checks stand between a byte and the program that reads it. They are pure functions: the callers
+pass in all that they look at, and do what they say.
 
-1. An answer against the tree hash in its header. Called by `transfer/resume.py` for ranges, where
-   several answers may bring what one hash covers (`contradicted`, `trust_of_answers`), and by
-   `whole_body` for a body that carries the whole output (`Verifier.require_run`). Nothing that a
-   hash covers is delivered before it was compared.
-2. A block against the leaf that was known before (`judge`). Called by `disk/leaf_pages.py` for each
-   block that came: before it is delivered, and once more as its leaf is recorded.
-3. The whole output against the hash that its job, or the inventory, has for it (`matches`,
-   `left_to_whole`, `remedy`). Called by `open_output.py` when the last leaf has become known.
-   On a mismatch all readers get an error from then on.
-4. A block from disk against its leaf (`Verifier.is_block`). Called by `disk/output_store.py` at
-   each read from disk, and by `whole_body` for blocks that waited there.
-5. A derived file against its leaves (`DERIVED`). Called by `disk/derived_files.py` as
-   it opens the file and at each read, and by `derived_reader.py` once a file was made again.
+1. An answer against the tree hash in its header. `transfer/resume.py` calls `contradicted` for
+   ranges, where several answers may bring what one hash covers; `whole_body` calls
+   `Verifier.require_run` for a body that carries a whole output. No byte that a hash covers is
+   delivered before the comparison: `trust_of_answers` says which blocks must wait.
+2. A block against the leaf known from before. `disk/leaf_pages.py` calls `judge` for each block
+   that comes, before it is delivered and again as its leaf is recorded.
+3. The whole output against the hash that its job or an inventory has. `open_output.py` calls
+   `matches` when the last leaf becomes known. On a mismatch all readers get an error from then on,
+   and `remedy` (called by `disk/leaf_index.py`) says what to fetch again. An output without bytes
+   is checked by `Verifier.may_be_empty` (called by `tree/metadata/sizes.py`).
+4. A block from disk against its leaf. `disk/output_store.py` calls `Verifier.is_block` at each
+   read, `whole_body` calls `Verifier.require_run` for a block that waited on disk.
+5. A derived file against its leaves. `disk/derived_files.py` calls `DERIVED.is_block` when it opens
+   the file and at each read, and `same_leaves` when `derived_reader.py` had it made again.
 
-A block that no hash covers is delivered as `Trust.UNCHECKED`: it is counted, the output is not
+A block that no hash covers is delivered as `Trust.UNCHECKED`. It is counted, its output is not
 called verified (`verified`), and the kernel may not cache it (`may_be_cached`).
 
-Where the leaves of check 2 stand in a file, that file is not trusted: a record that has rotted
-makes its block come again (check 4), and makes check 3 look at every block that it has no other
-witness for. Which jobs are asked for an archive is decided elsewhere (`tree/coverage.py`); whatever
-they bring passes the same checks.
+The file of leaves is not trusted either: if a record in it is corrupt, its block fails check 4 and
+is fetched again, and check 3 rereads each block that only that file vouches for. Which jobs are
+asked for an archive is decided in `tree/coverage.py`; what they bring passes the same checks.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
