@@ -66,7 +66,7 @@ class BlockCache:
 
     Args:
         service: where blocks come from.
-        disk: where they are kept.
+        disk: where they are cached.
         write_behind: writes them there.
         limits: what reading may take.
         metrics: counts what came from where.
@@ -106,7 +106,7 @@ class BlockCache:
         """Return an output to read from, one for all who read it.
 
         They share a whole-body transfer of it, and one's refusal is everybody's; whoever opens it
-        after that begins anew. Other jobs may bring the same blocks, but are asked by themselves.
+        after that starts afresh. Other jobs that bring the same blocks are asked separately.
         """
         key = (output.key, output.vault, output.sources)
         with self._opening:
@@ -145,8 +145,8 @@ class BlockCache:
     def window(self) -> int:
         """Return how many blocks a stream may be ahead: its share of five sixths of the memory.
 
-        The rest is for what lands out of turn, or was read and waits to be written: a block that is
-        pushed out of memory before it is read must be read from disk again.
+        The rest is for blocks that arrive out of turn, or were read and wait to be written: a block
+        that leaves memory before it is read must be read from disk again.
         """
         return max(self._memory_blocks * 5 // 6 // max(self._streams.count(), 1), 1)
 

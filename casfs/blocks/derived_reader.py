@@ -20,7 +20,7 @@ class DerivedReader:
     Lock order: its one lock guards the blocks in memory and is innermost.
 
     Args:
-        kept: its bytes.
+        derived: its bytes.
         source: what it was made of; bytes made of what was found wrong since are not delivered.
         name: its name.
         renew: returns a new file in place of one of which a block is wrong.
@@ -28,7 +28,7 @@ class DerivedReader:
 
     def __init__(
         self,
-        kept: DerivedFile,
+        derived: DerivedFile,
         source: OpenOutput,
         name: str,
         renew: Callable[[DerivedFile], DerivedFile],
@@ -38,10 +38,10 @@ class DerivedReader:
         self._renew = renew
         self._lock = threading.Lock()
         # One that is wrong is closed with the others: somebody may be reading it.
-        self._kept = [kept]
+        self._files = [derived]
         self._blocks: FIFOCache[int, bytes] = FIFOCache(_BLOCKS)
-        self._layout = Layout(kept.size)
-        self.size = kept.size
+        self._layout = Layout(derived.size)
+        self.size = derived.size
 
     @property
     def cacheable(self) -> bool:
@@ -71,17 +71,17 @@ class DerivedReader:
 
     def close(self) -> None:
         """Release the derived file."""
-        for kept in self._kept:
-            kept.close()
+        for derived in self._files:
+            derived.close()
 
     def _block(self, number: int) -> bytes:
         with self._lock:
             data = self._blocks.get(number)
-            kept = self._kept[-1]
+            derived = self._files[-1]
         if data is None:
-            data = kept.read(number)
+            data = derived.read(number)
             if data is None:
-                data = self._renewed(kept).read(number)
+                data = self._renewed(derived).read(number)
             if data is None:
                 raise CasfsError(
                     f"block {number} of {self._name} of the {self._source.output} is corrupt "
@@ -92,12 +92,12 @@ class DerivedReader:
         return data
 
     def _renewed(self, bad: DerivedFile) -> DerivedFile:
-        kept = self._renew(bad)
-        if not kept.is_same(bad):
-            kept.close()
+        derived = self._renew(bad)
+        if not derived.is_same(bad):
+            derived.close()
             raise OutputMismatchError(
                 f"{self._name} of the {self._source.output} has changed; read it again"
             )
         with self._lock:
-            self._kept.append(kept)
-        return kept
+            self._files.append(derived)
+        return derived

@@ -168,10 +168,10 @@ class Downloader:
             self._fail(opened, run.start, resumable.left, error)
         except Exception as error:
             log.exception("fetching blocks %s of the %s met a bug", run, opened.output)
-            told = CasfsError(
+            shown = CasfsError(
                 f"casfs met a bug while fetching ({type(error).__name__}); please report it"
             )
-            self._fail(opened, run.start, resumable.left, told)
+            self._fail(opened, run.start, resumable.left, shown)
         finally:
             # Whoever keeps an error keeps no memory of blocks with it.
             resumable.drop()

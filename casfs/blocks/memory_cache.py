@@ -1,11 +1,11 @@
-"""The memory tier of the cache, and the blocks in flight: no block is asked for twice.
+"""The memory tier of the cache, and the blocks in entry: no block is asked for twice.
 
 Lock order: `MemoryCache._lock` is taken alone. Under it nothing is read, written, sent or waited
 for; pools, write-behind and leaves have locks of their own, taken when it is free. (The queue of
 blocks to be written is looked at under it, which takes no lock.)
 
-A block is looked up and registered as in flight in one locked step, and it is queued to be written
-before it stops being in flight. So at every moment it is in memory, queued, on disk, in flight, or
+A block is looked up and registered as in entry in one locked step, and it is queued to be written
+before it stops being in entry. So at every moment it is in memory, queued, on disk, in entry, or
 missing.
 """
 
@@ -24,12 +24,12 @@ from casfs.ranges import BLOCK_SIZE
 
 @dataclass(eq=False, slots=True)
 class _InFlight:
-    """A block in flight: for whom, and the task it has.
+    """A block in entry: for whom, and the task it has.
 
     It is `wanted` when somebody waits for it, and `read` when somebody who does reads to its end.
     """
 
-    done: Future[memoryview]
+    result: Future[memoryview]
     owner: object
     wanted: bool
     task: Task | None = None
@@ -42,7 +42,7 @@ class Found:
 
     Attributes:
         here: blocks by number.
-        in_flight: blocks in flight by number, to be waited for.
+        in_flight: blocks in entry by number, to be waited for.
         missing: numbers of those among them that the caller has to bring.
         tasks: tasks that wait for their turn to bring others of them.
     """
@@ -58,17 +58,17 @@ class Found:
         Another one brought it, whose job may have expired; or time ran out that had begun to run,
         or nobody read, before the caller came.
         """
-        joined = [flight for n, flight in self.in_flight.items() if n not in self.missing]
+        joined = [entry for n, entry in self.in_flight.items() if n not in self.missing]
         return any(
-            flight.owner is not owner
-            or isinstance(flight.done.exception(), DeadlineError | UnreadError)
-            for flight in joined
-            if flight.done.done() and flight.done.exception() is not None
+            entry.owner is not owner
+            or isinstance(entry.result.exception(), DeadlineError | UnreadError)
+            for entry in joined
+            if entry.result.done() and entry.result.exception() is not None
         )
 
 
 class MemoryCache:
-    """The blocks in memory and in flight, of all outputs.
+    """The blocks in memory and in entry, of all outputs.
 
     Args:
         memory_size: bytes of blocks in memory, those being received and those to be written
@@ -92,7 +92,7 @@ class MemoryCache:
         self._closed = False
 
     def look_up(self, output: Hashable, run: range, owner: object, ended: int = 0) -> Found:
-        """Return what is known of a run that is wanted now; what is missing is now in flight.
+        """Return what is known of a run that is wanted now; what is missing is now in entry.
 
         Args:
             output: key of the open output.
@@ -112,19 +112,19 @@ class MemoryCache:
                     if number < ended:
                         self._resident.note_read((output, number))
                     continue
-                flight = self._in_flight.get((output, number))
-                if flight is None:
-                    flight = self._begin((output, number), owner)
+                entry = self._in_flight.get((output, number))
+                if entry is None:
+                    entry = self._begin((output, number), owner)
                     found.missing.append(number)
-                elif flight.task is not None and not flight.task.urgent:
-                    found.tasks.add(flight.task)
-                flight.wanted = True
-                flight.read = flight.read or number < ended
-                found.in_flight[number] = flight
+                elif entry.task is not None and not entry.task.urgent:
+                    found.tasks.add(entry.task)
+                entry.wanted = True
+                entry.read = entry.read or number < ended
+                found.in_flight[number] = entry
         return found
 
     def begin_prefetch(self, output: Hashable, run: range, owner: object) -> list[int]:
-        """Return which blocks of a run nobody has or brings; they are now in flight, as above."""
+        """Return which blocks of a run nobody has or fetches; they are now in entry, as above."""
         with self._lock:
             missing = [
                 number
@@ -140,21 +140,21 @@ class MemoryCache:
         """Note which task brings a run; it becomes urgent if somebody waits for it already."""
         with self._lock:
             for number in run:
-                flight = self._in_flight.get((output, number))
-                if flight is not None:
-                    flight.task = task
-                    task.urgent = task.urgent or flight.wanted
+                entry = self._in_flight.get((output, number))
+                if entry is not None:
+                    entry.task = task
+                    task.urgent = task.urgent or entry.wanted
 
     def under_way(self, output: Hashable, run: range) -> list[int]:
-        """Return which blocks of a run are in flight."""
+        """Return which blocks of a run are in entry."""
         with self._lock:
             return [number for number in run if (output, number) in self._in_flight]
 
     def is_wanted(self, output: Hashable, run: range) -> bool:
         """Return whether somebody waits for a block of a run."""
         with self._lock:
-            flights = [self._in_flight.get((output, number)) for number in run]
-        return any(flight is not None and flight.wanted for flight in flights)
+            entries = [self._in_flight.get((output, number)) for number in run]
+        return any(entry is not None and entry.wanted for entry in entries)
 
     def receive(self, output: Hashable, run: range) -> None:
         """Make room in memory for the blocks of a run, which come from now on.
@@ -174,14 +174,14 @@ class MemoryCache:
             for number, data in blocks:
                 key = (output, number)
                 self._resident[key] = data
-                flight = self._end(key)
-                if flight is not None and flight.read:
+                entry = self._end(key)
+                if entry is not None and entry.read:
                     self._resident.note_read(key)
-                ended.append((flight, data))
+                ended.append((entry, data))
             self._make_room()
-        for flight, data in ended:
-            if flight is not None:
-                flight.done.set_result(data)
+        for entry, data in ended:
+            if entry is not None:
+                entry.result.set_result(data)
 
     def forget(self, output: Hashable, numbers: Iterable[int]) -> None:
         """Drop blocks that are in memory."""
@@ -193,23 +193,23 @@ class MemoryCache:
         """Hand an error to everybody who waits for these blocks."""
         with self._lock:
             failed = [self._end((output, number)) for number in numbers]
-        for flight in failed:
-            if flight is not None:
-                flight.done.set_exception(error)
+        for entry in failed:
+            if entry is not None:
+                entry.result.set_exception(error)
 
     def cancel(self, output: Hashable, run: range) -> list[int]:
         """Let the blocks of a run be missing again, but for those that somebody waits for by now.
 
         Returns:
-            the numbers of the latter, which stay in flight.
+            the numbers of the latter, which stay in entry.
         """
         wanted = []
         with self._lock:
             for number in run:
-                flight = self._in_flight.get((output, number))
-                if flight is not None and flight.wanted:
+                entry = self._in_flight.get((output, number))
+                if entry is not None and entry.wanted:
                     wanted.append(number)
-                elif flight is not None:
+                elif entry is not None:
                     self._end((output, number))
         return wanted
 
@@ -217,11 +217,11 @@ class MemoryCache:
         """Hand an error to everybody who waits, now or later."""
         with self._lock:
             self._closed = True
-            flights = list(self._in_flight.values())
+            entries = list(self._in_flight.values())
             self._in_flight.clear()
             self._receiving.clear()
-        for flight in flights:
-            flight.done.set_exception(_closed())
+        for entry in entries:
+            entry.result.set_exception(_closed())
 
     def _end(self, key: Key) -> _InFlight | None:
         self._receiving.discard(key)
@@ -244,18 +244,18 @@ class MemoryCache:
     def _begin(self, key: Key, owner: object) -> _InFlight:
         if self._closed:
             raise _closed()
-        flight = self._in_flight[key] = _InFlight(Future(), owner, wanted=False)
-        return flight
+        entry = self._in_flight[key] = _InFlight(Future(), owner, wanted=False)
+        return entry
 
 
 def wait(
     found: Found, deadline: Deadline, what: object, moved: Callable[[object], float]
 ) -> dict[int, memoryview]:
-    """Return all blocks that were looked up, once they have landed.
+    """Return all blocks that were looked up, once they have come.
 
     Args:
         found: what is known of them.
-        deadline: restarts while somebody who brings one of them makes progress.
+        deadline: restarts while somebody who fetches one of them makes progress.
         what: what they are of, for messages.
         moved: reports when a owner last made progress, by the monotonic clock.
 
@@ -264,14 +264,14 @@ def wait(
         CasfsError: one could not be brought.
     """
     blocks = dict(found.here)
-    for number, flight in found.in_flight.items():
+    for number, entry in found.in_flight.items():
         while True:
             try:
-                blocks[number] = flight.done.result(deadline.remaining())
+                blocks[number] = entry.result.result(deadline.remaining())
                 break
             except FutureTimeoutError:
-                deadline.extend(moved(flight.owner))
-            if deadline.passed() and not flight.done.done():
+                deadline.extend(moved(entry.owner))
+            if deadline.passed() and not entry.result.done():
                 raise DeadlineError(
                     f"received nothing of block {number} of the {what} for {deadline.seconds:g} s; "
                     "check the network, or allow more with `deadline`"

@@ -98,7 +98,7 @@ class OpenOutput:
         return data if data is not None else self._adopt(block)
 
     def _adopt(self, block: int) -> memoryview | None:
-        """Return a block that was kept for its job's own output; it is kept for this one, too."""
+        """Return a block that was cached for its job's own output; link it here as well."""
         source = self.source(block)
         stored = source.load(block)
         if stored is None:

@@ -31,12 +31,12 @@ prefetched for it, since readers that share a stream are not in step."""
 class _Stream:
     """A place at which a file is being read: parts of bytes [start, end), in so many `reads`.
 
-    What comes next is fetched up to block `ahead`; so many bytes more are worth it as `credit`.
+    What comes next is prefetched up to block `ahead`; `budget` is how many bytes more are worth it.
     The read that went farthest began in block `front`. Its `readers` are those who have read of it
     and have not ended.
     """
 
-    __slots__ = ("ahead", "credit", "end", "front", "readers", "reads", "start")
+    __slots__ = ("ahead", "budget", "end", "front", "readers", "reads", "start")
 
     def __init__(self, start: int, end: int) -> None:
         self.readers: set[object] = set()
@@ -45,7 +45,7 @@ class _Stream:
         self.front = start // BLOCK_SIZE
         self.ahead = -(-end // BLOCK_SIZE)
         self.reads = 1
-        self.credit = _GROWTH * (end - start)
+        self.budget = _GROWTH * (end - start)
 
     def is_near(self, offset: int, size: int = 0) -> bool:
         """Return whether a read may be of what was read or prefetched for this stream."""
@@ -57,7 +57,7 @@ class _Stream:
         """Note a read of bytes [offset, end)."""
         first = max(offset // BLOCK_SIZE, -(-self.end // BLOCK_SIZE))
         rightly_ahead = max(0, min(-(-end // BLOCK_SIZE), self.ahead) - first)
-        self.credit += _GROWTH * (end - offset) + rightly_ahead * BLOCK_SIZE
+        self.budget += _GROWTH * (end - offset) + rightly_ahead * BLOCK_SIZE
         if end > self.end:
             self.end = end
             self.front = offset // BLOCK_SIZE
@@ -66,11 +66,11 @@ class _Stream:
     def ask_anew(self) -> None:
         """Forget what is prefetched: it is not there any more, and is not paid for twice."""
         here = -(-self.end // BLOCK_SIZE)
-        self.credit += max(0, self.ahead - here) * BLOCK_SIZE
+        self.budget += max(0, self.ahead - here) * BLOCK_SIZE
         self.ahead = here
 
 
-class Budget(Protocol):
+class PrefetchLimits(Protocol):
     """How much may be prefetched; asked only where something is worth it."""
 
     def window(self) -> int:
@@ -116,14 +116,14 @@ class Prefetcher:
                 if not stream.readers:
                     self._all.end(stream)
 
-    def after(self, reader: object, offset: int, size: int, budget: Budget) -> range:
+    def after(self, reader: object, offset: int, size: int, limits: PrefetchLimits) -> range:
         """Return the run to prefetch, now that `size` bytes at `offset` are being read.
 
         Args:
             reader: who reads.
             offset: first byte that is read.
             size: bytes that are read.
-            budget: how much that may be. A window grows by whole GETs of the largest size, or by as
+            limits: how much that may be. A window grows by whole GETs of the largest size, or by as
                 large a part of them as it has room for twice.
         """
         end = min(offset + size, self._layout.size)
@@ -134,20 +134,20 @@ class Prefetcher:
                 return range(0)
             here = -(-stream.end // BLOCK_SIZE)
             start = max(stream.ahead, here)
-            if stream.credit < BLOCK_SIZE or start >= self._layout.blocks:
+            if stream.budget < BLOCK_SIZE or start >= self._layout.blocks:
                 return range(0)
-            limit, step = budget.window(), budget.largest_get()
+            limit, step = limits.window(), limits.largest_get()
             while step > 1 and 2 * step > limit:
                 step //= 2
-            stream.credit = min(stream.credit, limit * BLOCK_SIZE)
-            worth = start + stream.credit // BLOCK_SIZE
+            stream.budget = min(stream.budget, limit * BLOCK_SIZE)
+            worth = start + stream.budget // BLOCK_SIZE
             stop = min(here + limit, worth, self._layout.blocks)
             if stop - here >= 2 * step and stop < self._layout.blocks:
                 stop -= stop % step
             if stop <= start:
                 return range(0)
             stream.ahead = stop
-            stream.credit -= (stop - start) * BLOCK_SIZE
+            stream.budget -= (stop - start) * BLOCK_SIZE
             self._all.feed(stream)
             return range(start, stop)
 

@@ -1,7 +1,7 @@
 """A job that an output is read from, and what is cached of the job's own output.
 
 An archive that several jobs bring together has blocks of its own on disk, and beside them those
-that were kept when the output of one of the jobs was read by itself. The latter are still there
+that were cached when the output of one of the jobs was read by itself. The latter are still there
 when that job has expired.
 """
 
@@ -30,7 +30,7 @@ class OpenSource:
         self._store = disk.store(source) if source.key != output.key else None
 
     def holds(self, block: int) -> bool:
-        """Return whether a block seems to be kept for the job's own output, without reading it."""
+        """Return whether a block seems to be cached for the job's own output; do not read it."""
         store = self._right_store()
         return store is not None and store.holds(block - self._begin)
 
@@ -39,7 +39,7 @@ class OpenSource:
         return store.leaves.doubts.doubted(self.run)
 
     def load(self, block: int) -> Stored | None:
-        """Return a block that was kept for the job's own output, else None.
+        """Return a block that was cached for the job's own output, else None.
 
         One that is provisional there is none yet: here, nobody would take it back.
         """
@@ -52,7 +52,7 @@ class OpenSource:
         return stored if store.leaves.doubts.settled(number) else None
 
     def share(self, block: int, store: OutputStore) -> None:
-        """Keep a block that is kept here in another store as well, without a copy."""
+        """Link a block cached here into another store as well, without copying it."""
         if self._store is None:
             return
         try:
@@ -62,7 +62,7 @@ class OpenSource:
             log.info("cannot link block %d: %s", block, error)
 
     def refuse(self, message: str, everything: bool) -> None:
-        """Refuse who reads the job's own output, if a block kept here may be what is wrong.
+        """Invalidate the job's own output, if a block cached here may be what is wrong.
 
         It would be taken from here again and again.
 
@@ -76,6 +76,6 @@ class OpenSource:
             store.invalidate(message, store.leaves.generation, doubtful)
 
     def _right_store(self) -> OutputStore | None:
-        """Return what is kept of the job's own output, unless that is known to be wrong."""
+        """Return what is cached of the job's own output, unless that is known to be wrong."""
         store = self._store
         return None if store is None or store.leaves.wrong_for_good() else store

@@ -10,7 +10,7 @@ _REMEMBERED = 4096
 
 
 class ReceivedDescriptions:
-    """What was told lately, by vault and job.
+    """What was received lately, by vault and job.
 
     Lock order: its one lock is innermost.
 
@@ -23,21 +23,21 @@ class ReceivedDescriptions:
         self._lock = threading.Lock()
         self._known: LRUCache[tuple[str, str], str] = LRUCache(_REMEMBERED)
         self.on_received: Callable[[str, str, str], None] = lambda *_: None
-        """Is told vault, job and text of each new one, by a thread that must not wait."""
+        """Is called with vault, job and text of each new one, by a thread that must not wait."""
 
     def of_job(self, vault: str, job_id: str) -> str | None:
-        """Return the description of the archive that a job brings, None before it was told."""
+        """Return the description of the archive that a job brings, None before it was received."""
         with self._lock:
             return self._known.get((vault, job_id))
 
     def note(self, vault: str, job_id: str, answer: requests.Response) -> None:
         """Note what an answer with bytes of an output tells."""
-        told = answer.headers.get(self._header or "")
-        if not told:
+        value = answer.headers.get(self._header or "")
+        if not value:
             return
-        # Headers are read as Latin-1; what stands in them may be UTF-8, or any other bytes, which
+        # Headers are read as Latin-1; what is in them may be UTF-8, or any other bytes, which
         # are the same text here as in an inventory.
-        text = told.encode("latin-1").decode("utf-8", "surrogateescape")
+        text = value.encode("latin-1").decode("utf-8", "surrogateescape")
         with self._lock:
             known = self._known.get((vault, job_id))
             self._known[vault, job_id] = text

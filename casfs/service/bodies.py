@@ -1,7 +1,7 @@
 """Bodies that are JSON or errors: decoded piece by piece, and never beyond a bound.
 
 An answer may be gzip or deflate although nothing but identity was asked for: some proxies
-compress whatever passes. Outputs are read elsewhere (`answers`).
+compress whatever passes. Outputs are read elsewhere (`output_body`).
 """
 
 import zlib
@@ -124,9 +124,9 @@ class _Decoder:
             raise self._error("but ends early")
 
     def _error(self, why: str) -> WrongAnswerError:
-        told = "".join(filter(str.isprintable, self._encoding[:40]))
+        shown = "".join(filter(str.isprintable, self._encoding[:40]))
         return WrongAnswerError(
-            f"GET {self._answer.url}: {self._answer.status_code} with Content-Encoding {told!r}, "
+            f"GET {self._answer.url}: {self._answer.status_code} with Content-Encoding {shown!r}, "
             f"{why}; check --endpoint and any proxy on the way"
         )
 

@@ -136,7 +136,7 @@ class Dialect:
         inventory_fields: how an inventory names vault and tree hash.
         date: reads a date.
         errors: code of an error answer -> what it means, beside those that all services share.
-        vault_key: field of a vault that stands for it in paths.
+        vault_key: field of a vault that names it in paths.
         region: region that requests are signed for, "" where none is.
         inventory_limit: most archives in one inventory, None where there is no such limit.
         any_range: a range of an output may begin anywhere, and need not begin on a MiB.
@@ -182,7 +182,7 @@ class Dialect:
         return f"{self.jobs_path(address)}/{escape(job_id)}"
 
     def address(self, name: str) -> str | None:
-        """Return what stands for a vault in paths; None where only its description tells."""
+        """Return what names a vault in paths; None where only its description says."""
         return name if self.vault_key == "VaultName" else None
 
     def vault(self, answer: Mapping[str, Any]) -> Vault:
@@ -270,7 +270,7 @@ def _account(full_name: Any) -> str | None:
 
 
 def escape(text: str) -> str:
-    """Return a name as it stands in a path; one that no service can have is escaped, too."""
+    """Return a name as it is written in a path; one that no service can have is escaped, too."""
     return quote(text, safe="-_.~", errors="surrogatepass")
 
 

@@ -77,13 +77,13 @@ def answer_error(
     code = error_code(answer.headers.get("x-amzn-ErrorType"), body)
     kind = _meaning(answer.status_code, known, code, body)
     if code and kind is not ForeignAnswerError:
-        told = f"{_own_words(answer, code, body)} (request id {_id(answer, request_id_header)})"
+        said = f"{_own_words(answer, code, body)} (request id {_id(answer, request_id_header)})"
     else:
-        told = _foreign_words(answer, text)
+        said = _foreign_words(answer, text)
     advice = _clock_advice(answer) if kind is DeniedError else None
     if kind is ForeignAnswerError:
         advice = _foreign_advice(answer)
-    error = kind(f"{call} {answer.url}: {told}; {advice or _ADVICE.get(kind, '')}")
+    error = kind(f"{call} {answer.url}: {said}; {advice or _ADVICE.get(kind, '')}")
     if isinstance(error, TransientError):
         error.retry_after = retry_after(answer.headers)
     if isinstance(error, ForeignAnswerError):
@@ -146,12 +146,12 @@ def _foreign_words(answer: requests.Response, text: bytes) -> str:
     begin = text[:_PAGE_BEGIN].decode("utf-8", "replace")
     words = printable(" ".join(_TAG.sub(" ", begin).split())[:_FIRST_WORDS])
     kind = _line(answer.headers.get("Content-Type", "")) or "no content type"
-    told = f"{answer.status_code}, {kind}"
+    said = f"{answer.status_code}, {kind}"
     if words:
-        told += f', "{words}"'
+        said += f', "{words}"'
     if "Location" in answer.headers:
-        told += f", a redirect to {_host(answer.headers['Location'])}"
-    return told
+        said += f", a redirect to {_host(answer.headers['Location'])}"
+    return said
 
 
 def _foreign_advice(answer: requests.Response) -> str:
@@ -164,7 +164,7 @@ def _foreign_advice(answer: requests.Response) -> str:
 
 
 def _host(location: str) -> str:
-    # What stands behind the host may be a ticket for whoever logs in there.
+    # What follows the host may be a ticket for whoever logs in there.
     try:
         return _line(urlsplit(location).hostname or "") or "another path"
     except ValueError:

@@ -68,7 +68,7 @@ class Measuring:
         get: asks for an output.
 
     Attributes:
-        on_resized: is told vault, job and bytes of an output that has another size than was
+        on_resized: is called with vault, job and bytes of an output that has another size than was
             measured before; may not raise.
     """
 
@@ -112,7 +112,7 @@ class Measuring:
             if size != output.layout.size:
                 self.on_resized(request.vault, request.job_id, size)
                 raise SizeError(
-                    f"the {output} has {size} bytes, and not {output.layout.size} as its job told "
+                    f"the {output} has {size} bytes, and not {output.layout.size} as its job said "
                     "or was measured before; open it again"
                 ) from error
             if isinstance(error, RequestError):
@@ -120,7 +120,7 @@ class Measuring:
         # The size is right, so that answer was wrong, and another may be better.
         return self._get(request, consume, deadline)
 
-    def _measure(self, vault: str, job_id: str, told: int | None, deadline: Deadline) -> int:
+    def _measure(self, vault: str, job_id: str, known: int | None, deadline: Deadline) -> int:
         size = None
         try:
             first = {"Range": f"bytes=0-{LEAF_SIZE - 1}"}
@@ -131,4 +131,4 @@ class Measuring:
             log.info("requesting the whole output of job %s of vault %s: %s", job_id, vault, error)
         # An empty answer may come from anywhere, so that it takes two to be believed.
         whole = OutputRequest(vault, job_id, {})
-        return size or self._get(whole, lambda answer: whole_size(answer, told), deadline)
+        return size or self._get(whole, lambda answer: whole_size(answer, known), deadline)

@@ -244,7 +244,7 @@ def total_size(answer: requests.Response) -> int | None:
     return size
 
 
-def whole_size(answer: requests.Response, told: int | None) -> int:
+def whole_size(answer: requests.Response, known: int | None) -> int:
     """Return the size of an output from an answer to a GET without a range.
 
     One whose length is not announced is read to its end. Where that is the end of the connection,
@@ -252,7 +252,7 @@ def whole_size(answer: requests.Response, told: int | None) -> int:
 
     Args:
         answer: the answer, its body unread.
-        told: the size that was told or measured before, None if none was.
+        known: the size that was reported or measured before, None if none was.
 
     Raises:
         WrongAnswerError: it carries a part, contradicts itself, or is not an output.
@@ -267,8 +267,8 @@ def whole_size(answer: requests.Response, told: int | None) -> int:
         ends_by_itself = source_of(answer).chunked
         while found := read_into(answer, memory):
             size += found
-        if not ends_by_itself and told is not None and size < told:
-            announced = told
+        if not ends_by_itself and known is not None and size < known:
+            announced = known
         if announced not in (None, size):
             raise WrongAnswerError(
                 f"GET {answer.url}: {size} bytes where {announced} were announced"

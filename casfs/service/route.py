@@ -1,6 +1,6 @@
 """How requests leave this machine: by which proxy, and whose certificates they trust.
 
-Both stand in the environment, as with other programs. What stands there and does not exist can
+Both are read from the environment, as in other programs. What is there and does not exist can
 never work, and is said at once, with the name of the variable.
 """
 

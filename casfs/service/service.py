@@ -42,10 +42,10 @@ class Service:
     Attributes:
         dialect: its wire form.
         origin: dialect, endpoint, `owner` (whose vaults are seen there), and region where there are
-            several behind one endpoint; what is kept of one origin is not another's.
+            several behind one endpoint; what is cached of one origin is not another's.
         tree_hash: how archives are hashed.
         inventory_fields: how an inventory names vault and tree hash.
-        descriptions: what was told of archives with their bytes.
+        descriptions: what answers said of archives beside their bytes.
         measuring: measures outputs, and tells of those that have another size than it found.
     """
 
@@ -216,7 +216,7 @@ class Service:
         return self._output(request, check, deadline)
 
     def _address(self, name: str, deadline: Deadline) -> str:
-        """Return what stands for a vault in paths; lists the vaults if it is not known.
+        """Return what names a vault in paths; lists the vaults if it is not known.
 
         Raises:
             NotFoundError: there is no such vault.
@@ -229,7 +229,7 @@ class Service:
                 if vault.name == name:
                     return vault.address
         except ForbiddenError:
-            # Who may not list vaults can name one only by what stands for it in paths.
+            # Who may not list vaults can name one only by what names it in paths.
             return name
         raise NotFoundError(f"there is no vault {name}")
 

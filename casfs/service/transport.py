@@ -86,7 +86,7 @@ class Transport:
         """Wait before another request for the rest of what several answers bring.
 
         Args:
-            lost: answers in a row of which nothing could be kept.
+            lost: answers in a row of which nothing could be used.
             deadline: of all of them.
 
         Returns:
@@ -146,17 +146,17 @@ class Transport:
             reraise=True,
         )
         tries = 0
-        told = False
+        notified = False
 
         def attempt() -> T:
-            nonlocal tries, told
+            nonlocal tries, notified
             tries += 1
             try:
                 # One attempt may meet a connection that died unnoticed, the next one must not.
                 return self._attempt(call, url, consume, headers or {}, deadline, fresh=tries > 1)
             except ForeignAnswerError as error:
-                if on_foreign is not None and not told:
-                    told = True
+                if on_foreign is not None and not notified:
+                    notified = True
                     on_foreign(error)
                 raise
 

@@ -1,4 +1,4 @@
-"""What stands for each vault in the paths of requests."""
+"""What names each vault in the paths of requests."""
 
 import threading
 

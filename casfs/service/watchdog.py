@@ -97,11 +97,11 @@ class Watchdog:
             if sock is None:
                 return None
             try:
-                told = socket.socket.getsockopt(sock, *_TCP_INFO)
+                info = socket.socket.getsockopt(sock, *_TCP_INFO)
             except (OSError, TypeError):
                 # TLS through a proxy that is spoken to with TLS is not a socket.
                 return -1
-        return int.from_bytes(told[_BYTES_RECEIVED], sys.byteorder) if len(told) == _SIZE else -1
+        return int.from_bytes(info[_BYTES_RECEIVED], sys.byteorder) if len(info) == _SIZE else -1
 
     def close(self) -> None:
         """Shut down every socket and stop watching."""

@@ -1,12 +1,12 @@
-"""Files that were made of outputs, kept beside the blocks: there whole or not at all, and checked.
+"""Files that were made of outputs, beside the blocks: there whole or not at all, and checked.
 
     <cache>/blocks-1/<2 hex>/<62 hex>/kept      one file, by its key
 
-Behind its bytes stand a leaf (SHA-256) for each block of them, their number, and a SHA-256 of both.
-It is written under a temporary name and renamed, so that a crash leaves none that is half. It is
-not synced, and may rot: bytes that are not those of their leaf are never delivered.
+Its bytes are followed by a leaf (SHA-256) for each of its blocks, its size, and a SHA-256 of both.
+It is written under a temporary name and renamed, so that a crash leaves no partial file. It is not
+synced, and may rot: bytes that do not match their leaf are never delivered.
 
-Who has one open holds a shared lock on it, without which eviction may take it away.
+Whoever has one open holds a shared lock on it, so that eviction leaves it alone.
 
 Where the disk is full or fails, a small one is kept in memory instead.
 
@@ -138,17 +138,17 @@ class DerivedFiles:
             return None
         try:
             lock(file)
-            kept = _load(file)
+            derived = _load(file)
         except OSError as error:
             log.warning("cannot read %s, making it again: %s", path, error)
             file.close()
             return None
-        if kept is None:
+        if derived is None:
             file.close()
             self._remove_rotten(path)
             return None
-        kept.touch()
-        return kept
+        derived.touch()
+        return derived
 
     def make(self, pieces: Iterable[bytes], key_of: Callable[[], str]) -> DerivedFile:
         """Write a file, put it in its place, and return it open.
@@ -169,33 +169,33 @@ class DerivedFiles:
         except BaseException:
             spool.discard()
             raise
-        kept = DerivedFile(spool.file, size, leaves)
+        derived = DerivedFile(spool.file, size, leaves)
         if spool.in_memory:
-            self._remember(key, kept)
+            self._remember(key, derived)
         else:
-            self._written(kept.size)
-        return kept
+            self._written(derived.size)
+        return derived
 
-    def _remember(self, key: str, kept: DerivedFile) -> None:
+    def _remember(self, key: str, derived: DerivedFile) -> None:
         """Keep a file in memory until others need its place."""
         with self._lock:
-            self._in_memory[key] = kept.again()
+            self._in_memory[key] = derived.again()
             while sum(one.size for one in self._in_memory.values()) > _MEMORY:
                 self._in_memory.pop(next(iter(self._in_memory))).close()
 
     def _remembered(self, key: str) -> DerivedFile | None:
         with self._lock:
-            kept = self._in_memory.get(key)
-            return kept.again() if kept is not None else None
+            derived = self._in_memory.get(key)
+            return derived.again() if derived is not None else None
 
-    def remove_rotten(self, key: str, kept: DerivedFile) -> None:
+    def remove_rotten(self, key: str, derived: DerivedFile) -> None:
         """Remove an open file of which a block was wrong, unless another took its place."""
         with self._lock:
             remembered = self._in_memory.pop(key, None)
         if remembered is not None:
             remembered.close()
         path = self._path(key)
-        if kept.is_at(path):
+        if derived.is_at(path):
             self._remove_rotten(path)
 
     def _remove_rotten(self, path: Path) -> None:
@@ -250,7 +250,7 @@ def _write(spool: Spool, pieces: Iterable[bytes]) -> tuple[int, bytes]:
 
 
 def _load(file: FileIO) -> DerivedFile | None:
-    """Return the file if what stands behind its bytes is true."""
+    """Return the file if what follows its bytes is true."""
     total = os.fstat(file.fileno()).st_size
     end = os.pread(file.fileno(), _NUMBER + _LEAF, max(total - _NUMBER - _LEAF, 0))
     size, digest = int.from_bytes(end[:_NUMBER]), Digest(end[_NUMBER:])

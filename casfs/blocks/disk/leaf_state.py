@@ -18,7 +18,7 @@ class LeafState:
 
     Attributes:
         lock: to be held by callers.
-        settled: is told when nothing is doubted, or a generation ends.
+        settled: is notified when nothing is doubted, or a generation ends.
         pages: the leaves.
         file: the file that they are written to.
         generation, mismatch, changes, whole: see `LeafIndex`.

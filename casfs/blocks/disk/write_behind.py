@@ -105,7 +105,7 @@ class WriteBehind:
             log.warning("eviction is suspended: %s", refused)
 
     def lasting(self) -> int:
-        """Return the bytes of blocks written last that can be relied on to be kept."""
+        """Return the bytes of blocks written last that can be relied on to stay."""
         try:
             return self._evictor.lasting()
         except OSError as error:
@@ -143,9 +143,9 @@ class WriteBehind:
             except ThreadError as error:
                 refused = error
                 break
-        told, self._short = self._short, refused is not None
+        warned, self._short = self._short, refused is not None
         self._work.notify_all()
-        return None if told else refused
+        return None if warned else refused
 
     def _has_room(self) -> bool:
         return len(self._queue) <= _QUEUE_BLOCKS or self._slow or self._closed
@@ -190,7 +190,7 @@ class WriteBehind:
             block.place.write(block.key[1], block.data)
             self._evictor.added(len(block.data))
         except Exception as met:
-            # The thread goes on: without it, nothing more would be kept.
+            # The thread goes on: without it, nothing more would be cached.
             error = met
             if not isinstance(met, OSError):
                 log.critical("writing a block met a bug; please report it", exc_info=True)
@@ -207,5 +207,7 @@ class WriteBehind:
             if self._has_room():
                 self._room.notify()
         if tell:
-            told = trouble(self._evictor.directory, error) if isinstance(error, OSError) else error
-            log.warning("blocks are not cached: %s; make room in the cache directory", told)
+            reason = (
+                trouble(self._evictor.directory, error) if isinstance(error, OSError) else error
+            )
+            log.warning("blocks are not cached: %s; make room in the cache directory", reason)

@@ -35,18 +35,18 @@ class GetQueue:
     """Queues runs for the threads that bring them.
 
     Args:
-        flights: knows the task of each block in flight.
+        memory: knows the task of each block in flight.
         pool: has the threads.
         downloader: downloads the runs.
     """
 
-    def __init__(self, flights: MemoryCache, pool: Pool, downloader: Downloader) -> None:
-        self._memory = flights
+    def __init__(self, memory: MemoryCache, pool: Pool, downloader: Downloader) -> None:
+        self._memory = memory
         self._pool = pool
         self._downloader = downloader
 
     def request(self, opened: OpenOutput, numbers: list[int], urgent: bool) -> list[Queued]:
-        """Queue the GETs that bring blocks in flight.
+        """Queue the GETs that fetch blocks in flight.
 
         They are as large as may be worth it when they begin: how the line is then, GETs show that
         are under way now.

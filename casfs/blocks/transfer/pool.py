@@ -170,8 +170,8 @@ class Pool:
         except ThreadError as error:
             if not self._workers:
                 raise
-            told, self._short = self._short, True
-            return None if told else error
+            warned, self._short = self._short, True
+            return None if warned else error
         self._short = False
         return None
 

@@ -39,14 +39,14 @@ class Progress:
         """Bytes of this span that have counted as progress."""
         self._asked = self._since = time.monotonic()
         self._more = 0
-        """Bytes since then, which the line has not been told of."""
-        self._told_line = False
+        """Bytes since then, which were not reported to the line."""
+        self._reported = False
         self._counting = False
 
     def ask(self) -> None:
         """Note that a request is sent."""
         self._asked = self._since = time.monotonic()
-        self._more, self._told_line = 0, False
+        self._more, self._reported = 0, False
         self._counting = False
 
     def begin(self, span: tuple[int, int]) -> None:
@@ -72,12 +72,12 @@ class Progress:
             self.note_kept(now)
         if now - self._since >= _NOTE_SECONDS:
             self._line.note(self._more, now - self._since)
-            self._since, self._more, self._told_line = now, 0, True
+            self._since, self._more, self._reported = now, 0, True
 
     def end(self, size: int) -> None:
         """Note that an answer of so many bytes has come to its end."""
         now = time.monotonic()
-        if not self._told_line:
+        if not self._reported:
             self._line.note(size, now - self._asked)
         self.note_kept(now)
 

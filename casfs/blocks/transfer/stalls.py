@@ -28,14 +28,14 @@ _TICK = 0.1
 class _Watched:
     """A GET: when it last did not stall, and how many bytes its connection had received by then.
 
-    What its connection had received when its progress was last told is `told`, None where nothing
-    is known yet of its connection.
+    `reported` is what its connection had received when its progress was last reported, None where
+    nothing is known yet of its connection.
     """
 
     progress: Progress
     since: float
     received: int = 0
-    told: int | None = None
+    reported: int | None = None
     paused: bool = False
     stalled: bool = False
 
@@ -43,7 +43,7 @@ class _Watched:
 class Stalls:
     """Watches the GETs that threads are at, and reports when one begins or ceases to stall.
 
-    Lock order: its one lock is held while that is told; under it are the locks of who is told.
+    Lock order: its one lock is held while that is reported; under it are the locks of the callee.
 
     Args:
         received: returns the bytes that the connection of a thread has received, None if it has
@@ -83,7 +83,7 @@ class Stalls:
 
     def begin_answer(self) -> None:
         """Note that the calling thread may have another connection than before."""
-        self._watched[threading.get_ident()].told = None
+        self._watched[threading.get_ident()].reported = None
 
     @contextlib.contextmanager
     def pause(self) -> Iterator[None]:
@@ -139,6 +139,6 @@ class Stalls:
 
 
 def _tell_progress(watched: _Watched, received: int) -> None:
-    before, watched.told = watched.told, received
+    before, watched.reported = watched.reported, received
     if before is not None and received > before >= 0:
         watched.progress.note(received - before)

@@ -1,4 +1,4 @@
-"""The tasks of a pool: waiting for their turn, and in flight."""
+"""The tasks of a pool: waiting for their turn, and running."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass

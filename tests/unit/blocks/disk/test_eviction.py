@@ -194,4 +194,4 @@ def test_a_block_that_cannot_be_removed_is_left(tmp_path, caplog):
     path.mkdir()
     Evictor(tmp_path, 0, Metrics()).make_room()
     assert path.exists()
-    assert "cannot be evicted" in caplog.text
+    assert "cannot evict block" in caplog.text
