@@ -184,7 +184,7 @@ def test_a_folder_that_cannot_be_looked_through_stops_nothing(
     save(write_behind, disk, range(5))
     write_behind.close(GENEROUS)
     assert len(block_files(tmp_path)) == 5
-    assert "cannot be looked through" in caplog.text
+    assert "cannot scan the cache" in caplog.text
 
 
 def test_blocks_wait_where_no_thread_can_be_started_and_are_written_later(
