@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from casfs import config_file as files
 from casfs import homes
 from casfs.credentials import KeySource, warn_if_exposed
-from casfs.endpoints import find_endpoint
+from casfs.endpoints import find_endpoint, warn_if_unknown
 from casfs.errors import ConfigError
 from casfs.found_keys import official_key_again, own_key
 from casfs.homes import cache_directory, expanded
@@ -21,10 +22,8 @@ from casfs.service.registry import DIALECTS
 from casfs.settings import (
     KEY,
     NUMBERS,
-    check_names,
     config_file,
     environment_settings,
-    file_profiles,
     text,
     vault_names,
     vault_settings,
@@ -113,7 +112,8 @@ def load(
     # Absolute, because a mount changes its directory and reads the file again for a new key.
     path = config_file(environment).absolute()
     given = {key: value for key, value in (flags or {}).items() if value is not None}
-    layers = [_of_profile(path, name), environment_settings(environment), given]
+    must_exist = bool(environment.get("CASFS_CONFIG"))
+    layers = [_of_profile(path, name, must_exist), environment_settings(environment), given]
     dialect = text(_merged(layers), "dialect", DEFAULT_DIALECT)
     if dialect not in DIALECTS:
         raise ConfigError(f"unknown dialect {dialect!r}; known: {', '.join(DIALECTS)}")
@@ -168,7 +168,7 @@ def _own_key_again(
     Raises:
         ConfigError: the file cannot be read, or the key is malformed.
     """
-    layers = [_of_profile(path, profile), environment_settings(environment)]
+    layers = [_of_profile(path, profile, False), environment_settings(environment)]
     return own_key(_merged(layers), environment, place)
 
 
@@ -187,15 +187,14 @@ def _merged(
     return merged
 
 
-def _of_profile(path: Path, name: str | None) -> dict[str, object]:
-    profiles = file_profiles(path)
-    if name is not None and name not in profiles:
-        known = ", ".join(sorted(profiles)) or "none"
+def _of_profile(path: Path, name: str | None, must_exist: bool) -> dict[str, object]:
+    file = files.read(path, must_exist)
+    if name is not None and name not in file.profiles:
+        known = ", ".join(sorted(file.profiles)) or "none"
         raise ConfigError(
             f"there is no profile {name!r} in {path} (there: {known}); add [profiles.{name}]"
         )
-    settings = profiles.get(name or DEFAULT_PROFILE, {})
-    check_names(settings, path)
+    settings = file.settings(name or DEFAULT_PROFILE)
     if "secret_access_key" in settings:
         warn_if_exposed(path)
     return settings
@@ -231,6 +230,9 @@ def _build(
     account = text(settings, "account", "-") if registration.names_account else "-"
     if not account.isprintable():
         raise ConfigError(f"account {account!r} is not an account; give --account a number, or -")
+    # Another endpoint may be a stand-in, which has any region.
+    if not text(settings, "endpoint"):
+        warn_if_unknown(registration, region)
     return Config(
         endpoint=endpoint,
         credentials=keys,

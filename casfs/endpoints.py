@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from casfs.errors import ConfigError
 from casfs.service.dialect import Registration
+from casfs.settings import did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,16 @@ def find_endpoint(registration: Registration, endpoint: str, region: str) -> str
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ConfigError(f"endpoint of {parts.hostname}: give scheme, host and port only")
     return f"{parts.scheme}://{host}"
+
+
+def warn_if_unknown(registration: Registration, region: str) -> None:
+    """Log a warning about a region in which the service is not known to be."""
+    if region not in registration.regions:
+        log.warning(
+            "region %s is not one that casfs knows; %s",
+            region,
+            did_you_mean(region, registration.regions),
+        )
 
 
 def _in_ascii(url: SplitResult) -> str:

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from casfs import config_file as files
 from casfs import homes
 from casfs.config import DEFAULT_DIALECT, DEFAULT_PROFILE
 from casfs.credentials import FoundSettings, is_exposed
 from casfs.endpoints import find_endpoint
 from casfs.errors import ConfigError
 from casfs.service.registry import DIALECTS
-from casfs.settings import config_file, environment_settings, file_profiles, text
+from casfs.settings import config_file, environment_settings, text
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def profiles(
         environment: where `CASFS_*` are looked up.
         home: home directory, for the official tools' credentials files.
     """
-    found = [*_in_environment(environment), *_in_file(config_file(environment))]
+    found = [*_in_environment(environment), *_in_file(environment)]
     for dialect, registration in DIALECTS.items():
         try:
             places = registration.keys.list(home or homes.home())
@@ -63,14 +64,20 @@ def _in_environment(environment: Mapping[str, str]) -> Iterator[Profile]:
         yield _profile("", "environment (CASFS_*)", settings, "")
 
 
-def _in_file(path: Path) -> Iterator[Profile]:
+def _in_file(environment: Mapping[str, str]) -> Iterator[Profile]:
+    path = config_file(environment)
     try:
-        found = file_profiles(path)
+        found = files.read(path, must_exist=bool(environment.get("CASFS_CONFIG")))
     except ConfigError as error:
         yield Profile("", str(path), "", "", "", "", str(error))
         return
-    for name, settings in found.items():
+    for name in found.profiles:
         use = "" if name == DEFAULT_PROFILE else f"--profile {name}"
+        try:
+            settings = found.settings(name)
+        except ConfigError as error:
+            yield Profile(use, str(path), "", "", "", "", str(error))
+            continue
         holds_secret = "secret_access_key" in settings
         yield _profile(use, str(path), settings, _note(path) if holds_secret else "")
 

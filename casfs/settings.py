@@ -9,11 +9,11 @@ The file is TOML: `config.toml` in the configuration directory, or the file `CAS
     secret_access_key = "..."
 """
 
+import difflib
 import math
 import os
 import re
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -42,33 +42,11 @@ def environment_settings(environment: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def file_profiles(path: Path) -> dict[str, dict[str, object]]:
-    """Return the settings of every `[profiles.NAME]` in the file; empty if there is no file.
-
-    Raises:
-        ConfigError: the file cannot be read, or is malformed.
-    """
-    try:
-        profiles = tomllib.loads(path.read_text("utf-8-sig")).get("profiles", {})
-    except FileNotFoundError:
-        profiles = {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}; correct it") from error
-    if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
-        raise ConfigError(f"{path}: `profiles` must be tables; write [profiles.NAME]")
-    return profiles
-
-
-def check_names(settings: Mapping[str, object], path: Path) -> None:
-    """Check that all settings exist.
-
-    Raises:
-        ConfigError: one does not; the message names it.
-    """
-    if unknown := settings.keys() - NAMES - {VAULTS}:
-        raise ConfigError(
-            f"{path}: unknown setting {', '.join(sorted(unknown))}; correct or remove it"
-        )
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """Return the end of a message about a name that does not exist: the nearest, or all."""
+    if nearest := difflib.get_close_matches(name, sorted(known), 1):
+        return f"did you mean {nearest[0]}?"
+    return f"known: {', '.join(sorted(known))}"
 
 
 def vault_names(settings: Mapping[str, object]) -> tuple[str, ...]:
@@ -174,6 +152,9 @@ NAMES = NUMBERS.keys() | {
 
 KEY = {"access_key_id", "secret_access_key"}
 """The settings that make up a key."""
+
+PROFILES = "profiles"
+"""The table in the file that has a table of settings for each profile."""
 
 VAULTS = "vaults"
 """Names of vaults; in the file also a table per vault, `[profiles.NAME.vaults.VAULT]`."""

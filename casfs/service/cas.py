@@ -126,6 +126,7 @@ def cas(account: str, keys: KeySource, region: str) -> Dialect:
 CAS = Registration(
     endpoint="https://cas.{region}.myqcloud.com",
     region="ap-chengdu",
+    regions=("ap-chengdu", "ap-beijing", "ap-guangzhou", "ap-shanghai", "cn-southwest"),
     keys=IniFile(
         name=".cascmd_credentials",
         section="CASCredentials",

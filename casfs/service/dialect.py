@@ -77,6 +77,7 @@ class Registration:
         endpoint: URL, with `{region}` in it.
         china_endpoint: the same for regions in China (`cn-...`), if it is another one.
         region: an example of a region, for messages.
+        regions: those that are known; there may be more.
         keys: where the official tools keep keys.
         dialect: account in the path, key, region -> the dialect.
         signs_region: requests are signed for a region, so that there must be one, whatever the
@@ -91,6 +92,7 @@ class Registration:
     signs_region: bool = False
     names_account: bool = True
     china_endpoint: str | None = None
+    regions: tuple[str, ...] = ()
 
     def endpoint_in(self, region: str) -> str:
         """Return the URL of the service in a region."""

@@ -105,6 +105,14 @@ def oas(account: str, keys: KeySource, region: str) -> Dialect:
 OAS = Registration(
     endpoint="https://{region}.oas.aliyuncs.com",
     region="cn-hangzhou",
+    regions=(
+        "cn-hangzhou",
+        "cn-hangzhou-internal",
+        "cn-beijing",
+        "cn-hongkong",
+        "cn-qingdao",
+        "cn-shenzhen",
+    ),
     keys=IniFile(
         name=".oascredentials",
         section="OASCredentials",

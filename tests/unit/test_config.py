@@ -158,10 +158,51 @@ def test_keys_of_the_environment_do_not_mix_with_those_of_the_official_file(sett
 @pytest.mark.parametrize(
     ("text", "environment", "told"),
     [
-        ("[profiles.default]\nregoin = 'x'", KEYS, "unknown setting regoin"),
+        (
+            "\n[profiles.default]\naccount = '1'\n# region\nregoin = 'x'",
+            KEYS,
+            r"config\.toml, line 5: unknown setting regoin; did you mean region\?",
+        ),
+        (
+            "[profiles.default]\nvaults = [\n'a',\n]\ncolour = 'x'",
+            KEYS,
+            r"line 5: unknown setting colour; known: access_key_id, account",
+        ),
+        (
+            "[profile.default]\nregion = 'x'",
+            GIVEN,
+            r"line 1: unknown table \[profile\.default\]; did you mean \[profiles\.default\]\?",
+        ),
+        (
+            "[default]\nregion = 'x'",
+            GIVEN,
+            r"line 1: unknown table \[default\]; .*profiles\.default",
+        ),
+        ("region = 'x'", GIVEN, r"line 1: region is outside of a profile; .*\[profiles\.NAME\]"),
+        ("[profiles]\nregion = 'x'", GIVEN, r"line 2: `profiles` must be tables; .*profiles\.NAME"),
+        ("[profiles.default]\nregion = ['x']", KEYS, "line 2: region must be text in quotes"),
+        ("[profiles.default]\nregion = 3", KEYS, "line 2: region must be text .* not a number"),
+        ("[profiles.default]\nregion = 2020-01-01", KEYS, "not a date or time"),
+        (
+            "[profiles.default]\naccount = true",
+            GIVEN,
+            "line 2: account must be .* not true or false",
+        ),
+        ("[profiles.default]\nconnections = true", GIVEN, "line 2: connections must be text"),
+        ("[profiles.default]\nconnections = [3]", GIVEN, "line 2: connections must be text"),
+        (
+            "[profiles.default]\n\nconnections = 0",
+            GIVEN,
+            "line 3: connections must be a number",
+        ),
+        ("[profiles.default]\nconnections = 0x" + "f" * 5000, GIVEN, "line 2: connections is not"),
+        ("[profiles.default]\nconnections = " + "9" * 5000, GIVEN, "cannot be read"),
+        ("[profiles.default]\ndescription_rules = ['plain']", GIVEN, 'line 2: .* such as "a,b"'),
+        ("[profiles.default]\nx = " + "[" * 5000, GIVEN, "nested too deeply"),
         ("profiles = 3", KEYS, "must be tables"),
         ("[profiles]\ndefault = 3", KEYS, "must be tables"),
-        ("[profiles.default", KEYS, "cannot be read"),
+        ("[profiles.default", KEYS, "config.toml cannot be read: .*line 1"),
+        ("[profiles.default]\nregion = 'x", KEYS, "config.toml cannot be read: .*line 2"),
         ("", {"CASFS_REGION": "r"}, "CASFS_ACCESS_KEY_ID"),
         ("", {"CASFS_REGION": "r", "CASFS_ACCESS_KEY_ID": "x"}, "CASFS_SECRET_ACCESS_KEY"),
         ("", KEYS, "no endpoint"),
@@ -212,6 +253,43 @@ def test_what_is_wrong_is_named_in_one_line(settings, text, environment, told):
 def test_a_profile_that_is_not_there_is_named_with_those_that_are(settings):
     with pytest.raises(ConfigError, match=r"no profile 'nope'.*default, other.*profiles\.nope"):
         settings(FILE, "nope")
+
+
+def test_a_file_that_is_named_must_exist(tmp_path, home):
+    environment = GIVEN | {"CASFS_CONFIG": str(tmp_path / "confg.toml")}
+    with pytest.raises(ConfigError, match=r"confg\.toml, which CASFS_CONFIG names, does not exist"):
+        load(None, {}, environment, home)
+    assert load(None, {}, environment | {"CASFS_CONFIG": ""}, home).region == "r"
+
+
+def test_a_file_in_another_encoding_is_named_with_the_line(tmp_path, home):
+    (tmp_path / "config.toml").write_bytes(b"# fine\n# gr\xfc\xdfe\n")
+    with pytest.raises(ConfigError, match=r"config\.toml, line 2: not UTF-8"):
+        load(None, {}, GIVEN | {"CASFS_CONFIG": str(tmp_path / "config.toml")}, home)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "region", "wanted"),
+    [
+        ("cas", "ap-chengdo", "did you mean ap-chengdu?"),
+        ("oas", "cn-hangzou", "did you mean cn-hangzhou?"),
+        ("glacier", "eu-wset-1", "did you mean eu-west-1?"),
+        ("cas", "xx", "known: ap-beijing, ap-chengdu,"),
+    ],
+)
+def test_a_region_that_is_not_known_is_a_warning(settings, caplog, dialect, region, wanted):
+    found = settings(CASFS_DIALECT=dialect, CASFS_REGION=region, **KEYS)
+    assert region in found.endpoint
+    assert f"region {region} is not one that casfs knows; {wanted}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "given_",
+    [{"CASFS_REGION": "ap-beijing"}, {"CASFS_REGION": "x", "CASFS_ENDPOINT": "cas.example"}],
+)
+def test_regions_that_are_known_and_those_of_stand_ins_are_no_news(settings, caplog, given_):
+    settings(**given_, **KEYS)
+    assert caplog.text == ""
 
 
 def test_no_error_and_no_repr_tells_a_secret(settings, home):

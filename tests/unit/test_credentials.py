@@ -1,6 +1,7 @@
 """The credentials file of Tencent's own tool: read as it is, never shown."""
 
 import logging
+import os
 import traceback
 
 import pytest
@@ -39,7 +40,7 @@ def test_it_gives_all_settings_that_it_has(official):
     }
     assert official_.keys == Credentials("AKIDofficial", SECRET)
     assert SECRET not in repr(official_)
-    found = load(environment={"CASFS_CONFIG": str(home / "none")}, home=home)
+    found = load(environment={"CASFS_CONFIG": os.devnull}, home=home)
     assert found.endpoint == "https://cas.ap-guangzhou.myqcloud.com"
     assert found.account == "1250000000"
     assert found.credentials == Credentials("AKIDofficial", SECRET)
@@ -47,7 +48,7 @@ def test_it_gives_all_settings_that_it_has(official):
 
 def test_our_own_settings_win_over_it(official):
     home = official(TEXT)
-    environment = {"CASFS_CONFIG": str(home / "none"), "CASFS_ENDPOINT": "http://127.0.0.1:1"}
+    environment = {"CASFS_CONFIG": os.devnull, "CASFS_ENDPOINT": "http://127.0.0.1:1"}
     found = load(environment=environment, home=home)
     assert found.endpoint == "http://127.0.0.1:1"
     assert found.credentials.current().access_key_id == "AKIDofficial"
@@ -56,7 +57,7 @@ def test_our_own_settings_win_over_it(official):
 def test_our_own_keys_leave_it_aside_altogether(official):
     """Its endpoint and account belong to its key, not to ours."""
     environment = {
-        "CASFS_CONFIG": "/nowhere",
+        "CASFS_CONFIG": os.devnull,
         "CASFS_ACCESS_KEY_ID": "AKIDmine",
         "CASFS_SECRET_ACCESS_KEY": "mine",
         "CASFS_REGION": "ap-chengdu",
@@ -116,7 +117,7 @@ def oas_settings(tmp_path):
     def loaded(text: str, **environment: str):
         (tmp_path / ".oascredentials").write_text(text)
         (tmp_path / ".oascredentials").chmod(0o600)
-        environment = {"CASFS_CONFIG": str(tmp_path / "none"), "CASFS_DIALECT": "oas"} | environment
+        environment = {"CASFS_CONFIG": os.devnull, "CASFS_DIALECT": "oas"} | environment
         return load(None, None, environment, tmp_path)
 
     return loaded
@@ -150,7 +151,7 @@ def test_the_dialect_says_which_file_is_used_not_what_is_there(official, oas_set
     home = official(TEXT)
     found = oas_settings(OAS_TEXT)
     assert found.credentials == Credentials("OASofficial", SECRET)
-    environment = {"CASFS_CONFIG": str(home / "none")}
+    environment = {"CASFS_CONFIG": os.devnull}
     assert load(environment=environment, home=home).credentials == Credentials(
         "AKIDofficial", SECRET
     )
@@ -172,7 +173,7 @@ def looking_again(config):
 )
 def test_a_key_can_be_looked_for_again(tmp_path, dialect, name, text):
     (tmp_path / name).write_text(text)
-    environment = {"CASFS_CONFIG": str(tmp_path / "none"), "CASFS_DIALECT": dialect}
+    environment = {"CASFS_CONFIG": os.devnull, "CASFS_DIALECT": dialect}
     find_again = looking_again(load(environment=environment, home=tmp_path))
     (tmp_path / name).write_text(text.replace("official", "replaced").replace(SECRET, "new"))
     key = find_again().current()
@@ -202,5 +203,5 @@ def test_a_key_of_the_configuration_can_be_looked_for_again(tmp_path):
 
 def test_a_key_of_the_environment_never_changes(tmp_path):
     keys = {"CASFS_ACCESS_KEY_ID": "one", "CASFS_SECRET_ACCESS_KEY": "s", "CASFS_REGION": "r"}
-    found = load(environment={"CASFS_CONFIG": str(tmp_path / "none")} | keys, home=tmp_path)
+    found = load(environment={"CASFS_CONFIG": os.devnull} | keys, home=tmp_path)
     assert found.find_key_again is None

@@ -20,6 +20,7 @@ def service(tmp_path_factory):
 
 @pytest.fixture
 def settings(service, tmp_path, monkeypatch):
+    (tmp_path / "config.toml").touch()
     monkeypatch.setenv("CASFS_CONFIG", str(tmp_path / "config.toml"))
     return {
         "endpoint": service[0],

@@ -28,6 +28,7 @@ def casfs(emulator, tmp_path):
 
 def command_in(folder, url):
     """Return what runs the command with all that it keeps in a folder."""
+    (folder / "config.toml").touch()
 
     def run(*arguments, stdout=subprocess.PIPE, stdin=None, **environment):
         settings = {

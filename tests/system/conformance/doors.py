@@ -107,7 +107,7 @@ def _attribute(path: Path, name: str) -> str | None:
 def client_of(service: Service, cache: Path, **settings: str) -> Client:
     """A client whose listings are never fresh; `settings` are those of the environment."""
     environment = {
-        "CASFS_CONFIG": str(cache / "none.toml"),
+        "CASFS_CONFIG": os.devnull,
         "CASFS_CACHE_DIR": str(cache),
         "CASFS_LISTING_TTL": "0",
         "CASFS_ATTEMPTS": "3",

@@ -41,6 +41,7 @@ class Keys:
     def __init__(self, kind, home):
         name, self._text = FILES[kind]
         self._path = home / name
+        self._config = home / "config.toml"
         self.dialect = "glacier" if kind == "glacier" else "cas"
         self.environment = {
             "CASFS_ACCESS_KEY_ID": "",
@@ -56,6 +57,7 @@ class Keys:
 
     def write(self, key_id):
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._config.touch()
         self._path.write_text(self._text.format(key_id, key_id))
         self._path.chmod(0o600)
 

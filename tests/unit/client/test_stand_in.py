@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import threading
 
 import pytest
@@ -68,7 +69,7 @@ def client_at(stand_in, tmp_path):
 
         def made() -> Client:
             environment = {
-                "CASFS_CONFIG": str(tmp_path / "none"),
+                "CASFS_CONFIG": os.devnull,
                 "CASFS_CACHE_DIR": str(tmp_path / "cache"),
                 "CASFS_DIALECT": "glacier",
                 "CASFS_REGION": "eu-west-1",

@@ -1,0 +1,175 @@
+"""The configuration file: reads it, and says in which line a mistake is."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from casfs.errors import ConfigError
+from casfs.settings import (
+    NAMES,
+    NUMBERS,
+    PROFILES,
+    VAULTS,
+    did_you_mean,
+    text,
+    vault_names,
+    vault_settings,
+)
+
+_KINDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "a table",
+}
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A configuration file that was read.
+
+    Attributes:
+        path: where it is.
+        profiles: name -> settings, as the file has them; `settings` checks them.
+        content: its text, to find lines in.
+    """
+
+    path: Path
+    profiles: dict[str, dict[str, object]] = field(default_factory=dict)
+    content: str = field(default="", repr=False)
+
+    def settings(self, profile: str) -> dict[str, object]:
+        """Return the settings of a profile; empty if there is no such profile.
+
+        Raises:
+            ConfigError: a setting does not exist, or has a value that it cannot have; the message
+                has file and line, and never the value of a key.
+        """
+        settings = self.profiles.get(profile, {})
+        for name, value in settings.items():
+            where = (PROFILES, profile, name)
+            if name not in NAMES | {VAULTS}:
+                known = did_you_mean(name, NAMES | {VAULTS})
+                raise self._error(where, f"unknown setting {name}; {known}")
+            try:
+                _check(name, value)
+            except ValueError as error:
+                raise self._error(where, f"{name} is not a number that casfs can read") from error
+            except ConfigError as error:
+                raise self._error(where, str(error)) from error
+        return settings
+
+    def _error(self, where: Sequence[str], message: str) -> ConfigError:
+        return ConfigError(f"{self.path}, line {_line(self.content, where)}: {message}")
+
+
+def read(path: Path, must_exist: bool = False) -> ConfigFile:
+    """Return a configuration file; an empty one if there is none.
+
+    Args:
+        path: where it is.
+        must_exist: whether the user named it, with `CASFS_CONFIG`.
+
+    Raises:
+        ConfigError: it cannot be read, is not TOML, or has more than tables `[profiles.NAME]`.
+    """
+    try:
+        content = path.read_text("utf-8-sig")
+        found = _parsed(path, content)
+    except FileNotFoundError as error:
+        if not must_exist:
+            return ConfigFile(path)
+        raise ConfigError(
+            f"{path}, which CASFS_CONFIG names, does not exist; create it, or unset CASFS_CONFIG"
+        ) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}, line {line}: not UTF-8; save the file as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; correct it") from error
+    profiles = found.get(PROFILES, {})
+    file = ConfigFile(path, profiles, content)
+    for name, value in found.items():
+        if name != PROFILES:
+            raise file._error([name], _misplaced(name, value))
+    if not isinstance(profiles, dict):
+        raise file._error([PROFILES], f"`{PROFILES}` must be tables; write [{PROFILES}.NAME]")
+    for name, settings in profiles.items():
+        if not isinstance(settings, dict):
+            wanted = f"put it below [{PROFILES}.NAME]" if name in NAMES else "write [profiles.NAME]"
+            raise file._error([PROFILES, name], f"`{PROFILES}` must be tables; {wanted}")
+    return file
+
+
+def _parsed(path: Path, content: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content)
+    except RecursionError as error:
+        raise ConfigError(f"{path} cannot be read: it is nested too deeply; correct it") from error
+    except ValueError as error:
+        # Not of TOML alone: a number may have thousands of digits.
+        last = content.count("\n") + 1
+        reason = str(error).replace("at end of document", f"at line {last}, the end of the file")
+        raise ConfigError(f"{path} cannot be read: {reason}; correct it") from error
+
+
+def _misplaced(name: str, value: object) -> str:
+    """Return what is wrong with a name at the top of the file."""
+    if not isinstance(value, dict):
+        return f"{name} is outside of a profile; put it below [{PROFILES}.NAME]"
+    first = next((key for key, inner in value.items() if isinstance(inner, dict)), None)
+    if first is None:
+        return f"unknown table [{name}]; write [{PROFILES}.{name}] for a profile of that name"
+    return f"unknown table [{name}.{first}]; did you mean [{PROFILES}.{first}]?"
+
+
+def _check(name: str, value: object) -> None:
+    """Check the value of a setting that exists.
+
+    Raises:
+        ConfigError: it is of a kind, or a number, that the setting cannot have.
+        ValueError: it is a number of thousands of digits.
+    """
+    if name == VAULTS:
+        vault_names({name: value})
+        vault_settings({name: value}, "description_rules")
+        return
+    allowed = (str, int, float) if name in NUMBERS else (str, int) if name == "account" else (str,)
+    if isinstance(value, bool) or not isinstance(value, allowed):
+        kind = _KINDS.get(type(value), "a date or time")
+        example = ' such as "a,b"' if isinstance(value, list) else ""
+        raise ConfigError(f"{name} must be text in quotes{example}, not {kind}")
+    if name in NUMBERS:
+        NUMBERS[name](text({name: value}, name), name)
+
+
+def _line(content: str, keys: Sequence[str]) -> int:
+    """Return the number of the line at which the value of nested keys begins.
+
+    The parser tells no lines. It begins behind the last lines that are good TOML without it.
+    """
+    lines = content.split("\n")
+    without = 0
+    for count in range(1, len(lines) + 1):
+        try:
+            found: object = tomllib.loads("\n".join(lines[:count]) + "\n")
+        except tomllib.TOMLDecodeError:
+            continue
+        if _has(found, keys):
+            break
+        without = count
+    blank = ("", "#")
+    while without + 1 < len(lines) and lines[without].strip()[:1] in blank:
+        without += 1
+    return without + 1
+
+
+def _has(found: object, keys: Sequence[str]) -> bool:
+    for key in keys:
+        if not isinstance(found, Mapping) or key not in found:
+            return False
+        found = found[key]
+    return True
