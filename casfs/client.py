@@ -210,16 +210,16 @@ class Client(contextlib.AbstractContextManager["Client"]):
         """Return the extended attributes of a node, by their names without `user.casfs.`."""
         return self._opener.attributes(node)
 
-    def vaults(self, anew: bool = False) -> Sequence[Vault]:
+    def vaults(self, refresh: bool = False) -> Sequence[Vault]:
         """Return all vaults; for a key that may not list them, those that are known or named.
 
         Args:
-            anew: ask the service, however fresh the known list is.
+            refresh: ask the service, however fresh the known list is.
 
         Raises:
             CasfsError: nothing is known, and the service failed.
         """
-        return self._account.vaults(anew)
+        return self._account.vaults(refresh)
 
     def vaults_refusal(self) -> CasfsError | None:
         """Return why `vaults` did not return all vaults, None if it did."""

@@ -115,7 +115,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class JobSlice:
     """A slice of an output: neighboring blocks that one job retrieves, and their place in its own.
 
     Attributes:
@@ -151,7 +151,7 @@ class Output:
     key: str
     layout: Layout
     tree_hash: Digest | None
-    sources: tuple[Source, ...]
+    sources: tuple[JobSlice, ...]
     measured: bool = False
     archive: str | None = None
 
@@ -167,7 +167,7 @@ class Output:
         archive: str | None = None,
     ) -> "Output":
         """Return an output that one job retrieves, and that is the job's whole output."""
-        source = Source(job_id, range(layout.blocks), 0, key, layout)
+        source = JobSlice(job_id, range(layout.blocks), 0, key, layout)
         return cls(vault, key, layout, tree_hash, (source,), measured, archive)
 
     def __str__(self) -> str:

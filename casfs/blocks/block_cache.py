@@ -20,7 +20,7 @@ from casfs.blocks.transfer.tasks import Task
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, ThreadError
 from casfs.metrics import Metrics
-from casfs.model import Output, Source
+from casfs.model import JobSlice, Output
 from casfs.ranges import BLOCK_SIZE
 from casfs.service.service import Service
 
@@ -97,7 +97,7 @@ class BlockCache:
         self._gets = GetQueue(self._memory, self._network, self._downloader)
         self._opening = threading.Lock()
         self._opened: weakref.WeakValueDictionary[
-            tuple[str, str, tuple[Source, ...]], OpenOutput
+            tuple[str, str, tuple[JobSlice, ...]], OpenOutput
         ] = weakref.WeakValueDictionary()
         self._memory_blocks = limits.memory // BLOCK_SIZE
         self._streams = Streams()

@@ -10,7 +10,7 @@ import logging
 from casfs.blocks.disk.output_store import OutputStore, Stored
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.whole_body.shared import SharedTransfer
-from casfs.model import Output, Source
+from casfs.model import JobSlice, Output
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class OpenSource:
         run: the job's own blocks.
     """
 
-    def __init__(self, output: Output, source: Source, disk: DiskCache) -> None:
+    def __init__(self, output: Output, source: JobSlice, disk: DiskCache) -> None:
         self.shared = SharedTransfer()
         self.run = range(source.begin, source.run.stop)
         self._begin = source.begin

@@ -106,7 +106,7 @@ def refresh_command(
 
 
 def _all_vaults(client: "Client") -> list[str]:
-    vaults, refusal = client.vaults(anew=True), client.vaults_refusal()
+    vaults, refusal = client.vaults(refresh=True), client.vaults_refusal()
     if refusal is not None:
         if not vaults:
             raise refusal

@@ -1,6 +1,6 @@
 """A mount in a process of its own, and the command that waits until it is ready.
 
-Whatever happens to either of the two until then, there is no mount afterwards.
+If either of the two fails until then, no mount is left behind.
 """
 
 import contextlib

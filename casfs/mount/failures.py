@@ -31,7 +31,7 @@ class Failures:
     Lock order: its one lock is innermost.
 
     Args:
-        clock: tells the time in seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,7 +53,7 @@ class Failures:
         Args:
             content: what is read, as `note` got it.
             offset: the byte.
-            since: when the file was opened that is read now; what failed before is no answer.
+            since: when the file that is read now was opened; earlier failures do not count.
         """
         # Almost always there is nothing, and checking for that takes no lock.
         if content not in self._last:

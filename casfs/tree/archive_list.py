@@ -116,7 +116,7 @@ class ArchiveList:
             CasfsError: as `IngestWorker.refresh`; or the service failed, and only what was known
                 before was ingested.
         """
-        name = self._account.vault(to_file_name(vault), anew=True).name
+        name = self._account.vault(to_file_name(vault), refresh=True).name
         failure = None
         try:
             self._account.refresh_jobs(name)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from casfs.blocks.verify import Digest
-from casfs.model import Job, JobKind, Output, Source, output_of
+from casfs.model import Job, JobKind, JobSlice, Output, output_of
 from casfs.ranges import BLOCK_SIZE
 
 
@@ -23,8 +23,8 @@ def joined_output(
     Args:
         jobs: jobs of one vault and archive, in any state; one that names no archive does not count.
         archive_size: bytes of the archive.
-        tree_hash: digest of the archive, as an inventory tells it; None if that is not known. Then
-            the jobs tell it, and only those that agree are joined.
+        tree_hash: digest of the archive, as an inventory states it; None if that is unknown. Then
+            the jobs state it, and only those that agree are joined.
         origin: see `Service`.
 
     Returns:
@@ -115,7 +115,7 @@ def _join(
         own = output_of(job, _stop(job) - job.first_byte, origin)
         stop = -(-_stop(job) // BLOCK_SIZE)
         begin = job.first_byte // BLOCK_SIZE
-        sources.append(Source(job.id, range(at, stop), begin, own.key, own.layout))
+        sources.append(JobSlice(job.id, range(at, stop), begin, own.key, own.layout))
         at = stop
     alone = archive_output(jobs[0], size, tree_hash, origin)
     return replace(alone, sources=tuple(sources))

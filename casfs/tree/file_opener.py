@@ -60,7 +60,7 @@ class FileOpener:
         try:
             self._prefetch.opened(*self._tree.neighbors(node))
         except OSError as error:
-            # What may be opened next is no part of what was asked for.
+            # Prefetching is not part of what was asked for.
             log.info("cannot prefetch the neighbors of %s: %s", node.path, error)
         # Last, and at once: what fails once there is a reader would leave it open, and a refusal of
         # the output before there is one would meet a program that has read nothing of it.

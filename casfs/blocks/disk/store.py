@@ -25,7 +25,7 @@ from casfs.blocks.verify import Verifier
 from casfs.disks import is_disk_failure, trouble
 from casfs.errors import CasfsError, ConfigError
 from casfs.metrics import Metrics
-from casfs.model import Output, Source
+from casfs.model import JobSlice, Output
 from casfs.private import PrivateDirectory
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class DiskCache:
                 ) from error
             log.warning("%s; blocks are not cached until there is room", trouble(root, error))
 
-    def store(self, output: Output | Source) -> OutputStore:
+    def store(self, output: Output | JobSlice) -> OutputStore:
         """Return the store of an output, or of a source's own; one for all who ask."""
         with self._lock:
             store = self._stores.get(output.key)

@@ -18,7 +18,7 @@ _LARGEST_MARKER = 1
 
 
 class Names(NamedTuple):
-    """What a description tells.
+    """What a description says.
 
     Attributes:
         directory: path of the archive's directory, or of the one it marks; None without a name.

@@ -76,17 +76,17 @@ class Account:
         """Ask the service for the vaults, as `Vaults.check`."""
         self._vaults.check()
 
-    def vaults(self, anew: bool = False) -> list[Vault]:
+    def vaults(self, refresh: bool = False) -> list[Vault]:
         """Return all vaults, as `Vaults.all`."""
-        return self._vaults.all(anew)
+        return self._vaults.all(refresh)
 
     def refusal(self) -> ForbiddenError | None:
         """Return why these are not all vaults, as `Vaults.refusal`."""
         return self._vaults.refusal()
 
-    def vault(self, file_name: str, anew: bool = False) -> Vault:
+    def vault(self, file_name: str, refresh: bool = False) -> Vault:
         """Return a vault, as `Vaults.vault`."""
-        return self._vaults.vault(file_name, anew)
+        return self._vaults.vault(file_name, refresh)
 
     def describe_vault(self, name: str) -> None:
         """Ask the service to describe a vault, as `Vaults.describe`."""
@@ -107,7 +107,7 @@ class Account:
             NotFoundError: there is no such vault.
             CasfsError: the service failed; what is known stays unchanged.
         """
-        self._job_listing(vault).get(Deadline(self._deadline), anew=True, stale=False)
+        self._job_listing(vault).get(Deadline(self._deadline), refresh=True, stale=False)
 
     def look_again(self, vault: str) -> None:
         """Ask for the jobs of a vault again, as something is missing: `CachedListing.look_again`.

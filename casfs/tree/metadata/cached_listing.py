@@ -94,19 +94,19 @@ class CachedListing(Generic[T]):
         """Return whether the service failed so recently that it is not asked again yet."""
         return self._failed and time.monotonic() - self._tried < self._seconds
 
-    def get(self, deadline: Deadline, anew: bool = False, stale: bool = True) -> T:
+    def get(self, deadline: Deadline, refresh: bool = False, stale: bool = True) -> T:
         """Return the value, refreshing it if it is old; an old one if the service fails.
 
         If there is an old value, nobody waits long: it is served while the service is asked.
 
         Args:
             deadline: ends waiting for it.
-            anew: ask however fresh it is, and let no old value hide that the service refuses us.
+            refresh: ask however fresh it is, and let no old value hide that the service refuses us.
             stale: return an old value if the service fails; otherwise raise its error.
 
         Raises:
             NotFoundError: what is listed does not exist, or no longer.
-            DeniedError: the service refuses us; not if there is a value, unless `anew`.
+            DeniedError: the service refuses us; not if there is a value, unless `refresh`.
             CasfsError: the service failed, and there is no value, or a stale one is not wanted.
         """
         while True:
@@ -114,7 +114,7 @@ class CachedListing(Generic[T]):
                 old, loading = self._value, self._loading
                 # After a failure, too, the service is left alone for a while if there is a value.
                 young = time.monotonic() - self._tried < self._seconds
-                if old is not None and young and not anew:
+                if old is not None and young and not refresh:
                     return old
                 patience = self._patience(deadline, may_be_stale=stale and old is not None)
                 mine = loading is None
@@ -139,7 +139,11 @@ class CachedListing(Generic[T]):
                 if not mine and ran_out and not deadline.passed() and (old is None or not stale):
                     # Its deadline started before ours.
                     continue
-            if old is None or not stale or (anew and isinstance(error, DeniedError | ConfigError)):
+            if (
+                old is None
+                or not stale
+                or (refresh and isinstance(error, DeniedError | ConfigError))
+            ):
                 raise error
             self._on_stale()
             log.warning("%s is stale: %s", self._what, error)
@@ -168,7 +172,7 @@ class CachedListing(Generic[T]):
         if looked:
             return value
         try:
-            return self.get(deadline, anew=True)
+            return self.get(deadline, refresh=True)
         except NotFoundError:
             raise
         except CasfsError as error:

@@ -90,23 +90,23 @@ class Vaults:
             DeniedError: it refuses us, or lets us see none of the known vaults.
             CasfsError: it does not answer, and nothing is known from before.
         """
-        listed = self._list().get(Deadline(self._deadline), anew=True)
+        listed = self._list().get(Deadline(self._deadline), refresh=True)
         if listed.refusal is None:
             return
         if not listed.used and (listed.names or not self._settings.own_account):
             raise ForbiddenError(f"{listed.refusal}; or {_ADVICE}")
         log.warning("not all vaults are shown: %s; %s", listed.refusal, _ADVICE)
 
-    def all(self, anew: bool = False) -> list[Vault]:
+    def all(self, refresh: bool = False) -> list[Vault]:
         """Return all vaults; for a key that may not list them, those that are known or named.
 
         Args:
-            anew: ask however fresh the list is.
+            refresh: ask however fresh the list is.
 
         Raises:
             CasfsError: nothing is known, and the service failed.
         """
-        self._list().get(Deadline(self._deadline), anew)
+        self._list().get(Deadline(self._deadline), refresh)
         return self._shown()
 
     def refusal(self) -> ForbiddenError | None:
@@ -116,12 +116,12 @@ class Vaults:
             return None
         return ForbiddenError(f"{listed.refusal}; {_ADVICE}")
 
-    def vault(self, file_name: str, anew: bool = False) -> Vault:
+    def vault(self, file_name: str, refresh: bool = False) -> Vault:
         """Return a vault; asks the service only for an unknown one.
 
         Args:
             file_name: file name of the vault.
-            anew: ask for an unknown one however fresh the list is.
+            refresh: ask for an unknown one however fresh the list is.
 
         Raises:
             NotFoundError: there is none with that name.
@@ -135,7 +135,7 @@ class Vaults:
             return described
         vault = self._in_catalog(listing.known(), file_name)
         if vault is None:
-            vault = self._ask(listing, file_name, anew)
+            vault = self._ask(listing, file_name, refresh)
         with self._lock:
             self._described[file_name] = vault
         return vault
@@ -180,23 +180,23 @@ class Vaults:
             return None
         return self._service.parse_vault(row.description)
 
-    def _ask(self, listing: CachedListing[_VaultNames], file_name: str, anew: bool) -> Vault:
+    def _ask(self, listing: CachedListing[_VaultNames], file_name: str, refresh: bool) -> Vault:
         deadline, known = Deadline(self._deadline), listing.known()
         # A listed vault that the database lacks was lost there.
         if known is not None and file_name in known.names:
-            anew = True
-        known = listing.get(deadline, anew) if anew else listing.look_again(deadline)
+            refresh = True
+        known = listing.get(deadline, refresh) if refresh else listing.look_again(deadline)
         vault = self._in_catalog(known, file_name)
         if vault is not None:
             return vault
         if known.refusal is None:
             raise NotFoundError(f"there is no vault {file_name}")
-        return self._find(file_name, anew)
+        return self._find(file_name, refresh)
 
-    def _find(self, file_name: str, anew: bool) -> Vault:
+    def _find(self, file_name: str, refresh: bool) -> Vault:
         """Return a vault by its name alone, for a key that may not list vaults."""
         with self._lock:
-            missing = None if anew else self._missing.get(file_name)
+            missing = None if refresh else self._missing.get(file_name)
         if missing is not None:
             raise type(missing)(str(missing))
         name = from_file_name(file_name)

@@ -22,7 +22,7 @@
                                                     of a chain of inventories
     counts(vault, archives)                         archives that inventories list; no row where
                                                     that is still to be counted
-    rules(vault, text, upto)                        how names are worked out; up to which archive
+    rules(vault, text, upto)                        how names are derived; up to which archive
                                                     that is done, NULL for all
 
 Triggers maintain `changed`, `emptied` and the counts of folders, whoever writes: no writer can

@@ -278,7 +278,7 @@ def test_what_another_process_listed_is_known_at_once(server, world, tmp_path):
         world.vaults.append("x")
         world.jobs |= {"b": job("b"), "c": job("c")}
         with account_at(server, tmp_path, ttl=60) as other:
-            other.vaults(anew=True)
+            other.vaults(refresh=True)
             other.refresh_jobs("v")
         asked = len(server.requests)
         assert account.vault("x").name == "x"
