@@ -103,7 +103,7 @@ def test_a_bug_beside_a_file_leaves_it_unused(job, client_of, monkeypatch):
     node = client.stat(f"/vaults/v/jobs/{job}/output")
     with pytest.raises(RuntimeError):
         client.open(node)
-    stock = CacheContents(client._disk.folder, client._disk.private)
+    stock = CacheContents(client._disk.directory, client._disk.private)
     assert stock.remove(client._tree.output(node).key, force=False)
 
 
