@@ -63,7 +63,7 @@ class JobCalls:
     def _start_job(self, vault: Vault, body: bytes) -> Reply:
         try:
             fields = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict):
             raise MalformedBodyError("The body is not a JSON object")

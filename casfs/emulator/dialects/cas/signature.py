@@ -67,7 +67,9 @@ def _encoded(text: str) -> str:
 
 
 def _hmac(key: str, message: str) -> str:
-    return hmac.new(key.encode(), message.encode(), hashlib.sha1).hexdigest()
+    return hmac.new(
+        key.encode(), message.encode("utf-8", "surrogateescape"), hashlib.sha1
+    ).hexdigest()
 
 
 def format_string(claim: Claim, call: Call) -> str:
@@ -139,5 +141,5 @@ def verify(
     _check_time("q-sign-time", claim.sign_time, now, leeway)
     _check_time("q-key-time", claim.key_time, now, leeway)
     wanted = signature(keys.secret, claim, call)
-    if not hmac.compare_digest(wanted.encode(), claim.signature.encode()):
+    if not hmac.compare_digest(wanted.encode(), claim.signature.encode("utf-8", "surrogateescape")):
         raise SignatureError(Flaw.WRONG, "The signature does not match the request")

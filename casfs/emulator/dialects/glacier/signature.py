@@ -104,7 +104,7 @@ def _payload_hash(call: Call, body: bytes | None) -> str:
         return announced or _UNSIGNED
     actual = hashlib.sha256(body).hexdigest()
     if announced is not None and not hmac.compare_digest(
-        announced.lower().encode(), actual.encode()
+        announced.lower().encode("utf-8", "surrogateescape"), actual.encode()
     ):
         raise SignatureError(Flaw.WRONG, "The body does not match x-amz-content-sha256")
     return announced or actual
