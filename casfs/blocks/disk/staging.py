@@ -126,8 +126,8 @@ def _abandoned(file: os.DirEntry[str]) -> bool:
 def _lives(process: int) -> bool:
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return False
+    except (ProcessLookupError, OverflowError):
+        return False  # or a number that no process can have
     except OSError:
         return True  # somebody else's
     # One that was killed, and that its parent has not asked about yet, writes nothing either.

@@ -31,6 +31,16 @@ def test_a_process_that_was_killed_and_not_waited_for_is_dead(tmp_path):
         assert not theirs.exists()
 
 
+def test_a_number_that_no_process_can_have_is_that_of_a_dead_one(tmp_path):
+    ours = Temporary(tmp_path)
+    name = ours.create(Path).name
+    for number in ("99999999999", "9" * 40):
+        theirs = tmp_path / name.replace(f"@{os.getpid()}@", f"@{number}@")
+        theirs.touch()
+        ours.make()
+        assert not theirs.exists()
+
+
 def test_what_eviction_removes_between_making_and_moving_is_made_again(tmp_path, monkeypatch):
     ours = Temporary(tmp_path / "temporary")
     ours.make()
