@@ -1,5 +1,6 @@
 """`casfs mount`, `casfs umount`, `casfs status`."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from casfs.cli.options import (
 from casfs.cli.show import show_json, show_table
 from casfs.errors import MountError
 from casfs.homes import log_directory
-from casfs.mount.mount_table import FILE_SYSTEM, mounts
+from casfs.mount.mount_table import FILE_SYSTEM, find, mounts
 from casfs.mount.mountpoints import status, unmount
+
+log = logging.getLogger(__name__)
 
 
 @click.command("mount")
@@ -80,6 +83,9 @@ def status_command(mountpoint: str | None, as_json: bool) -> None:
     """Show what a mount is doing, or all mounts."""
     if mountpoint is not None:
         found = status(mountpoint)
+        mounted = find(mountpoint)
+        if mounted is not None and not mounted.is_trusted:
+            log.warning("%s: what follows is what user %d says", mountpoint, mounted.user)
         if as_json:
             show_json(found)
             return
@@ -95,6 +101,8 @@ def status_command(mountpoint: str | None, as_json: bool) -> None:
     for mount in mounts():
         if mount.file_system == FILE_SYSTEM:
             try:
+                if not mount.is_trusted:
+                    raise MountError(f"user {mount.user} mounted it; ask for it by its name")
                 all_found.append({"mountpoint": mount.mountpoint} | status(mount.mountpoint))
             except MountError as error:
                 all_found.append({"mountpoint": mount.mountpoint, "error": str(error)})

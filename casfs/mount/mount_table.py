@@ -17,12 +17,19 @@ class Mount:
         file_system: its kind.
         device: its number, as `major:minor`; the same wherever a mount is bound to.
         root: which directory of the file system is there.
+        user: who mounted it, for a FUSE file system; the kernel says so, and not its process.
     """
 
     mountpoint: str
     file_system: str
     device: str
     root: str
+    user: int | None = None
+
+    @property
+    def is_trusted(self) -> bool:
+        """Return whether this user or root mounted it, and not somebody else."""
+        return self.user in (None, 0, os.geteuid())
 
     @property
     def is_part(self) -> bool:
@@ -99,9 +106,15 @@ def parse(table: bytes) -> list[Mount]:
                 os.fsdecode(behind.split(b" ")[0]),
                 device.decode(),
                 os.fsdecode(_unescaped(root)),
+                _user(behind.rpartition(b" ")[2]),
             )
         )
     return found
+
+
+def _user(options: bytes) -> int | None:
+    found = re.search(rb"(?:^|,)user_id=([0-9]+)", options)
+    return int(found[1]) if found else None
 
 
 def _unescaped(field: bytes) -> bytes:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from casfs.deadline import Deadline
 from casfs.errors import ConfigError, MountError
@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _WINDOW = 4 << 20
 """Bytes that the kernel may ask for ahead of a sequential reader: four requests of 1 MiB."""
+_LONGEST_STATUS = 1 << 20
 _COMMAND_SECONDS = 10.0
 _ANSWER_SECONDS = 10.0
 _PID_SECONDS = 1.5
@@ -127,14 +128,30 @@ def status(mountpoint: str) -> dict[str, Any]:
         raise MountError(f"{mountpoint} is a bind mount of {_described(mount)}")
     path = Path(status_path(mountpoint))
     try:
-        found = json.loads(_within(path.read_bytes))
+        text = _within(lambda: _beginning(path))
+        found = json.loads(text)
     except PermissionError as error:
         raise MountError(f"{mountpoint} is another user's; only who mounted it sees it") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise MountError(f"{mountpoint} is not a casfs mount that answers: {error}") from error
-    if not isinstance(found, dict):
+    if len(text) > _LONGEST_STATUS or not _is_status(found):
         raise MountError(f"{path} is not of casfs")
     return found
+
+
+def _beginning(path: Path) -> bytes:
+    # Anybody may mount something that looks like casfs, and never ends.
+    with path.open("rb") as file:
+        return file.read(_LONGEST_STATUS + 1)
+
+
+def _is_status(found: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether this is what `casfs.status` writes: settings, and counters with labels."""
+    if not isinstance(found, dict) or not isinstance(found.get("counters", {}), dict):
+        return False
+    counters = found.get("counters", {}).values()
+    numbers = [n for one in counters for n in (one.values() if isinstance(one, dict) else [one])]
+    return all(isinstance(number, int | float) for number in numbers)
 
 
 def _described(part: Mount) -> str:
@@ -186,8 +203,9 @@ def unmount(mountpoint: str, lazy: bool) -> None:
     if mount is None or mount.file_system != FILE_SYSTEM:
         raise MountError(f"{mountpoint} is not a casfs mount; casfs status shows what is mounted")
     process = None
-    # Taken away lazily, a mount is not waited for; it may be one that answers no more.
-    if not lazy:
+    # Taken away lazily, a mount is not waited for; it may be one that answers no more. Another
+    # user's may name any process.
+    if not lazy and mount.is_trusted:
         with contextlib.suppress(ValueError, ProcessLookupError):
             process = os.pidfd_open(int(_pid_of(mountpoint)))
     _unmount_command(mountpoint, lazy)

@@ -37,6 +37,12 @@ def test_bytes_that_are_escaped_beyond_ascii_make_up_one_character() -> None:
     assert found == Mount("/\u00fc", "fuse.casfs", "0:39", "/")
 
 
+def test_who_mounted_is_what_the_kernel_says() -> None:
+    table = b"36 35 0:39 / /a rw - fuse.casfs user_id=7 ro,user_id=1000,group_id=1\n"
+    table += b"37 35 0:40 / /b rw - tmpfs none rw\n"
+    assert [one.user for one in parse(table)] == [1000, None]
+
+
 def test_paths_have_the_form_in_which_the_command_line_has_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
