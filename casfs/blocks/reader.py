@@ -4,8 +4,8 @@ import threading
 from collections.abc import Hashable
 
 from casfs.blocks.block_cache import BlockCache
+from casfs.blocks.get_queue import Queued
 from casfs.blocks.open_output import OpenOutput
-from casfs.blocks.transfer.get_queue import Queued
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE
 
