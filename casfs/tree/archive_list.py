@@ -14,7 +14,8 @@ from casfs.tree.archives.missing import Coverage
 from casfs.tree.archives.states import Condition
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.file_names import to_file_name
-from casfs.tree.ingest_worker import IngestWorker, Report
+from casfs.tree.ingest_report import Report
+from casfs.tree.ingest_worker import IngestWorker
 from casfs.tree.metadata.account import Account
 
 log = logging.getLogger(__name__)

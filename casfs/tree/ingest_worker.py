@@ -10,7 +10,7 @@ Lock order: the worker's one lock guards what waits to be ingested, and is inner
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -28,18 +28,15 @@ from casfs.threads import start_thread
 from casfs.tree.archives.ingest import Ingest, Inventory
 from casfs.tree.descriptions.rules import RuleSet
 from casfs.tree.file_names import to_file_name
+from casfs.tree.ingest_report import Report, ReportingReader
 from casfs.tree.inventory.bad_records import BadRecords, records_text
-from casfs.tree.inventory.entry import ArchiveEntry
-from casfs.tree.inventory.reading import InventoryReader, open_inventory
+from casfs.tree.inventory.reading import open_inventory
 from casfs.tree.inventory.text import ByteSource
 from casfs.tree.metadata.account import Account
 
 log = logging.getLogger(__name__)
 
 _CLOSE_SECONDS = 1.0
-
-Report = Callable[[Job, int], None]
-"""Is called from time to time with the number of archives of an inventory ingested so far."""
 
 
 class IngestWorker:
@@ -216,7 +213,7 @@ class IngestWorker:
         bad = BadRecords()
         try:
             with self._open_output(job) as file:
-                reader = _ReportingReader(open_inventory(file, bad.note), job, report, self._closed)
+                reader = ReportingReader(open_inventory(file, bad.note), job, report, self._closed)
                 rules = self._rules(job.vault)
                 taken = self._ingest.take(self._inventory(job), reader, rules, bad)
         except InventoryError as error:
@@ -270,32 +267,3 @@ def _parameters(job: Job) -> dict[str, Any]:
     told = parameters if isinstance(parameters, dict) else {}
     # No limit is null, "", or 0.
     return told | {"Limit": told.get("Limit") or 0}
-
-
-class _ReportingReader:
-    """Reads an inventory, reports its progress, and stops when casfs closes."""
-
-    def __init__(
-        self, reader: InventoryReader, job: Job, report: Report, closed: threading.Event
-    ) -> None:
-        self._reader = reader
-        self._job = job
-        self._report = report
-        self._closed = closed
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What is beside the list of archives."""
-        return self._reader.facts
-
-    def batches(self) -> Iterator[list[ArchiveEntry]]:
-        """Yield the archives in batches."""
-        count = 0
-        for batch in self._reader.batches():
-            if self._closed.is_set():
-                raise CasfsError(
-                    f"stopped reading the inventory of job {self._job.id}: casfs is closing"
-                )
-            yield batch
-            count += len(batch)
-            self._report(self._job, count)
