@@ -151,7 +151,7 @@ class Downloader:
         if (refusal := opened.refusal) is not None:
             self._memory.fail(opened.key, run, OutputMismatchError(refusal))
             return
-        if self._whole.adopt(opened, run):
+        if opened.transferred and self._whole.adopt(opened, run):
             return
         resumable = ResumableRun(
             opened.output, run, self._delivery.verifier, self._service.any_range
@@ -175,8 +175,9 @@ class Downloader:
         finally:
             # Whoever keeps an error keeps no memory of blocks with it.
             resumable.drop()
-            for left in self._whole.end(opened, run.start, self._service.closed):
-                self._again(opened, left)
+            if opened.transferred or not opened.is_settled():
+                for left in self._whole.end(opened, run.start, self._service.closed):
+                    self._again(opened, left)
 
     def _bring(self, opened: OpenOutput, resumable: ResumableRun) -> None:
         """Ask for what is left of a run, until nothing is or a whole-body transfer brings it."""
@@ -224,7 +225,8 @@ class Downloader:
         if not blocks:
             return
         self._delivery.record(opened, blocks)
-        opened.require_undoubted(opened.source(blocks[0].number))
+        if not opened.is_settled():
+            opened.require_undoubted(opened.source(blocks[0].number))
         self._delivery.deliver(opened, blocks)
         resumable.note_handed_on(blocks)
         # Who waits for room must not hold the memory of what has been written and read.

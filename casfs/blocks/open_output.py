@@ -42,7 +42,7 @@ class OpenOutput:
             So bytes from before a mismatch never reach whoever opens the output after it.
         sources: the jobs that bring it, in the order of `Output.sources`.
         windows: what its readers, together, are worth prefetching.
-        transferred: the sources whose whole output is being transferred.
+        transferred: the sources whose whole output came, or comes, where a range was asked for.
         moved: when bytes of it last came from the service, by the monotonic clock.
     """
 

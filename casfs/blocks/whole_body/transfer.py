@@ -78,6 +78,8 @@ class WholeBodies:
         # Until the call has ended: when one breaks off, another attempt is to come.
         whole = opened.output.layout.touched(body.first, body.stop - body.first)
         leaves = expected.enter_context(opened.transfer(whole))
+        # First: from now on, GETs and readers look whether a transfer is under way.
+        opened.transferred.add(source)
         if not source.shared.adopt_or_begin(run):
             WholeBodyTransfer(self, opened, source, body, deadline, leaves).run()
 
@@ -147,7 +149,6 @@ class WholeBodyTransfer:
     def __post_init__(self) -> None:
         self._delivery = self.all.delivery
         self._output, self._store = self.opened.output, self.opened.store
-        self.opened.transferred.add(self.source)
 
     def run(self) -> None:
         """Bring all blocks, and deliver them; errors as `WholeBodies.take`."""
@@ -168,7 +169,6 @@ class WholeBodyTransfer:
                 raise UnreadError(f"it broke off, and nobody has it open ({error})") from error
             raise
         finally:
-            self.opened.transferred.discard(self.source)
             self.source.shared.end()
 
     def _deliver_as_it_comes(self) -> None:
