@@ -221,6 +221,21 @@ class Client(contextlib.AbstractContextManager["Client"]):
         """
         return self._account.vaults(refresh)
 
+    def ask(self, vault: str | None = None) -> float | None:
+        """Ask the service for the vaults, or the jobs of one, however fresh the known list is.
+
+        Returns:
+            how many seconds ago the known list was current if the service failed, else None.
+
+        Raises:
+            NotFoundError: there is no such vault.
+            DeniedError: the service refuses us.
+            CasfsError: nothing is known, and the service failed.
+        """
+        if vault is not None:
+            vault = self._account.vault(to_file_name(vault)).name
+        return self._account.ask(vault)
+
     def vaults_refusal(self) -> CasfsError | None:
         """Return why `vaults` did not return all vaults, None if it did."""
         return self._account.refusal()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from casfs.cli.asking import Asked, asked
 from casfs.cli.gaps import coverage_facts, gap_facts, tell_gaps
 from casfs.cli.options import (
     IdentifierCommand,
@@ -37,12 +38,14 @@ def ls_command(
 ) -> None:
     """List the cataloged archives of a vault, and their states."""
     with open_client(profile, flags) as client:
+        answer = asked(client, vault)
         found = list(client.archives.entries(vault, path.strip("/"), everything))
         coverage = client.archives.coverage(vault)
-        _show(found, as_json, gap_facts(vault, coverage))
+        _show(found, as_json, gap_facts(vault, coverage), answer)
         if not found:
             say(f"casfs: nothing is cataloged there; see: casfs catalog refresh {vault}", err=True)
         tell_gaps(vault, coverage)
+    answer.finish()
 
 
 @click.command("find", cls=IdentifierCommand)
@@ -59,10 +62,12 @@ def find_command(
     A pattern with a slash is compared with the whole path.
     """
     with open_client(profile, flags) as client:
+        answer = asked(client, vault)
         found = list(client.archives.find(vault, pattern))
         coverage = client.archives.coverage(vault)
-        _show(found, as_json, gap_facts(vault, coverage))
+        _show(found, as_json, gap_facts(vault, coverage), answer)
         tell_gaps(vault, coverage)
+    answer.finish()
 
 
 @click.group("catalog")
@@ -119,12 +124,14 @@ def _tell(job: Job, archives: int) -> None:
         say(f"{job.vault}: {archives} archives of job {job.id}", err=True)
 
 
-def _show(found: Iterable["Listed"], as_json: bool, gaps: list[dict[str, object]]) -> None:
+def _show(
+    found: Iterable["Listed"], as_json: bool, gaps: list[dict[str, object]], answer: Asked
+) -> None:
     # Imported here: no command needs the catalog for its `--help`.
     from casfs.cli import archive_rows
 
     now = datetime.now(UTC)
     if as_json:
-        show_json([*(archive_rows.facts(one) for one in found), *gaps])
+        show_json([*(archive_rows.facts(one) | answer.stale for one in found), *gaps])
         return
     show_table(archive_rows.COLUMNS, (archive_rows.cells(one, now) for one in found))

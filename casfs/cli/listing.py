@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from casfs.cli.asking import Asked, asked
 from casfs.cli.gaps import unread_text
 from casfs.cli.options import (
     IdentifierCommand,
@@ -17,7 +18,7 @@ from casfs.cli.options import (
     skip_bad_records_option,
 )
 from casfs.cli.show import say, show_json, show_table, size_text, time_text
-from casfs.model import Vault
+from casfs.model import Job, Vault
 
 _PIECE = 1 << 20
 """Bytes that `casfs cat` reads at a time."""
@@ -33,16 +34,18 @@ def vaults_command(profile: str | None, as_json: bool, **flags: Any) -> None:
     A key that may not list them sees those that are known or named, and the command fails.
     """
     with open_client(profile, flags) as client:
+        answer = asked(client)
         vaults, refusal = client.vaults(), client.vaults_refusal()
     if vaults or refusal is None:
-        _show_vaults(vaults, as_json)
+        _show_vaults(vaults, as_json, answer)
     if refusal is not None:
         raise refusal
+    answer.finish()
 
 
-def _show_vaults(vaults: Sequence[Vault], as_json: bool) -> None:
+def _show_vaults(vaults: Sequence[Vault], as_json: bool, answer: Asked) -> None:
     if as_json:
-        show_json([json.loads(vault.raw) for vault in vaults])
+        show_json([json.loads(vault.raw) | answer.stale for vault in vaults])
         return
     columns = ["vault", "created", "inventory", "archives", "size"]
     show_table(
@@ -68,10 +71,16 @@ def _show_vaults(vaults: Sequence[Vault], as_json: bool) -> None:
 def jobs_command(vault: str, profile: str | None, as_json: bool, **flags: Any) -> None:
     """List the jobs of a vault, and when their outputs expire."""
     with open_client(profile, flags) as client:
+        answer = asked(client, vault)
         jobs = list(client.jobs(vault))
     if as_json:
-        show_json([json.loads(job.raw) for job in jobs])
-        return
+        show_json([json.loads(job.raw) | answer.stale for job in jobs])
+    else:
+        _show_jobs(jobs)
+    answer.finish()
+
+
+def _show_jobs(jobs: Sequence[Job]) -> None:
     columns = ["job", "kind", "state", "completed", "expires", "size", "description"]
     show_table(
         columns,

@@ -100,6 +100,24 @@ class Account:
         """
         return self._job_listing(vault).get(Deadline(self._deadline))
 
+    def ask(self, vault: str | None) -> float | None:
+        """Ask the service for the vaults, or the jobs of one, however fresh the list is.
+
+        Returns:
+            how many seconds ago the known list was current if the service failed, else None.
+
+        Raises:
+            NotFoundError: there is no such vault.
+            DeniedError: the service refuses us.
+            CasfsError: nothing is known, and the service failed.
+        """
+        if vault is None:
+            self._vaults.all(refresh=True)
+            return self._vaults.stale_since()
+        listing = self._job_listing(vault)
+        listing.get(Deadline(self._deadline), refresh=True)
+        return listing.stale_since()
+
     def refresh_jobs(self, vault: str) -> None:
         """Ask the service for the jobs of a vault, however fresh the list is.
 

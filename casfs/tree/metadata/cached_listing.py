@@ -94,6 +94,10 @@ class CachedListing(Generic[T]):
         """Return whether the service failed so recently that it is not asked again yet."""
         return self._failed and time.monotonic() - self._tried < self._seconds
 
+    def stale_since(self) -> float | None:
+        """Return how many seconds ago the value was current, None if the service answered last."""
+        return time.monotonic() - self._refreshed if self._failed else None
+
     def get(self, deadline: Deadline, refresh: bool = False, stale: bool = True) -> T:
         """Return the value, refreshing it if it is old; an old one if the service fails.
 

@@ -109,6 +109,10 @@ class Vaults:
         self._list().get(Deadline(self._deadline), refresh)
         return self._shown()
 
+    def stale_since(self) -> float | None:
+        """Return how many seconds ago the list was current, None if the service answered last."""
+        return self._list().stale_since()
+
     def refusal(self) -> ForbiddenError | None:
         """Return why `all` does not return all vaults, without asking; None if it does."""
         listed = self._list().known()
