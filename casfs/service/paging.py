@@ -104,7 +104,7 @@ def every_item(what: str, key: str, page: Callable[[str | None], Page]) -> Itera
         fruitless = 0 if news else fruitless + 1
         if fruitless == _FRUITLESS_PAGES:
             raise WrongAnswerError(
-                f"{what}: {fruitless} pages without anything new, and no last one; check --endpoint"
+                f"{what}: {fruitless} pages without anything new, and no end; check --endpoint"
             )
         if entries > MOST_ENTRIES or size > _MOST_BYTES:
             raise WrongAnswerError(
