@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -104,7 +105,7 @@ def casfs_command(*words: str | Path) -> list[str | Path]:
 def casfs_settings(endpoint: str, cache: Path) -> dict[str, str]:
     """Return the environment of casfs for an origin, with a given cache folder."""
     return {
-        "CASFS_CONFIG": str(cache.with_name("none.toml")),
+        "CASFS_CONFIG": os.devnull,
         "CASFS_ENDPOINT": endpoint,
         "CASFS_ACCESS_KEY_ID": "benchmark",
         "CASFS_SECRET_ACCESS_KEY": "benchmark",
