@@ -18,8 +18,9 @@ from casfs.cli.options import (
 from casfs.cli.show import show_json, show_table
 from casfs.errors import MountError
 from casfs.homes import log_directory
+from casfs.mount.mount_status import status
 from casfs.mount.mount_table import FILE_SYSTEM, find, mounts
-from casfs.mount.mountpoints import status, unmount
+from casfs.mount.mountpoints import unmount
 
 log = logging.getLogger(__name__)
 

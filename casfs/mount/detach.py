@@ -14,7 +14,8 @@ from pathlib import Path
 from casfs.client import make_paths_absolute
 from casfs.errors import CasfsError, ConfigError, MountError
 from casfs.mount.ending import SIGNALS
-from casfs.mount.mountpoints import answers, is_dead, unmount_lazily
+from casfs.mount.mount_status import answers, is_dead
+from casfs.mount.mountpoints import unmount_lazily
 from casfs.sanitize import shown
 
 log = logging.getLogger(__name__)

@@ -193,9 +193,10 @@ class ArchiveTree:
 
 def _below(path: str) -> tuple[tuple[str, ...], str]:
     """Return the names of an archive's directory below `archives`, and its own."""
-    place = parse(path)
-    assert isinstance(place, ArchivePlace)  # noqa: S101 - no other path has an archive
-    return place.names[:-1], place.names[-1]
+    match parse(path):
+        case ArchivePlace(_, (*directory, name)):
+            return tuple(directory), name
+    raise ValueError(f"{path} is not the path of an archive")
 
 
 def _jobs(output: Output) -> str:

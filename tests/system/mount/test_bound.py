@@ -76,7 +76,7 @@ def test_a_container_that_has_it_is_named(own: Mount) -> None:
             assert container.stdout is not None
             assert container.stdout.readline() == b"\n"
             told = own.umount().stderr
-            assert f"process {container.pid} still has it in another mount namespace" in told
+            assert f"process {container.pid} still has it mounted in another" in told
             assert own.processes() == [process]
         finally:
             container.kill()
@@ -93,9 +93,7 @@ def test_a_container_that_this_user_may_not_look_into_is_not_waited_for(
             assert container.stdout is not None
             assert container.stdout.readline() == b"\n"
             mountpoints.unmount(str(own.mountpoint), lazy=False)
-            assert (
-                "a process of another user still has it in another mount namespace" in caplog.text
-            )
+            assert "a process of another user still has it mounted in another" in caplog.text
         finally:
             container.kill()
     wait_until(lambda: not own.processes(), "the mount to end with the container")

@@ -222,7 +222,7 @@ def test_mount_points_that_are_none(service: Served, unmounted: Mount) -> None:
     file.touch()
     for path in (file, file / "below", unmounted.mountpoint / "missing"):
         done = unmounted.run(CASFS, "mount", path)
-        assert_refused(unmounted, done, str(path), "is not a folder", status=2)
+        assert_refused(unmounted, done, str(path), "is not a directory", status=2)
 
 
 def test_credentials_that_are_refused(service: Served, unmounted: Mount) -> None:

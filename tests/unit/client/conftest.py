@@ -14,15 +14,25 @@ from tests.support.leftovers import no_leftover_threads
 
 
 @pytest.fixture(scope="module")
-def emulator(tmp_path_factory):
-    with emulator_with_data(tmp_path_factory.mktemp("emulator")) as (running, archive):
-        running.archive = archive  # type: ignore[attr-defined]
-        yield running
+def _emulator_and_archive(tmp_path_factory):
+    with emulator_with_data(tmp_path_factory.mktemp("emulator")) as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def emulator(_emulator_and_archive):
+    return _emulator_and_archive[0]
+
+
+@pytest.fixture(scope="module")
+def archive(_emulator_and_archive):
+    """The id of the archive in vault `v`."""
+    return _emulator_and_archive[1]
 
 
 @pytest.fixture
-def job(emulator):
-    return emulator.retrieve("v", emulator.archive)
+def job(emulator, archive):
+    return emulator.retrieve("v", archive)
 
 
 @pytest.fixture(autouse=True)

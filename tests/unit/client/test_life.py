@@ -27,10 +27,12 @@ def test_a_running_job_has_no_output_until_it_is_done(emulator, client_of, job):
     assert content(client, f"{folder}/output") == DATA
 
 
-def test_a_later_job_for_the_same_archive_finds_the_cached_blocks(emulator, client_of, job):
+def test_a_later_job_for_the_same_archive_finds_the_cached_blocks(
+    emulator, archive, client_of, job
+):
     client = client_of()
     content(client, f"/vaults/v/jobs/{job}/output")
-    later = emulator.retrieve("v", emulator.archive)
+    later = emulator.retrieve("v", archive)
     asked = len(emulator.outputs())
     assert content(client, f"/vaults/v/jobs/{later}/output") == DATA
     assert len(emulator.outputs()) == asked

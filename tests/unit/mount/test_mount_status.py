@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from casfs.cli import mounting
 from casfs.errors import MountError
-from casfs.mount import mountpoints
+from casfs.mount import mount_status, mountpoints
 from casfs.mount.mount_table import Mount
 
 STRANGER = 54321
@@ -19,7 +19,7 @@ STRANGER = 54321
 def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where another user's file system is mounted that calls itself casfs."""
     mount = Mount(str(tmp_path), "fuse.casfs", "0:1000000", "/", STRANGER)
-    for module in (mountpoints, mounting):
+    for module in (mount_status, mountpoints, mounting):
         monkeypatch.setattr(module, "find", lambda path: mount)
         monkeypatch.setattr(module, "mounts", lambda: [mount])
     (tmp_path / ".casfs").mkdir()
@@ -46,7 +46,7 @@ def say(mountpoint: Path, text: str) -> None:
 def test_what_is_not_the_status_of_a_mount_is_one_error(theirs: Path, text: str) -> None:
     say(theirs, text)
     with pytest.raises(MountError) as caught:
-        mountpoints.status(str(theirs))
+        mount_status.status(str(theirs))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -54,7 +54,7 @@ def test_what_is_not_the_status_of_a_mount_is_one_error(theirs: Path, text: str)
 def test_a_file_without_end_is_read_in_part(theirs: Path) -> None:
     (theirs / ".casfs" / "status.json").symlink_to("/dev/zero")
     with pytest.raises(MountError):
-        mountpoints.status(str(theirs))
+        mount_status.status(str(theirs))
 
 
 def test_it_is_shown_as_that_users_word_alone(

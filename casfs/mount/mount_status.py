@@ -1,0 +1,117 @@
+"""Questions to a mount: whether it answers, and what its status says. None of them can hang."""
+
+import errno
+import json
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from pathlib import Path
+from typing import Any, TypeGuard, TypeVar
+
+from casfs.errors import MountError
+from casfs.mount.mount_table import FILE_SYSTEM, Mount, find, mounts
+from casfs.status import status_path
+
+T = TypeVar("T")
+
+_LONGEST_STATUS = 1 << 20
+_ANSWER_SECONDS = 10.0
+
+
+def answers(mountpoint: str) -> None:
+    """Wait until the mount at a path answers.
+
+    Raises:
+        MountError: it does not.
+    """
+    try:
+        within(lambda: os.stat(mountpoint))
+    except OSError as error:
+        raise MountError(f"{mountpoint} is mounted, but does not answer: {error}") from error
+
+
+def is_dead(mountpoint: str) -> bool:
+    """Return whether a casfs mount is here whose process has ended."""
+    mount = find(mountpoint)
+    if mount is None or mount.file_system != FILE_SYSTEM:
+        return False
+    try:
+        within(lambda: os.statvfs(mountpoint))
+    except OSError as error:
+        return error.errno == errno.ENOTCONN
+    return False
+
+
+def status(mountpoint: str) -> dict[str, Any]:
+    """Return what `.casfs/status.json` of a mount says.
+
+    Raises:
+        MountError: it is not a casfs mount, or does not answer.
+    """
+    # A shell that was in the directory before it became a mount point sees what the mount hides.
+    mountpoint = os.path.abspath(mountpoint)
+    mount = find(mountpoint)
+    if mount is not None and mount.is_part:
+        raise MountError(f"{mountpoint} is a bind mount of {_described(mount)}")
+    path = Path(status_path(mountpoint))
+    try:
+        text = within(lambda: _beginning(path))
+        found = json.loads(text)
+    except PermissionError as error:
+        raise MountError(
+            f"{mountpoint} belongs to another user, and only that user can read it"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise MountError(f"{mountpoint} is not a casfs mount that answers: {error}") from error
+    if len(text) > _LONGEST_STATUS or not _is_status(found):
+        raise MountError(f"{path} was not written by casfs; do not trust this mount")
+    return found
+
+
+def _beginning(path: Path) -> bytes:
+    # Anybody can mount something that looks like casfs and whose file never ends.
+    with path.open("rb") as file:
+        return file.read(_LONGEST_STATUS + 1)
+
+
+def _is_status(found: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether this has the form that `casfs.status` writes: settings, and counters."""
+    if not isinstance(found, dict) or not isinstance(found.get("counters", {}), dict):
+        return False
+    counters = found.get("counters", {}).values()
+    numbers = [n for one in counters for n in (one.values() if isinstance(one, dict) else [one])]
+    return all(isinstance(number, int | float) for number in numbers)
+
+
+def _described(part: Mount) -> str:
+    whole = next((one for one in mounts() if one.device == part.device and not one.is_part), None)
+    if whole is None:
+        return f"{part.root} of a casfs mount"
+    return (
+        f"{part.root} of the casfs mount {whole.mountpoint}; see: casfs status {whole.mountpoint}"
+    )
+
+
+def within(call: Callable[[], T]) -> T:
+    """Return what a call on a mount returns, and do not hang if the mount does.
+
+    Raises:
+        MountError: the call did not return in time.
+        OSError: it failed.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except Exception as error:  # noqa: BLE001 - `result` raises it
+            done.set_exception(error)
+
+    # A daemon thread, so that one that hangs in the kernel does not keep the process alive.
+    threading.Thread(target=run, name="mountpoint", daemon=True).start()
+    try:
+        return done.result(_ANSWER_SECONDS)
+    except FutureTimeoutError:
+        raise MountError(f"no answer for {_ANSWER_SECONDS:g} s; see the mount's log") from None
