@@ -12,11 +12,11 @@ from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import WriteBehind
 from casfs.blocks.download import Downloader, Slots
 from casfs.blocks.get_queue import GetQueue, Left, Queued, owner_of
+from casfs.blocks.gets.pool import Pool
+from casfs.blocks.gets.tasks import Task
 from casfs.blocks.memory_cache import Found, MemoryCache, wait
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.streams import Streams
-from casfs.blocks.transfer.pool import Pool
-from casfs.blocks.transfer.tasks import Task
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, ThreadError
 from casfs.metrics import Metrics

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from casfs.blocks.block import Block
 from casfs.blocks.buffers import Buffers
-from casfs.blocks.disk.transfers import Transfer
+from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.disk.write_behind import WriteBehind
 from casfs.blocks.memory_cache import MemoryCache
 from casfs.blocks.open_output import OpenOutput

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from casfs.blocks.delivery import Delivery
+from casfs.blocks.gets.line import Line
+from casfs.blocks.gets.pool import Pool
+from casfs.blocks.gets.progress import Progress
+from casfs.blocks.gets.resume import ResumableRun
+from casfs.blocks.gets.stalls import Stalls
+from casfs.blocks.gets.turns import Turns
 from casfs.blocks.open_output import OpenOutput
-from casfs.blocks.transfer.line import Line
-from casfs.blocks.transfer.pool import Pool
-from casfs.blocks.transfer.progress import Progress
-from casfs.blocks.transfer.resume import ResumableRun
-from casfs.blocks.transfer.stalls import Stalls
-from casfs.blocks.transfer.turns import Turns
 from casfs.blocks.whole_body.transfer import WholeBodies
 from casfs.deadline import Deadline
 from casfs.errors import (

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from casfs.blocks.download import Downloader
+from casfs.blocks.gets.pool import Pool
+from casfs.blocks.gets.tasks import Task
 from casfs.blocks.memory_cache import MemoryCache
 from casfs.blocks.open_output import OpenOutput
-from casfs.blocks.transfer.pool import Pool
-from casfs.blocks.transfer.tasks import Task
 from casfs.ranges import runs
 
 _UNDER_WAY = Task(lambda: None, urgent=True)

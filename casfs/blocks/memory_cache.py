@@ -15,8 +15,8 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
+from casfs.blocks.gets.tasks import Task
 from casfs.blocks.resident_blocks import Key, ResidentBlocks
-from casfs.blocks.transfer.tasks import Task
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError, UnreadError
 from casfs.ranges import BLOCK_SIZE

@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from casfs.blocks.block import Block
+from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.disk.transfers import Transfer
 from casfs.blocks.prefetch import Prefetcher
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.streams import Streams

@@ -3,7 +3,7 @@
 Five checks stand between a byte and the program that reads it. They are pure functions: the callers
 pass in all that they look at, and do what they say.
 
-1. An answer against the tree hash in its header. `transfer/resume.py` calls `contradicted` for
+1. An answer against the tree hash in its header. `gets/resume.py` calls `contradicted` for
    ranges, where several answers may bring what one hash covers; `whole_body` calls
    `Verifier.require_run` for a body that carries a whole output. No byte that a hash covers is
    delivered before the comparison: `trust_of_answers` says which blocks must wait.

@@ -9,12 +9,12 @@ from typing import Any
 import fuse
 
 from casfs.errors import MountError
-from casfs.library_internals import libfuse
 from casfs.mount.kernel_cache import Status
 from casfs.mount.operations import OPERATIONS, Operations
 from casfs.mount.session import AHEAD, Loop, Settings
 from casfs.mount.signals import waits_in_vain
 from casfs.ranges import BLOCK_SIZE
+from casfs.third_party_internals import libfuse
 
 
 class Libfuse2Session:

@@ -14,12 +14,12 @@ os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
 import mfusepy
 
 from casfs.errors import MountError
-from casfs.library_internals import libfuse
 from casfs.mount.kernel_cache import Status
 from casfs.mount.operations import KIND, OPERATIONS, Operations
 from casfs.mount.session import AHEAD, THREADS, Loop, Settings
 from casfs.mount.signals import waits_in_vain
 from casfs.ranges import BLOCK_SIZE
+from casfs.third_party_internals import libfuse
 
 if mfusepy.fuse_version_major != 3:
     raise OSError(f"this is libfuse {mfusepy.fuse_version_major}")

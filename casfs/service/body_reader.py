@@ -6,8 +6,8 @@ from http.client import HTTPException, HTTPResponse, IncompleteRead
 import requests
 
 from casfs.errors import CasfsError, TransientError, WrongAnswerError
-from casfs.library_internals import intercept_receive, original_response
 from casfs.service.error_mapping import connection_error
+from casfs.third_party_internals import intercept_receive, original_response
 
 
 def source_of(answer: requests.Response) -> HTTPResponse:

@@ -18,7 +18,7 @@ from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection
 
 from casfs.deadline import Deadline
-from casfs.library_internals import watch_connections
+from casfs.third_party_internals import watch_connections
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)

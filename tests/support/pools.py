@@ -1,6 +1,6 @@
 """What the threads and queues of a pool look like from outside."""
 
-from casfs.blocks.transfer.pool import Pool
+from casfs.blocks.gets.pool import Pool
 
 
 def threads_of(pool: Pool) -> int:

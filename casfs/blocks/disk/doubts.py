@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from casfs.blocks.disk.leaf_pages import DOUBTED, TRUST, UNSAVED
 from casfs.blocks.disk.leaf_state import LeafState
-from casfs.blocks.disk.transfers import Transfer, Transfers
+from casfs.blocks.disk.provisional import Transfer, Transfers
 
 
 class Doubts:

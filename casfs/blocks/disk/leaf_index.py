@@ -10,7 +10,7 @@ from pathlib import Path
 from casfs.blocks.disk.doubts import Doubts
 from casfs.blocks.disk.leaf_pages import DOUBTED, INHERITED, TRUST, UNSAVED
 from casfs.blocks.disk.leaf_state import LeafState
-from casfs.blocks.disk.transfers import Transfer
+from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.verify import (
     Digest,
     Forgiven,

@@ -11,8 +11,8 @@ from casfs.blocks.disk.direct_io import read_file, write_file
 from casfs.blocks.disk.held import Held
 from casfs.blocks.disk.in_use import Use
 from casfs.blocks.disk.leaf_index import LeafIndex
+from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.disk.staging import Temporary
-from casfs.blocks.disk.transfers import Transfer
 from casfs.blocks.verify import Digest, Forgiven, Trust, Verifier
 from casfs.disks import is_disk_failure
 from casfs.errors import CasfsError

@@ -11,12 +11,12 @@ from casfs.blocks.block import Block
 from casfs.blocks.delivery import Delivery
 from casfs.blocks.disk.eviction import spare_bytes
 from casfs.blocks.disk.held import LARGEST, Held
-from casfs.blocks.disk.transfers import Transfer
+from casfs.blocks.disk.provisional import Transfer
+from casfs.blocks.gets.pool import Pool
+from casfs.blocks.gets.stalls import Stalls
+from casfs.blocks.gets.turns import Turns
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.sources import OpenSource
-from casfs.blocks.transfer.pool import Pool
-from casfs.blocks.transfer.stalls import Stalls
-from casfs.blocks.transfer.turns import Turns
 from casfs.blocks.verify import Digest, Trust
 from casfs.deadline import Deadline
 from casfs.disks import disk_of, trouble

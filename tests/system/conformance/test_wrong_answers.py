@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from casfs.blocks.transfer import line
+from casfs.blocks.gets import line
 from casfs.client import Client
 from casfs.config import Config
 from casfs.credentials import Credentials

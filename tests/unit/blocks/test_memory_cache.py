@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from casfs.blocks.gets.tasks import Task
 from casfs.blocks.memory_cache import MemoryCache, wait
-from casfs.blocks.transfer.tasks import Task
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError, ServerError
 

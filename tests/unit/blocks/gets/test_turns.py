@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from casfs.blocks.transfer.turns import Turns
+from casfs.blocks.gets.turns import Turns
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError
 from tests.support.processes import wait_until

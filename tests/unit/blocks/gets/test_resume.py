@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casfs.blocks.buffers import Buffers
-from casfs.blocks.transfer.resume import _LEAST_KEPT, ResumableRun
+from casfs.blocks.gets.resume import _LEAST_KEPT, ResumableRun
 from casfs.blocks.verify import Trust, Verifier
 from casfs.errors import MismatchError, TransientError
 from casfs.service.output_body import Body

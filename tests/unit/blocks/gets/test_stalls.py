@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from casfs.blocks.transfer.line import Line
-from casfs.blocks.transfer.progress import Progress
-from casfs.blocks.transfer.stalls import Stalls
+from casfs.blocks.gets.line import Line
+from casfs.blocks.gets.progress import Progress
+from casfs.blocks.gets.stalls import Stalls
 from casfs.deadline import Deadline
 from tests.support.processes import wait_until
 

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from casfs.blocks.transfer.pool import Pool
-from casfs.blocks.transfer.tasks import Task
+from casfs.blocks.gets.pool import Pool
+from casfs.blocks.gets.tasks import Task
 from casfs.errors import ThreadError
 from tests.support.pools import join, threads_of, waiting_in
 from tests.support.processes import wait_until

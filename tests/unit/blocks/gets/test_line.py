@@ -2,7 +2,7 @@
 
 import pytest
 
-from casfs.blocks.transfer.line import LARGEST_GET, Line
+from casfs.blocks.gets.line import LARGEST_GET, Line
 from casfs.ranges import BLOCK_SIZE
 
 KIB, MIB = 1 << 10, 1 << 20

@@ -9,7 +9,7 @@ before. There is no I/O here but to read bodies into memory.
 
 from casfs.blocks.block import Block
 from casfs.blocks.buffers import Buffers
-from casfs.blocks.transfer.parts import Answer, Part
+from casfs.blocks.gets.parts import Answer, Part
 from casfs.blocks.verify import (
     Announced,
     Digest,

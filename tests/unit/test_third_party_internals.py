@@ -15,7 +15,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 import casfs
-from casfs.library_internals import INTERNALS, original_response
+from casfs.third_party_internals import INTERNALS, original_response
 from tests.support.server import Answer, serving
 
 BINDINGS = {"fuse": "fusepy", "mfusepy": "mfusepy"}
@@ -88,4 +88,4 @@ def test_no_other_module_uses_them():
         for path in package.glob("**/*.py")
         if PRIVATE.search(path.read_text())
     }
-    assert users == {"library_internals.py"}
+    assert users == {"third_party_internals.py"}

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from casfs.blocks.transfer.progress import Progress
+from casfs.blocks.gets.progress import Progress
 from casfs.errors import ThreadError
 from casfs.threads import start_thread
 

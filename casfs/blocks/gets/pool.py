@@ -15,7 +15,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 
-from casfs.blocks.transfer.tasks import Run, Task
+from casfs.blocks.gets.tasks import Run, Task
 from casfs.errors import ThreadError
 from casfs.threads import start_thread
 

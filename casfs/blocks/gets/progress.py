@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from casfs.blocks.transfer.line import Line
+from casfs.blocks.gets.line import Line
 from casfs.deadline import Deadline
 
 _LEAST_RATE = 256
