@@ -18,6 +18,8 @@ from casfs.settings import (
     vault_settings,
 )
 
+_MOST_ATTEMPTS = 300
+"""Parts of a file that are tried to find in which line a value begins."""
 _KINDS: dict[type, str] = {
     bool: "true or false",
     int: "a number",
@@ -63,7 +65,9 @@ class ConfigFile:
         return settings
 
     def _error(self, where: Sequence[str], message: str) -> ConfigError:
-        return ConfigError(f"{self.path}, line {_line(self.content, where)}: {message}")
+        line = _line(self.content, where)
+        place = f"{self.path}, line {line}" if line is not None else str(self.path)
+        return ConfigError(f"{place}: {message}")
 
 
 def read(path: Path, must_exist: bool = False) -> ConfigFile:
@@ -78,7 +82,6 @@ def read(path: Path, must_exist: bool = False) -> ConfigFile:
     """
     try:
         content = path.read_text("utf-8-sig")
-        found = _parsed(path, content)
     except FileNotFoundError as error:
         if not must_exist:
             return ConfigFile(path)
@@ -90,6 +93,7 @@ def read(path: Path, must_exist: bool = False) -> ConfigFile:
         raise ConfigError(f"{path}, line {line}: not UTF-8; save the file as UTF-8") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}; correct it") from error
+    found = _parsed(path, content)
     profiles = found.get(PROFILES, {})
     file = ConfigFile(path, profiles, content)
     for name, value in found.items():
@@ -141,30 +145,46 @@ def _check(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, allowed):
         kind = _KINDS.get(type(value), "a date or time")
         example = ' such as "a,b"' if isinstance(value, list) else ""
-        raise ConfigError(f"{name} must be text in quotes{example}, not {kind}")
+        wanted = "a number" if name in NUMBERS else f"text in quotes{example}"
+        raise ConfigError(f"{name} must be {wanted}, not {kind}")
+    written = text({name: value}, name)
     if name in NUMBERS:
-        NUMBERS[name](text({name: value}, name), name)
+        NUMBERS[name](written, name)
 
 
-def _line(content: str, keys: Sequence[str]) -> int:
+def _line(content: str, keys: Sequence[str]) -> int | None:
     """Return the number of the line at which the value of nested keys begins.
 
-    The parser tells no lines. It begins behind the last lines that are good TOML without it.
+    The parser does not report lines. The value begins after the longest part of the file that can
+    be parsed and does not have it, which a binary search finds. None if that takes too long, as in
+    a file with values of hundreds of lines.
     """
     lines = content.split("\n")
-    without = 0
-    for count in range(1, len(lines) + 1):
-        try:
-            found: object = tomllib.loads("\n".join(lines[:count]) + "\n")
-        except tomllib.TOMLDecodeError:
-            continue
-        if _has(found, keys):
-            break
-        without = count
+    without, end = 0, len(lines)
+    attempts = _MOST_ATTEMPTS
+    while end - without > 1:
+        middle = count = (without + end) // 2
+        while count < end and (found := _parsed_part(lines[:count])) is None:
+            count += 1
+            attempts -= 1
+            if not attempts:
+                return None
+        if count < end and not _has(found, keys):
+            without = count
+        else:
+            end = middle
     blank = ("", "#")
     while without + 1 < len(lines) and lines[without].strip()[:1] in blank:
         without += 1
     return without + 1
+
+
+def _parsed_part(lines: Sequence[str]) -> dict[str, Any] | None:
+    """Return the first lines of a file as TOML, None if they end within a value."""
+    try:
+        return tomllib.loads("\n".join(lines) + "\n")
+    except (ValueError, RecursionError):
+        return None
 
 
 def _has(found: object, keys: Sequence[str]) -> bool:

@@ -188,8 +188,8 @@ def test_keys_of_the_environment_do_not_mix_with_those_of_the_official_file(sett
             GIVEN,
             "line 2: account must be .* not true or false",
         ),
-        ("[profiles.default]\nconnections = true", GIVEN, "line 2: connections must be text"),
-        ("[profiles.default]\nconnections = [3]", GIVEN, "line 2: connections must be text"),
+        ("[profiles.default]\nconnections = true", GIVEN, "line 2: connections must be a number"),
+        ("[profiles.default]\nconnections = [3]", GIVEN, "line 2: connections must be a number"),
         (
             "[profiles.default]\n\nconnections = 0",
             GIVEN,
@@ -251,6 +251,31 @@ def test_what_is_wrong_is_named_in_one_line(settings, text, environment, told):
     with pytest.raises(ConfigError, match=told) as caught:
         settings(text, **environment)
     assert "\n" not in str(caught.value)
+    assert str(caught.value).count("config.toml") <= 1
+
+
+@pytest.mark.parametrize(
+    "value", ["[" * 495 + "]" * 495, "[" * 5000, "0x" + "f" * 6000, "9" * 6000, "'open"]
+)
+def test_odd_values_are_named_and_no_bug(settings, value):
+    for name in ("region", "account", "cache_size", "regoin"):
+        with pytest.raises(ConfigError) as caught:
+            settings(f"[profiles.default]\n{name} = {value}", **KEYS)
+        assert str(caught.value).count("config.toml") == 1
+
+
+def test_the_line_of_a_mistake_in_a_long_file_is_found(settings):
+    tables = "".join(
+        f"[profiles.p{n}]\nregion = 'x'\nvaults = [\n'a',\n'b',\n]\n" for n in range(700)
+    )
+    with pytest.raises(ConfigError, match=r"line 4203: unknown setting regoin"):
+        settings(f"{tables}[profiles.default]\nregion = 'x'\nregoin = 'y'\n", **KEYS)
+
+
+def test_a_line_that_would_take_too_long_to_find_is_left_out(settings):
+    lines = "'x',\n" * 1000
+    with pytest.raises(ConfigError, match=r"config\.toml: unknown setting regoin"):
+        settings(f"[profiles.default]\nregoin = [\n{lines}]\nregion = 'x'\n", **KEYS)
 
 
 def test_a_profile_that_is_not_there_is_named_with_those_that_are(settings):
