@@ -9,6 +9,9 @@ from casfs.errors import DeniedError
 if TYPE_CHECKING:
     from casfs.client import Client
 
+_LONGEST_AGE = 1e9
+"""Seconds; an older list than that was not noted by casfs."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -45,5 +48,8 @@ def asked(client: "Client", vault: str | None = None) -> Asked:
         return Asked(refusal)
     if age is None:
         return Asked()
-    as_of = datetime.now(UTC) - timedelta(seconds=min(age, 1e9))
-    return Asked(stale={"stale": True, "as_of": as_of.isoformat(timespec="seconds")})
+    # Infinite where nobody knows it: the clock was wrong when the list was noted.
+    as_of = datetime.now(UTC) - timedelta(seconds=age) if age < _LONGEST_AGE else None
+    return Asked(
+        stale={"stale": True, "as_of": as_of.isoformat(timespec="seconds") if as_of else None}
+    )

@@ -32,7 +32,7 @@ T = TypeVar("T")
 PATIENCE = 10.0
 """Seconds to wait for the service if there is an old value to serve."""
 _BRIEF_PATIENCE = 2.0
-"""The same if the service failed the last time."""
+"""The same if the old value is young, or the service failed the last time."""
 _GRACE = 1.0
 """Seconds beyond the deadline to wait for the request itself, so that it can say why it failed."""
 
@@ -120,7 +120,7 @@ class CachedListing(Generic[T]):
                 young = time.monotonic() - self._tried < self._seconds
                 if old is not None and young and not refresh:
                     return old
-                patience = self._patience(deadline, may_be_stale=stale and old is not None)
+                patience = self._patience(deadline, stale and old is not None, young)
                 mine = loading is None
                 if loading is None:
                     loading = self._loading = Future()
@@ -153,10 +153,11 @@ class CachedListing(Generic[T]):
             log.warning("%s is stale: %s", self._what, error)
             return old
 
-    def _patience(self, deadline: Deadline, may_be_stale: bool) -> float:
+    def _patience(self, deadline: Deadline, may_be_stale: bool, young: bool) -> float:
         if not may_be_stale:
             return deadline.remaining() + _GRACE
-        return min(_BRIEF_PATIENCE if self._failed else PATIENCE, deadline.remaining())
+        brief = young or self._failed
+        return min(_BRIEF_PATIENCE if brief else PATIENCE, deadline.remaining())
 
     def look_again(self, deadline: Deadline) -> T:
         """Return the value to a caller who misses something in it.
