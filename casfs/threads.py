@@ -20,11 +20,14 @@ _this_thread = threading.local()
 
 
 def trace_this_thread() -> None:
-    """Have the calling thread traced if threads are: Python does so only for those that it starts.
+    """Trace the calling thread if new threads are traced.
 
-    Else neither a debugger nor a measurement of coverage sees what a library's threads call.
+    Python traces only threads that it starts itself. Without this, neither a debugger nor a
+    coverage measurement sees what the threads of a library call.
     """
-    sys.settrace(threading.gettrace())
+    trace = threading.gettrace()
+    if trace is not None:
+        sys.settrace(trace)
 
 
 def stop_waiting_if(interrupted: Callable[[], bool]) -> None:

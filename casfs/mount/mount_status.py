@@ -82,7 +82,8 @@ def _is_status(found: object) -> TypeGuard[dict[str, Any]]:
         return False
     counters = found.get("counters", {}).values()
     numbers = [n for one in counters for n in (one.values() if isinstance(one, dict) else [one])]
-    return all(isinstance(number, int | float) for number in numbers)
+    # An integer in JSON may have any number of digits.
+    return all(isinstance(number, int | float) and abs(number) < 1 << 63 for number in numbers)
 
 
 def _described(part: Mount) -> str:

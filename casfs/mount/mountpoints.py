@@ -129,12 +129,17 @@ def _wait_for_end(process: int, mount: Mount) -> None:
         return
     others = holders(mount.device)
     if others or is_in_use(mount.device):
-        numbers = ", ".join(map(str, others[:3]))
+        holder = (
+            f"process {', '.join(map(str, others[:3]))} still has it mounted in another mount "
+            "namespace, such as a container's"
+            if others
+            else "something still uses it: an open file, or a process of another user in another "
+            "mount namespace, such as a container's"
+        )
         log.warning(
-            "%s is unmounted here, but %s still has it mounted in another mount namespace, such as "
-            "a container's; its process ends when nobody has it mounted",
+            "%s is unmounted here, but %s; the mount ends when nothing uses it",
             mount.mountpoint,
-            f"process {numbers}" if others else "a process of another user",
+            holder,
         )
     elif not waiting.poll((_END_SECONDS - _LOOK_SECONDS) * 1000):
         raise MountError(

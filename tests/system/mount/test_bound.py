@@ -93,7 +93,7 @@ def test_a_container_that_this_user_may_not_look_into_is_not_waited_for(
             assert container.stdout is not None
             assert container.stdout.readline() == b"\n"
             mountpoints.unmount(str(own.mountpoint), lazy=False)
-            assert "a process of another user still has it mounted in another" in caplog.text
+            assert "a process of another user in another mount namespace" in caplog.text
         finally:
             container.kill()
     wait_until(lambda: not own.processes(), "the mount to end with the container")

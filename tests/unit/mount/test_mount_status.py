@@ -38,6 +38,7 @@ def say(mountpoint: Path, text: str) -> None:
         "[]",
         json.dumps({"pid": 1, "padding": "x" * (1 << 20)}),
         json.dumps({"counters": [1]}),
+        '{"counters": {"a": 1' + "0" * 400 + "}}",
         json.dumps({"counters": {"reads": "many"}}),
         json.dumps({"counters": {"reads": {"a": {"b": 1}}}}),
         json.dumps({"counters": {"reads": None}}),
