@@ -174,7 +174,7 @@ class OutputStore:
         path = self.path(block)
         try:
             self._check(path.parent)
-            made = self._temporary.place(staged, path)
+            made = self._temporary.place(staged, path, checked=True)
         except OSError:
             staged.unlink(missing_ok=True)
             raise

@@ -85,12 +85,13 @@ class Temporary:
             self.private.make_below(self.directory)
             return make(path)
 
-    def place(self, staged: Path, path: Path) -> bool:
+    def place(self, staged: Path, path: Path, checked: bool = False) -> bool:
         """Move a file to its place, and make the directories that are missing there.
 
         Args:
             staged: the file.
-            path: its place; the directories above its own were checked.
+            path: its place.
+            checked: the directories above its own were checked, if they are there.
 
         Returns:
             whether one was missing.
@@ -104,7 +105,7 @@ class Temporary:
                 os.rename(staged, path)
             except FileNotFoundError:
                 # Eviction in another process may remove an empty directory as soon as it is made.
-                self.private.make_below(path.parent, checked=True)
+                self.private.make_below(path.parent, checked)
             else:
                 return tries > 0
         os.rename(staged, path)

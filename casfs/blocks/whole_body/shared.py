@@ -47,7 +47,8 @@ class SharedTransfer:
         """Leave a run to the transfer under way, or begin one for it and return False."""
         with self._signs:
             if self._begun_for is None:
-                self._begun_for, self._reached, self.keeps = run, run.stop, True
+                # Nobody may have read the run itself: it is prefetched, often far ahead.
+                self._begun_for, self._reached, self.keeps = run, run.start, True
                 return False
             self._adopt(run)
             return True

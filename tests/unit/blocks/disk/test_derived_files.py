@@ -7,7 +7,7 @@ import pytest
 from casfs.blocks.disk.derived_files import DerivedFiles
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.staging import Temporary
-from casfs.errors import CasfsError, InventoryError
+from casfs.errors import CasfsError, ConfigError, InventoryError
 from casfs.metrics import Metrics
 from tests.support.archive import MIB, random_bytes
 
@@ -164,3 +164,14 @@ def flip(path, at):
         (byte,) = file.read(1)
         file.seek(-1, os.SEEK_CUR)
         file.write(bytes([byte ^ 1]))
+
+
+def test_nothing_is_placed_behind_a_link(tmp_path):
+    """One that somebody else left in a directory that was open to others once."""
+    cache = Cache(tmp_path / "cache")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (cache.folder / KEY[:2]).symlink_to(elsewhere)
+    with pytest.raises(ConfigError, match="symbolic link"):
+        cache.make()
+    assert not list(elsewhere.iterdir())

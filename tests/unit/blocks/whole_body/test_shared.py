@@ -185,3 +185,11 @@ def test_more_slow_readers_than_connections_keep_nobody_waiting(tmp_path, rest, 
         for job in "abc":
             output = renamed(OUTPUT, job, job * 64)
             assert bytes(parts.reader(output).pread(MIB, 0)) == block(0)
+
+
+def test_a_transfer_that_begins_with_a_prefetched_run_waits_behind_it():
+    """Or it fills the cache with what is far ahead, and what is read now comes a third time."""
+    shared = SharedTransfer()
+    assert not shared.adopt_or_begin(range(8, 12))
+    _, reached = shared.signs()
+    assert reached <= 8
