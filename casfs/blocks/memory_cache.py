@@ -1,11 +1,11 @@
-"""The memory tier of the cache, and the blocks in entry: no block is asked for twice.
+"""The memory tier of the cache, and the blocks in flight: no block is asked for twice.
 
 Lock order: `MemoryCache._lock` is taken alone. Under it nothing is read, written, sent or waited
 for; pools, write-behind and leaves have locks of their own, taken when it is free. (The queue of
 blocks to be written is looked at under it, which takes no lock.)
 
-A block is looked up and registered as in entry in one locked step, and it is queued to be written
-before it stops being in entry. So at every moment it is in memory, queued, on disk, in entry, or
+A block is looked up and registered as in flight in one locked step, and it is queued to be written
+before it stops being in flight. So at every moment it is in memory, queued, on disk, in flight, or
 missing.
 """
 
@@ -24,7 +24,7 @@ from casfs.ranges import BLOCK_SIZE
 
 @dataclass(eq=False, slots=True)
 class _InFlight:
-    """A block in entry: for whom, and the task it has.
+    """A block in flight: for whom, and the task it has.
 
     It is `wanted` when somebody waits for it, and `read` when somebody who does reads to its end.
     """
@@ -42,7 +42,7 @@ class Found:
 
     Attributes:
         here: blocks by number.
-        in_flight: blocks in entry by number, to be waited for.
+        in_flight: blocks in flight by number, to be waited for.
         missing: numbers of those among them that the caller has to bring.
         tasks: tasks that wait for their turn to bring others of them.
     """
@@ -68,7 +68,7 @@ class Found:
 
 
 class MemoryCache:
-    """The blocks in memory and in entry, of all outputs.
+    """The blocks in memory and in flight, of all outputs.
 
     Args:
         memory_size: bytes of blocks in memory, those being received and those to be written
@@ -92,7 +92,7 @@ class MemoryCache:
         self._closed = False
 
     def look_up(self, output: Hashable, run: range, owner: object, ended: int = 0) -> Found:
-        """Return what is known of a run that is wanted now; what is missing is now in entry.
+        """Return what is known of a run that is wanted now; what is missing is now in flight.
 
         Args:
             output: key of the open output.
@@ -124,7 +124,7 @@ class MemoryCache:
         return found
 
     def begin_prefetch(self, output: Hashable, run: range, owner: object) -> list[int]:
-        """Return which blocks of a run nobody has or fetches; they are now in entry, as above."""
+        """Return which blocks of a run nobody has or fetches; they are now in flight, as above."""
         with self._lock:
             missing = [
                 number
@@ -146,7 +146,7 @@ class MemoryCache:
                     task.urgent = task.urgent or entry.wanted
 
     def under_way(self, output: Hashable, run: range) -> list[int]:
-        """Return which blocks of a run are in entry."""
+        """Return which blocks of a run are in flight."""
         with self._lock:
             return [number for number in run if (output, number) in self._in_flight]
 
@@ -201,7 +201,7 @@ class MemoryCache:
         """Let the blocks of a run be missing again, but for those that somebody waits for by now.
 
         Returns:
-            the numbers of the latter, which stay in entry.
+            the numbers of the latter, which stay in flight.
         """
         wanted = []
         with self._lock:
@@ -257,7 +257,7 @@ def wait(
         found: what is known of them.
         deadline: restarts while somebody who fetches one of them makes progress.
         what: what they are of, for messages.
-        moved: reports when a owner last made progress, by the monotonic clock.
+        moved: reports when an owner last made progress, by the monotonic clock.
 
     Raises:
         DeadlineError: one did not.

@@ -41,7 +41,7 @@ class OpenOutput:
         key: names what is delivered together, in memory and in flight: blocks of one generation.
             So bytes from before a mismatch never reach whoever opens the output after it.
         sources: the jobs that bring it, in the order of `Output.sources`.
-        windows: what its readers, together, are worth prefetching.
+        prefetcher: decides what to prefetch for all of its readers together.
         transferred: the sources whose whole output came, or comes, where a range was asked for.
         moved: when bytes of it last came from the service, by the monotonic clock.
     """

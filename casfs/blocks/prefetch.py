@@ -83,7 +83,7 @@ class PrefetchLimits(Protocol):
 class Prefetcher:
     """The windows of all readers of one output.
 
-    Lock order: its one lock guards the windows; under it that of `Streams` is taken.
+    Lock order: its one lock guards the windows; under it those of `Streams` and `Line` are taken.
 
     Args:
         layout: of the output.

@@ -51,7 +51,7 @@ def short(answer: requests.Response, missing: int) -> WrongAnswerError:
 
 
 class Receiver:
-    """Fills memory with a body, and tells how much of it came when the connection breaks.
+    """Fills memory with a body, and knows how much of it came when the connection breaks.
 
     Python's buffered reader forgets that when a read raises. So a read of the socket that fails
     looks like the end of the stream to it, and the error is raised here.

@@ -31,7 +31,7 @@ from casfs.service.codes import error_code, has_message, is_service_form, own_co
 from casfs.service.retries import retry_after
 
 _LINE_LENGTH = 300
-"""Characters of a service's own words that are delivered."""
+"""Characters of a service's own words that are shown."""
 _FIRST_WORDS = 80
 """Characters of a page that is not the service's."""
 _PAGE_BEGIN = 2000

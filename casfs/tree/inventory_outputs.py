@@ -44,7 +44,7 @@ class InventoryOutputs:
         self._metrics = metrics
 
     def open(self, job: Job) -> OpenOutput:
-        """Return the output of a job, of the size that is known or told.
+        """Return the output of a job, of the size that is known, or that its job states.
 
         Raises:
             CasfsError: its size is not known, and the service failed.

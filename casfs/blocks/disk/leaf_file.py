@@ -21,7 +21,7 @@ Record = tuple[int, int, bytes]
 """Number of a block, trust and leaf."""
 
 PAGE = 128
-"""LeafIndex of a page, a power of two."""
+"""Leaves of a page, a power of two."""
 
 _TRIES = 20
 _READ_PAGES = 32

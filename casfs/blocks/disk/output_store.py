@@ -211,7 +211,7 @@ class OutputStore:
         return self._removed(self.leaves.end_generation(generation, doubtful, message))
 
     def invalidate_whole(self, message: str, generation: int, remedy: Forgiven) -> list[int]:
-        """Refuse everybody as `refuse` does; what is forgotten is what `LeafIndex.remedy` said."""
+        """Refuse everybody as `invalidate` does; forget what `LeafIndex.remedy` says."""
         return self._removed(self.leaves.end_wrong_whole(generation, remedy, message))
 
     def invalidate_doubted(self, message: str, generation: int, run: range) -> bool:

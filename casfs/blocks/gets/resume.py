@@ -218,7 +218,7 @@ class ResumableRun:
         before = self._part.filled if self._part and not self._answer.blocks else 0
         if not self._any_range or part.filled - before < _LEAST_KEPT:
             return False
-        # Without a hash, nothing but the ETag returns whether two answers have the same bytes.
+        # Without a hash, only the ETag shows whether two answers have the same bytes.
         number = self._asked[len(self._answer.blocks)]
         return self._has_hash(number) or part.is_tagged()
 

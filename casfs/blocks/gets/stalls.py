@@ -69,7 +69,7 @@ class Stalls:
 
     @contextlib.contextmanager
     def watch(self, progress: Progress) -> Iterator[None]:
-        """Watch the calling thread inside, and tell which progress it makes."""
+        """Watch the calling thread inside, and report its progress."""
         thread = threading.get_ident()
         with self._lock:
             self._watched[thread] = _Watched(progress, time.monotonic())

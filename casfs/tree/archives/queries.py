@@ -60,7 +60,7 @@ class Archives:
         return self._entries(number, directory, scope)
 
     def entry(self, vault: str, path: str, scope: Scope) -> Entry | None:
-        """Return what is at a path, None if nothing does.
+        """Return what is at a path, None if nothing is.
 
         Raises:
             CasfsError: the catalog cannot be read.
