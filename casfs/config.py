@@ -15,13 +15,15 @@ from casfs.credentials import KeySource, warn_if_exposed
 from casfs.endpoints import find_endpoint, warn_if_unknown
 from casfs.errors import ConfigError
 from casfs.found_keys import official_key_again, own_key
-from casfs.homes import cache_directory, expanded
+from casfs.homes import cache_directory, expanded, state_directory
 from casfs.rotation import FindAgain
 from casfs.service.dialect import Registration
 from casfs.service.registry import DIALECTS
 from casfs.settings import (
+    CHOICES,
     KEY,
     NUMBERS,
+    PRICES,
     config_file,
     environment_settings,
     text,
@@ -57,6 +59,10 @@ class Config:
         description_rules: how descriptions give archives their names.
         vault_rules: the same by vault, for vaults with rules of their own.
         vaults: names of vaults, for a key that may not list them.
+        state_dir: directory of the record of requests; None if there is no home.
+        settle_seconds: seconds after which a request that no listing shows was not accepted.
+        traffic: "inside" or "outside" the service's region; "" = by the endpoint's address.
+        prices: the profile's own prices, as the file has them.
         find_key_again: looks for the key where it was found; None if it cannot change there.
         skip_bad_records: omit unreadable records from inventory files. It is a flag and not a
             setting, because a list that is silently incomplete is how archives get lost.
@@ -79,6 +85,10 @@ class Config:
     description_rules: RuleSet = DEFAULT
     vault_rules: Mapping[str, RuleSet] = field(default_factory=dict, hash=False)
     vaults: tuple[str, ...] = ()
+    state_dir: Path | None = None
+    settle_seconds: float = 600.0
+    traffic: str = ""
+    prices: Mapping[str, object] = field(default_factory=dict, hash=False)
     find_key_again: FindAgain | None = field(default=None, compare=False, repr=False)
     skip_bad_records: bool = False
     profile: str = field(default=DEFAULT_PROFILE, compare=False)
@@ -220,6 +230,7 @@ def _build(
 ) -> Config:
     registration, region = DIALECTS[dialect], text(settings, "region")
     cache_dir = text(settings, "cache_dir") or str(cache_directory())
+    state_dir = text(settings, "state_dir")
     endpoint = find_endpoint(registration, text(settings, "endpoint"), region)
     # The region is part of the header with the signature.
     if registration.signs_region and not re.fullmatch(r"[A-Za-z0-9_-]+", region):
@@ -237,15 +248,17 @@ def _build(
         endpoint=endpoint,
         credentials=keys,
         cache_dir=expanded(cache_dir, "cache_dir"),
+        state_dir=expanded(state_dir, "state_dir") if state_dir else state_directory(),
         dialect=dialect,
         region=region,
         account=account,
         profile=profile,
         vaults=vault_names(settings),
+        prices=prices if isinstance(prices := settings.get(PRICES), dict) else {},
         **rules,
         **{
             name: parse(text(settings, name), name)
-            for name, parse in NUMBERS.items()
+            for name, parse in (NUMBERS | CHOICES).items()
             if name in settings
         },
     )

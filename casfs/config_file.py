@@ -8,8 +8,10 @@ from typing import Any
 
 from casfs.errors import ConfigError
 from casfs.settings import (
+    CHOICES,
     NAMES,
     NUMBERS,
+    PRICES,
     PROFILES,
     VAULTS,
     did_you_mean,
@@ -53,8 +55,8 @@ class ConfigFile:
         settings = self.profiles.get(profile, {})
         for name, value in settings.items():
             where = (PROFILES, profile, name)
-            if name not in NAMES | {VAULTS}:
-                known = did_you_mean(name, NAMES | {VAULTS})
+            if name not in NAMES | {VAULTS, PRICES}:
+                known = did_you_mean(name, NAMES | {VAULTS, PRICES})
                 raise self._error(where, f"unknown setting {name}; {known}")
             try:
                 _check(name, value)
@@ -141,6 +143,10 @@ def _check(name: str, value: object) -> None:
         vault_names({name: value})
         vault_settings({name: value}, "description_rules")
         return
+    if name == PRICES:
+        if not isinstance(value, dict):
+            raise ConfigError(f"`{PRICES}` must be a table; write [{PROFILES}.NAME.{PRICES}]")
+        return
     allowed = (str, int, float) if name in NUMBERS else (str, int) if name == "account" else (str,)
     if isinstance(value, bool) or not isinstance(value, allowed):
         kind = _KINDS.get(type(value), "a date or time")
@@ -150,6 +156,8 @@ def _check(name: str, value: object) -> None:
     written = text({name: value}, name)
     if name in NUMBERS:
         NUMBERS[name](written, name)
+    if name in CHOICES:
+        CHOICES[name](written, name)
 
 
 def _line(content: str, keys: Sequence[str]) -> int | None:

@@ -2,6 +2,7 @@
 
     CasfsError                 EIO
     ├── ConfigError            EINVAL     the configuration or command line cannot be used
+    ├── LedgerError            EIO        the record of requests cannot be used, so nothing is sent
     ├── MountError             EIO        the mount cannot be created or removed
     ├── NotFoundError          ENOENT     no such vault, job or file
     ├── NotReadyError          EAGAIN     the job is still running
@@ -55,6 +56,10 @@ class ConfigError(CasfsError):
     """The configuration or the command line cannot be used."""
 
     code = errno.EINVAL
+
+
+class LedgerError(CasfsError):
+    """The record of requests cannot be written, read or understood, so nothing is sent."""
 
 
 class MountError(CasfsError):

@@ -30,6 +30,11 @@ def cache_directory() -> Path:
     return _needed(lambda: platformdirs.user_cache_path("casfs"), "--cache-dir")
 
 
+def state_directory() -> Path | None:
+    """Return the default state directory, with the record of requests; None if there is no home."""
+    return _found(lambda: platformdirs.user_state_path("casfs"))
+
+
 def log_directory() -> Path:
     """Return the default directory of logs.
 

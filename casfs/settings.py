@@ -100,6 +100,12 @@ def parse_size(text: str, name: str) -> int:
     return int(Fraction(match[1]) * 1024 ** " kmgtp".index(match[2] or " "))
 
 
+def _place(text: str, name: str) -> str:
+    if text not in PLACES:
+        raise ConfigError(f"{name} must be {' or '.join(PLACES)}, not {text!r}")
+    return text
+
+
 def _number(text: str, name: str, smallest: float) -> float:
     try:
         value = float(text)
@@ -129,6 +135,9 @@ def _seconds_or_never(text: str, name: str) -> float:
     return _number(text, name, 0)
 
 
+PLACES = ("inside", "outside")
+"""Where this machine may be: in the service's region, where traffic may cost nothing, or not."""
+
 NO_LIMIT = "no limit"
 """The text for an unlimited count."""
 
@@ -141,12 +150,16 @@ NUMBERS: dict[str, Callable[[str, str], Any]] = {
     "read_timeout": _seconds,
     "deadline": _seconds,
     "listing_ttl": _seconds_or_never,
+    "settle_seconds": _seconds,
 }
 """Settings that are numbers, and their parsers."""
 
-NAMES = NUMBERS.keys() | {
+CHOICES: dict[str, Callable[[str, str], str]] = {"traffic": _place}
+"""Settings that have one of a few values, and what checks them."""
+
+NAMES = NUMBERS.keys() | CHOICES.keys() | {
     "dialect", "endpoint", "region", "account", "access_key_id", "secret_access_key", "cache_dir",
-    "aws_profile", "description_rules",
+    "state_dir", "aws_profile", "description_rules",
 }  # fmt: skip
 """All settings."""
 
@@ -158,6 +171,9 @@ PROFILES = "profiles"
 
 VAULTS = "vaults"
 """Names of vaults; in the file also a table per vault, `[profiles.NAME.vaults.VAULT]`."""
+
+PRICES = "prices"
+"""The table of prices in a profile, `[profiles.NAME.prices]`; only the file has it."""
 
 
 def text(settings: Mapping[str, object], name: str, default: str = "") -> str:

@@ -22,6 +22,7 @@ _SERVICE: list[tuple[str, str]] = [
     ("region", "Region; decides the endpoint where none is given."),
     ("account", "Account number, or - for the one that the key belongs to."),
     ("cache-dir", "Directory of the cache."),
+    ("state-dir", "Directory of the record of requests."),
     ("cache-size", "Disk space that the cache may take, such as 20GiB."),
     ("connections", "Parallel downloads."),
     ("deadline", "Seconds after which a read or a listing fails."),

@@ -1,0 +1,1 @@
+"""The record of what was requested: `requests.sqlite` in the state directory, here only read."""

@@ -1,0 +1,121 @@
+"""The tables of the ledger, and how its file is created.
+
+    requests(number, account, vault, kind, archive, first, last, size, tier, token, state, final,
+             run, owner, boot, uptime, intended, answered, job, reason, cost, currency)
+    runs(id, account, vault, selection, used)       restores: commands with the same selection
+    totals(run, tier, jobs, bytes)                  what a restore has requested, refusals aside
+    owners(number, pid, begun)                      processes that send
+
+Times are microseconds since 1970. An open request is unique by account, vault, archive and range:
+that constraint, and not a lock, makes two processes ask once. Triggers maintain `totals`. Later
+versions only ever add tables and columns, so that a mount of this version goes on reading.
+"""
+
+import contextlib
+import os
+import sqlite3
+import uuid
+from pathlib import Path
+
+from casfs.errors import LedgerError
+from casfs.ledger.files import LEDGER
+from casfs.private import PrivateDirectory
+
+VERSION = 1
+_APPLICATION = 0x63617366
+"""The application id in the header of the file: "casf"."""
+_CHECKED = 64 << 20
+"""Size in bytes up to which a ledger is checked whole when it is opened."""
+
+_TABLES = (
+    """CREATE TABLE requests (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, vault NOT NULL,
+        kind TEXT NOT NULL, archive NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        size INTEGER, tier TEXT NOT NULL, token TEXT NOT NULL UNIQUE, state TEXT NOT NULL,
+        final INTEGER NOT NULL DEFAULT 0, run TEXT NOT NULL, owner INTEGER NOT NULL,
+        boot TEXT NOT NULL, uptime REAL NOT NULL, intended INTEGER NOT NULL, answered INTEGER,
+        job TEXT, reason TEXT, cost TEXT, currency TEXT
+    )""",
+    """CREATE UNIQUE INDEX open_requests ON requests (account, vault, archive, first, last)
+    WHERE final = 0""",
+    "CREATE INDEX requests_of_archive ON requests (account, vault, archive)",
+    "CREATE INDEX requests_by_job ON requests (account, vault, job) WHERE job IS NOT NULL",
+    "CREATE INDEX requests_of_run ON requests (run)",
+    """CREATE TABLE runs (
+        id TEXT PRIMARY KEY, account TEXT NOT NULL, vault NOT NULL, selection TEXT NOT NULL,
+        used INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE INDEX runs_by_selection ON runs (account, vault, selection)",
+    """CREATE TABLE totals (
+        run TEXT NOT NULL, tier TEXT NOT NULL, jobs INTEGER NOT NULL, bytes INTEGER NOT NULL,
+        PRIMARY KEY (run, tier)
+    ) WITHOUT ROWID""",
+    "CREATE TABLE owners (number INTEGER PRIMARY KEY AUTOINCREMENT, pid INTEGER, begun INTEGER)",
+    """CREATE TRIGGER request_came AFTER INSERT ON requests BEGIN
+        INSERT INTO totals VALUES (new.run, new.tier, 1, ifnull(new.size, 0))
+        ON CONFLICT DO UPDATE SET jobs = jobs + 1, bytes = bytes + excluded.bytes;
+    END""",
+    """CREATE TRIGGER request_refused AFTER UPDATE OF state ON requests
+    WHEN new.state = 'refused' AND old.state <> 'refused' BEGIN
+        UPDATE totals SET jobs = jobs - 1, bytes = bytes - ifnull(new.size, 0)
+        WHERE run = new.run AND tier = new.tier;
+    END""",
+)
+
+
+def create(private: PrivateDirectory) -> None:
+    """Create the ledger if there is none: as a whole, so that an empty file is never taken for one.
+
+    Raises:
+        OSError, sqlite3.Error: it cannot be created.
+    """
+    path = private.path / LEDGER
+    if os.path.lexists(path):
+        return
+    new = path.with_name(f".{LEDGER}.{uuid.uuid4().hex}")
+    os.close(private.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+    try:
+        with contextlib.closing(sqlite3.connect(new)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                for statement in _TABLES:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+        # Another process may have been faster.
+        with contextlib.suppress(FileExistsError):
+            os.link(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+    directory = os.open(private.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Check that a file is a ledger that this version understands.
+
+    Raises:
+        LedgerError: it is not.
+        sqlite3.Error: it cannot be read.
+    """
+    ((application,),) = connection.execute("PRAGMA application_id").fetchall()
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    if application != _APPLICATION:
+        raise LedgerError(
+            f"{path} is not a record of requests; nothing is sent without one. Restore it from a "
+            "backup; if you know that no request is open, move it away"
+        )
+    if version > VERSION:
+        raise LedgerError(
+            f"{path} was written by a newer casfs (version {version}; this one knows {VERSION}); "
+            "nothing is sent. Update casfs"
+        )
+    if os.path.getsize(path) <= _CHECKED:
+        ((told,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+        if told != "ok":
+            raise sqlite3.DatabaseError(told)

@@ -1,0 +1,167 @@
+"""The ledger: what is committed before it is sent, counted once, and never given up."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from casfs.errors import CasfsError, LedgerError
+from casfs.ledger.request import TO_THE_END, RequestState
+from casfs.restore.ledger import Intent, Spent
+from tests.support.ledgers import filled, intended, intent, ledger, unlimited
+
+
+class TooMuchError(CasfsError):
+    pass
+
+
+def test_a_request_is_on_the_disk_before_it_is_returned(tmp_path):
+    path = filled(tmp_path / "state", "one")
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT state, final FROM requests").fetchall() == [("intended", 0)]
+
+
+def test_the_file_and_its_directory_are_private(tmp_path):
+    path = filled(tmp_path / "state", "one")
+    modes = {one.name: one.stat().st_mode & 0o777 for one in (path.parent, *path.parent.iterdir())}
+    assert modes.pop("state") == 0o700
+    assert set(modes.values()) == {0o600}
+
+
+def test_what_is_open_is_not_requested_again_by_another_process(tmp_path):
+    with closing(ledger(tmp_path)) as one, closing(ledger(tmp_path)) as two:
+        run = one.run_of("all")
+        assert two.run_of("all") == run
+        assert one.intend(intent(), run, "standard", unlimited) is not None
+        assert two.intend(intent(), run, "bulk", unlimited) is None
+        # A range of what is requested whole is requested, too; more of it is not.
+        assert two.intend(intent(first=0, last=49), run, "standard", unlimited) is None
+        assert two.intend(intent(last=199), run, "standard", unlimited) is not None
+
+
+@pytest.mark.parametrize("state", [one for one in RequestState if one.is_final])
+def test_what_came_to_an_end_may_be_requested_again(tmp_path, state):
+    with closing(ledger(tmp_path)) as one:
+        run = one.run_of("all")
+        request = intended(one, run)
+        one.note(request, state, reason="so it is")
+        assert list(one.open_requests()) == []
+        assert one.intend(intent(), run, "standard", unlimited) is not None
+
+
+def test_an_unknown_end_covers_every_range(tmp_path):
+    with closing(ledger(tmp_path)) as one:
+        run = one.run_of("all")
+        whole = Intent("archive", "one", 0, TO_THE_END, None)
+        assert one.intend(whole, run, "standard", unlimited) is not None
+        assert one.intend(intent(), run, "standard", unlimited) is None
+        assert one.intend(whole, run, "standard", unlimited) is None
+
+
+def test_a_restore_is_counted_over_processes_and_without_refusals(tmp_path):
+    with closing(ledger(tmp_path)) as one:
+        run = one.run_of("all")
+        first = intended(one, run, "one")
+        second = intended(one, run, "two")
+        one.note(first, RequestState.STARTED, job="job-1")
+        one.note(second, RequestState.REFUSED, reason="policy")
+    with closing(ledger(tmp_path)) as again:
+        assert again.run_of("all") == run
+        assert again.run_of("another") != run
+        assert again.spent(run) == [Spent("standard", 1, 100)]
+
+
+def test_what_is_too_much_is_not_committed(tmp_path):
+    def check(spent):
+        if sum(one.bytes for one in spent) > 100:
+            raise TooMuchError("too much")
+
+    with closing(ledger(tmp_path)) as one:
+        run = one.run_of("all")
+        one.intend(intent("one"), run, "standard", check)
+        with pytest.raises(TooMuchError):
+            one.intend(intent("two"), run, "standard", check)
+        assert [request.archive for request in one.open_requests()] == ["one"]
+        assert one.spent(run) == [Spent("standard", 1, 100)]
+
+
+def test_a_process_is_alive_until_it_ends_however_it_ends(tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from tests.support.ledgers import ledger;"
+        "one = ledger(Path(sys.argv[1])); print(one.owner, flush=True); sys.stdin.read()"
+    )
+    with closing(ledger(tmp_path)) as one:
+        child = subprocess.Popen(
+            [sys.executable, "-c", script, tmp_path],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert child.stdout is not None
+            number = int(child.stdout.readline())
+            assert one.is_alive(number)
+            assert one.is_alive(one.owner)
+        finally:
+            child.kill()
+            child.communicate()
+        assert not one.is_alive(number)
+
+
+def cut_to_nothing(path):
+    path.write_bytes(b"")
+
+
+def damage(path):
+    data = bytearray(path.read_bytes())
+    data[200:8000] = b"\xff" * 7800
+    path.write_bytes(data)
+
+
+def of_something_else(path):
+    path.unlink()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE requests (a)")
+
+
+def of_a_later_version(path):
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA user_version = 99")
+
+
+def no_file_at_all(path):
+    path.unlink()
+    path.mkdir()
+
+
+def a_link(path):
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [cut_to_nothing, damage, of_something_else, of_a_later_version, no_file_at_all, a_link],
+)
+def test_a_ledger_that_is_not_understood_is_left_as_it_is(tmp_path, spoil):
+    path = filled(tmp_path / "state", "one")
+    spoil(path)
+    before = path.is_file() and path.read_bytes()
+    with pytest.raises(LedgerError, match=str(path)):
+        ledger(tmp_path / "state")
+    assert (path.is_file() and path.read_bytes()) == before
+
+
+def test_a_ledger_that_cannot_be_created_names_its_file(tmp_path):
+    (tmp_path / "state").write_bytes(b"a file")
+    with pytest.raises(LedgerError, match="state"):
+        ledger(tmp_path / "state")
+
+
+def test_a_ledger_that_goes_away_is_noticed_before_anything_is_sent(tmp_path):
+    with closing(ledger(tmp_path / "state")) as one:
+        run = one.run_of("all")
+        os.rename(one.path, one.path.with_name("away"))
+        with pytest.raises(LedgerError, match=r"requests\.sqlite"):
+            one.intend(intent(), run, "standard", unlimited)
