@@ -5,7 +5,6 @@ container, instance role. botocore is imported where it is used, because importi
 """
 
 import base64
-import logging
 import os
 import re
 import shlex
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from casfs.aws_settings import broken, configured_endpoint, new_session, session_settings
 from casfs.credentials import (
     Credentials,
     FoundSettings,
@@ -84,10 +84,10 @@ class AwsChain:
         del home
         from botocore import credentials as botocore_credentials
 
-        session = _session(profile)
+        session = new_session(profile)
         try:
             credentials = session.get_credentials()
-            settings = _settings(session)
+            settings = session_settings(session)
             if credentials is None:
                 return None
             if type(credentials) is botocore_credentials.Credentials:
@@ -98,7 +98,7 @@ class AwsChain:
         except ConfigError:
             raise
         except _config_errors() as error:
-            raise _broken(error) from None
+            raise broken(error) from None
         except Exception as error:  # noqa: BLE001 - an external program may fail in any way
             raise _denied("no AWS keys are available", error) from None
         for file in files:
@@ -124,9 +124,9 @@ class AwsChain:
         from botocore.exceptions import BotoCoreError
 
         try:
-            return list(_listed(_session(None)))
+            return list(_listed(new_session(None)))
         except BotoCoreError as error:
-            raise _broken(error) from None
+            raise broken(error) from None
 
 
 def _checked(key: Any, method: str) -> Credentials:
@@ -144,37 +144,6 @@ def _checked(key: Any, method: str) -> Credentials:
         checked_secret(key.secret_key, name("aws_secret_access_key")),
         checked_identifier(key.token, name("aws_session_token")) if key.token else None,
     )
-
-
-def _settings(session: "Session") -> dict[str, str]:
-    """Return the region and the endpoint, if set, as Amazon's tools determine them."""
-    from botocore.configprovider import ConfiguredEndpointProvider
-
-    found = {"region": session.get_config_variable("region")}
-    if not session.get_config_variable("ignore_configured_endpoint_urls"):
-        provider = ConfiguredEndpointProvider(
-            full_config=session.full_config,
-            scoped_config=session.get_scoped_config(),
-            client_name="glacier",
-        )
-        found["endpoint"] = provider.provide()
-    return {name: str(value) for name, value in found.items() if value}
-
-
-def _session(profile: str | None) -> "Session":
-    from botocore.session import Session
-
-    for name in ("botocore.credentials", "botocore.tokens"):
-        logging.getLogger(name).addFilter(_is_below_warning)
-    return Session(profile=profile)
-
-
-def _is_below_warning(record: logging.LogRecord) -> bool:
-    """Drop botocore's warnings about failed renewals: they have tracebacks and program output.
-
-    casfs raises an error of its own once the key has expired.
-    """
-    return record.levelno < logging.WARNING
 
 
 def _identity(session: "Session", credentials: Any, profile: str | None) -> str:
@@ -226,10 +195,7 @@ def _listed(session: "Session") -> Iterator[FoundSettings]:
     from botocore.configloader import load_config, raw_config_parse
 
     if key_id := os.environ.get("AWS_ACCESS_KEY_ID"):
-        region = os.environ.get("AWS_DEFAULT_REGION")
-        yield FoundSettings(
-            "environment (AWS_*)", {"region": region} if region else {}, None, key_id
-        )
+        yield FoundSettings("environment (AWS_*)", session_settings(session), None, key_id)
     # Keys in the environment take precedence over a profile named by `AWS_PROFILE`.
     used = None if key_id else session.profile or _DEFAULT
     secret_file, file = _path(session, "credentials_file"), _path(session, "config_file")
@@ -240,10 +206,20 @@ def _listed(session: "Session") -> Iterator[FoundSettings]:
             region = facts.get("region") or known.get(name, {}).get("region")
             holds_secret = path if "aws_secret_access_key" in facts else None
             if holds_secret or name not in secret:
-                settings = {"region": region} if region else {}
+                merged = session.full_config["profiles"].get(name, {})
+                endpoint = configured_endpoint(session, merged)
+                settings = {"region": region, "endpoint": endpoint}
                 use = "" if name == used else f"CASFS_AWS_PROFILE={shlex.quote(name)}"
                 key_id = facts.get(_KEY_ID)
-                yield FoundSettings(str(path), settings, None, key_id, name, holds_secret, use)
+                yield FoundSettings(
+                    source=str(path),
+                    settings={key: value for key, value in settings.items() if value},
+                    keys=None,
+                    access_key_id=key_id,
+                    profile=name,
+                    file=holds_secret,
+                    use=use,
+                )
 
 
 def _path(session: "Session", name: str) -> Path:
@@ -268,14 +244,6 @@ def _config_errors() -> tuple[type[Exception], ...]:
         exceptions.ProfileNotFound,
         exceptions.UnknownCredentialError,
     )
-
-
-def _broken(error: Exception) -> ConfigError:
-    from botocore.exceptions import ConfigParseError
-
-    # The parser's message quotes the line, which may be the secret.
-    why = "a file cannot be read" if isinstance(error, ConfigParseError) else str(error)
-    return ConfigError(f"the AWS configuration: {why}; correct ~/.aws or AWS_PROFILE")
 
 
 def _denied(what: str, error: Exception) -> DeniedError:

@@ -270,9 +270,9 @@ class Client(contextlib.AbstractContextManager["Client"]):
         limits = Limits(config.connect_timeout, config.read_timeout, config.attempts)
         dialect = DIALECTS[config.dialect].dialect(config.account, keys, config.region)
         whose = owner(config.account, config.credentials)
-        return Service(
-            replace(dialect, keys=rotating), config.endpoint, whose, limits, self.metrics
-        )
+        ca_file = ("ca_bundle of the AWS configuration", config.ca_bundle)
+        dialect = replace(dialect, keys=rotating, ca_file=ca_file if config.ca_bundle else None)
+        return Service(dialect, config.endpoint, whose, limits, self.metrics)
 
     def _block_cache(self, disk: DiskCache, write_behind: WriteBehind) -> BlockCache:
         config = self.config

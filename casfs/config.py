@@ -63,6 +63,8 @@ class Config:
         settle_seconds: seconds after which a request that no listing shows was not accepted.
         traffic: "inside" or "outside" the service's region; "" = by the endpoint's address.
         prices: the profile's own prices, as the file has them.
+        ca_bundle: file or directory of certificates that the official tools are configured to
+            trust; "" if they are not.
         find_key_again: looks for the key where it was found; None if it cannot change there.
         skip_bad_records: omit unreadable records from inventory files. It is a flag and not a
             setting, because a list that is silently incomplete is how archives get lost.
@@ -89,6 +91,7 @@ class Config:
     settle_seconds: float = 600.0
     traffic: str = ""
     prices: Mapping[str, object] = field(default_factory=dict, hash=False)
+    ca_bundle: str = ""
     find_key_again: FindAgain | None = field(default=None, compare=False, repr=False)
     skip_bad_records: bool = False
     profile: str = field(default=DEFAULT_PROFILE, compare=False)
@@ -123,18 +126,21 @@ def load(
     path = config_file(environment).absolute()
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     must_exist = bool(environment.get("CASFS_CONFIG"))
-    layers = [_of_profile(path, name, must_exist), environment_settings(environment), given]
+    of_profile = _of_profile(path, name, must_exist)
+    layers = [of_profile, environment_settings(environment), given]
     dialect = text(_merged(layers), "dialect", DEFAULT_DIALECT)
     if dialect not in DIALECTS:
         raise ConfigError(f"unknown dialect {dialect!r}; known: {', '.join(DIALECTS)}")
     registration, home = DIALECTS[dialect], (home or homes.home()).absolute()
+    tools = _tool_settings(registration, _merged(layers))
+    layers.insert(0, tools)
     settings = _merged(layers, registration)
     place = f"[profiles.{name or DEFAULT_PROFILE}] in {path}"
     keys: KeySource | None
     if KEY & settings.keys():
         keys = own_key(settings, environment, place)
         again: FindAgain = partial(_own_key_again, path, name, environment, place)
-        find_again = again if KEY - layers[1].keys() else None
+        find_again = again if KEY - environment_settings(environment).keys() else None
     else:
         settings, keys, find_again = _official(registration, home, settings, layers)
     if keys is None:
@@ -144,9 +150,16 @@ def load(
             f"{registration.keys.place}{_others(dialect, home)}"
         )
     # CASFS_VAULTS replaces the names of vaults, but not the rules for single vaults.
-    rules = _rules(settings, layers[0])
+    rules = _rules(settings, of_profile)
     built = _build(settings, dialect, keys, name or DEFAULT_PROFILE, rules)
     return replace(built, find_key_again=find_again)
+
+
+def _tool_settings(registration: Registration, settings: Mapping[str, object]) -> dict[str, object]:
+    """Return what the official tools have configured for every key, ours included."""
+    if registration.tool_settings is None:
+        return {}
+    return dict(registration.tool_settings(text(settings, "aws_profile") or None))
 
 
 def _official(
@@ -231,7 +244,12 @@ def _build(
     registration, region = DIALECTS[dialect], text(settings, "region")
     cache_dir = text(settings, "cache_dir") or str(cache_directory())
     state_dir = text(settings, "state_dir")
-    endpoint = find_endpoint(registration, text(settings, "endpoint"), region)
+    endpoint = find_endpoint(
+        registration,
+        text(settings, "endpoint"),
+        region,
+        text(settings, "aws_profile") or None,
+    )
     # The region is part of the header with the signature.
     if registration.signs_region and not re.fullmatch(r"[A-Za-z0-9_-]+", region):
         raise ConfigError(
@@ -255,6 +273,7 @@ def _build(
         profile=profile,
         vaults=vault_names(settings),
         prices=prices if isinstance(prices := settings.get(PRICES), dict) else {},
+        ca_bundle=_absolute(text(settings, "ca_bundle")),
         **rules,
         **{
             name: parse(text(settings, name), name)
@@ -262,6 +281,11 @@ def _build(
             if name in settings
         },
     )
+
+
+def _absolute(path: str) -> str:
+    """Return a path that stays the same file when a mount changes its directory; "" if empty."""
+    return str(expanded(path, "ca_bundle")) if path else ""
 
 
 def _rules(settings: Mapping[str, object], profile: Mapping[str, object]) -> dict[str, Any]:

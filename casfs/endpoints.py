@@ -12,8 +12,16 @@ from casfs.settings import did_you_mean
 log = logging.getLogger(__name__)
 
 
-def find_endpoint(registration: Registration, endpoint: str, region: str) -> str:
+def find_endpoint(
+    registration: Registration, endpoint: str, region: str, profile: str | None = None
+) -> str:
     """Return the URL of a service: the configured endpoint, or else the one of the region.
+
+    Args:
+        registration: the service.
+        endpoint: URL or host, "" if none is configured.
+        region: the region, "" if none is configured.
+        profile: a profile of the official tools, which may choose among the region's endpoints.
 
     Raises:
         ConfigError: both are missing, or one is malformed.
@@ -24,7 +32,7 @@ def find_endpoint(registration: Registration, endpoint: str, region: str) -> str
                 f"no endpoint (region: {region!r}); "
                 f"give --region {registration.region}, or --endpoint URL"
             )
-        return registration.endpoint_in(region)
+        return registration.endpoint_in(region, profile)
     if "@" in endpoint:
         # Whatever precedes the last `@` may be a password, so it is not shown.
         raise ConfigError(

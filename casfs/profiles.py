@@ -84,11 +84,15 @@ def _in_file(environment: Mapping[str, str]) -> Iterator[Profile]:
 
 def _profile(use: str, source: str, settings: Mapping[str, object], note: str) -> Profile:
     dialect = text(settings, "dialect", DEFAULT_DIALECT)
+    try:
+        settings = {**_tool_settings(dialect, text(settings, "aws_profile") or None), **settings}
+    except ConfigError as error:
+        note = str(error)
     return Profile(
         use=use,
         source=source,
         dialect=dialect,
-        endpoint=_endpoint(dialect, text(settings, "endpoint"), text(settings, "region")),
+        endpoint=_endpoint(dialect, settings),
         account=text(settings, "account"),
         access_key_id=text(settings, "access_key_id"),
         note=note,
@@ -101,19 +105,31 @@ def _official(dialect: str, found: FoundSettings) -> Profile:
         use=" ".join([found.use, *use]).strip(),
         source=found.source,
         dialect=dialect,
-        endpoint=_endpoint(
-            dialect, found.settings.get("endpoint", ""), found.settings.get("region", "")
-        ),
+        endpoint=_endpoint(dialect, {**found.settings, "aws_profile": found.profile or ""}),
         account=found.settings.get("account", ""),
         access_key_id=found.access_key_id or "",
         note=_note(found.file) if found.file else "",
     )
 
 
-def _endpoint(dialect: str, endpoint: str, region: str) -> str:
+def _tool_settings(dialect: str, profile: str | None) -> Mapping[str, str]:
+    """Return what the official tools of a dialect have configured for every key.
+
+    Raises:
+        ConfigError: their files cannot be used.
+    """
+    registration = DIALECTS.get(dialect)
+    if registration is None or registration.tool_settings is None:
+        return {}
+    return registration.tool_settings(profile)
+
+
+def _endpoint(dialect: str, settings: Mapping[str, object]) -> str:
     """Return the endpoint that would be used, "" if there is none yet."""
+    endpoint, region = text(settings, "endpoint"), text(settings, "region")
+    profile = text(settings, "aws_profile") or None
     try:
-        return find_endpoint(DIALECTS[dialect], endpoint, region)
+        return find_endpoint(DIALECTS[dialect], endpoint, region, profile)
     except (ConfigError, KeyError):
         return ""
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from casfs.credentials import Credentials, IniFile, KeySource
 from casfs.service import fields
 from casfs.service.codes import VAULT_ERRORS
-from casfs.service.dialect import Dialect, InventoryFields, Registration, escape
+from casfs.service.dialect import Dialect, InventoryFields, Registration, by_region, escape
 from casfs.treehash import SHA256
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def cas(account: str, keys: KeySource, region: str) -> Dialect:
 
 
 CAS = Registration(
-    endpoint="https://cas.{region}.myqcloud.com",
+    endpoint_in=by_region("https://cas.{region}.myqcloud.com"),
     region="ap-chengdu",
     regions=("ap-chengdu", "ap-beijing", "ap-guangzhou", "ap-shanghai", "cn-southwest"),
     keys=IniFile(

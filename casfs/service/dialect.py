@@ -74,8 +74,7 @@ class Registration:
     """What is known of a dialect before there is an account.
 
     Attributes:
-        endpoint: URL, with `{region}` in it.
-        china_endpoint: the same for regions in China (`cn-...`), if it is another one.
+        endpoint_in: region, profile of the official tools -> URL of the service there.
         region: an example of a region, for messages.
         regions: those that are known; there may be more.
         keys: where the official tools keep keys.
@@ -83,21 +82,28 @@ class Registration:
         signs_region: requests are signed for a region, so that there must be one, whatever the
             endpoint; else a region only stands for its endpoint.
         names_account: requests name an account; else a key alone says whose vaults are meant.
+        tool_settings: profile of the official tools -> the `endpoint` that they ask and the
+            `ca_bundle` that they trust, whatever key signs; None if they have no such settings.
     """
 
-    endpoint: str
+    endpoint_in: Callable[[str, str | None], str]
     region: str
     keys: OfficialKeys
     dialect: "Callable[[str, KeySource, str], Dialect]"
     signs_region: bool = False
     names_account: bool = True
-    china_endpoint: str | None = None
     regions: tuple[str, ...] = ()
+    tool_settings: Callable[[str | None], Mapping[str, str]] | None = None
 
-    def endpoint_in(self, region: str) -> str:
-        """Return the URL of the service in a region."""
-        url = self.china_endpoint if region.startswith("cn-") else None
-        return (url or self.endpoint).format(region=region)
+
+def by_region(url: str) -> Callable[[str, str | None], str]:
+    """Return an `endpoint_in` that puts the region into a URL with `{region}` in it."""
+
+    def endpoint_in(region: str, profile: str | None) -> str:
+        del profile
+        return url.format(region=region)
+
+    return endpoint_in
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,8 @@ class Dialect:
         any_range: a range of an output may begin anywhere, and need not begin on a MiB.
         ca_variables: variables in which its tools find certificates to trust, before those that
             all programs look at.
+        ca_file: the setting of its tools that names such certificates, and their path; variables
+            come before it.
     """
 
     name: str
@@ -166,6 +174,7 @@ class Dialect:
     keys: RotatingKeys | None = None
     any_range: bool = True
     ca_variables: tuple[str, ...] = ()
+    ca_file: tuple[str, str] | None = None
 
     def vaults_path(self) -> str:
         """Return the path of List Vaults."""

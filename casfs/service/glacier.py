@@ -7,6 +7,7 @@ that takes a while, which only those who use this dialect should wait for.
 from typing import TYPE_CHECKING
 
 from casfs.aws import AwsChain
+from casfs.aws_settings import endpoint_in, tool_settings
 from casfs.credentials import KeySource
 from casfs.errors import NotFoundError
 from casfs.service import fields
@@ -77,8 +78,7 @@ def glacier(account: str, keys: KeySource, region: str) -> Dialect:
 
 
 GLACIER = Registration(
-    endpoint="https://glacier.{region}.amazonaws.com",
-    china_endpoint="https://glacier.{region}.amazonaws.com.cn",
+    endpoint_in=endpoint_in,
     region="us-east-1",
     regions=(
         "af-south-1",
@@ -111,5 +111,6 @@ GLACIER = Registration(
     keys=AwsChain(),
     dialect=glacier,
     signs_region=True,
+    tool_settings=tool_settings,
 )
-"""Endpoint as in the Developer Guide, "Accessing Amazon S3 Glacier"."""
+"""Amazon Glacier."""

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from casfs.credentials import Credentials, IniFile, KeySource
 from casfs.service import fields
 from casfs.service.codes import OAS_ERRORS
-from casfs.service.dialect import Dialect, InventoryFields, Registration
+from casfs.service.dialect import Dialect, InventoryFields, Registration, by_region
 from casfs.treehash import MD5
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def oas(account: str, keys: KeySource, region: str) -> Dialect:
 
 
 OAS = Registration(
-    endpoint="https://{region}.oas.aliyuncs.com",
+    endpoint_in=by_region("https://{region}.oas.aliyuncs.com"),
     region="cn-hangzhou",
     regions=(
         "cn-hangzhou",

@@ -32,20 +32,27 @@ class Route:
     Args:
         endpoint: URL of scheme, host and port.
         ca_variables: variables that name certificates before those that all programs look at.
+        ca_file: what else names certificates, after those variables, and their absolute path.
 
     Attributes:
         settings: arguments of a session's `send`.
     """
 
-    def __init__(self, endpoint: str, ca_variables: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        ca_variables: Iterable[str] = (),
+        ca_file: tuple[str, str] | None = None,
+    ) -> None:
         # Looking through the environment takes as long as all the rest of a request.
         with requests.Session() as session:
             self.settings: dict[str, Any] = dict(
                 session.merge_environment_settings(endpoint, {}, True, None, None)
             )
-        self._ca_variable = next(filter(os.environ.get, (*ca_variables, *_CA_VARIABLES)), None)
-        if self._ca_variable is not None:
-            self.settings["verify"] = os.path.abspath(os.environ[self._ca_variable])
+        self._ca_name: str | None = None
+        for name, path in _certificates(ca_variables, ca_file):
+            self._ca_name, self.settings["verify"] = name, os.path.abspath(path)
+            break
         scheme = endpoint.partition("://")[0]
         proxy = select_proxy(endpoint, self.settings["proxies"])
         self._proxy_variable = next(_proxy_variables(scheme), "the proxy") if proxy else None
@@ -69,8 +76,8 @@ class Route:
             return
         if self._proxy_variable is not None:
             self._check_proxy(self._proxy_variable)
-        if self._ca_variable is not None and self._encrypted:
-            self._check_certificates(self._ca_variable, self.settings["verify"])
+        if self._ca_name is not None and self._encrypted:
+            self._check_certificates(self._ca_name, self.settings["verify"])
         self._checked = True
 
     def explain(self, causes: Iterable[BaseException]) -> CasfsError | None:
@@ -145,6 +152,22 @@ def make_paths_absolute(environment: MutableMapping[str, str] = os.environ) -> N
         path = environment.get(name, "")
         if path and not path.startswith("~"):
             environment[name] = os.path.abspath(path)
+
+
+def _certificates(
+    first: Iterable[str], ca_file: tuple[str, str] | None
+) -> Iterator[tuple[str, str]]:
+    """Yield what names certificates to trust, and their path; the first one counts."""
+    yield from _set(first)
+    if ca_file is not None:
+        yield ca_file
+    yield from _set(_CA_VARIABLES)
+
+
+def _set(variables: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for name in variables:
+        if path := os.environ.get(name):
+            yield name, path
 
 
 def _place(parts: SplitResult) -> str:

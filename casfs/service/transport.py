@@ -67,7 +67,7 @@ class Transport:
         self._sessions = Sessions(self._new_session)
         self._watchdog = Watchdog(self._sessions.drop_aged)
         self._closed = threading.Event()
-        self._route = Route(endpoint, dialect.ca_variables)
+        self._route = Route(endpoint, dialect.ca_variables, dialect.ca_file)
         self._keys = dialect.keys
         self._warned = -_WARNING_INTERVAL
 

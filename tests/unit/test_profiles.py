@@ -66,11 +66,14 @@ def found(home):
 
 
 def test_everything_is_listed_with_its_place_and_how_to_use_it(found, home):
+    no_such_profile = (
+        "the AWS configuration: The config profile (night) could not be found; "
+        "correct ~/.aws or AWS_PROFILE"
+    )
     exposed = f"readable by others; run: chmod 600 {home / '.oascredentials'}"
     assert found() == [
         ("", "cas", "https://cas.ap-chengdu.myqcloud.com", "AKIDfile", "config.toml", ""),
-        ("--profile night", "glacier", "https://glacier.eu-west-1.amazonaws.com", "",
-         "config.toml", ""),
+        ("--profile night", "glacier", "", "", "config.toml", no_such_profile),
         ("--profile odd", "s4", "", "", "config.toml", ""),
         ("", "cas", "https://cas.example", "AKIDcas", ".cascmd_credentials", ""),
         ("--dialect oas", "oas", "http://oas.example:8080", "IDoas", ".oascredentials", exposed),
