@@ -210,6 +210,10 @@ class Client(contextlib.AbstractContextManager["Client"]):
         """Return the extended attributes of a node, by their names without `user.casfs.`."""
         return self._opener.attributes(node)
 
+    def content_attributes(self, node: Node) -> dict[str, str]:
+        """Return those of `attributes` that belong to the content, and so to any copy of it."""
+        return self._opener.content_attributes(node)
+
     def vaults(self, refresh: bool = False) -> Sequence[Vault]:
         """Return all vaults; for a key that may not list them, those that are known or named.
 

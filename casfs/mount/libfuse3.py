@@ -14,8 +14,9 @@ os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
 import mfusepy
 
 from casfs.errors import MountError
+from casfs.mount.attributes import KIND
 from casfs.mount.kernel_cache import Status
-from casfs.mount.operations import KIND, OPERATIONS, Operations
+from casfs.mount.operations import OPERATIONS, Operations
 from casfs.mount.session import AHEAD, THREADS, Loop, Settings
 from casfs.mount.signals import waits_in_vain
 from casfs.ranges import BLOCK_SIZE

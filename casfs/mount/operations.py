@@ -12,8 +12,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from casfs.client import Client, File, Node, SmallFile, to_bytes
+from casfs.client import Client, File, Node, SmallFile
 from casfs.errors import CasfsError
+from casfs.mount.attributes import KIND, Attributes
 from casfs.mount.failures import Failures
 from casfs.mount.kernel_cache import CachedPages, SentAttributes, StaleError, Status
 from casfs.mount.options import Modes
@@ -28,13 +29,6 @@ OPERATIONS = (
 )  # fmt: skip
 """What a binding offers to the kernel; a read-only mount gets no other requests."""
 
-KIND = "user."
-"""The only kind of extended attributes. For each entry, `ls -l` asks for three of other kinds,
-unless it learns once that they are not supported."""
-ATTRIBUTES = f"{KIND}casfs."
-"""The prefix of all their names."""
-_LONGEST = 1 << 16
-"""The largest extended attribute in bytes (Linux); of a larger one no program gets anything."""
 _WRITING = os.O_WRONLY | os.O_RDWR
 _QUIET = (errno.ENOENT, errno.ENODATA, errno.EROFS)
 """Errors that are part of ordinary use, and not worth logging."""
@@ -80,6 +74,7 @@ class Operations:
         self._files: dict[int, OpenFile] = {}
         self._pages = CachedPages()
         self._sent = SentAttributes()
+        self._attributes = Attributes(client, self._sent)
         self._failures = Failures()
         self._directories: dict[int, list[Node]] = {}
         self._handles = itertools.count(1)
@@ -245,23 +240,19 @@ class Operations:
         del position
         if not name.startswith(KIND):
             raise _answer(errno.ENOTSUP)
-        if name.startswith(ATTRIBUTES):
-            value = self._attributes(path).get(name[len(ATTRIBUTES) :])
-            if value is not None:
-                return to_bytes(value)[:_LONGEST]
-        raise _answer(errno.ENODATA)
+        value = self._attributes.value(path, name)
+        if value is None:
+            raise _answer(errno.ENODATA)
+        return value
 
     def listxattr(self, path: str) -> list[str]:
-        """Return the names of all extended attributes."""
-        return [ATTRIBUTES + name for name in self._attributes(path)]
+        """Return the names of the extended attributes that belong to a file's content."""
+        return self._attributes.names(path)
 
     def setxattr(self, path: str, *args: Any) -> int:
         """Refuse."""
         del path, args
         raise _answer(errno.EROFS)
-
-    def _attributes(self, path: str) -> dict[str, str]:
-        return self._client.attributes(self._node(path))
 
     def _open_as(self, node: Node) -> File:
         """Open a file, provided that it has the size that was sent to the kernel."""

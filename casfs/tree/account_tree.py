@@ -130,21 +130,35 @@ class AccountTree:
     def facts(
         self, node: OutputFile | InventoryFile | ArchiveFile, output: Output
     ) -> dict[str, str | None]:
-        """Return what is known of a file with an output, as extended attributes."""
+        """Return what is known of a file with an output and may change, as extended attributes."""
         if isinstance(node, ArchiveFile):
             return self._archives.facts(node.vault, node.archive, output)
         job = node.job
-        facts = {
-            "archive-id": job.archive_id,
+        facts: dict[str, str | None] = {
             "job-id": job.id,
             "expires": job.expires.isoformat() if job.expires else None,
-            "description": self._account.archive_description(job) or job.description,
         }
         size = output.layout.size
         if output.tree_hash is None and (size == 0 or job.size not in (None, size)):
             # Nothing vouches for what contradicts its job, whatever answers say of parts of it, nor
             # for what is empty, unless the job has the hash of nothing.
             facts["verified"] = "yes" if job.tree_hash and not size else "no"
+        return facts
+
+    def content_facts(
+        self, node: OutputFile | InventoryFile | ArchiveFile
+    ) -> dict[str, str | None]:
+        """Return what belongs to the content of a file with an output, as extended attributes."""
+        if isinstance(node, ArchiveFile):
+            return self._archives.content_facts(node.vault, node.archive)
+        job = node.job
+        facts = {
+            "archive-id": job.archive_id,
+            "description": self._account.archive_description(job) or job.description,
+        }
+        # The hash of an inventory job is not that of each form of its inventory.
+        if isinstance(node, OutputFile) and job.tree_hash is not None and node.size:
+            facts["tree-hash"] = job.tree_hash.hex()
         return facts
 
     def neighbors(self, node: OutputFile | ArchiveFile) -> tuple[Neighbors, str]:

@@ -67,10 +67,11 @@ class ArchiveJobs:
             size = next((job.archive_size for job in jobs if job.archive_size), None)
         if size is None:
             return None
-        return joined_output(jobs, size, _digest(archive.tree_hash), self._origin)
+        return joined_output(jobs, size, digest_of(archive.tree_hash), self._origin)
 
 
-def _digest(text: str | None) -> Digest | None:
+def digest_of(text: str | None) -> Digest | None:
+    """Return the hash that an inventory states, None if that is none."""
     try:
         return Digest(bytes.fromhex(text)) if text else None
     except ValueError:

@@ -15,7 +15,7 @@ from cachetools import TTLCache
 from casfs.errors import NotFoundError
 from casfs.model import Output, Vault
 from casfs.tree.archive_index import ArchiveIndex
-from casfs.tree.archive_jobs import ArchiveJobs
+from casfs.tree.archive_jobs import ArchiveJobs, digest_of
 from casfs.tree.archives.entries import Archive, Entry, Scope, Subdirectory
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.directory_prefetch import Neighbors
@@ -125,19 +125,30 @@ class ArchiveTree:
         return self._jobs.output(vault, archive)
 
     def facts(self, vault: str, archive: Archive, output: Output) -> dict[str, str | None]:
-        """Return what is known of an archive, as extended attributes."""
+        """Return what is known of an archive and may change, as extended attributes."""
         until = self._jobs.condition(vault, archive, datetime.now(UTC)).expires
         original = archive.original_size
         return {
-            "archive-id": archive.id,
             "job-id": _jobs(output),
             "expires": until.isoformat() if until else None,
-            "created": archive.created.isoformat() if archive.created else None,
-            "description": archive.description,
             "rule": archive.rule,
             "compressed": "yes" if archive.compressed else None,
             "encrypted": "yes" if archive.encrypted else None,
             "original-size": None if original is None else str(original),
+        }
+
+    def content_facts(self, vault: str, archive: Archive) -> dict[str, str | None]:
+        """Return what belongs to the content of an archive, as extended attributes.
+
+        Raises:
+            CasfsError: as `output`, unless the catalog has the hash.
+        """
+        digest = digest_of(archive.tree_hash) or self.output(vault, archive).tree_hash
+        return {
+            "archive-id": archive.id,
+            "created": archive.created.isoformat() if archive.created else None,
+            "description": archive.description,
+            "tree-hash": digest.hex() if digest else None,
         }
 
     def neighbors(self, node: ArchiveFile) -> tuple[Neighbors, str]:

@@ -77,8 +77,16 @@ class FileOpener:
         found = {
             "tree-hash": output.tree_hash.hex() if output.tree_hash else None,
             **self._state(node, self._blocks.open(output)),
+            **self._tree.content_facts(node),
             **self._tree.facts(node, output),
         }
+        return {name: value for name, value in found.items() if value}
+
+    def content_attributes(self, node: Node) -> dict[str, str]:
+        """Return those of `attributes` that belong to the content, and so to any copy of it."""
+        if not isinstance(node, OutputFile | InventoryFile | ArchiveFile):
+            return {}
+        found = self._tree.content_facts(node)
         return {name: value for name, value in found.items() if value}
 
     def _state(

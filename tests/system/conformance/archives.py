@@ -1,5 +1,6 @@
 """Archives by name, as tests of them refresh and read them."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -18,6 +19,15 @@ def refresh(mount: Mount) -> None:
     mount.good(CASFS, "catalog", "refresh", VAULT)
 
 
+UNLISTED = (
+    "cached", "compressed", "encrypted", "expires", "job-id", "original-size", "rule", "verified",
+)  # fmt: skip
+"""Attributes that are answered by name only."""
+
+
 def attributes_of(path: Path) -> dict[str, str]:
-    names = os.listxattr(path)
-    return {name.removeprefix("user.casfs."): os.getxattr(path, name).decode() for name in names}
+    found = {}
+    for name in (*os.listxattr(path), *(f"user.casfs.{name}" for name in UNLISTED)):
+        with contextlib.suppress(OSError):
+            found[name.removeprefix("user.casfs.")] = os.getxattr(path, name).decode()
+    return found

@@ -1,5 +1,6 @@
 """Two ways to an account: the client in this process, and a real mount. Tests see one interface."""
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -101,7 +102,12 @@ def _digest(path: Path) -> bytes:
 
 
 def _attribute(path: Path, name: str) -> str | None:
-    return os.getxattr(path, name).decode() if name in os.listxattr(path) else None
+    try:
+        return os.getxattr(path, name).decode()
+    except OSError as error:
+        if error.errno != errno.ENODATA:
+            raise
+        return None
 
 
 def client_of(service: Service, cache: Path, **settings: str) -> Client:

@@ -1,5 +1,6 @@
 """Names that archives get in a mount: twins, clashes, folders, and what a tool did to the bytes."""
 
+import errno
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -79,10 +80,13 @@ def second(mount: Mount, name: str, *folder: str) -> str:
 
 
 def attribute(mount: Mount, path: str, name: str) -> str | None:
-    names = mount.ask(os.listxattr, mount.path(ARCHIVES, path))
-    if f"user.casfs.{name}" not in names:
+    try:
+        value = mount.ask(os.getxattr, mount.path(ARCHIVES, path), f"user.casfs.{name}")
+    except OSError as error:
+        if error.errno != errno.ENODATA:
+            raise
         return None
-    return mount.ask(os.getxattr, mount.path(ARCHIVES, path), f"user.casfs.{name}").decode()
+    return value.decode()
 
 
 def test_the_newest_has_the_plain_name(mount: Mount) -> None:
