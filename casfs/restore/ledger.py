@@ -32,6 +32,7 @@ from casfs.ledger.request import (
 from casfs.restore import ledger_schema
 from casfs.restore.clock import now
 from casfs.restore.owners import OwnerLocks
+from casfs.restore.prices import Load, load_of
 
 _BUSY_SECONDS = 30.0
 _PAGE = 1000
@@ -63,16 +64,7 @@ class Intent:
     currency: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What a restore has requested at a tier, refusals aside."""
-
-    tier: str
-    jobs: int
-    bytes: int
-
-
-Check = Callable[[list[Spent]], None]
+Check = Callable[[list[Load]], None]
 """Raises if what a restore would have requested is too much."""
 
 
@@ -188,6 +180,7 @@ class Ledger:
             "intended": to_microseconds(moment.time),
             "cost": None if intent.cost is None else str(intent.cost),
             "currency": intent.currency,
+            "gets": load_of(tier, intent.size).gets,
         }
         marks = ", ".join(f":{name}" for name in values)
         insert = f"INSERT INTO requests ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 - constants
@@ -259,7 +252,7 @@ class Ledger:
             WHERE run = ? AND state <> 'refused' AND intended >= ?"""
         return int(self._rows(query, (run, since))[0][0])
 
-    def spent(self, run: str) -> list[Spent]:
+    def spent(self, run: str) -> list[Load]:
         """Return what a restore has requested, refusals aside.
 
         Raises:
@@ -327,9 +320,11 @@ class Ledger:
             ) from error
 
 
-def _totals(connection: sqlite3.Connection, run: str) -> list[Spent]:
-    rows = connection.execute("SELECT tier, jobs, bytes FROM totals WHERE run = ?", (run,))
-    return [Spent(*row) for row in rows.fetchall()]
+def _totals(connection: sqlite3.Connection, run: str) -> list[Load]:
+    rows = connection.execute(
+        "SELECT tier, jobs, iif(unsized, NULL, bytes), gets FROM totals WHERE run = ?", (run,)
+    )
+    return [Load(*row) for row in rows.fetchall()]
 
 
 _SELECT = f"SELECT {COLUMNS} FROM requests"  # noqa: S608 - constants

@@ -1,9 +1,10 @@
 """The tables of the ledger, and how its file is created.
 
     requests(number, account, vault, kind, archive, first, last, size, tier, token, state, final,
-             run, owner, boot, uptime, intended, answered, job, reason, cost, currency)
+             run, owner, boot, uptime, intended, answered, job, reason, cost, currency, gets)
     runs(id, account, vault, selection, used)       restores: commands with the same selection
-    totals(run, tier, jobs, bytes)                  what a restore has requested, refusals aside
+    totals(run, tier, jobs, bytes, gets, unsized)   what a restore has requested, refusals aside;
+                                                    `unsized` jobs are of unknown size
     owners(number, pid, begun)                      processes that send
 
 Times are microseconds since 1970. An open request is unique by account, vault, archive and range:
@@ -34,7 +35,7 @@ _TABLES = (
         size INTEGER, tier TEXT NOT NULL, token TEXT NOT NULL UNIQUE, state TEXT NOT NULL,
         final INTEGER NOT NULL DEFAULT 0, run TEXT NOT NULL, owner INTEGER NOT NULL,
         boot TEXT NOT NULL, uptime REAL NOT NULL, intended INTEGER NOT NULL, answered INTEGER,
-        job TEXT, reason TEXT, cost TEXT, currency TEXT
+        job TEXT, reason TEXT, cost TEXT, currency TEXT, gets INTEGER NOT NULL
     )""",
     """CREATE UNIQUE INDEX open_requests ON requests (account, vault, archive, first, last)
     WHERE final = 0""",
@@ -48,16 +49,19 @@ _TABLES = (
     "CREATE INDEX runs_by_selection ON runs (account, vault, selection)",
     """CREATE TABLE totals (
         run TEXT NOT NULL, tier TEXT NOT NULL, jobs INTEGER NOT NULL, bytes INTEGER NOT NULL,
-        PRIMARY KEY (run, tier)
+        gets INTEGER NOT NULL, unsized INTEGER NOT NULL, PRIMARY KEY (run, tier)
     ) WITHOUT ROWID""",
     "CREATE TABLE owners (number INTEGER PRIMARY KEY AUTOINCREMENT, pid INTEGER, begun INTEGER)",
     """CREATE TRIGGER request_came AFTER INSERT ON requests BEGIN
-        INSERT INTO totals VALUES (new.run, new.tier, 1, ifnull(new.size, 0))
-        ON CONFLICT DO UPDATE SET jobs = jobs + 1, bytes = bytes + excluded.bytes;
+        INSERT INTO totals
+        VALUES (new.run, new.tier, 1, ifnull(new.size, 0), new.gets, new.size IS NULL)
+        ON CONFLICT DO UPDATE SET jobs = jobs + 1, bytes = bytes + excluded.bytes,
+            gets = gets + excluded.gets, unsized = unsized + excluded.unsized;
     END""",
     """CREATE TRIGGER request_refused AFTER UPDATE OF state ON requests
     WHEN new.state = 'refused' AND old.state <> 'refused' BEGIN
-        UPDATE totals SET jobs = jobs - 1, bytes = bytes - ifnull(new.size, 0)
+        UPDATE totals SET jobs = jobs - 1, bytes = bytes - ifnull(new.size, 0),
+            gets = gets - new.gets, unsized = unsized - (new.size IS NULL)
         WHERE run = new.run AND tier = new.tier;
     END""",
 )

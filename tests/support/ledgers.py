@@ -5,7 +5,8 @@ from pathlib import Path
 
 from casfs.ledger.request import Request, account_key
 from casfs.model import Vault
-from casfs.restore.ledger import Intent, Ledger, Spent
+from casfs.restore.ledger import Intent, Ledger
+from casfs.restore.prices import Load
 
 ORIGIN = ("cas", "http://127.0.0.1:1", "key 1")
 VAULT = Vault("photos", "photos", None, None, None, None, "{}", "1250000000")
@@ -21,7 +22,7 @@ def intent(archive: str = "one", first: int = 0, last: int = 99) -> Intent:
     return Intent("archive", archive, first, last, last - first + 1)
 
 
-def unlimited(spent: list[Spent]) -> None:
+def unlimited(spent: list[Load]) -> None:
     """Agree to everything."""
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from casfs.errors import CasfsError, LedgerError
 from casfs.ledger.request import TO_THE_END, RequestState
-from casfs.restore.ledger import Intent, Spent
+from casfs.restore.ledger import Intent
+from casfs.restore.prices import Load
 from tests.support.ledgers import filled, intended, intent, ledger, unlimited
 
 
@@ -71,7 +72,7 @@ def test_a_restore_is_counted_over_processes_and_without_refusals(tmp_path):
     with closing(ledger(tmp_path)) as again:
         assert again.run_of("all") == run
         assert again.run_of("another") != run
-        assert again.spent(run) == [Spent("standard", 1, 100)]
+        assert again.spent(run) == [Load("standard", 1, 100, 1)]
 
 
 def test_what_is_too_much_is_not_committed(tmp_path):
@@ -85,7 +86,7 @@ def test_what_is_too_much_is_not_committed(tmp_path):
         with pytest.raises(TooMuchError):
             one.intend(intent("two"), run, "standard", check)
         assert [request.archive for request in one.open_requests()] == ["one"]
-        assert one.spent(run) == [Spent("standard", 1, 100)]
+        assert one.spent(run) == [Load("standard", 1, 100, 1)]
 
 
 def test_a_process_is_alive_until_it_ends_however_it_ends(tmp_path):
