@@ -36,6 +36,7 @@ from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.states import ArchiveState, Condition
 from casfs.tree.cache_report import CachedOutput, CacheReport
+from casfs.tree.current_names import CurrentNames
 from casfs.tree.file_names import to_file_name
 from casfs.tree.file_opener import FileOpener
 from casfs.tree.files import File
@@ -88,7 +89,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self.metrics = Metrics()
         self._started = time.monotonic()
         own_account = config.account == "-"
-        self._same_account = SameAccount(self._service_with, self._known_vaults)
+        self._same_account = SameAccount(self._service_with, lambda: self._table.vaults())
         check = self._same_account.check if own_account else None
         keys = RotatingKeys(config.credentials, config.find_key_again, check)
         self._service = service = self._service_with(keys, keys)
@@ -117,7 +118,8 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self._inventories = InventoryFiles(account, outputs, kept, form, config.deadline, ingest)
         archives, jobs = Archives(database), ArchiveJobs(service, database)
         readable = Readable(database, service.parse_job, jobs.joins)
-        index = ArchiveIndex(account, archives, readable)
+        self._names = names = CurrentNames(database, config.rules, config.deadline)
+        index = ArchiveIndex(account, archives, readable, names)
         self.archives = ArchiveList(account, jobs, index, ingest)
         stock = CacheContents(disk.directory, disk.private)
         self.cache = CacheReport(
@@ -127,7 +129,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
             account,
             self._inventories,
             ArchiveTree(account, jobs, index, ingest, config.listing_ttl),
-            {Name.STATUS: self.status, Name.METRICS: self._counters},
+            {Name.STATUS: self.status, Name.METRICS: lambda: padded(self.metrics.as_text())},
         )
         self._opener = FileOpener(
             self._tree, account, self._inventories, self._blocks, self.metrics
@@ -143,6 +145,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self._same_account.close()
         self._blocks.close()
         self._ingest.close()
+        self._names.close()
         self._database.close()
 
     def check(self) -> None:
@@ -288,15 +291,9 @@ class Client(contextlib.AbstractContextManager["Client"]):
             self.metrics,
         )
 
-    def _known_vaults(self) -> Sequence[tuple[str, str, bool]]:
-        return self._table.vaults()
-
     def _read_some(self, output: Output) -> None:
         reader = Reader(self._blocks, self._blocks.open(output), self.metrics)
         try:
             reader.pread(1, 0)
         finally:
             reader.close()
-
-    def _counters(self) -> bytes:
-        return padded(self.metrics.as_text())

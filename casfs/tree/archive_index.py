@@ -10,6 +10,7 @@ from casfs.tree.archives.entries import Archive, Entry, Scope
 from casfs.tree.archives.missing import Coverage
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
+from casfs.tree.current_names import CurrentNames
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.file_names import from_file_name, is_cut, to_file_name
 from casfs.tree.metadata.account import Account
@@ -22,12 +23,16 @@ class ArchiveIndex:
         account: knows the jobs.
         archives: the catalog.
         readable: keeps track of what can be read in it.
+        names: keeps the names in it current.
     """
 
-    def __init__(self, account: Account, archives: Archives, readable: Readable) -> None:
+    def __init__(
+        self, account: Account, archives: Archives, readable: Readable, names: CurrentNames
+    ) -> None:
         self._account = account
         self._archives = archives
         self._readable = readable
+        self._names = names
 
     def look(self, vault: str) -> None:
         """Bring the archives up to date with the jobs of a vault, now that somebody looks.
@@ -54,6 +59,7 @@ class ArchiveIndex:
             names: the path below `archives`.
             scope: which archives count.
         """
+        self._names.update(vault)
         if not names or names[0] != BY_ID:
             return self._archives.entry(vault, "/".join(names), scope)
         if len(names) != 2:
@@ -69,16 +75,19 @@ class ArchiveIndex:
 
     def entries(self, vault: str, names: Sequence[str], scope: Scope) -> Iterator[Entry]:
         """Yield all entries of a directory that is not `by-id`, as `Archives.entries`."""
+        self._names.update(vault)
         return self._archives.entries(vault, "/".join(names), scope)
 
     def nameless(self, vault: str, scope: Scope) -> Iterator[Archive]:
         """Yield the archives that are reached by id alone."""
+        self._names.update(vault)
         if scope is Scope.READABLE:
             return self._archives.readable_nameless(vault)
         return self._archives.nameless(vault)
 
     def find(self, vault: str, pattern: str) -> Iterator[Archive]:
         """Yield all archives whose path matches a pattern, as `Archives.find`."""
+        self._names.update(vault)
         return self._archives.find(vault, pattern, Scope.ALL)
 
     def coverage(self, vault: str, archives: int | None, waiting: int) -> Coverage:

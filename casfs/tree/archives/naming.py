@@ -1,5 +1,6 @@
 """What a description says, as columns of an archive; derived again when the rules change."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from casfs.tree.descriptions.rules import RuleSet
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import LARGEST, Value, loaded, size_or_none
 
-_DECODER = 1
+_DECODER = 2
 """Raise it when `decode` returns other names than before, so that they are derived again."""
 _AT_ONCE = 5000
 _LARGEST_MARKER = 1
@@ -57,36 +58,66 @@ def read_names(description: str | None, size: int | None, rules: RuleSet) -> Nam
     return Names(directory, (name, found.rule, mtime, flags, size_or_none(found.original_size)))
 
 
-def use_rules(database: Database, vault: str, rules: RuleSet) -> None:
-    """Derive names again, from what is cataloged, if the rules have changed.
+def is_outdated(database: Database, vault: str, rules: RuleSet) -> bool:
+    """Return whether names are cataloged that other rules gave, or an earlier casfs.
+
+    Raises:
+        CasfsError: the catalog cannot be read.
+    """
+    return bool(database.rows(_OUTDATED, vault, _text(rules)))
+
+
+def use_rules(
+    database: Database, vault: str, rules: RuleSet, on_batch: Callable[[], None] = lambda: None
+) -> None:
+    """Derive names again, from what is cataloged, if the rules or the decoder have changed.
+
+    Args:
+        database: stores them.
+        vault: name of the vault.
+        rules: the rules to use.
+        on_batch: is called now and then; what it raises ends the work, which the next call resumes.
 
     Raises:
         CasfsError: the catalog cannot be written.
     """
-    text = f"{_DECODER} {rules!r}"
+    text = _text(rules)
     if database.rows(_DONE, vault, text):
         return
     with database.transaction() as connection:
         root = DirectoryRows(connection, vault).vault
         connection.execute(_BEGIN, (root, text))
     while rows := database.rows(_NEXT, root, text, root, _AT_ONCE):
-        named = [(number, read_names(loaded(told), size, rules)) for number, told, size in rows]
+        on_batch()
+        named = [
+            (number, tuple(current), read_names(loaded(told), size, rules))
+            for number, told, size, *current in rows
+        ]
         with database.transaction(bulk=True) as connection:
             directories = DirectoryRows(connection, vault)
-            values = [(*names.row(directories), number) for number, names in named]
-            connection.executemany(_RENAME, values)
+            values = [(names.row(directories), current, number) for number, current, names in named]
+            connection.executemany(
+                _RENAME, [(*new, number) for new, current, number in values if new != current]
+            )
             remove_emptied(connection)
             connection.execute(_DONE_UPTO, (rows[-1][0], root, text))
     with database.transaction() as connection:
         connection.execute(_DONE_UPTO, (None, root, text))
 
 
+def _text(rules: RuleSet) -> str:
+    return f"{_DECODER} {rules!r}"
+
+
 _DONE = """SELECT 1 FROM rules WHERE text = ?2 AND upto IS NULL
+    AND vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?1)"""
+_OUTDATED = """SELECT 1 FROM rules WHERE (text <> ?2 OR upto IS NOT NULL)
     AND vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?1)"""
 # What was started with the same rules continues where it stopped; a new vault has nothing to do.
 _BEGIN = """INSERT INTO rules VALUES (?, ?, 0) ON CONFLICT DO UPDATE
     SET text = excluded.text, upto = 0 WHERE text <> excluded.text"""
-_NEXT = """SELECT number, description, size FROM archives
+_NEXT = """SELECT number, description, size,
+    folder, name, rule, mtime, flags, original_size FROM archives
     WHERE number > (SELECT upto FROM rules WHERE vault = ? AND text = ?) AND vault = ?
     ORDER BY number LIMIT ?"""
 _RENAME = """UPDATE archives SET folder = ?, name = ?, rule = ?, mtime = ?, flags = ?,

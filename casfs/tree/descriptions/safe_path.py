@@ -3,8 +3,9 @@
 This comes after all decoding, and trusts none of it:
 
 - `..`, control characters, line breaks, marks that change the direction of writing, lone
-  surrogates, and `/` inside a name become `%` and two hexadecimal digits per byte; so does a `%`
-  that would read as such an escape, so that different names stay different.
+  surrogates, and `/` inside a name become `%` and two hexadecimal digits per byte. `%` itself
+  stays, so that names come back as they were uploaded; where two names become one, the catalog
+  gives the older archive its second name.
 - Names that casfs assigns itself are escaped: `by-id` at the top, and those of `generated_names`.
 - A name of more than 255 bytes, and a path that is too long or too deep, is cut and gets a hash of
   all of it.
@@ -26,7 +27,7 @@ DEEPEST = 64
 """The most names in a path."""
 
 _UNSAFE = re.compile(
-    r"\A\.{1,2}\Z|%(?=[0-9A-F]{2})|[/\x00-\x1f\x7f-\x9f\ud800-\udfff"
+    r"\A\.{1,2}\Z|[/\x00-\x1f\x7f-\x9f\ud800-\udfff"
     r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
 _TOP = {BY_ID: "by%2Did"}
@@ -52,7 +53,7 @@ def safe_path(names: Sequence[str], suffix: str = "") -> tuple[str, ...]:
 
 def _escaped(name: str) -> str:
     # Printable text has no control characters, direction marks or lone surrogates.
-    if name.isprintable() and not ("%" in name or "~" in name or "/" in name or name[0] == "."):
+    if name.isprintable() and not ("~" in name or "/" in name or name[0] == "."):
         return name
     return escape_marks(escape(_UNSAFE, name))
 

@@ -28,6 +28,7 @@ TEXTS = {
     "nothing": None,
     "blanks": "   ",
     "odd": '{"s3_key": "a/b"}',
+    "percent": "my%20file 100%.pdf",
     "ancient": writers.mt2("times/1000", -30_000_000_000),
     "far": writers.mt2("times/9892", 250_000_000_000),
 }
@@ -147,3 +148,8 @@ def test_a_newer_upload_takes_the_plain_name(mount: Mount, vault: Service) -> No
     assert mount.read(ARCHIVES, added) == content("new")
     assert added.startswith("photo~20200913T122640Z~")
     assert mount.read(ARCHIVES, older) == content("old"), "an older name stays"
+
+
+def test_a_percent_sign_comes_back_as_it_was_uploaded(mount: Mount) -> None:
+    assert mount.read(ARCHIVES, "my%20file 100%.pdf") == content("percent")
+    assert attribute(mount, "my%20file 100%.pdf", "description") == TEXTS["percent"]

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casfs.tree.archives.entries import Archive, Scope, Subdirectory
+from casfs.tree.current_names import CurrentNames
 from casfs.tree.descriptions.generated_names import second_name
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 from casfs.tree.inventory.entry import ArchiveEntry
@@ -19,7 +20,12 @@ from tests.support.vaults import (
 )
 
 LONG = "x" * 251 + ".txt"
-NAMES = ["a", "b", "a.txt", "ä", "a~20190412T081530Z~1a2b3c4d5e6f.txt", LONG, "x" * 250 + "y.txt"]
+MARKED = "a~20190412T081530Z~1a2b3c4d5e6f.txt"
+NAMES = [
+    "a", "b", "a.txt", "ä", "a\n", "a%0A", MARKED, MARKED.replace("~", "%7E", 1), LONG,
+    "x" * 250 + "y.txt", "by-id", "by%2Did", "..", "%2E%2E",
+]  # fmt: skip
+"""Some of them meet once they are escaped."""
 paths = st.builds(
     lambda parts, end: "/".join(parts) + end,
     st.lists(st.sampled_from(NAMES), min_size=1, max_size=3),
@@ -124,6 +130,30 @@ def test_other_rules_give_other_names_to_what_is_catalogued(
         for used in (rules, DEFAULT):
             vaults.intake.use_rules("v", used)
             assert vaults.tree() == expected_tree(entries, rules=used)
+
+
+def test_names_that_an_earlier_casfs_derived_are_replaced(tmp_path):
+    entries = [archive(f"id{n}", f"dir%20x/my%20file {n}.pdf") for n in range(3)]
+    with vaults_at(tmp_path / "c.sqlite") as vaults:
+        vaults.take("i", entries)
+        with vaults.database.transaction() as connection:
+            connection.execute("UPDATE rules SET text = '1' || substr(text, 2)")
+            connection.execute("UPDATE archives SET name = replace(name, '%20', '%2520')")
+            connection.execute("UPDATE folders SET name = 'dir%2520x' WHERE name = 'dir%20x'")
+        assert "dir%2520x/my%2520file 0.pdf" in vaults.tree()
+        names = CurrentNames(vaults.database, lambda vault: DEFAULT, 5)
+        names.update("v")
+        assert vaults.tree() == expected_tree(entries)
+        assert "dir%20x/my%20file 0.pdf" in vaults.tree()
+
+
+def test_archives_whose_names_meet_are_all_there(tmp_path):
+    entries = [archive("1", "a%0Ab"), archive("2", "a\nb", LATE), archive("3", "a%0Ab", None)]
+    with vaults_at(tmp_path / "c.sqlite") as vaults:
+        vaults.take("i", entries)
+        assert vaults.tree() == expected_tree(entries)
+        assert vaults.tree()["a%0Ab"] == "2"
+        assert set(vaults.tree().values()) == {"1", "2", "3"}
 
 
 def test_500_archives_of_one_name_are_all_there(tmp_path):
