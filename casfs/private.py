@@ -98,17 +98,17 @@ class PrivateDirectory:
 
         Args:
             path: of the directory.
-            checked: whether its existing parents were checked before.
+            checked: whether this directory and the existing parents were checked before.
 
         Raises:
             ConfigError: another user owns or could change one of them.
             OSError: one cannot be created.
         """
-        self.confirm()
         if checked:
             with contextlib.suppress(FileNotFoundError):
                 self._make_one(path)
                 return
+        self.confirm()
         at = self.path
         for name in path.relative_to(at).parts:
             at /= name

@@ -19,7 +19,7 @@ from casfs.private import PrivateDirectory
 log = logging.getLogger(__name__)
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_TRIES = 5
+_TRIES = 6
 _PAUSE = 0.02
 """Seconds before another try: who evicts holds a lock no longer than it takes to remove an empty
 directory. Who clears the cache takes longer; then a new directory is made, and locked."""
@@ -82,8 +82,11 @@ class Use:
         if descriptor is not None:
             os.close(descriptor)
 
-    def renew(self) -> None:
+    def renew(self) -> bool:
         """Note the readers in the directory that is there now, if it is another one.
+
+        Returns:
+            whether it is another one.
 
         Raises:
             ConfigError: as `begin`.
@@ -91,8 +94,10 @@ class Use:
         with self._lock:
             held = self._identity if self._descriptor is not None else None
             needed = self._readers > 0
-        if needed and held != _identity_at(self._directory):
+        other = needed and held != _identity_at(self._directory)
+        if other:
             self._hold()
+        return other
 
     def _hold(self) -> None:
         locked = self._open()
@@ -110,16 +115,19 @@ class Use:
     def _open(self) -> Locked | None:
         try:
             for tries in range(_TRIES):
-                if tries:
+                if tries > 1:
                     time.sleep(_PAUSE)
                 with contextlib.suppress(FileNotFoundError):
-                    self._private.make_below(self._directory, checked=True)
+                    # What was prefetched is mostly there before its first reader.
+                    if tries:
+                        self._private.make_below(self._directory, checked=True)
                     locked = lock(self._directory, fcntl.LOCK_SH)
                     if locked is not None:
                         return locked
         except ConfigError:
             raise
         except OSError as error:
+            self._private.check_directory(self._directory)
             # Where nothing can be kept, there is nothing to be removed either.
             log.info("cannot mark %s as in use: %s", self._directory, error)
         return None

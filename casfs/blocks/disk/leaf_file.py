@@ -154,7 +154,7 @@ class LeafFile:
                 return self._private.open(self._path, flags)
             except FileNotFoundError:
                 # Eviction in another process may remove an empty directory as soon as it is made.
-                self._private.make_below(self._path.parent)
+                self._private.make_below(self._path.parent, checked=True)
         return self._private.open(self._path, flags)
 
     def _read(self, file: int) -> Iterator[tuple[int, bytes]]:

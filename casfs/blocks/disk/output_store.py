@@ -35,6 +35,14 @@ class Stored(NamedTuple):
 class OutputStore:
     """The blocks of one output on disk.
 
+    Args:
+        directory: of the output; the one above it was checked, if it is there.
+        temporary: directory of the files that are being written.
+        layout: places and sizes of the blocks.
+        verifier: hashes and compares blocks.
+        memory: buffers for what is read.
+        metrics: counts what was found rotten.
+
     Attributes:
         staging: directory of the files that `stage` makes.
         leaves: what is known of them.
@@ -59,7 +67,6 @@ class OutputStore:
         self._metrics = metrics
         self._checked: set[Path] = set()
         self.staging = temporary.directory
-        self._private.check_directory(directory.parent)
         self._new = not self._private.check_directory(directory)
         """There was nothing, so nobody else has put anything there."""
         self.use = Use(directory, self._private)
@@ -173,15 +180,16 @@ class OutputStore:
         """
         path = self.path(block)
         try:
+            first = self._make_first(path.parent)
             self._check(path.parent)
             made = self._temporary.place(staged, path, checked=True)
         except OSError:
             staged.unlink(missing_ok=True)
             raise
-        if made:
-            self.use.renew()
+        if made or first:
+            other = self.use.renew()
             # Who emptied the cache removed more than the directory.
-            if not os.path.lexists(f"{self._directory}/leaves"):
+            if (made or other) and not os.path.lexists(f"{self._directory}/leaves"):
                 self.leaves.write_again()
 
     def share(self, block: int, path: Path) -> None:
@@ -255,6 +263,17 @@ class OutputStore:
                     with contextlib.suppress(FileNotFoundError):
                         total += block.stat(follow_symlinks=False).st_size
         return total
+
+    def _make_first(self, directory: Path) -> bool:
+        """Make a directory of blocks of a new output; return whether it was made."""
+        if not self._new or directory in self._checked:
+            return False
+        self._checked.add(directory)
+        # Where the output's own directory is missing by now, `Temporary.place` makes both again.
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            directory.mkdir(0o700)
+            return True
+        return False
 
     def _check(self, directory: Path) -> None:
         """Check a directory of blocks, once: nobody else can change it after that."""

@@ -22,6 +22,8 @@ _Made = TypeVar("_Made")
 _NAME = re.compile(r".+@[0-9]+@[0-9a-f]{8}-[0-9]+|[0-9]+-[0-9]+-[0-9]+", re.DOTALL)
 """Our names, and those of casfs 0.1; no other file is ever removed."""
 _TRIES = 20
+_CONFIRM_SECONDS = 0.1
+"""Seconds between looks at whether the cache directory is still the one that was checked."""
 _ABANDONED = 7 * 86400
 """Seconds after which a file is no longer in use whose process cannot be seen from here."""
 
@@ -42,6 +44,7 @@ class Temporary:
         self.private = private or PrivateDirectory(directory.parent)
         self.holding = Holding()
         self._mark = secrets.token_hex(4)
+        self._confirmed = 0.0
         self._process = 0
         self._names = ""
         self._numbers = itertools.count()
@@ -72,7 +75,10 @@ class Temporary:
             ConfigError: the cache directory is not ours alone any more.
             OSError: it was removed, and cannot be made again; or what `make` raises.
         """
-        self.private.confirm()
+        now = time.monotonic()
+        if now >= self._confirmed + _CONFIRM_SECONDS:
+            self.private.confirm()
+            self._confirmed = now
         # Not known before: the process may have forked since.
         process = os.getpid()
         if process != self._process:

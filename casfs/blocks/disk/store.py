@@ -58,6 +58,7 @@ class DiskCache:
         self._metrics = metrics
         self._lock = threading.Lock()
         self._stores: weakref.WeakValueDictionary[str, OutputStore] = weakref.WeakValueDictionary()
+        self._checked: set[Path] = set()
         try:
             self.temporary.make()
             _write_tag(self.private)
@@ -72,12 +73,18 @@ class DiskCache:
             log.warning("%s; blocks are not cached until there is room", trouble(root, error))
 
     def store(self, output: Output | JobSlice) -> OutputStore:
-        """Return the store of an output, or of a source's own; one for all who ask."""
+        """Return the store of an output, or of a source's own; one for all who ask.
+
+        Raises:
+            ConfigError: what is in its place is a link, or belongs to somebody else.
+        """
         with self._lock:
             store = self._stores.get(output.key)
         if store is not None:
             return store
         directory = self.directory / output.key[:2] / output.key[2:]
+        if directory.parent not in self._checked and self.private.check_directory(directory.parent):
+            self._checked.add(directory.parent)
         made = OutputStore(
             directory, self.temporary, output.layout, self.verifier, self.memory, self._metrics
         )
