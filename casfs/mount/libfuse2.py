@@ -10,6 +10,7 @@ import fuse
 
 from casfs.errors import MountError
 from casfs.mount.kernel_cache import Status
+from casfs.mount.names import decode_name, encode_name
 from casfs.mount.operations import OPERATIONS, Operations
 from casfs.mount.session import AHEAD, Loop, Settings
 from casfs.mount.signals import waits_in_vain
@@ -45,11 +46,14 @@ class Libfuse2Session:
         try:
             fuse.FUSE(
                 _Callbacks(operations, settings.owner, begin),
-                _to_kernel(settings.mountpoint),
+                os.fsencode(settings.mountpoint).decode("latin-1"),
                 raw_fi=True,
                 encoding="latin-1",
                 foreground=True,
-                **options | dict(settings.options),
+                **{
+                    name: os.fsencode(value).decode("latin-1") if isinstance(value, str) else value
+                    for name, value in (options | dict(settings.options)).items()
+                },
             )
         except RuntimeError as error:
             raise MountError(
@@ -123,8 +127,8 @@ class _Callbacks:
 
 def _from_kernel(path: str) -> str:
     """Return a path as Python writes it: fusepy can pass bytes only as Latin-1."""
-    return os.fsdecode(path.encode("latin-1"))
+    return decode_name(path.encode("latin-1"))
 
 
 def _to_kernel(name: str) -> str:
-    return os.fsencode(name).decode("latin-1")
+    return encode_name(name).decode("latin-1")

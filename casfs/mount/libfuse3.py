@@ -3,7 +3,6 @@
 import ctypes
 import errno
 import os
-import sys
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ import mfusepy
 from casfs.errors import MountError
 from casfs.mount.attributes import KIND
 from casfs.mount.kernel_cache import Status
+from casfs.mount.names import NAMES, decode_name, encode_name, from_locale
 from casfs.mount.operations import OPERATIONS, Operations
 from casfs.mount.session import AHEAD, THREADS, Loop, Settings
 from casfs.mount.signals import waits_in_vain
@@ -26,7 +26,7 @@ if mfusepy.fuse_version_major != 3:
     raise OSError(f"this is libfuse {mfusepy.fuse_version_major}")
 
 _IDLE_THREADS = 64
-_KIND = os.fsencode(KIND)
+_KIND = KIND.encode()
 _FILL_PLUS = 2
 """FUSE_FILL_DIR_PLUS of libfuse's fuse.h: an entry comes with all its attributes."""
 
@@ -106,18 +106,21 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
         callbacks = {name: partial(operations, name) for name in OPERATIONS}
         super().__init__(
             SimpleNamespace(use_ns=True, init_with_config=begin, **callbacks),
-            mountpoint,
+            from_locale(mountpoint),
             raw_fi=True,
-            encoding=sys.getfilesystemencoding(),
-            errors=sys.getfilesystemencodeerrors(),
+            encoding=NAMES.encoding,
+            errors=NAMES.errors,
             foreground=True,
-            **options,
+            **{
+                name: from_locale(value) if isinstance(value, str) else value
+                for name, value in options.items()
+            },
         )
 
     def fgetattr(self, path: bytes | None, buffer: Any, info: Any) -> int:
         """Answer with the attributes of a file."""
         status = self._call(
-            "getattr", None if path is None else os.fsdecode(path), info.contents if info else None
+            "getattr", None if path is None else decode_name(path), info.contents if info else None
         )
         self._fill(buffer.contents, status)
         return 0
@@ -139,12 +142,12 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
 
         def emit(name: str, status: Status | None, place: int) -> bool:
             if status is None:
-                return not filler(buffer, os.fsencode(name), None, place, 0)
+                return not filler(buffer, encode_name(name), None, place, 0)
             if not plus or status.size is None:
                 stat.st_mode, stat.st_ino = status.mode, status.inode
-                return not filler(buffer, os.fsencode(name), stat, place, 0)
+                return not filler(buffer, encode_name(name), stat, place, 0)
             self._fill(stat, status)
-            return not filler(buffer, os.fsencode(name), stat, place, plus)
+            return not filler(buffer, encode_name(name), stat, place, plus)
 
         self._call("readdir", None, info.contents.fh, emit, offset, bool(plus))
         return 0
