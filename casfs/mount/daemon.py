@@ -47,19 +47,24 @@ def mount(
     """
     mountpoint = os.path.realpath(mountpoint)
     check_free(mountpoint, options.nonempty)
-    _log_to(log_file)
+    handler = _log_to(log_file)
     if log_file is not None:
         # The command has already warned on the terminal.
         warn_if_readable(config.endpoint)
-    serve = partial(_serve, config, mountpoint, options)
     if foreground:
-        serve(lambda: None)
+        _serve(config, mountpoint, options, None, lambda: None)
     else:
+        reload = handler.reopen if isinstance(handler, LogFile) else None
+        serve = partial(_serve, config, mountpoint, options, reload)
         serve_detached(serve, mountpoint, log_file)
 
 
 def _serve(
-    config: Config, mountpoint: str, options: MountOptions, ready: Callable[[], None]
+    config: Config,
+    mountpoint: str,
+    options: MountOptions,
+    reload: Callable[[], None] | None,
+    ready: Callable[[], None],
 ) -> None:
     os.umask(0o077)
     threading.excepthook = log_thread_crash
@@ -74,6 +79,8 @@ def _serve(
         nonlocal is_ready
         ending.check_not_asked()
         _widen_window(mountpoint)
+        if reload is not None:
+            ending.reload_on_hangup(reload)
         log.info("%s is mounted on %s", config.endpoint, mountpoint)
         ready()
         is_ready = True
@@ -131,7 +138,7 @@ def _libfuse_options(config: Config, options: MountOptions) -> dict[str, str | b
     return ours | options.others
 
 
-def _log_to(file: Path | None) -> None:
+def _log_to(file: Path | None) -> logging.Handler:
     handler: logging.Handler = logging.StreamHandler()
     if file is not None:
         try:
@@ -144,3 +151,4 @@ def _log_to(file: Path | None) -> None:
             ) from error
     handler.setFormatter(LogFormatter(_LOG_FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    return handler

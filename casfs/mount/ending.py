@@ -1,5 +1,7 @@
 """How a mount ends: on a signal, or because the kernel released it; and in time, whatever hangs.
 
+SIGHUP is special: once a detached mount is ready, it means "open the log again".
+
 Bytes that programs wait for may hang for minutes, and a library joins its threads before it exits.
 So every waiter gets an error first. What still does not end is abandoned: neither the cache nor the
 catalog needs an orderly shutdown.
@@ -10,10 +12,11 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 
 from casfs.client import Client
 from casfs.deadline import Deadline
-from casfs.errors import MountError
+from casfs.errors import MountError, ThreadError
 from casfs.mount.mountpoints import unmount_lazily
 from casfs.mount.session import Session
 from casfs.threads import start_thread
@@ -46,12 +49,10 @@ class Ending:
         self._closed = threading.Event()
         self.signal: signal.Signals | None = None
         signal.signal(_WAKE, lambda *_: None)
-        # A blocked signal is kept even where it is ignored, so those must not be waited for. They
-        # are blocked all the same: the bindings give SIGINT its default action.
-        self._awaited = {
-            _GONE,
-            *(one for one in SIGNALS if signal.getsignal(one) != signal.SIG_IGN),
-        }
+        self._reload: Callable[[], None] | None = None
+        # A blocked signal is kept even where it is ignored. All are blocked all the same: the
+        # bindings give SIGINT its default action.
+        self._ignored = {one for one in SIGNALS if signal.getsignal(one) == signal.SIG_IGN}
         # Blocked before any thread starts, they reach the one thread that waits for them.
         signal.pthread_sigmask(signal.SIG_BLOCK, {_GONE, *SIGNALS})
 
@@ -63,6 +64,10 @@ class Ending:
         """
         start_thread("signals", self._wait)
         start_thread("ending", self._watch)
+
+    def reload_on_hangup(self, reload: Callable[[], None]) -> None:
+        """From now on, call a function on SIGHUP, in a thread of its own, and do not end."""
+        self._reload = reload
 
     def session_over(self) -> None:
         """Note that the library has ended the session."""
@@ -82,7 +87,7 @@ class Ending:
             raise MountError(f"{self._mountpoint}: ended by {self.signal.name} before it was ready")
 
     def _wait(self) -> None:
-        number = signal.sigwait(self._awaited)
+        number = self._awaited()
         if number == _GONE:
             log.info("the kernel released the mount")
         else:
@@ -91,6 +96,19 @@ class Ending:
         self._asked.set()
         self._session.stop()
         self._client.close()
+
+    def _awaited(self) -> int:
+        """Wait for a signal that ends the mount."""
+        while True:
+            number = signal.sigwait({_GONE, *SIGNALS})
+            if number == signal.SIGHUP and self._reload is not None:
+                # A disk that hangs must not keep the next signal from ending the mount.
+                try:
+                    start_thread("reload", self._reload)
+                except ThreadError as error:
+                    log.warning("nothing is reloaded: %s", error)
+            elif number not in self._ignored:
+                return number
 
     def _watch(self) -> None:
         while not (self._over.wait(_TICK) or self._asked.is_set()):

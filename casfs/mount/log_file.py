@@ -9,6 +9,8 @@ from pathlib import Path
 from casfs.homes import is_log_directory
 from casfs.private import PrivateDirectory
 
+log = logging.getLogger(__name__)
+
 _BYTES = 4 << 20
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
@@ -33,6 +35,22 @@ class LogFile(logging.handlers.RotatingFileHandler):
         else:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         super().__init__(path, maxBytes=_BYTES, backupCount=2, encoding="utf-8")
+
+    def reopen(self) -> None:
+        """Go on in the file that is at the path now, after a program such as logrotate moved it."""
+        try:
+            stream = self._open()
+        except OSError as error:
+            log.error("the log %s cannot be opened again: %s", self.baseFilename, error)
+            return
+        self.acquire()
+        try:
+            before, self.stream = self.stream, stream
+        finally:
+            self.release()
+        if before is not None:
+            before.close()
+        log.info("opened the log again")
 
     def _open(self) -> TextIOWrapper:
         try:

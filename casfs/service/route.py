@@ -20,9 +20,12 @@ from casfs.errors import CasfsError, ConfigError, RequestError
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """In the order in which requests looks at them."""
 _PATH_VARIABLES = (
-    *("AWS_CA_BUNDLE", *_CA_VARIABLES, "SSL_CERT_DIR", "SSL_CERT_FILE"),
+    *("AWS_CA_BUNDLE", *_CA_VARIABLES, "SSL_CERT_DIR", "SSL_CERT_FILE", "SSLKEYLOGFILE"),
     *("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    *("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_DATA_PATH", "CASFS_CONFIG"),
+    *("FUSE_LIBRARY_PATH", "HOME", "SQLITE_TMPDIR", "TMPDIR", "NETRC"),
 )
+"""Those that casfs and its libraries look at after a mount has left its directory."""
 _SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 
 

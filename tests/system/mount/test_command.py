@@ -79,7 +79,7 @@ def test_the_kernel_knows_it_as_casfs(service: Served, unmounted: Mount) -> None
     assert "ro" in options.split(",")
 
 
-@pytest.mark.parametrize("number", ENDING, ids=BY_NAME)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_signal_ends_a_mount_with_its_cache_written(
     service: Served, unmounted: Mount, number: signal.Signals
 ) -> None:

@@ -143,6 +143,17 @@ def test_paths_of_the_environment_are_kept_when_a_mount_leaves_its_directory(tmp
     }
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["SSLKEYLOGFILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "CASFS_CONFIG", "HOME", "TMPDIR"],
+)
+def test_every_path_that_is_looked_at_later_is_kept(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    environment = {name: "here"}
+    make_paths_absolute(environment)
+    assert environment == {name: str(tmp_path / "here")}
+
+
 def test_the_variable_of_a_services_own_tools_comes_first(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "nothing"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "neither"))
