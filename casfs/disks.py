@@ -5,6 +5,8 @@ import errno
 import os
 from pathlib import Path
 
+from casfs.reasons import reason
+
 _SETTINGS = frozenset({
     errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR,
     errno.EINVAL, errno.ENOENT, errno.EEXIST,
@@ -52,5 +54,5 @@ def trouble(path: Path, error: OSError | None = None) -> str:
             if os.statvfs(at).f_files and not os.statvfs(at).f_favail:
                 text = "has no free inodes"
     if text is None:
-        text = f"failed ({error.strerror if error is not None and error.strerror else error})"
+        text = f"failed ({reason(error) if error is not None else 'for an unknown reason'})"
     return f"the disk at {at} {text}"

@@ -4,6 +4,7 @@
     ├── ConfigError            EINVAL     the configuration or command line cannot be used
     ├── LedgerError            EIO        the record of requests cannot be used, so nothing is sent
     ├── MountError             EIO        the mount cannot be created or removed
+    │   └── LibraryError                  internal: libfuse failed; it printed why
     ├── NotFoundError          ENOENT     no such vault, job or file
     ├── NotReadyError          EAGAIN     the job is still running
     ├── ExpiredError           ESTALE     the output is gone and the block is not cached
@@ -64,6 +65,10 @@ class LedgerError(CasfsError):
 
 class MountError(CasfsError):
     """The mount cannot be created or removed."""
+
+
+class LibraryError(MountError):
+    """Internal: libfuse failed to mount; it printed why, which the final message repeats."""
 
 
 class NotFoundError(CasfsError):

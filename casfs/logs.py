@@ -11,6 +11,9 @@ from casfs.sanitize import shown
 
 log = logging.getLogger(__name__)
 
+_LIBRARIES = {"botocore", "charset_normalizer", "requests", "urllib3"}
+"""Those that log tracebacks of failures which they recover from."""
+
 _ExcInfo: TypeAlias = (
     tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 )
@@ -22,6 +25,12 @@ class LogFormatter(logging.Formatter):
     A message is one line, without secrets. The lines of a traceback are indented, so that no text
     in it can pass for a line of the log; the text of an error is one line, without secrets.
     """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as text; a library's without the traceback, which helps no user."""
+        if record.exc_info and record.name.partition(".")[0] in _LIBRARIES:
+            record = logging.makeLogRecord(vars(record) | {"exc_info": None, "exc_text": None})
+        return super().format(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - of the base class
         """Return the message of a record as one line."""

@@ -11,6 +11,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
 from casfs.errors import ThreadError
+from casfs.reasons import reason
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ def start_thread(name: str, work: Callable[..., None], *arguments: object) -> th
         thread.start()
     except RuntimeError as error:
         raise ThreadError(
-            f"cannot start the thread {name}: {error}; the process limit is reached: raise"
+            f"cannot start the thread {name}: {reason(error)}; the process limit is reached: raise"
             " `ulimit -u`, systemd's `TasksMax` or docker's `--pids-limit`"
         ) from error
     return thread

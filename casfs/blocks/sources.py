@@ -11,6 +11,7 @@ from casfs.blocks.disk.output_store import OutputStore, Stored
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.whole_body.shared import SharedTransfer
 from casfs.model import JobSlice, Output
+from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class OpenSource:
             store.share(block, self._store.path(block - self._begin))
         except OSError as error:
             # It is found here again.
-            log.info("cannot link block %d: %s", block, error)
+            log.info("cannot link block %d: %s", block, reason(error))
 
     def refuse(self, message: str, everything: bool) -> None:
         """Invalidate the job's own output, if a block cached here may be what is wrong.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from casfs.cli.asking import Asked, asked
-from casfs.cli.gaps import coverage_facts, gap_facts, tell_gaps
+from casfs.cli.gaps import coverage_facts, gap_facts, tell_gaps, tell_nothing
 from casfs.cli.options import (
     IdentifierCommand,
     json_option,
@@ -43,7 +43,7 @@ def ls_command(
         coverage = client.archives.coverage(vault)
         _show(found, as_json, gap_facts(vault, coverage), answer)
         if not found:
-            say(f"casfs: nothing is cataloged there; see: casfs catalog refresh {vault}", err=True)
+            tell_nothing(vault, coverage, f"there are no archives at {path or 'the top'}")
         tell_gaps(vault, coverage)
     answer.finish()
 
@@ -66,6 +66,8 @@ def find_command(
         found = list(client.archives.find(vault, pattern))
         coverage = client.archives.coverage(vault)
         _show(found, as_json, gap_facts(vault, coverage), answer)
+        if not found:
+            tell_nothing(vault, coverage, f"no archive matches {pattern}")
         tell_gaps(vault, coverage)
     answer.finish()
 

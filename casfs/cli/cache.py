@@ -18,6 +18,7 @@ from casfs.cli.options import (
 )
 from casfs.cli.show import say, show_json, show_table, size_text, time_text
 from casfs.errors import CasfsError, ConfigError, NotFoundError
+from casfs.reasons import reason
 from casfs.settings import parse_size
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def _removed(
             raise
         except OSError as error:
             raise CasfsError(
-                f"{_name(item)} cannot be removed from the cache: {error}; "
+                f"{_name(item)} cannot be removed from the cache: {reason(error)}; "
                 "check the permissions of the cache directory"
             ) from error
     return gone, in_use

@@ -14,6 +14,26 @@ def tell_gaps(vault: str, coverage: "Coverage") -> None:
         say(f"casfs: {line}", err=True)
 
 
+def tell_nothing(vault: str, coverage: "Coverage", otherwise: str) -> None:
+    """Say on standard error why a listing is empty.
+
+    Args:
+        vault: its vault.
+        coverage: how much of the vault is cataloged.
+        otherwise: what to say if something is cataloged.
+    """
+    if coverage.missing != 0:
+        # `tell_gaps` says so, and has a number.
+        return
+    advice = _advice(vault, coverage)
+    if coverage.waiting:
+        say(f"casfs: the catalog of vault {vault} lacks inventories; {advice}", err=True)
+    elif coverage.cataloged:
+        say(f"casfs: {otherwise}", err=True)
+    else:
+        say(f"casfs: the catalog of vault {vault} is empty; {advice}", err=True)
+
+
 def gap_facts(vault: str, coverage: "Coverage") -> list[dict[str, object]]:
     """Return the same for programs, as entries that follow those of a listing."""
     facts: list[dict[str, object]] = []

@@ -14,6 +14,7 @@ from casfs.cli.show import say
 from casfs.cli.standard import open_standard_files
 from casfs.errors import CasfsError, ConfigError
 from casfs.logs import LogFormatter, log_thread_crash
+from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,8 @@ def main() -> None:
     except OSError as error:
         # The reader of the output has closed it, or has no room for it.
         if not isinstance(error, BrokenPipeError):
-            say(f"casfs: {error}", err=True)
+            what = "the output cannot be written: " if error.filename is None else ""
+            say(f"casfs: {what}{reason(error)}", err=True)
         # Python must not try to write the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_FAILED)

@@ -98,17 +98,33 @@ def status_command(mountpoint: str | None, as_json: bool) -> None:
             rows.append([name.replace("_", " "), text])
         show_table(["", mountpoint], rows)
         return
-    all_found = []
-    for mount in mounts():
-        if mount.file_system == FILE_SYSTEM:
-            try:
-                if not mount.is_trusted:
-                    raise MountError(f"user {mount.user} mounted it; ask for it by its name")
-                all_found.append({"mountpoint": mount.mountpoint} | status(mount.mountpoint))
-            except MountError as error:
-                all_found.append({"mountpoint": mount.mountpoint, "error": str(error)})
+    found_all, silent = _all_mounts()
     if as_json:
-        show_json(all_found)
-        return
-    columns = ["mountpoint", "endpoint", "account", "pid", "error"]
-    show_table(columns, ([str(one.get(name, "")) for name in columns] for one in all_found))
+        show_json(found_all)
+    else:
+        columns = ["mountpoint", "endpoint", "account", "pid", "error"]
+        show_table(columns, ([str(one.get(name, "")) for name in columns] for one in found_all))
+    if silent:
+        raise MountError(f"{', '.join(silent)}: no answer; run: casfs umount {silent[0]}")
+
+
+def _all_mounts() -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the status of every mount, and those that do not answer."""
+    found: list[dict[str, Any]] = []
+    silent = []
+    for mount in mounts():
+        if mount.file_system != FILE_SYSTEM:
+            continue
+        facts: dict[str, Any] = {"mountpoint": mount.mountpoint}
+        if not mount.is_trusted:
+            error = f"user {mount.user} mounted it; ask for it by its name"
+            found.append(facts | {"error": error})
+            continue
+        try:
+            found.append(facts | status(mount.mountpoint))
+        except MountError as error:
+            found.append(facts | {"error": str(error)})
+            # A part of a mount is bound there, and its whole is in the list as well.
+            if not mount.is_part:
+                silent.append(mount.mountpoint)
+    return found, silent

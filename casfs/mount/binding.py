@@ -2,6 +2,7 @@
 
 from casfs.errors import MountError
 from casfs.mount.session import Session
+from casfs.reasons import reason
 
 
 def new_session() -> Session:
@@ -23,5 +24,5 @@ def new_session() -> Session:
         return Libfuse2Session()
     except OSError as error:
         raise MountError(
-            f"the FUSE library is missing ({error}); install it: apt-get install fuse3"
+            f"the FUSE library is missing ({reason(error)}); install it: apt-get install fuse3"
         ) from error

@@ -11,18 +11,20 @@ from pathlib import Path
 from casfs.client import Client
 from casfs.config import Config
 from casfs.endpoints import warn_if_readable
-from casfs.errors import CasfsError, ConfigError, ThreadError
+from casfs.errors import CasfsError, ConfigError, LibraryError, MountError, ThreadError
 from casfs.logs import LogFormatter, log_thread_crash
 from casfs.mount.binding import new_session
 from casfs.mount.detach import serve_detached
 from casfs.mount.ending import Ending
+from casfs.mount.library_output import captured
 from casfs.mount.log_file import LogFile
 from casfs.mount.malloc import limit_arenas
 from casfs.mount.mount_table import FILE_SYSTEM
 from casfs.mount.mountpoints import check_free, widen_window
 from casfs.mount.operations import Operations
 from casfs.mount.options import MountOptions
-from casfs.mount.session import Settings
+from casfs.mount.session import Session, Settings
+from casfs.reasons import reason
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
@@ -52,10 +54,10 @@ def mount(
         # The command has already warned on the terminal.
         warn_if_readable(config.endpoint)
     if foreground:
-        _serve(config, mountpoint, options, None, lambda: None)
+        _serve(config, mountpoint, options, False, None, lambda: None)
     else:
         reload = handler.reopen if isinstance(handler, LogFile) else None
-        serve = partial(_serve, config, mountpoint, options, reload)
+        serve = partial(_serve, config, mountpoint, options, True, reload)
         serve_detached(serve, mountpoint, log_file)
 
 
@@ -63,6 +65,7 @@ def _serve(
     config: Config,
     mountpoint: str,
     options: MountOptions,
+    detached: bool,
     reload: Callable[[], None] | None,
     ready: Callable[[], None],
 ) -> None:
@@ -90,13 +93,10 @@ def _serve(
         ending.watch()
         client.check()
         ending.check_not_asked()
-        session.run(
-            Operations(client, options.modes),
-            Settings(
-                mountpoint, options.owner, config.listing_ttl, _libfuse_options(config, options)
-            ),
-            started,
+        settings = Settings(
+            mountpoint, options.owner, config.listing_ttl, _libfuse_options(config, options)
         )
+        _run(session, Operations(client, options.modes), settings, started, detached)
         if not is_ready:
             ending.check_not_asked()
     except CasfsError:
@@ -109,6 +109,28 @@ def _serve(
         client.close()
         ending.closed()
         log.info("%s is unmounted", mountpoint)
+
+
+def _run(
+    session: Session,
+    operations: Operations,
+    settings: Settings,
+    started: Callable[[], None],
+    detached: bool,
+) -> None:
+    """Run a session, and log what the library prints.
+
+    Raises:
+        MountError: the library could not mount; says why, as the library printed it.
+    """
+    with captured(detached) as printed:
+        try:
+            session.run(operations, settings, started)
+            return
+        except LibraryError as error:
+            failed = str(error)
+    # All that it printed has been read only now.
+    raise MountError(f"{failed}: {printed.last or 'libfuse does not say why'}")
 
 
 def _widen_window(mountpoint: str) -> None:
@@ -125,7 +147,7 @@ def _allow_open_files() -> None:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     except (OSError, ValueError) as error:
-        log.warning("cannot raise the limit of %d open files: %s", soft, error)
+        log.warning("cannot raise the limit of %d open files: %s", soft, reason(error))
 
 
 def _libfuse_options(config: Config, options: MountOptions) -> dict[str, str | bool]:
@@ -147,7 +169,7 @@ def _log_to(file: Path | None) -> logging.Handler:
             raise
         except OSError as error:
             raise ConfigError(
-                f"the log {file} cannot be written ({error}); use --log-file"
+                f"the log {file} cannot be written ({reason(error)}); use --log-file"
             ) from error
     handler.setFormatter(LogFormatter(_LOG_FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -142,7 +142,8 @@ class _Command:
             MountError: the command no longer waits.
         """
         nothing = os.open(os.devnull, os.O_RDWR)
-        for standard in range(3):
+        # Standard error is the library's already, and goes into the log.
+        for standard in range(2):
             os.dup2(nothing, standard)
         os.close(nothing)
         try:

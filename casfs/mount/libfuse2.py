@@ -8,7 +8,7 @@ from typing import Any
 
 import fuse
 
-from casfs.errors import MountError
+from casfs.errors import LibraryError
 from casfs.mount.kernel_cache import Status
 from casfs.mount.names import decode_name, encode_name
 from casfs.mount.operations import OPERATIONS, Operations
@@ -56,9 +56,7 @@ class Libfuse2Session:
                 },
             )
         except RuntimeError as error:
-            raise MountError(
-                f"{settings.mountpoint} could not be mounted; see the line above"
-            ) from error
+            raise LibraryError(f"{settings.mountpoint} could not be mounted") from error
         finally:
             self._loop.end()
 

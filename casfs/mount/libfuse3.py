@@ -12,7 +12,7 @@ from typing import Any
 os.environ.setdefault("FUSE_LIBRARY_NAME", "fuse3")
 import mfusepy
 
-from casfs.errors import MountError
+from casfs.errors import LibraryError
 from casfs.mount.attributes import KIND
 from casfs.mount.kernel_cache import Status
 from casfs.mount.names import NAMES, decode_name, encode_name, from_locale
@@ -75,9 +75,7 @@ class Libfuse3Session:
                 options | dict(settings.options),
             )
         except RuntimeError as error:
-            raise MountError(
-                f"{settings.mountpoint} could not be mounted; see the line above"
-            ) from error
+            raise LibraryError(f"{settings.mountpoint} could not be mounted") from error
         finally:
             self._loop.end()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from casfs.homes import is_log_directory
 from casfs.private import PrivateDirectory
+from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
         try:
             stream = self._open()
         except OSError as error:
-            log.error("the log %s cannot be opened again: %s", self.baseFilename, error)
+            log.error("the log %s cannot be opened again: %s", self.baseFilename, reason(error))
             return
         self.acquire()
         try:

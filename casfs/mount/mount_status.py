@@ -12,6 +12,7 @@ from typing import Any, TypeGuard, TypeVar
 
 from casfs.errors import MountError
 from casfs.mount.mount_table import FILE_SYSTEM, Mount, find, mounts
+from casfs.reasons import reason
 from casfs.status import status_path
 
 T = TypeVar("T")
@@ -29,7 +30,9 @@ def answers(mountpoint: str) -> None:
     try:
         within(lambda: os.stat(mountpoint))
     except OSError as error:
-        raise MountError(f"{mountpoint} is mounted, but does not answer: {error}") from error
+        raise MountError(
+            f"{mountpoint} is mounted, but does not answer: {reason(error)}"
+        ) from error
 
 
 def is_dead(mountpoint: str) -> bool:
@@ -64,7 +67,13 @@ def status(mountpoint: str) -> dict[str, Any]:
             f"{mountpoint} belongs to another user, and only that user can read it"
         ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise MountError(f"{mountpoint} is not a casfs mount that answers: {error}") from error
+        if isinstance(error, OSError) and error.errno == errno.ENOTCONN:
+            raise MountError(
+                f"{mountpoint} holds a casfs mount that died; run: casfs umount {mountpoint}"
+            ) from error
+        raise MountError(
+            f"{mountpoint} is not a casfs mount that answers: {reason(error)}"
+        ) from error
     if len(text) > _LONGEST_STATUS or not _is_status(found):
         raise MountError(f"{path} was not written by casfs; do not trust this mount")
     return found

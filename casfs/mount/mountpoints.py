@@ -15,6 +15,7 @@ from casfs.deadline import Deadline
 from casfs.errors import ConfigError, MountError
 from casfs.mount.mount_status import status, within
 from casfs.mount.mount_table import FILE_SYSTEM, Mount, find, holders, is_in_use, mounts, resolved
+from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def widen_window(mountpoint: str) -> None:
     try:
         os.stat(mountpoint)
     except OSError as error:
-        log.info("cannot set the readahead window of %s: %s", mountpoint, error)
+        log.info("cannot set the readahead window of %s: %s", mountpoint, reason(error))
         return
     mount = find(mountpoint)
     if mount is None:
@@ -79,7 +80,9 @@ def widen_window(mountpoint: str) -> None:
     try:
         window.write_text(str(_WINDOW >> 10))
     except OSError as error:
-        log.info("cannot widen the readahead window: %s; mount as root for a wider one", error)
+        log.info(
+            "cannot widen the readahead window: %s; mount as root for a wider one", reason(error)
+        )
 
 
 def unmount(mountpoint: str, lazy: bool) -> None:

@@ -51,7 +51,7 @@ class Session(Protocol):
             started: is called with the kernel's first request.
 
         Raises:
-            MountError: the library could not mount; it printed why to standard error.
+            LibraryError: the library could not mount; it printed why to standard error.
             BaseException: what `started` raised, which ended the session.
         """
         ...

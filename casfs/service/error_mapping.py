@@ -24,6 +24,7 @@ from casfs.errors import (
     UnreachableError,
     WrongAnswerError,
 )
+from casfs.reasons import reason
 from casfs.sanitize import printable, shown
 from casfs.service import fields
 from casfs.service.bodies import DESCRIPTION_LIMIT, ERROR_LIMIT, first_bytes, whole_body
@@ -247,15 +248,14 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 def _next_cause(error: BaseException) -> BaseException | None:
     # urllib3 keeps the cause as an attribute, requests as an argument, Python as a context.
-    reason = getattr(error, "reason", None)
-    for candidate in (reason, *error.args, error.__cause__, error.__context__):
+    inner = getattr(error, "reason", None)
+    for candidate in (inner, *error.args, error.__cause__, error.__context__):
         if isinstance(candidate, BaseException):
             return candidate
     return None
 
 
 def _plain(error: BaseException) -> str:
-    """Return the innermost text of an error: the outer ones repeat URL and pool."""
-    *_, innermost = causes(error)
-    text = str(innermost)
-    return f"{type(innermost).__name__}: {text}" if text else type(innermost).__name__
+    """Return the innermost reason of an error: the outer ones repeat URL and pool."""
+    *_, innermost = [error, *(one for one in causes(error) if not isinstance(one, ValueError))]
+    return reason(innermost)

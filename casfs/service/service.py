@@ -23,6 +23,7 @@ from casfs.errors import (
 from casfs.metrics import Metrics
 from casfs.model import Job, JobState, Output, Vault, output_of
 from casfs.ranges import BLOCK_SIZE
+from casfs.reasons import reason
 from casfs.service.archive_descriptions import ReceivedDescriptions
 from casfs.service.dialect import Dialect
 from casfs.service.error_mapping import json_body
@@ -197,8 +198,8 @@ class Service:
                 raise
             except OSError as error:
                 raise CasfsError(
-                    f"the {output} was received, but this machine could not store it ({error}); "
-                    "make room in memory and in the cache directory"
+                    f"the {output} was received, but this machine could not store it "
+                    f"({reason(error)}); make room in memory and in the cache directory"
                 ) from error
             if begun:
                 body.finish()

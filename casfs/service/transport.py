@@ -27,6 +27,7 @@ from casfs.metrics import Metrics
 from casfs.service.dialect import Dialect
 from casfs.service.error_mapping import answer_error, causes, connection_error
 from casfs.service.idle_connections import Sessions
+from casfs.service.malformed_headers import log_malformed_headers_once
 from casfs.service.retries import FIRST_PAUSE, Limits, Persistence
 from casfs.service.route import Route
 from casfs.service.watchdog import Watchdog, WatchedAdapter
@@ -67,6 +68,7 @@ class Transport:
         self._sessions = Sessions(self._new_session)
         self._watchdog = Watchdog(self._sessions.drop_aged)
         self._closed = threading.Event()
+        log_malformed_headers_once()
         self._route = Route(endpoint, dialect.ca_variables, dialect.ca_file)
         self._keys = dialect.keys
         self._warned = -_WARNING_INTERVAL

@@ -16,6 +16,7 @@ from cachetools import LRUCache
 
 from casfs.blocks.block_cache import BlockCache
 from casfs.model import Output
+from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ class DirectoryPrefetch:
             except OSError as error:
                 # Whoever opens it gets the error.
                 left = directory.names[index]
-                log.info("%s in %s is not prefetched: %s", left, neighbors.directory, error)
+                log.info("%s in %s is not prefetched: %s", left, neighbors.directory, reason(error))
 
     def _directory(self, neighbors: Neighbors) -> _WalkedDirectory:
         with self._lock:

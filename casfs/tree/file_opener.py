@@ -8,6 +8,7 @@ from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.reader import Reader
 from casfs.errors import NotFoundError
 from casfs.metrics import Metrics
+from casfs.reasons import reason
 from casfs.tree.account_tree import AccountTree
 from casfs.tree.directory_prefetch import DirectoryPrefetch
 from casfs.tree.files import BytesFile, File, MeasuredFile
@@ -61,7 +62,7 @@ class FileOpener:
             self._prefetch.opened(*self._tree.neighbors(node))
         except OSError as error:
             # Prefetching is not part of what was asked for.
-            log.info("cannot prefetch the neighbors of %s: %s", node.path, error)
+            log.info("cannot prefetch the neighbors of %s: %s", node.path, reason(error))
         # Last, and at once: what fails once there is a reader would leave it open, and a refusal of
         # the output before there is one would meet a program that has read nothing of it.
         reader = Reader(self._blocks, self._blocks.open(output), self._metrics)

@@ -29,6 +29,7 @@ from casfs.errors import CasfsError
 from casfs.metrics import Metrics
 from casfs.private import PrivateDirectory
 from casfs.ranges import BLOCK_SIZE, Layout
+from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class DerivedFile:
         try:
             data = os.pread(self._file.fileno(), length, block * BLOCK_SIZE)
         except OSError as error:
-            log.warning("cannot read %s: %s", self._file.name, error)
+            log.warning("cannot read %s: %s", self._file.name, reason(error))
             return None
         leaf = Digest(self.leaves[block * _LEAF : (block + 1) * _LEAF])
         if not DERIVED.is_block(data, leaf):
@@ -134,13 +135,13 @@ class DerivedFiles:
         except CasfsError:
             raise
         except OSError as error:
-            log.warning("cannot read %s, making it again: %s", path, error)
+            log.warning("cannot read %s, making it again: %s", path, reason(error))
             return None
         try:
             lock(file)
             derived = _load(file)
         except OSError as error:
-            log.warning("cannot read %s, making it again: %s", path, error)
+            log.warning("cannot read %s, making it again: %s", path, reason(error))
             file.close()
             return None
         if derived is None:
@@ -204,7 +205,7 @@ class DerivedFiles:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            log.warning("cannot remove %s: %s", path, error)
+            log.warning("cannot remove %s: %s", path, reason(error))
 
     def _path(self, key: str) -> Path:
         return self._directory / key[:2] / key[2:] / NAME
@@ -223,7 +224,7 @@ def remove_unused(path: str, private: PrivateDirectory) -> bool:
             return False
         except OSError as error:
             # Where a file system knows no locks, who has it open can read on all the same.
-            log.info("cannot lock %s: %s", path, error)
+            log.info("cannot lock %s: %s", path, reason(error))
         os.unlink(path)
         return True
 

@@ -16,6 +16,7 @@ from casfs.blocks.disk.in_use import lock
 from casfs.disks import existing
 from casfs.metrics import Metrics
 from casfs.private import PrivateDirectory
+from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +190,7 @@ class Evictor:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                log.warning("cannot evict block %s: %s", path, error)
+                log.warning("cannot evict block %s: %s", path, reason(error))
                 continue
             self._metrics.evicted_blocks.inc()
             removed += size

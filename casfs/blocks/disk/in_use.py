@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from casfs.errors import ConfigError
 from casfs.private import PrivateDirectory
+from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ class Use:
         except OSError as error:
             self._private.check_directory(self._directory)
             # Where nothing can be kept, there is nothing to be removed either.
-            log.info("cannot mark %s as in use: %s", self._directory, error)
+            log.info("cannot mark %s as in use: %s", self._directory, reason(error))
         return None
 
 
@@ -154,7 +155,9 @@ def lock(directory: Path, kind: int) -> Locked | None:
             os.close(descriptor)
             return None
         except OSError as error:
-            log.info("the file system of the cache directory does not support locks: %s", error)
+            log.info(
+                "the file system of the cache directory does not support locks: %s", reason(error)
+            )
         status = os.fstat(descriptor)
         if not os.path.samestat(status, os.lstat(directory)):
             raise FileNotFoundError(directory)

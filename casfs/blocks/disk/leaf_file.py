@@ -14,6 +14,7 @@ from pathlib import Path
 from casfs.errors import CasfsError
 from casfs.private import PrivateDirectory
 from casfs.ranges import runs
+from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class LeafFile:
         except CasfsError:
             raise
         except OSError as error:
-            log.warning("cannot read hashes, fetching their blocks again: %s", error)
+            log.warning("cannot read hashes, fetching their blocks again: %s", reason(error))
             return 0
         self._there = True
         try:
@@ -87,7 +88,7 @@ class LeafFile:
                 take(number, records[:: self._size], bytes(leaves))
             return int.from_bytes(os.pread(file, 1, self._blocks * self._size))
         except OSError as error:
-            log.warning("cannot read hashes, fetching their blocks again: %s", error)
+            log.warning("cannot read hashes, fetching their blocks again: %s", reason(error))
             return 0
         finally:
             os.close(file)
@@ -144,7 +145,7 @@ class LeafFile:
             self._unwritten, self._there = False, True
         except OSError as error:
             if not self._unwritten:
-                log.warning("cannot write hashes to %s: %s", self._path, error)
+                log.warning("cannot write hashes to %s: %s", self._path, reason(error))
             self._unwritten = True
 
     def _open(self) -> int:

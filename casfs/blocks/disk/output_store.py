@@ -18,6 +18,7 @@ from casfs.disks import is_disk_failure
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics
 from casfs.ranges import Layout
+from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class OutputStore:
         except CasfsError:
             raise
         except OSError as error:
-            log.warning("cannot read block %s, fetching it again: %s", path, error)
+            log.warning("cannot read block %s, fetching it again: %s", path, reason(error))
             return None
         if data is not None and self._verifier.is_block(data, leaf):
             trust = self.leaves.confirm(block, leaf)
@@ -247,7 +248,7 @@ class OutputStore:
             path.unlink(missing_ok=True)
         except OSError as error:
             # What cannot be removed is found bad again, and a new file takes its place.
-            log.warning("cannot remove block %s: %s", path, error)
+            log.warning("cannot remove block %s: %s", path, reason(error))
 
     def _removed(self, blocks: list[int]) -> list[int]:
         for block in blocks:

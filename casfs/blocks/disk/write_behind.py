@@ -20,6 +20,7 @@ from casfs.deadline import Deadline
 from casfs.disks import trouble
 from casfs.errors import ThreadError
 from casfs.metrics import Metrics
+from casfs.reasons import reason
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ class WriteBehind:
         try:
             return self._evictor.lasting()
         except OSError as error:
-            log.warning("cannot examine the cache: %s", error)
+            log.warning("cannot examine the cache: %s", reason(error))
             return 0
 
     def wait_for_room(self) -> None:
@@ -176,7 +177,7 @@ class WriteBehind:
         try:
             self._evictor.make_room()
         except OSError as error:
-            log.warning("cannot scan the cache to evict blocks: %s", error)
+            log.warning("cannot scan the cache to evict blocks: %s", reason(error))
         except Exception:
             log.critical("eviction met a bug; please report it", exc_info=True)
         finally:

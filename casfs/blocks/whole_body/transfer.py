@@ -22,6 +22,7 @@ from casfs.deadline import Deadline
 from casfs.disks import disk_of, trouble
 from casfs.errors import CasfsError, OutputMismatchError, UnreadError
 from casfs.ranges import BLOCK_SIZE
+from casfs.reasons import reason
 from casfs.service.output_body import Body
 
 log = logging.getLogger(__name__)
@@ -251,7 +252,9 @@ class WholeBodyTransfer:
         except OSError as error:
             self.source.shared.keeps = False
             self._delivery.metrics.unsaved_blocks.inc()
-            log.warning("block %d of the %s was not cached: %s", block.number, self._output, error)
+            log.warning(
+                "block %d of the %s was not cached: %s", block.number, self._output, reason(error)
+            )
         self._delivery.memory.complete(self.opened.key, [(block.number, block.data)])
 
     def _wait_for_readers(self, number: int) -> None:

@@ -16,6 +16,7 @@ from casfs.deadline import Deadline
 from casfs.disks import is_disk_failure
 from casfs.errors import CasfsError
 from casfs.private import PrivateDirectory
+from casfs.reasons import reason
 
 _FULL, _READONLY, _IOERR, _CANTOPEN, _PROTOCOL = 13, 8, 10, 14, 15
 """Primary result codes of SQLite; the details are in higher bits."""
@@ -215,5 +216,5 @@ def _locked(lock: BinaryIO) -> bool:
         # Whoever creates the same file at the same moment may fail, and succeeds the next time.
         if error.errno not in _NO_LOCKS:
             raise
-        log.info("the file system of the cache directory does not support locks: %s", error)
+        log.info("the file system of the cache directory does not support locks: %s", reason(error))
     return True

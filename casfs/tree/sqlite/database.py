@@ -19,6 +19,7 @@ from typing import Any
 from casfs.disks import trouble
 from casfs.errors import CasfsError, ConfigError
 from casfs.private import PrivateDirectory
+from casfs.reasons import reason
 from casfs.tree.sqlite import schema
 from casfs.tree.sqlite.connection import (
     BESIDE,
@@ -85,7 +86,7 @@ class Database:
         except (OSError, sqlite3.OperationalError) as error:
             if not is_disk_error(error):
                 raise ConfigError(
-                    f"the catalog {path} cannot be used ({error}); give another --cache-dir"
+                    f"the catalog {path} cannot be used ({reason(error)}); give another --cache-dir"
                 ) from error
             self._leave_disk(error)
 
@@ -159,10 +160,10 @@ class Database:
             if self._stand_in is not None:
                 told = (
                     f"is in memory because {trouble(self._path, self._why)}, and has no room there "
-                    f"({error}); free space on the disk, and mount again"
+                    f"({reason(error)}); free space on the disk, and mount again"
                 )
             else:
-                told = f"failed ({error}); free space in the cache directory"
+                told = f"failed ({reason(error)}); free space in the cache directory"
             raise CasfsError(f"the catalog {self._path} {told}") from error
 
     @contextlib.contextmanager
@@ -184,7 +185,7 @@ class Database:
                 if is_disk_error(error) and self._stand_in is None:
                     self._leave_disk(error)
                     raise DiskFailedError(
-                        f"the catalog {self._path} cannot be read ({error}); try again"
+                        f"the catalog {self._path} cannot be read ({reason(error)}); try again"
                     ) from error
                 raise
             if connection.instead is not None:
@@ -238,7 +239,7 @@ class Database:
         except (OSError, sqlite3.Error) as error:
             if isinstance(error, CasfsError):
                 raise
-            log.warning("cannot recreate the catalog %s: %s", self._path, error)
+            log.warning("cannot recreate the catalog %s: %s", self._path, reason(error))
         finally:
             removed.close()
             self.close()

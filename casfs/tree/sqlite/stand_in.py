@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from casfs.errors import ConfigError
+from casfs.reasons import reason
 from casfs.tree.sqlite import schema
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class StandIn:
                 self.connection.close()
                 raise
             except sqlite3.Error as error:
-                log.warning("the catalog %s cannot be read: %s", path, error)
+                log.warning("the catalog %s cannot be read: %s", path, reason(error))
                 self.connection.close()
                 self.connection = _connect_to_memory()
                 self.complete = False

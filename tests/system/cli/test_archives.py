@@ -72,7 +72,13 @@ def test_before_a_refresh_it_says_what_to_do(casfs, vault):
     done = casfs("ls", VAULT)
     assert done.returncode == 0
     assert "casfs catalog refresh names" in one_line(done)
-    assert casfs("find", VAULT, "*", "--json").stdout == b"[]\n"
+    done = casfs("find", VAULT, "*", "--json")
+    assert done.stdout == b"[]\n"
+    wanted = "casfs: the catalog of vault names lacks inventories; run: casfs catalog refresh names"
+    assert one_line(done).strip() == wanted
+    # Here there is no inventory that could be cataloged.
+    told = one_line(casfs("find", "empty", "*"))
+    assert "catalog of vault empty is empty; start an inventory job" in told
 
 
 def test_a_refresh_takes_each_inventory_once_and_starts_no_job(casfs, emulator, vault):
@@ -155,13 +161,20 @@ def test_the_state_of_each(listed, casfs, emulator, vault):
         ("in/*.tif", ["in/running.tif", "in/deep/cold.tif"]),
         ("in/deep/*", ["in/deep/cold.tif"]),
         ("cold.tif", ["in/deep/cold.tif"]),
-        ("deep", []),
         ("[!a-q]*.txt", ["in/retained.txt", "readable.txt", "twice.txt"]),
     ],
 )
 def test_find(listed, pattern, names):
     found = [name for name in listed("find", VAULT, pattern) if "~" not in name]
     assert sorted(found) == sorted(names)
+
+
+@pytest.mark.parametrize("pattern", ["deep", "*.nothing"])
+def test_nothing_found_is_said(casfs, vault, pattern):
+    casfs("catalog", "refresh", VAULT)
+    done = casfs("find", VAULT, pattern, "--json")
+    assert (done.returncode, done.stdout) == (0, b"[]\n")
+    assert one_line(done) == f"casfs: no archive matches {pattern}\n"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""What libfuse and fusermount print goes into the log, and the last line into the message."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.processes import SECONDS
+from tests.support.served import Served
+
+LIBRARIES = ["fuse3", "fuse"]
+
+
+@pytest.fixture
+def unmounted(service: Served, home: Path) -> Iterator[Mount]:
+    mount = Mount(home, service.url)
+    yield mount
+    mount.remove()
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_why_a_mount_failed_is_in_one_line_and_in_the_log(unmounted: Mount, library: str) -> None:
+    unmounted.environment["FUSE_LIBRARY_NAME"] = library
+    done = unmounted.start("-o", "max_read=many")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"casfs: {unmounted.mountpoint} could not be mounted: ")
+    assert "max_read=many" in line or library == "fuse"
+    assert "WARNING casfs.mount.library_output: fuse" in unmounted.log
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_in_front_the_log_still_reaches_standard_error(unmounted: Mount, library: str) -> None:
+    unmounted.environment["FUSE_LIBRARY_NAME"] = library
+    process = unmounted.start_in_front("-o", "debug")
+    unmounted.list()
+    process.terminate()
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    assert " INFO casfs.mount.daemon: " in errors
+    printed = [line for line in errors.splitlines() if "casfs.mount.library_output: " in line]
+    assert any("unique" in line for line in printed)
+    # Each line of the library's is one of the log.
+    assert all(line[:4].isdigit() for line in errors.splitlines())
+
+
+def test_a_mount_that_died_makes_status_fail(service: Served, home: Path) -> None:
+    with mounted(home / "dead", service.url) as dead, mounted(home / "alive", service.url) as alive:
+        assert alive.run(CASFS, "status").returncode == 0
+        dead.kill()
+        for arguments in ([], ["--json"], [str(dead.mountpoint)]):
+            done = alive.run(CASFS, "status", *arguments)
+            assert done.returncode == 1
+            (line,) = done.stderr.splitlines()
+            assert f"casfs umount {dead.mountpoint}" in line
+        assert str(alive.mountpoint) in alive.run(CASFS, "status").stdout
