@@ -2,7 +2,8 @@
 
 A name may come to mean another archive at any time. Everyone who has a path open shares the
 kernel's size and pages of it, so a path means one archive while it is open; and if the kernel has
-another size than a file has now, it is made to look the file up before it opens it.
+another size than a file has now, it is made to look the file up before it opens it. A program that
+has no path to look up, as with a file handle of NFS, gets ESTALE then, and only then.
 """
 
 import errno
@@ -17,7 +18,7 @@ from casfs.client import ArchiveFile, Directory, Node, SmallFile
 from casfs.ranges import BLOCK_SIZE
 
 _REMEMBERED = 1 << 15
-"""Files that are remembered, in up to 16 MiB. A forgotten one is looked up once more."""
+"""Files that are remembered, in up to 16 MiB. For a forgotten one, the kernel drops what it has."""
 
 
 _PAGES_BYTES = 16 << 20
@@ -44,7 +45,7 @@ class Status(NamedTuple):
 class StaleError(OSError):
     """The kernel has outdated attributes of a file: it must look the file up and try again.
 
-    It does so by itself on this errno, once; programs do not see it.
+    It does so by itself on this errno, once, if there is a path to look up.
     """
 
     def __init__(self) -> None:
@@ -77,22 +78,28 @@ class SentAttributes:
             self._last[node.inode] = (node.size, node.mtime)
         return node
 
-    def opened(self, node: Node) -> Node:
-        """Note that a file is opened; return which: the archive already open at its path, if any.
+    def opened(self, node: Node) -> tuple[Node, bool]:
+        """Note that a file is opened.
+
+        Returns:
+            which file: the archive already open at its path, if any; and whether it is not
+            remembered which attributes the kernel has, so that it must drop them.
 
         Raises:
             StaleError: the kernel was sent other attributes last.
         """
         if not _is_shared(node):
-            return node
+            return node, False
         with self._lock:
             node = self._meant(node)
-            if self._last.get(node.inode) != (node.size, node.mtime):
+            last = self._last.get(node.inode)
+            if last is not None and last != (node.size, node.mtime):
                 raise StaleError
+            self._last[node.inode] = (node.size, node.mtime)
             if isinstance(node, ArchiveFile):
                 _, count = self._open.get(node.path, (node, 0))
                 self._open[node.path] = (node, count + 1)
-        return node
+        return node, last is None
 
     def closed(self, node: Node) -> None:
         """Note that a file that `opened` returned is closed."""

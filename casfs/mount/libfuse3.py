@@ -46,7 +46,10 @@ class Libfuse3Session:
             library.fuse_get_session.restype = ctypes.c_void_p
             session = ctypes.c_void_p(library.fuse_get_session(fuse))
 
-            operations.watch(waits_in_vain(library))
+            def invalidate(path: str) -> None:
+                library.fuse_invalidate_path(fuse, encode_name(path))
+
+            operations.watch(waits_in_vain(library), invalidate)
 
             def set_up() -> None:
                 config.use_ino = True

@@ -80,8 +80,13 @@ class Operations:
         self._handles = itertools.count(1)
         self._threads: set[int] = set()
         self._interrupted: Callable[[], bool] | None = None
+        self._invalidate: Callable[[str], object] | None = None
 
-    def watch(self, interrupted: Callable[[], bool]) -> None:
+    def watch(
+        self,
+        interrupted: Callable[[], bool],
+        invalidate: Callable[[str], object] | None = None,
+    ) -> None:
         """Answer EINTR to a program that receives a fatal signal while it waits for a listing.
 
         Otherwise the kernel keeps even a killed program waiting until there is an answer.
@@ -89,8 +94,10 @@ class Operations:
         Args:
             interrupted: returns whether this thread's request comes from a program that is being
                 killed.
+            invalidate: makes the kernel drop what it has of a path; None if the library cannot.
         """
         self._interrupted = interrupted
+        self._invalidate = invalidate
 
     def __call__(self, operation: str, path: str | None, *args: Any) -> Any:
         """Run an operation; raise nothing but an `OSError` with a real errno.
@@ -179,8 +186,10 @@ class Operations:
         """Open a file for reading."""
         if info.flags & _WRITING:
             raise _answer(errno.EROFS)
-        node = self._sent.opened(self._node(path))
+        node, is_forgotten = self._sent.opened(self._node(path))
         try:
+            if is_forgotten and self._invalidate is not None:
+                self._invalidate(path)
             file = self._open_as(node)
         except BaseException:
             self._sent.closed(node)

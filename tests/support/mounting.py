@@ -32,6 +32,15 @@ from tests.support.processes import (
 
 T = TypeVar("T")
 CASFS = str(Path(sys.executable).with_name("casfs"))
+FORGETFUL = (
+    sys.executable,
+    "-c",
+    (
+        "import sys; from casfs.mount import kernel_cache; kernel_cache._REMEMBERED = 2;"
+        " from casfs.cli.main import main; sys.exit(main())"
+    ),
+)
+"""A program that is `casfs`, and remembers of two files what the kernel was told."""
 
 
 class Mount:

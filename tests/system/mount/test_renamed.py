@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.emulated_service import VAULT, Service, serving
-from tests.support.mounting import Mount, mounted
+from tests.support.mounting import FORGETFUL, Mount, mounted
 from tests.support.processes import wait_until
 from tests.support.served import MIB
 
@@ -71,6 +71,8 @@ def read_before_and_after(archives: Path, ids: Mapping[str, str]) -> tuple[bytes
     """Return what the name means first, and then: its size, its bytes."""
     take_in(archives, "before", ids["old"])
     first = (archives / NAME).read_bytes()
+    for output in archives.glob("../jobs/*/output"):
+        output.stat()
     take_in(archives, "after", ids["new"])
     file = os.open(archives / NAME, os.O_RDONLY)
     return first, os.fstat(file).st_size, read_all(file)
@@ -100,6 +102,14 @@ def test_who_opens_a_name_gets_the_archive_that_it_means_then(service: Service, 
         assert first == service.files["old"]
         assert (size, then) == (SIZES["new"], service.files["new"])
         assert " ERROR " not in mount.log
+
+
+def test_what_was_forgotten_is_dropped_by_the_kernel(service: Service, home: Path) -> None:
+    """The kernel has the old size and the old pages, and casfs no longer knows that."""
+    settings = {**service.settings, "CASFS_LISTING_TTL": "60"}
+    with mounted(home, service.emulator.url, program=FORGETFUL, **settings) as mount:
+        _, size, then = mount.ask(read_before_and_after, archives_of(mount), service.archives)
+        assert (size, then) == (SIZES["new"], service.files["new"])
 
 
 def test_who_has_a_name_open_goes_on_reading_the_same_archive(service: Service, home: Path) -> None:
