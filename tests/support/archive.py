@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,16 +9,13 @@ from dataclasses import dataclass, field, replace
 from casfs.model import Output
 from casfs.ranges import BLOCK_SIZE, Layout
 from casfs.treehash import SHA256, Digest, TreeHash
+from tests.support.random_data import random_bytes as random_bytes
 from tests.support.server import Answer, Behaviour, Request, Wire
 from tests.support.service import refusal
 from tests.support.subtrees import is_subtree
 
 HASH_HEADER = "x-cas-sha256-tree-hash"
 MIB = BLOCK_SIZE
-
-
-def random_bytes(size: int, seed: int = 1) -> bytes:
-    return random.Random(seed).randbytes(size)
 
 
 def root(data: bytes, tree_hash: TreeHash = SHA256) -> Digest:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from casfs.emulator.dialects.registry import DIALECTS
 from tests.support.emulator.running import KEYS, RunningEmulator, running_emulator
-from tests.support.served import MIB, content
+from tests.support.random_data import random_bytes
+from tests.support.served import MIB
 
 REGION = "eu-west-1"
 VAULT = "photos"
@@ -161,7 +162,7 @@ class Service:
 @contextmanager
 def serving(dialect: str, root: Path, sizes: Mapping[str, int], *options: str) -> Iterator[Service]:
     """Serve archives of these sizes, each with a job that has succeeded."""
-    files = {name: content(name, size) for name, size in sizes.items()}
+    files = {name: random_bytes(size, name) for name, size in sizes.items()}
     folder = root / "files"
     folder.mkdir(parents=True)
     for name, data in files.items():

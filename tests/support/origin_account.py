@@ -13,7 +13,6 @@ other key replaces what the job or the vault would say by itself.
 
 import hashlib
 import json
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from tests.support.random_data import random_bytes
+
 MIB = 1 << 20
 _STARTED = datetime.now(UTC)
 
@@ -29,9 +30,7 @@ _STARTED = datetime.now(UTC)
 @lru_cache(maxsize=64)
 def made_bytes(size: int, seed: int) -> bytes:
     """Bytes that are the same for the same size and seed, in any process."""
-    made = random.Random(seed)
-    # More than 256 MiB at once are too many for randbytes.
-    return b"".join(made.randbytes(min(MIB, size - at)) for at in range(0, size, MIB))
+    return random_bytes(size, seed)
 
 
 def leaves(data: bytes) -> list[bytes]:

@@ -1,6 +1,5 @@
 """An emulator with files that tests know, and what its access log says of a mount."""
 
-import random
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -8,15 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.emulator.running import Entry, RunningEmulator, running_emulator
+from tests.support.random_data import random_bytes
 
 MIB = 1 << 20
 VAULT = "v"
-
-
-def content(name: str, size: int) -> bytes:
-    """Bytes that no two names share, and no two blocks."""
-    dice = random.Random(name)
-    return b"".join(dice.randbytes(min(MIB, size - at)) for at in range(0, size, MIB))
 
 
 class Served:
@@ -80,7 +74,7 @@ def served(
     root: Path, sizes: Mapping[str, int], *options: str, fault: Mapping[str, float] | None = None
 ) -> Iterator[Served]:
     """Serve files of these sizes, with further options of the emulator, and with faults."""
-    files = {name: content(name, size) for name, size in sizes.items()}
+    files = {name: random_bytes(size, name) for name, size in sizes.items()}
     folder = root / "files"
     for name, data in files.items():
         path = folder / name

@@ -6,7 +6,6 @@ in either case.
 """
 
 import contextlib
-import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from tests.support.emulator.amazon import boto3_at, retrieve
 from tests.support.nginx import free_port, running_nginx, serving
 from tests.support.processes import wait_until
+from tests.support.random_data import random_bytes
 
 MIB = 1 << 20
 VAULT = "restored"
@@ -160,7 +160,7 @@ def _seed(client: Any, sizes: Mapping[str, int]) -> dict[str, bytes]:
     client.create_vault(vaultName=VAULT)
     files = {}
     for name, size in sizes.items():
-        data = _content(name, size)
+        data = random_bytes(size, name)
         archive = client.upload_archive(vaultName=VAULT, archiveDescription=name, body=data)
         files[retrieve(client, VAULT, archive["archiveId"], Tier="Expedited")] = data
     finished(client)
@@ -173,11 +173,3 @@ def finished(client: Any) -> None:
         lambda: all(job["Completed"] for job in client.list_jobs(vaultName=VAULT)["JobList"]),
         "the jobs of moto to be complete",
     )
-
-
-def _content(name: str, size: int) -> bytes:
-    """Bytes that no two archives share: moto makes one archive of equal ones."""
-    source, data = random.Random(name), bytearray()
-    while len(data) < size:
-        data += source.randbytes(min(size - len(data), 64 * MIB))
-    return bytes(data)

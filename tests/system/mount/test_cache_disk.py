@@ -10,9 +10,10 @@ from tests.support.disks import disk, fill, make_read_only, use_up_inodes
 from tests.support.emulator.running import RunningEmulator, running_emulator
 from tests.support.mounting import CASFS, Mount, mounted
 from tests.support.processes import wait_until
-from tests.support.served import MIB, VAULT, Served, content
+from tests.support.random_data import random_bytes
+from tests.support.served import MIB, VAULT, Served
 
-FILES = {name: content(name, size) for name, size in {"a": 3 * MIB + 5, "b": 2 * MIB}.items()}
+FILES = {name: random_bytes(size, name) for name, size in {"a": 3 * MIB + 5, "b": 2 * MIB}.items()}
 
 
 @pytest.fixture(scope="module")

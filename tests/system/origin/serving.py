@@ -7,13 +7,13 @@ in a table of all subtrees by path and Range, so that nginx needs no module.
 import contextlib
 import json
 import os
-import random
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from casfs.treehash import SHA256
 from tests.support.nginx import running_nginx
+from tests.support.random_data import random_bytes
 
 MIB = 1 << 20
 VAULT = "restored"
@@ -96,7 +96,7 @@ def _write(root: Path, sizes: Mapping[str, int]) -> dict[str, Path]:
     files, hashes, jobs = {}, {}, []
     for job, size in sizes.items():
         files[job] = root / "files" / job
-        data = _content(job, size)
+        data = random_bytes(size, job)
         files[job].write_bytes(data)
         leaves = SHA256.leaves(data)
         path = f"/-/vaults/{VAULT}/jobs/{job}/output"
@@ -120,14 +120,6 @@ def _write(root: Path, sizes: Mapping[str, int]) -> dict[str, Path]:
     (root / "json" / f"{VAULT}.vault").write_text(json.dumps(vault))
     (root / "json" / f"{VAULT}.jobs").write_text(json.dumps({"JobList": jobs, "Marker": None}))
     return files
-
-
-def _content(job: str, size: int) -> bytes:
-    """Bytes that no two jobs share, and no two blocks; at most 64 MiB come at a time."""
-    source, data = random.Random(job), bytearray()
-    while len(data) < size:
-        data += source.randbytes(min(size - len(data), 64 * MIB))
-    return bytes(data)
 
 
 def _subtrees(leaves: int) -> Iterator[tuple[int, int]]:

@@ -1,12 +1,13 @@
 """What the SDKs upload: one file below and one above the size at which they turn to parts."""
 
 from pathlib import Path
-from random import Random
 from typing import TypedDict
 
+from tests.support.random_data import random_bytes
+
 MIB = 1 << 20
-SMALL = Random(1).randbytes(3 * MIB + 17)
-LARGE = Random(2).randbytes(129 * MIB + 17)
+SMALL = random_bytes(3 * MIB + 17, seed=1)
+LARGE = random_bytes(129 * MIB + 17, seed=2)
 """More than two parts of 64 MiB, the least of oassdk, and more than 100 MiB, where cassdk turns."""
 
 

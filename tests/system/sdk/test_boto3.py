@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,11 @@ from tests.support.emulator.amazon import (
     retrieve,
 )
 from tests.support.emulator.running import SECRET, RunningEmulator
+from tests.support.random_data import random_bytes
 from tests.system.sdk.reading import casfs_reads
 
 MIB = 1 << 20
-DATA = random.Random(4).randbytes(11 * MIB + 12345)
+DATA = random_bytes(11 * MIB + 12345, seed=4)
 
 
 @pytest.fixture(scope="module")
