@@ -1,6 +1,6 @@
 """One emulator and one mount for each dialect, as long as no test spoils them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -13,35 +13,41 @@ from tests.system.conformance.doors import ClientDoor, Door, MountDoor, client_o
 
 Opener = Callable[..., AbstractContextManager[Door]]
 Troubled = Callable[..., Service]
+Shared = Callable[..., Service]
 
 
-@pytest.fixture(scope="session", params=DIALECTS)
+@pytest.fixture(scope="module", params=DIALECTS)
 def dialect(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
 
 
 @pytest.fixture(scope="session")
-def service(dialect: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that tests add to, and take nothing from."""
-    root = tmp_path_factory.mktemp(dialect)
-    with serving(dialect, root, {**SIZES, "big": BIG}) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def troubled(dialect: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Troubled]:
-    """Give the service that is started with these options; one for all tests that ask for it."""
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """Give the service of a dialect that is started with these options: one for all files."""
     running: dict[tuple[str, ...], Service] = {}
     with ExitStack() as stack:
 
-        def made(*options: str) -> Service:
-            if options not in running:
-                root = tmp_path_factory.mktemp("trouble")
-                running[options] = stack.enter_context(serving(dialect, root, FILE, *options))
-            return running[options]
+        def made(dialect: str, sizes: Mapping[str, int], *options: str) -> Service:
+            key = (dialect, *sizes, *options)
+            if key not in running:
+                root = tmp_path_factory.mktemp(dialect)
+                running[key] = stack.enter_context(serving(dialect, root, sizes, *options))
+            return running[key]
 
         yield made
+
+
+@pytest.fixture(scope="module")
+def service(dialect: str, shared: Shared) -> Service:
+    """A service that tests add to, and take nothing from."""
+    return shared(dialect, {**SIZES, "big": BIG})
+
+
+@pytest.fixture(scope="module")
+def troubled(dialect: str, shared: Shared) -> Troubled:
+    """Give the service that is started with these options; one for all tests that ask for it."""
+    return lambda *options: shared(dialect, FILE, *options)
 
 
 @contextmanager
@@ -60,13 +66,13 @@ def _mount_door(service: Service, folder: Path, **settings: str) -> Iterator[Doo
 OPENERS: dict[str, Opener] = {"client": _client_door, "mount": _mount_door}
 
 
-@pytest.fixture(scope="session", params=OPENERS)
+@pytest.fixture(scope="module", params=OPENERS)
 def open_door(request: pytest.FixtureRequest) -> Opener:
     """Opens the way to a service that a test goes: service, empty folder, settings."""
     return OPENERS[request.param]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def door(
     service: Service, open_door: Opener, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Door]:
