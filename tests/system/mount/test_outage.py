@@ -1,11 +1,13 @@
 """The service is away for a while, or somebody answers in its place: nothing fails or is lost."""
 
 import json
+import struct
 import subprocess
 import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -86,16 +88,24 @@ def test_rsync_deletes_nothing_while_a_gateway_answers(tmp_path, home):
         assert "not an answer of the service" in mount.log
 
 
-def bomb(beginning: bytes, middle: bytes, size: int) -> bytes:
-    """A text of that many bytes, as gzip."""
-    squeezed = zlib.compressobj(wbits=31)
-    out = squeezed.compress(beginning)
-    piece = middle * (MIB // len(middle))
-    return out + b"".join(squeezed.compress(piece) for _ in range(size // MIB)) + squeezed.flush()
+@cache
+def bomb() -> bytes:
+    """A listing of about 1000 MiB, as gzip."""
+    beginning, middle = b'{"JobList": [', b'{"JobId":"a"},' * (MIB // 14)
+    begun = zlib.compressobj(wbits=31)
+    out = begun.compress(beginning) + begun.flush(zlib.Z_FULL_FLUSH)
+    # After a full flush, equal pieces are equal bytes, so one is enough to be compressed.
+    piece = zlib.compressobj(wbits=-15)
+    repeated = piece.compress(middle) + piece.flush(zlib.Z_FULL_FLUSH)
+    crc = zlib.crc32(beginning)
+    for _ in range(1000):
+        crc = zlib.crc32(middle, crc)
+    size = len(beginning) + 1000 * len(middle)
+    return out + 1000 * repeated + b"\x03\x00" + struct.pack("<II", crc, size)
 
 
 def gzip_of_a_gigabyte(request: Request, wire: Wire) -> Answer:
-    return Answer(body=_GZIP, headers={"Content-Encoding": "gzip"})
+    return Answer(body=bomb(), headers={"Content-Encoding": "gzip"})
 
 
 def json_without_end(request: Request, wire: Wire) -> None:
@@ -110,7 +120,6 @@ def pages_without_end(request: Request, wire: Wire) -> Answer:
     return Answer(body=json.dumps({"JobList": jobs, "Marker": str(number + 1)}).encode())
 
 
-_GZIP = bomb(b'{"JobList": [', b'{"JobId":"a"},', 1000 * MIB)
 HOSTILE = [gzip_of_a_gigabyte, json_without_end, pages_without_end]
 
 
