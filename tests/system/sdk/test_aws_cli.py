@@ -2,9 +2,9 @@
 
 import json
 import os
-import random
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +13,57 @@ import pytest
 from casfs.treehash import SHA256, to_text
 from tests.support.emulator.amazon import ACCOUNT, ARN, REGION, glacier
 from tests.support.emulator.running import KEY_ID, SECRET, RunningEmulator
+from tests.support.random_data import random_bytes
 from tests.system.sdk.reading import casfs_reads
 
-AWS = Path(__file__).parents[3] / ".venv-awscli" / "bin" / "aws"
+PYTHON = Path(__file__).parents[3] / ".venv-awscli" / "bin" / "python"
+RUN_AWS = Path(__file__).parent / "sessions" / "run_aws.py"
 MIB = 1 << 20
-DATA = random.Random(5).randbytes(5 * MIB + 777)
+DATA = random_bytes(5 * MIB + 777, seed=5)
 
 
 class Aws:
     """Runs `aws glacier` against one emulator."""
 
     def __init__(self, url: str, home: Path) -> None:
-        assert AWS.exists(), f"{AWS} is missing: run scripts/setup --tests"
+        assert PYTHON.exists(), f"{PYTHON} is missing: run scripts/setup --tests"
         self._url = url
-        self._env = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "AWS_ACCESS_KEY_ID": KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": SECRET,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_MAX_ATTEMPTS": "1",
-            "AWS_PAGER": "",
-            "NO_PROXY": "127.0.0.1",
-        }
+        self._process = subprocess.Popen(
+            [PYTHON, RUN_AWS],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(home),
+                "AWS_ACCESS_KEY_ID": KEY_ID,
+                "AWS_SECRET_ACCESS_KEY": SECRET,
+                "AWS_DEFAULT_REGION": REGION,
+                "AWS_MAX_ATTEMPTS": "1",
+                "AWS_PAGER": "",
+                "NO_PROXY": "127.0.0.1",
+            },
+            cwd=home,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.home = home
+
+    def close(self) -> None:
+        self._process.communicate(timeout=60)
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         common = ["--account-id=-", "--output=json", f"--endpoint-url={self._url}"]
-        return subprocess.run(
-            [str(AWS), "glacier", *map(str, arguments), *common],
-            env=self._env,
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=120,
+        output, errors = self.home / "stdout", self.home / "stderr"
+        call = {
+            "arguments": ["glacier", *map(str, arguments), *common],
+            "output": str(output),
+            "errors": str(errors),
+        }
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(call), file=self._process.stdin, flush=True)
+        status = int(self._process.stdout.readline())
+        return subprocess.CompletedProcess(
+            call["arguments"], status, output.read_text(), errors.read_text()
         )
 
     def __call__(self, *arguments: object) -> Any:
@@ -76,11 +93,11 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulat
 
 
 @pytest.fixture(scope="module")
-def aws(emulator: RunningEmulator, tmp_path_factory: pytest.TempPathFactory) -> Aws:
-    command = Aws(emulator.url, tmp_path_factory.mktemp("home"))
-    (command.home / "data").write_bytes(DATA)
-    command("create-vault", "--vault-name=v")
-    return command
+def aws(emulator: RunningEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    with closing(Aws(emulator.url, tmp_path_factory.mktemp("home"))) as command:
+        (command.home / "data").write_bytes(DATA)
+        command("create-vault", "--vault-name=v")
+        yield command
 
 
 @pytest.fixture(scope="module")
