@@ -65,7 +65,7 @@ def watch_connections(manager: "PoolManager", watch: Callable[["socket.socket"],
 
 
 def _watched(pool: Any, watch: Callable[["socket.socket"], None]) -> Any:
-    class Connection(pool.ConnectionCls):  # type: ignore[misc]
+    class WatchedConnection(pool.ConnectionCls):  # type: ignore[misc]
         def _new_conn(self) -> Any:
             # A proxy may answer CONNECT as slowly as it likes.
             sock = super()._new_conn()
@@ -76,10 +76,10 @@ def _watched(pool: Any, watch: Callable[["socket.socket"], None]) -> Any:
             watch(self.sock)
             return super().getresponse()
 
-    class Pool(pool):  # type: ignore[misc]
-        ConnectionCls = Connection
+    class WatchedPool(pool):  # type: ignore[misc]
+        ConnectionCls = WatchedConnection
 
-    return Pool
+    return WatchedPool
 
 
 def libfuse(binding: Any) -> Any:

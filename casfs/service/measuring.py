@@ -39,7 +39,7 @@ class OutputRequest:
     doubtful: bool = False
 
 
-class Get(Protocol):
+class GetOutput(Protocol):
     """Asks for the output of a job, as `Service` does."""
 
     def __call__(
@@ -72,7 +72,7 @@ class Measuring:
             measured before; may not raise.
     """
 
-    def __init__(self, get: Get) -> None:
+    def __init__(self, get: GetOutput) -> None:
         self._get = get
         self.on_resized: Callable[[str, str, int], None] = lambda *_: None
 
