@@ -52,7 +52,7 @@ def mount_command(
     """
     # Imported here, since it needs libfuse, which no other command does.
     from casfs.mount.daemon import mount
-    from casfs.mount.options import parse_options
+    from casfs.mount.mount_options import parse_options
 
     if len(arguments) > 2:
         raise click.UsageError("give a mount point, after a profile if you want one")

@@ -19,10 +19,10 @@ from casfs.mount.ending import Ending
 from casfs.mount.library_output import captured
 from casfs.mount.log_file import LogFile
 from casfs.mount.malloc import limit_arenas
+from casfs.mount.mount_options import MountOptions
 from casfs.mount.mount_table import FILE_SYSTEM
 from casfs.mount.mountpoints import check_free, widen_window
 from casfs.mount.operations import Operations
-from casfs.mount.options import MountOptions
 from casfs.mount.session import Session, Settings
 from casfs.reasons import reason
 from casfs.threads import start_thread

@@ -17,7 +17,7 @@ from casfs.errors import CasfsError
 from casfs.mount.attributes import KIND, Attributes
 from casfs.mount.failures import Failures
 from casfs.mount.kernel_cache import CachedPages, SentAttributes, StaleError, Status
-from casfs.mount.options import Modes
+from casfs.mount.mount_options import Modes
 from casfs.ranges import BLOCK_SIZE
 from casfs.threads import stop_waiting_if, trace_this_thread
 

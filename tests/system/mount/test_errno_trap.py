@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from casfs.errors import DeniedError, ExpiredError
+from casfs.mount.mount_options import Modes
 from casfs.mount.operations import OpenFile, Operations
-from casfs.mount.options import Modes
 from casfs.tree.node import Directory
 from tests.support.mounting import mounted
 from tests.support.served import Served
