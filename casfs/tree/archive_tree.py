@@ -25,12 +25,7 @@ from casfs.tree.metadata.account import Account
 from casfs.tree.node import ArchiveFile, Directory, Node
 from casfs.tree.paths import ArchivePlace, parse
 from casfs.tree.times import nanoseconds
-
-_DIRECTORIES = 64
-"""Directories whose names are kept in memory, for programs that walk through them."""
-
-_PATIENCE = 2.0
-"""Seconds to wait for the ingest of inventories before reporting that a name does not exist."""
+from casfs.tree.tuning import TUNING
 
 _JOBS_TOLD = 16
 """The most jobs in an attribute: many file systems have 4 KiB for all of a file's attributes."""
@@ -62,9 +57,9 @@ class ArchiveTree:
         self._index = index
         self._ingest = ingest
         self._lock = threading.Lock()
-        self._looked: TTLCache[str, bool] = TTLCache(_DIRECTORIES, fresh_seconds)
+        self._looked: TTLCache[str, bool] = TTLCache(TUNING.remembered_directories, fresh_seconds)
         self._names: TTLCache[tuple[str, ...], tuple[str, ...]] = TTLCache(
-            _DIRECTORIES, fresh_seconds
+            TUNING.remembered_directories, fresh_seconds
         )
 
     def node(self, path: str, vault: Vault, names: tuple[str, ...]) -> Node:
@@ -195,7 +190,7 @@ class ArchiveTree:
         self._index.refresh()
         if not looked:
             self._ingest.catch_up(vault.name)
-            self._ingest.wait(_PATIENCE)
+            self._ingest.wait(TUNING.ingest_patience)
 
     def _known_output(self, vault: str, directory: tuple[str, ...], name: str) -> Output | None:
         entry = self._entry(vault, (*directory, name))

@@ -17,17 +17,9 @@ from cachetools import LRUCache
 from casfs.blocks.block_cache import BlockCache
 from casfs.model import Output
 from casfs.reasons import reason
+from casfs.tree.tuning import TUNING
 
 log = logging.getLogger(__name__)
-
-_DIRECTORIES = 64
-"""Directories whose walks are remembered."""
-
-
-_NEAR = 8
-"""Outputs that may be skipped, or opened out of order, without ending a walk."""
-_WINDOW = 32
-_WALKS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +69,14 @@ class Walks:
             return range(0)
         # The window doubles with each step, so that it opens quickly.
         start = max(walk.ahead, index + 1)
-        stop = min(index + 1 + min(2**walk.steps, _WINDOW), count)
+        stop = min(index + 1 + min(2**walk.steps, TUNING.walk_window), count)
         walk.ahead = max(start, stop)
         return range(start, walk.ahead)
 
     def _find(self, index: int) -> _Walk:
-        near = [walk for walk in self._walks if abs(index - walk.last) <= _NEAR]
+        near = [walk for walk in self._walks if abs(index - walk.last) <= TUNING.walk_gap]
         walk = min(near, key=lambda one: abs(index - one.last), default=_Walk(index))
-        self._walks = [walk, *(other for other in self._walks if other is not walk)][:_WALKS]
+        self._walks = [walk, *(other for other in self._walks if other is not walk)][: TUNING.walks]
         return walk
 
 
@@ -108,7 +100,7 @@ class DirectoryPrefetch:
     def __init__(self, blocks: BlockCache) -> None:
         self._blocks = blocks
         self._lock = threading.Lock()
-        self._directories: LRUCache[str, _WalkedDirectory] = LRUCache(_DIRECTORIES)
+        self._directories: LRUCache[str, _WalkedDirectory] = LRUCache(TUNING.walked_directories)
 
     def opened(self, neighbors: Neighbors, name: str) -> None:
         """Note that an output is opened, and fetch what is likely to be opened next."""

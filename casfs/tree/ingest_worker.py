@@ -33,10 +33,9 @@ from casfs.tree.inventory.bad_records import BadRecords, records_text
 from casfs.tree.inventory.reading import open_inventory
 from casfs.tree.inventory.text import ByteSource
 from casfs.tree.metadata.account import Account
+from casfs.tree.tuning import TUNING
 
 log = logging.getLogger(__name__)
-
-_CLOSE_SECONDS = 1.0
 
 
 class IngestWorker:
@@ -79,7 +78,7 @@ class IngestWorker:
         with self._lock:
             thread = self._thread
         if thread is not None:
-            thread.join(_CLOSE_SECONDS)
+            thread.join(TUNING.ingest_close_seconds)
 
     def refresh(self, vault: str, report: Report) -> int:
         """Ingest every finished inventory of a vault, downloading it if need be.

@@ -33,12 +33,12 @@ from casfs.tree.inventory_outputs import InventoryOutputs, OutputSource
 from casfs.tree.metadata.account import Account
 from casfs.tree.paths import Name
 from casfs.tree.single_flight import SingleFlight, WorkProgress
+from casfs.tree.tuning import TUNING
 
 log = logging.getLogger(__name__)
 
 _FORM = 2
 """Version of the format of both files; raise it when that changes, so that they are remade."""
-_REMEMBERED = 4096
 
 _Wanted = tuple[str, int, str]
 """Key and generation of an output, and name of the file to be made of it."""
@@ -86,9 +86,9 @@ class InventoryFiles:
         self._once = SingleFlight(deadline)
         self._ingest = ingest
         self._lock = threading.Lock()
-        self._sizes: LRUCache[_Wanted, int] = LRUCache(_REMEMBERED)
-        self._refused: LRUCache[_Wanted, str] = LRUCache(_REMEMBERED)
-        self._made_here: LRUCache[_Wanted, bool] = LRUCache(_REMEMBERED)
+        self._sizes: LRUCache[_Wanted, int] = LRUCache(TUNING.remembered)
+        self._refused: LRUCache[_Wanted, str] = LRUCache(TUNING.remembered)
+        self._made_here: LRUCache[_Wanted, bool] = LRUCache(TUNING.remembered)
 
     def known_size(self, job: Job, name: str) -> int | None:
         """Return the size of a file in bytes, None if that takes reading the output."""

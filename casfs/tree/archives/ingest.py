@@ -25,9 +25,7 @@ from casfs.tree.sqlite.values import (
     storable,
     to_microseconds,
 )
-
-_AT_ONCE = 5000
-"""Archives per transaction: enough to make each cheap, few enough that others hardly wait."""
+from casfs.tree.tuning import TUNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +235,7 @@ def _told(reader: InventoryReader) -> object:
 
 def _resized(batches: Iterable[Sequence[ArchiveEntry]]) -> Iterator[list[ArchiveEntry]]:
     entries = itertools.chain.from_iterable(batches)
-    while batch := list(itertools.islice(entries, _AT_ONCE)):
+    while batch := list(itertools.islice(entries, TUNING.transaction_archives)):
         yield batch
 
 

@@ -10,10 +10,10 @@ from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import RuleSet
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import LARGEST, Value, loaded, size_or_none
+from casfs.tree.tuning import TUNING
 
 _DECODER = 2
 """Raise it when `decode` returns other names than before, so that they are derived again."""
-_AT_ONCE = 5000
 _LARGEST_MARKER = 1
 """The largest marker of a directory, in bytes."""
 
@@ -87,7 +87,7 @@ def use_rules(
     with database.transaction() as connection:
         root = DirectoryRows(connection, vault).vault
         connection.execute(_BEGIN, (root, text))
-    while rows := database.rows(_NEXT, root, text, root, _AT_ONCE):
+    while rows := database.rows(_NEXT, root, text, root, TUNING.transaction_archives):
         on_batch()
         named = [
             (number, tuple(current), read_names(loaded(told), size, rules))

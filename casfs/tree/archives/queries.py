@@ -19,9 +19,8 @@ from casfs.tree.archives.missing import Coverage, coverage
 from casfs.tree.descriptions.generated_names import parse_second_name
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import NO_TIME, Value, hash_of, loaded, storable, to_microseconds
+from casfs.tree.tuning import TUNING
 
-_AT_ONCE = 1000
-"""Rows that a query brings: the next one goes on behind the last of them."""
 _SPECIAL = re.compile(r"[*?[]")
 
 
@@ -111,7 +110,7 @@ class Archives:
             CasfsError: the catalog cannot be read.
         """
         number = 0
-        while rows := self._database.rows(_SIZES, number, vault, _AT_ONCE):
+        while rows := self._database.rows(_SIZES, number, vault, TUNING.query_rows):
             yield from ((loaded(one), size, loaded(digest)) for _, one, size, digest in rows)
             number = rows[-1][0]
 
@@ -143,7 +142,7 @@ class Archives:
     def _by_id(self, query: str, vault: str) -> Iterator[Archive]:
         after: Any = ""
         paths: dict[int | None, str] = {None: ""}
-        while rows := self._database.rows(query, vault, after, _AT_ONCE):
+        while rows := self._database.rows(query, vault, after, TUNING.query_rows):
             for row in map(ArchiveRow._make, rows):
                 if row.directory not in paths:
                     paths[row.directory] = self._path(row.directory or 0)
@@ -231,7 +230,7 @@ def _below(database: Database, number: int, path: str, scope: Scope) -> Iterator
 def _folders_in(database: Database, directory: int, scope: Scope) -> Iterator[tuple[int, str]]:
     """Yield number and name of the directories in a directory, by name."""
     name = ""
-    while rows := database.rows(_DIRECTORIES[scope], directory, name, _AT_ONCE):
+    while rows := database.rows(_DIRECTORIES[scope], directory, name, TUNING.query_rows):
         yield from rows
         name = rows[-1][1]
 
@@ -246,7 +245,7 @@ def _archives_in(database: Database, directory: int, path: str, scope: Scope) ->
         scope: what is wanted.
     """
     last: tuple[Value, ...] = ("", NO_TIME, "")
-    while found := database.rows(_ARCHIVES[scope], directory, *last, _AT_ONCE):
+    while found := database.rows(_ARCHIVES[scope], directory, *last, TUNING.query_rows):
         rows = [ArchiveRow._make(row) for row in found]
         yield from (row.archive(path) for row in rows)
         last = (rows[-1].name, rows[-1].created, rows[-1].id)

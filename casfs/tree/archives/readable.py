@@ -11,8 +11,7 @@ from casfs.tree.archives.directories import DirectoryRows, remove_emptied
 from casfs.tree.metadata.job_columns import archive_columns
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import NO_TIME, Value, size_or_none
-
-_AT_ONCE = 1000
+from casfs.tree.tuning import TUNING
 
 Parse = Callable[[str, str], Job]
 """Parses a job from its vault's name and its description, as `Service.parse_job` does."""
@@ -54,13 +53,15 @@ class Readable:
         self._complete()
         while self._database.rows("SELECT 1 FROM changed LIMIT 1"):
             with self._database.transaction() as connection:
-                changed = connection.execute("SELECT hash FROM changed LIMIT ?", (_AT_ONCE,))
+                changed = connection.execute(
+                    "SELECT hash FROM changed LIMIT ?", (TUNING.query_rows,)
+                )
                 self._settle(connection, [hash_ for (hash_,) in changed])
                 remove_emptied(connection)
 
     def _complete(self) -> None:
         """Fill in the columns of jobs that an earlier version of casfs cataloged."""
-        while rows := self._database.rows(_UNPARSED, _AT_ONCE):
+        while rows := self._database.rows(_UNPARSED, TUNING.query_rows):
             values = [
                 (*archive_columns(self._parse(vault, description)), vault, job)
                 for vault, job, description in rows

@@ -5,9 +5,7 @@ from collections.abc import Collection, Iterator
 
 from casfs.tree.archives.directories import remove_emptied
 from casfs.tree.sqlite.database import Database
-
-_ROWS_AT_ONCE = 20_000
-"""Rows that one transaction looks at."""
+from casfs.tree.tuning import TUNING
 
 
 def remove_unlisted(
@@ -25,7 +23,7 @@ def remove_unlisted(
     """
     facts = {"vault": vault, "inventories": json.dumps(list(inventories)), "date": date}
     for first in _windows(database):
-        window = {"first": first, "last": first + _ROWS_AT_ONCE - 1}
+        window = {"first": first, "last": first + TUNING.removal_rows - 1}
         with database.transaction(bulk=True) as connection:
             connection.execute(_UNLIST, window | facts)
             connection.execute(_REMOVE_UNLISTED, window | {"vault": vault})
@@ -35,7 +33,7 @@ def remove_unlisted(
 def _windows(database: Database) -> Iterator[int]:
     """Yield the first number of each window of rows."""
     ((last,),) = database.rows("SELECT ifnull(max(number), 0) FROM archives")
-    yield from range(1, last + 1, _ROWS_AT_ONCE)
+    yield from range(1, last + 1, TUNING.removal_rows)
 
 
 _UNLIST = """UPDATE archives SET listed = 0

@@ -21,18 +21,16 @@ from casfs.metrics import Metrics
 from casfs.model import Job, JobState, Output, Vault
 from casfs.service.service import Service
 from casfs.tree.metadata.account_settings import AccountSettings
-from casfs.tree.metadata.cached_listing import PATIENCE, CachedListing, age_of
+from casfs.tree.metadata.cached_listing import CachedListing, age_of
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.metadata.losses import warn_of_lost_jobs
 from casfs.tree.metadata.sizes import Sizes
 from casfs.tree.metadata.snapshot import KnownJob, Snapshot
 from casfs.tree.metadata.vaults import Vaults
 from casfs.tree.times import mtime
+from casfs.tree.tuning import TUNING
 
 log = logging.getLogger(__name__)
-
-_REMEMBERED = 4096
-"""Jobs whose description is kept in memory, and names that are known not to exist."""
 
 
 class Account:
@@ -69,8 +67,8 @@ class Account:
         self._incarnation = table.incarnation
         self._jobs: dict[str, CachedListing[dict[str, int]]] = {}
         # A job that changes, because it is running or about to vanish, is asked for again in time.
-        self._recent: TTLCache[tuple[str, str], KnownJob] = TTLCache(_REMEMBERED, self._ttl)
-        self._absent: TTLCache[tuple[str, str], bool] = TTLCache(_REMEMBERED, self._ttl)
+        self._recent: TTLCache[tuple[str, str], KnownJob] = TTLCache(TUNING.remembered, self._ttl)
+        self._absent: TTLCache[tuple[str, str], bool] = TTLCache(TUNING.remembered, self._ttl)
 
     def check(self) -> None:
         """Ask the service for the vaults, as `Vaults.check`."""
@@ -242,7 +240,7 @@ class Account:
         self, vault: str, job_id: str, known: KnownJob | None, brief: bool
     ) -> KnownJob:
         brief = brief or known is not None
-        seconds = min(PATIENCE, self._deadline) if brief else self._deadline
+        seconds = min(TUNING.listing_patience, self._deadline) if brief else self._deadline
         try:
             job = self._service.job(vault, job_id, Deadline(seconds))
         except NotFoundError:

@@ -25,16 +25,10 @@ from casfs.errors import (
     TransientError,
 )
 from casfs.threads import result_within, start_thread
+from casfs.tree.tuning import TUNING
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-PATIENCE = 10.0
-"""Seconds to wait for the service if there is an old value to serve."""
-_BRIEF_PATIENCE = 2.0
-"""The same if the old value is young, or the service failed the last time."""
-_GRACE = 1.0
-"""Seconds beyond the deadline to wait for the request itself, so that it can say why it failed."""
 
 
 def age_of(noted: float | None) -> float | None:
@@ -155,9 +149,10 @@ class CachedListing(Generic[T]):
 
     def _patience(self, deadline: Deadline, may_be_stale: bool, young: bool) -> float:
         if not may_be_stale:
-            return deadline.remaining() + _GRACE
+            return deadline.remaining() + TUNING.listing_grace
         brief = young or self._failed
-        return min(_BRIEF_PATIENCE if brief else PATIENCE, deadline.remaining())
+        patience = TUNING.brief_listing_patience if brief else TUNING.listing_patience
+        return min(patience, deadline.remaining())
 
     def look_again(self, deadline: Deadline) -> T:
         """Return the value to a caller who misses something in it.

@@ -25,14 +25,9 @@ from casfs.threads import result_within, start_thread
 from casfs.tree.metadata.account_settings import AccountSettings
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.metadata.snapshot import Snapshot
+from casfs.tree.tuning import TUNING
 
 log = logging.getLogger(__name__)
-
-_REMEMBERED = 4096
-_LEAST = 1.0
-"""The least seconds for which a size is remembered: for the program that has just asked."""
-_PATIENCE = 10.0
-"""Seconds to wait for a first block that confirms a size."""
 
 
 class Sizes:
@@ -60,9 +55,9 @@ class Sizes:
         self._read_some = read_some
         self._deadline = settings.deadline
         self._lock = threading.Lock()
-        seconds = max(settings.listing_ttl, _LEAST)
-        self._taken: TTLCache[tuple[str, str], int] = TTLCache(_REMEMBERED, seconds)
-        self._again: TTLCache[tuple[str, str], int] = TTLCache(_REMEMBERED, seconds)
+        seconds = max(settings.listing_ttl, TUNING.least_size_ttl)
+        self._taken: TTLCache[tuple[str, str], int] = TTLCache(TUNING.remembered, seconds)
+        self._again: TTLCache[tuple[str, str], int] = TTLCache(TUNING.remembered, seconds)
 
     def sure(self, job: Job) -> int | None:
         """Return the size of an output in bytes if it is certain without asking."""
@@ -139,7 +134,7 @@ class Sizes:
         output = self._service.output(job, told)
         try:
             start_thread("size", self._confirm, output, done)
-            result_within(done, min(_PATIENCE, self._deadline))
+            result_within(done, min(TUNING.size_patience, self._deadline))
         except (FutureTimeoutError, CasfsError) as error:
             size = self.sure(job)
             if size is not None:

@@ -24,13 +24,10 @@ from casfs.tree.metadata.cached_listing import CachedListing, age_of
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.metadata.losses import warn_of_lost_jobs, warn_of_lost_vaults
 from casfs.tree.metadata.snapshot import Snapshot
+from casfs.tree.tuning import TUNING
 
 log = logging.getLogger(__name__)
 
-_REMEMBERED = 4096
-"""Vaults whose description is kept in memory, and names that are known not to exist."""
-_DESCRIBED = 16
-"""Known vaults that are described again each time the list of all is refused."""
 _ADVICE = (
     "name the vaults that this key may see in the setting `vaults`; others are found by their names"
 )
@@ -80,8 +77,8 @@ class Vaults:
         self._lock = threading.Lock()
         self._listing: CachedListing[_VaultNames] | None = None
         self._incarnation = table.incarnation
-        self._described: TTLCache[str, Vault] = TTLCache(_REMEMBERED, self._ttl)
-        self._missing: TTLCache[str, CasfsError] = TTLCache(_REMEMBERED, self._ttl)
+        self._described: TTLCache[str, Vault] = TTLCache(TUNING.remembered, self._ttl)
+        self._missing: TTLCache[str, CasfsError] = TTLCache(TUNING.remembered, self._ttl)
 
     def check(self) -> None:
         """Ask the service for the vaults, so that wrong credentials show at once.
@@ -257,7 +254,7 @@ class Vaults:
         """Describe one by one the vaults that are named or known."""
         before = [vault.name for vault in self._shown()]
         used = False
-        for name in dict.fromkeys([*self._settings.vaults, *before[:_DESCRIBED]]):
+        for name in dict.fromkeys([*self._settings.vaults, *before[: TUNING.described_vaults]]):
             try:
                 self._table.put_vault(self._describe(name, deadline))
                 used = True

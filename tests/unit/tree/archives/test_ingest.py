@@ -13,6 +13,7 @@ from casfs.tree.archives.ingest import Inventory
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 from casfs.tree.inventory.text import to_bytes, to_text
+from casfs.tree.tuning import TreeTuning
 from tests.support.inventory_forms import any_bytes
 from tests.support.vaults import EARLY, LATE, Read, archive, description, job, vaults_at
 
@@ -162,7 +163,7 @@ def test_an_inventory_that_breaks_off_is_taken_in_whole_next_time(tmp_path):
 
 def test_names_that_are_worked_out_anew_go_on_after_an_interruption(tmp_path, monkeypatch):
     entries = [archive(f"{number}", f"{number}") for number in range(20)]
-    monkeypatch.setattr(naming, "_AT_ONCE", 6)
+    monkeypatch.setattr(naming, "TUNING", TreeTuning(transaction_archives=6))
     with vaults_at(tmp_path / "c.sqlite") as vaults:
         vaults.take("i", entries)
         count = 0

@@ -9,6 +9,7 @@ from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, NotFoundError, ServerError
 from casfs.tree.metadata import cached_listing as module
 from casfs.tree.metadata.cached_listing import CachedListing
+from casfs.tree.tuning import TreeTuning
 from tests.support.threads import no_new_threads
 
 GENEROUS = 30
@@ -94,7 +95,7 @@ def test_an_old_one_is_served_when_the_service_fails_and_the_service_left_alone(
 
 
 def test_nobody_waits_for_a_service_that_hangs_a_second_time(clock, monkeypatch):
-    monkeypatch.setattr(module, "_BRIEF_PATIENCE", 0.05)
+    monkeypatch.setattr(module, "TUNING", TreeTuning(brief_listing_patience=0.05))
     source, go_on = Source(), threading.Event()
     listing = source.failed_once(clock)
 
@@ -107,7 +108,7 @@ def test_nobody_waits_for_a_service_that_hangs_a_second_time(clock, monkeypatch)
     assert source.asked == 2
     clock.now += 61
     with ThreadPoolExecutor(1) as pool:
-        monkeypatch.setattr(module, "_BRIEF_PATIENCE", GENEROUS)
+        monkeypatch.setattr(module, "TUNING", TreeTuning(brief_listing_patience=GENEROUS))
         call = pool.submit(get, listing)
         go_on.set()
         assert call.result(GENEROUS) == 3

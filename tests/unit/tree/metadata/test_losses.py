@@ -18,6 +18,7 @@ from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.account_settings import AccountSettings
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.sqlite.database import Database
+from casfs.tree.tuning import TreeTuning
 from tests.support.server import Answer, serving
 from tests.support.service import html, refusal, service_at
 
@@ -197,7 +198,7 @@ def test_a_list_that_breaks_off_leaves_the_old_one_and_nothing_else(tmp_path):
 
 
 def test_nobody_waits_long_where_a_list_is_known(tmp_path, monkeypatch):
-    monkeypatch.setattr(cached_listing, "PATIENCE", 0.2)
+    monkeypatch.setattr(cached_listing, "TUNING", TreeTuning(listing_patience=0.2))
     vault = Vault([facts("a", completed=1)])
     with account_of(vault, tmp_path) as account:
         before = account.job_names("v")
@@ -210,7 +211,7 @@ def test_nobody_waits_long_where_a_list_is_known(tmp_path, monkeypatch):
 def test_running_jobs_are_not_waited_for_one_by_one_while_the_service_is_away(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(cached_listing, "PATIENCE", 0.2)
+    monkeypatch.setattr(cached_listing, "TUNING", TreeTuning(listing_patience=0.2))
     jobs = [facts(f"{n}", state="InProgress", created=1) for n in range(20)]
     vault = Vault(jobs)
     clock = [1000.0]
