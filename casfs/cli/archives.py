@@ -29,7 +29,12 @@ _TOLD_EACH = 100_000
 @click.command("ls", cls=IdentifierCommand)
 @click.argument("vault")
 @click.argument("path", default="")
-@click.option("--all", "everything", is_flag=True, help="Older archives, and nameless ones, too.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also list older versions, and archives without a name.",
+)
 @profile_option
 @json_option
 @service_options
@@ -74,7 +79,7 @@ def find_command(
 
 @click.group("catalog")
 def catalog_command() -> None:
-    """What is known of the archives in vaults."""
+    """Manage what casfs knows about the archives in vaults."""
 
 
 @catalog_command.command("refresh", cls=IdentifierCommand)
@@ -85,10 +90,10 @@ def catalog_command() -> None:
 def refresh_command(
     vaults: tuple[str, ...], profile: str | None, as_json: bool, **flags: Any
 ) -> None:
-    """Download the inventories that finished jobs brought, and catalog their archives.
+    """Download the inventories of finished jobs, and catalog their archives.
 
-    The service is asked each time, however young what is known may be. It starts no job. Without
-    a vault, it does so for all of them. One that is malformed keeps no other one out.
+    Always asks the service, even if the catalog was refreshed a moment ago. Starts no job.
+    Without a VAULT, all vaults are refreshed. A malformed inventory does not affect the others.
     """
     malformed: list[InventoryError] = []
     facts: list[dict[str, object]] = []

@@ -1,4 +1,4 @@
-"""Asks the service for the list that a command shows: a refusal fails it, silence marks it."""
+"""Refreshes the list that a command shows: a refusal fails the command, silence marks it stale."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from casfs.client import Client
 
 _LONGEST_AGE = 1e9
-"""Seconds; an older list than that was not noted by casfs."""
+"""Seconds; no list that casfs stored is older."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the service said to the request for a list.
+    """How the service answered the request for a list.
 
     Attributes:
-        refusal: why it refuses us; the known list is shown all the same, and the command fails.
+        refusal: why it refused; the known list is shown all the same, and the command fails.
         stale: for each entry in JSON if the service did not answer: `stale`, and `as_of`.
     """
 
@@ -48,7 +48,7 @@ def asked(client: "Client", vault: str | None = None) -> Asked:
         return Asked(refusal)
     if age is None:
         return Asked()
-    # Infinite where nobody knows it: the clock was wrong when the list was noted.
+    # Infinite if unknown: the clock was wrong when the list was stored.
     as_of = datetime.now(UTC) - timedelta(seconds=age) if age < _LONGEST_AGE else None
     return Asked(
         stale={"stale": True, "as_of": as_of.isoformat(timespec="seconds") if as_of else None}

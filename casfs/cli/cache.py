@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     from casfs.client import CachedOutput, Client
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_YES = click.option("-y", "--yes", is_flag=True, help="Ask no question.")
-_FORCE = click.option("-f", "--force", is_flag=True, help="Remove what a running mount reads, too.")
+_YES = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+_FORCE = click.option(
+    "-f", "--force", is_flag=True, help="Also remove what a running mount is reading."
+)
 
 
 @click.group("cache")
 def cache_command() -> None:
-    """What the cache holds, and how to make it smaller."""
+    """Show what the cache holds, and make it smaller."""
 
 
 @cache_command.command("ls")
@@ -39,7 +41,7 @@ def cache_command() -> None:
 @json_option
 @service_options
 def cache_ls_command(profile: str | None, as_json: bool, **flags: Any) -> None:
-    """List what the cache holds, used last first. The service is not asked."""
+    """List what the cache holds, most recently used first. The service is not asked."""
     with open_client(profile, flags) as client:
         items = client.cache.items()
     if as_json:
@@ -49,8 +51,10 @@ def cache_ls_command(profile: str | None, as_json: bool, **flags: Any) -> None:
 
 
 @cache_command.command("prune")
-@click.option("--to", "size", metavar="SIZE", help="Until the cache is this small: 10GiB.")
-@click.option("--older-than", "age", metavar="AGE", help="What was not used this long: 12h, 30d.")
+@click.option("--to", "size", metavar="SIZE", help="Shrink the cache to this size: 10GiB.")
+@click.option(
+    "--older-than", "age", metavar="AGE", help="Remove what was last used this long ago: 12h, 30d."
+)
 @_YES
 @_FORCE
 @profile_option
@@ -58,10 +62,10 @@ def cache_ls_command(profile: str | None, as_json: bool, **flags: Any) -> None:
 def cache_prune_command(
     size: str | None, age: str | None, yes: bool, force: bool, profile: str | None, **flags: Any
 ) -> None:
-    """Remove what was not used for longest.
+    """Remove the least recently used outputs.
 
     Lists what the service no longer has, and asks before removing it. What a running mount is
-    reading is skipped: --to SIZE goes on to what was used after it.
+    reading is skipped: --to SIZE continues with what was used after it.
     """
     if (size is None) == (age is None):
         raise click.UsageError("give --to SIZE or --older-than AGE")
@@ -90,7 +94,7 @@ def cache_clear_command(
     profile: str | None,
     **flags: Any,
 ) -> None:
-    """Remove everything, or what is of a vault, or of one job or archive, by its id or name.
+    """Remove everything, or what belongs to a vault, a job or an archive (its id or name).
 
     Lists what the service no longer has, and asks before removing it.
     """
@@ -119,7 +123,7 @@ def parse_age(text: str, name: str) -> timedelta:
     """Return the time that a text such as `90m`, `12h`, `30d` or `2w` means.
 
     Raises:
-        ConfigError: the text is none; the message names the option `name`.
+        ConfigError: the text is not a time; the message names the option `name`.
     """
     match = re.fullmatch(r"([0-9]{1,9})([smhdw])", text.strip().lower())
     try:
@@ -147,10 +151,10 @@ def _remove(client: Client, items: Sequence[CachedOutput], yes: bool, force: boo
 def _shrink(
     client: Client, items: Sequence[CachedOutput], limit: int, yes: bool, force: bool
 ) -> None:
-    """Remove what was not used for longest until no more than `limit` bytes are left.
+    """Remove the least recently used outputs until no more than `limit` bytes are left.
 
     Raises:
-        CasfsError: the user does not want it, or what is being read takes more than that.
+        CasfsError: the user said no, or what is being read takes more than that.
     """
     left, waiting = sum(item.cached for item in items), list(items)
     gone: list[CachedOutput] = []

@@ -80,7 +80,7 @@ def _missing(vault: str, coverage: "Coverage") -> str:
     verb = "is" if coverage.missing == 1 else "are"
     return (
         f"{coverage.missing} of the {coverage.archives} archives of vault {vault} {verb} missing "
-        "here, in no cataloged inventory"
+        "here: no cataloged inventory lists them"
     )
 
 

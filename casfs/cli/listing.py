@@ -105,9 +105,9 @@ def _show_jobs(jobs: Sequence[Job]) -> None:
 @click.option(
     "--inventory",
     type=click.Choice(["csv", "json"]),
-    help="Write the inventory that the job brings, in this form, whichever the job's own is.",
+    help="Write the job's inventory in this format, whichever format the job has.",
 )
-@skip_bad_records_option("Leave out what cannot be read of the inventory, and say how much.")
+@skip_bad_records_option("Leave out records that cannot be read, and say how many.")
 @profile_option
 @service_options
 def cat_command(

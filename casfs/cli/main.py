@@ -57,11 +57,11 @@ _COMMANDS = {
     ),
     "catalog": (
         "casfs.cli.archives:catalog_command",
-        "What is known of the archives in vaults.",
+        "Manage what casfs knows about the archives in vaults.",
     ),
     "cache": (
         "casfs.cli.cache:cache_command",
-        "What the cache holds, and how to make it smaller.",
+        "Show what the cache holds, and make it smaller.",
     ),
     "profiles": (
         "casfs.cli.profiles:profiles_command",
