@@ -113,9 +113,9 @@ class Client(contextlib.AbstractContextManager["Client"]):
             service.dialect, account, Ingest(database), outputs.read, config.rules
         )
         service.descriptions.on_received = ingest.describe
-        kept = DerivedFiles(disk.directory, disk.temporary, write_behind.added, self.metrics)
+        derived = DerivedFiles(disk.directory, disk.temporary, write_behind.added, self.metrics)
         form = InventoryForm(service.inventory_fields, config.skip_bad_records)
-        self._inventories = InventoryFiles(account, outputs, kept, form, config.deadline, ingest)
+        self._inventories = InventoryFiles(account, outputs, derived, form, config.deadline, ingest)
         archives, jobs = Archives(database), ArchiveJobs(service, database)
         readable = Readable(database, service.parse_job, jobs.joins)
         self._names = names = CurrentNames(database, config.rules, config.deadline)

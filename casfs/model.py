@@ -122,7 +122,7 @@ class JobSlice:
         job_id: whom to ask for them.
         run: the blocks that it is asked for. The last of them is the last of the job's own.
         begin: block of the output with which the job's own begins: `run.start`, or one before it
-            where an earlier source brings the same blocks.
+            where an earlier source has the same blocks.
         key: key of the job's own output.
         layout: layout of the job's own output.
     """
@@ -136,10 +136,10 @@ class JobSlice:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The bytes of a succeeded job, or of an archive that several jobs bring together.
+    """The bytes of a succeeded job, or of an archive that several jobs cover together.
 
     Attributes:
-        key: names the bytes, in hexadecimal: equal for all jobs that bring the same bytes.
+        key: names the bytes, in hexadecimal: equal for all jobs with the same bytes.
         layout: where its blocks lie.
         tree_hash: digest of the whole output, None when it is not known.
         sources: the jobs to ask, ascending; each block belongs to one of them.
@@ -175,7 +175,7 @@ class Output:
         if not others:
             return f"output of job {first} in vault {self.vault}"
         more = f"{len(others)} more jobs" if others[1:] else f"job {others[0]}"
-        return f"archive that job {first} and {more} in vault {self.vault} bring together"
+        return f"archive that job {first} and {more} in vault {self.vault} cover together"
 
     def source_number(self, block: int) -> int:
         """Return which of the sources has a block."""

@@ -174,10 +174,10 @@ def _shrink(
         left -= sum(item.cached for item in removed)
     _say_removed(gone)
     if left > limit:
-        told = f"the cache still holds {size_text(left)}, more than {size_text(limit)}"
+        outcome = f"the cache still holds {size_text(left)}, more than {size_text(limit)}"
         if in_use:
-            raise CasfsError(f"{told}; in use: {_names(in_use)}; close them, or give -f")
-        raise CasfsError(f"{told}; answer y, or give -y")
+            raise CasfsError(f"{outcome}; in use: {_names(in_use)}; close them, or give -f")
+        raise CasfsError(f"{outcome}; answer y, or give -y")
     if in_use:
         say(f"in use, and skipped: {_names(in_use)}")
 
@@ -187,7 +187,7 @@ def _agreed(items: Sequence[CachedOutput]) -> bool:
     last = [item for item in items if not item.fetchable]
     if not last:
         return True
-    say("The service may no longer have these; only a new retrieval could bring them back:")
+    say("The service may no longer have these; only a new retrieval could restore them:")
     _show(last)
     asked = f"Remove {_count(items)} from the cache, {len(last)} of them for good?"
     try:

@@ -46,7 +46,7 @@ class ArchiveList:
 
     Args:
         account: knows vaults and jobs.
-        jobs: knows what the jobs bring.
+        jobs: which jobs cover each archive.
         index: finds archives.
         ingest: ingests inventories.
     """
@@ -108,7 +108,7 @@ class ArchiveList:
             if not of_name or fnmatch.fnmatchcase(name, pattern):
                 yield self._listed(vault, archive)
 
-    def refresh(self, vault: str, tell: Report) -> int:
+    def refresh(self, vault: str, report: Report) -> int:
         """Ingest every finished inventory, as `IngestWorker.refresh`, and what changed with jobs.
 
         The service is asked, however fresh the known lists are.
@@ -126,7 +126,7 @@ class ArchiveList:
             raise
         except CasfsError as error:
             failure = error
-        taken = self._ingest.refresh(name, tell)
+        taken = self._ingest.refresh(name, report)
         self._index.refresh()
         if failure is not None:
             raise failure

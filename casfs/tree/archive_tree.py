@@ -38,7 +38,7 @@ class ArchiveTree:
 
     Args:
         account: knows the jobs.
-        jobs: knows what they bring.
+        jobs: which jobs cover each archive.
         index: finds archives.
         ingest: ingests inventories.
         fresh_seconds: how long the names in a directory count as fresh.
@@ -93,7 +93,7 @@ class ArchiveTree:
         """Return the entries of a directory, each as `node` returns it.
 
         Only the size of an archive is None if the catalog does not have it: what its jobs say, or
-        that they disagree, concerns whoever opens it, and not the listing.
+        that they disagree, is reported when it is opened, not when it is listed.
 
         Raises:
             NotFoundError: there is no such directory.

@@ -32,7 +32,7 @@ class CachedOutput:
         key: names it in the cache.
         vault: name of its vault.
         archive: id of the archive that it is of; None for an inventory.
-        jobs: ids of the jobs that brought it, as far as they are known.
+        jobs: ids of the jobs that retrieved it, as far as they are known.
         name: path of the archive, or name of the file that was made.
         range: first and last byte of the archive, if it is not all of it.
         cached: bytes that are in the cache.
@@ -103,8 +103,8 @@ class CacheReport:
             for job, live in jobs.pop(None, []):
                 for item in self._of_inventory(left, job, live):
                     found[item.key] = item
-            for brought in jobs.values():
-                for item in self._of_archive(left, brought):
+            for retrieved in jobs.values():
+                for item in self._of_archive(left, retrieved):
                     found[item.key] = _merged(found.get(item.key), item)
         self._add_without_jobs(found, left)
         unknown = [_unknown(item) for key, item in left.items() if key not in found]
@@ -149,7 +149,7 @@ class CacheReport:
     def _of_archive(
         self, left: dict[str, CachedItem], jobs: list[tuple[Job, bool]]
     ) -> Iterator[CachedOutput]:
-        """Yield what the jobs of one archive have brought, and the archive as a whole."""
+        """Yield what the jobs of one archive retrieved, and the archive as a whole."""
         first = jobs[0][0]
         path: str | None = None
         outputs = [(self._service.output(job, job.size or 0), job, live) for job, live in jobs]
@@ -230,7 +230,7 @@ def _unknown(item: CachedItem) -> CachedOutput:
 
 
 def _merged(one: CachedOutput | None, other: CachedOutput) -> CachedOutput:
-    """Return one item for what two jobs brought alike."""
+    """Return one item for two jobs that retrieved the same bytes."""
     if one is None:
         return other
     expires = [item.expires for item in (one, other) if item.expires is not None]

@@ -14,8 +14,8 @@ def joined_output(
 ) -> Output | None:
     """Return a whole archive, covered by as few of these jobs as possible.
 
-    Its key is that of a job that brings all of the archive alone, so that both find what the other
-    one cached. Of jobs that bring equally much, the one that expires last is asked.
+    Its key is that of a job that covers the whole archive alone, so that both find what the other
+    one cached. Of jobs that reach equally far, the one that expires last is asked.
 
     A job counts if it has an output that begins and ends on a MiB of the archive, or at its end,
     and if it does not contradict the archive's size and hash.
@@ -31,9 +31,13 @@ def joined_output(
         the archive, None if the jobs do not cover it.
     """
     fitting = [job for job in jobs if _fits(job, archive_size)]
-    digests = {tree_hash} if tree_hash else {d for job in fitting for d in _told(job, archive_size)}
+    digests = (
+        {tree_hash}
+        if tree_hash
+        else {d for job in fitting for d in _stated_hashes(job, archive_size)}
+    )
     for digest in sorted(digests) if digests else [None]:
-        agreeing = [job for job in fitting if _told(job, archive_size) <= {digest}]
+        agreeing = [job for job in fitting if _stated_hashes(job, archive_size) <= {digest}]
         covering = _cover(agreeing, archive_size)
         if covering:
             return _join(covering, archive_size, digest, origin)
@@ -43,7 +47,7 @@ def joined_output(
 def archive_output(
     job: Job, archive_size: int, tree_hash: Digest | None, origin: tuple[str, ...]
 ) -> Output:
-    """Return the archive of a job as if the job brought all of it.
+    """Return the archive of a job as if the job covered all of it.
 
     Args:
         job: one that names its archive.
@@ -69,36 +73,35 @@ def _fits(job: Job, archive_size: int) -> bool:
 
 
 def _stop(job: Job) -> int:
-    """Return the byte of the archive behind the last one that a job brings."""
+    """Return the first byte of the archive behind those that a job covers."""
     return job.first_byte + (job.size or 0)
 
 
-def _told(job: Job, archive_size: int) -> set[Digest]:
-    """Return what a job says the whole archive hashes to: more than one if it is at odds."""
-    told = {job.archive_tree_hash, job.tree_hash if job.size == archive_size else None}
-    return {digest for digest in told if digest is not None}
+def _stated_hashes(job: Job, archive_size: int) -> set[Digest]:
+    """Return the hashes that a job states for its whole archive: two if it contradicts itself."""
+    stated = {job.archive_tree_hash, job.tree_hash if job.size == archive_size else None}
+    return {digest for digest in stated if digest is not None}
 
 
 def _cover(jobs: Iterable[Job], size: int) -> list[Job]:
-    """Return the fewest jobs that bring the bytes from 0 to `size`, in order; [] if none do.
+    """Return the fewest jobs that cover the bytes from 0 to `size`, in order; [] if they cannot.
 
-    Of all that begin where bytes are still missing, or before, the next is the one that reaches
-    furthest.
+    The next one is always the job that reaches furthest, of those that leave no gap.
     """
     waiting = sorted(jobs, key=lambda job: job.first_byte, reverse=True)
     chosen: list[Job] = []
-    begun: list[Job] = []
+    candidates: list[Job] = []
     reached = 0
     while reached < size:
         while waiting and waiting[-1].first_byte <= reached:
-            begun.append(waiting.pop())
-        if not begun:
+            candidates.append(waiting.pop())
+        if not candidates:
             return []
-        furthest = max(begun, key=_worth)
+        furthest = max(candidates, key=_worth)
         if _stop(furthest) <= reached:
             return []
         chosen.append(furthest)
-        begun = [furthest]
+        candidates = [furthest]
         reached = _stop(furthest)
     return chosen
 

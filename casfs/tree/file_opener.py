@@ -26,7 +26,7 @@ class FileOpener:
         tree: knows which output a node has.
         account: measures outputs again whose bytes contradict their size.
         inventories: opens inventory files.
-        blocks: brings the blocks of all others.
+        blocks: the cache of the blocks of all others.
         metrics: counts what is read.
     """
 

@@ -156,29 +156,29 @@ class IngestWorker:
     def _run(self) -> None:
         while True:
             with self._lock:
-                told, self._described = self._described, {}
+                described, self._described = self._described, {}
                 vault = next(iter(self._waiting), None)
-                if (vault is None and not told) or self._closed.is_set():
+                if (vault is None and not described) or self._closed.is_set():
                     self._working = False
                     return
                 if vault is not None:
                     del self._waiting[vault]
             try:
-                self._put(told)
+                self._put(described)
                 if vault is not None:
                     self._catch_up(vault)
             except CasfsError as error:
-                # Whoever closes casfs meanwhile has not asked for the catalog.
+                # While casfs is closing, nobody waits for the catalog.
                 level = logging.INFO if self._closed.is_set() else logging.WARNING
                 log.log(level, "cannot catalog all archives: %s", error)
             except Exception:
-                # The thread goes on: without it, no archive would get its name.
+                # Keep the thread running: without it, archives would get no names.
                 log.critical(
                     "casfs hit a bug while cataloging archives; please report it", exc_info=True
                 )
 
-    def _put(self, told: dict[tuple[str, str], str]) -> None:
-        for (vault, job_id), text in told.items():
+    def _put(self, described: dict[tuple[str, str], str]) -> None:
+        for (vault, job_id), text in described.items():
             archive_id = self._account.archive_of(vault, job_id)
             if archive_id is not None:
                 self._ingest.put_description(vault, archive_id, text, self._rules(vault))
@@ -263,6 +263,6 @@ class IngestWorker:
 def _parameters(job: Job) -> dict[str, Any]:
     """Return the parameters of an inventory job, and the marker at which it stopped."""
     parameters = json.loads(job.raw).get("InventoryRetrievalParameters")
-    told = parameters if isinstance(parameters, dict) else {}
+    found = parameters if isinstance(parameters, dict) else {}
     # No limit is null, "", or 0.
-    return told | {"Limit": told.get("Limit") or 0}
+    return found | {"Limit": found.get("Limit") or 0}

@@ -63,24 +63,24 @@ class InventoryFiles:
     Args:
         account: knows vaults, and measures outputs again whose bytes contradict their size.
         outputs: opens what files are made of.
-        kept: keeps what is made of them.
+        derived: stores the converted files.
         form: what files are like.
         deadline: seconds in which a file that others make must come a step further.
-        ingest: is told the job of which a file was made.
+        ingest: gets the job of each converted inventory.
     """
 
     def __init__(
         self,
         account: Account,
         outputs: InventoryOutputs,
-        kept: DerivedFiles,
+        derived: DerivedFiles,
         form: InventoryForm,
         deadline: float,
         ingest: IngestWorker,
     ) -> None:
         self._account = account
         self._outputs = outputs
-        self._kept = kept
+        self._derived = derived
         self._fields = form.fields
         self._skip_bad = form.skip_bad
         self._once = SingleFlight(deadline)
@@ -139,9 +139,9 @@ class InventoryFiles:
             self._output(opened) if name == Name.INVENTORY_JSON else None
         )
         if file is None:
-            kept = self._find_or_make(job, opened, name)
+            derived = self._find_or_make(job, opened, name)
             file = DerivedReader(
-                kept, opened, name, lambda bad: self._renew(job, opened, name, bad)
+                derived, opened, name, lambda bad: self._renew(job, opened, name, bad)
             )
         with self._lock:
             self._sizes[_wanted(opened, name)] = file.size
@@ -190,16 +190,16 @@ class InventoryFiles:
 
     def _find_or_make(self, job: Job, opened: OpenOutput, name: str) -> DerivedFile:
         while True:
-            kept = self._find(opened, name) or self._make_once(job, opened, name)
-            if kept is not None:
-                return kept
+            file = self._find(opened, name) or self._make_once(job, opened, name)
+            if file is not None:
+                return file
 
     def _find(self, opened: OpenOutput, name: str) -> DerivedFile | None:
         root = opened.store.leaves.root()
-        return None if root is None else self._kept.find(self._key(opened, root, name))
+        return None if root is None else self._derived.find(self._key(opened, root, name))
 
     def _make_once(self, job: Job, opened: OpenOutput, name: str) -> DerivedFile | None:
-        """Make a file, or wait for whoever is making it and return None."""
+        """Make a file, or wait for the thread that is making it and return None."""
         wanted = _wanted(opened, name)
         with self._lock:
             refused = self._refused.get(wanted)
@@ -214,12 +214,12 @@ class InventoryFiles:
             raise
         if made is None:
             return None
-        kept, is_new = made
+        file, is_new = made
         if is_new:
             with self._lock:
                 self._made_here[wanted] = True
             self._ingest.catch_up(job.vault, job.id)
-        return kept
+        return file
 
     def _make(
         self, job: Job, opened: OpenOutput, name: str, progress: WorkProgress
@@ -234,7 +234,7 @@ class InventoryFiles:
             on_bad = bad.note if self._skip_bad else refuse
             inventory = open_inventory(OutputSource(reader, progress), on_bad)
             pieces = self._pieces(job, name, inventory.batches())
-            made = self._kept.make(pieces, lambda: self._key(opened, _root(opened), name))
+            made = self._derived.make(pieces, lambda: self._key(opened, _root(opened), name))
             if bad.count:
                 log.info(
                     "%s of inventory %s could not be read and left out of %s: %s",
@@ -251,15 +251,15 @@ class InventoryFiles:
             return to_csv(self._fields.tree_hash, batches)
         # The services' CSV contains neither the vault nor its own date.
         vault = self._account.vault(to_file_name(job.vault))
-        told = json.loads(vault.raw) | json.loads(job.raw)
-        facts = {self._fields.vault: told.get(self._fields.vault), "InventoryDate": None}
+        stated = json.loads(vault.raw) | json.loads(job.raw)
+        facts = {self._fields.vault: stated.get(self._fields.vault), "InventoryDate": None}
         return to_json(facts, self._fields.tree_hash, batches)
 
     def _key(self, opened: OpenOutput, root: bytes, name: str) -> str:
         return kept_key(opened.output.key, root, name, self._skip_bad)
 
     def _renew(self, job: Job, opened: OpenOutput, name: str, bad: DerivedFile) -> DerivedFile:
-        self._kept.remove_rotten(self._key(opened, _root(opened), name), bad)
+        self._derived.remove_rotten(self._key(opened, _root(opened), name), bad)
         return self._find_or_make(job, opened, name)
 
 

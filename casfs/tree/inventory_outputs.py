@@ -34,7 +34,7 @@ class InventoryOutputs:
 
     Args:
         account: knows jobs and outputs.
-        blocks: brings outputs.
+        blocks: the block cache.
         metrics: counts what is read.
     """
 

@@ -9,7 +9,7 @@ from casfs.model import Job
 from casfs.tree.archives.entries import Archive
 
 _ORDERED = 3
-"""Bytes of a name that an inode begins with; the other five tell names apart that begin alike."""
+"""Bytes of a name that an inode begins with; the other five distinguish names that begin alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class InventoryFile(Node):
 
 @dataclass(frozen=True, slots=True)
 class ArchiveFile(Node):
-    """An archive, as its jobs bring it together.
+    """An archive, put together from the outputs of its jobs.
 
     Attributes:
         vault: name of its vault.

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class WorkProgress:
-    """The progress of a call; whoever runs it counts up."""
+    """The progress of a call; the thread that runs it counts up."""
 
     def __init__(self) -> None:
         self.steps = 0
@@ -36,7 +36,7 @@ class SingleFlight:
         self._under_way: dict[Hashable, WorkProgress] = {}
 
     def make(self, key: Hashable, what: str, make: Callable[[WorkProgress], T]) -> T | None:
-        """Do some work, or wait for whoever is doing it.
+        """Do some work, or wait for the thread that is doing it.
 
         Args:
             key: equal for equal work.

@@ -101,8 +101,8 @@ class Ingest:
         use_rules(self._database, inventory.vault, rules)
         with self._database.transaction() as connection:
             root = DirectoryRows(connection, inventory.vault).vault
-            begun = connection.execute(_BEGIN, (root, storable(inventory.job)))
-            ((number,),) = begun.fetchall()
+            inserted = connection.execute(_BEGIN, (root, storable(inventory.job)))
+            ((number,),) = inserted.fetchall()
         bad.on_many = lambda: put_unread(self._database, inventory.vault, number, bad.take_ids())
         batches = _resized(reader.batches())
         # What precedes the archives is known with the first of them.
@@ -132,7 +132,7 @@ class Ingest:
         """Remove what is gone according to an inventory, or its chain; mark it as ingested."""
         date, full = _date(inventory, reader)
         records, unread = counts
-        joins = inventory.joins and unread == 0 and parse_time(_told(reader)) != NO_TIME
+        joins = inventory.joins and unread == 0 and parse_time(_stated_date(reader)) != NO_TIME
         times = to_microseconds(inventory.started), to_microseconds(inventory.completed)
         facts = (date, records, unread, inventory.marker, *times, joins)
         with self._database.transaction() as connection:
@@ -170,8 +170,8 @@ class Ingest:
         use_rules(self._database, vault, rules)
         names, hash_ = read_names(text, None, rules), hash_of(vault, archive_id)
         with self._database.transaction() as connection:
-            (told,) = connection.execute(_IS_TOLD, (hash_, NO_TIME, storable(text))).fetchone()
-            if told:
+            (listed,) = connection.execute(_IS_LISTED, (hash_, NO_TIME, storable(text))).fetchone()
+            if listed:
                 # Directories would be created for a name that nothing receives.
                 return
             directories = DirectoryRows(connection, vault)
@@ -221,15 +221,15 @@ class Ingest:
 
 def _date(inventory: Inventory, reader: InventoryReader) -> tuple[int, bool]:
     """Return the latest time at which an inventory was made, and whether it is full."""
-    told = parse_time(_told(reader))
+    stated = parse_time(_stated_date(reader))
     completed = to_microseconds(inventory.completed)
-    if told == NO_TIME or completed == NO_TIME:
-        return max(told, completed), inventory.full and told != NO_TIME
+    if stated == NO_TIME or completed == NO_TIME:
+        return max(stated, completed), inventory.full and stated != NO_TIME
     # A date in the future would outdate all later inventories.
-    return min(told, completed), inventory.full
+    return min(stated, completed), inventory.full
 
 
-def _told(reader: InventoryReader) -> object:
+def _stated_date(reader: InventoryReader) -> object:
     return reader.facts.get("InventoryDate")
 
 
@@ -272,7 +272,7 @@ _PUT = f"""INSERT INTO archives ({_COLUMNS})
 _PUT_DESCRIPTION = f"""INSERT INTO archives ({_COLUMNS})
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE
     SET {_NAMES} WHERE id = excluded.id"""  # noqa: S608 - constants
-_IS_TOLD = """SELECT EXISTS (SELECT 1 FROM archives WHERE hash = ?1
+_IS_LISTED = """SELECT EXISTS (SELECT 1 FROM archives WHERE hash = ?1
     AND (listed > 0 OR created <> ?2 OR description IS ?3))"""
 _LISTED = """SELECT hash, description, created, size, tree_hash FROM archives
     WHERE hash IN (SELECT value FROM json_each(?)) AND listed > 0"""

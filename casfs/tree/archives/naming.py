@@ -90,8 +90,8 @@ def use_rules(
     while rows := database.rows(_NEXT, root, text, root, TUNING.transaction_archives):
         on_batch()
         named = [
-            (number, tuple(current), read_names(loaded(told), size, rules))
-            for number, told, size, *current in rows
+            (number, tuple(current), read_names(loaded(description), size, rules))
+            for number, description, size, *current in rows
         ]
         with database.transaction(bulk=True) as connection:
             directories = DirectoryRows(connection, vault)

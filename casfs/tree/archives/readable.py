@@ -93,17 +93,17 @@ class Readable:
         )
 
     def _row(
-        self, connection: sqlite3.Connection, hash_: int, told: _JobOfArchive
+        self, connection: sqlite3.Connection, hash_: int, job_of_archive: _JobOfArchive
     ) -> tuple[Value, ...]:
-        job = self._parse(told.vault, told.description)
-        tree_hash = job.tree_hash.hex() if told.whole and job.tree_hash else None
+        job = self._parse(job_of_archive.vault, job_of_archive.description)
+        tree_hash = job.tree_hash.hex() if job_of_archive.whole and job.tree_hash else None
         size = size_or_none(job.archive_size)
-        vault = DirectoryRows(connection, told.vault).vault
-        return (hash_, vault, told.archive, NO_TIME, size, tree_hash, "", 0, 0)
+        vault = DirectoryRows(connection, job_of_archive.vault).vault
+        return (hash_, vault, job_of_archive.archive, NO_TIME, size, tree_hash, "", 0, 0)
 
 
 _UNPARSED = "SELECT vault, id, description FROM jobs WHERE state IS NULL LIMIT ?"
-# Whoever described a job again in between has filled them in.
+# A concurrent listing may have filled them in.
 _COMPLETE = """UPDATE jobs SET kind = ?, state = ?, archive = ?, hash = ?, whole = ?
     WHERE vault = ? AND id = ? AND state IS NULL"""
 _JOBS = """SELECT hash, vault, description, state, archive, whole FROM jobs

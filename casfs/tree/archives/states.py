@@ -101,8 +101,8 @@ def _running(jobs: list[Job]) -> Condition:
     # The job that was created first is likely to be done first.
     first = min(jobs, key=lambda job: job.created or _LAST)
     tier = json.loads(first.raw).get("Tier")
-    told = tier if isinstance(tier, str) and tier else None
-    return Condition(ArchiveState.RUNNING, started=first.created, tier=told)
+    known_tier = tier if isinstance(tier, str) and tier else None
+    return Condition(ArchiveState.RUNNING, started=first.created, tier=known_tier)
 
 
 _JOBS = """SELECT description,

@@ -14,7 +14,7 @@ is a single name, which is cut."""
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a description says about its archive; a hint by whoever uploaded it, not the truth.
+    """What a description says about its archive; a hint from the uploader, not a fact.
 
     Attributes:
         path: safe file names from the top; () if the description names nothing (null, blanks).

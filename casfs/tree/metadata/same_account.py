@@ -116,12 +116,12 @@ def _compare(known: Sequence[Vault], seen: list[Vault], key: KeySource) -> None:
     if theirs and ours:
         same = theirs == ours
         accounts = ", ".join(sorted(map(str, theirs)))
-        told = f"belongs to account {accounts}, not {sorted(map(str, ours))[0]}"
+        reason = f"belongs to account {accounts}, not {sorted(map(str, ours))[0]}"
     else:
         same = bool({vault.address for vault in seen} & {vault.address for vault in known})
-        told = "sees none of the known vaults, so it seems to belong to another account"
+        reason = "sees none of the known vaults, so it seems to belong to another account"
     if not same:
         raise ConfigError(
-            f"the new key {key.current().access_key_id} {told}; put back a key of the same "
+            f"the new key {key.current().access_key_id} {reason}; put back a key of the same "
             "account, or unmount and mount again to use the new one"
         )

@@ -128,10 +128,10 @@ class Sizes:
         self._keep(job.vault, job.id, size)
         return size
 
-    def _confirmed(self, job: Job, told: int) -> int:
+    def _confirmed(self, job: Job, stated: int) -> int:
         """Return the size of an inventory: what its job states, if its first block agrees."""
         done: Future[None] = Future()
-        output = self._service.output(job, told)
+        output = self._service.output(job, stated)
         try:
             start_thread("size", self._confirm, output, done)
             result_within(done, min(TUNING.size_patience, self._deadline))
@@ -142,12 +142,12 @@ class Sizes:
             log.info(
                 "assuming that the inventory of job %s in vault %s has %d bytes, as its job says; "
                 "cannot verify it (%s)",
-                *(job.id, job.vault, told, error),
+                *(job.id, job.vault, stated, error),
             )
-            self._take(job.vault, job.id, told)
+            self._take(job.vault, job.id, stated)
         else:
-            self._keep(job.vault, job.id, told)
-        return told
+            self._keep(job.vault, job.id, stated)
+        return stated
 
     def _confirm(self, output: Output, done: "Future[None]") -> None:
         try:

@@ -154,5 +154,5 @@ def test_messages_name_the_jobs():
     two = joined([spanning("a", 0, 4), spanning("b", 4, LEAVES)])
     three = joined([spanning("a", 0, 4), spanning("b", 4, 5), spanning("c", 5, LEAVES)])
     assert str(joined([spanning("a", 0, LEAVES)])) == "output of job a in vault v"
-    assert str(two) == "archive that job a and job b in vault v bring together"
-    assert str(three) == "archive that job a and 2 more jobs in vault v bring together"
+    assert str(two) == "archive that job a and job b in vault v cover together"
+    assert str(three) == "archive that job a and 2 more jobs in vault v cover together"
