@@ -15,7 +15,6 @@
     ├── OutputMismatchError    EIO        the whole output does not match its job's tree hash
     ├── SizeError              EIO        the size of an output is not the one measured before
     ├── InventoryError         EIO        an inventory is malformed or truncated
-    ├── UnreadError            EIO        internal: nobody reads a transfer any more
     ├── ThreadError            EIO        the system's limit on threads is reached
     └── TransientError         EIO        a retry may succeed; raised after retries failed
         ├── UnreachableError              no connection, or it broke or stalled
@@ -122,10 +121,6 @@ class SizeError(CasfsError):
 
 class InventoryError(CasfsError):
     """An inventory is malformed or truncated, so a listing made from it would be incomplete."""
-
-
-class UnreadError(CasfsError):
-    """Internal: a transfer stopped because nobody reads it any more; users never see this."""
 
 
 class ThreadError(CasfsError):

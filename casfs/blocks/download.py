@@ -15,6 +15,7 @@ from casfs.blocks.gets.progress import Progress
 from casfs.blocks.gets.resume import ResumableRun
 from casfs.blocks.gets.stalls import Stalls
 from casfs.blocks.gets.turns import Turns
+from casfs.blocks.idle_transfer import IdleTransferError
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.whole_body.transfer import WholeBodies
 from casfs.deadline import Deadline
@@ -24,7 +25,6 @@ from casfs.errors import (
     OutputMismatchError,
     RequestError,
     TransientError,
-    UnreadError,
 )
 from casfs.service.output_body import Body
 from casfs.service.service import Service
@@ -158,7 +158,7 @@ class Downloader:
         )
         try:
             self._bring(opened, resumable)
-        except UnreadError as error:
+        except IdleTransferError as error:
             log.info(
                 "stopped the whole-body transfer of the %s; reading on downloads it again: %s",
                 *(opened.output, error),

@@ -16,9 +16,10 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
 from casfs.blocks.gets.tasks import Task
+from casfs.blocks.idle_transfer import IdleTransferError
 from casfs.blocks.resident_blocks import Key, ResidentBlocks
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, DeadlineError, UnreadError
+from casfs.errors import CasfsError, DeadlineError
 from casfs.ranges import BLOCK_SIZE
 
 
@@ -61,7 +62,7 @@ class Found:
         joined = [entry for n, entry in self.in_flight.items() if n not in self.missing]
         return any(
             entry.owner is not owner
-            or isinstance(entry.result.exception(), DeadlineError | UnreadError)
+            or isinstance(entry.result.exception(), DeadlineError | IdleTransferError)
             for entry in joined
             if entry.result.done() and entry.result.exception() is not None
         )

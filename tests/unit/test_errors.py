@@ -10,6 +10,7 @@ from casfs import errors
 PROMISED = {
     "CasfsError": errno.EIO,
     "ConfigError": errno.EINVAL,
+    "LedgerError": errno.EIO,
     "MountError": errno.EIO,
     "NotFoundError": errno.ENOENT,
     "NotReadyError": errno.EAGAIN,
@@ -21,7 +22,6 @@ PROMISED = {
     "SizeError": errno.EIO,
     "OutputMismatchError": errno.EIO,
     "InventoryError": errno.EIO,
-    "UnreadError": errno.EIO,
     "ThreadError": errno.EIO,
     "TransientError": errno.EIO,
     "UnreachableError": errno.EIO,

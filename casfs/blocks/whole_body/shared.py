@@ -11,8 +11,8 @@ ever.
 import threading
 from functools import partial
 
+from casfs.blocks.idle_transfer import IdleTransferError
 from casfs.deadline import Deadline
-from casfs.errors import UnreadError
 
 
 class SharedTransfer:
@@ -101,13 +101,13 @@ class SharedTransfer:
             deadline: ends the wait.
 
         Raises:
-            UnreadError: there was no sign within the deadline, or the client is closed.
+            IdleTransferError: there was no sign within the deadline, or the client is closed.
         """
         with self._signs:
             if not self._signs.wait_for(partial(self._came, seen), deadline.remaining()):
-                raise UnreadError(f"nobody read for {deadline.seconds:g} s")
+                raise IdleTransferError(f"nobody read for {deadline.seconds:g} s")
             if self._closed:
-                raise UnreadError("the file system is being unmounted")
+                raise IdleTransferError("the file system is being unmounted")
 
     def close(self) -> None:
         """Let a transfer that waits for readers end, now or later."""

@@ -15,12 +15,13 @@ from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.gets.pool import Pool
 from casfs.blocks.gets.stalls import Stalls
 from casfs.blocks.gets.turns import Turns
+from casfs.blocks.idle_transfer import IdleTransferError
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.verify import Digest, Trust
 from casfs.deadline import Deadline
 from casfs.disks import disk_of, trouble
-from casfs.errors import CasfsError, OutputMismatchError, UnreadError
+from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import BLOCK_SIZE
 from casfs.reasons import reason
 from casfs.service.output_body import Body
@@ -68,7 +69,7 @@ class WholeBodies:
             MismatchError: the blocks do not match the answer's tree hash, or what was known.
             OutputMismatchError: they contradict what was delivered.
             WrongAnswerError: the body is short. What was delivered of it is taken back.
-            UnreadError: nobody reads on.
+            IdleTransferError: nobody reads on.
             CasfsError: there is no room on disk for blocks that must wait.
         """
         # An answer may come so late that a transfer has brought these blocks already.
@@ -160,14 +161,16 @@ class WholeBodyTransfer:
                     self._deliver_as_it_comes()
                 else:
                     self._deliver_at_its_end()
-        except UnreadError:
+        except IdleTransferError:
             raise
         except BaseException as error:
             # What its end would have shown is not known: all that it brought may be wrong.
             taken_back = self._store.take_back(self.leaves)
             self._delivery.memory.forget(self.opened.key, taken_back)
             if isinstance(error, Exception) and not self.opened.prefetcher.any_reader():
-                raise UnreadError(f"it broke off, and nobody has it open ({error})") from error
+                raise IdleTransferError(
+                    f"it broke off, and nobody has it open ({error})"
+                ) from error
             raise
         finally:
             self.source.shared.end()
@@ -258,7 +261,7 @@ class WholeBodyTransfer:
         self._delivery.memory.complete(self.opened.key, [(block.number, block.data)])
 
     def _wait_for_readers(self, number: int) -> None:
-        """Wait until a block may be delivered, or raise UnreadError: nobody reads on."""
+        """Wait until a block may be delivered, or raise IdleTransferError: nobody reads on."""
         # While something is doubted, readers wait for the transfer.
         if self.opened.doubted():
             return
