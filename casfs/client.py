@@ -80,6 +80,9 @@ class Client(contextlib.AbstractContextManager["Client"]):
 
     Threads start with the first request, so a process may fork after making a client.
 
+    Attributes:
+        service: its calls; those that start jobs are used by `casfs.restore` alone.
+
     Raises:
         ConfigError: the cache directory cannot be used.
     """
@@ -88,11 +91,11 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self.config = config
         self.metrics = Metrics()
         self._started = time.monotonic()
-        own_account = config.account == "-"
+        own = config.account == "-"
         self._same_account = SameAccount(self._service_with, lambda: self._table.vaults())
-        check = self._same_account.check if own_account else None
+        check = self._same_account.check if own else None
         keys = RotatingKeys(config.credentials, config.find_key_again, check)
-        self._service = service = self._service_with(keys, keys)
+        self.service = service = self._service_with(keys, keys)
         self._disk = disk = DiskCache(config.cache_dir, Verifier(service.tree_hash), self.metrics)
         write_behind = WriteBehind(
             Evictor(disk.directory, config.cache_size, self.metrics, disk.private), self.metrics
@@ -102,9 +105,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
             catalog_path(disk.private.path, service.origin), disk.private
         )
         self._table = JobTable(database)
-        settings = AccountSettings(
-            config.listing_ttl, config.deadline, config.vaults, own_account=own_account
-        )
+        settings = AccountSettings(config.listing_ttl, config.deadline, config.vaults, own)
         self._account = account = Account(
             service, self._table, disk.holds_whole, self._read_some, settings, self.metrics
         )
@@ -141,7 +142,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
 
     def close(self) -> None:
         """End every wait with an error, write what is queued, and stop."""
-        self._service.close()
+        self.service.close()
         self._same_account.close()
         self._blocks.close()
         self._ingest.close()
@@ -284,7 +285,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
     def _block_cache(self, disk: DiskCache, write_behind: WriteBehind) -> BlockCache:
         config = self.config
         return BlockCache(
-            self._service,
+            self.service,
             disk,
             write_behind,
             ReadLimits(config.memory_size, config.connections, config.deadline),

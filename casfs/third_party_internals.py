@@ -51,26 +51,39 @@ def intercept_receive(
     raw.readinto = wrap(raw._sock.recv_into)
 
 
-def watch_connections(manager: "PoolManager", watch: Callable[["socket.socket"], None]) -> None:
+def watch_connections(
+    manager: "PoolManager",
+    watch: Callable[["socket.socket"], None],
+    connected: Callable[[], None],
+) -> None:
     """Have `watch` called with the socket of each connection that a request waits for.
 
     Args:
         manager: the pools; none of them has been used.
         watch: called in the thread of the request, before it waits.
+        connected: called in the same thread when a connection is complete, with TLS and the
+            proxy's tunnel, and before anything of a request is sent over it.
     """
     # The pools of a SOCKS proxy have classes of their own.
     manager.pool_classes_by_scheme = {
-        scheme: _watched(pool, watch) for scheme, pool in manager.pool_classes_by_scheme.items()
+        scheme: _watched(pool, watch, connected)
+        for scheme, pool in manager.pool_classes_by_scheme.items()
     }
 
 
-def _watched(pool: Any, watch: Callable[["socket.socket"], None]) -> Any:
+def _watched(
+    pool: Any, watch: Callable[["socket.socket"], None], connected: Callable[[], None]
+) -> Any:
     class WatchedConnection(pool.ConnectionCls):  # type: ignore[misc]
         def _new_conn(self) -> Any:
             # A proxy may answer CONNECT as slowly as it likes.
             sock = super()._new_conn()
             watch(sock)
             return sock
+
+        def connect(self) -> None:
+            super().connect()
+            connected()
 
         def getresponse(self) -> Any:
             watch(self.sock)

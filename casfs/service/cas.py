@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from casfs.credentials import Credentials, IniFile, KeySource
+from casfs.job_requests import JobFeatures, Tier
 from casfs.service import fields
 from casfs.service.codes import VAULT_ERRORS
 from casfs.service.dialect import Dialect, InventoryFields, Registration, by_region, escape
@@ -111,6 +112,15 @@ def cas(account: str, keys: KeySource, region: str) -> Dialect:
         tree_hash=SHA256,
         tree_hash_header="x-cas-sha256-tree-hash",
         request_id_header="x-cas-requestid",
+        job_id_header="x-cas-job-id",
+        job_features=JobFeatures(
+            tiers=tuple(Tier),
+            # Tencent CAS documentation, "Initiate Job": 256 MB.
+            expedited_limit=256 << 20,
+            call_back=True,
+            inventory_query=True,
+            inventory_csv=True,
+        ),
         vaults_limit=1000,
         jobs_limit=1000,
         tree_hash_field="SHA256TreeHash",

@@ -99,6 +99,7 @@ OAS_ERRORS: dict[str, type[CasfsError]] = {
             "InvalidRange",
             "InvalidRequest",
             "InvalidVaultName",
+            "JobJsonFormatError",
             "JobNoOutput",
             "MethodNotAllowed",
             "MissingArgument",
@@ -107,7 +108,7 @@ OAS_ERRORS: dict[str, type[CasfsError]] = {
         RequestError,
     ),
 }
-"""Meaning of the codes of Aliyun OAS that a client that only reads may meet (documentation,
+"""Meaning of the codes of Aliyun OAS that a client that uploads nothing may meet (documentation,
 "Error responses"); those of signatures are not documented, and are the object store's."""
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)*")

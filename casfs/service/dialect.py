@@ -6,7 +6,7 @@ shape of a job are the same, so that a dialect is a signer and a list of facts.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from casfs.credentials import FoundSettings, KeySource
 from casfs.errors import CasfsError, WrongAnswerError
+from casfs.job_requests import JobFeatures, Refusal
 from casfs.model import Job, JobKind, JobState, Vault
 from casfs.rotation import RotatingKeys
 from casfs.service import fields
@@ -135,6 +136,10 @@ class Dialect:
         tree_hash: how archives are hashed.
         tree_hash_header: header with the tree hash of an answer's bytes.
         request_id_header: header that names an answer to the service's support.
+        job_id_header: header with the job that a request started.
+        job_features: what its jobs know.
+        refusals: code of an error answer to Initiate Job -> what it means, where the service's
+            code says something else there, or more, than with other calls.
         description_header: header of an output with its archive's description, None if there is
             none.
         vaults_limit: most vaults that a listing brings at once.
@@ -160,6 +165,8 @@ class Dialect:
     tree_hash: TreeHash
     tree_hash_header: str
     request_id_header: str
+    job_id_header: str
+    job_features: JobFeatures
     vaults_limit: int
     jobs_limit: int
     tree_hash_field: str
@@ -167,6 +174,7 @@ class Dialect:
     inventory_fields: InventoryFields
     date: Callable[[Any], datetime | None]
     errors: Mapping[str, type[CasfsError]]
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
     vault_key: str = "VaultName"
     description_header: str | None = None
     region: str = ""

@@ -4,6 +4,7 @@ import json
 import re
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,6 +54,45 @@ _ADVICE: dict[type[CasfsError], str] = {
 _PROXY_AUTHENTICATION = 407
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """What an answer that is an error says.
+
+    Attributes:
+        text: the beginning of its body.
+        body: that as JSON, None if it is none.
+        code: the code that the answer carries anywhere, "" if there is none.
+    """
+
+    text: bytes
+    body: Any
+    code: str
+
+    def words(self, answer: requests.Response, request_id_header: str | None) -> str:
+        """Return it as one line without secrets.
+
+        Args:
+            answer: the answer.
+            request_id_header: names the answer to the service's support; None if the answer is a
+                stranger's.
+        """
+        if request_id_header is None:
+            return _foreign_words(answer, self.text)
+        said = _own_words(answer, self.code, self.body)
+        return f"{said} (request id {_id(answer, request_id_header)})"
+
+
+def read_error(answer: requests.Response) -> ErrorBody:
+    """Return what an answer that is an error says; its body is not read yet.
+
+    Raises:
+        HTTPError of urllib3: the body broke off.
+    """
+    text = _error_text(answer)
+    body = _json_or_none(text)
+    return ErrorBody(text, body, error_code(answer.headers.get("x-amzn-ErrorType"), body))
+
+
 def answer_error(
     call: str,
     answer: requests.Response,
@@ -73,15 +113,11 @@ def answer_error(
     Raises:
         HTTPError of urllib3: the body broke off.
     """
-    text = _error_text(answer)
-    body = _json_or_none(text)
-    code = error_code(answer.headers.get("x-amzn-ErrorType"), body)
-    kind = _meaning(answer.status_code, known, code, body)
-    if code and kind is not ForeignAnswerError:
-        said = f"{_own_words(answer, code, body)} (request id {_id(answer, request_id_header)})"
-    else:
-        said = _foreign_words(answer, text)
-    advice = _clock_advice(answer) if kind is DeniedError else None
+    read = read_error(answer)
+    kind = _meaning(answer.status_code, known, read.code, read.body)
+    own = bool(read.code) and kind is not ForeignAnswerError
+    said = read.words(answer, request_id_header if own else None)
+    advice = clock_advice(answer) if kind is DeniedError else None
     if kind is ForeignAnswerError:
         advice = _foreign_advice(answer)
     error = kind(f"{call} {answer.url}: {said}; {advice or _ADVICE.get(kind, '')}")
@@ -180,7 +216,7 @@ def _line(text: str) -> str:
     return shown((text.strip().splitlines() or [""])[0])[:_LINE_LENGTH]
 
 
-def _clock_advice(answer: requests.Response) -> str | None:
+def clock_advice(answer: requests.Response) -> str | None:
     """Return what to do about this machine's clock, if the service's shows another time."""
     theirs = fields.http_date(answer.headers.get("Date"))
     if theirs is None:

@@ -10,6 +10,7 @@ from casfs.aws import AwsChain
 from casfs.aws_settings import endpoint_in, tool_settings
 from casfs.credentials import KeySource
 from casfs.errors import NotFoundError
+from casfs.job_requests import JobFeatures, Refusal, Tier
 from casfs.service import fields
 from casfs.service.codes import VAULT_ERRORS
 from casfs.service.dialect import Dialect, InventoryFields, Registration, escape
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from requests import PreparedRequest
 
 _VERSION = "2012-06-01"
+_NO_VAULT_OF_MOTO = "VaultNotFound"
+"""Not Amazon's: moto, which many test against, says so."""
 
 
 class GlacierAuthorization:
@@ -63,6 +66,15 @@ def glacier(account: str, keys: KeySource, region: str) -> Dialect:
         tree_hash=SHA256,
         tree_hash_header="x-amz-sha256-tree-hash",
         request_id_header="x-amzn-RequestId",
+        job_id_header="x-amz-job-id",
+        job_features=JobFeatures(
+            tiers=tuple(Tier),
+            sns_topic=True,
+            inventory_query=True,
+            inventory_csv=True,
+            policy=True,
+        ),
+        refusals={_NO_VAULT_OF_MOTO: Refusal.VAULT_GONE},
         description_header="x-amz-archive-description",
         vaults_limit=10,
         jobs_limit=50,
@@ -70,8 +82,7 @@ def glacier(account: str, keys: KeySource, region: str) -> Dialect:
         archive_tree_hash_field="ArchiveSHA256TreeHash",
         inventory_fields=InventoryFields("VaultARN", "SHA256TreeHash"),
         date=fields.iso_date,
-        # The second is not Amazon's: moto, which many test against, says so.
-        errors=VAULT_ERRORS | {"VaultNotFound": NotFoundError},
+        errors=VAULT_ERRORS | {_NO_VAULT_OF_MOTO: NotFoundError},
         region=region,
         ca_variables=("AWS_CA_BUNDLE",),
     )

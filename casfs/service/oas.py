@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from casfs.credentials import Credentials, IniFile, KeySource
+from casfs.job_requests import JobFeatures, Refusal, Tier
 from casfs.service import fields
 from casfs.service.codes import OAS_ERRORS
 from casfs.service.dialect import Dialect, InventoryFields, Registration, by_region
@@ -91,6 +92,14 @@ def oas(account: str, keys: KeySource, region: str) -> Dialect:
         tree_hash=MD5,
         tree_hash_header="x-oas-tree-etag",
         request_id_header="x-oas-request-id",
+        job_id_header="x-oas-job-id",
+        job_features=JobFeatures(tiers=(Tier.STANDARD,)),
+        refusals={
+            "ArchiveNotExists": Refusal.ARCHIVE_GONE,
+            "VaultNotExists": Refusal.VAULT_GONE,
+            # So it throttles, with status 502.
+            "ServiceUnavailable": Refusal.THROTTLED,
+        },
         vaults_limit=10,
         jobs_limit=1000,
         tree_hash_field="TreeEtag",

@@ -1,6 +1,5 @@
-"""The calls that a restore needs, the same for every dialect: listings, descriptions, outputs."""
+"""The calls that a restore needs, the same for every dialect: listings, jobs, outputs."""
 
-import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,26 +8,19 @@ from typing import TypeVar
 import requests
 
 from casfs.deadline import Deadline
-from casfs.errors import (
-    CasfsError,
-    DeadlineError,
-    ExpiredError,
-    ForbiddenError,
-    ForeignAnswerError,
-    NotFoundError,
-    NotReadyError,
-    RequestError,
-    TransientError,
-)
+from casfs.errors import CasfsError, ForbiddenError, NotFoundError
+from casfs.job_requests import JobFeatures, JobRequest, Outcome, RetrievalPolicy
 from casfs.metrics import Metrics
-from casfs.model import Job, JobState, Output, Vault, output_of
+from casfs.model import Job, Output, Vault, output_of
 from casfs.ranges import BLOCK_SIZE
 from casfs.reasons import reason
 from casfs.service.archive_descriptions import ReceivedDescriptions
 from casfs.service.dialect import Dialect
 from casfs.service.error_mapping import json_body
+from casfs.service.job_calls import JobCalls
 from casfs.service.measuring import Measuring, OutputRequest
 from casfs.service.output_body import Body, body_of
+from casfs.service.output_calls import OutputCalls
 from casfs.service.paging import listed
 from casfs.service.retries import Limits
 from casfs.service.transport import Transport
@@ -60,10 +52,12 @@ class Service:
         self.origin = (dialect.name, endpoint, owner, *region)
         self._addresses = Addresses(dialect)
         self.descriptions = ReceivedDescriptions(dialect.description_header)
-        self.measuring = Measuring(self._output)
         self.tree_hash = dialect.tree_hash
         self.inventory_fields = dialect.inventory_fields
         self._transport = Transport(endpoint, dialect, limits, metrics)
+        self._outputs = OutputCalls(self._transport, self._output_path, self.job, self.descriptions)
+        self.measuring = Measuring(self._outputs.get)
+        self._job_calls = JobCalls(self._transport, dialect, self._address, self.vault)
 
     @property
     def closed(self) -> bool:
@@ -214,7 +208,23 @@ class Service:
         )
         if output.measured:
             return self.measuring.read(output, request, check, deadline)
-        return self._output(request, check, deadline)
+        return self._outputs.get(request, check, deadline)
+
+    @property
+    def job_features(self) -> JobFeatures:
+        """Return what the service's jobs know."""
+        return self.dialect.job_features
+
+    def start_job(self, request: JobRequest, deadline: Deadline) -> Outcome:
+        """Send a request for a job, once, and return what came of it; see `JobStarter`."""
+        return self._job_calls.start(request, deadline)
+
+    def retrieval_policy(self, deadline: Deadline) -> RetrievalPolicy | None:
+        """Return the account's data retrieval policy, None if it has none; see `JobStarter`."""
+        return self._job_calls.policy(deadline)
+
+    def _output_path(self, vault: str, job_id: str, deadline: Deadline) -> str:
+        return f"{self.dialect.job_path(self._address(vault, deadline), job_id)}/output"
 
     def _address(self, name: str, deadline: Deadline) -> str:
         """Return what names a vault in paths; lists the vaults if it is not known.
@@ -233,60 +243,3 @@ class Service:
             # Who may not list vaults can name one only by what names it in paths.
             return name
         raise NotFoundError(f"there is no vault {name}")
-
-    def _output(
-        self,
-        request: OutputRequest,
-        consume: Callable[[requests.Response], T],
-        deadline: Deadline,
-    ) -> T:
-        vault, job_id = request.vault, request.job_id
-        path = f"{self.dialect.job_path(self._address(vault, deadline), job_id)}/output"
-
-        def noted(answer: requests.Response) -> T:
-            result = consume(answer)
-            # What an answer tells counts once its bytes turned out to be those of the output.
-            self.descriptions.note(vault, job_id, answer)
-            return result
-
-        def ask_job(error: ForeignAnswerError) -> None:
-            if request.doubtful and error.status == requests.codes.requested_range_not_satisfiable:
-                raise RequestError(str(error)) from error
-            # A stand-in may be right without a code: its word on the job itself decides.
-            with contextlib.suppress(TransientError, DeadlineError):
-                if missing := self._missing(vault, job_id, error, deadline):
-                    raise missing from error
-
-        try:
-            return self._transport.get(
-                "Get Job Output", path, noted, deadline, headers=request.headers, on_foreign=ask_job
-            )
-        except (NotFoundError, RequestError) as error:
-            if missing := self._missing(vault, job_id, error, deadline):
-                raise missing from error
-            raise
-
-    def _missing(
-        self, vault: str, job_id: str, error: CasfsError, deadline: Deadline
-    ) -> CasfsError | None:
-        """Return why an output was refused, if it is because it is not there yet, or no longer.
-
-        How that is said is documented for no dialect beyond doubt: ask the job itself.
-        """
-        state = self._state(vault, job_id, deadline)
-        if state is JobState.RUNNING:
-            return NotReadyError(
-                f"job {job_id} in vault {vault} is still running; wait until it succeeds"
-            )
-        if state is None or isinstance(error, NotFoundError):
-            return ExpiredError(
-                f"the output of job {job_id} in vault {vault} is gone; "
-                f"a new job for the same archive brings it back ({error})"
-            )
-        return None
-
-    def _state(self, vault: str, job_id: str, deadline: Deadline) -> JobState | None:
-        try:
-            return self.job(vault, job_id, deadline).state
-        except NotFoundError:
-            return None

@@ -19,7 +19,6 @@ from casfs.errors import (
     DeniedError,
     ForeignAnswerError,
     MismatchError,
-    RequestError,
     TransientError,
     UnreachableError,
 )
@@ -30,7 +29,8 @@ from casfs.service.idle_connections import Sessions
 from casfs.service.malformed_headers import log_malformed_headers_once
 from casfs.service.retries import FIRST_PAUSE, Limits, Persistence
 from casfs.service.route import Route
-from casfs.service.watchdog import Watchdog, WatchedAdapter
+from casfs.service.sending import Message, Sender, UnsentError
+from casfs.service.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -39,6 +39,13 @@ _SILENCE = 5.0
 """Seconds for which a call fails before that is worth a warning."""
 _WARNING_INTERVAL = 30.0
 """Seconds between two warnings: an outage fails hundreds of attempts."""
+_CONNECTION_ERRORS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    HTTPException,
+    OSError,
+)
+"""What requests and those below it raise; errors of casfs are among them."""
 
 
 class Transport:
@@ -59,17 +66,16 @@ class Transport:
         metrics: Metrics,
     ) -> None:
         self._endpoint = endpoint
-        self._host = endpoint.partition("://")[2]
-        self._authorization = dialect.authorization
         self._known = dialect.error
         self._request_id_header = dialect.request_id_header
         self._limits = limits
         self._metrics = metrics
-        self._sessions = Sessions(self._new_session)
-        self._watchdog = Watchdog(self._sessions.drop_aged)
         self._closed = threading.Event()
         log_malformed_headers_once()
+        self._watchdog = Watchdog(lambda: self._sessions.drop_aged())
         self._route = Route(endpoint, dialect.ca_variables, dialect.ca_file)
+        self._sender = Sender(endpoint, dialect.authorization, limits, self._watchdog, self._route)
+        self._sessions = Sessions(self._sender.session)
         self._keys = dialect.keys
         self._warned = -_WARNING_INTERVAL
 
@@ -164,12 +170,12 @@ class Transport:
 
         deadline.check(f"{call} {path}")
         self._route.check()
-        edition = self._keys.edition if self._keys else 0
+        edition = self.key_edition
         try:
             try:
                 return retrying(attempt)
             except DeniedError:
-                if self._keys is None or not self._keys.renew(edition, deadline.remaining()):
+                if not self.renew_key(edition, deadline):
                     raise
                 return retrying(attempt)
         except MismatchError:
@@ -180,6 +186,70 @@ class Transport:
             raise DeadlineError(
                 f"{error}; gave up after {tries} attempts in {deadline.seconds:g} s"
             ) from error
+
+    def post(
+        self,
+        call: str,
+        path: str,
+        body: bytes,
+        consume: Callable[[requests.Response], T],
+        deadline: Deadline,
+    ) -> T:
+        """POST once, over a connection of its own, and return what `consume` makes of the answer.
+
+        Nothing below repeats it either: no idle connection can be found dead.
+
+        Args:
+            call: name of the call, for messages and counters.
+            path: path below the endpoint, escaped.
+            body: of the request.
+            consume: makes the result of any answer, also of one that is an error or a stranger's.
+            deadline: ends the attempt.
+
+        Raises:
+            UnsentError: no byte of the request left this machine; its cause says why.
+            ConfigError: proxy or certificates cannot be used; no connection was made.
+            CasfsError: the request was sent, at least in part, and its answer is lost.
+        """
+        self._route.check()
+        url = f"{self._endpoint}{path}"
+        connected = threading.Event()
+        session = self._sender.session(connected.set)
+        try:
+            with self._watchdog.limit(deadline):
+                self._check_open()
+                deadline.check(f"{call} {path}")
+                message = Message("POST", url, {}, body)
+                with self._sender.send(session, message, deadline) as answer:
+                    self._route.note_reached()
+                    self._metrics.requests.labels(call).inc()
+                    return consume(answer)
+        except _CONNECTION_ERRORS as error:
+            met = self._explained(call, url, error)
+            if connected.is_set():
+                raise met from error
+            raise UnsentError(str(met)) from met
+        finally:
+            session.close()
+
+    def renew_key(self, edition: int, deadline: Deadline) -> bool:
+        """Look for another key after that of `edition` was refused; see `RotatingKeys.renew`."""
+        return self._keys is not None and self._keys.renew(edition, deadline.remaining())
+
+    @property
+    def key_edition(self) -> int:
+        """Return a number that changes whenever the key does."""
+        return self._keys.edition if self._keys else 0
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise UnreachableError("the client is closed")
+
+    def _explained(self, call: str, url: str, error: Exception) -> CasfsError:
+        """Return what a connection that failed means."""
+        if isinstance(error, CasfsError):
+            return error
+        return self._route.explain(causes(error)) or connection_error(call, url, error)
 
     def _note_failure(self, state: tenacity.RetryCallState, deadline: Deadline) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -206,27 +276,21 @@ class Transport:
         session = self._sessions.borrow(fresh)
         try:
             with self._watchdog.limit(deadline):
-                answer = self._send(session, url, headers, deadline)
+                self._check_open()
+                answer = self._sender.send(session, Message("GET", url, headers), deadline)
                 with answer:
                     self._route.note_reached()
                     self._metrics.requests.labels(call).inc()
                     if answer.status_code // 100 != 2:
                         raise answer_error(call, answer, self._known, self._request_id_header)
                     result = consume(answer)
-        except (
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            HTTPException,
-            OSError,
-        ) as error:
+        except _CONNECTION_ERRORS as error:
             session.close()
             if isinstance(error, UnreachableError) or not isinstance(error, CasfsError):
                 self._sessions.drop_all()
             if isinstance(error, CasfsError):
                 raise
-            raise self._route.explain(causes(error)) or connection_error(
-                call, url, error
-            ) from error
+            raise self._explained(call, url, error) from error
         except BaseException as error:
             session.close()
             if isinstance(error.__cause__, UnreachableError):
@@ -234,43 +298,3 @@ class Transport:
             raise
         self._sessions.give_back(session)
         return result
-
-    def _new_session(self) -> requests.Session:
-        session = requests.Session()
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, WatchedAdapter(self._watchdog))
-        return session
-
-    def _send(
-        self,
-        session: requests.Session,
-        url: str,
-        headers: Mapping[str, str],
-        deadline: Deadline,
-    ) -> requests.Response:
-        if self._closed.is_set():
-            raise UnreachableError("the client is closed")
-        request = requests.Request(
-            "GET",
-            url,
-            headers={"Host": self._host, "Accept-Encoding": "identity"} | dict(headers),
-        ).prepare()
-        # Preparing resolves "." and ".." in the path, which are legal names of vaults.
-        request.url = url
-        left = deadline.remaining()
-        timeout = (
-            max(0.001, min(self._limits.connect_timeout, left)),
-            max(0.001, min(self._limits.read_timeout, left)),
-        )
-        try:
-            # Not by the session itself, which reads all of a redirect, however long, to follow it.
-            return session.get_adapter(url).send(
-                self._authorization(request), timeout=timeout, **self._route.settings
-            )
-        except ValueError as error:
-            if isinstance(error, OSError):
-                raise
-            # Its text quotes the header that cannot be sent, and so a key.
-            raise RequestError(
-                f"GET {url}: the request cannot be sent; check --endpoint and the keys"
-            ) from None

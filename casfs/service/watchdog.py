@@ -133,10 +133,16 @@ def _end(sock: socket.socket) -> None:
 
 
 class WatchedAdapter(HTTPAdapter):
-    """Tells a watchdog which socket a request of `requests` waits for."""
+    """Tells a watchdog which socket a request of `requests` waits for.
 
-    def __init__(self, watchdog: Watchdog) -> None:
+    Args:
+        watchdog: ends what takes too long.
+        connected: called when a connection is complete, before anything is sent over it.
+    """
+
+    def __init__(self, watchdog: Watchdog, connected: Callable[[], None] = lambda: None) -> None:
         self._watchdog = watchdog
+        self._connected = connected
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -153,7 +159,7 @@ class WatchedAdapter(HTTPAdapter):
         return manager
 
     def _watch(self, manager: PoolManager) -> None:
-        watch_connections(manager, self._watchdog.watch)
+        watch_connections(manager, self._watchdog.watch, self._connected)
 
 
 def _socket_options() -> list[tuple[int, int, int]]:

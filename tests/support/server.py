@@ -19,6 +19,7 @@ class Request:
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
+    body: bytes = b""
 
     @property
     def span(self) -> tuple[int, int] | None:
@@ -178,7 +179,8 @@ def _read_request(lines, number: int) -> Request | None:
         headers[name.strip().lower()] = value.strip()
     url = urlsplit(first[1])
     query = dict(parse_qsl(url.query, keep_blank_values=True))
-    return Request(number, first[0], unquote(url.path), query, headers)
+    body = lines.read(int(headers.get("content-length", "0")))
+    return Request(number, first[0], unquote(url.path), query, headers, body)
 
 
 @contextmanager

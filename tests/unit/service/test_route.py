@@ -175,7 +175,7 @@ def test_a_key_that_cannot_stand_in_a_header_is_not_shown():
         return request
 
     with serving(in_turn(GOOD)) as server, transport_to(server.url) as transport:
-        transport._authorization = sign
+        transport._sender._authorization = sign
         with pytest.raises(CasfsError) as caught:
             transport.get("Ask", "/x", json_body, Deadline(60))
         assert "s3cr3t" not in str(caught.value)
