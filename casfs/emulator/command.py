@@ -7,9 +7,8 @@ import secrets
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import click
 
@@ -18,89 +17,28 @@ from casfs.emulator.engine.seed import seed, seed_inventory_of
 from casfs.emulator.engine.store import Store
 from casfs.emulator.http import faults
 from casfs.emulator.http.access_log import AccessLog
-from casfs.emulator.settings import Fault, Keys, OpenQuestions, Settings
+from casfs.emulator.options import (
+    FaultType,
+    PolicyType,
+    SeedType,
+    TierSecondsType,
+    answered,
+    described,
+    open_questions,
+)
+from casfs.emulator.settings import Fault, Keys, Settings
 
 
-class _FaultType(click.ParamType[Fault]):
-    name = "NAME[@output]=PROBABILITY[,TIMES]"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Fault:
-        if isinstance(value, Fault):
-            return value
-        what, _, often = str(value).partition("=")
-        probability, limited, times = often.partition(",")
-        name, at, scope = what.partition("@")
-        if name not in faults.NAMES or (at and scope != "output"):
-            self.fail(f"{what} is not one of {', '.join(faults.NAMES)}", param, ctx)
-        try:
-            share = float(probability)
-        except ValueError:
-            share = -1.0
-        if not 0 <= share <= 1:
-            self.fail(f"{probability!r} is not a probability from 0 to 1", param, ctx)
-        if limited and not (times.isascii() and times.isdigit()):
-            self.fail(f"{times!r} is not a number of times", param, ctx)
-        return Fault(name, share, bool(at), int(times) if limited else None)
-
-
-class _SeedType(click.ParamType[tuple[str, Path]]):
-    name = "VAULT=DIR"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, Path]:
-        vault, _, directory = str(value).partition("=")
-        if not (vault and directory and Path(directory).is_dir()):
-            self.fail(f"{value} is not VAULT=DIR, or DIR is not a directory", param, ctx)
-        return vault, Path(directory)
-
-
-def _open_questions() -> list[click.Option]:
-    """Return an option for each open question of any dialect; None if it is not given."""
-    found: dict[str, tuple[list[str], str, dict[str, str]]] = {}
-    for dialect, service in DIALECTS.items():
-        hints = get_type_hints(service.questions)
-        for one in fields(service.questions):
-            choices, texts, defaults = found.setdefault(one.name, ([], "", {}))
-            choices += [answer for answer in get_args(hints[one.name]) if answer not in choices]
-            found[one.name] = choices, texts or one.metadata.get("help", ""), defaults
-            defaults[dialect] = str(one.default)
-    return [
-        click.Option(
-            ["--" + name.replace("_", "-")],
-            type=click.Choice(choices),
-            show_default=_described(defaults),
-            help=text,
-        )
-        for name, (choices, text, defaults) in found.items()
-        if choices
-    ]
-
-
-def _described(defaults: Mapping[str, str]) -> str:
-    if len(defaults) == len(DIALECTS) and len(set(defaults.values())) == 1:
-        return next(iter(defaults.values()))
-    return ", ".join(f"{dialect}: {answer}" for dialect, answer in defaults.items())
-
-
-def _answered(dialect: str, answers: Mapping[str, str], clock_leeway: float) -> OpenQuestions:
-    """Return the questions of a dialect, with the answers from the command line.
+def _refuse_given(dialect: str, switches: Mapping[str, object], *names: str) -> None:
+    """Refuse switches that a dialect without tiers does not have.
 
     Raises:
-        click.UsageError: the dialect does not have the question, or does not take the answer.
+        click.UsageError: one of them is given.
     """
-    questions = DIALECTS[dialect].questions
-    hints = get_type_hints(questions)
-    for name, answer in answers.items():
-        switch = "--" + name.replace("_", "-")
-        if name not in hints:
+    for name in names:
+        if switches[name] is not None:
+            switch = "--" + name.replace("_", "-")
             raise click.UsageError(f"{switch} does not apply to --dialect {dialect}")
-        if answer not in get_args(hints[name]):
-            choices = ", ".join(get_args(hints[name]))
-            raise click.UsageError(f"with --dialect {dialect}, {switch} must be one of: {choices}")
-    return questions(clock_leeway=clock_leeway, **answers)  # type: ignore[arg-type]
 
 
 def _keys() -> Keys:
@@ -129,18 +67,18 @@ def _keys() -> Keys:
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 picks a free port.")
 @click.option(
     "--account",
-    show_default=_described({name: one.account for name, one in DIALECTS.items()}),
+    show_default=described({name: one.account for name, one in DIALECTS.items()}),
     help="The account that owns the key.",
 )
 @click.option(
     "--region",
-    show_default=_described({name: one.region for name, one in DIALECTS.items()}),
+    show_default=described({name: one.region for name, one in DIALECTS.items()}),
     help="The region in resource names.",
 )
 @click.option(
     "--seed",
     "seeds",
-    type=_SeedType(),
+    type=SeedType(),
     multiple=True,
     help="Add an archive and a finished job for each file in DIR.",
 )
@@ -152,6 +90,42 @@ def _keys() -> Keys:
     type=click.FloatRange(0),
     default=0.0,
     help="How long a job runs; 0 finishes it at once.",
+)
+@click.option(
+    "--tier-seconds",
+    type=TierSecondsType(),
+    default={},
+    metavar="TIER=SECONDS,...",
+    help="How long a job of a tier runs, instead of --job-seconds, such as "
+    "expedited=1,standard=5,bulk=8; and an inventory job, with inventory=SECONDS.",
+)
+@click.option(
+    "--policy",
+    type=PolicyType(),
+    metavar="none|free-tier=BYTES|bytes-per-hour=BYTES",
+    help="Data retrieval policy: what Standard jobs may retrieve in a day, or at a time.",
+)
+@click.option(
+    "--expedited-capacity",
+    type=click.IntRange(0),
+    help="How many Expedited jobs may run at a time.",
+)
+@click.option(
+    "--fail-jobs",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Probability that a job fails when it completes.",
+)
+@click.option(
+    "--listing-lag",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="Seconds after which the list of jobs shows a new job.",
+)
+@click.option(
+    "--job-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="How many jobs may be requested in a second; more requests are throttled.",
 )
 @click.option(
     "--output-hours",
@@ -174,11 +148,11 @@ def _keys() -> Keys:
 @click.option(
     "--fault",
     "fault_list",
-    type=_FaultType(),
+    type=FaultType(),
     multiple=True,
-    metavar="NAME[@output]=PROBABILITY[,TIMES]",
-    help="Inject a fault, everywhere or only in outputs, at most TIMES per identical request: "
-    f"{', '.join(faults.NAMES)}.",
+    metavar="NAME[@output|@post]=PROBABILITY[,TIMES]",
+    help="Inject a fault, everywhere or only in outputs or in requests for jobs, at most TIMES per "
+    f"identical request: {', '.join(faults.NAMES)}.",
 )
 @click.option("--fault-seed", type=int, help="Repeat the faults of an earlier run.")
 @click.option(
@@ -219,6 +193,8 @@ def emulator(
             f"the emulator needs {error.name}; run: pip install 'casfs-mount[emulator]'"
         ) from error
     service = DIALECTS[dialect]
+    if service.rules.expedited_limit is None:
+        _refuse_given(dialect, switches, "policy", "expedited_capacity")
     answers = {str(option.name): switches.pop(str(option.name)) for option in _QUESTIONS}
     given = {name: answer for name, answer in answers.items() if answer is not None}
     if fault_seed is None:
@@ -232,7 +208,7 @@ def emulator(
         region=region or service.region,
         faults=fault_list,
         fault_seed=fault_seed,
-        questions=_answered(dialect, given, clock_leeway),
+        questions=answered(dialect, given, clock_leeway),
         **switches,
     )
     try:
@@ -247,7 +223,7 @@ def emulator(
         raise click.ClickException(str(error)) from error
 
 
-_QUESTIONS = _open_questions()
+_QUESTIONS = open_questions()
 emulator.params.extend(_QUESTIONS)
 
 

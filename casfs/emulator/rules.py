@@ -26,8 +26,9 @@ class Rules:
         part_size_limit: maximum bytes of a part.
         doubles_part_size: whether the part size must be 1 MiB times a power of two; otherwise any
             number of MiB.
-        expedited_limit: maximum bytes of an archive that Expedited retrieves; None = there is no
-            such tier.
+        expedited_limit: maximum bytes of an archive that Expedited retrieves in minutes; None =
+            there are no tiers.
+        has_policy: whether there is a data retrieval policy.
         inventory_limit: maximum number of archives in an inventory; None = unlimited.
         includes_end_date: whether an inventory includes archives created exactly at its end date.
         refuses_missing_archive: whether a job for a missing archive is refused; otherwise it is
@@ -50,6 +51,7 @@ class Rules:
     inventory_limit: int | None
     includes_end_date: bool
     refuses_missing_archive: bool
+    has_policy: bool
 
 
 def new_base64_id(length: int) -> str:

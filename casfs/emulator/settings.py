@@ -4,6 +4,7 @@ Where the public documentation of a service leaves a question open, the answer i
 that a client can be tested against every answer it may meet.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -94,6 +95,14 @@ class VaultFormQuestions(OpenQuestions):
     limit_form: Literal["number", "string"] = question(
         "number", "Form of Limit in an inventory job."
     )
+    expedited_over_limit: Literal["slow", "refused"] = question(
+        "refused",
+        "Whether an Expedited job for an archive over the limit is refused, or takes as long as a "
+        "Standard job.",
+    )
+    capacity_status: Literal["503", "400"] = question(
+        "503", "Status when there is no capacity for Expedited."
+    )
 
 
 @dataclass(frozen=True)
@@ -105,12 +114,31 @@ class Fault:
         probability: from 0 to 1, drawn for each request that the fault can affect.
         output_only: whether it affects only requests for the output of a job.
         times: how often it may affect identical requests; None = any number of times.
+        post_only: whether it affects only requests that start a job.
     """
 
     name: str
     probability: float
     output_only: bool = False
     times: int | None = None
+    post_only: bool = False
+
+
+Strategy = Literal["None", "FreeTier", "BytesPerHour"]
+"""Kinds of data retrieval policies (Amazon Glacier, Set Data Retrieval Policy)."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A data retrieval policy: how much Standard jobs may retrieve.
+
+    Attributes:
+        strategy: its kind.
+        amount: bytes a day for FreeTier, bytes that may be retrieved at a time for BytesPerHour.
+    """
+
+    strategy: Strategy = "None"
+    amount: int | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +154,13 @@ class Settings:
         host: the address to listen on.
         port: the TCP port; 0 = a free one.
         job_seconds: how long a job runs; 0 = it finishes at once.
+        tier_seconds: how long a job of a tier runs, by `expedited`, `standard` and `bulk`, and one
+            for an inventory, by `inventory`; what is missing runs for `job_seconds`.
+        policy: data retrieval policy to begin with; None = the one that was set last.
+        expedited_capacity: Expedited jobs that may run at a time; None = any number.
+        fail_jobs: probability that a job fails when it completes.
+        listing_lag: seconds after which a list of jobs shows a new one.
+        job_rate: jobs that may be requested in a second; None = any number.
         output_hours: how long the output of a finished job is available.
         latency_ms: delay in milliseconds before every answer.
         rate: bytes of output per second on each connection; None = unlimited.
@@ -144,6 +179,12 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 0
     job_seconds: float = 0.0
+    tier_seconds: Mapping[str, float] = field(default_factory=dict)
+    policy: Policy | None = None
+    expedited_capacity: int | None = None
+    fail_jobs: float = 0.0
+    listing_lag: float = 0.0
+    job_rate: float | None = None
     output_hours: float = 24.0
     latency_ms: float = 0.0
     rate: int | None = None

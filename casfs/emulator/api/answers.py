@@ -11,7 +11,7 @@ from casfs.emulator.api.dialect import Answer, Reply
 from casfs.emulator.api.signature import Flaw, SignatureError
 from casfs.emulator.api.wire import Wire
 from casfs.emulator.engine import errors
-from casfs.emulator.settings import Settings
+from casfs.emulator.settings import Settings, VaultFormQuestions
 
 CODES: Mapping[type[errors.EngineError], str] = {
     errors.NotThereError: "ResourceNotFoundException",
@@ -20,6 +20,8 @@ CODES: Mapping[type[errors.EngineError], str] = {
     errors.MalformedBodyError: "SerializationException",
     errors.NoMethodError: "BadRequest",
     errors.TooManyError: "LimitExceededException",
+    errors.PolicyError: "PolicyEnforcedException",
+    errors.CapacityError: "InsufficientCapacityException",
     errors.EngineError: "InvalidParameterValueException",
 }
 """Codes by reason, where both services agree."""
@@ -36,10 +38,12 @@ STATUSES: Mapping[str, int] = {
     "AccessDeniedException": 403,
     "BadRequest": 400,
     "ExpiredTokenException": 403,
+    "InsufficientCapacityException": 503,
     "InvalidParameterValueException": 400,
     "LimitExceededException": 400,
     "MissingAuthenticationTokenException": 400,
     "MissingParameterValueException": 400,
+    "PolicyEnforcedException": 400,
     "ResourceNotFoundException": 404,
     "SerializationException": 400,
     "ThrottlingException": 400,
@@ -66,7 +70,10 @@ class Answers:
     def __init__(self, wire: Wire, settings: Settings) -> None:
         self._wire = wire
         self._account = settings.account
-        self._questions = settings.questions
+        self._questions = questions = settings.questions
+        self._capacity_status: int | None = None
+        if isinstance(questions, VaultFormQuestions):
+            self._capacity_status = int(questions.capacity_status)
 
     def name(self, header: str) -> str:
         """Return the full name of a header that is specific to the service."""
@@ -135,6 +142,8 @@ class Answers:
         code, status = self._code(refused), None
         if isinstance(refused, errors.PastEndError):
             status = int(self._questions.range_past_end)
+        if isinstance(refused, errors.CapacityError):
+            status = self._capacity_status
         if isinstance(refused, errors.NotReadyError) and self._questions.unfinished_output == "404":
             code, status = self._code(errors.NoJobError("")), 404
         return self.error(code, self._wire.message(refused), status)

@@ -67,7 +67,7 @@ Answer = Reply | SendOutput | ReadBody | ReceiveFile
 
 
 class Dialect(Protocol):
-    """One service's form on the wire. All methods but `is_output` run in the store's thread."""
+    """One service's form on the wire. All methods but `is_...` run in the store's thread."""
 
     request_id_header: str
     """The header with the request id of every answer."""
@@ -77,6 +77,16 @@ class Dialect(Protocol):
 
     def is_output(self, call: Call) -> bool:
         """Return whether a call reads the output of a job, judging by its path."""
+
+    def is_job_request(self, call: Call) -> bool:
+        """Return whether a call starts a job, judging by its path; runs in any thread."""
+
+    def notifications(self, since: float) -> tuple[list[tuple[str, bytes]], float]:
+        """Return whom to notify of jobs that completed since a time.
+
+        Returns:
+            URLs, each with what to send there; and the time up to which these are all.
+        """
 
     def answer(self, call: Call) -> Answer:
         """Check the signature, execute the call and answer; a refusal is an answer, too."""

@@ -15,6 +15,9 @@ from casfs.emulator.engine.jobs import Jobs
 from casfs.emulator.engine.records import Vault
 from casfs.emulator.engine.selection import Selection
 
+JOBS = "*/jobs"
+"""The path at which jobs are started, as `request_fields.routed` returns it."""
+
 OUTPUT = "*/jobs/*/output"
 """The path of an output, as `request_fields.routed` returns it."""
 
@@ -42,7 +45,7 @@ class JobCalls:
         self._answers = answers
         self._jobs = jobs
         self.table: Table = {
-            "*/jobs": {"POST": self._initiate_job, "GET": self._list_jobs},
+            JOBS: {"POST": self._initiate_job, "GET": self._list_jobs},
             "*/jobs/*": {"GET": self._describe_job},
             OUTPUT: {"GET": self._output},
         }
@@ -56,6 +59,19 @@ class JobCalls:
             headers |= self._answers.hashes(tree=selection.tree_hash)
         headers |= self._wire.output_headers(selection)
         return Reply(206 if selection.is_part else 200, headers)
+
+    def notifications(self, since: float, until: float) -> tuple[list[tuple[str, bytes]], float]:
+        """Return the URLs of jobs that completed in between, each with its job as Describe Job.
+
+        CAS documentation, Set Vault Notifications: what is sent equals an answer to Describe Job.
+        """
+        found = self._jobs.to_notify(since, until)
+        calls = [
+            (view.job.callback, self._wire.layout(self._form.job(view)))
+            for view in found
+            if view.job.callback
+        ]
+        return calls, until
 
     def _initiate_job(self, _: Call, vault: Vault) -> Answer:
         return ReadBody(self._answers.finishing(partial(self._start_job, vault)))

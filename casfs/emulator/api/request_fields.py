@@ -22,16 +22,17 @@ from casfs.treehash import TreeHash, from_text
 _Choice = TypeVar("_Choice")
 
 
-def routed(path: str, has_account: bool) -> tuple[str | None, str, list[str]]:
+def routed(path: str, has_account: bool) -> tuple[str, str, list[str]]:
     """Split `/<account>/vaults/a/jobs/b` into the account, `*/jobs/*` and `[a, b]`.
 
-    The account is `-` if paths have none, and None if the path has another form.
+    The account is `-` if paths have none. Paths that are not about vaults, such as
+    `/<account>/policies/data-retrieval`, are returned as they are, without the account.
     """
     words = [unquote(word) for word in path.split("/")[1:]]
     if not has_account:
         words = ["-", *words]
     if len(words) < 2 or words[1] != "vaults":
-        return None, "", []
+        return words[0], "/" + "/".join(words[1:]), []
     rest = words[2:]
     shape = "/".join("*" if at % 2 == 0 else word for at, word in enumerate(rest))
     return words[0], shape, rest[::2]

@@ -7,10 +7,12 @@ from functools import partial
 from casfs.emulator.api import request_fields as ask
 from casfs.emulator.api.answers import Answers
 from casfs.emulator.api.dialect import Answer, Call, ReadBody, Reply
-from casfs.emulator.api.job_calls import OUTPUT, JobCalls
+from casfs.emulator.api.job_calls import JOBS, OUTPUT, JobCalls
+from casfs.emulator.api.policy_calls import PolicyCalls
 from casfs.emulator.api.upload_calls import UploadCalls
 from casfs.emulator.api.vault_calls import CREATE_VAULT, VaultCalls
 from casfs.emulator.api.wire import Table, Wire
+from casfs.emulator.engine.admission import Admission
 from casfs.emulator.engine.errors import (
     ForeignError,
     MalformedBodyError,
@@ -18,6 +20,7 @@ from casfs.emulator.engine.errors import (
     NotThereError,
 )
 from casfs.emulator.engine.jobs import Jobs
+from casfs.emulator.engine.policies import Policies
 from casfs.emulator.engine.selection import Selection
 from casfs.emulator.engine.store import Store
 from casfs.emulator.engine.uploads import Uploads
@@ -51,13 +54,17 @@ class Router:
         self._answers = Answers(wire, settings)
         self._vaults = Vaults(store, settings, clock)
         uploads = Uploads(store, self._vaults, settings, clock)
-        jobs = Jobs(store, settings, clock, wire.form)
+        self._clock = clock
+        policies = Policies(store, settings.policy)
+        admission = Admission(store, settings, policies, clock)
+        jobs = Jobs(store, settings, clock, wire.form, admission)
         tree, content_range = settings.rules.tree, settings.questions.content_range
         self._jobs = JobCalls(wire, self._answers, jobs, content_range)
         self._calls = {
             **VaultCalls(wire, self._answers, self._vaults, tree).table,
             **UploadCalls(wire, self._answers, uploads, tree).table,
             **self._jobs.table,
+            **(PolicyCalls(self._answers, policies).table if wire.words.shows_policy else {}),
             **more_calls(self._answers, self._vaults),
         }
 
@@ -68,6 +75,14 @@ class Router:
     def is_output(self, call: Call) -> bool:
         """Return whether a call reads the output of a job."""
         return call.method == "GET" and ask.routed(call.path, self._has_account)[1] == OUTPUT
+
+    def is_job_request(self, call: Call) -> bool:
+        """Return whether a call starts a job."""
+        return call.method == "POST" and ask.routed(call.path, self._has_account)[1] == JOBS
+
+    def notifications(self, since: float) -> tuple[list[tuple[str, bytes]], float]:
+        """Return the URLs to call and what to send, and the time up to which these are all."""
+        return self._jobs.notifications(since, self._clock())
 
     def answer(self, call: Call) -> Answer:
         """Check the signature and the account, and execute the call."""
@@ -102,7 +117,7 @@ class Router:
 
     def _routed(self, call: Call) -> Answer:
         account, shape, names = ask.routed(call.path, self._has_account)
-        methods = self._calls.get(shape) if account is not None else None
+        methods = self._calls.get(shape)
         if methods is None:
             raise NotThereError(f"There is no such resource: {call.path}")
         if account not in {"-", self._account}:

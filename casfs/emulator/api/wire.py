@@ -49,6 +49,7 @@ class Words:
         last_marker: the marker of the last page of a list.
         checks_markers: whether a marker must name an existing item.
         filters_jobs: whether a list of jobs can be filtered.
+        shows_policy: whether there are calls for the data retrieval policy.
         throttled: the error code of a throttled request.
         failed: the error code of a service that has failed.
         client, server: whose fault an error is.
@@ -63,11 +64,15 @@ class Words:
     last_marker: str | None = None
     checks_markers: bool = False
     filters_jobs: bool = True
+    shows_policy: bool = False
     throttled: str = "ThrottlingException"
     failed: str = "ServiceUnavailableException"
     client: str = "Client"
     server: str = "Server"
-    server_codes: tuple[str, ...] = ("ServiceUnavailableException",)
+    server_codes: tuple[str, ...] = (
+        "InsufficientCapacityException",
+        "ServiceUnavailableException",
+    )
 
 
 class Form(inventory.Form, Protocol):

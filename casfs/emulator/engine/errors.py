@@ -20,6 +20,8 @@
     │   └── BadRangeError   the range of an output
     │       └── PastEndError    it starts past the last byte
     ├── TooManyError        a quota of the account is exhausted
+    ├── PolicyError         the data retrieval policy allows no more for now
+    ├── CapacityError       there is no capacity for Expedited for now
     ├── WrongDigestError    bytes do not have the hash that the caller announced
     └── NotReadyError       the job of an output is still running
         └── NoOutputError   the job of an output has failed
@@ -123,6 +125,14 @@ class PastEndError(BadRangeError):
 
 class TooManyError(EngineError):
     """The account has reached a quota."""
+
+
+class PolicyError(EngineError):
+    """The data retrieval policy of the account allows no more for now."""
+
+
+class CapacityError(EngineError):
+    """There is no capacity for another Expedited job for now."""
 
 
 class WrongDigestError(EngineError):

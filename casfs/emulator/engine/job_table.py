@@ -29,6 +29,7 @@ class JobTable:
         vault: str,
         now: float,
         horizon: float,
+        shown: float,
         marker: str,
         inclusive: bool,
         limit: int,
@@ -41,6 +42,7 @@ class JobTable:
             vault: its name.
             now: jobs whose `completed` is later are still running.
             horizon: jobs that completed earlier have expired and are left out.
+            shown: jobs that were created later are left out.
             marker: the id to start at.
             inclusive: whether the job `marker` itself is included.
             limit: the maximum number of jobs to return.
@@ -49,9 +51,23 @@ class JobTable:
         """
         rows = self._database.rows.execute(
             "SELECT * FROM jobs WHERE vault = ? AND id >= ? AND (? OR id <> ?) AND completed >= ?"
-            " AND (? IS NULL OR (completed <= ?) = ?) AND (? IS NULL OR (failure NOT NULL) = ?)"
+            " AND created <= ? AND (? IS NULL OR (completed <= ?) = ?)"
+            " AND (? IS NULL OR (failure NOT NULL) = ?)"
             " ORDER BY id LIMIT ?",
-            (vault, marker, inclusive, marker, horizon, done, now, done, failed, failed, limit),
+            (
+                vault,
+                marker,
+                inclusive,
+                marker,
+                horizon,
+                shown,
+                done,
+                now,
+                done,
+                failed,
+                failed,
+                limit,
+            ),
         )
         return [Job(*row) for row in rows]
 
@@ -63,6 +79,33 @@ class JobTable:
                 " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (astuple(job) for job in jobs),
             )
+
+    def running(self, tier: str, now: float) -> tuple[int, int]:
+        """Return how many retrievals of a tier are running, and how many bytes they retrieve."""
+        found: tuple[int, int] = self._database.rows.execute(
+            "SELECT count(*), coalesce(sum(last - first + 1), 0) FROM jobs"
+            " WHERE kind = 'archive' AND tier = ? AND completed > ?",
+            (tier, now),
+        ).fetchone()
+        return found
+
+    def requested(self, tier: str, since: float) -> int:
+        """Return the bytes of the retrievals of a tier that were requested since a time."""
+        (found,) = self._database.rows.execute(
+            "SELECT coalesce(sum(last - first + 1), 0) FROM jobs"
+            " WHERE kind = 'archive' AND tier = ? AND created >= ?",
+            (tier, since),
+        ).fetchone()
+        return int(found)
+
+    def to_notify(self, since: float, until: float) -> list[Job]:
+        """Return the jobs that completed after `since`, and not after `until`, with a URL."""
+        rows = self._database.rows.execute(
+            "SELECT * FROM jobs WHERE completed > ? AND completed <= ?"
+            " AND callback LIKE 'http%' ORDER BY completed",
+            (since, until),
+        )
+        return [Job(*row) for row in rows]
 
     def is_served(self, archive: str, horizon: float) -> bool:
         """Return whether a job for the whole archive has completed since `horizon`."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from casfs.emulator.engine import inventory, ranges
+from casfs.emulator.engine.admission import Admission
 from casfs.emulator.engine.errors import (
     BadRangeError,
     BadValueError,
@@ -39,9 +40,10 @@ class Jobs:
 
     Args:
         store: holds the jobs.
-        settings: how long jobs run and outputs last, the rules, and the open questions.
+        settings: how long outputs last, the rules, and the open questions.
         clock: returns Unix seconds.
         form: formats inventories.
+        admission: decides what is accepted, and how long it runs.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Jobs:
         settings: Settings,
         clock: Callable[[], float],
         form: inventory.Form,
+        admission: Admission,
     ) -> None:
+        self._admission = admission
         self._form = form
         self._store = store
         self._settings = settings
@@ -79,6 +83,7 @@ class Jobs:
             BadValueError: the range is not aligned to MiB or is outside the archive, or the archive
                 is too large for Expedited.
             NoArchiveError: there is no such archive.
+            CapacityError, PolicyError: the account allows no more for now.
         """
         now, rules = self._clock(), self._settings.rules
         job = replace(
@@ -87,7 +92,6 @@ class Jobs:
             vault=vault,
             kind=kind,
             created=now,
-            completed=now + self._settings.job_seconds,
         )
         if kind == "pull":
             job = replace(job, failure="There is no object store to copy from.")
@@ -95,6 +99,10 @@ class Jobs:
             job = self._about_archive(job, byte_range)
         if kind in {"push", "select"} and job.failure is None:
             job = replace(job, failure="There is no object store to copy to.")
+        archive = self._store.archive(job.archive) if job.archive else None
+        completed = now + self._admission.seconds(job, archive)
+        failure = job.failure or self._admission.failure()
+        job = replace(job, completed=completed, failure=failure)
         self._store.jobs.add([job])
         return job
 
@@ -105,10 +113,9 @@ class Jobs:
             if rules.refuses_missing_archive:
                 raise missing
             return replace(job, failure=str(missing))
-        limit = rules.expedited_limit
-        if limit is not None and job.tier == "Expedited" and archive.size > limit:
-            raise BadValueError(f"Expedited takes archives of up to {limit} bytes")
-        return self._with_range(job, archive, byte_range)
+        job = self._with_range(job, archive, byte_range)
+        self._admission.check(job, archive)
+        return job
 
     def _with_range(
         self, job: Job, archive: Archive, byte_range: tuple[int, int | None] | None
@@ -162,13 +169,21 @@ class Jobs:
         """
         self._write_inventories(vault)
         now, inclusive = self._clock(), self._settings.questions.marker == "inclusive"
+        shown = now - self._settings.listing_lag
         found = self._store.jobs.page(
-            vault, now, self.horizon, marker, inclusive, limit + 1, done, failed
+            vault, now, self.horizon, shown, marker, inclusive, limit + 1, done, failed
         )
         following = None
         if len(found) > limit:
             following = found[limit if inclusive else limit - 1].id
         return [self._viewed(job) for job in found[:limit]], following
+
+    def to_notify(self, since: float, until: float) -> list[JobView]:
+        """Return the jobs that completed after `since`, and not after `until`, with a URL."""
+        found = self._store.jobs.to_notify(since, until)
+        for vault in {job.vault for job in found}:
+            self._write_inventories(vault)
+        return [self._viewed(self._store.jobs.get(job.vault, job.id) or job) for job in found]
 
     def _viewed(self, job: Job) -> JobView:
         archive = self._store.archive(job.archive) if job.archive else None

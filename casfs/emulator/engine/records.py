@@ -63,7 +63,7 @@ class Job:
         tree_hash: of the range; None if the range is not a subtree of the archive.
         tier: speed and price class of a retrieval.
         description: free text; may be empty.
-        callback: URL to notify; stored and shown, never called.
+        callback: URL or topic to notify; a URL is called when the job is complete.
         bucket: of the object store, for kinds that need one.
         object: key in the bucket, for kinds that need one.
         format: `JSON` or `CSV`, for inventories.

@@ -20,6 +20,7 @@ the same columns in the same order and a description of each):
               output_size, continuation, details
     uploads   id, vault, description, part_size, created
     parts     upload, first, last, tree_hash, leaves, digest
+    policy    strategy, amount        the data retrieval policy; no row = none
 
 To expire a job, set `jobs.completed` to a time long ago; to keep it running, to a time in the
 future. To corrupt a byte for good, change it in `archives/<archive-id>`, because hashes come from
@@ -61,6 +62,7 @@ CREATE TABLE IF NOT EXISTS parts (
     upload TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     tree_hash BLOB NOT NULL, leaves BLOB NOT NULL, digest BLOB NOT NULL,
     PRIMARY KEY (upload, first));
+CREATE TABLE IF NOT EXISTS policy (strategy TEXT NOT NULL, amount INTEGER);
 """
 """All tables and their indices."""
 

@@ -7,6 +7,12 @@ Faults of the connection or the service affect any call, unless they are limited
     error-500             the service fails
     stall                 headers and half of the body, then nothing until the client disconnects
 
+Faults that come after the call was handled, so that what it requests is done, affect any call, too.
+Here requests for jobs are identical if they are for the same archive, range and tier:
+
+    lost-answer           the connection is reset, and no answer is sent
+    error-after           the service fails
+
 Faults of an output affect only answers that have what they corrupt:
 
     wrong-byte            one byte of the body is wrong
@@ -28,6 +34,9 @@ from casfs.emulator.settings import Fault
 BEFORE = ("reset", "throttle", "error-500")
 """Faults that replace the answer."""
 
+AFTER = ("lost-answer", "error-after")
+"""Faults that replace the answer after the call was handled."""
+
 OF_OUTPUT = (
     "ignore-range",
     "wrong-content-range",
@@ -38,7 +47,7 @@ OF_OUTPUT = (
 )
 """Faults that affect only outputs."""
 
-NAMES = (*BEFORE, "stall", *OF_OUTPUT)
+NAMES = (*BEFORE, *AFTER, "stall", *OF_OUTPUT)
 """All faults, in the order in which they are drawn; the first hit is applied."""
 
 
@@ -58,12 +67,13 @@ class Faults:
         self._seed = seed
         self._seen: Counter[int] = Counter()
 
-    def draw(self, request: str, is_output: bool) -> tuple[str, ...]:
+    def draw(self, request: str, is_output: bool, is_post: bool = False) -> tuple[str, ...]:
         """Return the names of the faults to inject into a request, as far as its answer allows.
 
         Args:
             request: method, path and range; requests are identical if these are.
             is_output: whether it reads the output of a job.
+            is_post: whether it starts a job.
         """
         if not self._faults:
             return ()
@@ -78,6 +88,7 @@ class Faults:
             if hit
             and (fault.times is None or times < fault.times)
             and (is_output or not (fault.output_only or fault.name in OF_OUTPUT))
+            and (is_post or not fault.post_only)
         )
 
 

@@ -23,8 +23,10 @@ from casfs.emulator.api.dialect import (
 from casfs.emulator.engine.incoming import Incoming
 from casfs.emulator.engine.store import Store
 from casfs.emulator.http import faults, sending
-from casfs.emulator.http.access_log import AccessLog
+from casfs.emulator.http.access_log import AccessLog, AskedJob
 from casfs.emulator.http.host_header import HostHeaderProtocol
+from casfs.emulator.http.job_rate import JobRate
+from casfs.emulator.http.notifying import notify
 from casfs.emulator.settings import Settings
 from casfs.treehash import LEAF_SIZE
 
@@ -52,7 +54,11 @@ class Server:
         self._store = store
         self._settings = settings
         self._access_log = log
-        self._faults = faults.Faults(settings.faults, settings.fault_seed)
+        before = [fault for fault in settings.faults if fault.name not in faults.AFTER]
+        after = [fault for fault in settings.faults if fault.name in faults.AFTER]
+        self._faults = faults.Faults(before, settings.fault_seed)
+        self._faults_after = faults.Faults(after, settings.fault_seed)
+        self._job_rate = JobRate(settings.job_rate)
         self._store_thread = ThreadPoolExecutor(1, "store")
 
     async def serve(self, ready: Callable[[str], None]) -> None:
@@ -75,15 +81,21 @@ class Server:
             self._settings.port,
             backlog=1024,
         )
+        notifying = asyncio.create_task(notify(self._notifications))
         try:
             host, port = listener.sockets[0].getsockname()[:2]
             ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
             await end.wait()
         finally:
+            notifying.cancel()
+            await asyncio.wait([notifying])
             listener.close()
             web_server.pre_shutdown()
             await web_server.shutdown(_SHUTDOWN_SECONDS)
             self._store_thread.shutdown()
+
+    async def _notifications(self, since: float) -> tuple[list[tuple[str, bytes]], float]:
+        return await self._stored(self._dialect.notifications, since)
 
     async def _stored(self, do: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         call = functools.partial(do, *args, **kwargs)
@@ -97,15 +109,24 @@ class Server:
         request_id = self._dialect.new_request_id()
         if self._settings.latency_ms:
             await asyncio.sleep(self._settings.latency_ms / 1000)
-        drawn = self._faults.draw(
-            f"{request.method} {request.raw_path} {headers.get('range', '')}",
-            self._dialect.is_output(call),
-        )
-        if drawn and drawn[0] in faults.BEFORE:
-            return await self._refuse(request, request_id, drawn[0])
+        is_output, is_post = self._dialect.is_output(call), self._dialect.is_job_request(call)
+        name = f"{request.method} {request.raw_path} {headers.get('range', '')}"
+        drawn = self._faults.draw(name, is_output, is_post)
+        asked: AskedJob | None = None
         try:
+            if is_post:
+                asked = await self._asked(request)
+                name = f"{name} {asked}"
+            early = drawn[0] if drawn and drawn[0] in faults.BEFORE else None
+            if early is not None or (is_post and not self._job_rate.allows()):
+                return await self._refuse(request, request_id, early, asked)
             answer = await self._stored(self._dialect.answer, call)
             reply = await self._finished(request, answer)
+            if asked is not None and isinstance(reply, Reply):
+                asked.job = _job_id(reply)
+            late = self._faults_after.draw(name, is_output, is_post)
+            if late:
+                return await self._refuse(request, request_id, late[0], asked)
             if isinstance(reply, SendOutput):
                 with reply.selection.file.open("rb") as file:
                     return await self._send_output(request, request_id, reply, file, drawn)
@@ -116,35 +137,59 @@ class Server:
         except Exception:  # noqa: BLE001 - the client gets a 500, the log a traceback
             _log.exception("%s %s failed", request.method, path)
             reply = self._dialect.failed()
-        return await self._send(request, request_id, reply, "stall" if "stall" in drawn else None)
+        fault = "stall" if "stall" in drawn else None
+        return await self._send(request, request_id, reply, fault, asked)
+
+    async def _asked(self, request: web.BaseRequest) -> AskedJob:
+        """Return the job that a request asks for; its body can be read again."""
+        try:
+            body = await self._body(request)
+        except web.HTTPRequestEntityTooLarge:
+            return AskedJob()
+        return AskedJob.of(body, self._settings.rules.expedited_limit is not None)
 
     async def _refuse(
-        self, request: web.BaseRequest, request_id: str, fault: str
+        self,
+        request: web.BaseRequest,
+        request_id: str,
+        fault: str | None,
+        asked: AskedJob | None,
     ) -> web.StreamResponse:
+        """Answer as a fault demands; None = too many jobs were requested."""
         reply = None
-        if fault == "error-500":
+        if fault in {"error-500", "error-after"}:
             reply = self._dialect.failed()
-        elif fault == "throttle":
+        elif fault in {"throttle", None}:
             reply = self._dialect.throttled()
         if reply is not None:
-            return await self._send(request, request_id, reply, fault)
-        self._access_log.write(request, request_id, None, None, 0, fault)
+            return await self._send(request, request_id, reply, fault, asked)
+        self._access_log.write(request, request_id, None, None, 0, fault, asked)
         sending.abort(request)
         return web.Response()
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        """Return the body of a request, which may be read more than once."""
+        if not request.content.at_eof():
+            await self._continue(request)
+        return await request.read()
+
+    async def _continue(self, request: web.BaseRequest) -> None:
+        """Let a client send its body that waits for leave to do so."""
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
 
     async def _finished(self, request: web.BaseRequest, answer: Answer) -> Reply | SendOutput:
         """Read the body of the request if the answer needs it."""
         if isinstance(answer, Reply | SendOutput):
             return answer
-        if request.headers.get("Expect", "").lower() == "100-continue":
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0
         if isinstance(answer, ReadBody):
             try:
-                body = await request.read()
+                body = await self._body(request)
             except web.HTTPRequestEntityTooLarge:
                 return self._dialect.body_too_large()
             return await self._stored(answer.finish, body)
+        await self._continue(request)
         return await self._receive(request, answer)
 
     async def _receive(self, request: web.BaseRequest, answer: ReceiveFile) -> Reply:
@@ -161,16 +206,22 @@ class Server:
             return await self._stored(answer.finish, incoming.received())
 
     async def _send(
-        self, request: web.BaseRequest, request_id: str, reply: Reply, fault: str | None
+        self,
+        request: web.BaseRequest,
+        request_id: str,
+        reply: Reply,
+        fault: str | None,
+        asked: AskedJob | None,
     ) -> web.StreamResponse:
         headers = self._headers(reply, request_id)
         response = web.Response(status=reply.status, headers=headers, body=reply.body)
         if fault != "stall":
-            self._access_log.write(request, request_id, reply.status, None, len(reply.body), fault)
+            count = len(reply.body)
+            self._access_log.write(request, request_id, reply.status, None, count, fault, asked)
             return response
         writer = await response.prepare(request)
         half = len(reply.body) // 2
-        self._access_log.write(request, request_id, reply.status, None, half, fault)
+        self._access_log.write(request, request_id, reply.status, None, half, fault, asked)
         if writer is not None:
             writer.send_headers()
             await writer.write(reply.body[:half])
@@ -212,3 +263,9 @@ class Server:
     def _headers(self, reply: Reply, request_id: str) -> dict[str, str]:
         fixed = {"Server": "casfs-emulator", self._dialect.request_id_header: request_id}
         return {**reply.headers, **fixed}
+
+
+def _job_id(reply: Reply) -> str | None:
+    """Return the job that an answer says was started."""
+    found = (value for name, value in reply.headers.items() if name.endswith("-job-id"))
+    return next(found, None)

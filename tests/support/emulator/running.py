@@ -43,10 +43,18 @@ class Entry:
     bytes: int
     fault: str | None
     request_id: str
+    archive: str | None = None
+    tier: str | None = None
+    part: str | None = None
+    job: str | None = None
 
     @property
     def is_output(self) -> bool:
         return self.path.endswith("/output")
+
+    @property
+    def is_job_request(self) -> bool:
+        return self.method == "POST" and self.path.endswith("/jobs")
 
 
 class RunningEmulator:
@@ -135,6 +143,10 @@ class RunningEmulator:
     def outputs(self) -> list[Entry]:
         """The entries that read outputs."""
         return [entry for entry in self.entries() if entry.is_output]
+
+    def job_requests(self) -> list[Entry]:
+        """The entries that ask for jobs."""
+        return [entry for entry in self.entries() if entry.is_job_request]
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Run one statement on the state; see `casfs.emulator.engine.store` for the tables."""

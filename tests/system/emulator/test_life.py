@@ -203,7 +203,8 @@ def test_access_log_has_a_line_for_each_answer_at_once(emulator: RunningEmulator
     assert len({one.request_id for one in emulator.entries()}) == len(emulator.entries())
     lines = emulator.access_log.read_text().splitlines()
     assert all(SECRET not in line and "Authorization" not in line for line in lines)
-    assert all(len(json.loads(line)) == 10 for line in lines)
+    asked = [entry.is_job_request for entry in emulator.entries()]
+    assert [len(json.loads(line)) for line in lines] == [14 if job else 10 for job in asked]
 
 
 def test_a_caller_that_goes_away_is_logged_with_what_was_sent(emulator: RunningEmulator) -> None:

@@ -32,7 +32,8 @@ MAKERS = {"cas": cas, "glacier": glacier, "oas": oas}
 HEADERS = {"cas": "x-cas-job-id", "glacier": "x-amz-job-id", "oas": "x-oas-job-id"}
 VAULT_ID = "0123456789ABCDEF0123456789ABCDEF"
 ARCHIVE = JobRequest(vault="photos", archive_id="an-archive", tier=Tier.STANDARD)
-VAULTS = {"VaultList": [{"VaultName": "photos", "VaultId": VAULT_ID}], "Marker": ""}
+VAULT = {"VaultName": "photos", "VaultId": VAULT_ID}
+VAULTS = {"VaultList": [VAULT], "Marker": ""} | VAULT
 
 
 def dialect(name):
@@ -55,7 +56,7 @@ def asking(name, behaviour, **tries):
     def behave(request, wire):
         if request.method == "POST":
             return behaviour if isinstance(behaviour, Answer) else behaviour(request, wire)
-        return Answer(body=json.dumps(VAULTS | VAULTS["VaultList"][0]).encode())
+        return Answer(body=json.dumps(VAULTS).encode())
 
     with serving(behave) as server, service_at(server.url, dialect=dialect(name), **tries) as asked:
         yield asked, server
@@ -379,7 +380,7 @@ def test_a_certificate_that_is_not_trusted_stops_the_request(tmp_path):
 def test_what_is_gone_is_found_out(request_, vault, why):
     def behave(request, wire):
         if request.method == "GET" and vault:
-            return Answer(body=json.dumps(VAULTS["VaultList"][0]).encode())
+            return Answer(body=json.dumps(VAULT).encode())
         return said(404, GONE, "not found")
 
     with serving(behave) as server, service_at(server.url, dialect=dialect("glacier")) as service:

@@ -28,6 +28,7 @@ RULES = Rules(
     inventory_limit=10_000,  # Initiate Job
     includes_end_date=True,  # official Python SDK
     refuses_missing_archive=False,  # Delete Archive
+    has_policy=True,  # error code PolicyEnforcedException
 )
 """Each with its page of the CAS documentation."""
 

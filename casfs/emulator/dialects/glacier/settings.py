@@ -28,6 +28,7 @@ RULES = Rules(
     inventory_limit=None,  # Initiate Job has no limit
     includes_end_date=False,  # Initiate Job: "created before"
     refuses_missing_archive=True,  # Initiate Job: ResourceNotFoundException
+    has_policy=True,  # Data Retrieval Policies
 )
 """Each with its page of the guide."""
 
@@ -39,6 +40,7 @@ class GlacierQuestions(VaultFormQuestions):
     malformed_range: Literal["refused", "ignored"] = "ignored"
     limit_form: Literal["number", "string"] = "string"
     marker: Literal["inclusive", "exclusive"] = "exclusive"
+    expedited_over_limit: Literal["slow", "refused"] = "slow"
     inventory_date: Literal["seconds", "milliseconds"] = question(
         "seconds", "Form of InventoryDate in an inventory."
     )

@@ -67,7 +67,7 @@ class GlacierWire:
 
     header_prefix = "x-amz-"
     request_id_header = "x-amzn-RequestId"
-    words = Words()
+    words = Words(shows_policy=True)
     page_limits = PageLimits(vaults=10, jobs=50, uploads=50, parts=50)
     statuses: Mapping[str, int] = {**STATUSES, "InvalidSignatureException": 403}
     codes: Mapping[type[errors.EngineError], str] = CODES

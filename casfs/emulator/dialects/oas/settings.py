@@ -26,6 +26,7 @@ RULES = Rules(
     inventory_limit=None,
     includes_end_date=True,
     refuses_missing_archive=True,  # error code ArchiveNotExists
+    has_policy=False,
 )
 """Each with its source."""
 
