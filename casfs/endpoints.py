@@ -79,7 +79,7 @@ def warn_if_readable(endpoint: str) -> None:
         endpoint: URL, as `find_endpoint` returns it.
     """
     parts = urlsplit(endpoint)
-    if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+    if parts.scheme == "http" and not is_this_machine(endpoint):
         log.warning(
             "connections to %s are not encrypted: others on the network can read names, bytes and "
             "temporary keys, and change answers; use https:// in --endpoint if the service "
@@ -88,7 +88,9 @@ def warn_if_readable(endpoint: str) -> None:
         )
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(endpoint: str) -> bool:
+    """Return whether an endpoint, as `find_endpoint` returns it, is on this machine."""
+    host = urlsplit(endpoint).hostname or ""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -89,8 +89,8 @@ def _advice(vault: str, coverage: "Coverage") -> str:
     if coverage.waiting:
         return f"run: {refresh}"
     if coverage.marker is None:
-        return f"start an inventory job, and when it is done run: {refresh}"
+        return f"run: casfs request {vault} --inventory, and when that is done: {refresh}"
     return (
-        f"inventory {coverage.job} continues at marker {coverage.marker}: start an inventory job "
-        f"with that marker, and when it is done run: {refresh}"
+        f"inventory {coverage.job} continues at marker {coverage.marker}; "
+        f"run: casfs request {vault} --inventory, and when that is done: {refresh}"
     )

@@ -47,6 +47,10 @@ _COMMANDS = {
         "casfs.cli.listing:cat_command",
         "Write a job's output to standard output, every byte checked.",
     ),
+    "wait": (
+        "casfs.cli.waiting:wait_command",
+        "Wait until jobs of a vault have ended: those named, or all that are running.",
+    ),
     "ls": (
         "casfs.cli.archives:ls_command",
         "List the cataloged archives of a vault, and their states.",

@@ -1,5 +1,6 @@
 """Results as a table for a person, or as JSON for a program."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -23,6 +24,12 @@ def say(text: str, err: bool = False) -> None:
 def show_json(facts: object) -> None:
     """Print facts as JSON; what `say` escapes is an escape of JSON here."""
     click.echo(pretty(facts), nl=False)
+
+
+def show_line(line: str) -> None:
+    """Print a line of JSON, in which `json_safe` has escaped what `say` would, at once."""
+    click.echo(line)
+    sys.stdout.flush()
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -58,6 +65,11 @@ def size_text(size: int | None) -> str:
             break
         value /= 1024
     return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def local_text(time: datetime | None) -> str:
+    """Return a time in this machine's zone, to the minute, with the zone."""
+    return time.astimezone().strftime("%Y-%m-%d %H:%M %Z") if time else "-"
 
 
 def time_text(time: datetime | None) -> str:

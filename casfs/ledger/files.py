@@ -9,7 +9,9 @@ OWNERS = "requests.owners"
 """A file of which each running process has one byte locked."""
 BESIDE = ("-wal", "-shm", "-journal")
 """The name endings of the files that SQLite keeps beside a database."""
-_NAMES = frozenset({OWNERS, LEDGER, *(LEDGER + ending for ending in BESIDE)})
+SWEEPS = "sweeps"
+"""The directory of the lists of jobs that processes share while they wait."""
+_NAMES = frozenset({OWNERS, SWEEPS, LEDGER, *(LEDGER + ending for ending in BESIDE)})
 
 
 def state_directory(path: Path) -> PrivateDirectory:

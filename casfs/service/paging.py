@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import requests
+
 from casfs.deadline import Deadline
 from casfs.errors import WrongAnswerError
 from casfs.service import fields
@@ -53,9 +55,12 @@ def listed(
         if marker is not None:
             parameters["marker"] = marker
             ending = Deadline(min(deadline.seconds, in_all.remaining()))
-        return transport.get(
-            call, path, lambda answer: read_page(answer, key), ending, parameters=parameters
-        )
+
+        def read(answer: requests.Response) -> Page:
+            transport.clock.note(answer.headers)
+            return read_page(answer, key)
+
+        return transport.get(call, path, read, ending, parameters=parameters)
 
     return every_item(f"{call} {path}", name, page)
 

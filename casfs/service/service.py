@@ -15,6 +15,7 @@ from casfs.model import Job, Output, Vault, output_of
 from casfs.ranges import BLOCK_SIZE
 from casfs.reasons import reason
 from casfs.service.archive_descriptions import ReceivedDescriptions
+from casfs.service.clock import ServiceClock
 from casfs.service.dialect import Dialect
 from casfs.service.error_mapping import json_body
 from casfs.service.job_calls import JobCalls
@@ -209,6 +210,11 @@ class Service:
         if output.measured:
             return self.measuring.read(output, request, check, deadline)
         return self._outputs.get(request, check, deadline)
+
+    @property
+    def clock(self) -> ServiceClock:
+        """Return the service's clock, as its answers with lists tell it."""
+        return self._transport.clock
 
     @property
     def job_features(self) -> JobFeatures:

@@ -4,13 +4,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from http.client import HTTPException
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import requests
 import tenacity
-import urllib3
 
 from casfs.deadline import Deadline
 from casfs.errors import (
@@ -23,13 +21,14 @@ from casfs.errors import (
     UnreachableError,
 )
 from casfs.metrics import Metrics
+from casfs.service.clock import ServiceClock
 from casfs.service.dialect import Dialect
 from casfs.service.error_mapping import answer_error, causes, connection_error
 from casfs.service.idle_connections import Sessions
 from casfs.service.malformed_headers import log_malformed_headers_once
 from casfs.service.retries import FIRST_PAUSE, Limits, Persistence
 from casfs.service.route import Route
-from casfs.service.sending import Message, Sender, UnsentError
+from casfs.service.sending import CONNECTION_ERRORS, Message, Sender, UnsentError
 from casfs.service.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -39,13 +38,6 @@ _SILENCE = 5.0
 """Seconds for which a call fails before that is worth a warning."""
 _WARNING_INTERVAL = 30.0
 """Seconds between two warnings: an outage fails hundreds of attempts."""
-_CONNECTION_ERRORS = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    HTTPException,
-    OSError,
-)
-"""What requests and those below it raise; errors of casfs are among them."""
 
 
 class Transport:
@@ -56,6 +48,9 @@ class Transport:
         dialect: signs requests, knows the codes of errors, and names headers.
         limits: how long and how often to try.
         metrics: counts what is sent.
+
+    Attributes:
+        clock: the service's, as answers with lists tell it.
     """
 
     def __init__(
@@ -66,8 +61,7 @@ class Transport:
         metrics: Metrics,
     ) -> None:
         self._endpoint = endpoint
-        self._known = dialect.error
-        self._request_id_header = dialect.request_id_header
+        self._dialect = dialect
         self._limits = limits
         self._metrics = metrics
         self._closed = threading.Event()
@@ -77,6 +71,7 @@ class Transport:
         self._sender = Sender(endpoint, dialect.authorization, limits, self._watchdog, self._route)
         self._sessions = Sessions(self._sender.session)
         self._keys = dialect.keys
+        self.clock = ServiceClock()
         self._warned = -_WARNING_INTERVAL
 
     @property
@@ -224,7 +219,7 @@ class Transport:
                     self._route.note_reached()
                     self._metrics.requests.labels(call).inc()
                     return consume(answer)
-        except _CONNECTION_ERRORS as error:
+        except CONNECTION_ERRORS as error:
             met = self._explained(call, url, error)
             if connected.is_set():
                 raise met from error
@@ -282,9 +277,11 @@ class Transport:
                     self._route.note_reached()
                     self._metrics.requests.labels(call).inc()
                     if answer.status_code // 100 != 2:
-                        raise answer_error(call, answer, self._known, self._request_id_header)
+                        raise answer_error(
+                            call, answer, self._dialect.error, self._dialect.request_id_header
+                        )
                     result = consume(answer)
-        except _CONNECTION_ERRORS as error:
+        except CONNECTION_ERRORS as error:
             session.close()
             if isinstance(error, UnreachableError) or not isinstance(error, CasfsError):
                 self._sessions.drop_all()

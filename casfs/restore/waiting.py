@@ -1,0 +1,204 @@
+"""Waits for jobs: asks seldom, and for all of them at once.
+
+Waits go by the clock that nobody sets, and that goes on while the machine is suspended. When a job
+may be ready follows from the times that the service states, and from the service's clock: that of
+this machine may be hours wrong.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from casfs.errors import CasfsError, DeadlineError, NotFoundError, TransientError
+from casfs.job_requests import Tier
+from casfs.model import JobState
+from casfs.restore.clock import now
+from casfs.restore.sweeps import ListedJob, Sweeps
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 300.0
+"""Seconds between two lists, once a job may be ready."""
+_JITTER = 0.1
+_LONGEST_SLEEP = 30.0
+_SHARED = 0.5
+"""Part of an interval for which the list of another process is good enough."""
+
+_SOONEST: Mapping[Tier, timedelta] = {
+    Tier.EXPEDITED: timedelta(minutes=1),
+    Tier.STANDARD: timedelta(hours=3),
+    Tier.BULK: timedelta(hours=5),
+}
+_LATEST: Mapping[Tier, timedelta] = {
+    Tier.EXPEDITED: timedelta(minutes=5),
+    Tier.STANDARD: timedelta(hours=5),
+    Tier.BULK: timedelta(hours=12),
+}
+"""How long a retrieval takes (Amazon Glacier Developer Guide, "Archive Retrieval Options"; Tencent
+CAS documentation, "Initiate Job"). Aliyun OAS tells no tier: minutes to 4 hours."""
+_LATEST_ELSE = timedelta(hours=5)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitLimits:
+    """How long and how often to ask.
+
+    Attributes:
+        timeout: seconds to wait, None for any time.
+        any: one job that has ended is enough.
+        interval: seconds between two lists, whatever the tiers; None for what is polite.
+    """
+
+    timeout: float | None = None
+    any: bool = False
+    interval: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a list brought.
+
+    Attributes:
+        ended: jobs that have ended since the list before.
+        running: those that are still waited for.
+        pause: seconds until the next list; None if there is none, because this was the last.
+        failure: why there was no list, None if there was one.
+    """
+
+    ended: list[ListedJob]
+    running: list[ListedJob]
+    pause: float | None
+    failure: CasfsError | None = None
+
+
+def soonest(job: ListedJob) -> timedelta:
+    """Return how long a job runs at least."""
+    return _SOONEST.get(job.tier, timedelta(0)) if job.tier else timedelta(0)
+
+
+def latest(job: ListedJob) -> datetime | None:
+    """Return by when a job is usually ready, by the service's clock; None if that is unknown."""
+    if job.created is None:
+        return None
+    return job.created + (_LATEST.get(job.tier, _LATEST_ELSE) if job.tier else _LATEST_ELSE)
+
+
+def pause_until(
+    running: Iterable[ListedJob], service_now: datetime | None, interval: float | None
+) -> float:
+    """Return the seconds until the next list is worth it.
+
+    Args:
+        running: the jobs that are waited for.
+        service_now: the time by the service's clock, None if it does not tell.
+        interval: seconds between two lists, None for what is polite.
+    """
+    wait = INTERVAL if interval is None else interval
+    if interval is None and service_now is not None:
+        left = [
+            (job.created + soonest(job) - service_now).total_seconds()
+            for job in running
+            if job.created is not None
+        ]
+        wait = max(wait, min(left, default=0.0))
+    return wait * (1 + random.uniform(0, _JITTER))  # noqa: S311 - nothing secret
+
+
+class Waiting:
+    """Waits for jobs of one vault.
+
+    Args:
+        sweeps: lists them.
+        describe: asks for a single job that no list shows; raises NotFoundError if it is gone.
+        service_now: returns the time by the service's clock, None if that is unknown.
+        sleep: sleeps so many seconds, and may return early.
+    """
+
+    def __init__(
+        self,
+        sweeps: Sweeps,
+        describe: Callable[[str], ListedJob],
+        service_now: Callable[[], datetime | None],
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._sweeps = sweeps
+        self._describe = describe
+        self._service_now = service_now
+        self._sleep = sleep
+
+    def until_ended(
+        self, first: list[ListedJob], wanted: set[str], limits: WaitLimits
+    ) -> Iterator[Progress]:
+        """Yield what each list brings, until all jobs have ended, or one, or the time is over.
+
+        A job that no list shows is asked for: a list may show a new job late, and an output that
+        has expired is shown no more. One that is gone has failed.
+
+        Args:
+            first: a list that was just made.
+            wanted: ids of the jobs to wait for.
+            limits: how long to wait.
+
+        Raises:
+            CasfsError: the service refuses us.
+        """
+        end = None if limits.timeout is None else _uptime() + limits.timeout
+        left, listed = set(wanted), first
+        failure: CasfsError | None = None
+        while True:
+            ended: list[ListedJob] = []
+            running: list[ListedJob] = []
+            if failure is None:
+                ended, running = self._sorted(listed, left)
+                left = {job.id for job in running}
+            done = not left if failure is None else False
+            if done or (limits.any and ended):
+                yield Progress(ended, running, None, failure)
+                return
+            pause = pause_until(running, self._service_now(), limits.interval)
+            if end is not None:
+                remaining = end - _uptime()
+                if remaining <= 0:
+                    yield Progress(ended, running, None, failure)
+                    return
+                pause = min(pause, remaining)
+            yield Progress(ended, running, pause, failure)
+            self._sleep_all(pause)
+            age = (INTERVAL if limits.interval is None else limits.interval) * _SHARED
+            try:
+                listed, failure = self._sweeps.jobs(age), None
+            except (TransientError, DeadlineError) as error:
+                failure = error
+
+    def _sorted(
+        self, listed: list[ListedJob], left: set[str]
+    ) -> tuple[list[ListedJob], list[ListedJob]]:
+        """Return those of the jobs that have ended, and those that run."""
+        found = {job.id: job for job in listed if job.id in left}
+        for job_id in sorted(left - found.keys()):
+            try:
+                found[job_id] = self._describe(job_id)
+            except NotFoundError:
+                message = "the service no longer has it; its output has expired"
+                gone = ListedJob(job_id, "other", JobState.FAILED, None, None, None, None, message)
+                found[job_id] = gone
+            except (TransientError, DeadlineError) as error:
+                log.info("job %s is taken to be running: %s", job_id, error)
+                state = JobState.RUNNING
+                found[job_id] = ListedJob(job_id, "other", state, None, None, None, None)
+        jobs = sorted(found.values(), key=lambda job: job.id)
+        ended = [job for job in jobs if job.state is not JobState.RUNNING]
+        return ended, [job for job in jobs if job.state is JobState.RUNNING]
+
+    def _sleep_all(self, seconds: float) -> None:
+        end = _uptime() + seconds
+        while (remaining := end - _uptime()) > 0:
+            # A sleep does not count the time for which the machine is suspended.
+            self._sleep(min(remaining, _LONGEST_SLEEP))
+
+
+def _uptime() -> float:
+    return now().uptime
