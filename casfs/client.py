@@ -17,6 +17,7 @@ from casfs.blocks.verify import Verifier
 from casfs.config import Config
 from casfs.credentials import KeySource, owner
 from casfs.errors import CasfsError, NotFoundError
+from casfs.ledger.reader import LedgerReader
 from casfs.metrics import Metrics
 from casfs.model import Job, Output, Vault
 from casfs.rotation import RotatingKeys
@@ -50,6 +51,7 @@ from casfs.tree.metadata.job_table import JobTable, catalog_path
 from casfs.tree.metadata.same_account import SameAccount
 from casfs.tree.node import ArchiveFile, Directory, InventoryFile, Node, SmallFile
 from casfs.tree.paths import Name, job_file
+from casfs.tree.requested import Requested
 from casfs.tree.sqlite.connection import DamagedError
 from casfs.tree.sqlite.database import Database
 
@@ -121,17 +123,15 @@ class Client(contextlib.AbstractContextManager["Client"]):
         readable = Readable(database, service.parse_job, jobs.joins)
         self._names = names = CurrentNames(database, config.rules, config.deadline)
         index = ArchiveIndex(account, archives, readable, names)
-        self.archives = ArchiveList(account, jobs, index, ingest)
+        requested = Requested(LedgerReader(config.state_dir, service.origin), account)
+        self.archives = ArchiveList(account, jobs, index, ingest, requested)
         stock = CacheContents(disk.directory, disk.private)
         self.cache = CacheReport(
             stock, service, self._table, archives, self._blocks, account.known_size
         )
-        self._tree = AccountTree(
-            account,
-            self._inventories,
-            ArchiveTree(account, jobs, index, ingest, config.listing_ttl),
-            {Name.STATUS: self.status, Name.METRICS: lambda: padded(self.metrics.as_text())},
-        )
+        tree = ArchiveTree(account, jobs, index, ingest, config.listing_ttl)
+        control = {Name.STATUS: self.status, Name.METRICS: lambda: padded(self.metrics.as_text())}
+        self._tree = AccountTree(account, self._inventories, tree, requested, control)
         self._opener = FileOpener(
             self._tree, account, self._inventories, self._blocks, self.metrics
         )

@@ -6,7 +6,7 @@ by a listing of jobs, never by sending the request again.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
 
@@ -25,9 +25,39 @@ class Tier(Enum):
     BULK = "bulk"
 
     @property
+    def soonest(self) -> timedelta:
+        """Return how long a retrieval takes at least."""
+        return _TIMES[self][0]
+
+    @property
+    def latest(self) -> timedelta:
+        """Return how long a retrieval takes at most, as a rule."""
+        return _TIMES[self][1]
+
+    @classmethod
+    def named(cls, text: object) -> "Tier | None":
+        """Return the tier that a service or a user means, None if it is none."""
+        try:
+            return cls(str(text).lower())
+        except ValueError:
+            return None
+
+    @property
     def wire(self) -> str:
         """Return the tier as Amazon Glacier and Tencent CAS write it."""
         return self.value.capitalize()
+
+
+_TIMES = {
+    Tier.EXPEDITED: (timedelta(minutes=1), timedelta(minutes=5)),
+    Tier.STANDARD: (timedelta(hours=3), timedelta(hours=5)),
+    Tier.BULK: (timedelta(hours=5), timedelta(hours=12)),
+}
+"""Amazon Glacier Developer Guide, "Archive Retrieval Options"; Tencent CAS documentation, "Initiate
+Job"."""
+LATEST_ELSE = timedelta(hours=5)
+"""How long a job takes at most that tells no tier: inventories, and all jobs of Aliyun OAS, which
+take up to 4 hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """`casfs ls`, `casfs find`, `casfs catalog refresh`."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from casfs.cli.options import (
     profile_option,
     service_options,
 )
-from casfs.cli.show import say, show_json, show_table
+from casfs.cli.show import say, show_json
 from casfs.errors import InventoryError
 from casfs.model import Job
 
@@ -132,7 +132,7 @@ def _tell(job: Job, archives: int) -> None:
 
 
 def _show(
-    found: Iterable["Listed"], as_json: bool, gaps: list[dict[str, object]], answer: Asked
+    found: Sequence["Listed"], as_json: bool, gaps: list[dict[str, object]], answer: Asked
 ) -> None:
     # Imported here: no command needs the catalog for its `--help`.
     from casfs.cli import archive_rows
@@ -141,4 +141,4 @@ def _show(
     if as_json:
         show_json([*(archive_rows.facts(one) | answer.stale for one in found), *gaps])
         return
-    show_table(archive_rows.COLUMNS, (archive_rows.cells(one, now) for one in found))
+    archive_rows.show(found, now)

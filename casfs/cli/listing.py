@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -17,8 +17,9 @@ from casfs.cli.options import (
     service_options,
     skip_bad_records_option,
 )
-from casfs.cli.show import say, show_json, show_table, size_text, time_text
-from casfs.model import Job, Vault
+from casfs.cli.show import local_text, say, show_json, show_table, size_text, time_text
+from casfs.ledger.request import Request
+from casfs.model import Job, JobState, Vault
 
 _PIECE = 1 << 20
 """Bytes that `casfs cat` reads at a time."""
@@ -73,30 +74,52 @@ def jobs_command(vault: str, profile: str | None, as_json: bool, **flags: Any) -
     with open_client(profile, flags) as client:
         answer = asked(client, vault)
         jobs = list(client.jobs(vault))
+        requests = client.archives.requests(vault)
     if as_json:
-        show_json([json.loads(job.raw) | answer.stale for job in jobs])
+        # Imported here: no command needs the catalog for its `--help`.
+        from casfs.cli.archive_rows import request_facts
+
+        facts = {job: {"request": request_facts(one)} for job, one in requests.items()}
+        show_json(
+            [json.loads(job.raw) | facts.get(job.id, {}) | answer.stale for job in jobs],
+        )
     else:
-        _show_jobs(jobs)
+        _show_jobs(jobs, requests)
     answer.finish()
 
 
-def _show_jobs(jobs: Sequence[Job]) -> None:
+def _show_jobs(jobs: Sequence[Job], requests: Mapping[str, Request]) -> None:
+    from casfs.cli.archive_rows import cost_text
+
     columns = ["job", "kind", "state", "completed", "expires", "size", "description"]
-    show_table(
-        columns,
-        (
-            [
-                job.id,
-                job.kind.value,
-                job.state.value,
-                time_text(job.completed),
-                time_text(job.expires if job.readable else None),
-                size_text(job.size),
-                job.description,
-            ]
-            for job in jobs
-        ),
-    )
+    here = any(job.id in requests for job in jobs)
+    columns += ["requested", "cost"] if here else []
+    rows = []
+    for job in jobs:
+        request = requests.get(job.id)
+        row = [
+            job.id,
+            job.kind.value,
+            job.state.value,
+            _completion(job),
+            time_text(job.expires if job.readable else None),
+            size_text(job.size),
+            job.description,
+        ]
+        if here:
+            row += [local_text(request.intended) if request else "-", cost_text(request)]
+        rows.append(row)
+    show_table(columns, rows)
+
+
+def _completion(job: Job) -> str:
+    """Return when a job completed, or by when it usually does."""
+    from casfs.cli.archive_rows import usual_end
+
+    if job.state is not JobState.RUNNING:
+        return time_text(job.completed)
+    ready = usual_end(job.created, json.loads(job.raw).get("Tier"))
+    return f"by {local_text(ready)}" if ready else "-"
 
 
 @click.command("cat", cls=IdentifierCommand)

@@ -61,7 +61,7 @@ class ListedJob:
             kind=job.kind.value,
             state=job.state,
             archive_id=job.archive_id,
-            tier=_tier(tier),
+            tier=Tier.named(tier),
             created=job.created,
             expires=job.expires if job.state is JobState.SUCCEEDED else None,
             message=str(message or "") if failed else "",
@@ -88,14 +88,7 @@ class ListedJob:
             for name in ("created", "expires")
         }
         state = JobState(facts["state"])
-        return cls(**{**facts, **times, "state": state, "tier": _tier(facts["tier"])})
-
-
-def _tier(text: object) -> Tier | None:
-    try:
-        return Tier(str(text).lower())
-    except ValueError:
-        return None
+        return cls(**{**facts, **times, "state": state, "tier": Tier.named(facts["tier"])})
 
 
 class Sweeps:

@@ -8,12 +8,12 @@ this machine may be hours wrong.
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from casfs.errors import CasfsError, DeadlineError, NotFoundError, TransientError
-from casfs.job_requests import Tier
+from casfs.job_requests import LATEST_ELSE
 from casfs.model import JobState
 from casfs.restore.clock import now
 from casfs.restore.sweeps import ListedJob, Sweeps
@@ -26,20 +26,6 @@ _JITTER = 0.1
 _LONGEST_SLEEP = 30.0
 _SHARED = 0.5
 """Part of an interval for which the list of another process is good enough."""
-
-_SOONEST: Mapping[Tier, timedelta] = {
-    Tier.EXPEDITED: timedelta(minutes=1),
-    Tier.STANDARD: timedelta(hours=3),
-    Tier.BULK: timedelta(hours=5),
-}
-_LATEST: Mapping[Tier, timedelta] = {
-    Tier.EXPEDITED: timedelta(minutes=5),
-    Tier.STANDARD: timedelta(hours=5),
-    Tier.BULK: timedelta(hours=12),
-}
-"""How long a retrieval takes (Amazon Glacier Developer Guide, "Archive Retrieval Options"; Tencent
-CAS documentation, "Initiate Job"). Aliyun OAS tells no tier: minutes to 4 hours."""
-_LATEST_ELSE = timedelta(hours=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +62,14 @@ class Progress:
 
 def soonest(job: ListedJob) -> timedelta:
     """Return how long a job runs at least."""
-    return _SOONEST.get(job.tier, timedelta(0)) if job.tier else timedelta(0)
+    return job.tier.soonest if job.tier else timedelta(0)
 
 
 def latest(job: ListedJob) -> datetime | None:
     """Return by when a job is usually ready, by the service's clock; None if that is unknown."""
     if job.created is None:
         return None
-    return job.created + (_LATEST.get(job.tier, _LATEST_ELSE) if job.tier else _LATEST_ELSE)
+    return job.created + (job.tier.latest if job.tier else LATEST_ELSE)
 
 
 def pause_until(

@@ -33,6 +33,7 @@ from casfs.tree.paths import (
     VaultFile,
     parse,
 )
+from casfs.tree.requested import Requested
 from casfs.tree.times import mtime, nanoseconds
 
 
@@ -43,6 +44,7 @@ class AccountTree:
         account: what it shows.
         inventories: knows the sizes of inventory files.
         archives: what is below `archives/`.
+        requested: what was requested from this machine.
         control: name -> maker of the bytes of each file of `.casfs`.
     """
 
@@ -51,11 +53,13 @@ class AccountTree:
         account: Account,
         inventories: InventoryFiles,
         archives: ArchiveTree,
+        requested: Requested,
         control: Mapping[str, Callable[[], bytes]],
     ) -> None:
         self._account = account
         self._inventories = inventories
         self._archives = archives
+        self._requested = requested
         self._control = control
 
     def node(self, path: str) -> Node:
@@ -132,9 +136,12 @@ class AccountTree:
     ) -> dict[str, str | None]:
         """Return what is known of a file with an output and may change, as extended attributes."""
         if isinstance(node, ArchiveFile):
-            return self._archives.facts(node.vault, node.archive, output)
+            job_of_archive = self._archives.job(node.vault, node.archive)
+            found = self._archives.facts(node.vault, node.archive, output)
+            return found | self._requested.attributes(job_of_archive)
         job = node.job
         facts: dict[str, str | None] = {
+            **self._requested.attributes(job),
             "job-id": job.id,
             "expires": job.expires.isoformat() if job.expires else None,
         }

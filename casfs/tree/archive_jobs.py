@@ -1,7 +1,7 @@
 """The bytes of an archive, from the jobs that retrieved it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from casfs.blocks.verify import Digest
 from casfs.errors import CasfsError, ExpiredError
@@ -12,6 +12,8 @@ from casfs.tree.archives.states import Condition, JobsOfArchives, condition
 from casfs.tree.coverage import joined_output
 from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.sqlite.database import Database
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
 
 
 class ArchiveJobs:
@@ -52,6 +54,12 @@ class ArchiveJobs:
     def condition(self, vault: str, archive: Archive, now: datetime) -> Condition:
         """Return whether an archive can be read at a time, and for how long."""
         return condition(archive, self._of(vault, archive), now)
+
+    def latest(self, vault: str, archive: Archive) -> Job | None:
+        """Return the succeeded job of an archive that was created last, None if there is none."""
+        jobs = [known.job for known in self._of(vault, archive)]
+        done = [job for job in jobs if job.state is JobState.SUCCEEDED]
+        return max(done, key=lambda job: job.created or _FIRST, default=None)
 
     def joins(self, jobs: Sequence[Job]) -> bool:
         """Return whether jobs, all for one archive, cover all of it together, by what they say."""

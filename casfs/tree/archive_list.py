@@ -2,14 +2,16 @@
 
 import fnmatch
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from casfs.errors import CasfsError, DeniedError, NotFoundError
+from casfs.ledger.request import Request
 from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archive_jobs import ArchiveJobs
-from casfs.tree.archives.entries import Archive, Scope, Subdirectory
+from casfs.tree.archives.entries import Archive, Entry, Scope, Subdirectory
 from casfs.tree.archives.missing import Coverage
 from casfs.tree.archives.states import Condition
 from casfs.tree.descriptions.safe_path import BY_ID
@@ -17,8 +19,12 @@ from casfs.tree.file_names import to_file_name
 from casfs.tree.ingest_report import Report
 from casfs.tree.ingest_worker import IngestWorker
 from casfs.tree.metadata.account import Account
+from casfs.tree.requested import Requested
 
 log = logging.getLogger(__name__)
+
+_AT_ONCE = 500
+"""Entries of a listing whose requests are looked up at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +33,13 @@ class Listed:
 
     Attributes:
         path: below `archives/`; "" for an archive without a name.
+        request: the latest request for it from this machine that was not refused.
     """
 
     path: str
     archive: Archive | None = None
     condition: Condition | None = None
+    request: Request | None = None
 
     @property
     def place(self) -> str:
@@ -49,6 +57,7 @@ class ArchiveList:
         jobs: which jobs cover each archive.
         index: finds archives.
         ingest: ingests inventories.
+        requested: what was requested from this machine.
     """
 
     def __init__(
@@ -57,11 +66,13 @@ class ArchiveList:
         jobs: ArchiveJobs,
         index: ArchiveIndex,
         ingest: IngestWorker,
+        requested: Requested,
     ) -> None:
         self._account = account
         self._jobs = jobs
         self._index = index
         self._ingest = ingest
+        self._requested = requested
 
     def entries(self, vault: str, path: str, everything: bool) -> Iterator[Listed]:
         """Yield what is at a path: the entries of a directory, or an archive.
@@ -83,15 +94,16 @@ class ArchiveList:
         names = path.split("/") if path else []
         entry = self._index.entry(vault, names, Scope.ALL)
         if isinstance(entry, Archive):
-            yield self._listed(vault, entry)
+            yield from self._listed(vault, [entry])
             return
         if entry is None:
             raise NotFoundError(f"{path} is not a cataloged archive or directory of vault {vault}")
-        for one in self._index.entries(vault, names, Scope.ALL):
-            if isinstance(one, Subdirectory):
-                yield Listed(one.path)
-            elif everything or one.newest:
-                yield self._listed(vault, one)
+        wanted = (
+            one
+            for one in self._index.entries(vault, names, Scope.ALL)
+            if isinstance(one, Subdirectory) or everything or one.newest
+        )
+        yield from self._listed(vault, wanted)
         if everything and not path:
             yield from self._nameless(vault)
 
@@ -103,10 +115,10 @@ class ArchiveList:
         """
         self._look(vault)
         of_name = "/" not in pattern
-        for archive in self._index.find(vault, f"*{pattern}" if of_name else pattern):
-            name = (archive.path or "").rpartition("/")[2]
-            if not of_name or fnmatch.fnmatchcase(name, pattern):
-                yield self._listed(vault, archive)
+        found = self._index.find(vault, f"*{pattern}" if of_name else pattern)
+        if of_name:
+            found = (archive for archive in found if _has_name(archive, pattern))
+        yield from self._listed(vault, found)
 
     def refresh(self, vault: str, report: Report) -> int:
         """Ingest every finished inventory, as `IngestWorker.refresh`, and what changed with jobs.
@@ -139,6 +151,10 @@ class ArchiveList:
         except CasfsError as error:
             log.info("the archive count of vault %s is stale: %s", vault, error)
 
+    def requests(self, vault: str) -> dict[str, Request]:
+        """Return the requests from this machine that started jobs of a vault, by the jobs' ids."""
+        return self._requested.by_job(vault)
+
     def coverage(self, vault: str) -> Coverage:
         """Return how much of a vault its cataloged inventories cover, without asking for jobs.
 
@@ -153,9 +169,21 @@ class ArchiveList:
         self._index.look(self._account.vault(to_file_name(vault)).name)
 
     def _nameless(self, vault: str) -> Iterator[Listed]:
-        for archive in self._index.nameless(vault, Scope.ALL):
-            yield self._listed(vault, archive)
+        yield from self._listed(vault, self._index.nameless(vault, Scope.ALL))
 
-    def _listed(self, vault: str, archive: Archive) -> Listed:
-        condition = self._jobs.condition(vault, archive, datetime.now(UTC))
-        return Listed(archive.path or "", archive, condition)
+    def _listed(self, vault: str, entries: Iterable[Entry]) -> Iterator[Listed]:
+        rest = iter(entries)
+        while some := list(islice(rest, _AT_ONCE)):
+            ids = [one.id for one in some if isinstance(one, Archive)]
+            requests = self._requested.of_archives(vault, ids) if ids else {}
+            now = datetime.now(UTC)
+            for one in some:
+                if isinstance(one, Subdirectory):
+                    yield Listed(one.path)
+                    continue
+                condition = self._jobs.condition(vault, one, now)
+                yield Listed(one.path or "", one, condition, requests.get(one.id))
+
+
+def _has_name(archive: Archive, pattern: str) -> bool:
+    return fnmatch.fnmatchcase((archive.path or "").rpartition("/")[2], pattern)

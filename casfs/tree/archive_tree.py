@@ -13,7 +13,7 @@ from functools import partial
 from cachetools import TTLCache
 
 from casfs.errors import NotFoundError
-from casfs.model import Output, Vault
+from casfs.model import Job, Output, Vault
 from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archive_jobs import ArchiveJobs, digest_of
 from casfs.tree.archives.entries import Archive, Entry, Scope, Subdirectory
@@ -118,6 +118,10 @@ class ArchiveTree:
             CasfsError: as `ArchiveJobs.output`.
         """
         return self._jobs.output(vault, archive)
+
+    def job(self, vault: str, archive: Archive) -> Job | None:
+        """Return the latest job that brings an archive, or a range of it, None if all are gone."""
+        return self._jobs.latest(vault, archive)
 
     def facts(self, vault: str, archive: Archive, output: Output) -> dict[str, str | None]:
         """Return what is known of an archive and may change, as extended attributes."""

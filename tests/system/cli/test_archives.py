@@ -78,7 +78,7 @@ def test_before_a_refresh_it_says_what_to_do(casfs, vault):
     assert one_line(done).strip() == wanted
     # Here there is no inventory that could be cataloged.
     told = one_line(casfs("find", "empty", "*"))
-    assert "catalog of vault empty is empty; start an inventory job" in told
+    assert "catalog of vault empty is empty; run: casfs request empty --inventory" in told
 
 
 def test_a_refresh_takes_each_inventory_once_and_starts_no_job(casfs, emulator, vault):
