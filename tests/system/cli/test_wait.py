@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.support.emulator.running import running_emulator
+from tests.support.schemas import checked_lines
 from tests.system.cli.conftest import COMMAND, command_in
 
 VAULT = "v"
@@ -36,7 +37,8 @@ def casfs(slow, tmp_path):
 
 
 def lines(done):
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    """The messages that were printed, each as the schema says."""
+    return checked_lines(done.stdout)
 
 
 def of_type(done, message_type):

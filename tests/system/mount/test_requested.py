@@ -17,6 +17,7 @@ from tests.support.emulator.running import ACCOUNT, KEY_ID, RunningEmulator, run
 from tests.support.ledgers import unlimited
 from tests.support.mounting import CASFS, Mount, mounted
 from tests.support.processes import wait_until
+from tests.support.schemas import validator
 
 VAULT = "photos"
 COLD = ("a.txt", "b.txt", "c.txt", "d.txt")
@@ -43,6 +44,8 @@ class Here:
 
     def listed(self) -> dict[str, dict[str, object]]:
         found = json.loads(self.run("ls", VAULT, "--json"))
+        for one in found:
+            validator("requests").validate(one["request"])
         return {one["path"]: one for one in found}
 
     def table(self, *command: str) -> dict[str, str]:
@@ -126,6 +129,7 @@ def test_jobs_shows_what_was_requested_when_it_is_ready_and_what_it_cost(here: H
     assert shown.count("CST") == 2
     assert "by " in shown
     (facts,) = [one for one in json.loads(here.run("jobs", VAULT, "--json")) if one["JobId"] == job]
+    validator("requests").validate(facts["request"])
     assert facts["request"]["cost"] == "0.06"
     other = here.emulator.retrieve(VAULT, here.archives["b.txt"])
     jobs = {one["JobId"]: one for one in json.loads(here.run("jobs", VAULT, "--json"))}
