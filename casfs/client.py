@@ -4,9 +4,9 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from functools import partial
 
-from casfs.blocks.block_cache import BlockCache, ReadLimits
+from casfs.assembly import block_cache_of, service_of
 from casfs.blocks.disk.contents import CacheContents
 from casfs.blocks.disk.derived_files import DerivedFiles
 from casfs.blocks.disk.eviction import Evictor
@@ -15,16 +15,12 @@ from casfs.blocks.disk.write_behind import WriteBehind
 from casfs.blocks.reader import Reader
 from casfs.blocks.verify import Verifier
 from casfs.config import Config
-from casfs.credentials import KeySource, owner
 from casfs.errors import CasfsError, NotFoundError
 from casfs.ledger.reader import LedgerReader
 from casfs.metrics import Metrics
 from casfs.model import Job, Output, Vault
 from casfs.rotation import RotatingKeys
-from casfs.service.registry import DIALECTS
-from casfs.service.retries import Limits
 from casfs.service.route import make_paths_absolute
-from casfs.service.service import Service
 from casfs.status import padded, status_file
 from casfs.tree.account_tree import AccountTree
 from casfs.tree.archive_index import ArchiveIndex
@@ -35,6 +31,7 @@ from casfs.tree.archives.ingest import Ingest
 from casfs.tree.archives.missing import Coverage
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
+from casfs.tree.archives.selection import Selected
 from casfs.tree.archives.states import ArchiveState, Condition
 from casfs.tree.cache_report import CachedOutput, CacheReport
 from casfs.tree.current_names import CurrentNames
@@ -52,6 +49,7 @@ from casfs.tree.metadata.same_account import SameAccount
 from casfs.tree.node import ArchiveFile, Directory, InventoryFile, Node, SmallFile
 from casfs.tree.paths import Name, job_file
 from casfs.tree.requested import Requested
+from casfs.tree.retrievals import Retrievals
 from casfs.tree.sqlite.connection import DamagedError
 from casfs.tree.sqlite.database import Database
 
@@ -66,6 +64,7 @@ __all__ = [
     "File",
     "Listed",
     "Node",
+    "Selected",
     "SmallFile",
     "make_paths_absolute",
     "to_bytes",
@@ -94,15 +93,16 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self.metrics = Metrics()
         self._started = time.monotonic()
         own = config.account == "-"
-        self._same_account = SameAccount(self._service_with, lambda: self._table.vaults())
+        unchecked = partial(service_of, config, self.metrics)
+        self._same_account = SameAccount(unchecked, lambda: self._table.vaults())
         check = self._same_account.check if own else None
         keys = RotatingKeys(config.credentials, config.find_key_again, check)
-        self.service = service = self._service_with(keys, keys)
+        self.service = service = service_of(config, self.metrics, keys, keys)
         self._disk = disk = DiskCache(config.cache_dir, Verifier(service.tree_hash), self.metrics)
         write_behind = WriteBehind(
             Evictor(disk.directory, config.cache_size, self.metrics, disk.private), self.metrics
         )
-        self._blocks = self._block_cache(disk, write_behind)
+        self._blocks = block_cache_of(config, service, disk, write_behind, self.metrics)
         self._database = database = Database(
             catalog_path(disk.private.path, service.origin), disk.private
         )
@@ -125,6 +125,16 @@ class Client(contextlib.AbstractContextManager["Client"]):
         index = ArchiveIndex(account, archives, readable, names)
         requested = Requested(LedgerReader(config.state_dir, service.origin), account)
         self.archives = ArchiveList(account, jobs, index, ingest, requested)
+        self.retrievals = Retrievals(
+            service=service,
+            account=account,
+            table=self._table,
+            database=database,
+            index=index,
+            output=jobs.output,
+            is_whole=disk.holds_whole,
+            deadline=config.deadline,
+        )
         stock = CacheContents(disk.directory, disk.private)
         self.cache = CacheReport(
             stock, service, self._table, archives, self._blocks, account.known_size
@@ -272,25 +282,6 @@ class Client(contextlib.AbstractContextManager["Client"]):
     def status(self) -> bytes:
         """Return the bytes of `.casfs/status.json`: what the client is doing."""
         return status_file(self.config, self.metrics, time.monotonic() - self._started)
-
-    def _service_with(self, keys: KeySource, rotating: RotatingKeys | None = None) -> Service:
-        config = self.config
-        limits = Limits(config.connect_timeout, config.read_timeout, config.attempts)
-        dialect = DIALECTS[config.dialect].dialect(config.account, keys, config.region)
-        whose = owner(config.account, config.credentials)
-        ca_file = ("ca_bundle of the AWS configuration", config.ca_bundle)
-        dialect = replace(dialect, keys=rotating, ca_file=ca_file if config.ca_bundle else None)
-        return Service(dialect, config.endpoint, whose, limits, self.metrics)
-
-    def _block_cache(self, disk: DiskCache, write_behind: WriteBehind) -> BlockCache:
-        config = self.config
-        return BlockCache(
-            self.service,
-            disk,
-            write_behind,
-            ReadLimits(config.memory_size, config.connections, config.deadline),
-            self.metrics,
-        )
 
     def _read_some(self, output: Output) -> None:
         reader = Reader(self._blocks, self._blocks.open(output), self.metrics)
