@@ -9,7 +9,7 @@ from casfs.errors import ConfigError
 EXACT = Context(prec=80)
 """Enough digits that no price of any number of bytes is rounded."""
 
-_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([A-Za-z]{3})?")
+_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,60})?)\s*([A-Za-z]{3})?")
 _CENT = Decimal("0.01")
 
 

@@ -1,16 +1,6 @@
-"""Writes the ledger: what is about to be sent is on the disk before it is sent.
+"""Writes the ledger: what is about to be sent is on the disk before it is sent."""
 
-Nothing here is ever set aside or rebuilt: whoever forgets a request asks, and pays, twice.
-
-Lock order: the ledger's one lock is innermost; it is held for a transaction, which waits for the
-disk and for other processes that write, up to `_BUSY_SECONDS`.
-"""
-
-import contextlib
-import os
 import secrets
-import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,8 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from casfs.errors import CasfsError, ConfigError, LedgerError
-from casfs.ledger.files import BESIDE, LEDGER, state_directory
 from casfs.ledger.request import (
     COLUMNS,
     TO_THE_END,
@@ -29,12 +17,10 @@ from casfs.ledger.request import (
     to_column,
     to_microseconds,
 )
-from casfs.restore import ledger_schema
 from casfs.restore.clock import now
-from casfs.restore.owners import OwnerLocks
+from casfs.restore.ledger_file import LedgerFile
 from casfs.restore.prices import Load, load_of
 
-_BUSY_SECONDS = 30.0
 _PAGE = 1000
 SAME_RESTORE = timedelta(days=30)
 """A command with the selection of an earlier one continues that restore, unless it was last run
@@ -76,39 +62,23 @@ class Ledger:
         account: identifies the account, as `account_key` returns it.
         vault: name of the vault.
 
-    Attributes:
-        path: of the file, for messages.
-
     Raises:
         LedgerError: it cannot be created, read, written or understood.
     """
 
     def __init__(self, directory: Path, account: str, vault: str) -> None:
-        self.path = directory / LEDGER
         self._whose = (account, to_column(vault))
-        self._lock = threading.Lock()
-        with self._explained():
-            private = state_directory(directory)
-            private.make()
-            self.path = private.path / LEDGER
-            ledger_schema.create(private)
-            for ending in ("", *BESIDE):
-                private.check_file(self.path.with_name(LEDGER + ending), written=True)
-            self._inode = os.stat(self.path).st_ino
-            self._connection = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
-            )
-        try:
-            with self._explained():
-                ledger_schema.check(self._connection, self.path)
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute("PRAGMA synchronous = FULL")
-                self._owners = OwnerLocks(private)
-                self.owner = self._register()
-                self._owners.take(self.owner)
-        except BaseException:
-            self._connection.close()
-            raise
+        self._file = LedgerFile(directory)
+
+    @property
+    def path(self) -> Path:
+        """Return the path of the file."""
+        return self._file.path
+
+    @property
+    def owner(self) -> int:
+        """Return the number of this process."""
+        return self._file.owner
 
     def __enter__(self) -> "Ledger":
         return self
@@ -119,8 +89,7 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file, and release this process's requests to others."""
-        self._connection.close()
-        self._owners.close()
+        self._file.close()
 
     def run_of(self, selection: str) -> str:
         """Return the restore that a selection belongs to: one that was begun, or a new one.
@@ -130,7 +99,7 @@ class Ledger:
         """
         time = now().time
         since = to_microseconds(time - SAME_RESTORE)
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             found = connection.execute(
                 """SELECT id FROM runs WHERE account = ? AND vault = ? AND selection = ?
                 AND used >= ? ORDER BY used DESC LIMIT 1""",
@@ -174,7 +143,7 @@ class Ledger:
             "token": token,
             "state": RequestState.INTENDED.value,
             "run": run,
-            "owner": self.owner,
+            "owner": self._file.owner,
             "boot": moment.boot,
             "uptime": moment.uptime,
             "intended": to_microseconds(moment.time),
@@ -184,13 +153,26 @@ class Ledger:
         }
         marks = ", ".join(f":{name}" for name in values)
         insert = f"INSERT INTO requests ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 - constants
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             if connection.execute(_COVERED, values | {"to_the_end": TO_THE_END}).fetchall():
                 return None
             number = connection.execute(insert, values).lastrowid
-            check(_totals(connection, run))
+            check([Load(*row) for row in connection.execute(_TOTALS, (run,))])
             rows = connection.execute(f"{_SELECT} WHERE number = ?", (number,)).fetchall()
         return from_row(rows[0])
+
+    def renew(self, request: Request) -> None:
+        """Commit that a request, which was surely not accepted, is about to be sent again.
+
+        Raises:
+            LedgerError: the file fails: nothing may be sent.
+        """
+        moment = now()
+        with self._file.transaction() as connection:
+            connection.execute(
+                "UPDATE requests SET boot = ?, uptime = ? WHERE number = ?",
+                (moment.boot, moment.uptime, request.number),
+            )
 
     def note(
         self,
@@ -199,30 +181,52 @@ class Ledger:
         job: str | None = None,
         reason: str | None = None,
     ) -> None:
-        """Record what became of a request.
+        """Record what became of a request that this process sent.
 
         Raises:
             LedgerError: the file fails.
         """
-        self.note_all([(request, state, job, reason)])
+        self._note([(request, state, job, reason)], "")
 
-    def note_all(self, notes: list[tuple[Request, RequestState, str | None, str | None]]) -> None:
-        """Record what became of requests, in one transaction.
+    def note_settled(
+        self, notes: list[tuple[Request, RequestState, str | None, str | None]]
+    ) -> None:
+        """Record what a list of jobs says of requests, unless others have meanwhile.
 
         Raises:
             LedgerError: the file fails.
         """
+        self._note(notes, "AND state = :before")
+
+    def _note(
+        self, notes: list[tuple[Request, RequestState, str | None, str | None]], condition: str
+    ) -> None:
         time = to_microseconds(now().time)
         rows = [
-            (state.value, state.is_final, job, reason, time, request.number)
+            {
+                "number": request.number,
+                "before": request.state.value,
+                "state": state.value,
+                "final": state.is_final,
+                "job": job,
+                "reason": reason,
+                "time": time,
+            }
             for request, state, job, reason in notes
         ]
-        with self._transaction() as connection:
-            connection.executemany(
-                """UPDATE requests SET state = ?, final = ?, job = ifnull(?, job), reason = ?,
-                answered = ifnull(answered, ?) WHERE number = ? AND final = 0""",
-                rows,
-            )
+        update = f"""UPDATE requests SET state = :state, final = :final, job = ifnull(:job, job),
+            reason = :reason, answered = ifnull(answered, :time)
+            WHERE number = :number AND final = 0 {condition}"""  # noqa: S608 - constants
+        with self._file.transaction() as connection:
+            connection.executemany(update, rows)
+
+    def request(self, number: int) -> Request:
+        """Return a request as it is now.
+
+        Raises:
+            LedgerError: the file fails.
+        """
+        return from_row(self._file.rows(f"{_SELECT} WHERE number = ?", (number,))[0])
 
     def open_requests(self) -> Iterator[Request]:
         """Yield the requests of the vault that may still bring something, the earliest first.
@@ -250,7 +254,7 @@ class Ledger:
         since = to_microseconds(now().time - uptime_seconds)
         query = """SELECT ifnull(sum(size), 0) FROM requests
             WHERE run = ? AND state <> 'refused' AND intended >= ?"""
-        return int(self._rows(query, (run, since))[0][0])
+        return int(self._file.rows(query, (run, since))[0][0])
 
     def spent(self, run: str) -> list[Load]:
         """Return what a restore has requested, refusals aside.
@@ -258,8 +262,7 @@ class Ledger:
         Raises:
             LedgerError: the file fails.
         """
-        with self._lock, self._explained():
-            return _totals(self._connection, run)
+        return [Load(*row) for row in self._file.rows(_TOTALS, (run,))]
 
     def is_alive(self, owner: int) -> bool:
         """Return whether the process that sent a request is running.
@@ -267,66 +270,18 @@ class Ledger:
         Raises:
             LedgerError: the file of owners fails.
         """
-        with self._explained():
-            return self._owners.is_alive(owner)
+        return self._file.is_alive(owner)
 
     def _pages(self, where: str, values: tuple[Any, ...]) -> Iterator[Request]:
         last = -1
         query = f"{_SELECT} WHERE {where} AND number > ? ORDER BY number LIMIT ?"
-        while rows := self._rows(query, (*values, last, _PAGE)):
+        while rows := self._file.rows(query, (*values, last, _PAGE)):
             found = [from_row(row) for row in rows]
             yield from found
             last = found[-1].number
 
-    def _register(self) -> int:
-        with self._transaction() as connection:
-            time = to_microseconds(now().time)
-            made = connection.execute(
-                "INSERT INTO owners (pid, begun) VALUES (?, ?)", (os.getpid(), time)
-            )
-        return int(made.lastrowid or 0)
 
-    def _rows(self, query: str, values: tuple[Any, ...]) -> list[Any]:
-        with self._lock, self._explained():
-            return self._connection.execute(query, values).fetchall()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._explained():
-            if os.stat(self.path).st_ino != self._inode:
-                raise OSError("it was replaced while casfs was running")
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except ConfigError as error:
-            raise LedgerError(f"{error}; nothing is sent without {self.path}") from error
-        except CasfsError:
-            raise
-        except (OSError, sqlite3.Error) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise LedgerError(
-                f"the record of requests {self.path} cannot be used ({reason}); nothing is sent "
-                "without it. Free space, correct its permissions, or restore it from a backup"
-            ) from error
-
-
-def _totals(connection: sqlite3.Connection, run: str) -> list[Load]:
-    rows = connection.execute(
-        "SELECT tier, jobs, iif(unsized, NULL, bytes), gets FROM totals WHERE run = ?", (run,)
-    )
-    return [Load(*row) for row in rows.fetchall()]
-
-
+_TOTALS = "SELECT tier, jobs, iif(unsized, NULL, bytes), gets FROM totals WHERE run = ?"
 _SELECT = f"SELECT {COLUMNS} FROM requests"  # noqa: S608 - constants
 _COVERED = """SELECT 1 FROM requests WHERE account = :account AND vault = :vault
     AND archive = :archive AND kind = :kind AND final = 0 AND first <= :first

@@ -37,11 +37,11 @@ def find_place(endpoint: str, setting: str, networks: Sequence[ipaddress.IPv4Net
     if setting:
         return Place(setting == "inside", f'traffic = "{setting}" is set')
     if select_proxy(endpoint, get_environ_proxies(endpoint, no_proxy=None)):
-        return Place(False, "not known, because requests go through a proxy")
+        return Place(False, "as far as casfs knows: requests go through a proxy")
     host = urlsplit(endpoint).hostname or ""
     addresses = _addresses(host)
     if not addresses:
-        return Place(False, f"not known, because {host} has no address")
+        return Place(False, f"as far as casfs knows: {host} has no address")
     outside = [one for one in addresses if not _is_in(one, networks)]
     shown = (outside or addresses)[0]
     named = f"{host} is {shown}" if host != shown else f"the endpoint is {shown}"

@@ -1,6 +1,6 @@
 """Waits for jobs of a vault with a client: which ones, and how often to ask."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from casfs.client import Client
@@ -87,6 +87,14 @@ class WaitRun:
                 self._describe(text)
                 selected.jobs.add(text)
         return selected
+
+    def select_jobs(self, jobs: Iterable[str]) -> Selected:
+        """Return jobs that are known by their ids, whether a list shows them yet or not.
+
+        Raises:
+            CasfsError: the service failed.
+        """
+        return Selected(self._sweeps.jobs(0.0), set(jobs))
 
     def wait(self, selected: Selected, limits: WaitLimits) -> Iterator[Progress]:
         """Yield what each list brings, as `Waiting.until_ended`."""

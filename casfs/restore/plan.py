@@ -1,0 +1,154 @@
+"""What a command would request, and what is there already: pure, no I/O."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from casfs.ledger.request import Request, RequestState
+from casfs.model import JobState
+from casfs.restore.items import Item
+from casfs.restore.jobs import Fetching, ListedJobs
+from casfs.restore.prices import Load, load_of
+
+
+class Group(Enum):
+    """What is known of something that is wanted."""
+
+    READABLE = "readable"
+    CACHED = "cached"
+    RUNNING = "running"
+    UNCERTAIN = "uncertain"
+    """It was requested, and nobody knows yet whether the service accepted that."""
+    TOO_LARGE = "too_large"
+    """The service refuses it at the tier."""
+    REQUESTED = "requested"
+    """It is to be requested."""
+    AGAIN = "again"
+    """The same, but an earlier job for it failed, or its output expired."""
+
+
+@dataclass(slots=True)
+class Sum:
+    """How many there are, and their bytes.
+
+    Attributes:
+        unsized: how many of them are of unknown size.
+    """
+
+    archives: int = 0
+    bytes: int = 0
+    unsized: int = 0
+
+    def add(self, size: int | None) -> None:
+        """Count one."""
+        self.archives += 1
+        if size is None:
+            self.unsized += 1
+        else:
+            self.bytes += size
+
+
+@dataclass
+class Plan:
+    """What a command would request.
+
+    Attributes:
+        all: everything that is wanted.
+        groups: the same by group.
+        gets: requests that read the outputs of what is to be requested, `again` aside.
+        gets_again: of `again`.
+        ready: when the last running job is done.
+    """
+
+    all: Sum = field(default_factory=Sum)
+    groups: dict[Group, Sum] = field(default_factory=lambda: {group: Sum() for group in Group})
+    gets: int = 0
+    gets_again: int = 0
+    ready: datetime | None = None
+
+    def load(self, tier: str, again: bool) -> Load:
+        """Return the jobs that are to be started.
+
+        Args:
+            tier: at which.
+            again: whether `again` is among them.
+        """
+        sums = [self.groups[Group.REQUESTED], *([self.groups[Group.AGAIN]] if again else [])]
+        unknown = any(one.unsized for one in sums)
+        size = None if unknown else sum(one.bytes for one in sums)
+        gets = self.gets + (self.gets_again if again else 0)
+        return Load(tier, sum(one.archives for one in sums), size, gets)
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Decides what must be requested.
+
+    Attributes:
+        jobs: all that the service lists.
+        fetching: how fast outputs can be fetched.
+        is_cached: archive -> whether all of it is in the cache.
+        open: requests by archive whose jobs the list lacks.
+        lost: archive and range of what the restore requested, and lost.
+        largest: bytes beyond which the service refuses an archive at the tier.
+        adopted: gets the ids of running jobs.
+    """
+
+    jobs: ListedJobs
+    fetching: Fetching
+    is_cached: Callable[[str], bool]
+    open: dict[str, list[Request]] = field(default_factory=dict)
+    lost: set[tuple[str, int, int]] = field(default_factory=set)
+    largest: int | None = None
+    adopted: set[str] = field(default_factory=set)
+
+    def group(self, item: Item, archive_size: int | None, readable: bool, plan: Plan) -> Group:
+        """Return the group of an item, and count it.
+
+        Args:
+            item: what is wanted.
+            archive_size: bytes of its archive, None if unknown.
+            readable: the catalog has it as readable, from jobs or from the cache.
+            plan: counts it.
+        """
+        found = self._group(item, archive_size, readable, plan)
+        plan.all.add(item.size)
+        plan.groups[found].add(item.size)
+        gets = load_of("", item.size).gets
+        if found is Group.REQUESTED:
+            plan.gets += gets
+        elif found is Group.AGAIN:
+            plan.gets_again += gets
+        return found
+
+    def _group(self, item: Item, archive_size: int | None, readable: bool, plan: Plan) -> Group:
+        job = self.jobs.adoptable(item.archive, item.first, item.last, item.size, self.fetching)
+        if job is not None and job.state is JobState.SUCCEEDED:
+            return Group.READABLE
+        if readable and self.is_cached(item.archive):
+            return Group.CACHED
+        if job is not None:
+            if job.ready is not None and (plan.ready is None or plan.ready < job.ready):
+                plan.ready = job.ready
+            self.adopted.add(job.id)
+            return Group.RUNNING
+        for request in self.open.get(item.archive, ()):
+            if request.covers(item.first, item.last):
+                uncertain = request.state is RequestState.UNCERTAIN
+                if request.job is not None:
+                    self.adopted.add(request.job)
+                return Group.UNCERTAIN if uncertain else Group.RUNNING
+        if (item.archive, item.first, item.last) in self.lost:
+            return Group.AGAIN
+        if self.largest is not None and (archive_size or 0) > self.largest:
+            return Group.TOO_LARGE
+        return Group.REQUESTED
+
+
+def open_by_archive(requests: Iterable[Request]) -> dict[str, list[Request]]:
+    """Return requests by archive."""
+    found: dict[str, list[Request]] = {}
+    for request in requests:
+        found.setdefault(request.archive, []).append(request)
+    return found

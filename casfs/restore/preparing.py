@@ -1,0 +1,202 @@
+"""Finds out what must be requested, and at what price; nothing is sent."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from casfs.client import Client, Coverage, Selected
+from casfs.errors import NotFoundError
+from casfs.job_requests import RetrievalPolicy, Tier
+from casfs.ledger.request import TO_THE_END, Request, RequestState
+from casfs.model import OUTPUT_LIFETIME, Vault
+from casfs.restore.amounts import Estimate
+from casfs.restore.clock import now
+from casfs.restore.items import Item, is_verifiable, ranged, split
+from casfs.restore.jobs import ASSUMED_RATE, Fetching, ListedJobs
+from casfs.restore.ledger import Ledger
+from casfs.restore.options import Options
+from casfs.restore.plan import Group, Plan, Planner, open_by_archive
+from casfs.restore.price_table import find_prices
+from casfs.restore.prices import Load, Prices
+from casfs.restore.reconciling import reconcile
+from casfs.restore.settling import Settling
+from casfs.restore.spool import Spool
+from casfs.restore.traffic import Place, find_place
+
+WAVE = OUTPUT_LIFETIME / 2
+"""What is requested at once is what can be fetched in this time: outputs of a job live twice as
+long, and the next wave is retrieved while this one is fetched."""
+_NAMED = 1000
+"""Things that are named one by one at most."""
+
+
+@dataclass
+class Prepared:
+    """What a command would request, at what price.
+
+    Attributes:
+        run: identifies the restore.
+        vault: as the service describes it.
+        region: where it is, in words.
+        plan: sums.
+        prices: of the service in the region.
+        place: whether traffic costs.
+        spent: what the restore has requested before.
+        policy: the account's data retrieval policy.
+        coverage: how much of the vault is cataloged.
+        failed: requests whose jobs turn out to have failed, and why.
+        rate: bytes per second, if it matters.
+        too_large: some of what the service refuses at the tier.
+        unverifiable: ranges without a hash.
+        adopted: ids of the jobs that are running already.
+    """
+
+    run: str
+    vault: Vault
+    region: str
+    prices: Prices
+    place: Place
+    spent: list[Load]
+    rate: float
+    policy: RetrievalPolicy | None = None
+    coverage: Coverage | None = None
+    plan: Plan = field(default_factory=Plan)
+    failed: list[tuple[Request, str]] = field(default_factory=list)
+    too_large: list[Item] = field(default_factory=list)
+    unverifiable: int = 0
+    adopted: set[str] = field(default_factory=set)
+
+    def total(self, *loads: Load) -> Estimate:
+        """Return what the restore costs with more jobs, those that it has requested included."""
+        return self.prices.estimate([*self.spent, *loads], self.place.inside)
+
+    def cost(self, load: Load) -> Estimate:
+        """Return what more jobs cost."""
+        return self.total(load) - self.total()
+
+    @property
+    def wave(self) -> int:
+        """Return the bytes that are requested at once, if there is a pace."""
+        return max(1, int(self.rate * WAVE.total_seconds()))
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Finds out what must be requested.
+
+    Attributes:
+        client: of the account.
+        options: what is wanted; checked.
+        ledger: of the vault.
+        vault: where it is.
+        spool: gets what is to be requested.
+    """
+
+    client: Client
+    options: Options
+    ledger: Ledger
+    vault: Vault
+    spool: Spool
+
+    def prepare(self) -> Prepared:
+        """Return what would be requested.
+
+        Raises:
+            NotFoundError: nothing that is wanted is known.
+            CasfsError: service, catalog or ledger failed.
+        """
+        config, retrievals, name = self.client.config, self.client.retrievals, self.vault.name
+        prices = find_prices(config.dialect, config.region, config.prices)
+        policy = retrievals.policy() if retrievals.features.policy else None
+        run = self.ledger.run_of(self.options.selection)
+        pace = self.options.pace
+        rate = pace.rate if pace is not None and pace.rate else float(ASSUMED_RATE)
+        begun, jobs = now(), ListedJobs()
+        retrievals.catalog_jobs(name, jobs.add)
+        fetching = Fetching(rate, retrievals.now())
+        settling = Settling(jobs, fetching, timedelta(seconds=config.settle_seconds))
+        found = reconcile(self.ledger, settling, begun, lambda job: retrievals.job(name, job))
+        expedited = self.options.tier is Tier.EXPEDITED
+        planner = Planner(
+            jobs,
+            fetching,
+            lambda archive: retrievals.is_cached(name, archive),
+            open_by_archive(found.open),
+            {(one.archive, one.first, one.last) for one in self.ledger.lost(run)},
+            retrievals.features.expedited_limit if expedited else None,
+        )
+        prepared = Prepared(
+            run=run,
+            vault=self.vault,
+            region=config.region or "the region",
+            prices=prices,
+            place=find_place(config.endpoint, config.traffic, prices.inside),
+            spent=self.ledger.spent(run),
+            rate=rate,
+            policy=policy,
+            coverage=self._cataloged(),
+            failed=[
+                (one, settled.reason or "")
+                for one, settled in found.lost
+                if settled.state is RequestState.FAILED
+            ],
+        )
+        self._fill(planner, prepared)
+        prepared.adopted = planner.adopted
+        return prepared
+
+    def _cataloged(self) -> Coverage:
+        """Return how much of the vault is cataloged, once what finished jobs brought is."""
+        archives, name = self.client.archives, self.vault.name
+        coverage = archives.coverage(name)
+        incomplete = coverage.missing != 0 or coverage.archives is None or not coverage.cataloged
+        if coverage.waiting and incomplete:
+            archives.refresh(name, lambda *_: None)
+            coverage = archives.coverage(name)
+        if not coverage.cataloged and self.options.ids is None:
+            raise NotFoundError(
+                f"nothing is cataloged of vault {name}; to start an inventory job, run: "
+                f"casfs request {name} --inventory"
+            )
+        return coverage
+
+    def _fill(self, planner: Planner, prepared: Prepared) -> None:
+        for one in self._selected():
+            for item in self._items(one):
+                group = planner.group(item, one.size, one.readable, prepared.plan)
+                if group in (Group.REQUESTED, Group.AGAIN):
+                    self.spool.add(item._replace(again=group is Group.AGAIN))
+                    if one.size is not None and not is_verifiable(item, one.size):
+                        prepared.unverifiable += 1
+                elif group is Group.TOO_LARGE and len(prepared.too_large) < _NAMED:
+                    prepared.too_large.append(item)
+
+    def _selected(self) -> Iterator[Selected]:
+        options, retrievals, name = self.options, self.client.retrievals, self.vault.name
+        if options.everything:
+            yield from retrievals.every_archive(name)
+            return
+        if options.ids is not None:
+            yield from retrievals.by_id(name, dict.fromkeys(options.ids))
+            return
+        seen: set[str] = set()
+        for pattern in options.patterns:
+            for one in retrievals.matching(name, pattern):
+                # Patterns may overlap; a single one does not.
+                if len(options.patterns) == 1:
+                    yield one
+                elif one.id not in seen:
+                    seen.add(one.id)
+                    yield one
+
+    def _items(self, one: Selected) -> Iterator[Item]:
+        last = TO_THE_END if one.size is None else one.size - 1
+        item = Item(one.id, one.name, 0, last, one.size, one.created, whole=True)
+        if self.options.byte_range is not None:
+            part = ranged(item, self.options.byte_range)
+            if part is not None:
+                yield part
+        elif self.options.split is not None:
+            yield from split(item, self.options.split)
+        else:
+            yield item

@@ -1,0 +1,95 @@
+"""What became of requests, by a complete list of jobs: pure, no I/O.
+
+A request whose answer never came is not sent again before a list, begun long enough after it was
+sent, shows no job for it. Lists may show a new job late.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from casfs.ledger.request import Request, RequestState
+from casfs.model import OUTPUT_LIFETIME, JobState
+from casfs.restore.jobs import Fetching, JobFacts, ListedJobs
+
+_CLOCKS = timedelta(minutes=5)
+"""How far this machine's clock and the service's may differ."""
+
+
+class Settled(NamedTuple):
+    """What is known of a request now.
+
+    Attributes:
+        job: the id of its job, None if unknown.
+        reason: why it failed, expired, or was refused.
+        gone: the list lacks its job: only the service itself can say what became of it.
+    """
+
+    state: RequestState
+    job: str | None = None
+    reason: str | None = None
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Settles requests.
+
+    Attributes:
+        jobs: a complete list.
+        fetching: how fast outputs can be fetched.
+        patience: time after which a request that no list shows was not accepted.
+    """
+
+    jobs: ListedJobs
+    fetching: Fetching
+    patience: timedelta
+
+    def settle(self, request: Request, elapsed: timedelta, sending: bool) -> Settled:
+        """Return what became of an open request.
+
+        Args:
+            request: as the ledger has it.
+            elapsed: time from when it was committed to when the list was begun, at least.
+            sending: the process that committed it is running, and may be about to send it.
+        """
+        if request.job is not None:
+            return self._of_job(request, self.jobs.by_id.get(request.job), elapsed)
+        job = self.jobs.of_token(request.token) or self._made_since(request)
+        if job is not None:
+            return self._of_job(request, job, elapsed)
+        if request.state is RequestState.INTENDED and sending:
+            return Settled(RequestState.INTENDED)
+        if elapsed < self.patience:
+            return Settled(RequestState.UNCERTAIN, None, request.reason)
+        if elapsed >= OUTPUT_LIFETIME:
+            return Settled(RequestState.EXPIRED, None, "it was never answered, and is a day old")
+        return Settled(RequestState.REFUSED, None, "not accepted: no list of jobs shows it")
+
+    def _of_job(self, request: Request, job: JobFacts | None, elapsed: timedelta) -> Settled:
+        if job is None:
+            if request.state is RequestState.READABLE:
+                return Settled(RequestState.EXPIRED, request.job, "its output has expired")
+            return Settled(request.state, request.job, None, gone=elapsed >= self.patience)
+        if job.state is JobState.RUNNING:
+            return Settled(RequestState.STARTED, job.id)
+        if job.state is JobState.FAILED:
+            return Settled(RequestState.FAILED, job.id, job.reason)
+        if not self.fetching.suffices(job, request.size):
+            return Settled(RequestState.EXPIRED, job.id, "it expires before it can be fetched")
+        return Settled(RequestState.READABLE, job.id)
+
+    def _made_since(self, request: Request) -> JobFacts | None:
+        """Return a job that may be the one of a request whose token the service did not keep."""
+        if request.kind != "archive":
+            return None
+        job = self.jobs.adoptable(
+            request.archive, request.first, request.last, request.size, self.fetching
+        )
+        if job is None or job.state is JobState.RUNNING:
+            return job
+        return job if _since(job.created, request.intended) else None
+
+
+def _since(created: datetime | None, intended: datetime) -> bool:
+    return created is not None and created >= intended - _CLOCKS

@@ -1,0 +1,74 @@
+"""What is to be requested, on disk and in order: a million items take no memory."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from casfs.restore.items import Item
+
+ORDERS = {
+    "created": "created, archive, first",
+    "size": "size IS NULL, size, archive, first",
+    "name": "name, archive, first",
+}
+"""Orders by name, as columns."""
+
+_AT_ONCE = 1000
+_INSERT = "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+class Spool:
+    """Items in a temporary file, which SQLite removes. A context manager."""
+
+    def __init__(self) -> None:
+        # The empty name is a temporary file; the lock of whoever iterates keeps threads apart.
+        self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._connection.execute(
+            "CREATE TABLE items (archive, name, first, last, size, created, whole, again)"
+        )
+        self._connection.execute("BEGIN")
+        self._page: list[Item] = []
+
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Remove it."""
+        self._connection.close()
+
+    def add(self, item: Item) -> None:
+        """Add an item."""
+        self._page.append(item)
+        if len(self._page) == _AT_ONCE:
+            self._write()
+
+    def items(self, order: str, again: bool) -> Iterator[Item]:
+        """Yield the items in an order of `ORDERS`.
+
+        Args:
+            order: its name.
+            again: whether those are wanted that were requested before.
+        """
+        self._write()
+        where = "" if again else "WHERE NOT again"
+        rows = self._connection.execute(f"SELECT * FROM items {where} ORDER BY {ORDERS[order]}")  # noqa: S608 - constants
+        yield from map(_item, rows)
+
+    def find(self, archive: str, first: int, last: int) -> Item | None:
+        """Return the item for a range of an archive, None if there is none."""
+        self._write()
+        self._connection.execute("CREATE INDEX IF NOT EXISTS by_archive ON items (archive)")
+        rows = self._connection.execute(
+            "SELECT * FROM items WHERE archive = ? AND first = ? AND last = ?",
+            (archive, first, last),
+        ).fetchall()
+        return _item(rows[0]) if rows else None
+
+    def _write(self) -> None:
+        self._connection.executemany(_INSERT, self._page)
+        self._page = []
+
+
+def _item(row: Sequence[Any]) -> Item:
+    item = Item(*row)
+    return item._replace(whole=bool(item.whole), again=bool(item.again))

@@ -1,0 +1,128 @@
+"""What becomes of requests, by a complete list: never sent again before that is certain."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from casfs.ledger.request import TO_THE_END, Request, RequestState
+from casfs.model import Job, JobKind, JobState
+from casfs.restore.jobs import Fetching, ListedJobs
+from casfs.restore.settling import Settling
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+GIB = 1 << 30
+TIB = 1 << 40
+TOKEN = "casfs-0123456789abcdef"
+PATIENCE = timedelta(minutes=10)
+
+REQUEST = Request(
+    1, "photos", "archive", "one", 0, 99, 100, "standard", TOKEN, RequestState.INTENDED, "run", 1,
+    NOW - timedelta(minutes=20), None, None, None, None, None, "boot", 0.0,
+)  # fmt: skip
+
+
+def job(
+    state=JobState.RUNNING, *, name="job-1", archive="one", first=0, size=100, whole=100, token="",
+    age=timedelta(minutes=1), left=timedelta(hours=20), reason="",
+) -> Job:  # fmt: skip
+    raw: dict[str, Any] = {"JobId": name, "Tier": "Standard", "StatusMessage": reason}
+    done = NOW - timedelta(hours=24) + left if state is not JobState.RUNNING else None
+    return Job(
+        "photos", name, JobKind.ARCHIVE, state, NOW - age, done, token, archive, whole, first, size,
+        None, json.dumps(raw),
+    )  # fmt: skip
+
+
+def settled(request, *jobs, elapsed=timedelta(minutes=20), sending=False, rate=1e7):
+    found = Settling(ListedJobs(jobs), Fetching(rate, NOW), PATIENCE)
+    return found.settle(request, elapsed, sending)
+
+
+def test_a_job_with_our_token_is_ours_whatever_else_it_is():
+    found = settled(REQUEST, job(token=f"restore {TOKEN}", archive="another", first=50))
+    assert (found.state, found.job) == (RequestState.STARTED, "job-1")
+
+
+@pytest.mark.parametrize("state", [RequestState.INTENDED, RequestState.UNCERTAIN])
+def test_what_no_list_shows_in_time_was_not_accepted(state):
+    request = replace(REQUEST, state=state)
+    early = settled(request, elapsed=PATIENCE - timedelta(seconds=1))
+    assert early.state is RequestState.UNCERTAIN
+    assert settled(request, elapsed=PATIENCE).state is RequestState.REFUSED
+
+
+def test_what_its_process_may_be_about_to_send_is_left_alone():
+    assert settled(REQUEST, sending=True).state is RequestState.INTENDED
+
+
+def test_what_was_never_answered_for_a_day_counts_as_paid():
+    assert settled(REQUEST, elapsed=timedelta(days=2)).state is RequestState.EXPIRED
+
+
+def test_a_job_for_the_archive_made_since_is_ours_where_descriptions_are_lost():
+    ready = job(JobState.SUCCEEDED, age=timedelta(minutes=5))
+    assert settled(REQUEST, ready).state is RequestState.READABLE
+    old = job(JobState.SUCCEEDED, age=timedelta(hours=9))
+    assert settled(REQUEST, old).state is RequestState.REFUSED
+
+
+def test_a_job_that_failed_is_lost_with_the_reason_of_the_service():
+    found = settled(REQUEST, job(JobState.FAILED, token=TOKEN, reason="no tape"))
+    assert (found.state, found.reason) == (RequestState.FAILED, "no tape")
+
+
+def test_a_started_job_that_no_list_shows_is_asked_for():
+    request = replace(REQUEST, state=RequestState.STARTED, job="job-1")
+    found = settled(request)
+    assert (found.state, found.gone) == (RequestState.STARTED, True)
+    assert not settled(request, elapsed=timedelta(seconds=1)).gone
+    assert settled(replace(request, state=RequestState.READABLE)).state is RequestState.EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("size", "left", "enough"),
+    [
+        (100, timedelta(minutes=2), True),
+        (100, timedelta(seconds=30), False),
+        (4 * TIB, timedelta(minutes=2), False),
+        (4 * TIB, timedelta(hours=11), False),
+        # Nothing fetches it in a day: a fresh job would not do either.
+        (4 * TIB, timedelta(hours=13), True),
+        (100 * GIB, timedelta(hours=4), True),
+        (100 * GIB, timedelta(hours=2), False),
+    ],
+)
+def test_a_job_is_adopted_if_it_can_be_fetched_in_time(size, left, enough):
+    jobs = ListedJobs([job(JobState.SUCCEEDED, size=size, whole=size, left=left)])
+    found = jobs.adoptable("one", 0, size - 1, size, Fetching(1e7, NOW))
+    assert (found is not None) is enough
+
+
+@pytest.mark.parametrize(
+    ("first", "size", "wanted", "adopted"),
+    [
+        (0, 100, (0, 99), True),
+        (0, 100, (0, TO_THE_END), True),
+        (0, 50, (0, 49), True),
+        (0, 50, (0, 50), False),
+        (0, 50, (0, TO_THE_END), False),
+        (50, 50, (60, 70), True),
+        (50, 50, (49, 70), False),
+    ],
+)
+def test_a_job_of_a_covering_range_is_adopted(first, size, wanted, adopted):
+    jobs = ListedJobs([job(first=first, size=size)])
+    found = jobs.adoptable("one", wanted[0], wanted[1], None, Fetching(1e7, NOW))
+    assert (found is not None) is adopted
+
+
+def test_the_job_that_lives_longest_is_adopted_before_one_that_runs():
+    short = job(JobState.SUCCEEDED, name="short", left=timedelta(hours=1))
+    long = job(JobState.SUCCEEDED, name="long", left=timedelta(hours=9))
+    jobs = ListedJobs([job(name="running"), short, long])
+    found = jobs.adoptable("one", 0, 99, 100, Fetching(1e7, NOW))
+    assert found is not None
+    assert found.id == "long"
