@@ -63,6 +63,10 @@ _COMMANDS = {
         "casfs.cli.archives:catalog_command",
         "Manage what casfs knows about the archives in vaults.",
     ),
+    "request": (
+        "casfs.cli.requesting:request_command",
+        "Start the jobs that retrieve archives, after showing what they cost.",
+    ),
     "cache": (
         "casfs.cli.cache:cache_command",
         "Show what the cache holds, and make it smaller.",

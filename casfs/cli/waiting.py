@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from casfs.errors import CasfsError
 from casfs.model import JobState
 
 if TYPE_CHECKING:
+    from casfs.client import Client
     from casfs.restore.sweeps import ListedJob
     from casfs.restore.waiting import Progress
 
@@ -91,6 +93,22 @@ def wait_command(  # noqa: PLR0913 (its options)
             lines.show("exit_error", code=exit_status.FAILED, message=str(error))
         raise
     sys.exit(report.finish(any_))
+
+
+def wait_for(client: "Client", vault: str, jobs: Iterable[str], lines: JsonLines) -> int:
+    """Wait until jobs have ended, and tell what became of them; return the exit status.
+
+    Raises:
+        CasfsError: the service refuses us.
+    """
+    from casfs.restore.wait_run import WaitRun
+    from casfs.restore.waiting import WaitLimits
+
+    report = _Report(lines, None)
+    run = WaitRun(client, vault)
+    for progress in run.wait(run.select_jobs(jobs), WaitLimits(interval=run.interval)):
+        report.show(progress)
+    return report.finish(any_=False)
 
 
 @dataclass

@@ -1,0 +1,148 @@
+"""Requests an inventory: plan, question, and the jobs that bring it."""
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from casfs.cli.archive_request import open_ledger
+from casfs.cli.messages import Messages
+from casfs.client import Client
+from casfs.errors import ConfigError
+from casfs.model import Vault
+from casfs.restore.amounts import Cap, Estimate, amount_text
+from casfs.restore.inventories import InventoryRun, Wanted
+from casfs.restore.options import check_notices
+from casfs.restore.price_table import find_prices
+from casfs.restore.prices import INVENTORY, Load, Prices
+from casfs.restore.running import check_cost
+from casfs.restore.verdict import Status, Verdict
+
+
+def request_inventory(
+    client: Client, name: str, flags: Mapping[str, Any], messages: Messages
+) -> int:
+    """Request an inventory of a vault; return the exit status.
+
+    Args:
+        client: of the account.
+        name: of the vault.
+        flags: the command's options.
+        messages: gets plan and outcome.
+
+    Raises:
+        ConfigError: the service knows no such inventories.
+        CasfsError: service or ledger failed.
+    """
+    features = client.retrievals.features
+    check_notices(flags["sns_topic"], flags["callback"], features)
+    wanted = Wanted(
+        since=_date("since", flags["since"]),
+        until=_date("until", flags["until"]),
+        sns_topic=flags["sns_topic"],
+        call_back=flags["callback"],
+    )
+    if (wanted.since or wanted.until) and not features.inventory_query:
+        raise ConfigError("the service's inventories have all archives: leave out the dates")
+    cap = None if flags["max_cost"] is None else Cap.parse(flags["max_cost"])
+    config, vault = client.config, client.retrievals.vault(name)
+    prices = find_prices(config.dialect, config.region, config.prices)
+    with open_ledger(client, vault) as ledger:
+        number = messages.lines.run = ledger.run_of(wanted.selection)
+        run = InventoryRun(
+            client=client,
+            vault=vault,
+            ledger=ledger,
+            wanted=wanted,
+            run=number,
+            check=lambda loads: check_cost(cap, prices, loads, inside=True),
+            watch=lambda state, job: _tell(state, job, messages),
+        )
+        job, marker, starts = run.needed()
+        count = _jobs(client, vault, marker) if starts else 0
+        cost = _show_plan(vault, prices, count, messages)
+        if flags["dry_run"]:
+            return Status.DONE
+        verdict = _refusal(run, cost, count, flags) if starts else None
+        if verdict is None:
+            verdict = run.bring(wait=flags["wait"])
+    messages.facts("summary", jobs=count, job=job.id if job else None)
+    if verdict.status is not Status.DONE:
+        messages.facts("exit_error", code=int(verdict.status), message=verdict.reason)
+        messages.complain(verdict.reason)
+    elif verdict.status is Status.DONE:
+        messages.text(f"when it is done, run: casfs catalog refresh {vault.name}")
+    return verdict.status
+
+
+def _refusal(
+    run: InventoryRun, cost: Estimate, count: int, flags: Mapping[str, Any]
+) -> Verdict | None:
+    """Return how the command ends before anything is sent, None if the user agrees."""
+    if run.is_uncertain() or flags["yes"] or cost.is_free:
+        return None
+    if not sys.stdin.isatty():
+        return Verdict(
+            Status.NOT_STARTED, "nothing was sent: no terminal to ask on; -y agrees to the plan"
+        )
+    jobs = "1 job" if count == 1 else f"{count:,} jobs"
+    if click.confirm(f"start {jobs}? They cannot be canceled.", err=True):
+        return None
+    return Verdict(Status.NOT_STARTED, "nothing was sent")
+
+
+def _jobs(client: Client, vault: Vault, marker: str | None) -> int:
+    """Return how many jobs it takes, as far as is known."""
+    limit = client.retrievals.inventory_limit
+    if limit is None or marker is not None or not vault.archives:
+        return 1
+    return -(-vault.archives // limit)
+
+
+def _show_plan(vault: Vault, prices: Prices, count: int, messages: Messages) -> Estimate:
+    cost = prices.estimate([Load(INVENTORY, count, 0, count)], inside=True)
+    archives = "unknown" if vault.archives is None else f"{vault.archives:,}"
+    messages.text(f"{vault.name}: inventory, archives at the last one: {archives}")
+    messages.text(f"  to be requested {count:,} {'job' if count == 1 else 'jobs'}")
+    if count:
+        when = f"prices of {prices.date}" if prices.date else "prices without a date"
+        messages.text(f"estimate ({when})   requests {amount_text(cost.requests, cost.currency)}")
+    messages.facts(
+        "plan",
+        jobs=count,
+        tier=None,
+        estimate={
+            "prices_of": prices.date.isoformat() if prices.date else None,
+            "currency": cost.currency,
+            "requests": None if cost.requests is None else f"{cost.requests.normalize():f}",
+            "total": None if cost.total is None else f"{cost.total.normalize():f}",
+        },
+    )
+    return cost
+
+
+def _tell(state: str, job: str | None, messages: Messages) -> None:
+    messages.facts("request", state=state, archive=None, job=job)
+    if state == "uncertain":
+        messages.text("a request has no answer; nothing is sent twice")
+    elif job is not None:
+        messages.text(f"inventory job {job} {_STATES[state]}")
+
+
+_STATES = {
+    "started": "was started",
+    "running": "is running",
+    "readable": "is done",
+}
+
+
+def _date(name: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"--{name} must be a date such as 2026-11-20, not {text!r}") from None
+    return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)

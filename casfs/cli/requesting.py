@@ -1,0 +1,168 @@
+"""`casfs request`: starts the jobs that retrieve archives."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from casfs.cli.options import (
+    IdentifierCommand,
+    json_option,
+    open_client,
+    profile_option,
+    service_options,
+)
+from casfs.errors import CasfsError, ConfigError, LedgerError
+
+if TYPE_CHECKING:
+    from casfs.restore.options import Options
+
+_TIERS = ("expedited", "standard", "bulk")
+_FAILED, _USAGE, _NOT_STARTED, _INTERRUPTED = 1, 2, 4, 130
+
+
+@click.command("request", cls=IdentifierCommand)
+@click.argument("vault")
+@click.argument("patterns", nargs=-1)
+@click.option("--ids", metavar="FILE", help="Archives by their ids, one a line; - reads them.")
+@click.option("--all", "everything", is_flag=True, help="All archives of the vault.")
+@click.option("--tier", type=click.Choice(_TIERS), default="standard", show_default=True)
+@click.option("--range", "byte_range", metavar="A-B", help="These bytes only, whole MiB.")
+@click.option("--split", metavar="SIZE", help="Several jobs for larger archives, each verifiable.")
+@click.option(
+    "--order",
+    type=click.Choice(["created", "size", "name"]),
+    default="created",
+    show_default=True,
+    help="What is requested first.",
+)
+@click.option("--max-cost", metavar="AMOUNT[CUR]", help="Start nothing that would cost more.")
+@click.option("--max-bytes", metavar="SIZE", help="Start nothing that would bring more.")
+@click.option("--pace", metavar="SIZE/h|auto", help="Request what can be fetched in time.")
+@click.option(
+    "--rerequest",
+    type=click.Choice(["ask", "never", "yes"]),
+    default="ask",
+    show_default=True,
+    help="Whether to request again what failed or expired.",
+)
+@click.option("--inventory", is_flag=True, help="The list of archives instead of archives.")
+@click.option("--since", metavar="DATE", help="With --inventory: archives uploaded since.")
+@click.option("--until", metavar="DATE", help="With --inventory: archives uploaded until.")
+@click.option("--sns-topic", metavar="ARN", help="Topic that the service notifies (Glacier).")
+@click.option("--callback", metavar="URL", help="URL that the service calls (CAS).")
+@click.option("-n", "--dry-run", is_flag=True, help="Show the plan, and send nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Agree to the plan.")
+@click.option("--wait", is_flag=True, help="Wait until the jobs are done.")
+@profile_option
+@json_option
+@service_options
+def request_command(
+    vault: str, profile: str | None, as_json: bool, inventory: bool, **given: Any
+) -> None:
+    """Start the jobs that retrieve archives, after showing what they cost.
+
+    PATTERN is a path of the catalog, an archive's id, or a pattern such as '*.tif'. What is
+    readable, cached, running or requested already is not requested again, whoever started it.
+    """
+    # Imported here: `--help` must not wait for it.
+    from casfs.cli.messages import Messages
+
+    own = {name: given.pop(name) for name in _OWN}
+    messages = Messages(as_json, vault)
+    status = _FAILED
+    try:
+        with open_client(profile, given) as client:
+            if inventory:
+                from casfs.cli.inventory_request import request_inventory
+
+                _refuse(own, _OF_ARCHIVES, "--inventory")
+                status = request_inventory(client, vault, own, messages)
+            else:
+                from casfs.cli.archive_request import request_archives
+
+                _refuse(own, ("since", "until"), "archives")
+                options = _options(vault, _ids(own["ids"]), own)
+                status = request_archives(client, options, own, messages)
+    except LedgerError as error:
+        messages.facts("exit_error", code=_NOT_STARTED, message=str(error))
+        raise _exit(_NOT_STARTED, f"casfs: {error}") from error
+    except CasfsError as error:
+        code = _USAGE if isinstance(error, ConfigError) else _FAILED
+        messages.facts("exit_error", code=code, message=str(error))
+        raise
+    except (KeyboardInterrupt, click.Abort):
+        message = "interrupted; what was requested is recorded: run the same command again"
+        messages.facts("exit_error", code=_INTERRUPTED, message=message)
+        raise _exit(_INTERRUPTED, f"casfs: {message}") from None
+    if status:
+        raise SystemExit(status)
+
+
+_OWN = (
+    *("patterns", "ids", "everything", "tier", "byte_range", "split", "order", "max_cost"),
+    *("max_bytes", "pace", "rerequest", "since", "until", "sns_topic", "callback"),
+    *("dry_run", "yes", "wait"),
+)
+_OF_ARCHIVES = ("patterns", "ids", "everything", "byte_range", "split", "max_bytes", "pace")
+
+
+def _exit(status: int, line: str) -> SystemExit:
+    from casfs.cli.show import say
+
+    say(line, err=True)
+    return SystemExit(status)
+
+
+def _refuse(own: dict[str, Any], names: tuple[str, ...], what: str) -> None:
+    for name in names:
+        if own[name]:
+            raise click.UsageError(f"{name.replace('_', '-')} is not for {what}")
+
+
+def _ids(path: str | None) -> tuple[str, ...] | None:
+    """Read the ids of archives from a file, or from standard input.
+
+    Raises:
+        ConfigError: it cannot be read, or has none.
+    """
+    if path is None:
+        return None
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigError(f"--ids {path} cannot be read: {reason}") from error
+    ids = tuple(filter(None, map(str.strip, text.splitlines())))
+    if not ids:
+        raise ConfigError(f"--ids {path} has no ids")
+    return ids
+
+
+def _options(vault: str, ids: tuple[str, ...] | None, own: dict[str, Any]) -> "Options":
+    from casfs.job_requests import Tier
+    from casfs.restore.amounts import Cap
+    from casfs.restore.items import parse_range
+    from casfs.restore.options import Options, Pace
+    from casfs.settings import parse_size
+
+    def parsed(name: str, parse: Any, *more: str) -> Any:
+        return None if own[name] is None else parse(own[name], *more)
+
+    return Options(
+        vault=vault,
+        patterns=own["patterns"],
+        ids=ids,
+        everything=own["everything"],
+        tier=Tier(own["tier"]),
+        byte_range=parsed("byte_range", parse_range),
+        split=parsed("split", parse_size, "--split"),
+        order=own["order"],
+        max_cost=parsed("max_cost", Cap.parse),
+        max_bytes=parsed("max_bytes", parse_size, "--max-bytes"),
+        pace=parsed("pace", Pace.parse),
+        rerequest=own["rerequest"],
+        sns_topic=own["sns_topic"],
+        call_back=own["callback"],
+    )
