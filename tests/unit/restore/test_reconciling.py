@@ -11,7 +11,7 @@ from casfs.restore.jobs import Fetching, ListedJobs
 from casfs.restore.reconciling import reconcile
 from casfs.restore.settling import Settling
 from tests.support.ledgers import intended, ledger
-from tests.unit.restore.test_settling import job
+from tests.support.restore_jobs import made_job
 
 
 def settling(*jobs, patience=timedelta(0)):
@@ -60,7 +60,7 @@ def test_a_job_that_no_list_shows_is_asked_for_and_gone_only_if_the_service_says
 
     def describe(job_id):
         asked.append(job_id)
-        return job(name=job_id) if len(asked) == 1 else None
+        return made_job(name=job_id) if len(asked) == 1 else None
 
     with closing(ledger(tmp_path)) as one:
         request = intended(one, one.run_of("all"))
@@ -76,7 +76,9 @@ def test_a_job_that_no_list_shows_is_asked_for_and_gone_only_if_the_service_says
 def test_a_readable_job_is_noted(tmp_path):
     with closing(ledger(tmp_path)) as one:
         request = intended(one, one.run_of("all"))
-        done = replace(job(JobState.SUCCEEDED, token=request.token), completed=datetime.now(UTC))
+        done = replace(
+            made_job(JobState.SUCCEEDED, token=request.token), completed=datetime.now(UTC)
+        )
         found = reconcile(one, settling(done), now(), nothing)
         assert (found.open, found.lost, found.refused) == ([], [], [])
         assert states(one) == {"one": RequestState.READABLE}

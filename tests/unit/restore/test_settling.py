@@ -1,18 +1,16 @@
 """What becomes of requests, by a complete list: never sent again before that is certain."""
 
-import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
 from casfs.ledger.request import TO_THE_END, Request, RequestState
-from casfs.model import Job, JobKind, JobState
+from casfs.model import JobState
 from casfs.restore.jobs import Fetching, ListedJobs
 from casfs.restore.settling import Settling
+from tests.support.restore_jobs import NOW, made_job
 
-NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 GIB = 1 << 30
 TIB = 1 << 40
 TOKEN = "casfs-0123456789abcdef"
@@ -24,25 +22,13 @@ REQUEST = Request(
 )  # fmt: skip
 
 
-def job(
-    state=JobState.RUNNING, *, name="job-1", archive="one", first=0, size=100, whole=100, token="",
-    age=timedelta(minutes=1), left=timedelta(hours=20), reason="",
-) -> Job:  # fmt: skip
-    raw: dict[str, Any] = {"JobId": name, "Tier": "Standard", "StatusMessage": reason}
-    done = NOW - timedelta(hours=24) + left if state is not JobState.RUNNING else None
-    return Job(
-        "photos", name, JobKind.ARCHIVE, state, NOW - age, done, token, archive, whole, first, size,
-        None, json.dumps(raw),
-    )  # fmt: skip
-
-
 def settled(request, *jobs, elapsed=timedelta(minutes=20), sending=False, rate=1e7):
     found = Settling(ListedJobs(jobs), Fetching(rate, NOW), PATIENCE)
     return found.settle(request, elapsed, sending)
 
 
 def test_a_job_with_our_token_is_ours_whatever_else_it_is():
-    found = settled(REQUEST, job(token=f"restore {TOKEN}", archive="another", first=50))
+    found = settled(REQUEST, made_job(token=f"restore {TOKEN}", archive="another", first=50))
     assert (found.state, found.job) == (RequestState.STARTED, "job-1")
 
 
@@ -63,14 +49,14 @@ def test_what_was_never_answered_for_a_day_counts_as_paid():
 
 
 def test_a_job_for_the_archive_made_since_is_ours_where_descriptions_are_lost():
-    ready = job(JobState.SUCCEEDED, age=timedelta(minutes=5))
+    ready = made_job(JobState.SUCCEEDED, age=timedelta(minutes=5))
     assert settled(REQUEST, ready).state is RequestState.READABLE
-    old = job(JobState.SUCCEEDED, age=timedelta(hours=9))
+    old = made_job(JobState.SUCCEEDED, age=timedelta(hours=9))
     assert settled(REQUEST, old).state is RequestState.REFUSED
 
 
 def test_a_job_that_failed_is_lost_with_the_reason_of_the_service():
-    found = settled(REQUEST, job(JobState.FAILED, token=TOKEN, reason="no tape"))
+    found = settled(REQUEST, made_job(JobState.FAILED, token=TOKEN, reason="no tape"))
     assert (found.state, found.reason) == (RequestState.FAILED, "no tape")
 
 
@@ -96,7 +82,7 @@ def test_a_started_job_that_no_list_shows_is_asked_for():
     ],
 )
 def test_a_job_is_adopted_if_it_can_be_fetched_in_time(size, left, enough):
-    jobs = ListedJobs([job(JobState.SUCCEEDED, size=size, whole=size, left=left)])
+    jobs = ListedJobs([made_job(JobState.SUCCEEDED, size=size, whole=size, left=left)])
     found = jobs.adoptable("one", 0, size - 1, size, Fetching(1e7, NOW))
     assert (found is not None) is enough
 
@@ -114,15 +100,15 @@ def test_a_job_is_adopted_if_it_can_be_fetched_in_time(size, left, enough):
     ],
 )
 def test_a_job_of_a_covering_range_is_adopted(first, size, wanted, adopted):
-    jobs = ListedJobs([job(first=first, size=size)])
+    jobs = ListedJobs([made_job(first=first, size=size)])
     found = jobs.adoptable("one", wanted[0], wanted[1], None, Fetching(1e7, NOW))
     assert (found is not None) is adopted
 
 
 def test_the_job_that_lives_longest_is_adopted_before_one_that_runs():
-    short = job(JobState.SUCCEEDED, name="short", left=timedelta(hours=1))
-    long = job(JobState.SUCCEEDED, name="long", left=timedelta(hours=9))
-    jobs = ListedJobs([job(name="running"), short, long])
+    short = made_job(JobState.SUCCEEDED, name="short", left=timedelta(hours=1))
+    long = made_job(JobState.SUCCEEDED, name="long", left=timedelta(hours=9))
+    jobs = ListedJobs([made_job(name="running"), short, long])
     found = jobs.adoptable("one", 0, 99, 100, Fetching(1e7, NOW))
     assert found is not None
     assert found.id == "long"
