@@ -117,3 +117,11 @@ def test_expedited_takes_no_large_archive(tmp_path):
         assert "too large" in text
         assert large not in one.jobs()
         assert one.jobs().total() == 1
+
+
+def test_a_command_may_wait_for_its_jobs(tmp_path):
+    with stress("cas", tmp_path, 2, 60, "--job-seconds", "2") as one:
+        status, text = one.request("--all", "-y", "--wait")
+        assert status == 0, text
+        assert "started 2 jobs" in text
+        assert text.count("can be read until") == 2
