@@ -101,7 +101,7 @@ class JobTable:
     def to_notify(self, since: float, until: float) -> list[Job]:
         """Return the jobs that completed after `since`, and not after `until`, with a URL."""
         rows = self._database.rows.execute(
-            "SELECT * FROM jobs WHERE completed > ? AND completed <= ?"
+            "SELECT * FROM jobs WHERE callback NOT NULL AND completed > ? AND completed <= ?"
             " AND callback LIKE 'http%' ORDER BY completed",
             (since, until),
         )

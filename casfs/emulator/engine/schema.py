@@ -52,6 +52,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     output_size INTEGER, continuation TEXT, details TEXT);
 CREATE INDEX IF NOT EXISTS jobs_by_vault ON jobs (vault, id);
 CREATE INDEX IF NOT EXISTS jobs_by_archive ON jobs (archive);
+CREATE INDEX IF NOT EXISTS jobs_to_notify ON jobs (completed) WHERE callback NOT NULL;
 CREATE INDEX IF NOT EXISTS inventories_to_write ON jobs (vault, completed)
     WHERE kind = 'inventory' AND output_size IS NULL AND failure IS NULL;
 CREATE TABLE IF NOT EXISTS uploads (

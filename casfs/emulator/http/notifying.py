@@ -9,7 +9,7 @@ import aiohttp
 
 _log = logging.getLogger(__name__)
 
-_INTERVAL = 0.2
+_INTERVAL = 0.5
 """Seconds between two looks for jobs that have completed."""
 _SECONDS = 5.0
 """How long a call may take."""
