@@ -124,7 +124,7 @@ class Sweeps:
 
         Raises:
             NotFoundError: there is no such vault.
-            CasfsError: the service failed, or the state directory cannot be used.
+            CasfsError: the service failed, or others could change the state directory.
         """
         oldest = now().uptime - age
         with self._locked(Deadline(self._seconds)) as path:
@@ -153,10 +153,9 @@ class Sweeps:
         except OSError as error:
             if isinstance(error, CasfsError):
                 raise
-            raise CasfsError(
-                f"the state directory {directory} cannot be used ({error.strerror}); free space, "
-                "correct its permissions, or use --state-dir"
-            ) from error
+            log.warning("lists of jobs are not shared: cannot use %s: %s", directory, error)
+            yield None
+            return
         try:
             while not _lock(lock) and not deadline.passed():
                 time.sleep(_LOCK_TICK)
