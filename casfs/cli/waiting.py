@@ -20,7 +20,7 @@ from casfs.cli.options import (
     service_options,
 )
 from casfs.cli.show import local_text, say
-from casfs.errors import CasfsError
+from casfs.errors import CasfsError, ConfigError
 from casfs.model import JobState
 
 if TYPE_CHECKING:
@@ -89,8 +89,9 @@ def wait_command(  # noqa: PLR0913 (its options)
     except KeyboardInterrupt:
         sys.exit(exit_status.INTERRUPTED)
     except CasfsError as error:
-        if as_json:
-            lines.show("exit_error", code=exit_status.FAILED, message=str(error))
+        misused = isinstance(error, ConfigError)
+        code = exit_status.USAGE if misused else exit_status.FAILED
+        lines.show("exit_error", code=code, message=str(error))
         raise
     sys.exit(report.finish(any_))
 

@@ -203,6 +203,13 @@ def test_a_time_out_that_is_none(casfs, vault, text):
     assert b"is not a duration" in done.stderr
 
 
+def test_a_wrong_setting_is_told_as_json_too(casfs, vault):
+    done = casfs("wait", vault, "--json", "--dialect", "none")
+    assert done.returncode == 2
+    (error,) = of_type(done, "exit_error")
+    assert error["code"] == 2
+
+
 def test_no_vault(casfs):
     done = casfs("wait", "nowhere")
     assert done.returncode == 1
