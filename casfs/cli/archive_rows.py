@@ -8,6 +8,7 @@ from casfs.cli.show import local_text, show_table, size_text, time_text
 from casfs.client import ArchiveState, Listed
 from casfs.job_requests import LATEST_ELSE, Tier
 from casfs.ledger.request import Request, RequestState
+from casfs.restore.amounts import amount_text
 
 COLUMNS = ["state", "time", "size", "modified", "cost", "name"]
 """Titles of the cells; `cost` only where something was requested from here."""
@@ -78,10 +79,8 @@ def usual_end(started: datetime | None, tier_name: str | None) -> datetime | Non
 
 
 def cost_text(request: Request | None) -> str:
-    """Return what retrieving was estimated to cost, "" where nothing is known of it."""
-    if request is None or request.cost is None:
-        return ""
-    return f"{request.cost:f} {request.currency or ''}".rstrip()
+    """Return what a request was estimated to cost, "" if there was none."""
+    return "" if request is None else amount_text(request.cost, request.currency)
 
 
 def request_facts(request: Request | None) -> dict[str, object] | None:

@@ -52,14 +52,16 @@ class Here:
         lines = self.run(*command).splitlines()
         return {line.split()[-1]: line for line in lines if line.strip()}
 
-    def request(self, name: str, state: RequestState, job: str | None = None) -> Request:
+    def request(
+        self, name: str, state: RequestState, job: str | None = None, cost: str | None = "0.06"
+    ) -> Request:
         """Record a request of an archive, as `casfs request` does."""
         vault = Vault(VAULT, VAULT, None, None, None, None, "{}", ACCOUNT)
         account = account_key(("cas", self.emulator.url, f"key {KEY_ID}"), vault)
         directory = Path(self.mount.environment["XDG_STATE_HOME"]) / "casfs"
         with closing(Ledger(directory, account, VAULT)) as ledger:
-            cost = Decimal("0.06")
-            intent = Intent("archive", self.archives[name], 0, -1, 5, cost, "CNY")
+            amount = Decimal(cost) if cost else None
+            intent = Intent("archive", self.archives[name], 0, -1, 5, amount, "CNY")
             request = ledger.intend(intent, ledger.run_of("all"), "standard", unlimited)
             assert request is not None
             if state is not RequestState.INTENDED:
@@ -99,7 +101,7 @@ def test_a_finished_job_appears_without_a_remount(here: Here) -> None:
 
 
 def test_ls_shows_what_was_requested_when_it_is_ready_and_what_it_cost(here: Here) -> None:
-    here.request("b.txt", RequestState.UNCERTAIN)
+    here.request("b.txt", RequestState.UNCERTAIN, cost=None)
     job = here.emulator.retrieve(VAULT, here.archives["c.txt"])
     here.request("c.txt", RequestState.STARTED, job)
     here.request("d.txt", RequestState.REFUSED)
@@ -117,6 +119,7 @@ def test_ls_shows_what_was_requested_when_it_is_ready_and_what_it_cost(here: Her
     assert "0.06 CNY" in lines["c.txt"]
     assert "CST" in lines["c.txt"]
     assert "ready by " in lines["c.txt"]
+    assert "unknown" in lines["b.txt"]
     assert lines["b.txt"].split()[0] == "uncertain"
     assert lines["d.txt"].split()[0] == "cold"
 
