@@ -2,12 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 
 import pytest
 
-from tests.support.emulator.running import running_emulator
+from tests.support.emulator.running import KEYS, running_emulator
 from tests.support.schemas import checked_lines
 from tests.system.cli.conftest import COMMAND, command_in
 
@@ -155,26 +156,38 @@ def test_an_event_runs_a_command_with_the_line_on_its_standard_input(casfs, slow
     assert b"the command of --on-event exited with 3" in done.stderr
 
 
+def begun(slow, folder, vault, *options):
+    """A process that waits, with a cache of its own, and a state directory beside its folder."""
+    folder.mkdir()
+    (folder / "none").touch()
+    environment = {
+        **os.environ,
+        "CASFS_ENDPOINT": slow.url,
+        "CASFS_CACHE_DIR": str(folder / "cache"),
+        "CASFS_STATE_DIR": str(folder.parent / "state"),
+        "CASFS_CONFIG": str(folder / "none"),
+        **KEYS,
+    }
+    command = [COMMAND, "wait", vault, *options]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def test_an_interrupt_ends_it(slow, vault, tmp_path):
+    slow.retrieve(vault, slow.upload(vault, b"x"))
+    with begun(slow, tmp_path / "one", vault) as process:
+        assert b"1 running" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+
+
 def test_two_processes_list_once(slow, vault, tmp_path):
     slow.retrieve(vault, slow.upload(vault, b"x"))
-    folders = [tmp_path / name for name in ("one", "other")]
-    running = []
-    for folder in folders:
-        folder.mkdir()
-        environment = {
-            **os.environ,
-            "CASFS_ENDPOINT": slow.url,
-            "CASFS_CACHE_DIR": str(folder / "cache"),
-            "CASFS_STATE_DIR": str(tmp_path / "state"),
-            "CASFS_CONFIG": str(folder / "none"),
-            "CASFS_ACCESS_KEY_ID": "AKIDexample",
-            "CASFS_SECRET_ACCESS_KEY": "dummySecretKeyForTests0000000001",
-        }
-        (folder / "none").touch()
-        command = [COMMAND, "wait", vault, "--interval", "1", "--timeout", "8"]
-        running.append(
-            subprocess.Popen(command, env=environment, stdout=-3, stderr=subprocess.PIPE)
-        )
+    options = ("--interval", "1", "--timeout", "8")
+    running = [begun(slow, tmp_path / name, vault, *options) for name in ("one", "other")]
     end_soon(slow, vault, 5)
     for process in running:
         _, errors = process.communicate(timeout=60)
