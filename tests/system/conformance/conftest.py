@@ -1,6 +1,6 @@
 """One emulator and one mount for each dialect, as long as no test spoils them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from tests.system.conformance.doors import ClientDoor, Door, MountDoor, client_o
 
 Opener = Callable[..., AbstractContextManager[Door]]
 Troubled = Callable[..., Service]
-Shared = Callable[..., Service]
 
 
 @pytest.fixture(scope="module", params=DIALECTS)
@@ -23,31 +22,39 @@ def dialect(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    """Give the service of a dialect that is started with these options: one for all files."""
-    running: dict[tuple[str, ...], Service] = {}
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Service]]:
+    """Give the service of a dialect: one for all files."""
+    running: dict[str, Service] = {}
     with ExitStack() as stack:
 
-        def made(dialect: str, sizes: Mapping[str, int], *options: str) -> Service:
-            key = (dialect, *sizes, *options)
-            if key not in running:
-                root = tmp_path_factory.mktemp(dialect)
-                running[key] = stack.enter_context(serving(dialect, root, sizes, *options))
-            return running[key]
+        def made(dialect: str) -> Service:
+            if dialect not in running:
+                starting = serving(dialect, tmp_path_factory.mktemp(dialect), {**SIZES, "big": BIG})
+                running[dialect] = stack.enter_context(starting)
+            return running[dialect]
 
         yield made
 
 
 @pytest.fixture(scope="module")
-def service(dialect: str, shared: Shared) -> Service:
+def service(dialect: str, services: Callable[[str], Service]) -> Service:
     """A service that tests add to, and take nothing from."""
-    return shared(dialect, {**SIZES, "big": BIG})
+    return services(dialect)
 
 
 @pytest.fixture(scope="module")
-def troubled(dialect: str, shared: Shared) -> Troubled:
+def troubled(dialect: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Troubled]:
     """Give the service that is started with these options; one for all tests that ask for it."""
-    return lambda *options: shared(dialect, FILE, *options)
+    running: dict[tuple[str, ...], Service] = {}
+    with ExitStack() as stack:
+
+        def made(*options: str) -> Service:
+            if options not in running:
+                root = tmp_path_factory.mktemp("trouble")
+                running[options] = stack.enter_context(serving(dialect, root, FILE, *options))
+            return running[options]
+
+        yield made
 
 
 @contextmanager
