@@ -11,6 +11,7 @@ PROMISED = {
     "CasfsError": errno.EIO,
     "ConfigError": errno.EINVAL,
     "LedgerError": errno.EIO,
+    "LibraryError": errno.EIO,
     "MountError": errno.EIO,
     "NotFoundError": errno.ENOENT,
     "NotReadyError": errno.EAGAIN,
