@@ -27,8 +27,8 @@ from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archive_list import ArchiveList, Listed
 from casfs.tree.archive_tree import ArchiveTree
+from casfs.tree.archives.completeness import Completeness
 from casfs.tree.archives.ingest import Ingest
-from casfs.tree.archives.missing import Coverage
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.selection import Selected
@@ -58,8 +58,8 @@ __all__ = [
     "ArchiveState",
     "CachedOutput",
     "Client",
+    "Completeness",
     "Condition",
-    "Coverage",
     "Directory",
     "File",
     "Listed",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from casfs.cli.asking import Asked, asked
-from casfs.cli.gaps import coverage_facts, gap_facts, tell_gaps, tell_nothing
+from casfs.cli.gaps import completeness_facts, gap_facts, tell_gaps, tell_nothing
 from casfs.cli.options import (
     IdentifierCommand,
     json_option,
@@ -45,11 +45,11 @@ def ls_command(
     with open_client(profile, flags) as client:
         answer = asked(client, vault)
         found = list(client.archives.entries(vault, path.strip("/"), everything))
-        coverage = client.archives.coverage(vault)
-        _show(found, as_json, gap_facts(vault, coverage), answer)
+        completeness = client.archives.completeness(vault)
+        _show(found, as_json, gap_facts(vault, completeness), answer)
         if not found:
-            tell_nothing(vault, coverage, f"there are no archives at {path or 'the top'}")
-        tell_gaps(vault, coverage)
+            tell_nothing(vault, completeness, f"there are no archives at {path or 'the top'}")
+        tell_gaps(vault, completeness)
     answer.finish()
 
 
@@ -69,11 +69,11 @@ def find_command(
     with open_client(profile, flags) as client:
         answer = asked(client, vault)
         found = list(client.archives.find(vault, pattern))
-        coverage = client.archives.coverage(vault)
-        _show(found, as_json, gap_facts(vault, coverage), answer)
+        completeness = client.archives.completeness(vault)
+        _show(found, as_json, gap_facts(vault, completeness), answer)
         if not found:
-            tell_nothing(vault, coverage, f"no archive matches {pattern}")
-        tell_gaps(vault, coverage)
+            tell_nothing(vault, completeness, f"no archive matches {pattern}")
+        tell_gaps(vault, completeness)
     answer.finish()
 
 
@@ -104,11 +104,11 @@ def refresh_command(
                 taken = client.archives.refresh(vault, _tell)
             except InventoryError as error:
                 malformed.append(error)
-            coverage = client.archives.coverage(vault)
-            facts.append({"vault": vault, "inventories": taken, **coverage_facts(coverage)})
+            completeness = client.archives.completeness(vault)
+            facts.append({"vault": vault, "inventories": taken, **completeness_facts(completeness)})
             if taken is not None and not as_json:
                 say(f"{vault}: {taken} new {'inventory' if taken == 1 else 'inventories'}")
-            tell_gaps(vault, coverage)
+            tell_gaps(vault, completeness)
     if as_json:
         show_json(facts)
     for failure in malformed[:-1]:

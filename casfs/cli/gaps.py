@@ -5,50 +5,50 @@ from typing import TYPE_CHECKING
 from casfs.cli.show import say
 
 if TYPE_CHECKING:
-    from casfs.client import Coverage
+    from casfs.client import Completeness
 
 
-def tell_gaps(vault: str, coverage: "Coverage") -> None:
+def tell_gaps(vault: str, completeness: "Completeness") -> None:
     """Print to standard error which archives a listing cannot show, one line per reason."""
-    for line in _lines(vault, coverage):
+    for line in _lines(vault, completeness):
         say(f"casfs: {line}", err=True)
 
 
-def tell_nothing(vault: str, coverage: "Coverage", otherwise: str) -> None:
+def tell_nothing(vault: str, completeness: "Completeness", otherwise: str) -> None:
     """Say on standard error why a listing is empty.
 
     Args:
         vault: its vault.
-        coverage: how much of the vault is cataloged.
+        completeness: how much of the vault is cataloged.
         otherwise: what to say if something is cataloged.
     """
-    if coverage.missing != 0:
+    if completeness.missing != 0:
         # `tell_gaps` says so, and has a number.
         return
-    advice = _advice(vault, coverage)
-    if coverage.waiting:
+    advice = _advice(vault, completeness)
+    if completeness.waiting:
         say(f"casfs: the catalog of vault {vault} lacks inventories; {advice}", err=True)
-    elif coverage.cataloged:
+    elif completeness.cataloged:
         say(f"casfs: {otherwise}", err=True)
     else:
         say(f"casfs: the catalog of vault {vault} is empty; {advice}", err=True)
 
 
-def gap_facts(vault: str, coverage: "Coverage") -> list[dict[str, object]]:
+def gap_facts(vault: str, completeness: "Completeness") -> list[dict[str, object]]:
     """Return the same for programs, as entries that follow those of a listing."""
     facts: list[dict[str, object]] = []
-    if coverage.missing != 0:
-        facts.append({"path": None, "kind": "missing", "vault": vault, **_counts(coverage)})
-    for job, records in coverage.unread:
+    if completeness.missing != 0:
+        facts.append({"path": None, "kind": "missing", "vault": vault, **_counts(completeness)})
+    for job, records in completeness.unread:
         unread = {"path": None, "kind": "unreadable", "vault": vault, "job": job}
         facts.append({**unread, "records": records})
     return facts
 
 
-def coverage_facts(coverage: "Coverage") -> dict[str, object]:
+def completeness_facts(completeness: "Completeness") -> dict[str, object]:
     """Return how much of a vault is cataloged, for programs."""
-    unread = [{"job": job, "records": records} for job, records in coverage.unread]
-    return {**_counts(coverage), "unreadable": unread}
+    unread = [{"job": job, "records": records} for job, records in completeness.unread]
+    return {**_counts(completeness), "unreadable": unread}
 
 
 def unread_text(count: int, job: str) -> str:
@@ -57,40 +57,40 @@ def unread_text(count: int, job: str) -> str:
     return f"{records} of inventory {job} could not be read"
 
 
-def _counts(coverage: "Coverage") -> dict[str, object]:
+def _counts(completeness: "Completeness") -> dict[str, object]:
     return {
-        "archives": coverage.archives,
-        "catalogued": coverage.cataloged,
-        "missing": coverage.missing,
-        "job": coverage.job,
-        "marker": coverage.marker,
+        "archives": completeness.archives,
+        "catalogued": completeness.cataloged,
+        "missing": completeness.missing,
+        "job": completeness.job,
+        "marker": completeness.marker,
     }
 
 
-def _lines(vault: str, coverage: "Coverage") -> list[str]:
+def _lines(vault: str, completeness: "Completeness") -> list[str]:
     lines = []
-    if coverage.missing != 0:
-        lines.append(f"{_missing(vault, coverage)}; {_advice(vault, coverage)}")
-    return lines + [unread_text(count, job) for job, count in coverage.unread]
+    if completeness.missing != 0:
+        lines.append(f"{_missing(vault, completeness)}; {_advice(vault, completeness)}")
+    return lines + [unread_text(count, job) for job, count in completeness.unread]
 
 
-def _missing(vault: str, coverage: "Coverage") -> str:
-    if coverage.missing is None:
+def _missing(vault: str, completeness: "Completeness") -> str:
+    if completeness.missing is None:
         return f"archives of vault {vault} may be missing here"
-    verb = "is" if coverage.missing == 1 else "are"
+    verb = "is" if completeness.missing == 1 else "are"
     return (
-        f"{coverage.missing} of the {coverage.archives} archives of vault {vault} {verb} missing "
-        "here: no cataloged inventory lists them"
+        f"{completeness.missing} of the {completeness.archives} archives of vault {vault} {verb} "
+        "missing here: no cataloged inventory lists them"
     )
 
 
-def _advice(vault: str, coverage: "Coverage") -> str:
+def _advice(vault: str, completeness: "Completeness") -> str:
     refresh = f"casfs catalog refresh {vault}"
-    if coverage.waiting:
+    if completeness.waiting:
         return f"run: {refresh}"
-    if coverage.marker is None:
+    if completeness.marker is None:
         return f"run: casfs request {vault} --inventory, and when that is done: {refresh}"
     return (
-        f"inventory {coverage.job} continues at marker {coverage.marker}; "
+        f"inventory {completeness.job} continues at marker {completeness.marker}; "
         f"run: casfs request {vault} --inventory, and when that is done: {refresh}"
     )

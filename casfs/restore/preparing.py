@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from casfs.client import Client, Coverage, Selected
+from casfs.client import Client, Completeness, Selected
 from casfs.errors import NotFoundError
 from casfs.job_requests import RetrievalPolicy, Tier
 from casfs.ledger.request import TO_THE_END, Request, RequestState
@@ -59,7 +59,7 @@ class Prepared:
     spent: list[Load]
     rate: float
     policy: RetrievalPolicy | None = None
-    coverage: Coverage | None = None
+    coverage: Completeness | None = None
     plan: Plan = field(default_factory=Plan)
     failed: list[tuple[Request, str]] = field(default_factory=list)
     too_large: list[Item] = field(default_factory=list)
@@ -145,14 +145,14 @@ class Preparation:
         prepared.adopted = planner.adopted
         return prepared
 
-    def _cataloged(self) -> Coverage:
+    def _cataloged(self) -> Completeness:
         """Return how much of the vault is cataloged, once what finished jobs brought is."""
         archives, name = self.client.archives, self.vault.name
-        coverage = archives.coverage(name)
+        coverage = archives.completeness(name)
         incomplete = coverage.missing != 0 or coverage.archives is None or not coverage.cataloged
         if coverage.waiting and incomplete:
             archives.refresh(name, lambda *_: None)
-            coverage = archives.coverage(name)
+            coverage = archives.completeness(name)
         if not coverage.cataloged and self.options.ids is None:
             raise NotFoundError(
                 f"nothing is cataloged of vault {name}; to start an inventory job, run: "

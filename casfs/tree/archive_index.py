@@ -6,8 +6,8 @@ by-id/<archive id>    any archive, by the file name of its id
 
 from collections.abc import Iterator, Sequence
 
+from casfs.tree.archives.completeness import Completeness
 from casfs.tree.archives.entries import Archive, Entry, Scope
-from casfs.tree.archives.missing import Coverage
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.current_names import CurrentNames
@@ -90,6 +90,6 @@ class ArchiveIndex:
         self._names.update(vault)
         return self._archives.find(vault, pattern, Scope.ALL)
 
-    def coverage(self, vault: str, archives: int | None, waiting: int) -> Coverage:
-        """Return how much of a vault is cataloged, as `Archives.coverage`."""
-        return self._archives.coverage(vault, archives, waiting)
+    def completeness(self, vault: str, archives: int | None, waiting: int) -> Completeness:
+        """Return how much of a vault is cataloged, as `Archives.completeness`."""
+        return self._archives.completeness(vault, archives, waiting)

@@ -11,8 +11,8 @@ from casfs.errors import CasfsError, DeniedError, NotFoundError
 from casfs.ledger.request import Request
 from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archive_jobs import ArchiveJobs
+from casfs.tree.archives.completeness import Completeness
 from casfs.tree.archives.entries import Archive, Entry, Scope, Subdirectory
-from casfs.tree.archives.missing import Coverage
 from casfs.tree.archives.states import Condition
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.file_names import to_file_name
@@ -155,7 +155,7 @@ class ArchiveList:
         """Return the requests from this machine that started jobs of a vault, by the jobs' ids."""
         return self._requested.by_job(vault)
 
-    def coverage(self, vault: str) -> Coverage:
+    def completeness(self, vault: str) -> Completeness:
         """Return how much of a vault its cataloged inventories cover, without asking for jobs.
 
         Raises:
@@ -163,7 +163,7 @@ class ArchiveList:
         """
         known = self._account.vault(to_file_name(vault))
         waiting = self._ingest.waiting(known.name)
-        return self._index.coverage(known.name, known.archives, waiting)
+        return self._index.completeness(known.name, known.archives, waiting)
 
     def _look(self, vault: str) -> None:
         self._index.look(self._account.vault(to_file_name(vault)).name)

@@ -33,7 +33,7 @@ class SingleFlight:
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
         self._lock = threading.Lock()
-        self._under_way: dict[Hashable, WorkProgress] = {}
+        self._in_flight: dict[Hashable, WorkProgress] = {}
 
     def make(self, key: Hashable, what: str, make: Callable[[WorkProgress], T]) -> T | None:
         """Do some work, or wait for the thread that is doing it.
@@ -51,10 +51,10 @@ class SingleFlight:
             Exception: what `make` raises, to all waiters.
         """
         with self._lock:
-            progress = self._under_way.get(key)
+            progress = self._in_flight.get(key)
             mine = progress is None
             if progress is None:
-                progress = self._under_way[key] = WorkProgress()
+                progress = self._in_flight[key] = WorkProgress()
         if not mine:
             self._wait(progress, what)
             return None
@@ -70,7 +70,7 @@ class SingleFlight:
 
     def _end(self, key: Hashable) -> None:
         with self._lock:
-            del self._under_way[key]
+            del self._in_flight[key]
 
     def _wait(self, progress: WorkProgress, what: str) -> None:
         before = -1

@@ -33,7 +33,17 @@ class Chain:
 
 
 class _Link(NamedTuple):
-    """An inventory, as far as chains are concerned."""
+    """An inventory, as far as chains are concerned.
+
+    Attributes:
+        number: its row.
+        date: when it was made.
+        marker: where the next one must begin; None if it lists the rest of the vault.
+        started: when its job was started.
+        completed: when its job was done.
+        joins: whether it may be part of a chain: it was not requested by dates, and all of it
+            could be read.
+    """
 
     number: int
     date: int

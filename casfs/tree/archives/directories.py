@@ -1,4 +1,7 @@
-"""The directories of vaults as rows: created for their first entry, removed with their last."""
+"""The directories of vaults as rows: created for their first entry, removed with their last.
+
+The table is named `folders`, as it was when the first catalogs were written.
+"""
 
 import sqlite3
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from casfs.errors import NotFoundError
+from casfs.tree.archives.completeness import Completeness, completeness
 from casfs.tree.archives.entries import (
     SELECT,
     Archive,
@@ -15,7 +16,6 @@ from casfs.tree.archives.entries import (
     Subdirectory,
     join,
 )
-from casfs.tree.archives.missing import Coverage, coverage
 from casfs.tree.descriptions.generated_names import parse_second_name
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import NO_TIME, Value, hash_of, loaded, storable, to_microseconds
@@ -130,9 +130,9 @@ class Archives:
             self._database, lambda path: self._directory(vault, path, scope), pattern, scope
         )
 
-    def coverage(self, vault: str, archives: int | None, waiting: int) -> Coverage:
-        """Return how much of a vault is cataloged; arguments and errors as `coverage` has them."""
-        return coverage(self._database, vault, archives, waiting)
+    def completeness(self, vault: str, archives: int | None, waiting: int) -> Completeness:
+        """Return how much of a vault is cataloged; see the function `completeness`."""
+        return completeness(self._database, vault, archives, waiting)
 
     def _entries(self, number: int, directory: str, scope: Scope) -> Iterator[Entry]:
         for _, name in _folders_in(self._database, number, scope):

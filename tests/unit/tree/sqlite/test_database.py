@@ -50,13 +50,13 @@ def test_a_file_of_the_version_before_is_taken_over(tmp_path):
             (hash_of("v", "a"),),
         )
     with vaults_at(path) as vaults:
-        assert vaults.archives.coverage("v", 1, 0).missing == 0
+        assert vaults.archives.completeness("v", 1, 0).missing == 0
         assert vaults.tree()["dir/a.txt"] == "a"
         assert vaults.take("i", [archive("b", "b")])
         assert not vaults.take("i", [archive("b", "b")])
         # A folder for a name that nothing got is gone with the first change.
         assert vaults.tree() == {"dir": None, "dir/a.txt": "a", "b": "b"}
-        assert vaults.archives.coverage("v", 5, 0).missing == 3
+        assert vaults.archives.completeness("v", 5, 0).missing == 3
 
 
 def test_a_damaged_file_is_begun_anew_and_inventories_are_taken_in_again(tmp_path):

@@ -7,7 +7,7 @@ from casfs.tree.sqlite.values import NO_TIME, loaded
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class Completeness:
     """How much of a vault its cataloged inventories cover.
 
     Attributes:
@@ -38,7 +38,9 @@ class Coverage:
         return None if self.job is not None and self.archives != self.cataloged else 0
 
 
-def coverage(database: Database, vault: str, archives: int | None, waiting: int) -> Coverage:
+def completeness(
+    database: Database, vault: str, archives: int | None, waiting: int
+) -> Completeness:
     """Return how much of a vault its cataloged inventories cover.
 
     Args:
@@ -57,7 +59,7 @@ def coverage(database: Database, vault: str, archives: int | None, waiting: int)
     unread = tuple((loaded(job), count) for job, _, _, count, _ in newer if count)
     job, marker = (rows[-1][0], rows[-1][2]) if rows else (None, None)
     known = _listed(database, vault) + database.rows(_UNLISTED, vault)[0][0]
-    return Coverage(archives, known, loaded(job) if marker else None, marker, unread, waiting)
+    return Completeness(archives, known, loaded(job) if marker else None, marker, unread, waiting)
 
 
 def _listed(database: Database, vault: str) -> int:
