@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from casfs.service.registry import DIALECTS
+from casfs.emulator.dialects.registry import DIALECTS
 from tests.support.emulated_service import BIG, FILE, SIZES, Service, serving
 from tests.support.mounting import mounted
 from tests.system.conformance.doors import ClientDoor, Door, MountDoor, client_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from casfs.service.registry import DIALECTS
+from casfs.emulator.dialects.registry import DIALECTS
 from tests.support.emulated_service import VAULT, Service, serving
 from tests.support.mounting import Mount, mounted
 

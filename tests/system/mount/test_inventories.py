@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from casfs.service.registry import DIALECTS
+from casfs.emulator.dialects.registry import DIALECTS
 from tests.support.emulated_service import VAULT, Service, serving
 from tests.support.mounting import CASFS, Mount, mounted
 from tests.support.processes import freeze, wait_until
