@@ -61,7 +61,8 @@ class RunningOrigin:
                 cwd=Path(__file__).parents[2],
             )
         try:
-            self.url = printed_url(self._process, self._errors)
+            assert self._process.stdout is not None
+            self.url = printed_url(self._process.stdout.fileno(), self._errors)
         except BaseException:
             self.stop()
             raise

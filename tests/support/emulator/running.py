@@ -4,8 +4,6 @@ import hashlib
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -18,6 +16,7 @@ import requests
 from requests.auth import AuthBase
 
 from casfs.treehash import SHA256, to_text
+from tests.support.emulator.process import EmulatorProcess
 from tests.support.emulator.signing import Signer
 from tests.support.starting import printed_url
 
@@ -71,19 +70,24 @@ class RunningEmulator:
         self.access_log = root / "access.jsonl"
         root.mkdir(parents=True, exist_ok=True)
         self._errors_path = root / "stderr.txt"
-        command = [sys.executable, "-m", "casfs.emulator", "--dialect", dialect]
-        command += ["--root", str(root), "--access-log", str(self.access_log), *options]
-        with self._errors_path.open("ab") as errors:
-            self._process = subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env={**os.environ, **KEYS, **(env or {})},
-            )
+        self._errors_path.touch()
+        self._process = EmulatorProcess(
+            [
+                "--dialect",
+                dialect,
+                "--root",
+                f"{root}",
+                "--access-log",
+                f"{self.access_log}",
+                *options,
+            ],
+            {**os.environ, **KEYS, **(env or {})},
+            self._errors_path,
+        )
         self.session = requests.Session()
         self.session.trust_env = False
         try:
-            self.url = printed_url(self._process, self._errors_path)
+            self.url = printed_url(self._process.output, self._errors_path)
         except BaseException:
             self.stop()
             raise
@@ -116,14 +120,13 @@ class RunningEmulator:
         if hasattr(self, "session"):
             self.session.close()
         self._process.terminate()
-        try:
-            return self._process.wait(10)
-        except subprocess.TimeoutExpired:
+        status = self._process.wait(10)
+        if status is None:
             self._process.kill()
-            return self._process.wait()
-        finally:
-            if self._process.stdout:
-                self._process.stdout.close()
+            status = self._process.wait(60)
+        assert status is not None
+        self._process.close()
+        return status
 
     def kill(self) -> None:
         """End it as a crash would."""
