@@ -2,15 +2,20 @@
 
 import random
 import re
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple, TypeVar
 
 import tenacity
 
 from casfs.deadline import Deadline
 from casfs.errors import MismatchError, TransientError
 from casfs.service import fields
+
+T = TypeVar("T")
 
 FIRST_PAUSE = 0.1
 _LAST_CHANCE = 1.0
@@ -63,6 +68,20 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return min(seconds, _LONGEST_RETRY_AFTER) if seconds > 0 else None
 
 
+class Failure(NamedTuple):
+    """An attempt that failed, after which there will be another.
+
+    Attributes:
+        attempt: its number, from 1.
+        error: what it met.
+        seconds: since the first one began.
+    """
+
+    attempt: int
+    error: BaseException | None
+    seconds: float
+
+
 class Persistence:
     """Decides, for one call, whether and when to ask again; tenacity does so.
 
@@ -83,6 +102,44 @@ class Persistence:
         self._last_chance = min(_LAST_CHANCE, deadline.seconds / 10)
         self._last_chances = 0
         self.exhausted = False
+
+    def run(
+        self, attempt: Callable[[], T], closed: threading.Event, note: Callable[[Failure], None]
+    ) -> T:
+        """Return what an attempt returns, after as many more as may be made.
+
+        Args:
+            attempt: asks the service once.
+            closed: ends pauses, and asking.
+            note: is notified of each failure after which the service is asked again.
+
+        Raises:
+            Exception: whatever the last attempt raised.
+        """
+        began = time.monotonic()
+        try:
+            # Not by way of tenacity, which takes as long as all else of a small answer.
+            return attempt()
+        except TransientError as error:
+            failed = [error]
+
+        def again() -> T:
+            if failed:
+                raise failed.pop()
+            return attempt()
+
+        def tell(state: tenacity.RetryCallState) -> None:
+            note(Failure(state.attempt_number, _error(state), time.monotonic() - began))
+
+        retrying = tenacity.Retrying(
+            retry=self.retry,
+            stop=lambda state: closed.is_set() or self.stop(state),
+            wait=self.wait,
+            sleep=tenacity.sleep_using_event(closed),
+            after=tell,
+            reraise=True,
+        )
+        return retrying(again)
 
     def retry(self, state: tenacity.RetryCallState) -> bool:
         """Return whether what the last attempt met may be mended by another."""

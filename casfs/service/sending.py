@@ -89,14 +89,14 @@ class Sender:
             CasfsError: there is no key to sign with.
         """
         url = message.url
-        request = requests.Request(
-            message.method,
-            url,
-            headers={"Host": self._host, "Accept-Encoding": "identity"} | dict(message.headers),
-            data=message.body,
-        ).prepare()
-        # Preparing resolves "." and ".." in the path, which are legal names of vaults.
+        # Preparing it as a whole resolves "." and ".." in the path, legal names of vaults.
+        request = requests.PreparedRequest()
+        request.prepare_method(message.method)
         request.url = url
+        request.prepare_headers(
+            {"Host": self._host, "Accept-Encoding": "identity"} | dict(message.headers)
+        )
+        request.prepare_body(message.body, None)
         left = deadline.remaining()
         timeout = (
             max(0.001, min(self._limits.connect_timeout, left)),

@@ -8,7 +8,6 @@ from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import requests
-import tenacity
 
 from casfs.deadline import Deadline
 from casfs.errors import (
@@ -26,7 +25,7 @@ from casfs.service.dialect import Dialect
 from casfs.service.error_mapping import answer_error, causes, connection_error
 from casfs.service.idle_connections import Sessions
 from casfs.service.malformed_headers import log_malformed_headers_once
-from casfs.service.retries import FIRST_PAUSE, Limits, Persistence
+from casfs.service.retries import FIRST_PAUSE, Failure, Limits, Persistence
 from casfs.service.route import Route
 from casfs.service.sending import CONNECTION_ERRORS, Message, Sender, UnsentError
 from casfs.service.watchdog import Watchdog
@@ -140,14 +139,6 @@ class Transport:
         query = urlencode(parameters or {}, quote_via=quote, safe="")
         url = f"{self._endpoint}{path}{'?' if query else ''}{query}"
         persistence = Persistence(self._limits, deadline)
-        retrying = tenacity.Retrying(
-            retry=persistence.retry,
-            stop=lambda state: self._closed.is_set() or persistence.stop(state),
-            wait=persistence.wait,
-            sleep=tenacity.sleep_using_event(self._closed),
-            after=lambda state: self._note_failure(state, deadline),
-            reraise=True,
-        )
         tries = 0
         notified = False
 
@@ -163,16 +154,19 @@ class Transport:
                     on_foreign(error)
                 raise
 
+        def note(failure: Failure) -> None:
+            self._note_failure(failure, deadline)
+
         deadline.check(f"{call} {path}")
         self._route.check()
         edition = self.key_edition
         try:
             try:
-                return retrying(attempt)
+                return persistence.run(attempt, self._closed, note)
             except DeniedError:
                 if not self.renew_key(edition, deadline):
                     raise
-                return retrying(attempt)
+                return persistence.run(attempt, self._closed, note)
         except MismatchError:
             raise
         except TransientError as error:
@@ -246,14 +240,12 @@ class Transport:
             return error
         return self._route.explain(causes(error)) or connection_error(call, url, error)
 
-    def _note_failure(self, state: tenacity.RetryCallState, deadline: Deadline) -> None:
-        error = state.outcome.exception() if state.outcome else None
+    def _note_failure(self, failure: Failure, deadline: Deadline) -> None:
+        error = failure.error
         self._metrics.failures.labels(type(error).__name__.removesuffix("Error")).inc()
-        log.info("attempt %d failed: %s", state.attempt_number, error)
-        telling = isinstance(error, ForeignAnswerError) or (
-            (state.seconds_since_start or 0) > _SILENCE
-        )
+        log.info("attempt %d failed: %s", failure.attempt, error)
         now = time.monotonic()
+        telling = isinstance(error, ForeignAnswerError) or failure.seconds > _SILENCE
         # Two threads may both warn: that does no harm.
         if telling and now - self._warned > _WARNING_INTERVAL and not self._closed.is_set():
             self._warned = now

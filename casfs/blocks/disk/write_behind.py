@@ -87,13 +87,17 @@ class WriteBehind:
         self, place: Place, output: Hashable, blocks: Iterable[tuple[int, memoryview]]
     ) -> None:
         """Queue blocks of an output; drop them when the disk is slow, or after `close`."""
+        queued = 0
         with self._work:
             for block, data in blocks:
                 if self._closed or (self._slow and len(self._queue) >= _QUEUE_BLOCKS):
                     self._metrics.unsaved_blocks.inc()
                     continue
                 self._queue[output, block] = _Waiting((output, block), place, data)
+                queued += 1
             refused = self._begin()
+            # To wake more of them costs the readers time.
+            self._work.notify(queued)
         if refused is not None:
             log.warning("cannot start a cache writer; blocks may not be cached: %s", refused)
 
@@ -102,6 +106,7 @@ class WriteBehind:
         self._evictor.added(size)
         with self._work:
             refused = self._begin()
+            self._work.notify()
         if refused is not None:
             log.warning("eviction is suspended: %s", refused)
 
@@ -145,7 +150,6 @@ class WriteBehind:
                 refused = error
                 break
         warned, self._short = self._short, refused is not None
-        self._work.notify_all()
         return None if warned else refused
 
     def _has_room(self) -> bool:

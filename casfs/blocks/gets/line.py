@@ -7,6 +7,7 @@ one that takes long need not end first. How long they last is known from those t
 import threading
 import time
 from collections.abc import Callable
+from enum import IntEnum
 
 from casfs.ranges import BLOCK_SIZE
 
@@ -25,6 +26,18 @@ _KNOWN_SECONDS = 60.0
 """Seconds after which it counts no more, and the next GETs are small at first."""
 _WELL = 8
 """GETs in a row that end well before larger ones are tried."""
+
+
+class Pace(IntEnum):
+    """How fast a connection is."""
+
+    FAST = 0
+    """Maybe so fast that this machine is what limits it; or nothing is known yet."""
+    USUAL = 1
+    SLOW = 2
+    """So slow that more of them cost this machine nothing."""
+    STALLED = 3
+    """So slow that each of them counts as stalled."""
 
 
 class Line:
@@ -87,22 +100,14 @@ class Line:
             limit //= 2
         return limit
 
-    @property
-    def fast(self) -> bool:
-        """Return whether connections may be so fast that this machine is what limits them."""
-        return (self._block_seconds() or 0.0) < _FAST_SECONDS
-
-    @property
-    def slow(self) -> bool:
-        """Return whether a connection is slow, so that more of them cost this machine nothing."""
-        seconds = self._block_seconds()
-        return seconds is not None and seconds > _SLOW_SECONDS
-
-    @property
-    def stalls(self) -> bool:
-        """Return whether connections are so slow that each of them counts as stalled."""
-        seconds = self._block_seconds()
-        return seconds is not None and seconds * self.stall_rate > BLOCK_SIZE
+    def pace(self) -> Pace:
+        """Return how fast a connection is."""
+        seconds = self._block_seconds() or 0.0
+        if seconds * self.stall_rate > BLOCK_SIZE:
+            return Pace.STALLED
+        if seconds > _SLOW_SECONDS:
+            return Pace.SLOW
+        return Pace.FAST if seconds < _FAST_SECONDS else Pace.USUAL
 
     def _block_seconds(self) -> float | None:
         """Return the seconds that a block takes on one connection, None if it is not known."""
