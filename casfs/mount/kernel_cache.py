@@ -61,7 +61,7 @@ class SentAttributes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: dict[str, tuple[Node, int]] = {}
-        self._last: LRUCache[int, tuple[int | None, int]] = LRUCache(_REMEMBERED)
+        self._last: LRUCache[str, tuple[int | None, int]] = LRUCache(_REMEMBERED)
 
     def open_at(self, path: str) -> Node | None:
         """Return the archive that is open at a path, whatever it means now; None if none is."""
@@ -75,7 +75,7 @@ class SentAttributes:
             return node
         with self._lock:
             node = self._meant(node)
-            self._last[node.inode] = (node.size, node.mtime)
+            self._last[node.path] = (node.size, node.mtime)
         return node
 
     def opened(self, node: Node) -> tuple[Node, bool]:
@@ -92,10 +92,10 @@ class SentAttributes:
             return node, False
         with self._lock:
             node = self._meant(node)
-            last = self._last.get(node.inode)
+            last = self._last.get(node.path)
             if last is not None and last != (node.size, node.mtime):
                 raise StaleError
-            self._last[node.inode] = (node.size, node.mtime)
+            self._last[node.path] = (node.size, node.mtime)
             if isinstance(node, ArchiveFile):
                 _, count = self._open.get(node.path, (node, 0))
                 self._open[node.path] = (node, count + 1)

@@ -78,6 +78,10 @@ class ArchiveIndex:
         self._names.update(vault)
         return self._archives.entries(vault, "/".join(names), scope)
 
+    def shared_prefix(self, vault: str, names: Sequence[str]) -> str:
+        """Return what the names of archives in a directory begin with, as `Archives`."""
+        return self._archives.shared_prefix(vault, "/".join(names))
+
     def nameless(self, vault: str, scope: Scope) -> Iterator[Archive]:
         """Yield the archives that are reached by id alone."""
         self._names.update(vault)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 
-from cachetools import TTLCache
+from cachetools import LRUCache, TTLCache
 
 from casfs.errors import NotFoundError
 from casfs.model import Job, Output, Vault
@@ -57,6 +57,7 @@ class ArchiveTree:
         self._index = index
         self._ingest = ingest
         self._lock = threading.Lock()
+        self._prefixes: LRUCache[tuple[str, ...], str] = LRUCache(TUNING.shared_prefixes)
         self._looked: TTLCache[str, bool] = TTLCache(TUNING.remembered_directories, fresh_seconds)
         self._names: TTLCache[tuple[str, ...], tuple[str, ...]] = TTLCache(
             TUNING.remembered_directories, fresh_seconds
@@ -87,7 +88,7 @@ class ArchiveTree:
         size = entry.size
         if size is None:
             size = self.output(vault.name, entry).layout.size
-        return _file(path, vault, entry, size)
+        return _file(path, vault, entry, size, self._shared(vault.name, names[:-1]))
 
     def children(self, path: str, vault: Vault, names: tuple[str, ...]) -> list[Node]:
         """Return the entries of a directory, each as `node` returns it.
@@ -101,6 +102,7 @@ class ArchiveTree:
         """
         self._look(vault)
         nodes = []
+        shared = self._shared(vault.name, names)
         if not names and any(True for _ in self._entries(vault.name, (BY_ID,))):
             nodes.append(_directory(f"{path}/{BY_ID}", vault))
         for name, entry in self._entries(vault.name, names):
@@ -108,7 +110,7 @@ class ArchiveTree:
             if isinstance(entry, Subdirectory):
                 nodes.append(_directory(place, vault))
             else:
-                nodes.append(_file(place, vault, entry, entry.size))
+                nodes.append(_file(place, vault, entry, entry.size, shared))
         return nodes
 
     def output(self, vault: str, archive: Archive) -> Output:
@@ -164,6 +166,22 @@ class ArchiveTree:
         known = partial(self._known_output, node.vault, directory)
         return Neighbors("/".join(key), names, known), name
 
+    def _shared(self, vault: str, names: tuple[str, ...]) -> str:
+        """Return what the names in a directory begin with, the same while it is remembered.
+
+        Inodes depend on it, and cp refuses a file whose inode changes.
+        """
+        if names == (BY_ID,):
+            return ""
+        key = (vault, *names)
+        with self._lock:
+            shared = self._prefixes.get(key)
+        if shared is None:
+            shared = self._index.shared_prefix(vault, names)
+            with self._lock:
+                self._prefixes[key] = shared
+        return shared
+
     def _entry(self, vault: str, names: tuple[str, ...]) -> Entry | None:
         """Return what is below `archives`, None if nothing is there that can be read."""
         return self._index.entry(vault, names, Scope.READABLE)
@@ -216,8 +234,8 @@ def _jobs(output: Output) -> str:
     return " ".join(ids[:_JOBS_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
-def _file(path: str, vault: Vault, archive: Archive, size: int | None) -> Node:
-    return ArchiveFile(path, archive.mtime, size, vault.name, archive)
+def _file(path: str, vault: Vault, archive: Archive, size: int | None, shared: str) -> Node:
+    return ArchiveFile(path, archive.mtime, size, vault.name, archive, shared)
 
 
 def _directory(path: str, vault: Vault) -> Node:

@@ -1,15 +1,12 @@
 """Entries of the tree: a closed set of kinds, each with what its kind needs and nothing else."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from casfs.model import Job
 from casfs.tree.archives.entries import Archive
-
-_ORDERED = 3
-"""Bytes of a name that an inode begins with; the other five distinguish names that begin alike."""
+from casfs.tree.inodes import archive_inode, path_inode
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +28,8 @@ class Node:
 
     @property
     def inode(self) -> int:
-        """Return the inode, which depends on the path alone, so that it outlives a remount.
-
-        It begins like the name, since cp and others walk a directory by inode: then they open
-        outputs in the order of their names, too, in which the next ones are prefetched.
-        """
-        path = self.path.encode("utf-8", "surrogateescape")
-        name = path[path.rfind(b"/") + 1 :][:_ORDERED].ljust(_ORDERED, b"\0")
-        rest = hashlib.blake2b(path, digest_size=8 - _ORDERED).digest()
-        # 0 and 1 mean something else to some programs.
-        return int.from_bytes(name + rest) | 2
+        """Return the inode, which depends on the path alone, so that it outlives a remount."""
+        return path_inode(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +79,15 @@ class ArchiveFile(Node):
     Attributes:
         vault: name of its vault.
         archive: the archive.
+        shared: what the names in its directory begin with.
     """
 
     vault: str
     archive: Archive
+    shared: str = ""
+
+    @property
+    def inode(self) -> int:
+        """Return the inode: no other archive has it, and it is mostly in the order of names."""
+        name = self.path[self.path.rfind("/") + 1 :]
+        return archive_inode(name, self.shared, self.archive.number)

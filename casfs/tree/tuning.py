@@ -26,6 +26,8 @@ class TreeTuning:
     """Vaults, jobs, sizes and names that do not exist: how many of each are kept in memory."""
     remembered_directories: int = 64
     """Directories whose names are kept in memory, for programs that walk through them."""
+    shared_prefixes: int = 16384
+    """Directories of which it is remembered what their names share: inodes depend on that."""
     described_vaults: int = 16
     """Known vaults that are described again each time the list of all is refused."""
 

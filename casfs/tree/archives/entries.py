@@ -54,6 +54,7 @@ class Archive:
         original_size: of the file before that.
         readable: there are jobs that cover all of it.
         newest: no newer archive has its name.
+        number: tells it apart from all others of the account.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Archive:
     original_size: int | None
     readable: bool
     newest: bool
+    number: int = 0
 
 
 Entry = Archive | Subdirectory
@@ -82,7 +84,7 @@ SELECT = """SELECT id, description, created, size, tree_hash, folder, name, rule
                     AND newer.name = one.name AND newer.created = one.created
                     AND newer.number <> one.number AND newer.id > one.id) AS newest,
     NOT EXISTS (SELECT 1 FROM folders WHERE folders.parent = one.folder
-                AND folders.name = one.name) AS no_folder
+                AND folders.name = one.name) AS no_folder, number
     FROM archives AS one"""
 """Selects archives, and whether a newer one, or a directory, has the name of each.
 
@@ -107,6 +109,7 @@ class ArchiveRow(NamedTuple):
     readable: int
     newest: int
     no_directory: int
+    number: int
 
     @property
     def plain(self) -> bool:
@@ -139,6 +142,7 @@ class ArchiveRow(NamedTuple):
             self.original_size,
             bool(self.readable),
             bool(self.newest),
+            self.number,
         )
 
 

@@ -1,6 +1,7 @@
 """Archives and directories of a vault, found by index."""
 
 import fnmatch
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -74,6 +75,20 @@ class Archives:
             return Subdirectory(path)
         row = self._named(parent, name)
         return None if row is None or row.readable < scope.least else row.archive(directory)
+
+    def shared_prefix(self, vault: str, directory: str) -> str:
+        """Return what the names of all archives in a directory begin with.
+
+        Raises:
+            CasfsError: the catalog cannot be read.
+        """
+        number = self._directory(vault, directory, Scope.ALL)
+        if number is None:
+            return ""
+        ((first,),), ((last,),) = (self._database.rows(one, number) for one in (_FIRST, _LAST))
+        pairs = zip(first or "", last or "", strict=False)
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
+        return "".join(one for one, _ in same)
 
     def by_id(self, vault: str, archive_id: str) -> Archive | None:
         """Return an archive, None if it is not known.
@@ -269,6 +284,9 @@ _BY_ID = f"{SELECT} WHERE hash = ? AND id = ?"
 _NEWEST = f"{SELECT} WHERE folder = ? AND name = ? ORDER BY created DESC, id DESC LIMIT 1"
 _OLDER = f"{SELECT} WHERE folder = ? AND name = ? AND created BETWEEN ? AND ?"
 _OLDER_OF_CUT = f"{SELECT} WHERE folder = ? AND name BETWEEN ? AND ?"
+# One query for both would read all names.
+_FIRST = "SELECT min(name) FROM archives WHERE folder = ?"
+_LAST = "SELECT max(name) FROM archives WHERE folder = ?"
 _OF_VAULT = """WHERE vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?)
     AND id > ?"""
 _SIZES = """SELECT number, id, size, tree_hash FROM archives WHERE number > ?
