@@ -60,6 +60,22 @@ def result_within(future: "Future[T]", seconds: float) -> T:
     return future.result(max(0.0, end - time.monotonic()))
 
 
+def wait_within(wait: Callable[[float], bool], seconds: float) -> bool:
+    """Wait for something as `wait` does, which returns whether it came within these seconds.
+
+    Raises:
+        InterruptedError: the program that this thread works for was interrupted.
+    """
+    interrupted = getattr(_this_thread, "interrupted", None)
+    end = time.monotonic() + seconds
+    while interrupted is not None and time.monotonic() + _LOOK_SECONDS < end:
+        if wait(_LOOK_SECONDS):
+            return True
+        if interrupted():
+            raise InterruptedError(errno.EINTR, "the program that waits was interrupted")
+    return wait(max(0.0, end - time.monotonic()))
+
+
 def start_thread(name: str, work: Callable[..., None], *arguments: object) -> threading.Thread:
     """Start a daemon thread. Callers must record it only after this returns.
 

@@ -21,6 +21,7 @@ from casfs.blocks.resident_blocks import Key, ResidentBlocks
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError
 from casfs.ranges import BLOCK_SIZE
+from casfs.threads import result_within
 
 
 @dataclass(eq=False, slots=True)
@@ -263,12 +264,13 @@ def wait(
     Raises:
         DeadlineError: one did not.
         CasfsError: one could not be brought.
+        InterruptedError: the program that waits is being killed.
     """
     blocks = dict(found.here)
     for number, entry in found.in_flight.items():
         while True:
             try:
-                blocks[number] = entry.result.result(deadline.remaining())
+                blocks[number] = result_within(entry.result, deadline.remaining())
                 break
             except FutureTimeoutError:
                 deadline.extend(moved(entry.owner))

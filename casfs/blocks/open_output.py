@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 
 from casfs.blocks.block import Block
 from casfs.blocks.disk.provisional import Transfer
@@ -22,6 +23,7 @@ from casfs.blocks.verify import (
 from casfs.deadline import Deadline
 from casfs.errors import MismatchError, OutputMismatchError
 from casfs.model import Output
+from casfs.threads import wait_within
 
 
 @dataclass(frozen=True)
@@ -266,8 +268,8 @@ class OpenOutput:
         Raises:
             DeadlineError: that took too long.
         """
-        doubts = self.store.leaves.doubts
-        if self.doubted() and not doubts.wait(self._generation, deadline.remaining()):
+        wait = partial(self.store.leaves.doubts.wait, self._generation)
+        if self.doubted() and not wait_within(wait, deadline.remaining()):
             raise deadline.error(f"the {self.output}, which comes again from its beginning")
 
     def _raise_if_wrong(self, block: Block, verdict: Verdict) -> None:

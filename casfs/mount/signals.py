@@ -1,6 +1,8 @@
 """Signals that a program receives while it waits for the mount, and which of them end the wait."""
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from signal import Signals
@@ -28,24 +30,34 @@ _PASSING = _mask(
 )
 """Signals whose default action does not kill (signal(7)). A stopped program continues later, and
 must not find an error then."""
+_LOOK_SECONDS = 0.8
+"""How often the caller of a request is looked at that is not interrupted."""
 _FIELDS = ("SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt")
 
 
-def waits_in_vain(library: Any) -> Callable[[], bool]:
+def waits_in_vain(library: Any, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
     """Return a function that says whether the caller of the current request is being killed.
 
     The kernel interrupts a request on any signal that wakes the caller, including those that a
     program handles before it continues, such as SIGCHLD in a shell. An error would be wrong then:
-    many programs take it for an empty directory.
+    many programs take it for an empty directory. It interrupts none of the requests that it makes
+    in the background, of which a read with O_DIRECT consists, so the caller is looked at now and
+    then without that.
 
     Args:
         library: libfuse, of either version, as a binding loads it.
+        clock: returns the time in seconds.
     """
+    this_thread = threading.local()
 
     def look() -> bool:
         # A request stays interrupted, so a later signal is noticed as well.
-        interrupted = library.fuse_interrupted()
-        return bool(interrupted) and is_ending(library.fuse_get_context().contents.pid)
+        now = clock()
+        if not library.fuse_interrupted():
+            if now < getattr(this_thread, "next", now):
+                return False
+            this_thread.next = now + _LOOK_SECONDS
+        return is_ending(library.fuse_get_context().contents.pid)
 
     return look
 

@@ -20,6 +20,7 @@ class WorkProgress:
 
     def __init__(self) -> None:
         self.steps = 0
+        self.abandoned = False
         self.done: Future[None] = Future()
 
 
@@ -48,18 +49,27 @@ class SingleFlight:
 
         Raises:
             DeadlineError: another caller is doing it, and makes no progress.
+            InterruptedError: this caller was interrupted; a waiter does it then.
             Exception: what `make` raises, to all waiters.
         """
-        with self._lock:
-            progress = self._in_flight.get(key)
-            mine = progress is None
-            if progress is None:
-                progress = self._in_flight[key] = WorkProgress()
-        if not mine:
+        while True:
+            with self._lock:
+                progress = self._in_flight.get(key)
+                mine = progress is None
+                if progress is None:
+                    progress = self._in_flight[key] = WorkProgress()
+            if mine:
+                break
             self._wait(progress, what)
-            return None
+            if not progress.abandoned:
+                return None
         try:
             made = make(progress)
+        except InterruptedError:
+            self._end(key)
+            progress.abandoned = True
+            progress.done.set_result(None)
+            raise
         except BaseException as error:
             self._end(key)
             progress.done.set_exception(error)

@@ -15,6 +15,8 @@ from tests.support.processes import wait_until
 from tests.support.running_origin import RunningOrigin
 
 VAULTS = {"v": {"jobs": [{"JobId": "one", "@size": 3000}]}}
+LARGEST = 5 << 20
+LARGE = {"v": {"jobs": [{"JobId": "one", "@size": LARGEST}]}}
 LIST = """
 import os, signal, sys
 signal.signal(signal.SIGALRM, lambda *_: None)
@@ -26,6 +28,11 @@ print(os.listdir(sys.argv[1]))
 LIST_IN_THREAD = """
 import os, sys, threading
 threading.Thread(target=os.listdir, args=[sys.argv[1]]).start()
+"""
+READ = """
+import mmap, os, sys
+file = os.open(sys.argv[1], os.O_RDONLY | getattr(os, sys.argv[2]))
+print(os.preadv(file, [mmap.mmap(-1, 1 << 22)], 0))
 """
 ECHO = 'exec 3<&0; read line <&3 & echo "$1"/*'
 DEADLINE = 60
@@ -103,6 +110,36 @@ def test_a_program_that_is_ended_does_not_wait(
         # It waits for the deadline if nobody tells the mount.
         assert one.process.wait(DEADLINE / 3) == -numbers[-1]
         assert one.mount.list() == [".casfs", "vaults"]
+
+
+@pytest.mark.parametrize("library", ["fuse3", "fuse"])
+@pytest.mark.parametrize("flag", ["O_DIRECT", "O_SYNC"])
+def test_a_reader_that_is_killed_does_not_wait(tmp_path: Path, library: str, flag: str) -> None:
+    """The kernel waits for all that a read with O_DIRECT has asked for, even if nobody reads."""
+    with (
+        RunningOrigin(tmp_path / "o", LARGE) as origin,
+        mounted(
+            tmp_path / "home",
+            origin.url,
+            CASFS_DEADLINE=DEADLINE,
+            CASFS_READ_TIMEOUT=TIMEOUT,
+            FUSE_LIBRARY_NAME=library,
+        ) as mount,
+    ):
+        output = mount.job("v", "one", "output")
+        mount.stat("vaults", "v", "jobs", "one", "output")
+        origin.misbehave({"when": {"call": "output"}, "do": {"hang": True}})
+        command = [sys.executable, "-c", READ, str(output), flag]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as reader:
+            try:
+                wait_until(lambda: origin.requests("output"), "the output to be asked for")
+            finally:
+                reader.kill()
+            # Two seconds on an idle machine; or else the deadline.
+            assert reader.wait(DEADLINE / 6) == -signal.SIGKILL
+        # Others get their bytes.
+        origin.misbehave()
+        assert len(mount.read("vaults", "v", "jobs", "one", "output")) == LARGEST
 
 
 def test_a_program_that_is_ended_does_not_wait_for_another_of_its_threads(tmp_path: Path) -> None:

@@ -74,3 +74,22 @@ def test_who_fails_tells_everybody_and_hangs_nobody(error):
         # Unless it came so late that it did the work itself.
         assert other.exception() in (error, None)
     assert once.make("key", "it", lambda progress: "made") == "made"
+
+
+def test_who_waits_for_one_that_is_interrupted_does_it_instead():
+    once = SingleFlight(5)
+    begun, end = threading.Event(), threading.Event()
+
+    def interrupted(progress):
+        begun.set()
+        end.wait(5)
+        raise InterruptedError
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(once.make, "key", "it", interrupted)
+        assert begun.wait(5)
+        second = pool.submit(once.make, "key", "it", lambda progress: "made")
+        end.set()
+        assert second.result(5) == "made"
+        with pytest.raises(InterruptedError):
+            first.result(5)
