@@ -210,6 +210,11 @@ class Client(contextlib.AbstractContextManager["Client"]):
         """
         return self._opener.open(node)
 
+    def totals(self) -> tuple[int, int]:
+        """Return how many archives the known vaults have, and how many bytes, without asking."""
+        vaults = self._account.known_vaults()
+        return sum(one.archives or 0 for one in vaults), sum(one.size or 0 for one in vaults)
+
     def left_out(self, node: Node) -> int:
         """Return how many records are left out of an inventory file because they cannot be read.
 
@@ -259,11 +264,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         return self._account.refusal()
 
     def job_file(self, vault: str, job_id: str, name: str) -> Node:
-        """Return a file of a job, by the names that the service has for vault and job.
-
-        Raises:
-            NotFoundError, CasfsError: as `stat`.
-        """
+        """Return a file of a job, by the service's names of vault and job, as `stat`."""
         return self.stat(job_file(vault, job_id, name))
 
     def jobs(self, vault: str) -> Iterator[Job]:

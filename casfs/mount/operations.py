@@ -15,21 +15,29 @@ from typing import Any, Protocol
 from casfs.client import Client, File, Node, SmallFile
 from casfs.errors import CasfsError
 from casfs.mount.attributes import KIND, Attributes
+from casfs.mount.directories import Emit, OpenDirectories
 from casfs.mount.failures import Failures
 from casfs.mount.kernel_cache import CachedPages, SentAttributes, StaleError, Status
 from casfs.mount.mount_options import Modes
+from casfs.mount.names import encode_name
 from casfs.ranges import BLOCK_SIZE
 from casfs.threads import stop_waiting_if, trace_this_thread
 
 log = logging.getLogger(__name__)
 
+_WRITES = (
+    "chmod", "chown", "create", "link", "mkdir", "mknod", "removexattr", "rename", "rmdir",
+    "setxattr", "symlink", "truncate", "unlink", "utimens",
+)  # fmt: skip
+"""What would change something. The kernel refuses these itself until somebody remounts it rw."""
 OPERATIONS = (
     "getattr", "getxattr", "listxattr", "open", "opendir", "read", "readdir", "release",
-    "releasedir", "setxattr", "statfs",
+    "releasedir", "statfs", *_WRITES,
 )  # fmt: skip
-"""What a binding offers to the kernel; a read-only mount gets no other requests."""
+"""What a binding offers to the kernel."""
 
 _WRITING = os.O_WRONLY | os.O_RDWR
+_LONGEST_NAME = 255
 _QUIET = (errno.ENOENT, errno.ENODATA, errno.EROFS)
 """Errors that are part of ordinary use, and not worth logging."""
 
@@ -76,7 +84,7 @@ class Operations:
         self._sent = SentAttributes()
         self._attributes = Attributes(client, self._sent)
         self._failures = Failures()
-        self._directories: dict[int, list[Node]] = {}
+        self._directories = OpenDirectories(client, self._sent, self._status)
         self._handles = itertools.count(1)
         self._threads: set[int] = set()
         self._interrupted: Callable[[], bool] | None = None
@@ -107,6 +115,8 @@ class Operations:
         """
         self._keep_thread()
         try:
+            if operation in _WRITES:
+                raise _answer(errno.EROFS)
             return getattr(self, operation)(path, *args)
         except InterruptedError as error:
             raise _answer(errno.EINTR) from error
@@ -138,48 +148,27 @@ class Operations:
         """Return the status of what is at a path, or of an open file."""
         if path is None and info is not None:
             return self._status(self._files[info.fh].node)
-        return self._status(self._sent.note(self._node(path or "/")))
+        path = path or "/"
+        # The name alone: each directory above has been looked up before.
+        if len(encode_name(path[path.rfind("/") + 1 :])) > _LONGEST_NAME:
+            raise _answer(errno.ENAMETOOLONG)
+        return self._status(self._sent.note(self._node(path)))
 
     def opendir(self, path: str) -> int:
         """List a directory, for as long as it is open."""
-        handle = next(self._handles)
-        self._directories[handle] = self._client.list(path)
-        return handle
+        return self._directories.open(path)
 
     def readdir(
-        self,
-        path: str | None,
-        handle: int,
-        emit: Callable[[str, Status | None, int], bool],
-        start: int = 0,
-        plus: bool = False,
+        self, path: str | None, handle: int, emit: Emit, start: int = 0, plus: bool = False
     ) -> None:
-        """Emit each entry's name, status, and the offset after it, until `emit` has enough.
-
-        Args:
-            path: not used.
-            handle: the open directory.
-            emit: takes an entry; returns False to stop.
-            start: the offset to begin at: 0, or one that was emitted.
-            plus: whether the kernel caches the status of an entry, if its size is known.
-        """
+        """Emit the entries of an open directory, as `OpenDirectories.read`."""
         del path
-        nodes = self._directories[handle]
-        for place, name in enumerate((".", "..")[start:], start):
-            if not emit(name, None, place + 1):
-                return
-        for place in range(max(start, 2), len(nodes) + 2):
-            node = nodes[place - 2]
-            if plus and node.size is not None:
-                node = self._sent.note(node)
-            name = node.path[node.path.rfind("/") + 1 :]
-            if not emit(name, self._status(node), place + 1):
-                return
+        self._directories.read(handle, emit, start, plus)
 
     def releasedir(self, path: str | None, handle: int) -> int:
         """Close a directory."""
         del path
-        del self._directories[handle]
+        self._directories.close(handle)
         return 0
 
     def open(self, path: str, info: Info) -> int:
@@ -235,12 +224,16 @@ class Operations:
         return 0
 
     def statfs(self, path: str) -> dict[str, int]:
-        """Return the status of the file system: nothing is free, and what is used is unknown."""
+        """Return the status of the file system: full, with what the vaults contain, as is known."""
         del path
+        archives, size = self._client.totals()
         return {
             "f_bsize": BLOCK_SIZE,
             "f_frsize": BLOCK_SIZE,
-            "f_namemax": 255,
+            # Programs do not show a file system without blocks.
+            "f_blocks": max(1, -(-size // BLOCK_SIZE)),
+            "f_files": archives,
+            "f_namemax": _LONGEST_NAME,
             "f_flag": os.ST_RDONLY,
         }
 
@@ -257,11 +250,6 @@ class Operations:
     def listxattr(self, path: str) -> list[str]:
         """Return the names of the extended attributes that belong to a file's content."""
         return self._attributes.names(path)
-
-    def setxattr(self, path: str, *args: Any) -> int:
-        """Refuse."""
-        del path, args
-        raise _answer(errno.EROFS)
 
     def _open_as(self, node: Node) -> File:
         """Open a file, provided that it has the size that was sent to the kernel."""

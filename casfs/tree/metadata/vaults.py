@@ -106,6 +106,12 @@ class Vaults:
         self._list().get(Deadline(self._deadline), refresh)
         return self._shown()
 
+    def known(self) -> list[Vault]:
+        """Return the vaults that were last listed, without asking."""
+        return [
+            self._service.parse_vault(told) for _, told, listed in self._table.vaults() if listed
+        ]
+
     def stale_since(self) -> float | None:
         """Return how many seconds ago the list was current, None if the service answered last."""
         return self._list().stale_since()
