@@ -1,6 +1,7 @@
 """Requests archives: plan, question, sending, and what came of it."""
 
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -24,6 +25,8 @@ from casfs.restore.sending import Sent
 from casfs.restore.spool import Spool
 from casfs.restore.verdict import Status, Verdict
 
+_PLAN_SECONDS = 600.0
+"""Seconds for which a plan is worth an answer: others may have started jobs since."""
 _SHOWN = 20
 """Failures that are named on the terminal; JSON lines have all."""
 
@@ -59,6 +62,15 @@ def request_archives(
     """
     options.check(client.retrievals.features)
     vault = client.retrievals.vault(options.vault)
+    while (status := _request(client, options, vault, flags, messages)) is None:
+        messages.text("the answer came late; this is what there is to request now:")
+    return status
+
+
+def _request(
+    client: Client, options: Options, vault: Vault, flags: Mapping[str, Any], messages: Messages
+) -> int | None:
+    """Request archives as `request_archives` does; None if the user agreed to an old plan."""
     with ExitStack() as stack:
         ledger = stack.enter_context(open_ledger(client, vault))
         spool = stack.enter_context(Spool())
@@ -68,8 +80,11 @@ def request_archives(
         _show_plan(prepared, options, again, messages)
         if flags["dry_run"]:
             return Status.DONE
+        shown = time.monotonic()
         verdict = _before_sending(prepared, options, flags, again)
         counts, jobs = _nothing(prepared), set(prepared.adopted)
+        if verdict is None and time.monotonic() - shown > _PLAN_SECONDS:
+            return None
         if verdict is None:
             watch = partial(_tell, messages=messages, jobs=jobs)
             outcome = Run(client, options, ledger, spool, prepared, watch).run(again)

@@ -237,13 +237,15 @@ class Ledger:
         where = "account = ? AND vault = ? AND final = 0"
         yield from self._pages(where, self._whose)
 
-    def lost(self, run: str) -> Iterator[Request]:
-        """Yield the requests of a restore that failed or expired, the earliest first.
+    def lost(self) -> Iterator[Request]:
+        """Yield what was requested lately and failed or expired, the earliest first.
 
         Raises:
             LedgerError: the file fails.
         """
-        yield from self._pages("run = ? AND state IN ('failed', 'expired')", (run,))
+        since = to_microseconds(now().time - SAME_RESTORE)
+        where = "account = ? AND vault = ? AND state IN ('failed', 'expired') AND intended >= ?"
+        yield from self._pages(where, (*self._whose, since))
 
     def requested_since(self, run: str, uptime_seconds: timedelta) -> int:
         """Return the bytes that a restore requested in the last time, by the wall clock.

@@ -90,7 +90,7 @@ class Planner:
         fetching: how fast outputs can be fetched.
         is_cached: archive -> whether all of it is in the cache.
         open: requests by archive whose jobs the list lacks.
-        lost: archive and range of what the restore requested, and lost.
+        lost: `range_key` of what was requested lately, and failed or expired.
         largest: bytes beyond which the service refuses an archive at the tier.
         adopted: gets the ids of running jobs.
     """
@@ -99,7 +99,7 @@ class Planner:
     fetching: Fetching
     is_cached: Callable[[str], bool]
     open: dict[str, list[Request]] = field(default_factory=dict)
-    lost: set[tuple[str, int, int]] = field(default_factory=set)
+    lost: set[int] = field(default_factory=set)
     largest: int | None = None
     adopted: set[str] = field(default_factory=set)
 
@@ -139,11 +139,16 @@ class Planner:
                 if request.job is not None:
                     self.adopted.add(request.job)
                 return Group.UNCERTAIN if uncertain else Group.RUNNING
-        if (item.archive, item.first, item.last) in self.lost:
+        if self.lost and range_key(item.archive, item.first, item.last) in self.lost:
             return Group.AGAIN
         if self.largest is not None and (archive_size or 0) > self.largest:
             return Group.TOO_LARGE
         return Group.REQUESTED
+
+
+def range_key(archive: str, first: int, last: int) -> int:
+    """Return a number for a range of an archive: a million of them take little memory."""
+    return hash((archive, first, last))
 
 
 def open_by_archive(requests: Iterable[Request]) -> dict[str, list[Request]]:

@@ -15,7 +15,7 @@ from casfs.restore.items import Item, is_verifiable, ranged, split
 from casfs.restore.jobs import ASSUMED_RATE, Fetching, ListedJobs
 from casfs.restore.ledger import Ledger
 from casfs.restore.options import Options
-from casfs.restore.plan import Group, Plan, Planner, open_by_archive
+from casfs.restore.plan import Group, Plan, Planner, open_by_archive, range_key
 from casfs.restore.price_table import find_prices
 from casfs.restore.prices import Load, Prices
 from casfs.restore.reconciling import reconcile
@@ -122,7 +122,7 @@ class Preparation:
             fetching,
             lambda archive: retrievals.is_cached(name, archive),
             open_by_archive(found.open),
-            {(one.archive, one.first, one.last) for one in self.ledger.lost(run)},
+            {range_key(one.archive, one.first, one.last) for one in self.ledger.lost()},
             retrievals.features.expedited_limit if expedited else None,
         )
         prepared = Prepared(

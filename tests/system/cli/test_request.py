@@ -183,6 +183,7 @@ def test_a_failed_job_is_named_and_not_requested_again_by_itself(casfs, slow, va
     slow.sql("UPDATE jobs SET failure = 'no tape', completed = 1 WHERE archive = ?", failed)
     slow.sql("UPDATE jobs SET completed = ? WHERE archive = ?", time.time() - 1, failed)
     fails(casfs("request", vault, "--all", "-y"), 4, failed, "no tape", "--rerequest yes")
+    fails(casfs("request", vault, "file-1.bin", "-y"), 4, "--rerequest yes")
     assert jobs(slow, vault) == once(slow, vault)
     is_done(casfs("request", vault, "--all", "-y", "--rerequest", "yes"))
     assert jobs(slow, vault) == once(slow, vault) + Counter([failed])
