@@ -24,7 +24,7 @@ from casfs.settings import (
     KEY,
     NUMBERS,
     PRICES,
-    config_file,
+    config_files,
     environment_settings,
     text,
     vault_names,
@@ -123,7 +123,8 @@ def load(
     """
     name = profile or environment.get("CASFS_PROFILE")
     # Absolute, because a mount changes its directory and reads the file again for a new key.
-    path = config_file(environment).absolute()
+    paths = [path.absolute() for path in config_files(environment)]
+    path = files.with_profile(paths, name or DEFAULT_PROFILE)
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     must_exist = bool(environment.get("CASFS_CONFIG"))
     of_profile = _of_profile(path, name, must_exist)

@@ -72,6 +72,20 @@ class ConfigFile:
         return ConfigError(f"{place}: {message}")
 
 
+def with_profile(paths: Sequence[Path], profile: str) -> Path:
+    """Return the first of several files that has a profile; if none has, the first that exists.
+
+    Raises:
+        ConfigError: as `read`.
+    """
+    # One file is read later, and then for good.
+    if len(paths) > 1:
+        for path in paths:
+            if profile in read(path).profiles:
+                return path
+    return next(filter(Path.exists, paths), paths[0])
+
+
 def read(path: Path, must_exist: bool = False) -> ConfigFile:
     """Return a configuration file; an empty one if there is none.
 

@@ -12,7 +12,7 @@ from casfs.credentials import FoundSettings, is_exposed
 from casfs.endpoints import find_endpoint
 from casfs.errors import ConfigError
 from casfs.service.registry import DIALECTS
-from casfs.settings import config_file, environment_settings, text
+from casfs.settings import config_files, environment_settings, text
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def profiles(
         environment: where `CASFS_*` are looked up.
         home: home directory, for the official tools' credentials files.
     """
-    found = [*_in_environment(environment), *_in_file(environment)]
+    found = [*_in_environment(environment), *_in_files(environment)]
     for dialect, registration in DIALECTS.items():
         try:
             places = registration.keys.list(home or homes.home())
@@ -64,14 +64,23 @@ def _in_environment(environment: Mapping[str, str]) -> Iterator[Profile]:
         yield _profile("", "environment (CASFS_*)", settings, "")
 
 
-def _in_file(environment: Mapping[str, str]) -> Iterator[Profile]:
-    path = config_file(environment)
+def _in_files(environment: Mapping[str, str]) -> Iterator[Profile]:
+    seen: set[str] = set()
+    for path in config_files(environment):
+        yield from _in_file(path, bool(environment.get("CASFS_CONFIG")), seen)
+
+
+def _in_file(path: Path, must_exist: bool, seen: set[str]) -> Iterator[Profile]:
+    """Yield the profiles of a file, except those that an earlier file has, too."""
     try:
-        found = files.read(path, must_exist=bool(environment.get("CASFS_CONFIG")))
+        found = files.read(path, must_exist)
     except ConfigError as error:
         yield Profile("", str(path), "", "", "", "", str(error))
         return
     for name in found.profiles:
+        if name in seen:
+            continue
+        seen.add(name)
         use = "" if name == DEFAULT_PROFILE else f"--profile {name}"
         try:
             settings = found.settings(name)

@@ -1,6 +1,7 @@
 """Settings as text: their names, where they are read from, and how they are parsed.
 
-The file is TOML: `config.toml` in the configuration directory, or the file `CASFS_CONFIG` names.
+The file is TOML: `config.toml` in the configuration directory, then `/etc/casfs/config.toml`; or
+the file that `CASFS_CONFIG` names.
 
     [profiles.default]
     region = "ap-chengdu"
@@ -21,11 +22,20 @@ from typing import Any
 from casfs.errors import ConfigError
 from casfs.homes import config_directory
 
+SYSTEM_CONFIG = Path("/etc/casfs/config.toml")
+"""The configuration file of the system, for mounts of fstab and for profiles that users share."""
 
-def config_file(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the path of the configuration file, whether it exists or not."""
-    named = environment.get("CASFS_CONFIG")
-    return Path(named) if named else config_directory() / "config.toml"
+
+def config_files(environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """Return the configuration files, whether they exist or not; an earlier one comes first.
+
+    That is the file that `CASFS_CONFIG` names, or the user's own and that of the system, if this
+    user may read it.
+    """
+    if named := environment.get("CASFS_CONFIG"):
+        return [Path(named)]
+    own = config_directory() / "config.toml"
+    return [own, SYSTEM_CONFIG] if os.access(SYSTEM_CONFIG, os.R_OK) else [own]
 
 
 def variable(setting: str) -> str:

@@ -14,7 +14,6 @@ from casfs.cli.show import say
 from casfs.cli.standard import open_standard_files
 from casfs.errors import CasfsError, ConfigError
 from casfs.logs import LogFormatter, log_thread_crash
-from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +124,9 @@ def main() -> None:
     except OSError as error:
         # The reader of the output has closed it, or has no room for it.
         if not isinstance(error, BrokenPipeError):
+            # Imported here: it takes a while, and no `--help` needs it.
+            from casfs.reasons import reason
+
             what = "the output cannot be written: " if error.filename is None else ""
             say(f"casfs: {what}{reason(error)}", err=True)
         # Python must not try to write the rest at exit.

@@ -60,10 +60,13 @@ def mount_command(
     mountpoint = os.path.abspath(arguments[-1])
     if log_file is None and not foreground:
         log_file = log_directory() / f"{quote(os.fsencode(mountpoint), safe='')[-200:]}.log"
+    given = parse_options(options)
+    settings = given.settings | {name: value for name, value in flags.items() if value is not None}
+    settings["skip_bad_records"] = flags["skip_bad_records"] or given.skip_bad_records
     mount(
-        load_config(profile, flags),
+        load_config(profile, settings),
         mountpoint,
-        parse_options(options),
+        given,
         foreground,
         log_file.absolute() if log_file else None,
     )

@@ -23,6 +23,7 @@ from casfs.mount.mount_options import MountOptions
 from casfs.mount.mount_table import FILE_SYSTEM
 from casfs.mount.mountpoints import check_free, widen_window
 from casfs.mount.operations import Operations
+from casfs.mount.option_list import escaped
 from casfs.mount.session import Session, Settings
 from casfs.reasons import reason
 from casfs.threads import start_thread
@@ -152,12 +153,13 @@ def _allow_open_files() -> None:
 
 def _libfuse_options(config: Config, options: MountOptions) -> dict[str, str | bool]:
     ours: dict[str, str | bool] = {
-        "fsname": config.endpoint.partition("://")[2],
+        "fsname": f"casfs:{config.profile}",
         "subtype": FILE_SYSTEM.partition(".")[2],
         "ro": True,
         "default_permissions": True,
     }
-    return ours | options.others
+    given = ours | options.others
+    return {name: escaped(v) if isinstance(v, str) else v for name, v in given.items()}
 
 
 def _log_to(file: Path | None) -> logging.Handler:

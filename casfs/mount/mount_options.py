@@ -1,10 +1,13 @@
 """The options of `casfs mount -o`."""
 
+import difflib
 import os
 import re
 from dataclasses import dataclass
 
 from casfs.errors import ConfigError
+from casfs.mount.option_list import GENERIC, LIBFUSE, is_for_mount, split_options
+from casfs.settings import KEY, NAMES, VAULTS
 
 FILE_MODE = 0o644
 """Permissions of files. The mount is read-only whatever they say: they are what a copy gets, which
@@ -13,6 +16,8 @@ DIRECTORY_MODE = 0o755
 """Permissions of directories, for the same reason."""
 
 _UNSAFE = {"kernel_cache", "auto_cache"}
+_SETTINGS = (NAMES | {VAULTS}) - KEY
+_OURS = {"uid", "gid", "umask", "fmode", "dmode", "nonempty", "skip_bad_records"}
 _LARGEST_ID = 2**32 - 2
 """Of a user or group in Linux; the next number means none."""
 
@@ -38,12 +43,16 @@ class MountOptions:
         owner: user and group that own everything.
         modes: permissions of files and directories.
         nonempty: whether there may be something in the directory, which is then hidden.
+        settings: settings of the configuration, by name.
+        skip_bad_records: leave out records of inventories that cannot be read.
         others: name -> value, True for an option without one.
     """
 
     owner: tuple[int, int]
     modes: Modes
     nonempty: bool
+    settings: dict[str, str]
+    skip_bad_records: bool
     others: dict[str, str | bool]
 
 
@@ -53,10 +62,7 @@ def parse_options(texts: tuple[str, ...]) -> MountOptions:
     Raises:
         ConfigError: an option has a value that it cannot have, or casfs does not allow it.
     """
-    given: dict[str, str | bool] = {}
-    for text in filter(None, ",".join(texts).split(",")):
-        name, equals, value = text.partition("=")
-        given[name] = value if equals else True
+    given = split_options(",".join(texts))
     if "rw" in given:
         raise ConfigError("-o rw: a mount of casfs is read-only; leave it out")
     for name in _UNSAFE & given.keys():
@@ -72,7 +78,37 @@ def parse_options(texts: tuple[str, ...]) -> MountOptions:
     )
     # Of the two libraries, one always asks for this option, and one does not know it.
     nonempty = bool(given.pop("nonempty", False))
-    return MountOptions(owner, modes, nonempty, given)
+    settings = {name: _setting(name, given.pop(name)) for name in _SETTINGS & given.keys()}
+    skip_bad_records = bool(given.pop("skip_bad_records", False))
+    _check_known(given)
+    others = {name: value for name, value in given.items() if not is_for_mount(name)}
+    return MountOptions(owner, modes, nonempty, settings, skip_bad_records, others)
+
+
+def _setting(name: str, value: str | bool) -> str:
+    if value is True or not value:
+        raise ConfigError(f"-o {name}: must have a value, such as {name}=...")
+    return str(value)
+
+
+def _check_known(given: dict[str, str | bool]) -> None:
+    """Refuse options that do not exist; a typing error must not be silent.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for name in KEY & given.keys():
+        raise ConfigError(
+            f"-o {name}: other users can see options; put keys into the configuration file"
+        )
+    known = GENERIC | LIBFUSE
+    for name in given.keys() - known:
+        if not is_for_mount(name):
+            everything = known | _SETTINGS | _OURS
+            near = difflib.get_close_matches(name, everything, 1)
+            advice = f"did you mean {near[0]}?" if near else "see: casfs mount -h"
+            value = "" if given[name] is True else f"={given[name]}"
+            raise ConfigError(f"-o {name}{value}: there is no such option; {advice}")
 
 
 def _id(given: dict[str, str | bool], name: str, default: int) -> int:

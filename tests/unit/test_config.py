@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from casfs.config import Config, load
 from casfs.errors import ConfigError
-from casfs.settings import config_file, parse_size
+from casfs.profiles import profiles
+from casfs.settings import config_files, parse_size
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 
 KEYS = {"CASFS_ACCESS_KEY_ID": "AKIDenv", "CASFS_SECRET_ACCESS_KEY": "secret-of-environment"}
@@ -349,8 +350,43 @@ def test_an_endpoint_is_a_url_or_a_host(settings, given_, wanted):
 
 
 def test_the_file_is_in_the_users_folder_unless_named(tmp_path):
-    assert config_file({"CASFS_CONFIG": str(tmp_path / "x")}) == tmp_path / "x"
-    assert config_file({}).parts[-2:] == ("casfs", "config.toml")
+    assert config_files({"CASFS_CONFIG": str(tmp_path / "x")}) == [tmp_path / "x"]
+    assert config_files({})[0].parts[-2:] == ("casfs", "config.toml")
+
+
+@pytest.fixture
+def two_files(tmp_path, monkeypatch):
+    """A file of the user's and one of the system; each has a profile that the other lacks."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "own"))
+    own, system = tmp_path / "own" / "casfs" / "config.toml", tmp_path / "system.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('[profiles.mine]\nregion = "r1"\n[profiles.both]\nregion = "r2"\n')
+    system.write_text('[profiles.shared]\nregion = "r3"\n[profiles.both]\nregion = "r4"\n')
+    monkeypatch.setattr("casfs.settings.SYSTEM_CONFIG", system)
+    return own, system
+
+
+def test_a_profile_of_the_user_comes_before_one_of_the_system(two_files, home):
+    def region(profile):
+        return load(profile, None, KEYS, home).region
+
+    assert [region(name) for name in ("mine", "shared", "both")] == ["r1", "r3", "r2"]
+    with pytest.raises(ConfigError, match=re.escape(str(two_files[0]))):
+        region("neither")
+    two_files[0].unlink()
+    assert region("both") == "r4"
+    with pytest.raises(ConfigError, match=re.escape(str(two_files[1]))):
+        region("neither")
+
+
+def test_profiles_of_both_files_are_listed_once(two_files, home):
+    found = [(one.use, one.source) for one in profiles({}, home) if one.use.startswith("--profile")]
+    own, system = map(str, two_files)
+    assert found == [
+        ("--profile mine", own),
+        ("--profile both", own),
+        ("--profile shared", system),
+    ]
 
 
 UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
