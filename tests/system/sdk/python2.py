@@ -3,11 +3,14 @@
 import json
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.support.emulator.running import KEY_ID, SECRET, RunningEmulator, running_emulator
 
@@ -73,5 +76,13 @@ def at_port_80(root: Path) -> Iterator[tuple[RunningEmulator, str]]:
     """Run an emulator of CAS at the only port that `cascmd.py` knows, on an address of its own."""
     number = os.getpid()
     host = f"127.{80 + number // 62500 % 100}.{number // 250 % 250}.{number % 250 + 2}"
+    with socket.socket() as trial:
+        try:
+            trial.bind((host, 80))
+        except PermissionError:
+            pytest.fail(
+                "cascmd.py knows port 80 alone, which ordinary users may not serve here; run the "
+                "tests as root, or: sudo sysctl net.ipv4.ip_unprivileged_port_start=80"
+            )
     with running_emulator(root, "--host", host, "--port", "80") as emulator:
         yield emulator, host
