@@ -24,6 +24,7 @@ from casfs.mount.mount_table import FILE_SYSTEM
 from casfs.mount.mountpoints import check_free, widen_window
 from casfs.mount.operations import Operations
 from casfs.mount.option_list import escaped
+from casfs.mount.service_manager import ServiceManager
 from casfs.mount.session import Session, Settings
 from casfs.reasons import reason
 from casfs.threads import start_thread
@@ -54,10 +55,19 @@ def mount(
     if log_file is not None:
         # The command has already warned on the terminal.
         warn_if_readable(config.endpoint)
-    if foreground:
+    reload = handler.reopen if isinstance(handler, LogFile) else None
+    manager = ServiceManager()
+    if foreground and manager.listens:
+        reloading = partial(manager.reloading, reload)
+        status = f"{config.endpoint} is mounted on {mountpoint}"
+        ready = partial(manager.watch, mountpoint, status)
+        try:
+            _serve(config, mountpoint, options, False, reloading, ready)
+        finally:
+            manager.stopping()
+    elif foreground:
         _serve(config, mountpoint, options, False, None, lambda: None)
     else:
-        reload = handler.reopen if isinstance(handler, LogFile) else None
         serve = partial(_serve, config, mountpoint, options, True, reload)
         serve_detached(serve, mountpoint, log_file)
 

@@ -19,7 +19,7 @@ HELPER = Path(sys.executable).with_name("mount.casfs")
 PREPARE = """
 cd "$T"
 # Mounts of other tests, which this namespace has copies of.
-umount --all --types fuse.casfs --lazy || true
+umount --all --types fuse.casfs --lazy 2>/dev/null || true
 # Both directories as they are, with the helper and the configuration of the system added.
 for at in usr/sbin etc; do
   mkdir -p "orig/$at" "new/$at"
@@ -32,7 +32,7 @@ mkdir new/etc/casfs
 cp config.toml new/etc/casfs/
 for at in usr/sbin etc; do mount --bind "new/$at" "/$at"; done
 alone() { /usr/bin/env -i "$MARK" "$@"; }
-trap 'umount --all --types fuse.casfs --lazy || true' EXIT
+trap 'umount --all --types fuse.casfs --lazy 2>/dev/null || true' EXIT
 """
 
 
