@@ -5,13 +5,11 @@ import pty
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.processes import SECONDS
-from tests.support.strangers import STRANGER, given_to
 
 ROOT = Path(__file__).parents[3]
 FIRST = b"An archive service on this machine"
@@ -66,23 +64,6 @@ def test_the_demo_is_colored_on_a_terminal_alone_and_cleans_up(
     assert status == 1
     assert (b"\x1b[" in said) == colored
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def strangers_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = Path("/tmp") / f"casfs-demo-{os.getpid()}"
-    folder.mkdir()
-    yield given_to(folder)
-    shutil.rmtree(folder)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
-def test_the_demo_needs_no_root_and_no_home(strangers_folder: Path) -> None:
-    who = ["setpriv", "--reuid", str(STRANGER), "--regid", str(STRANGER), "--clear-groups"]
-    said, status = begun_and_ended(strangers_folder, *who, terminal=False)
-    assert status == 1
-    assert FIRST in said
-    assert list(strangers_folder.iterdir()) == []
 
 
 def setup_with(folder: Path, *arguments: str) -> str:
