@@ -121,7 +121,7 @@ def test_requests_are_signed_for_a_region_so_there_must_be_one(home):
         loaded(home, CASFS_ENDPOINT="http://127.0.0.1:1")
 
 
-def test_no_key_anywhere_is_told_with_where_to_put_one(home):
+def test_no_key_anywhere_is_reported_with_where_to_put_one(home):
     (home / ".aws" / "credentials").write_text("")
     with pytest.raises(ConfigError, match="no credentials; set CASFS_ACCESS_KEY_ID"):
         loaded(home)
@@ -131,7 +131,7 @@ def test_no_key_anywhere_is_told_with_where_to_put_one(home):
     "text",
     [f"[default\naws_secret_access_key = {SECRET}\n", f"aws_secret_access_key = {SECRET}\n"],
 )
-def test_a_broken_file_is_told_without_its_secret(home, text):
+def test_a_broken_file_is_reported_without_its_secret(home, text):
     (home / ".aws" / "credentials").write_text(text)
     with pytest.raises(ConfigError, match=r"\.aws") as caught:
         loaded(home)
@@ -225,7 +225,7 @@ def test_a_temporary_key_renews_itself(home, tmp_path, monkeypatch):
     assert found.credentials.identity == before
 
 
-def test_temporary_keys_of_a_program_are_told_apart(home, tmp_path, monkeypatch):
+def test_temporary_keys_of_a_program_are_distinguished(home, tmp_path, monkeypatch):
     answer = asked_of_a_program(home, tmp_path, monkeypatch)
     answer.write_text(key("AKIAone", "2999-01-01T00:00:00Z"))
     one = loaded(home)
@@ -234,7 +234,7 @@ def test_temporary_keys_of_a_program_are_told_apart(home, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("expiry", ["2999-01-01T00:00:00Z", "2020-01-01T00:00:00Z"])
-def test_temporary_keys_of_the_environment_are_told_apart(home, monkeypatch, expiry):
+def test_temporary_keys_of_the_environment_are_distinguished(home, monkeypatch, expiry):
     """As of tools that set AWS_CREDENTIAL_EXPIRATION; the second one's may have run out."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", OTHER_SECRET)
     monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", expiry)
@@ -282,7 +282,7 @@ NO_KEYS = ["no JSON", SECRET, "[]", "{}", '{"Version": 1}', key("AKIA", "2020-01
 
 
 @pytest.mark.parametrize("said", [None, *NO_KEYS, key("AKIA", "never")])
-def test_a_program_that_tells_no_key_is_a_refusal(home, tmp_path, monkeypatch, caplog, said):
+def test_a_program_that_states_no_key_is_a_refusal(home, tmp_path, monkeypatch, caplog, said):
     answer = asked_of_a_program(home, tmp_path, monkeypatch)
     if said is not None:
         answer.write_text(said)

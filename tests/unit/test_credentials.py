@@ -142,7 +142,7 @@ def test_the_file_of_oas_gives_endpoint_port_and_key(oas_settings, host, port, e
 
 
 @pytest.mark.parametrize("port", ["eighty", "-1", "70000", "80/x"])
-def test_a_port_that_is_none_is_told(oas_settings, port):
+def test_a_port_that_is_none_is_reported(oas_settings, port):
     with pytest.raises(ConfigError, match="endpoint"):
         oas_settings(OAS_TEXT.replace("port = 80", f"port = {port}"))
 

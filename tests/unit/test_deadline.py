@@ -38,7 +38,7 @@ def test_it_passes_when_its_seconds_are_over(clock):
     assert all(a >= b for a, b in itertools.pairwise(left))
 
 
-def test_progress_begins_it_anew(clock):
+def test_progress_begins_it_again(clock):
     deadline = Deadline(5)
     clock.now += 4
     deadline.restart()

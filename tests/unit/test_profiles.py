@@ -97,7 +97,7 @@ def test_the_environments_are_listed(found, monkeypatch):
     "environment",
     [{}, {"AWS_ACCESS_KEY_ID": "AKIAenv"}, {"AWS_PROFILE": "two"}, {"AWS_DEFAULT_PROFILE": "two"}],
 )
-def test_what_is_told_of_the_use_of_an_aws_key_gives_that_key(
+def test_what_is_reported_of_the_use_of_an_aws_key_gives_that_key(
     found, home, monkeypatch, environment
 ):
     """Variables of Amazon's would not do: keys in the environment come before `AWS_PROFILE`."""

@@ -99,7 +99,7 @@ def test_each_output_is_named_and_the_service_is_not_asked(cached, casfs, vault,
         assert name in text
 
 
-def test_part_of_an_output_is_told(cached, tmp_path):
+def test_part_of_an_output_is_reported(cached, tmp_path):
     found = cached()
     folder = tmp_path / "cache" / "blocks-1"
     key = found["a/large.bin"]["key"]
@@ -153,7 +153,7 @@ def test_an_id_may_begin_with_a_dash(casfs, vault):
     assert "nothing of -YG-5vED" in one_line(done)
 
 
-def test_what_can_never_be_fetched_again_is_told_and_asked_for(cached, casfs, vault):
+def test_what_can_never_be_fetched_again_is_reported_and_asked_for(cached, casfs, vault):
     vault.expire("gone.txt")
     try:
         assert casfs("jobs", VAULT, CASFS_LISTING_TTL="0").returncode == 0

@@ -121,7 +121,7 @@ def test_what_is_not_ours_by_name_is_never_removed(casfs, cache):
     assert [path.read_bytes() for path in kept] == [b"mine"] * len(kept)
 
 
-def test_a_catalogue_that_lost_its_pages_is_begun_anew_by_the_same_command(casfs, cache):
+def test_a_catalogue_that_lost_its_pages_is_rebuilt_by_the_same_command(casfs, cache):
     assert casfs("vaults").returncode == 0
     before = casfs("jobs", "v").stdout
     (sqlite,) = cache.glob("catalog-1/*.sqlite")

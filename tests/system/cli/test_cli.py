@@ -40,7 +40,7 @@ def test_help_everywhere(casfs, arguments):
         assert b"Usage: casfs" in done.stdout
 
 
-def test_a_key_that_has_run_out_is_told_in_one_line(casfs):
+def test_a_key_that_has_run_out_is_reported_in_one_line(casfs):
     done = casfs(
         *("vaults", "--dialect", "glacier", "--region", "r"),
         **dict.fromkeys(KEYS),
@@ -194,7 +194,7 @@ def test_a_deadline_that_passes_fails_with_1(casfs):
     assert "0.3 s" in one_line(done)
 
 
-def test_verbose_tells_failed_attempts_without_secrets(casfs):
+def test_verbose_logs_failed_attempts_without_secrets(casfs):
     done = casfs("-v", "vaults", "--endpoint", "http://127.0.0.1:1", CASFS_ATTEMPTS="2")
     text = done.stderr.decode()
     assert "attempt 1 failed" in text

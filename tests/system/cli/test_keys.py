@@ -58,7 +58,7 @@ def aws(**parts):
 
 @pytest.mark.parametrize("flaw", ID_FLAWS.values(), ids=ID_FLAWS)
 @pytest.mark.parametrize("part", ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"])
-def test_what_stands_in_a_header_of_amazons(casfs, part, flaw):
+def test_the_content_of_a_header_of_amazons(casfs, part, flaw):
     keys = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": SECRET}
     done = casfs("vaults", **aws(**keys | {part: f"{HEAD}{flaw}{TAIL}"}))
     refused(done, f"{part} contains")
@@ -155,7 +155,7 @@ def test_a_mount_refuses_and_logs_nothing_of_it(casfs, tmp_path):
 
 
 @pytest.mark.parametrize("around", ["{}\r", "{}\n", "{}\r\n", " {} ", "\t{}\r\n"])
-def test_what_stands_around_a_key_is_left_out(casfs, around):
+def test_what_surrounds_a_key_is_left_out(casfs, around):
     """As of files with the line ends of Windows, and of `export KEY=$(cat file)`."""
     keys = {name: around.format(value) for name, value in KEYS.items()}
     done = casfs("vaults", **keys)
@@ -179,7 +179,7 @@ def test_files_as_editors_of_windows_write_them(casfs, tmp_path, name, mark):
 
 
 @pytest.mark.parametrize("around", ["{}\r", "\n{}\n"])
-def test_what_stands_around_keys_of_amazons_is_left_out(casfs, around):
+def test_what_surrounds_keys_of_amazons_is_left_out(casfs, around):
     parts = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": "t"}
     done = casfs("vaults", **aws(**{name: around.format(text) for name, text in parts.items()}))
     # The emulator is one of CAS, and refuses; but a request was made of it, and answered.

@@ -84,7 +84,7 @@ def test_an_inventory_that_goes_on_is_said_to(origin, run):
     assert (told["vault"], told["missing"], told["catalogued"]) == ("v", 15, 10)
 
 
-def test_the_vaults_count_counts_though_no_marker_is_told(origin, run):
+def test_the_vaults_count_counts_though_no_marker_is_reported(origin, run):
     origin.hold(vault(25, job("J1", IDS[:10])))
     _, (line,) = run("catalog", "refresh", "v")
     assert line.startswith("casfs: 15 of the 25 archives of vault v are missing")

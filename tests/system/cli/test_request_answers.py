@@ -83,7 +83,7 @@ def test_throttling_slows_the_command_down(tmp_path):
         assert one.jobs() == Counter(dict.fromkeys(one.archives(), 1))
 
 
-def test_the_retrieval_policy_is_told_before_and_obeyed(tmp_path):
+def test_the_retrieval_policy_is_reported_before_and_obeyed(tmp_path):
     with stress("glacier", tmp_path, 3, 60, "--policy", "free-tier=100") as one:
         status, text = one.request("--all", "-y", "--json")
         assert status == UNFINISHED, text

@@ -216,7 +216,7 @@ def test_a_time_out_that_is_none(casfs, vault, text):
     assert b"is not a duration" in done.stderr
 
 
-def test_a_wrong_setting_is_told_as_json_too(casfs, vault):
+def test_a_wrong_setting_is_reported_as_json_too(casfs, vault):
     done = casfs("wait", vault, "--json", "--dialect", "none")
     assert done.returncode == 2
     (error,) = of_type(done, "exit_error")

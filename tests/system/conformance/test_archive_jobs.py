@@ -57,7 +57,7 @@ def readable(mount: Mount) -> list[str]:
     return mount.list(ARCHIVES)
 
 
-def test_range_jobs_bring_it_and_it_outlives_them(dialect: str, tmp_path: Path, home: Path) -> None:
+def test_range_jobs_cover_it_and_it_outlives_them(dialect: str, tmp_path: Path, home: Path) -> None:
     with vault(dialect, tmp_path) as service:
         expected = hashlib.sha256(service.files["joined"]).hexdigest()
         with mounted(home, service.emulator.url, **settings_of(service)) as mount:
@@ -145,7 +145,7 @@ def test_what_has_expired_stays_if_it_is_whole(dialect: str, tmp_path: Path, hom
         assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
-def test_an_inventory_that_contradicts_the_jobs_is_told(
+def test_an_inventory_that_contradicts_the_jobs_is_reported(
     dialect: str, tmp_path: Path, home: Path
 ) -> None:
     with (

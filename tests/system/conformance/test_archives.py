@@ -72,7 +72,7 @@ def restored(service: Service) -> dict[str, tuple[bytes, float]]:
     }
 
 
-def test_a_restore_brings_the_tree_back_once(vault: Service, home: Path) -> None:
+def test_a_restore_returns_the_tree_once(vault: Service, home: Path) -> None:
     with mounted(home, vault.emulator.url, **vault.settings) as mount:
         source = f"{mount.path(ARCHIVES)}/"
         read = inventory_reads(vault)

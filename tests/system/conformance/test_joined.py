@@ -90,7 +90,7 @@ def blocks_sent(service: Service, ranges: Ranges, before: int) -> Counter[int]:
 
 @emulated
 @given(covers())
-def test_range_jobs_bring_an_archive_together(archive: Service, ranges: Ranges) -> None:
+def test_range_jobs_cover_an_archive_together(archive: Service, ranges: Ranges) -> None:
     add_jobs(archive, ranges)
     with tempfile.TemporaryDirectory() as folder:
         before = len(archive.emulator.outputs())

@@ -123,7 +123,7 @@ def test_an_archive_that_rotted_at_the_service_is_refused_where_it_did(
     ],
     ids=["secret", "key", "account"],
 )
-def test_a_refused_key_or_account_is_told_by_the_mount_in_one_line(
+def test_a_refused_key_or_account_is_reported_by_the_mount_in_one_line(
     service: Service, tmp_path: Path, wrong: dict[str, str]
 ) -> None:
     if service.dialect == "oas" and "CASFS_ACCOUNT" in wrong:

@@ -91,7 +91,7 @@ def test_an_answer_is_lost_and_the_job_is_there(tmp_path: Path, dialect: str, fa
         assert isinstance(ask(client, there, "file-2"), Unknown)
 
 
-def test_the_faults_before_and_after_are_told_apart(tmp_path: Path) -> None:
+def test_the_faults_before_and_after_are_distinguished(tmp_path: Path) -> None:
     with emulated(tmp_path, "--fault", "error-500@post=1,1") as (there, client):
         assert isinstance(ask(client, there, "file-1"), Unknown)
         assert listed(client) == []
@@ -110,7 +110,7 @@ def test_late_faults_affect_every_call_and_are_drawn_for_each_archive(tmp_path: 
         assert {entry.fault for entry in there.emulator.entries() if entry.method == "GET"} > {None}
 
 
-def test_the_log_tells_range_tier_and_job(tmp_path: Path) -> None:
+def test_the_log_has_range_tier_and_job(tmp_path: Path) -> None:
     with emulated(tmp_path, sizes={"big": 3 * MIB}) as (there, client):
         archive = there.archives["big"]
         request = JobRequest(

@@ -38,7 +38,7 @@ def test_a_job_is_started_and_boto3_sees_it(tmp_path: Path) -> None:
             assert listed == {started.job_id, other}
 
 
-def test_what_is_missing_is_told(tmp_path: Path) -> None:
+def test_what_is_missing_is_reported(tmp_path: Path) -> None:
     with moto(tmp_path, {}) as running, asking(running.url) as service:
         # moto has no such call.
         assert service.retrieval_policy(Deadline(20)) is None

@@ -106,7 +106,7 @@ def test_a_folder_keeps_the_name_it_shares_with_a_file(mount: Mount) -> None:
     assert mount.read(ARCHIVES, second(mount, "docs")) == content("file")
 
 
-def test_what_a_tool_did_to_the_bytes_is_told_and_not_undone(mount: Mount) -> None:
+def test_what_a_tool_did_to_the_bytes_is_reported_and_not_undone(mount: Mount) -> None:
     for path, name, size in (
         ("docs/a.txt.compressed", "compressed", "99"),
         ("docs/b.txt.compressed.encrypted", "both", "98"),

@@ -33,7 +33,7 @@ def refreshed(mount: Mount) -> bool:
     return done.returncode == 0
 
 
-def test_a_damaged_catalogue_is_begun_anew(tmp_path: Path) -> None:
+def test_a_damaged_catalogue_is_rebuilt(tmp_path: Path) -> None:
     names = ["one.txt", "two.txt"]
     with serving("cas", tmp_path, {"one.txt": 10, "two.txt": 20}) as service:
         service.add_inventory("listed")

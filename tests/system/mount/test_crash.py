@@ -136,7 +136,7 @@ def test_a_service_that_comes_back(tmp_path: Path, home: Path) -> None:
             assert mount.read(*service.output("file")) == service.files["file"]
 
 
-def test_a_catalogue_that_is_damaged_is_begun_anew(service: Served, home: Path) -> None:
+def test_a_catalogue_that_is_damaged_is_rebuilt(service: Served, home: Path) -> None:
     with mounted(home, service.url) as mount:
         assert mount.read(*service.output("odd")) == service.files["odd"]
     (catalogue,) = home.rglob("*.sqlite")

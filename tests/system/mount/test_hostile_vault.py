@@ -108,7 +108,7 @@ def names_in(folder: Path) -> list[str]:
     return [name for _, folders, files in os.walk(folder) for name in [*folders, *files]]
 
 
-def test_rsync_and_tar_bring_each_archive_once(mount: Mount, tmp_path: Path) -> None:
+def test_rsync_and_tar_copy_each_archive_once(mount: Mount, tmp_path: Path) -> None:
     source = f"{mount.path(ARCHIVES)}/"
     synced, unpacked = tmp_path / "outer" / "synced", tmp_path / "outer" / "unpacked"
     unpacked.mkdir(parents=True)

@@ -88,7 +88,7 @@ def two_passes(path: Path) -> tuple[bytes, bytes]:
     return path.read_bytes(), path.read_bytes()
 
 
-def test_bytes_that_nothing_vouches_for_are_read_anew(
+def test_bytes_that_nothing_vouches_for_are_read_again(
     tmp_path: Path, home: Path, held: Path
 ) -> None:
     held.unlink()

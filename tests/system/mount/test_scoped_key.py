@@ -43,7 +43,9 @@ def test_vaults_are_known_from_before(origin: RunningOrigin, tmp_path: Path) -> 
         assert mount.read("vaults", "mine", "jobs", "one", "output") == content(JOB)
 
 
-def test_a_key_of_no_vault_at_all_is_told_at_once(origin: RunningOrigin, tmp_path: Path) -> None:
+def test_a_key_of_no_vault_at_all_is_reported_at_once(
+    origin: RunningOrigin, tmp_path: Path
+) -> None:
     origin.misbehave({"do": {"status": 403, "error": "AccessDeniedException"}})
     with mounted(tmp_path / "other", origin.url) as mount:
         mount.umount()

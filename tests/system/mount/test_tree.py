@@ -101,7 +101,7 @@ def test_the_mounts_own_files(service: Served, mount: Mount) -> None:
     json.loads(mount.good("head", "-c", str(told), mount.path(".casfs", "status.json")))
 
 
-def test_casfs_status_tells_the_same(service: Served, mount: Mount) -> None:
+def test_casfs_status_shows_the_same(service: Served, mount: Mount) -> None:
     casfs = mount._program[0]
     found = json.loads(mount.good(casfs, "status", "--json", mount.mountpoint))
     assert found["pid"] == mount.pid

@@ -73,7 +73,7 @@ def test_a_rule_counts_the_requests_that_fit_it(origin: RunningOrigin) -> None:
     assert [one["status"] for one in origin.requests("output")[-3:]] == [206, 418, 206]
 
 
-def test_an_answer_is_wrong_as_it_is_told(origin: RunningOrigin) -> None:
+def test_an_answer_is_wrong_as_instructed(origin: RunningOrigin) -> None:
     part = RIGHT[START:STOP]
     assert told(origin)[::2] == (206, part)
     status, headers, body = told(origin, part=True, framing="chunked")
@@ -93,13 +93,13 @@ def test_an_answer_is_wrong_as_it_is_told(origin: RunningOrigin) -> None:
 
 
 @pytest.mark.parametrize("do", [{"cut": 10}, {"reset": 10}, {"length": "+5"}, {"drop": True}])
-def test_an_answer_breaks_off_as_it_is_told(origin: RunningOrigin, do: dict[str, Any]) -> None:
+def test_an_answer_breaks_off_as_instructed(origin: RunningOrigin, do: dict[str, Any]) -> None:
     with pytest.raises((http.client.HTTPException, ConnectionError)):
         told(origin, **do)
 
 
 @pytest.mark.parametrize("do", [{"stall": 10}, {"hang": True}])
-def test_an_answer_stalls_as_it_is_told(origin: RunningOrigin, do: dict[str, Any]) -> None:
+def test_an_answer_stalls_as_instructed(origin: RunningOrigin, do: dict[str, Any]) -> None:
     origin.misbehave({"when": {"call": "output"}, "do": do})
     connection = http.client.HTTPConnection("127.0.0.1", origin.port, timeout=0.5)
     try:

@@ -75,7 +75,7 @@ def test_what_landed_and_waits_to_be_written_takes_its_memory_once():
     assert memory.look_up("o", range(4), ME).missing == []
 
 
-def test_an_error_reaches_everybody_and_the_next_one_tries_anew():
+def test_an_error_reaches_everybody_and_the_next_one_tries_again():
     memory = flights_of()
     first, second = memory.look_up("o", range(1), ME), memory.look_up("o", range(1), ME)
     memory.fail("o", [0], ServerError("down"))

@@ -143,7 +143,7 @@ def test_two_places_of_one_file_can_be_read_in_turns():
     assert len(fetched) == len(set(fetched))
 
 
-def test_a_block_that_was_lost_is_fetched_ahead_anew_with_what_follows():
+def test_a_block_that_was_lost_is_fetched_ahead_again_with_what_follows():
     windows = windows_of(Layout(100 * BLOCK_SIZE))
     read = in_order(10 * BLOCK_SIZE, BLOCK_SIZE)
     for offset, count in read:
@@ -171,7 +171,7 @@ def test_blocks_that_others_miss_behind_a_reader_take_nothing_from_its_window(be
     assert all(len(run) in (0, STEP) for run in fetched[50:])
 
 
-def test_what_was_lost_is_asked_for_anew_in_runs_as_long_as_before():
+def test_what_was_lost_is_asked_for_again_in_runs_as_long_as_before():
     windows = windows_of(Layout(400 * BLOCK_SIZE))
     for at in range(80):
         run = windows.after(0, at * BLOCK_SIZE, BLOCK_SIZE, Fixed(LIMIT, STEP))

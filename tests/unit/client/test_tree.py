@@ -78,7 +78,7 @@ def test_a_file_opens_though_what_is_beside_it_is_not_known(job, client_of, monk
     assert content(client, f"/vaults/v/jobs/{job}/output") == DATA
 
 
-def test_a_file_that_is_refused_while_it_is_opened_is_read_anew(job, client_of, monkeypatch):
+def test_a_file_that_is_refused_while_it_is_opened_is_read_again(job, client_of, monkeypatch):
     client = client_of()
     node = client.stat(f"/vaults/v/jobs/{job}/output")
     opened = client._blocks.open(client._tree.output(node))
@@ -197,7 +197,7 @@ def test_many_threads_read_everything(emulator, client_of, job):
     assert sum(entry.bytes for entry in emulator.entries(job)) < len(DATA) + 10_000
 
 
-def test_a_cache_folder_that_cannot_be_used_is_told_by_name(client_of, tmp_path):
+def test_a_cache_folder_that_cannot_be_used_is_reported_by_name(client_of, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="--cache-dir"):
         client_of(cache_dir=tmp_path / "file")

@@ -21,7 +21,7 @@ def test_a_read_that_failed_is_remembered_for_a_moment() -> None:
     assert failures.known("/a", 4096, 0.0) is None
 
 
-def test_whoever_opens_a_file_after_a_failure_asks_anew() -> None:
+def test_whoever_opens_a_file_after_a_failure_asks_again() -> None:
     failures = Failures(lambda: 100.0)
     failures.note("/a", SPAN, errno.EIO)
     assert failures.known("/a", 4096, 99.0) == errno.EIO

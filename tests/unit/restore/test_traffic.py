@@ -34,7 +34,7 @@ def resolves_to(monkeypatch, *addresses):
         (["fe80::1%eth0"], False),
     ],
 )
-def test_the_address_decides_and_is_told(monkeypatch, addresses, inside):
+def test_the_address_decides_and_is_reported(monkeypatch, addresses, inside):
     resolves_to(monkeypatch, *addresses)
     place = find_place(ENDPOINT, "", NETWORKS)
     assert place.inside is inside

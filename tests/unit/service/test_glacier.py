@@ -64,7 +64,7 @@ def test_a_job_of_moto_has_a_size_to_ask_for_and_no_hash():
 
 
 @pytest.mark.parametrize("span", ["0-16777215", None, ""])
-def test_the_hash_of_the_archive_is_that_of_a_job_that_brings_all_of_it(span):
+def test_the_hash_of_the_archive_is_that_of_a_job_that_covers_all_of_it(span):
     job = DIALECT.job("photos", ARCHIVE_JOB | {"SHA256TreeHash": None, "RetrievalByteRange": span})
     assert job.tree_hash == bytes.fromhex(HASH)
     assert output_of(job, 16 << 20, ("here",)).tree_hash == bytes.fromhex(HASH)

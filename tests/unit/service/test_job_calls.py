@@ -222,7 +222,7 @@ def test_the_codes_of_oas_say_why_nothing_was_started(answer, why):
     assert found.why is why
 
 
-def test_what_the_service_asks_for_is_told():
+def test_what_the_service_asks_for_is_reported():
     answer = said(400, "ThrottlingException")
     found = outcome("cas", Answer(400, answer.body, {"Retry-After": "7"}))
     assert isinstance(found, NotAccepted)

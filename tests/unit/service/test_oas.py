@@ -80,7 +80,7 @@ def test_what_does_not_apply_is_unknown_whether_it_is_empty_or_minus_one():
     assert (inventory.archive_id, inventory.tree_hash) == (None, None)
 
 
-def test_the_hash_of_the_whole_archive_serves_a_job_that_brings_all_of_it():
+def test_the_hash_of_the_whole_archive_serves_a_job_that_covers_all_of_it():
     whole = {"TreeEtag": "", "RetrievalByteRange": "0-5242879"}
     assert DIALECT.job("v", ARCHIVE_JOB | whole).tree_hash == bytes.fromhex(WHOLE_ETAG)
     part = {"TreeEtag": "", "RetrievalByteRange": "0-3145727"}
@@ -169,7 +169,7 @@ def test_a_description_from_an_earlier_day_tells_the_id_without_asking():
     assert server.paths() == ["/vaults/OLD/jobs"]
 
 
-def test_a_vault_that_was_made_anew_is_found_by_the_next_listing():
+def test_a_vault_that_was_recreated_is_found_by_the_next_listing():
     answers = in_turn(listing(vault("photos", "NEW")), NO_JOBS)
     with serving(answers) as server, service_at(server.url, dialect=DIALECT) as service:
         service.parse_vault(json.dumps(vault("photos", "OLD")))

@@ -246,7 +246,7 @@ def test_what_fails_on_this_machine_is_not_laid_on_the_network_nor_asked_again()
         assert server.spans() == [SPAN]
 
 
-def test_a_connection_that_breaks_in_the_body_is_told_as_that():
+def test_a_connection_that_breaks_in_the_body_is_reported_as_that():
     def broken(request, answer):
         def behave(request, wire):
             wire.send(answer.head + answer.body[: MIB // 2])
@@ -270,7 +270,7 @@ def test_the_output_of_a_running_job_is_not_ready():
 
 
 @pytest.mark.parametrize("status", [400, 413, 416])
-def test_a_refusal_of_a_finished_job_is_told_as_it_is(status):
+def test_a_refusal_of_a_finished_job_is_reported_as_it_is(status):
     wrong = refusal(status, "InvalidRange")
     with pytest.raises(RequestError, match="InvalidRange"):
         read(Archive(DATA, spoil=lambda request, answer: wrong))
@@ -308,7 +308,7 @@ def test_a_size_that_the_job_does_not_tell_is_measured(spoil):
         content_range(f"bytes 0-{MIB - 1}/0"),
     ],
 )
-def test_a_size_that_nobody_tells_is_an_error(spoil):
+def test_a_size_that_nobody_knows_is_an_error(spoil):
     with serving(Archive(DATA, spoil=spoil)) as server, service_at(server.url) as service:
         job = cas("-", KEY, "").job("v", {"JobId": "j"})
         with pytest.raises(WrongAnswerError, match="size"):

@@ -51,7 +51,7 @@ def client(server: Server, tmp_path: Path) -> Iterator[Client]:
         yield made
 
 
-def test_an_archive_whose_size_nobody_tells_hides_no_other(client: Client) -> None:
+def test_an_archive_whose_size_nobody_knows_hides_no_other(client: Client) -> None:
     assert [node.path for node in client.list("/vaults/v/archives")] == ["/vaults/v/archives/by-id"]
     (node,) = client.list("/vaults/v/archives/by-id")
     assert (node.path, node.size) == ("/vaults/v/archives/by-id/a", 12)

@@ -80,7 +80,7 @@ def test_the_fewest_jobs_cover_the_archive_where_any_do(jobs):
 
 
 @given(job_lists())
-def test_an_archive_is_the_same_whoever_brings_it(jobs):
+def test_an_archive_is_the_same_whichever_jobs_cover_it(jobs):
     found = joined(jobs)
     if found is not None:
         alone = spanning("alone", 0, LEAVES, tree_hash=HASH)
@@ -145,7 +145,7 @@ def test_jobs_whose_hash_nobody_knows_are_joined_unverified():
     assert found.tree_hash is None
 
 
-def test_a_job_that_tells_no_size_of_its_archive_counts():
+def test_a_job_that_states_no_size_of_its_archive_counts():
     left = replace(spanning("left", 0, 4), archive_size=None)
     assert joined([left, spanning("right", 4, LEAVES)]) is not None
 

@@ -206,7 +206,7 @@ def test_it_is_found_again_by_another_process(server, tmp_path):
     assert server.spans() == []
 
 
-def test_a_rotten_file_is_made_anew_while_it_is_read(server, tmp_path):
+def test_a_rotten_file_is_made_again_while_it_is_read(server, tmp_path):
     with closing(client_at(server.url, tmp_path)) as client:
         data = content(client, path("csv", "inventory.csv"))
     (place,) = kept(tmp_path)

@@ -57,7 +57,7 @@ def test_who_comes_no_further_is_given_up():
 
 
 @pytest.mark.parametrize("error", [CasfsError("no"), ValueError("a bug")])
-def test_who_fails_tells_everybody_and_hangs_nobody(error):
+def test_a_failure_reaches_everybody_and_hangs_nobody(error):
     once, begun, let_go = SingleFlight(20), threading.Event(), threading.Event()
 
     def fail(progress):

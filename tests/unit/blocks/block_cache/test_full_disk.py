@@ -116,7 +116,7 @@ def test_leaves_that_cannot_be_read_cost_fetching_again(tmp_path, caplog):
 
 
 @needs_root
-def test_a_whole_with_a_hash_that_has_no_room_to_wait_is_told(tmp_path):
+def test_a_whole_with_a_hash_that_has_no_room_to_wait_is_reported(tmp_path):
     """It may be handed on only when all of it is there, and has nowhere to wait."""
     archive = Archive(DATA, ranges=False)
     with (

@@ -117,7 +117,7 @@ def test_a_failing_disk_is_counted_and_told_once(write_behind, disk, metrics, ca
     assert caplog.text.count("make room") == 1
 
 
-def test_a_bug_is_told_and_ends_no_thread(write_behind, disk, metrics, tmp_path, caplog):
+def test_a_bug_is_reported_and_ends_no_thread(write_behind, disk, metrics, tmp_path, caplog):
     disk.error = ValueError("a bug")
     save(write_behind, disk, range(6))
     for number in range(6):

@@ -87,7 +87,7 @@ def test_a_task_for_later_can_become_urgent(pool):
     assert notes == ["second", "first", "third"]
 
 
-def test_a_task_that_became_urgent_is_begun_by_a_thread_that_was_left_idle():
+def test_a_task_that_became_urgent_is_started_by_a_thread_that_was_left_idle():
     """Nothing else that happens may be needed for it: all that was begun before may hang."""
     pool, go_on = Pool("test", 2, lambda: 1), threading.Event()
     held, other, run = (threading.Event() for _ in range(3))
@@ -123,7 +123,7 @@ def test_a_task_can_become_urgent_before_it_is_queued(pool):
     assert notes == ["second", "first"]
 
 
-def test_a_task_that_has_not_begun_can_be_withdrawn(pool):
+def test_a_task_that_has_not_started_can_be_canceled(pool):
     busy, notes, last = Busy(pool), notebook(), threading.Event()
     gone = noting(pool, notes, "gone", urgent=False)
     noting(pool, notes, "stays", urgent=False, last=last)
@@ -136,7 +136,7 @@ def test_a_task_that_has_not_begun_can_be_withdrawn(pool):
     assert not gone.begun
 
 
-def test_what_has_begun_cannot_be_withdrawn_or_hurried(pool):
+def test_what_has_started_cannot_be_canceled_or_promoted(pool):
     notes, last = notebook(), threading.Event()
     task = noting(pool, notes, "done", urgent=False, last=last)
     assert last.wait(GENEROUS)
@@ -178,7 +178,7 @@ def test_another_thread_stands_in_for_one_that_is_away(pool):
     busy.let_go()
 
 
-def test_a_task_that_dies_is_told_and_takes_no_thread_with_it(pool, caplog):
+def test_a_task_that_dies_is_reported_and_takes_no_thread_with_it(pool, caplog):
     def die():
         raise OSError(errno.ESTALE, "Stale file handle")
 

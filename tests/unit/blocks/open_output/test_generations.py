@@ -120,7 +120,7 @@ def test_a_wrong_whole_takes_back_nothing_of_the_one_that_follows(tmp_path, monk
         assert parts.cache.open(OUTPUT).verified() == "yes"
 
 
-def test_what_is_refused_while_it_is_opened_is_opened_anew(tmp_path, monkeypatch):
+def test_what_is_refused_while_it_is_opened_is_opened_again(tmp_path, monkeypatch):
     """Two may find at the same moment that what the cache has is wrong."""
     check, store = OpenOutput.check_whole, None
 

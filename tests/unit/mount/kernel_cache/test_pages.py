@@ -21,14 +21,14 @@ def test_pages_are_kept_from_one_open_to_the_next_of_the_same_bytes() -> None:
     assert not opened_and_closed(pages, "/a", "first")
 
 
-def test_files_are_told_apart() -> None:
+def test_files_are_distinguished() -> None:
     pages = CachedPages()
     assert not opened_and_closed(pages, "/a", "first")
     assert not opened_and_closed(pages, "/b", "first")
     assert opened_and_closed(pages, "/a", "first")
 
 
-def test_who_still_reads_another_edition_may_bring_its_pages_at_any_time() -> None:
+def test_who_still_reads_another_version_may_bring_its_pages_at_any_time() -> None:
     pages = CachedPages()
     pages.opened("/a", "first", MIB)
     assert not opened_and_closed(pages, "/a", "second")

@@ -151,7 +151,7 @@ def test_the_log_says_what_came_and_nothing_that_harms(caplog):
     assert len(told) < 600
 
 
-def test_a_proxy_that_wants_a_password_is_told_as_that():
+def test_a_proxy_that_wants_a_password_is_reported_as_that():
     with pytest.raises(errors.ForeignAnswerError, match=r"user and a password.*HTTPS_PROXY"):
         ask(Answer(407), attempts=1)
 

@@ -106,7 +106,7 @@ def test_no_inventory_is_younger_than_its_job(vaults):
     assert vaults.tree() == {"b": "2"}
 
 
-def test_what_a_job_brings_outlives_the_inventory_and_goes_with_the_job(vaults):
+def test_what_a_job_covers_outlives_the_inventory_and_goes_with_the_job(vaults):
     vaults.take("first", [archive("1", "a"), archive("2", "b")])
     vaults.list_jobs(job("j", "1"))
     vaults.take("full", [archive("2", "b")], date=BETWEEN, full=True)
@@ -161,7 +161,7 @@ def test_an_inventory_that_breaks_off_is_taken_in_whole_next_time(tmp_path):
         assert vaults.archives.by_id("v", "old") is None
 
 
-def test_names_that_are_worked_out_anew_go_on_after_an_interruption(tmp_path, monkeypatch):
+def test_names_that_are_worked_out_again_go_on_after_an_interruption(tmp_path, monkeypatch):
     entries = [archive(f"{number}", f"{number}") for number in range(20)]
     monkeypatch.setattr(naming, "TUNING", TreeTuning(transaction_archives=6))
     with vaults_at(tmp_path / "c.sqlite") as vaults:
@@ -198,13 +198,13 @@ def test_a_description_that_comes_with_an_output_names_an_archive(vaults):
     assert vaults.tree(Scope.READABLE) == {"from the inventory": "1"}
 
 
-def test_a_description_that_an_inventory_tells_otherwise_makes_no_folder(vaults):
+def test_a_description_that_an_inventory_contradicts_makes_no_folder(vaults):
     vaults.take("i", [archive("1", "one/name")])
     vaults.intake.put_description("v", "1", description("other/name"), DEFAULT)
     assert vaults.tree() == {"one": None, "one/name": "1"}
 
 
-def test_what_an_inventory_told_stays_when_a_later_one_lists_the_archive_no_more(vaults):
+def test_what_an_inventory_stated_stays_when_a_later_one_lists_the_archive_no_more(vaults):
     vaults.take("i", [archive("1", "one/name")])
     vaults.list_jobs(job("j", "1"))
     vaults.take("full", [archive("2", "b")], date=BETWEEN, full=True)
@@ -240,7 +240,7 @@ def test_descriptions_come_back_byte_for_byte(tmp_path_factory, descriptions):
             assert to_bytes(found.description or "") == data
 
 
-def test_a_description_of_what_no_job_brings_any_more_is_dropped(vaults):
+def test_a_description_of_what_no_job_covers_any_more_is_dropped(vaults):
     vaults.intake.put_description("v", "1", description("a"), DEFAULT)
     vaults.readable.refresh()
     assert vaults.archives.by_id("v", "1") is None

@@ -64,7 +64,7 @@ def test_a_vault_without_a_catalogue_is_empty(vaults):
     assert vaults.archives.entry("w", "large", Scope.ALL) is None
 
 
-def test_an_archive_has_what_the_inventory_tells(tmp_path):
+def test_an_archive_has_what_the_inventory_states(tmp_path):
     with vaults_at(tmp_path / "c.sqlite") as vaults:
         told = archive("1", "dir/a.txt", EARLY, size=7)
         vaults.take("i", [told])

@@ -115,7 +115,7 @@ def test_nobody_waits_for_a_service_that_hangs_a_second_time(clock, monkeypatch)
     assert source.asked == 3
 
 
-def test_with_nothing_known_the_error_is_told_and_the_next_one_asks_anew(clock):
+def test_with_nothing_known_the_error_is_reported_and_the_next_one_asks_again(clock):
     source = Source()
     listing = source.listing()
     source.error = ServerError("down")
@@ -185,7 +185,7 @@ def test_whoever_waits_for_anothers_question_waits_no_longer_than_its_deadline()
         assert call.result(GENEROUS) == 5
 
 
-def test_it_is_asked_for_anew_after_no_thread_could_be_started_to_ask(clock):
+def test_it_is_asked_for_again_after_no_thread_could_be_started_to_ask(clock):
     listing = Source().failed_once(clock)
     with no_new_threads():
         assert get(listing) == 1

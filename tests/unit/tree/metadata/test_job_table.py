@@ -172,7 +172,7 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("kind", GARBAGE)
-def test_a_damaged_file_is_put_aside_and_begun_anew(path, kind):
+def test_a_damaged_file_is_put_aside_and_rebuilt(path, kind):
     with catalog_at(path) as catalog:
         catalog.list_jobs("v", [job(f"{n:04}", Padding="x" * 500) for n in range(400)], 1.0)
     content = GARBAGE[kind]
@@ -184,7 +184,7 @@ def test_a_damaged_file_is_put_aside_and_begun_anew(path, kind):
     assert path.with_suffix(".damaged").exists()
 
 
-def test_damage_in_the_middle_is_an_error_once_and_then_begun_anew(path):
+def test_damage_in_the_middle_is_an_error_once_and_then_rebuilt(path):
     with catalog_at(path) as catalog:
         catalog.list_jobs("v", [job(f"{n:04}", Padding="x" * 500) for n in range(400)], 1.0)
     damage_rows(path)
@@ -198,7 +198,7 @@ def test_damage_in_the_middle_is_an_error_once_and_then_begun_anew(path):
         assert listed(catalog) == ["a"]
 
 
-def test_what_one_process_has_begun_anew_another_that_finds_the_damage_later_leaves_alone(path):
+def test_what_one_process_has_rebuilt_another_that_finds_the_damage_later_leaves_alone(path):
     with catalog_at(path) as catalog:
         catalog.list_jobs("v", [job(f"{n:04}", Padding="x" * 500) for n in range(400)], 1.0)
     with catalog_at(path) as first, catalog_at(path) as second:
@@ -213,7 +213,7 @@ def test_what_one_process_has_begun_anew_another_that_finds_the_damage_later_lea
         assert listed(later) == ["a"]
 
 
-def test_a_file_of_no_version_that_ever_was_is_begun_anew(path):
+def test_a_file_of_no_version_that_ever_was_is_rebuilt(path):
     Database(path).close()
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA user_version = -1")

@@ -127,7 +127,7 @@ def test_a_key_that_is_refused_itself_is_not_used():
         same.check(NEW, 20)
 
 
-def test_a_key_whose_account_nobody_tells_is_not_used():
+def test_a_key_whose_account_nobody_knows_is_not_used():
     known = [vault("cas", "a", 1)]
     with (
         checking("cas", known, lambda request, wire: wire.reset()) as (same, _),

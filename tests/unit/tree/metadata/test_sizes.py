@@ -143,7 +143,7 @@ def test_a_size_is_measured_once(origin: RunningOrigin, made: Made) -> None:
     assert len(asked) == len(set(asked)) == 2
 
 
-def test_a_size_that_is_told_serves_while_the_service_is_away(
+def test_a_size_that_is_stated_serves_while_the_service_is_away(
     origin: RunningOrigin, made: Made
 ) -> None:
     client = made(deadline=1.0)

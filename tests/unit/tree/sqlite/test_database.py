@@ -59,7 +59,7 @@ def test_a_file_of_the_version_before_is_taken_over(tmp_path):
         assert vaults.archives.completeness("v", 5, 0).missing == 3
 
 
-def test_a_damaged_file_is_begun_anew_and_inventories_are_taken_in_again(tmp_path):
+def test_a_damaged_file_is_rebuilt_and_inventories_are_taken_in_again(tmp_path):
     with vaults_at(tmp_path / "c.sqlite") as vaults:
         vaults.take("i", ENTRIES)
     damage_rows(tmp_path / "c.sqlite")
@@ -104,7 +104,7 @@ def test_all_who_begin_a_file_at_the_same_moment_can(tmp_path):
             assert list(threads.map(begin, paths)) == [None] * 4
 
 
-def test_who_cannot_begin_a_file_is_told_who_is_at_it(tmp_path, monkeypatch):
+def test_the_error_names_the_process_that_holds_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr("casfs.tree.sqlite.database._LOCK_SECONDS", 0.05)
     with (tmp_path / "c.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
