@@ -95,7 +95,8 @@ def test_time_and_attributes_are_those_of_the_output(client):
     node, output = client.stat(path("csv", "inventory.csv")), client.stat(path("csv", "output"))
     assert node.mtime == output.mtime
     attributes, of_output = client.attributes(node), client.attributes(output)
-    assert attributes == {name: of_output[name] for name in ("job-id", "verified", "expires")}
+    of_job = ("job-id", "verified", "expires", "requested")
+    assert attributes == {name: of_output[name] for name in of_job}
 
 
 def test_a_file_that_was_found_in_the_cache_is_marked_as_unverified(tmp_path):
