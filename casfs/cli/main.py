@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import platform
 import sys
 import threading
 
@@ -82,8 +83,26 @@ _COMMANDS = {
 """Where each command is, and the first sentence of its help."""
 
 
+def _show_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    del parameter
+    if not wanted or context.resilient_parsing:
+        return
+    # Imported here, since it loads libfuse.
+    from casfs.mount.binding import versions
+
+    say(f"casfs {__version__} (Python {platform.python_version()}, {versions()})")
+    context.exit()
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the versions of casfs, Python, libfuse and its binding, and exit.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done to standard error.")
 def casfs(verbose: bool) -> None:
     """Mount the job outputs of archive services as read-only files, every byte checked."""

@@ -26,3 +26,19 @@ def new_session() -> Session:
         raise MountError(
             f"the FUSE library is missing ({reason(error)}); install it: apt-get install fuse3"
         ) from error
+
+
+def versions() -> str:
+    """Return the FUSE library and the binding that would be used: "libfuse 3.14.0, mfusepy 3"."""
+    try:
+        from casfs.mount import libfuse3
+
+        return libfuse3.versions()
+    except OSError:
+        pass
+    try:
+        from casfs.mount import libfuse2
+
+        return libfuse2.versions()
+    except OSError:
+        return "no libfuse"

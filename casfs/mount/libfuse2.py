@@ -4,6 +4,7 @@ import ctypes
 import os
 from collections.abc import Callable
 from functools import partial
+from importlib import metadata
 from typing import Any
 
 import fuse
@@ -130,3 +131,9 @@ def _from_kernel(path: str) -> str:
 
 def _to_kernel(name: str) -> str:
     return encode_name(name).decode("latin-1")
+
+
+def versions() -> str:
+    """Return the versions of the library and of the binding."""
+    major, minor = divmod(libfuse(fuse).fuse_version(), 10)
+    return f"libfuse {major}.{minor}, fusepy {metadata.version('fusepy')}"

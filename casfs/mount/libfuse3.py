@@ -5,6 +5,7 @@ import errno
 import os
 from collections.abc import Callable
 from functools import partial
+from importlib import metadata
 from types import SimpleNamespace
 from typing import Any
 
@@ -163,3 +164,10 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
         seconds, nanoseconds = divmod(mtime, 10**9)
         for timespec in (stat.st_atimespec, stat.st_mtimespec, stat.st_ctimespec):
             timespec.tv_sec, timespec.tv_nsec = seconds, nanoseconds
+
+
+def versions() -> str:
+    """Return the versions of the library and of the binding."""
+    library = libfuse(mfusepy)
+    library.fuse_pkgversion.restype = ctypes.c_char_p
+    return f"libfuse {library.fuse_pkgversion().decode()}, mfusepy {metadata.version('mfusepy')}"

@@ -1,6 +1,7 @@
 """The real command against the emulator: what it prints, and how it ends."""
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -242,8 +243,17 @@ def test_status_of_what_is_no_mount_fails_with_1(casfs, tmp_path):
     assert str(tmp_path) in one_line(done)
 
 
-def test_the_version(casfs):
-    assert b"casfs" in casfs("--version").stdout
+@pytest.mark.parametrize(
+    ("library", "wanted"),
+    [
+        ("fuse3", rb"libfuse 3\.[0-9.]+, mfusepy [0-9.]+"),
+        ("fuse", rb"libfuse 2\.9, fusepy [0-9.]+"),
+    ],
+)
+def test_the_version_names_python_libfuse_and_the_binding(casfs, library, wanted):
+    done = casfs("--version", FUSE_LIBRARY_NAME=library)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert re.fullmatch(rb"casfs [0-9.]+ \(Python 3\.[0-9.]+, " + wanted + rb"\)\n", done.stdout)
 
 
 def test_profiles_say_what_was_found_and_never_a_secret(casfs):
