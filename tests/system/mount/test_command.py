@@ -295,6 +295,13 @@ def test_a_relative_mount_point(service: Served, home: Path) -> None:
         assert not mount.is_mounted()
 
 
+def assert_listed(mount: Mount) -> None:
+    """The command lists a mount, whatever else is mounted on this machine, even if that is dead."""
+    done = mount.run(CASFS, "status", "--json")
+    assert "Traceback" not in done.stderr
+    assert str(mount.pid) in done.stdout
+
+
 @needs_root
 @pytest.mark.parametrize("name", ["a\rb", "a\fb", "a\vb", "a\x85b", "a\u2028b", "a b\nc\\d"])
 def test_mounts_of_others_may_be_called_anything(service, home, name):
@@ -304,7 +311,7 @@ def test_mounts_of_others_may_be_called_anything(service, home, name):
     subprocess.run(["mount", "-t", "tmpfs", "none", other], check=True)
     try:
         with mounted(home / "ours", service.url) as mount:
-            assert mount.run(CASFS, "status").returncode == 0
+            assert_listed(mount)
             mount.umount()
             assert not mount.is_mounted()
     finally:
@@ -323,5 +330,5 @@ def test_a_mount_point_may_be_named_by_a_link(service, home):
 def test_a_mount_point_may_have_any_name(service, tmp_path):
     with mounted(tmp_path / os.fsdecode(b"\xff\xfe\n\x1b"), service.url) as mount:
         assert mount.list() == [".casfs", "vaults"]
-        assert mount.run(CASFS, "status").returncode == 0
+        assert_listed(mount)
         mount.umount()

@@ -47,11 +47,11 @@ def test_in_front_the_log_still_reaches_standard_error(unmounted: Mount, library
 
 def test_a_mount_that_died_makes_status_fail(service: Served, home: Path) -> None:
     with mounted(home / "dead", service.url) as dead, mounted(home / "alive", service.url) as alive:
-        assert alive.run(CASFS, "status").returncode == 0
         dead.kill()
         for arguments in ([], ["--json"], [str(dead.mountpoint)]):
             done = alive.run(CASFS, "status", *arguments)
             assert done.returncode == 1
             (line,) = done.stderr.splitlines()
-            assert f"casfs umount {dead.mountpoint}" in line
+            assert str(dead.mountpoint) in line
+            assert "run: casfs umount" in line
         assert str(alive.mountpoint) in alive.run(CASFS, "status").stdout
