@@ -11,7 +11,6 @@ import logging
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from casfs.tree.sqlite.connection import (
     BESIDE,
     DamagedError,
     DiskFailedError,
+    Place,
     ReplayConnection,
     alone,
     as_os_error,
@@ -41,9 +41,6 @@ log = logging.getLogger(__name__)
 
 _LOCK_SECONDS = 30.0
 """Seconds to wait for the lock, longer than its holder waits for SQLite."""
-_LOOK_SECONDS = 0.1
-"""Seconds between looks at which file has the path. A connection to a removed one still has all of
-it, so what is written until the next look is not lost."""
 
 
 class Database:
@@ -73,7 +70,7 @@ class Database:
         self._why: OSError | None = None
         self._private = private or PrivateDirectory(path.parent)
         self._connections: collections.deque[ReplayConnection] = collections.deque()
-        self._looked: tuple[int | None, float] = (None, 0.0)
+        self._place = Place(path, self._aside)
         try:
             self._private.make_below(path.parent)
             try:
@@ -200,7 +197,7 @@ class Database:
             return self._stand_in
         with contextlib.suppress(IndexError):
             connection = self._connections.pop()
-            if self._is_current(connection):
+            if self._place.is_of(connection):
                 return connection
             self._make_again(connection)
         try:
@@ -216,17 +213,6 @@ class Database:
                 f"the catalog {self._path} cannot be opened ({error.strerror}); "
                 "check the permissions of its directory"
             ) from error
-
-    def _is_current(self, connection: ReplayConnection) -> bool:
-        """Return whether a connection has the file at the path, or one that was moved aside."""
-        inode, until = self._looked
-        now = time.monotonic()
-        if connection.inode == inode and now < until:
-            return True
-        if connection.inode not in (inode_of(self._path), inode_of(self._aside)):
-            return False
-        self._looked = (connection.inode, now + _LOOK_SECONDS)
-        return True
 
     def _make_again(self, removed: ReplayConnection) -> None:
         """Recreate a deleted file with everything that a connection to it still has."""
