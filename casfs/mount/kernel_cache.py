@@ -9,6 +9,7 @@ has no path to look up, as with a file handle of NFS, gets ESTALE then, and only
 import errno
 import os
 import threading
+from collections import Counter
 from collections.abc import Hashable
 from typing import NamedTuple
 
@@ -61,6 +62,8 @@ class SentAttributes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: dict[str, tuple[Node, int]] = {}
+        """Archives."""
+        self._opens: Counter[str] = Counter()
         self._last: LRUCache[str, tuple[int | None, int]] = LRUCache(_REMEMBERED)
 
     def open_at(self, path: str) -> Node | None:
@@ -83,7 +86,8 @@ class SentAttributes:
 
         Returns:
             which file: the archive already open at its path, if any; and whether it is not
-            remembered which attributes the kernel has, so that it must drop them.
+            remembered which attributes the kernel has, so that it must drop them. While the file
+            is open, the kernel has the right ones: to drop its pages would wait for their readers.
 
         Raises:
             StaleError: the kernel was sent other attributes last.
@@ -95,17 +99,24 @@ class SentAttributes:
             last = self._last.get(node.path)
             if last is not None and last != (node.size, node.mtime):
                 raise StaleError
+            is_forgotten = last is None and node.path not in self._opens
+            self._opens[node.path] += 1
             self._last[node.path] = (node.size, node.mtime)
             if isinstance(node, ArchiveFile):
                 _, count = self._open.get(node.path, (node, 0))
                 self._open[node.path] = (node, count + 1)
-        return node, last is None
+        return node, is_forgotten
 
     def closed(self, node: Node) -> None:
         """Note that a file that `opened` returned is closed."""
-        if not isinstance(node, ArchiveFile):
+        if not _is_shared(node):
             return
         with self._lock:
+            self._opens[node.path] -= 1
+            if not self._opens[node.path]:
+                del self._opens[node.path]
+            if not isinstance(node, ArchiveFile):
+                return
             _, count = self._open[node.path]
             if count > 1:
                 self._open[node.path] = (node, count - 1)
