@@ -204,3 +204,11 @@ def test_the_help_of_all_says_what_each_command_says_of_itself(command):
     """It says so without loading them."""
     assert command.get_short_help_str(200) == command.load().get_short_help_str(200)
     assert command.name == command.load().name
+
+
+def test_man_finds_the_pages_of_an_installed_wheel(environment):
+    """By way of PATH, as `man casfs-mount` in the shell of somebody who has installed it."""
+    variables = {"PATH": f"{environment}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
+    done = run("man", "--where", "casfs-mount", "casfs", env=variables)
+    pages = environment.parent / "share/man/man1"
+    assert done.stdout.splitlines() == [f"{pages}/casfs-mount.1", f"{pages}/casfs.1"]

@@ -1,0 +1,38 @@
+"""The man pages, which are made from what `--help` says."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.system.project.test_wheel import COMMANDS, run
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted((ROOT / "man").glob("*.1"))
+
+
+def test_every_command_has_a_page():
+    expected = {"-".join(("casfs", *command)) for command in COMMANDS}
+    assert {page.stem for page in PAGES} == expected
+
+
+def test_the_pages_say_what_the_commands_say(tmp_path):
+    done = run(sys.executable, ROOT / "scripts" / "man-pages", tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = {page.name: page.read_text("utf-8") for page in tmp_path.iterdir()}
+    kept = {page.name: page.read_text("utf-8") for page in PAGES}
+    assert kept == made, "run .venv/bin/python scripts/man-pages"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_man_shows_a_page_without_a_warning(page):
+    environment = os.environ | {"MANWIDTH": "80", "LC_ALL": "C.UTF-8"}
+    done = run("man", "--warnings", "-E", "UTF-8", "-l", page, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    command = page.stem.replace("-", " ")
+    # man spreads words over a line.
+    text = " ".join(done.stdout.split())
+    assert f"NAME {page.stem} - " in text
+    assert f"SYNOPSIS {command} [OPTIONS]" in text
+    assert "--help Show this message and exit." in text
