@@ -35,7 +35,8 @@ def by_command(mount: Mount) -> None:
 
 
 def by_fusermount(mount: Mount) -> None:
-    mount.good("fusermount", "-u", mount.mountpoint)
+    # It may be busy for a moment: `casfs status` of other tests looks at every mount.
+    wait_until(lambda: not mount.run("fusermount", "-u", mount.mountpoint).returncode, "its end")
 
 
 def by_signal(mount: Mount) -> None:
