@@ -15,6 +15,7 @@ from casfs.cli.plan_text import plan_facts, plan_lines
 from casfs.cli.waiting import wait_for
 from casfs.client import Client
 from casfs.errors import ConfigError
+from casfs.ledger.request import last_byte
 from casfs.model import Vault
 from casfs.restore.ledger import Ledger
 from casfs.restore.options import Options
@@ -187,7 +188,7 @@ def _tell(sent: Sent, messages: Messages, jobs: set[str]) -> None:
         archive=item.archive,
         path=item.name or None,
         first=item.first,
-        last=item.last,
+        last=last_byte(item.first, item.last, item.size),
         size=item.size,
         job=sent.job,
         reason=sent.reason,

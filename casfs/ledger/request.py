@@ -11,7 +11,8 @@ from typing import Any
 from casfs.model import Vault
 
 TO_THE_END = -1
-"""Stands for the last byte of an archive whose size is unknown, and of an inventory."""
+"""Stands for the last byte of a whole archive, whether its size is known or not: so it is the same
+request before the archive is cataloged and after. Also that of an inventory."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OWNER = 2
@@ -100,11 +101,33 @@ class Request:
     boot: str
     uptime: float
 
-    def covers(self, first: int, last: int) -> bool:
-        """Return whether it asks for all bytes from `first` to `last` of its archive."""
-        if self.first > first:
-            return False
-        return self.last == TO_THE_END or (last != TO_THE_END and self.last >= last)
+    def covers(self, first: int, last: int, size: int | None) -> bool:
+        """Return whether it asks for a range of its archive, as `covers` does."""
+        return covers((self.first, self.last), first, last, size)
+
+
+def covers(held: tuple[int, int], first: int, last: int, size: int | None) -> bool:
+    """Return whether a range of an archive contains another one of it.
+
+    Args:
+        held: first and last byte of the range, or `TO_THE_END`.
+        first: first byte of the other one.
+        last: last byte, or `TO_THE_END`.
+        size: bytes of the other one, None if unknown.
+    """
+    if held[0] > first:
+        return False
+    if held[1] == TO_THE_END:
+        return True
+    end = last_byte(first, last, size)
+    return end is not None and held[1] >= end
+
+
+def last_byte(first: int, last: int, size: int | None) -> int | None:
+    """Return the last byte of a range that may be `TO_THE_END`, None if that is unknown."""
+    if last != TO_THE_END:
+        return last
+    return first + size - 1 if size else None
 
 
 COLUMNS = (

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from casfs.errors import ConfigError
-from casfs.ledger.request import TO_THE_END
 from casfs.ranges import BLOCK_SIZE, Layout
 
 
@@ -15,7 +14,7 @@ class Item(NamedTuple):
         archive: id of the archive.
         name: for people; "" if it has none.
         first: first byte.
-        last: last byte, or `TO_THE_END`.
+        last: last byte; `TO_THE_END` if it is the whole archive.
         size: bytes, None if unknown.
         created: when the archive was uploaded, in microseconds since 1970.
         whole: all of the archive.
@@ -78,13 +77,14 @@ def ranged(item: Item, wanted: tuple[int, int]) -> Item | None:
     end = min(last, item.size - 1)
     if end != item.size - 1:
         _check_end(end)
-    whole = first == 0 and end == item.size - 1
-    return item._replace(first=first, last=end, size=end - first + 1, whole=whole)
+    if first == 0 and end == item.size - 1:
+        return item
+    return item._replace(first=first, last=end, size=end - first + 1, whole=False)
 
 
 def is_verifiable(item: Item, archive_size: int) -> bool:
     """Return whether a range is a subtree of its archive's hash tree, so that it has a hash."""
-    if item.whole or item.last == TO_THE_END:
+    if item.whole:
         return True
     blocks = range(item.first // BLOCK_SIZE, -(-(item.last + 1) // BLOCK_SIZE))
     layout = Layout(archive_size, 0, -(-archive_size // BLOCK_SIZE))

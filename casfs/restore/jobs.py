@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from casfs.ledger.request import TO_THE_END
+from casfs.ledger.request import TO_THE_END, covers
 from casfs.model import Job, JobKind, JobState
 
 ASSUMED_RATE = 10 << 20
@@ -46,11 +46,9 @@ class JobFacts(NamedTuple):
     tier: str
     reason: str
 
-    def covers(self, first: int, last: int) -> bool:
-        """Return whether it brings all bytes from `first` to `last` of its archive."""
-        if self.first > first:
-            return False
-        return self.last == TO_THE_END or (last != TO_THE_END and self.last >= last)
+    def covers(self, first: int, last: int, size: int | None) -> bool:
+        """Return whether it brings a range of its archive, as `covers` does."""
+        return covers((self.first, self.last), first, last, size)
 
     @property
     def ready(self) -> datetime | None:
@@ -142,7 +140,7 @@ class ListedJobs:
         running = None
         best: JobFacts | None = None
         for job in self._by_archive.get(archive, ()):
-            if not job.covers(first, last):
+            if not job.covers(first, last, size):
                 continue
             if job.state is JobState.RUNNING:
                 if running is None or _starts_before(job, running):

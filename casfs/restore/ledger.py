@@ -14,6 +14,7 @@ from casfs.ledger.request import (
     Request,
     RequestState,
     from_row,
+    last_byte,
     to_column,
     to_microseconds,
 )
@@ -130,6 +131,7 @@ class Ledger:
             Exception: what `check` raises; nothing is committed then.
         """
         moment = now()
+        end = last_byte(intent.first, intent.last, intent.size)
         token = f"casfs-{secrets.token_hex(8)}"
         values = {
             "account": self._whose[0],
@@ -154,7 +156,9 @@ class Ledger:
         marks = ", ".join(f":{name}" for name in values)
         insert = f"INSERT INTO requests ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 - constants
         with self._file.transaction() as connection:
-            if connection.execute(_COVERED, values | {"to_the_end": TO_THE_END}).fetchall():
+            if connection.execute(
+                _COVERED, values | {"to_the_end": TO_THE_END, "end": end}
+            ).fetchall():
                 return None
             number = connection.execute(insert, values).lastrowid
             check([Load(*row) for row in connection.execute(_TOTALS, (run,))])
@@ -285,6 +289,6 @@ class Ledger:
 
 _TOTALS = "SELECT tier, jobs, iif(unsized, NULL, bytes), gets FROM totals WHERE run = ?"
 _SELECT = f"SELECT {COLUMNS} FROM requests"  # noqa: S608 - constants
-_COVERED = """SELECT 1 FROM requests WHERE account = :account AND vault = :vault
+_COVERED = f"""SELECT 1 FROM requests WHERE account = :account AND vault = :vault
     AND archive = :archive AND kind = :kind AND final = 0 AND first <= :first
-    AND (last = :to_the_end OR (:last <> :to_the_end AND last >= :last)) LIMIT 1"""
+    AND (last = {TO_THE_END} OR last >= :end) LIMIT 1"""  # noqa: S608 - a constant

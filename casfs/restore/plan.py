@@ -134,7 +134,7 @@ class Planner:
             self.adopted.add(job.id)
             return Group.RUNNING
         for request in self.open.get(item.archive, ()):
-            if request.covers(item.first, item.last):
+            if request.covers(item.first, item.last, item.size):
                 uncertain = request.state is RequestState.UNCERTAIN
                 if request.job is not None:
                     self.adopted.add(request.job)

@@ -190,8 +190,7 @@ class Preparation:
                     yield one
 
     def _items(self, one: Selected) -> Iterator[Item]:
-        last = TO_THE_END if one.size is None else one.size - 1
-        item = Item(one.id, one.name, 0, last, one.size, one.created, whole=True)
+        item = Item(one.id, one.name, 0, TO_THE_END, one.size, one.created, whole=True)
         if self.options.byte_range is not None:
             part = ranged(item, self.options.byte_range)
             if part is not None:

@@ -128,6 +128,34 @@ def test_what_the_list_does_not_show_is_known_without_the_cache(tmp_path):
         assert len(late.job_requests()) == len(hidden) + 1
 
 
+@pytest.mark.parametrize("known_first", [True, False])
+def test_an_archive_is_requested_once_whether_it_is_cataloged_or_not(
+    casfs, slow, vault, tmp_path, known_first
+):
+    wanted = archives(slow, vault)
+    (tmp_path / "ids").write_text("\n".join(wanted))
+    command = ("request", vault, "--ids", str(tmp_path / "ids"), "-y", "--json")
+
+    def request(known):
+        subprocess.run(["rm", "-rf", tmp_path / "cache"], check=True)
+        slow.sql("UPDATE jobs SET vault = 'late' WHERE vault IN (?, 'late')", vault)
+        if known:
+            slow.sql("UPDATE jobs SET vault = ? WHERE kind = 'inventory' AND vault = 'late'", vault)
+            is_done(casfs("catalog", "refresh", vault))
+        done = casfs(*command)
+        is_done(done)
+        (plan,) = messages(done, "plan")
+        assert (plan["total_bytes"] is not None) is known
+        return plan
+
+    try:
+        assert request(known_first)["jobs"] == len(wanted)
+        plan = request(not known_first)
+        assert (plan["running"]["files"], plan["jobs"]) == (len(wanted), 0)
+    finally:
+        slow.sql("DELETE FROM jobs WHERE vault = 'late'")
+
+
 def test_patterns_paths_and_ids_select(casfs, slow, vault, tmp_path):
     first, second, third = archives(slow, vault)
     is_done(casfs("request", vault, "file-0.bin", "-y"))

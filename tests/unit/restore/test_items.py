@@ -5,24 +5,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casfs.errors import ConfigError
-from casfs.ledger.request import TO_THE_END
+from casfs.ledger.request import TO_THE_END, last_byte
 from casfs.restore.items import Item, is_verifiable, parse_range, ranged, split
 
 MIB = 1 << 20
 
 
 def whole(size):
-    last = TO_THE_END if size is None else size - 1
-    return Item("one", "one.bin", 0, last, size, 0, whole=True)
+    return Item("one", "one.bin", 0, TO_THE_END, size, 0, whole=True)
 
 
 @given(st.integers(1, 200 * MIB), st.integers(MIB, 64 * MIB))
 def test_parts_are_subtrees_that_make_up_the_archive(size, limit):
     parts = list(split(whole(size), limit))
-    assert [part.first for part in parts] == [0, *(part.last + 1 for part in parts[:-1])]
-    assert parts[-1].last == size - 1
-    for part in parts:
-        assert part.size == part.last - part.first + 1
+    ends = [part.first + (part.size or 0) - 1 for part in parts]
+    assert [part.first for part in parts] == [0, *(end + 1 for end in ends[:-1])]
+    assert ends[-1] == size - 1
+    for part, end in zip(parts, ends, strict=True):
+        assert last_byte(part.first, part.last, part.size) == end
         assert part.size <= limit
         assert is_verifiable(part, size)
 
@@ -44,6 +44,7 @@ def test_a_range_ends_with_its_archive():
     assert ranged(whole(MIB), (MIB, 2 * MIB - 1)) is None
     all_of_it = ranged(whole(MIB), (0, MIB - 1))
     assert all_of_it is not None
+    assert all_of_it == whole(MIB)
     assert all_of_it.byte_range is None
 
 

@@ -62,6 +62,25 @@ def test_an_unknown_end_covers_every_range(tmp_path):
         assert one.intend(whole, run, "standard", unlimited) is None
 
 
+@pytest.mark.parametrize("sizes", [(100, None), (None, 100)])
+def test_a_whole_archive_is_requested_once_whether_its_size_is_known_or_not(tmp_path, sizes):
+    first, second = (Intent("archive", "one", 0, TO_THE_END, size) for size in sizes)
+    with closing(ledger(tmp_path)) as one:
+        run = one.run_of("all")
+        assert one.intend(first, run, "standard", unlimited) is not None
+        assert one.intend(second, run, "standard", unlimited) is None
+
+
+def test_a_range_that_turns_out_to_be_the_whole_archive_is_not_requested_again(tmp_path):
+    with closing(ledger(tmp_path)) as one:
+        run = one.run_of("all")
+        assert one.intend(intent(last=99), run, "standard", unlimited) is not None
+        whole = Intent("archive", "one", 0, TO_THE_END, 100)
+        assert one.intend(whole, run, "standard", unlimited) is None
+        larger = Intent("archive", "one", 0, TO_THE_END, 101)
+        assert one.intend(larger, run, "standard", unlimited) is not None
+
+
 def test_a_restore_is_counted_over_processes_and_without_refusals(tmp_path):
     with closing(ledger(tmp_path)) as one:
         run = one.run_of("all")

@@ -105,6 +105,12 @@ def test_a_job_of_a_covering_range_is_adopted(first, size, wanted, adopted):
     assert (found is not None) is adopted
 
 
+def test_a_job_of_a_range_that_is_all_of_the_archive_is_adopted():
+    jobs = ListedJobs([made_job(size=100, whole=None)])
+    assert jobs.adoptable("one", 0, TO_THE_END, 100, Fetching(1e7, NOW)) is not None
+    assert jobs.adoptable("one", 0, TO_THE_END, 101, Fetching(1e7, NOW)) is None
+
+
 def test_the_job_that_lives_longest_is_adopted_before_one_that_runs():
     short = made_job(JobState.SUCCEEDED, name="short", left=timedelta(hours=1))
     long = made_job(JobState.SUCCEEDED, name="long", left=timedelta(hours=9))
