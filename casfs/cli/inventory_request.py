@@ -11,9 +11,11 @@ from casfs.cli.archive_request import open_ledger
 from casfs.cli.messages import Messages
 from casfs.client import Client
 from casfs.errors import ConfigError
-from casfs.model import Vault
+from casfs.ledger.request import Request
+from casfs.model import JobState, Vault
 from casfs.restore.amounts import Cap, Estimate, amount_text
-from casfs.restore.inventories import InventoryRun, Wanted
+from casfs.restore.inventories import InventoryRun
+from casfs.restore.inventory_jobs import Standing, Wanted, lost_text
 from casfs.restore.options import check_notices
 from casfs.restore.price_table import find_prices
 from casfs.restore.prices import INVENTORY, Load, Prices
@@ -59,15 +61,17 @@ def request_inventory(
             run=number,
             check=lambda loads: check_cost(cap, prices, loads, inside=True),
             watch=lambda state, job: _tell(state, job, messages),
+            warn=lambda line, job: messages.warn(line, job=job),
         )
-        job, marker, starts = run.needed()
-        count = _jobs(client, vault, marker) if starts else 0
-        cost = _show_plan(vault, prices, count, messages)
+        standing = run.needed()
+        count, job, lost = run.jobs(standing), standing.job, standing.lost
+        cost = _show_plan(vault, prices, count, standing, messages)
         if flags["dry_run"]:
             return Status.DONE
-        verdict = _refusal(run, cost, count, flags) if starts else None
+        verdict = _refusal(run, cost, count, lost, flags) if count else None
         if verdict is None:
-            verdict = run.bring(wait=flags["wait"])
+            again = None if lost is None else lost.number
+            verdict = run.bring(flags["wait"], count, again)
     messages.facts("summary", jobs=count, job=job.id if job else None)
     if verdict.status is not Status.DONE:
         messages.facts("exit_error", code=int(verdict.status), message=verdict.reason)
@@ -78,10 +82,20 @@ def request_inventory(
 
 
 def _refusal(
-    run: InventoryRun, cost: Estimate, count: int, flags: Mapping[str, Any]
+    run: InventoryRun,
+    cost: Estimate,
+    count: int,
+    lost: Request | None,
+    flags: Mapping[str, Any],
 ) -> Verdict | None:
     """Return how the command ends before anything is sent, None if the user agrees."""
-    if run.is_uncertain() or flags["yes"] or cost.is_free:
+    asks = not flags["yes"] and sys.stdin.isatty()
+    if lost is not None and not (
+        flags["rerequest"] == "yes" or (flags["rerequest"] == "ask" and asks)
+    ):
+        return Verdict(Status.NOT_STARTED, f"nothing was sent: {lost_text(lost)}")
+    is_new = lost is None or flags["rerequest"] == "yes"
+    if run.is_uncertain() or flags["yes"] or (cost.is_free and is_new):
         return None
     if not sys.stdin.isatty():
         return Verdict(
@@ -93,19 +107,20 @@ def _refusal(
     return Verdict(Status.NOT_STARTED, "nothing was sent")
 
 
-def _jobs(client: Client, vault: Vault, marker: str | None) -> int:
-    """Return how many jobs it takes, as far as is known."""
-    limit = client.retrievals.inventory_limit
-    if limit is None or marker is not None or not vault.archives:
-        return 1
-    return -(-vault.archives // limit)
-
-
-def _show_plan(vault: Vault, prices: Prices, count: int, messages: Messages) -> Estimate:
+def _show_plan(
+    vault: Vault, prices: Prices, count: int, standing: Standing, messages: Messages
+) -> Estimate:
     cost = prices.estimate([Load(INVENTORY, count, 0, count)], inside=True)
     archives = "unknown" if vault.archives is None else f"{vault.archives:,}"
     messages.text(f"{vault.name}: inventory, archives at the last one: {archives}")
-    messages.text(f"  to be requested {count:,} {'job' if count == 1 else 'jobs'}")
+    job = standing.job
+    is_running = job is not None and job.state is JobState.RUNNING
+    if is_running and job is not None:
+        messages.text(f"  running already job {job.id}")
+    if standing.lost is not None:
+        messages.text(f"  {lost_text(standing.lost)}")
+    what = " that continue it" if count and is_running else ""
+    messages.text(f"  to be requested {count:,} {'job' if count == 1 else 'jobs'}{what}")
     if count:
         when = f"prices of {prices.date}" if prices.date else "prices without a date"
         messages.text(f"estimate ({when})   requests {amount_text(cost.requests, cost.currency)}")

@@ -4,11 +4,11 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from casfs.client import Client
-from casfs.errors import RequestError
+from casfs.errors import InventoryError, RequestError
 from casfs.job_requests import (
     InventoryQuery,
     JobRequest,
@@ -19,10 +19,19 @@ from casfs.job_requests import (
 from casfs.ledger.request import TO_THE_END, Request, RequestState
 from casfs.model import Job, JobKind, JobState, Vault
 from casfs.restore.clock import now
+from casfs.restore.inventory_jobs import (
+    Standing,
+    Wanted,
+    begins,
+    continuation,
+    created,
+    lost_text,
+    why,
+)
 from casfs.restore.jobs import ASSUMED_RATE, Fetching, ListedJobs
 from casfs.restore.ledger import Check, Intent, Ledger
 from casfs.restore.prices import INVENTORY
-from casfs.restore.reconciling import reconcile
+from casfs.restore.reconciling import failure_text, reconcile
 from casfs.restore.sending import OverCapError
 from casfs.restore.settling import Settling
 from casfs.restore.verdict import Status, Verdict
@@ -31,42 +40,21 @@ _FIRST_POLL, _LONGEST_POLL = 1.0, 300.0
 _ATTEMPTS = 8
 """Times that a request is sent that was surely not accepted, because there were too many."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """An inventory that is wanted.
-
-    Attributes:
-        since: first date of upload, None for all.
-        until: last date of upload, None for all.
-        sns_topic: ARN of a topic to be notified.
-        call_back: URL to be called.
-    """
-
-    since: datetime | None = None
-    until: datetime | None = None
-    sns_topic: str | None = None
-    call_back: str | None = None
-
-    @property
-    def selection(self) -> str:
-        """Return what identifies it among the restores of a vault."""
-        return json.dumps([INVENTORY, *map(_iso, (self.since, self.until))])
-
-    def key(self, marker: str | None) -> str:
-        """Return what identifies the part that begins at a marker, in the ledger."""
-        return json.dumps([*map(_iso, (self.since, self.until)), marker])
-
-    def is_of(self, job: Job) -> bool:
-        """Return whether a job is for the same dates."""
-        told = _parameters(job)
-        return (_parsed(told.get("StartDate")), _parsed(told.get("EndDate"))) == (
-            self.since,
-            self.until,
-        )
+_NO_ANSWER = "a request has no answer yet; run the same command again later"
+_MORE = (
+    "the vault has more archives than the plan knew of, and all jobs that you agreed to were "
+    "started; run the same command again to see what goes on"
+)
 
 
-@dataclass(frozen=True, kw_only=True)
+def _problem(standing: Standing, again: int | None) -> str | None:
+    lost = standing.lost
+    if lost is not None and lost.number != again:
+        return lost_text(lost)
+    return standing.failure
+
+
+@dataclass(kw_only=True)
 class InventoryRun:
     """Brings an inventory: adopts a running job, starts one, and those that continue it.
 
@@ -78,6 +66,7 @@ class InventoryRun:
         run: identifies the request in the ledger.
         check: raises `OverCapError` if one more job would cost too much.
         watch: is called with what happens, a state, and a job.
+        warn: is called with what else went wrong, and the job that it is about.
     """
 
     client: Client
@@ -87,68 +76,132 @@ class InventoryRun:
     run: str
     check: Check
     watch: Callable[[str, str | None], None]
+    warn: Callable[[str, str | None], None]
+    _adopted: str | None = field(default=None, init=False)
+    """The job that somebody else started, as long as it is the last one."""
 
-    def needed(self) -> tuple[Job | None, str | None, bool]:
+    def needed(self) -> Standing:
         """Return what is there, and what is to be requested.
-
-        Returns:
-            The job that is running or was the last one, the marker at which the next one begins,
-            and whether one is to be requested.
 
         Raises:
             CasfsError: the service or the ledger failed.
         """
         jobs = self._listed()
-        running = [job for job in jobs.values() if job.state is JobState.RUNNING]
+        mine = {one.job for one in self._mine()}
+        running = [
+            job
+            for job in jobs.values()
+            if job.state is JobState.RUNNING and (job.id in mine or begins(job, jobs.values()))
+        ]
         if running:
-            return max(running, key=_created), None, False
-        last = next((jobs[one.job] for one in self._mine() if one.job in jobs), None)
-        if last is None or last.state is not JobState.SUCCEEDED:
-            return None, None, True
-        marker = _parameters(last).get("Marker") or None
-        return last, None if marker is None else str(marker), marker is not None
+            job = max(running, key=created)
+            self._adopted = None if job.id in mine else job.id
+            return Standing(job=job)
+        if self._adopted is not None:
+            return self._after(self._adopted)
+        last = self._latest()
+        if last is not None and last.state in (RequestState.FAILED, RequestState.EXPIRED):
+            # The parts before one that failed are there; what expired is asked for as a whole.
+            failed = last.state is RequestState.FAILED
+            marker = json.loads(last.archive)[-1] if failed else None
+            return Standing(marker=marker, starts=True, lost=last)
+        last_job = None if last is None else jobs.get(last.job or "")
+        if last_job is None or last_job.state is not JobState.SUCCEEDED:
+            return Standing(starts=True)
+        marker = continuation(last_job)
+        return Standing(job=last_job, marker=marker, starts=marker is not None)
+
+    def _after(self, adopted: str) -> Standing:
+        """Return what is to be requested after a job that somebody else started."""
+        job = self.client.retrievals.job(self.vault.name, adopted)
+        if job is None or job.state is JobState.FAILED:
+            return Standing(job=job, failure=f"job {adopted} {why(job)}")
+        if job.state is JobState.RUNNING:
+            return Standing(job=job)
+        marker = continuation(job)
+        return Standing(job=job, marker=marker, starts=marker is not None)
 
     def is_uncertain(self) -> bool:
         """Return whether a request has no answer that is known."""
         return any(one.job is None and not one.state.is_final for one in self._mine())
 
-    def bring(self, wait: bool) -> Verdict:
-        """Start what is needed.
+    def jobs(self, standing: Standing) -> int:
+        """Return how many jobs are to be requested in all, as far as is known."""
+        limit = self.client.retrievals.inventory_limit
+        count = int(standing.starts)
+        if limit is None or self.vault.archives is None or not self._is_whole:
+            return count
+        # What is there or running is a part.
+        parts = sum(one.job is not None for one in self._mine()) + (self._adopted is not None)
+        job = standing.job
+        if job is not None and job.state is not JobState.RUNNING and not standing.starts:
+            return 0
+        if standing.job is None and standing.marker is None:
+            parts = 0
+        return max(count, -(-self.vault.archives // limit) - parts)
+
+    def bring(self, wait: bool, jobs: int, again: int | None) -> Verdict:
+        """Start what is needed, and no more than the user agreed to.
 
         Args:
             wait: until the last job is done.
+            jobs: how many may be started.
+            again: number of the request that failed or expired and is to be sent again, None for
+                no such request.
 
         Raises:
             CasfsError: the service or the ledger failed.
         """
+        left = jobs
         while True:
-            job, marker, starts = self.needed()
+            standing = self.needed()
+            job = standing.job
             if self.is_uncertain():
                 if not wait:
-                    return Verdict(
-                        Status.UNFINISHED,
-                        "a request has no answer yet; run the same command again later",
-                    )
+                    return Verdict(Status.UNFINISHED, _NO_ANSWER)
                 time.sleep(min(_LONGEST_POLL, self.client.config.settle_seconds / 2))
-                continue
-            if starts:
-                verdict = self._start(marker)
+            elif (problem := _problem(standing, again)) is not None:
+                return Verdict(Status.FAILED, problem)
+            elif standing.starts:
+                verdict = self._go_on(standing.marker, left)
                 if verdict is not None:
                     return verdict
-                continue
-            if job is None or job.state is not JobState.RUNNING:
+                left -= 1
+            elif job is None or job.state is not JobState.RUNNING:
                 self.watch("readable", job.id if job else None)
                 return Verdict(Status.DONE)
-            self.watch("running", job.id)
-            if not (wait or self._continues()):
-                return Verdict(Status.DONE)
-            self._wait_for(job)
+            else:
+                self.watch("running", job.id)
+                if not (wait or self._continues()):
+                    return Verdict(Status.DONE)
+                self._wait_for(job)
+
+    def _go_on(self, marker: str | None, left: int) -> Verdict | None:
+        """Request the next job, if one is left; return how the command ends if that fails."""
+        if marker is not None:
+            self._keep()
+        if left <= 0:
+            return Verdict(Status.UNFINISHED, _MORE)
+        verdict = self._start(marker)
+        if verdict is None:
+            self._adopted = None
+        return verdict
+
+    @property
+    def _is_whole(self) -> bool:
+        return self.wanted.since is None and self.wanted.until is None
+
+    def _keep(self) -> None:
+        """Catalog the parts that are there: the first would expire before the last is done."""
+        try:
+            self.client.archives.refresh(self.vault.name, lambda *_: None)
+        except InventoryError as error:
+            self.warn(str(error), None)
 
     def _continues(self) -> bool:
         """Return whether the service needs several jobs for all archives."""
         limit = self.client.retrievals.inventory_limit
-        whole = self.wanted.since is None and self.wanted.until is None
-        return limit is not None and whole and (self.vault.archives or 0) > limit
+        return limit is not None and self._is_whole and (self.vault.archives or 0) > limit
 
     def _start(self, marker: str | None) -> Verdict | None:
         """Request one job; return how the command ends if that fails."""
@@ -215,6 +268,11 @@ class InventoryRun:
         found = [one for one in self.ledger.open_requests() if one.run == self.run]
         yield from reversed(found)
 
+    def _latest(self) -> Request | None:
+        """Return the request of this inventory that was sent last, whatever became of it."""
+        of_run = [one for one in self.ledger.lost() if one.run == self.run]
+        return max([*of_run, *self._mine()], key=lambda one: one.number, default=None)
+
     def _listed(self) -> dict[str, Job]:
         """Return the inventory jobs for the same dates, by id; brings the ledger up to date."""
         retrievals, name = self.client.retrievals, self.vault.name
@@ -228,7 +286,10 @@ class InventoryRun:
         retrievals.catalog_jobs(name, note)
         patience = timedelta(seconds=self.client.config.settle_seconds)
         settling = Settling(listed, Fetching(float(ASSUMED_RATE), retrievals.now()), patience)
-        reconcile(self.ledger, settling, begun, lambda job: retrievals.job(name, job))
+        reconciled = reconcile(self.ledger, settling, begun, lambda job: retrievals.job(name, job))
+        for request, settled in reconciled.lost:
+            if settled.state is RequestState.FAILED:
+                self.warn(failure_text(request, settled.reason or ""), settled.job)
         mine = {one.job for one in self._mine() if one.job is not None}
         for number in mine - found.keys():
             # A list may show a new job late.
@@ -238,26 +299,3 @@ class InventoryRun:
         return {
             number: job for number, job in found.items() if number in mine or self.wanted.is_of(job)
         }
-
-
-def _parameters(job: Job) -> dict[str, object]:
-    told = json.loads(job.raw).get("InventoryRetrievalParameters")
-    return told if isinstance(told, dict) else {}
-
-
-def _parsed(date: object) -> datetime | None:
-    """Return the date that a service wrote, to the second; what is none matches nothing."""
-    if not date:
-        return None
-    try:
-        return datetime.fromisoformat(str(date)).astimezone(UTC).replace(microsecond=0)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-
-
-def _created(job: Job) -> float:
-    return job.created.timestamp() if job.created else 0.0
-
-
-def _iso(date: datetime | None) -> str | None:
-    return date.strftime("%Y-%m-%dT%H:%M:%SZ") if date else None

@@ -88,3 +88,9 @@ def _settled(
 
 def _with(request: Request, settled: Settled) -> Request:
     return replace(request, state=settled.state, job=settled.job)
+
+
+def failure_text(request: Request, reason: str) -> str:
+    """Return what is to be said of a job that failed."""
+    what = request.kind if request.kind == "inventory" else f"{request.kind} {request.archive}"
+    return f"job {request.job} for {what} failed: {reason}"

@@ -98,8 +98,63 @@ def test_a_chain_goes_on_where_it_was_interrupted(tmp_path):
         status, text = one.request("--inventory", "-y")
         assert status == 0, text
         assert len(inventories(one.emulator)) == 3
+        # The first parts were read when they were done: they may have expired since.
+        parts = [job for job, _, _ in inventories(one.emulator)]
+        one.emulator.sql("DELETE FROM jobs WHERE id IN (?, ?)", *parts[:2])
         with one.start("catalog", "refresh", VAULT, "--json") as refresh:
             (facts,) = json.loads(refresh.communicate(timeout=60)[0])
         assert (facts["catalogued"], facts["missing"]) == (MANY, 0)
         assert one.request("--inventory", "-y")[0] == 0
-        assert len(inventories(one.emulator)) == 3
+        assert [job for job, _, _ in inventories(one.emulator)] == parts[2:]
+
+
+def limited(emulator, archives):
+    """Let a vault seem to have so many archives that its inventory takes several jobs."""
+    emulator.sql("UPDATE vaults SET archive_count = ?", archives)
+
+
+def test_a_failed_inventory_is_named_and_requested_again_with_consent_alone(tmp_path):
+    options = ("--tier-seconds", "inventory=0.2", "--fail-jobs", "1")
+    with running_emulator(tmp_path / "emulator", *options) as failing:
+        failing.create_vault(VAULT)
+        failing.upload(VAULT, b"one", "one.txt")
+        casfs = command_in(tmp_path, failing.url)
+        done = casfs("request", VAULT, "--inventory", "-y", "--wait")
+        assert done.returncode == 1
+        assert "internal failure" in done.stderr.decode()
+        assert len(inventories(failing)) == 1
+        for more in ((), ("--rerequest", "never")):
+            done = casfs("request", VAULT, "--inventory", "-y", *more)
+            assert done.returncode == 4
+            assert "--rerequest yes" in done.stderr.decode()
+        assert len(inventories(failing)) == 1
+        done = casfs("request", VAULT, "--inventory", "-y", "--rerequest", "yes", "--wait")
+        assert done.returncode == 1
+        assert len(inventories(failing)) == 2
+
+
+def test_nothing_is_started_after_an_adopted_job_unless_that_was_agreed_to(tmp_path):
+    with running_emulator(tmp_path / "emulator", "--tier-seconds", "inventory=2") as running:
+        running.create_vault(VAULT)
+        running.upload(VAULT, b"one", "one.txt")
+        running.start(VAULT, Type="inventory-retrieval")
+        casfs = command_in(tmp_path, running.url)
+        done = casfs("request", VAULT, "--inventory", "--wait", stdin=b"")
+        assert done.returncode == 0, done.stderr
+        assert len(inventories(running)) == 1
+
+
+def test_the_jobs_that_continue_an_adopted_one_are_in_the_plan(quick, casfs):
+    quick.start(VAULT, Type="inventory-retrieval")
+    limited(quick, 20_001)
+    done = casfs("request", VAULT, "--inventory", stdin=b"")
+    assert done.returncode == 4
+    assert "to be requested 2 jobs that continue it" in done.stdout.decode()
+    assert len(inventories(quick)) == 1
+
+
+def test_a_part_that_somebody_else_asked_for_is_not_adopted(quick, casfs):
+    quick.start(VAULT, Type="inventory-retrieval", InventoryRetrievalParameters={"Limit": "5"})
+    done = casfs("request", VAULT, "--inventory", "-y")
+    assert done.returncode == 0, done.stderr
+    assert len(inventories(quick)) == 2
