@@ -25,7 +25,6 @@ from casfs.restore.inventory_jobs import (
     begins,
     continuation,
     created,
-    lost_text,
     why,
 )
 from casfs.restore.jobs import ASSUMED_RATE, Fetching, ListedJobs
@@ -45,13 +44,6 @@ _MORE = (
     "the vault has more archives than the plan knew of, and all jobs that you agreed to were "
     "started; run the same command again to see what goes on"
 )
-
-
-def _problem(standing: Standing, again: int | None) -> str | None:
-    lost = standing.lost
-    if lost is not None and lost.number != again:
-        return lost_text(lost)
-    return standing.failure
 
 
 @dataclass(kw_only=True)
@@ -160,7 +152,7 @@ class InventoryRun:
                 if not wait:
                     return Verdict(Status.UNFINISHED, _NO_ANSWER)
                 time.sleep(min(_LONGEST_POLL, self.client.config.settle_seconds / 2))
-            elif (problem := _problem(standing, again)) is not None:
+            elif (problem := standing.problem(again)) is not None:
                 return Verdict(Status.FAILED, problem)
             elif standing.starts:
                 verdict = self._go_on(standing.marker, left)

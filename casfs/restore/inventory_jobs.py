@@ -95,6 +95,16 @@ class Standing:
     lost: Request | None = None
     failure: str | None = None
 
+    def problem(self, again: int | None) -> str | None:
+        """Return why it cannot go on, None if it can.
+
+        Args:
+            again: number of the request that may be sent again.
+        """
+        if self.lost is not None and self.lost.number != again:
+            return lost_text(self.lost)
+        return self.failure
+
 
 def lost_text(lost: Request) -> str:
     """Return what is to be said of a request that failed or expired."""
