@@ -1,15 +1,22 @@
 """The man pages, which are made from what `--help` says."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.system.project.test_wheel import COMMANDS, run
+from tests.support.commands import COMMANDS
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted((ROOT / "man").glob("*.1"))
+
+
+def run(*command, **options):
+    return subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, timeout=60, **options
+    )
 
 
 def test_every_command_has_a_page():

@@ -9,27 +9,13 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
-import click
 import pytest
 
-from casfs.cli.lazy import LazyCommand
 from casfs.cli.main import casfs as casfs_command
+from tests.support.commands import COMMANDS
 
 ROOT = Path(__file__).parents[3]
 HEAVY = {"aiohttp", "botocore", "prometheus_client", "requests", "rich", "urllib3"}
-
-
-def commands(group, *path):
-    """The words of every command of ours, groups too."""
-    yield path
-    for name, command in group.commands.items():
-        command = command.load() if isinstance(command, LazyCommand) else command
-        yield from (
-            commands(command, *path, name) if isinstance(command, click.Group) else [(*path, name)]
-        )
-
-
-COMMANDS = list(commands(casfs_command))
 
 
 def run(*command, **options):
