@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from casfs.cli.asking import Asked, asked
+from casfs.cli.completion import complete_path, complete_vault
 from casfs.cli.gaps import completeness_facts, gap_facts, tell_gaps, tell_nothing
 from casfs.cli.options import (
     IdentifierCommand,
@@ -27,8 +28,8 @@ _TOLD_EACH = 100_000
 
 
 @click.command("ls", cls=IdentifierCommand)
-@click.argument("vault")
-@click.argument("path", default="")
+@click.argument("vault", shell_complete=complete_vault)
+@click.argument("path", default="", shell_complete=complete_path)
 @click.option(
     "--all",
     "everything",
@@ -54,8 +55,8 @@ def ls_command(
 
 
 @click.command("find", cls=IdentifierCommand)
-@click.argument("vault")
-@click.argument("pattern")
+@click.argument("vault", shell_complete=complete_vault)
+@click.argument("pattern", shell_complete=complete_path)
 @profile_option
 @json_option
 @service_options
@@ -83,7 +84,7 @@ def catalog_command() -> None:
 
 
 @catalog_command.command("refresh", cls=IdentifierCommand)
-@click.argument("vaults", metavar="[VAULT]...", nargs=-1)
+@click.argument("vaults", metavar="[VAULT]...", nargs=-1, shell_complete=complete_vault)
 @profile_option
 @json_option
 @service_options

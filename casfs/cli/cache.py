@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from casfs.cli.completion import complete_job, complete_vault
 from casfs.cli.options import (
     IdentifierCommand,
     json_option,
@@ -80,8 +81,10 @@ def cache_prune_command(
 
 
 @cache_command.command("clear", cls=IdentifierCommand)
-@click.argument("vault", default=None, required=False)
-@click.argument("which", default=None, required=False, metavar="[JOB|ARCHIVE]")
+@click.argument("vault", default=None, required=False, shell_complete=complete_vault)
+@click.argument(
+    "which", default=None, required=False, metavar="[JOB|ARCHIVE]", shell_complete=complete_job
+)
 @_YES
 @_FORCE
 @profile_option

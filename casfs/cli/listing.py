@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from casfs.cli.asking import Asked, asked
+from casfs.cli.completion import complete_job, complete_vault
 from casfs.cli.gaps import unread_text
 from casfs.cli.options import (
     IdentifierCommand,
@@ -65,7 +66,7 @@ def _show_vaults(vaults: Sequence[Vault], as_json: bool, answer: Asked) -> None:
 
 
 @click.command("jobs", cls=IdentifierCommand)
-@click.argument("vault")
+@click.argument("vault", shell_complete=complete_vault)
 @profile_option
 @json_option
 @service_options
@@ -123,8 +124,8 @@ def _completion(job: Job) -> str:
 
 
 @click.command("cat", cls=IdentifierCommand)
-@click.argument("vault")
-@click.argument("job")
+@click.argument("vault", shell_complete=complete_vault)
+@click.argument("job", shell_complete=complete_job)
 @click.option(
     "--inventory",
     type=click.Choice(["csv", "json"]),

@@ -116,14 +116,7 @@ for name, (path, summary) in _COMMANDS.items():
 
 def main() -> None:
     """Run the command line; exit with 0, 1 for a failure, or 2 for wrong usage."""
-    open_standard_files()
-    handler = logging.StreamHandler()
-    handler.setFormatter(LogFormatter("casfs: %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    threading.excepthook = log_thread_crash
-    # A name that the terminal cannot encode must not end a listing.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    _prepare()
     try:
         casfs.main(standalone_mode=False)
     except click.ClickException as error:
@@ -155,3 +148,20 @@ def main() -> None:
         # Logged, since Python would print the text of the error as it is, secrets included.
         log.critical("casfs hit a bug; please report it", exc_info=True)
         sys.exit(_FAILED)
+
+
+def _prepare() -> None:
+    """Set up standard files, completion and the log."""
+    open_standard_files()
+    if "_CASFS_COMPLETE" in os.environ:
+        # Imported here: nothing else needs it.
+        from casfs.cli.completion import prepare_completion
+
+        prepare_completion()
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("casfs: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    threading.excepthook = log_thread_crash
+    # A name that the terminal cannot encode must not end a listing.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

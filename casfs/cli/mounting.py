@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import click
 
+from casfs.cli.completion import complete_mount_argument, complete_mountpoint
 from casfs.cli.options import (
     json_option,
     load_config,
@@ -26,7 +27,13 @@ log = logging.getLogger(__name__)
 
 
 @click.command("mount")
-@click.argument("arguments", nargs=-1, required=True, metavar="[PROFILE] MOUNTPOINT")
+@click.argument(
+    "arguments",
+    nargs=-1,
+    required=True,
+    metavar="[PROFILE] MOUNTPOINT",
+    shell_complete=complete_mount_argument,
+)
 @click.option("-f", "--foreground", is_flag=True, help="Stay in front; log to standard error.")
 @click.option(
     "-o",
@@ -73,7 +80,7 @@ def mount_command(
 
 
 @click.command("umount")
-@click.argument("mountpoint")
+@click.argument("mountpoint", shell_complete=complete_mountpoint)
 @click.option("-z", "--lazy", is_flag=True, help="Take it away though programs still use it.")
 def umount_command(mountpoint: str, lazy: bool) -> None:
     """Take a mount away, and wait until its cache is written."""
@@ -81,7 +88,7 @@ def umount_command(mountpoint: str, lazy: bool) -> None:
 
 
 @click.command("status")
-@click.argument("mountpoint", required=False)
+@click.argument("mountpoint", required=False, shell_complete=complete_mountpoint)
 @json_option
 def status_command(mountpoint: str | None, as_json: bool) -> None:
     """Show what a mount is doing, or all mounts."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from casfs import config
+from casfs.cli.completion import complete_profile
 from casfs.config import Config
 from casfs.endpoints import warn_if_readable
 
@@ -64,7 +65,9 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def profile_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--profile`."""
     text = "Named set of settings in the configuration file."
-    return click.option("--profile", metavar="NAME", help=text)(command)
+    return click.option("--profile", metavar="NAME", shell_complete=complete_profile, help=text)(
+        command
+    )
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from casfs.cli.completion import complete_path, complete_vault
 from casfs.cli.options import (
     IdentifierCommand,
     json_option,
@@ -23,8 +24,8 @@ _FAILED, _USAGE, _NOT_STARTED, _INTERRUPTED = 1, 2, 4, 130
 
 
 @click.command("request", cls=IdentifierCommand)
-@click.argument("vault")
-@click.argument("patterns", nargs=-1)
+@click.argument("vault", shell_complete=complete_vault)
+@click.argument("patterns", nargs=-1, shell_complete=complete_path)
 @click.option("--ids", metavar="FILE", help="Archives by their ids, one a line; - reads them.")
 @click.option("--all", "everything", is_flag=True, help="All archives of the vault.")
 @click.option("--tier", type=click.Choice(_TIERS), default="standard", show_default=True)

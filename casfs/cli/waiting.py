@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from casfs.cli import exit_status
+from casfs.cli.completion import complete_job, complete_vault
 from casfs.cli.durations import DurationType
 from casfs.cli.json_lines import JsonLines, line
 from casfs.cli.options import (
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 
 @click.command("wait", cls=IdentifierCommand)
-@click.argument("vault")
-@click.argument("wanted", metavar="[JOB|PATTERN]...", nargs=-1)
+@click.argument("vault", shell_complete=complete_vault)
+@click.argument("wanted", metavar="[JOB|PATTERN]...", nargs=-1, shell_complete=complete_job)
 @click.option("--any", "any_", is_flag=True, help="Until one of them has ended.")
 @click.option(
     "--timeout",
