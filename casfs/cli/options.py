@@ -13,6 +13,7 @@ from casfs import config
 from casfs.cli.completion import complete_profile
 from casfs.config import Config
 from casfs.endpoints import warn_if_readable
+from casfs.settings import variable
 
 if TYPE_CHECKING:
     from casfs.client import Client
@@ -28,6 +29,16 @@ _SERVICE: list[tuple[str, str]] = [
     ("connections", "Parallel downloads."),
     ("deadline", "Seconds after which a read or a listing fails."),
 ]
+
+_DEFAULTS = {
+    "dialect": config.DEFAULT_DIALECT,
+    "account": "-",
+    "cache-dir": "~/.cache/casfs",
+    "state-dir": "~/.local/state/casfs",
+    "cache-size": "20GiB",
+    "connections": "8",
+    "deadline": "120",
+}
 
 
 class IdentifierCommand(click.Command):
@@ -58,13 +69,16 @@ class IdentifierCommand(click.Command):
 def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which service to talk to, and how."""
     for name, text in reversed(_SERVICE):
-        command = click.option(f"--{name}", metavar="TEXT", help=text)(command)
+        extra = f"env var: {variable(name.replace('-', '_'))}"
+        if name in _DEFAULTS:
+            extra += f"; default: {_DEFAULTS[name]}"
+        command = click.option(f"--{name}", metavar="TEXT", help=f"{text}  [{extra}]")(command)
     return command
 
 
 def profile_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--profile`."""
-    text = "Named set of settings in the configuration file."
+    text = "Named set of settings in the configuration file.  [env var: CASFS_PROFILE]"
     return click.option("--profile", metavar="NAME", shell_complete=complete_profile, help=text)(
         command
     )

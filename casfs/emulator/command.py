@@ -64,7 +64,13 @@ def _keys() -> Keys:
     help="Directory for all state.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 picks a free port.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="0 picks a free port.",
+)
 @click.option(
     "--account",
     show_default=described({name: one.account for name, one in DIALECTS.items()}),
@@ -89,6 +95,7 @@ def _keys() -> Keys:
     "--job-seconds",
     type=click.FloatRange(0),
     default=0.0,
+    show_default=True,
     help="How long a job runs; 0 finishes it at once.",
 )
 @click.option(
@@ -114,12 +121,14 @@ def _keys() -> Keys:
     "--fail-jobs",
     type=click.FloatRange(0, 1),
     default=0.0,
+    show_default=True,
     help="Probability that a job fails when it completes.",
 )
 @click.option(
     "--listing-lag",
     type=click.FloatRange(0),
     default=0.0,
+    show_default=True,
     help="Seconds after which the list of jobs shows a new job.",
 )
 @click.option(
@@ -135,7 +144,11 @@ def _keys() -> Keys:
     help="How long the output of a job is available.",
 )
 @click.option(
-    "--latency-ms", type=click.FloatRange(0), default=0.0, help="Delay before each answer."
+    "--latency-ms",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Delay before each answer.",
 )
 @click.option("--rate", type=click.IntRange(1), help="Bytes per second of each connection.")
 @click.option(
