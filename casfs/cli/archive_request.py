@@ -15,12 +15,13 @@ from casfs.cli.plan_text import plan_facts, plan_lines
 from casfs.cli.waiting import wait_for
 from casfs.client import Client
 from casfs.errors import ConfigError
-from casfs.ledger.request import last_byte
+from casfs.ledger.request import Request, last_byte
 from casfs.model import Vault
 from casfs.restore.ledger import Ledger
 from casfs.restore.options import Options
 from casfs.restore.plan import Group
 from casfs.restore.preparing import Preparation, Prepared
+from casfs.restore.reconciling import failure_text
 from casfs.restore.running import Outcome, Run, objection, uncertain_text
 from casfs.restore.sending import Sent
 from casfs.restore.spool import Spool
@@ -89,6 +90,7 @@ def _request(
         if verdict is None:
             watch = partial(_tell, messages=messages, jobs=jobs)
             outcome = Run(client, options, ledger, spool, prepared, watch).run(again)
+            _tell_failed(outcome.lost, messages)
             verdict, counts = _final(outcome, prepared, again), _counts(outcome, prepared)
     status = _end(verdict, counts, messages)
     if flags["wait"] and jobs and verdict.status is not Status.NOT_STARTED:
@@ -112,9 +114,7 @@ def _includes_again(options: Options, flags: Mapping[str, Any]) -> bool:
 
 
 def _show_plan(prepared: Prepared, options: Options, again: bool, messages: Messages) -> None:
-    for request, reason in prepared.failed:
-        text = f"job {request.job} for {request.kind} {request.archive} failed: {reason}"
-        messages.warn(text, archive=request.archive, job=request.job, state="failed")
+    _tell_failed(prepared.failed, messages)
     for line in plan_lines(prepared, options, again):
         messages.text(line)
     messages.facts("plan", **plan_facts(prepared, options, again))
@@ -122,6 +122,12 @@ def _show_plan(prepared: Prepared, options: Options, again: bool, messages: Mess
         messages.warn(f"{item.shown} is too large for {options.tier.value}", archive=item.archive)
     if prepared.coverage is not None and options.everything:
         tell_gaps(prepared.vault.name, prepared.coverage)
+
+
+def _tell_failed(failed: list[tuple[Request, str]], messages: Messages) -> None:
+    for request, reason in failed:
+        text = failure_text(request, reason)
+        messages.warn(text, archive=request.archive, job=request.job, state="failed")
 
 
 def _before_sending(

@@ -131,7 +131,8 @@ def _ids(path: str | None) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text("utf-8-sig")
+        read = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        text = read.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise ConfigError(f"--ids {path} cannot be read: {reason}") from error

@@ -212,8 +212,8 @@ class Ledger:
                 "before": request.state.value,
                 "state": state.value,
                 "final": state.is_final,
-                "job": job,
-                "reason": reason,
+                "job": None if job is None else to_column(job),
+                "reason": None if reason is None else to_column(reason),
                 "time": time,
             }
             for request, state, job, reason in notes

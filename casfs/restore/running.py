@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from casfs.client import Client
@@ -41,12 +41,14 @@ class Outcome:
         uncertain: requests of the restore of which nobody knows yet whether they were accepted.
         left: archives that are to be requested later, because of the pace.
         verdict: how it ends.
+        lost: jobs that failed meanwhile, and why.
     """
 
     counts: Counts
     uncertain: int = 0
     left: int = 0
     verdict: Verdict = DONE
+    lost: list[tuple[Request, str]] = field(default_factory=list)
 
 
 def objection(prepared: Prepared, options: Options, again: bool) -> Verdict | None:
@@ -148,6 +150,7 @@ class Run:
         expected = prepared.plan.load(options.tier.value, again=True).jobs
         self._sender = Sender(client.retrievals.start, ledger, terms, watch, expected)
         self._left = 0
+        self._lost: list[tuple[Request, str]] = []
 
     def run(self, again: bool) -> Outcome:
         """Send all requests; return what came of them.
@@ -166,7 +169,7 @@ class Run:
         except CasfsError as error:
             log.warning("what has no answer cannot be settled now: %s", error)
             uncertain = self._unsettled()
-        outcome = Outcome(self._sender.counts, uncertain, self._left)
+        outcome = Outcome(self._sender.counts, uncertain, self._left, lost=self._lost)
         outcome.verdict = self._verdict(outcome)
         return outcome
 
@@ -236,6 +239,11 @@ class Run:
         found = reconcile(
             self._ledger, settling, begun, lambda job: self._retrievals.job(vault, job)
         )
+        self._lost += [
+            (replace(one, job=settled.job), settled.reason or "")
+            for one, settled in found.lost
+            if settled.state is RequestState.FAILED
+        ]
         return found.refused
 
     def _verdict(self, outcome: Outcome) -> Verdict:
@@ -250,6 +258,9 @@ class Run:
                 f"{outcome.left} more are to be requested once these can be fetched; run the same "
                 "command again",
             )
+        lost = sum(one.run == self._prepared.run for one, _ in outcome.lost)
+        if lost:
+            return Verdict(Status.FAILED, f"jobs that failed: {lost}; see above")
         failed = len(outcome.counts.failed) + plan.groups[Group.TOO_LARGE].archives
         if failed:
             return Verdict(Status.FAILED, f"{failed} were not requested; see above")

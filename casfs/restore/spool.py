@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from casfs.ledger.request import to_column, to_text
 from casfs.restore.items import Item
 
 ORDERS = {
@@ -27,7 +28,7 @@ class Spool:
             "CREATE TABLE items (archive, name, first, last, size, created, whole, again)"
         )
         self._connection.execute("BEGIN")
-        self._page: list[Item] = []
+        self._page: list[tuple[Any, ...]] = []
 
     def __enter__(self) -> "Spool":
         return self
@@ -38,7 +39,8 @@ class Spool:
 
     def add(self, item: Item) -> None:
         """Add an item."""
-        self._page.append(item)
+        texts = {"archive": to_column(item.archive), "name": to_column(item.name)}
+        self._page.append((*(item._asdict() | texts).values(),))
         if len(self._page) == _AT_ONCE:
             self._write()
 
@@ -60,7 +62,7 @@ class Spool:
         self._connection.execute("CREATE INDEX IF NOT EXISTS by_archive ON items (archive)")
         rows = self._connection.execute(
             "SELECT * FROM items WHERE archive = ? AND first = ? AND last = ?",
-            (archive, first, last),
+            (to_column(archive), first, last),
         ).fetchall()
         return _item(rows[0]) if rows else None
 
@@ -71,4 +73,9 @@ class Spool:
 
 def _item(row: Sequence[Any]) -> Item:
     item = Item(*row)
-    return item._replace(whole=bool(item.whole), again=bool(item.again))
+    return item._replace(
+        archive=to_text(row[0]),
+        name=to_text(row[1]),
+        whole=bool(item.whole),
+        again=bool(item.again),
+    )

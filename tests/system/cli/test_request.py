@@ -355,3 +355,15 @@ def test_a_terminal_is_asked_once_the_plan_was_shown(slow, casfs, vault, tmp_pat
     assert b"to be requested" in done.stdout
     assert b"start 3 jobs? They cannot be canceled." in done.stderr
     assert jobs(slow, vault).total() == (3 if status == 0 else 0)
+
+
+def test_ids_that_are_not_text_are_refused_in_any_locale(slow, tmp_path):
+    environment = {**os.environ, **KEYS, "CASFS_ENDPOINT": slow.url, "LC_ALL": "C"}
+    done = subprocess.run(
+        [COMMAND, "request", "some", "--ids", "-", "-n", "--state-dir", str(tmp_path / "state")],
+        env={**environment, "CASFS_CACHE_DIR": str(tmp_path / "cache")},
+        input=b"\xff\n",
+        capture_output=True,
+        check=False,
+    )
+    fails(done, 2, "--ids - cannot be read: not UTF-8")

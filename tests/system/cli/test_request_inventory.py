@@ -158,3 +158,16 @@ def test_a_part_that_somebody_else_asked_for_is_not_adopted(quick, casfs):
     done = casfs("request", VAULT, "--inventory", "-y")
     assert done.returncode == 0, done.stderr
     assert len(inventories(quick)) == 2
+
+
+def test_an_archive_job_that_failed_meanwhile_is_named(tmp_path):
+    options = ("--tier-seconds", "inventory=3600,standard=0.1", "--fail-jobs", "1")
+    with running_emulator(tmp_path / "emulator", *options) as failing:
+        failing.create_vault(VAULT)
+        archive = failing.upload(VAULT, b"one", "one.txt")
+        casfs = command_in(tmp_path, failing.url)
+        assert casfs("request", VAULT, "--ids", "-", "-y", stdin=archive.encode()).returncode == 0
+        failing.sql("UPDATE jobs SET completed = created")
+        done = casfs("request", VAULT, "--inventory", "-y")
+        assert f"for archive {archive} failed" in done.stderr.decode()
+        assert "internal failure" in done.stderr.decode()
