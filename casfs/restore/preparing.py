@@ -46,6 +46,7 @@ class Prepared:
         coverage: how much of the vault is cataloged.
         failed: requests whose jobs turn out to have failed, and why.
         rate: bytes per second, if it matters.
+        room: jobs that can be started, and all be listed again.
         too_large: some of what the service refuses at the tier.
         unverifiable: ranges without a hash.
         adopted: ids of the jobs that are running already.
@@ -58,6 +59,7 @@ class Prepared:
     place: Place
     spent: list[Load]
     rate: float
+    room: int
     policy: RetrievalPolicy | None = None
     coverage: Completeness | None = None
     plan: Plan = field(default_factory=Plan)
@@ -133,6 +135,7 @@ class Preparation:
             place=find_place(config.endpoint, config.traffic, prices.inside),
             spent=self.ledger.spent(run),
             rate=rate,
+            room=retrievals.most_listed - len(jobs.by_id),
             policy=policy,
             coverage=self._cataloged(),
             failed=[

@@ -62,11 +62,27 @@ def objection(prepared: Prepared, options: Options, again: bool) -> Verdict | No
     load = prepared.plan.load(options.tier.value, again)
     if not load.jobs:
         return None
+    reason = too_many(prepared.room, load.jobs)
+    if reason is not None and options.pace is None:
+        return Verdict(Status.NOT_STARTED, reason)
     try:
         check(prepared, options, [*prepared.spent, load])
     except OverCapError as error:
         return Verdict(Status.NOT_STARTED, str(error))
     return None
+
+
+def too_many(room: int, jobs: int) -> str | None:
+    """Return why so many more jobs must not be started at once, None if they may.
+
+    What no list shows again cannot be settled, and its hours are lost.
+    """
+    if jobs <= room:
+        return None
+    return (
+        f"nothing was sent: of {jobs:,} more jobs casfs could list only {max(0, room):,} again; "
+        "spread them with --pace, such as --pace auto"
+    )
 
 
 def check(prepared: Prepared, options: Options, loads: list[Load]) -> None:
@@ -180,13 +196,16 @@ class Run:
             return
         wave = self._prepared.wave
         recent = self._ledger.requested_since(self._prepared.run, WAVE)
+        sent = 0
         for item in items:
             size = item.size or 0
             # What is larger than any wave is one of its own.
-            if self._left or (recent and recent + size > wave):
+            full = recent and recent + size > wave
+            if self._left or full or sent >= self._prepared.room:
                 self._left += 1
                 continue
             recent += size
+            sent += 1
             yield item
 
     def _price(self, item: Item) -> Estimate:

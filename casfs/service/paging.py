@@ -19,6 +19,9 @@ _FRUITLESS_PAGES = 100
 _MOST_BYTES = 256 << 20
 """Bytes of all pages of a listing: they go to the disk before the last one has come."""
 
+MOST_LISTED = min(MOST_ENTRIES, _MOST_BYTES >> 10)
+"""Jobs of a vault that a listing is sure to show, at 1 KiB each (a page of a thousand has 1 MB)."""
+
 _DEADLINES = 5
 """Deadlines that all pages of a listing may take together: one of Amazon Glacier has 50 jobs."""
 

@@ -14,6 +14,7 @@ from casfs.errors import DeniedError, ExpiredError, NotFoundError
 from casfs.job_requests import JobFeatures, JobRequest, Outcome, RetrievalPolicy
 from casfs.ledger.request import account_key
 from casfs.model import Job, Output, Vault
+from casfs.service.paging import MOST_LISTED
 from casfs.service.service import Service
 from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archives.entries import Archive, Scope
@@ -63,6 +64,11 @@ class Retrievals:
     def inventory_limit(self) -> int | None:
         """Return the most archives in one inventory, None where there is no such limit."""
         return self.service.dialect.inventory_limit
+
+    @property
+    def most_listed(self) -> int:
+        """Return how many jobs of a vault a listing is sure to show."""
+        return MOST_LISTED
 
     def vault(self, name: str) -> Vault:
         """Return a vault as the service describes it now.
