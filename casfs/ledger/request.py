@@ -138,22 +138,33 @@ COLUMNS = (
 
 
 def from_row(row: Sequence[Any]) -> Request:
-    """Return the request of a row with `COLUMNS`."""
+    """Return the request of a row with `COLUMNS`.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return _from_row(row)
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise ValueError(f"the row of request {row[0]}: {error}") from error
+
+
+def _from_row(row: Sequence[Any]) -> Request:
     (number, vault, kind, archive, first, last, size, tier, token, state, run, owner) = row[:12]
     (intended, answered, job, reason, cost, currency, boot, uptime) = row[12:]
     return Request(
-        number=number,
+        number=int(number),
         vault=to_text(vault),
         kind=kind,
         archive=to_text(archive),
-        first=first,
-        last=last,
-        size=size,
+        first=int(first),
+        last=int(last),
+        size=None if size is None else int(size),
         tier=tier,
-        token=token,
+        token=_text(token),
         state=RequestState(state),
         run=run,
-        owner=owner,
+        owner=int(owner),
         intended=to_time(intended),
         answered=None if answered is None else to_time(answered),
         job=None if job is None else to_text(job),
@@ -161,7 +172,7 @@ def from_row(row: Sequence[Any]) -> Request:
         cost=None if cost is None else Decimal(cost),
         currency=currency,
         boot=boot,
-        uptime=uptime,
+        uptime=float(uptime),
     )
 
 
@@ -177,6 +188,12 @@ def account_key(origin: Sequence[str], vault: Vault) -> str:
     if vault.account is not None:
         parts[_OWNER] = f"account {vault.account}"
     return json.dumps(parts)
+
+
+def _text(column: object) -> str:
+    if not isinstance(column, str):
+        raise TypeError(f"{column!r} is not text")
+    return column
 
 
 def to_column(text: str) -> str | bytes:

@@ -18,7 +18,7 @@ from casfs.ledger.request import (
     to_column,
     to_microseconds,
 )
-from casfs.restore.clock import now
+from casfs.restore.clock import Moment, now
 from casfs.restore.ledger_file import LedgerFile
 from casfs.restore.prices import Load, load_of
 
@@ -109,7 +109,7 @@ class Ledger:
             run: str = found[0][0] if found else secrets.token_hex(6)
             connection.execute(
                 """INSERT INTO runs VALUES (?, ?, ?, ?, ?)
-                ON CONFLICT DO UPDATE SET used = excluded.used""",
+                ON CONFLICT DO UPDATE SET used = max(used, excluded.used)""",
                 (run, *self._whose, selection, to_microseconds(time)),
             )
         return run
@@ -130,7 +130,6 @@ class Ledger:
             LedgerError: the file fails: nothing may be sent.
             Exception: what `check` raises; nothing is committed then.
         """
-        moment = now()
         end = last_byte(intent.first, intent.last, intent.size)
         token = f"casfs-{secrets.token_hex(8)}"
         values = {
@@ -146,24 +145,21 @@ class Ledger:
             "state": RequestState.INTENDED.value,
             "run": run,
             "owner": self._file.owner,
-            "boot": moment.boot,
-            "uptime": moment.uptime,
-            "intended": to_microseconds(moment.time),
             "cost": None if intent.cost is None else str(intent.cost),
             "currency": intent.currency,
             "gets": load_of(tier, intent.size).gets,
         }
-        marks = ", ".join(f":{name}" for name in values)
-        insert = f"INSERT INTO requests ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 - constants
         with self._file.transaction() as connection:
-            if connection.execute(
-                _COVERED, values | {"to_the_end": TO_THE_END, "end": end}
-            ).fetchall():
+            if connection.execute(_COVERED, values | {"end": end}).fetchall():
                 return None
+            # Others may have had the file for long.
+            values |= _stamp(now())
+            marks = ", ".join(f":{name}" for name in values)
+            insert = f"INSERT INTO requests ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 - constants
             number = connection.execute(insert, values).lastrowid
             check([Load(*row) for row in connection.execute(_TOTALS, (run,))])
             rows = connection.execute(f"{_SELECT} WHERE number = ?", (number,)).fetchall()
-        return from_row(rows[0])
+        return self._file.read(from_row, rows)[0]
 
     def renew(self, request: Request) -> None:
         """Commit that a request, which was surely not accepted, is about to be sent again.
@@ -171,12 +167,9 @@ class Ledger:
         Raises:
             LedgerError: the file fails: nothing may be sent.
         """
-        moment = now()
+        update = "UPDATE requests SET boot = :boot, uptime = :uptime WHERE number = :number"
         with self._file.transaction() as connection:
-            connection.execute(
-                "UPDATE requests SET boot = ?, uptime = ? WHERE number = ?",
-                (moment.boot, moment.uptime, request.number),
-            )
+            connection.execute(update, {**_stamp(now()), "number": request.number})
 
     def note(
         self,
@@ -205,8 +198,7 @@ class Ledger:
     def _note(
         self, notes: list[tuple[Request, RequestState, str | None, str | None]], condition: str
     ) -> None:
-        time = to_microseconds(now().time)
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "number": request.number,
                 "before": request.state.value,
@@ -214,15 +206,17 @@ class Ledger:
                 "final": state.is_final,
                 "job": None if job is None else to_column(job),
                 "reason": None if reason is None else to_column(reason),
-                "time": time,
+                "stamps": state is RequestState.UNCERTAIN and request.state is not state,
             }
             for request, state, job, reason in notes
         ]
         update = f"""UPDATE requests SET state = :state, final = :final, job = ifnull(:job, job),
-            reason = :reason, answered = ifnull(answered, :time)
+            reason = :reason, answered = ifnull(answered, :intended),
+            boot = iif(:stamps, :boot, boot), uptime = iif(:stamps, :uptime, uptime)
             WHERE number = :number AND final = 0 {condition}"""  # noqa: S608 - constants
         with self._file.transaction() as connection:
-            connection.executemany(update, rows)
+            stamp = _stamp(now())
+            connection.executemany(update, [row | stamp for row in rows])
 
     def request(self, number: int) -> Request:
         """Return a request as it is now.
@@ -230,7 +224,8 @@ class Ledger:
         Raises:
             LedgerError: the file fails.
         """
-        return from_row(self._file.rows(f"{_SELECT} WHERE number = ?", (number,))[0])
+        rows = self._file.rows(f"{_SELECT} WHERE number = ?", (number,))
+        return self._file.read(from_row, rows)[0]
 
     def open_requests(self) -> Iterator[Request]:
         """Yield the requests of the vault that may still bring something, the earliest first.
@@ -282,9 +277,15 @@ class Ledger:
         last = -1
         query = f"{_SELECT} WHERE {where} AND number > ? ORDER BY number LIMIT ?"
         while rows := self._file.rows(query, (*values, last, _PAGE)):
-            found = [from_row(row) for row in rows]
+            found = self._file.read(from_row, rows)
             yield from found
             last = found[-1].number
+
+
+def _stamp(moment: Moment) -> dict[str, Any]:
+    """Return a moment as columns."""
+    time = to_microseconds(moment.time)
+    return {"intended": time, "boot": moment.boot, "uptime": moment.uptime}
 
 
 _TOTALS = "SELECT tier, jobs, iif(unsized, NULL, bytes), gets FROM totals WHERE run = ?"

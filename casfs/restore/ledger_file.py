@@ -10,9 +10,9 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from casfs.errors import CasfsError, ConfigError, LedgerError
 from casfs.ledger.files import BESIDE, LEDGER, state_directory
@@ -22,6 +22,7 @@ from casfs.restore.clock import now
 from casfs.restore.owners import OwnerLocks
 
 _BUSY_SECONDS = 30.0
+Read = TypeVar("Read")
 
 
 class LedgerFile:
@@ -86,6 +87,20 @@ class LedgerFile:
         """
         with self._lock, self._explained():
             return self._connection.execute(query, values).fetchall()
+
+    def read(self, reader: Callable[[Any], Read], rows: list[Any]) -> list[Read]:
+        """Return what a reader makes of rows.
+
+        Raises:
+            LedgerError: it raises ValueError: a row is damaged.
+        """
+        try:
+            return [reader(row) for row in rows]
+        except ValueError as error:
+            raise LedgerError(
+                f"the record of requests {self.path} is damaged ({error}); nothing is sent without "
+                "it. Restore it from a backup"
+            ) from error
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -39,6 +39,10 @@ _TABLES = (
     )""",
     """CREATE UNIQUE INDEX open_requests ON requests (account, vault, archive, first, last)
     WHERE final = 0""",
+    "CREATE INDEX requests_of_vault ON requests (account, vault, number)",
+    "CREATE INDEX open_requests_of_vault ON requests (account, vault, number) WHERE final = 0",
+    """CREATE INDEX lost_requests_of_vault ON requests (account, vault, number)
+    WHERE state IN ('failed', 'expired')""",
     "CREATE INDEX requests_of_archive ON requests (account, vault, archive)",
     "CREATE INDEX requests_by_job ON requests (account, vault, job) WHERE job IS NOT NULL",
     "CREATE INDEX requests_of_run ON requests (run)",
@@ -74,8 +78,24 @@ def create(private: PrivateDirectory) -> None:
         OSError, sqlite3.Error: it cannot be created.
     """
     path = private.path / LEDGER
-    if os.path.lexists(path):
-        return
+    if not os.path.lexists(path):
+        _create(private, path)
+    _remove_first_names(path)
+
+
+def _remove_first_names(path: Path) -> None:
+    """Remove the name that a new ledger had first, which a process that was killed left."""
+    with contextlib.suppress(FileNotFoundError):
+        ledger = os.lstat(path)
+        if ledger.st_nlink == 1:
+            return
+        for other in path.parent.glob(f".{LEDGER}.*"):
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.lstat(other), ledger):
+                    other.unlink()
+
+
+def _create(private: PrivateDirectory, path: Path) -> None:
     new = path.with_name(f".{LEDGER}.{uuid.uuid4().hex}")
     os.close(private.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL))
     try:

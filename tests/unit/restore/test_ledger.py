@@ -4,12 +4,17 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as futures_wait
 from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from casfs.errors import CasfsError, LedgerError
 from casfs.ledger.request import TO_THE_END, RequestState
+from casfs.restore.clock import now
 from casfs.restore.ledger import Intent
 from casfs.restore.prices import Load
 from tests.support.ledgers import filled, intended, intent, ledger, unlimited
@@ -127,6 +132,68 @@ def test_a_process_is_alive_until_it_ends_however_it_ends(tmp_path):
             child.kill()
             child.communicate()
         assert not one.is_alive(number)
+
+
+def test_the_time_to_settle_begins_when_a_request_can_be_sent(tmp_path):
+    with closing(ledger(tmp_path)) as one, closing(sqlite3.connect(one.path)) as other:
+        run = one.run_of("all")
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(intended, one, run)
+            # It waits for the file.
+            assert futures_wait([waiting], timeout=0.3).done == set()
+            free = now().uptime
+            other.rollback()
+            request = waiting.result()
+        assert request.uptime >= free
+
+
+def test_the_time_to_settle_begins_anew_when_an_answer_is_lost(tmp_path):
+    with closing(ledger(tmp_path)) as one:
+        request = intended(one, one.run_of("all"))
+        lost = now().uptime
+        one.note(request, RequestState.UNCERTAIN)
+        (uncertain,) = one.open_requests()
+        assert uncertain.uptime >= lost
+        one.note(uncertain, RequestState.STARTED, "job-1")
+        assert one.request(request.number).uptime == uncertain.uptime
+
+
+def test_a_clock_that_was_once_wrong_forgets_no_restore(tmp_path, monkeypatch):
+    with closing(ledger(tmp_path)) as one:
+        run = one.run_of("all")
+        right = now()
+        wrong = replace(right, time=datetime(1970, 1, 2, tzinfo=UTC))
+        monkeypatch.setattr("casfs.restore.ledger.now", lambda: wrong)
+        assert one.run_of("all") == run
+        monkeypatch.setattr("casfs.restore.ledger.now", lambda: right)
+        assert one.run_of("all") == run
+
+
+def test_a_first_run_that_was_killed_leaves_a_ledger_that_can_be_used(tmp_path):
+    path = filled(tmp_path, "one")
+    # As it is between the two calls that give the new file its name.
+    os.link(path, path.with_name(f".{path.name}.0123456789abcdef"))
+    with closing(ledger(tmp_path)) as one:
+        assert [request.archive for request in one.open_requests()] == ["one"]
+    assert path.stat().st_nlink == 1
+
+
+def test_another_name_of_the_ledger_elsewhere_is_refused(tmp_path):
+    path = filled(tmp_path / "state", "one")
+    os.link(path, tmp_path / "copy")
+    with pytest.raises(LedgerError, match="hard link"):
+        ledger(tmp_path / "state")
+
+
+@pytest.mark.parametrize("column", ["cost", "first", "size", "intended", "uptime", "token"])
+def test_a_damaged_row_is_told_with_the_name_of_the_file(tmp_path, column):
+    path = filled(tmp_path, "one")
+    with closing(sqlite3.connect(path)) as other:
+        other.execute(f"UPDATE requests SET {column} = x'ff616263'")
+        other.commit()
+    with closing(ledger(tmp_path)) as one, pytest.raises(LedgerError, match=str(path)):
+        list(one.open_requests())
 
 
 def cut_to_nothing(path):
