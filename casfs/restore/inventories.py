@@ -276,8 +276,13 @@ class InventoryRun:
                 found[job.id] = job
 
         retrievals.catalog_jobs(name, note)
-        patience = timedelta(seconds=self.client.config.settle_seconds)
-        settling = Settling(listed, Fetching(float(ASSUMED_RATE), retrievals.now()), patience)
+        config = self.client.config
+        settling = Settling(
+            listed,
+            Fetching(float(ASSUMED_RATE), retrievals.now()),
+            timedelta(seconds=config.settle_seconds),
+            timedelta(seconds=config.deadline),
+        )
         reconciled = reconcile(self.ledger, settling, begun, lambda job: retrievals.job(name, job))
         for request, settled in reconciled.lost:
             if settled.state is RequestState.FAILED:

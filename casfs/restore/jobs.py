@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from casfs.ledger.request import TO_THE_END, covers
+from casfs.ledger.request import TO_THE_END, Request, covers
 from casfs.model import Job, JobKind, JobState
 
 ASSUMED_RATE = 10 << 20
@@ -36,6 +36,7 @@ class JobFacts(NamedTuple):
     """
 
     id: str
+    kind: JobKind
     state: JobState
     archive: str | None
     first: int
@@ -70,6 +71,7 @@ def facts_of(job: Job) -> JobFacts:
     last = TO_THE_END if whole else job.first_byte + (job.size or 0) - 1
     return JobFacts(
         job.id,
+        job.kind,
         job.state,
         job.archive_id if job.kind is JobKind.ARCHIVE else None,
         job.first_byte,
@@ -111,7 +113,7 @@ class ListedJobs:
 
     def __init__(self, jobs: Iterable[Job] = ()) -> None:
         self.by_id: dict[str, JobFacts] = {}
-        self._by_token: dict[str, JobFacts] = {}
+        self._by_token: dict[str, list[JobFacts]] = {}
         self._by_archive: dict[str, list[JobFacts]] = {}
         for job in jobs:
             self.add(job)
@@ -122,13 +124,21 @@ class ListedJobs:
             return
         facts = self.by_id[job.id] = facts_of(job)
         if facts.token is not None:
-            self._by_token[facts.token] = facts
+            self._by_token.setdefault(facts.token, []).append(facts)
         if facts.archive is not None and facts.state is not JobState.FAILED:
             self._by_archive.setdefault(facts.archive, []).append(facts)
 
-    def of_token(self, token: str) -> JobFacts | None:
-        """Return the job that a request of casfs started."""
-        return self._by_token.get(token)
+    def of_request(self, request: Request) -> JobFacts | None:
+        """Return the job with the token of a request, if it brings what was requested."""
+        for job in self._by_token.get(request.token, ()):
+            if request.kind != "archive":
+                if job.kind is JobKind.INVENTORY:
+                    return job
+            elif job.archive == request.archive and job.covers(
+                request.first, request.last, request.size
+            ):
+                return job
+        return None
 
     def adoptable(
         self, archive: str, first: int, last: int, size: int | None, fetching: Fetching

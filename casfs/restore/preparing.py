@@ -116,7 +116,8 @@ class Preparation:
         begun, jobs = now(), ListedJobs()
         retrievals.catalog_jobs(name, jobs.add)
         fetching = Fetching(rate, retrievals.now())
-        settling = Settling(jobs, fetching, timedelta(seconds=config.settle_seconds))
+        patience = timedelta(seconds=config.settle_seconds)
+        settling = Settling(jobs, fetching, patience, timedelta(seconds=config.deadline))
         found = reconcile(self.ledger, settling, begun, lambda job: retrievals.job(name, job))
         expedited = self.options.tier is Tier.EXPEDITED
         planner = Planner(

@@ -81,7 +81,7 @@ def _settled(
             if job is None:
                 settled = Settled(RequestState.EXPIRED, settled.job, "its job is gone")
             else:
-                alone = Settling(ListedJobs([job]), settling.fetching, settling.patience)
+                alone = replace(settling, jobs=ListedJobs([job]))
                 settled = alone.settle(request, elapsed(request, begun), sending)
         yield request, settled
 

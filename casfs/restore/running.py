@@ -254,6 +254,7 @@ class Run:
             jobs,
             Fetching(self._prepared.rate, self._retrievals.now()),
             timedelta(seconds=self._config.settle_seconds),
+            timedelta(seconds=self._config.deadline),
         )
         found = reconcile(
             self._ledger, settling, begun, lambda job: self._retrievals.job(vault, job)

@@ -10,10 +10,13 @@ from typing import NamedTuple
 
 from casfs.ledger.request import Request, RequestState
 from casfs.model import OUTPUT_LIFETIME, JobState
-from casfs.restore.jobs import Fetching, JobFacts, ListedJobs
+from casfs.restore.jobs import Fetching, JobFacts, ListedJobs, latest
 
 _CLOCKS = timedelta(minutes=5)
 """How far this machine's clock and the service's may differ."""
+
+_LATE = timedelta(days=1)
+"""How much later than usual a job may end, or its output expire."""
 
 
 class Settled(NamedTuple):
@@ -39,11 +42,13 @@ class Settling:
         jobs: a complete list.
         fetching: how fast outputs can be fetched.
         patience: time after which a request that no list shows was not accepted.
+        sending: time that sending one takes at most.
     """
 
     jobs: ListedJobs
     fetching: Fetching
     patience: timedelta
+    sending: timedelta
 
     def settle(self, request: Request, elapsed: timedelta, sending: bool) -> Settled:
         """Return what became of an open request.
@@ -55,12 +60,14 @@ class Settling:
         """
         if request.job is not None:
             return self._of_job(request, self.jobs.by_id.get(request.job), elapsed)
-        job = self.jobs.of_token(request.token) or self._made_since(request)
+        job = self.jobs.of_request(request) or self._made_since(request)
         if job is not None:
             return self._of_job(request, job, elapsed)
         if request.state is RequestState.INTENDED and sending:
             return Settled(RequestState.INTENDED)
-        if elapsed < self.patience:
+        intended = request.state is RequestState.INTENDED
+        # Its process ended, and may have sent it late.
+        if elapsed < self.patience + (self.sending if intended else timedelta(0)):
             return Settled(RequestState.UNCERTAIN, None, request.reason)
         if elapsed >= OUTPUT_LIFETIME:
             return Settled(RequestState.EXPIRED, None, "it was never answered, and is a day old")
@@ -68,7 +75,7 @@ class Settling:
 
     def _of_job(self, request: Request, job: JobFacts | None, elapsed: timedelta) -> Settled:
         if job is None:
-            if request.state is RequestState.READABLE:
+            if elapsed >= latest(request.tier) + OUTPUT_LIFETIME + _LATE:
                 return Settled(RequestState.EXPIRED, request.job, "its output has expired")
             return Settled(request.state, request.job, None, gone=elapsed >= self.patience)
         if job.state is JobState.RUNNING:

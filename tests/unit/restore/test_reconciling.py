@@ -15,7 +15,7 @@ from tests.support.restore_jobs import made_job
 
 
 def settling(*jobs, patience=timedelta(0)):
-    return Settling(ListedJobs(jobs), Fetching(1e7, datetime.now(UTC)), patience)
+    return Settling(ListedJobs(jobs), Fetching(1e7, datetime.now(UTC)), patience, timedelta(0))
 
 
 def nothing(_):

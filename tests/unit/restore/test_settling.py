@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from casfs.ledger.request import TO_THE_END, Request, RequestState
-from casfs.model import JobState
+from casfs.model import JobKind, JobState
 from casfs.restore.jobs import Fetching, ListedJobs
 from casfs.restore.settling import Settling
 from tests.support.restore_jobs import NOW, made_job
@@ -15,6 +15,7 @@ GIB = 1 << 30
 TIB = 1 << 40
 TOKEN = "casfs-0123456789abcdef"
 PATIENCE = timedelta(minutes=10)
+SENDING = timedelta(minutes=2)
 
 REQUEST = Request(
     1, "photos", "archive", "one", 0, 99, 100, "standard", TOKEN, RequestState.INTENDED, "run", 1,
@@ -23,21 +24,34 @@ REQUEST = Request(
 
 
 def settled(request, *jobs, elapsed=timedelta(minutes=20), sending=False, rate=1e7):
-    found = Settling(ListedJobs(jobs), Fetching(rate, NOW), PATIENCE)
+    found = Settling(ListedJobs(jobs), Fetching(rate, NOW), PATIENCE, SENDING)
     return found.settle(request, elapsed, sending)
 
 
-def test_a_job_with_our_token_is_ours_whatever_else_it_is():
-    found = settled(REQUEST, made_job(token=f"restore {TOKEN}", archive="another", first=50))
+def test_a_job_with_our_token_is_ours_if_it_brings_what_was_requested():
+    found = settled(REQUEST, made_job(token=f"restore {TOKEN}"))
     assert (found.state, found.job) == (RequestState.STARTED, "job-1")
+    another = made_job(name="job-2", token=TOKEN, archive="another")
+    assert settled(REQUEST, another).job is None
+    assert settled(REQUEST, made_job(token=TOKEN, first=50)).job is None
+    inventory = replace(made_job(token=TOKEN), kind=JobKind.INVENTORY)
+    assert settled(REQUEST, inventory).job is None
+    assert settled(REQUEST, made_job(token=TOKEN), another).job == "job-1"
+    wanted = replace(REQUEST, kind="inventory", archive="[]", last=TO_THE_END, size=0)
+    assert settled(wanted, inventory).job == "job-1"
+    assert settled(wanted, another).job is None
 
 
-@pytest.mark.parametrize("state", [RequestState.INTENDED, RequestState.UNCERTAIN])
-def test_what_no_list_shows_in_time_was_not_accepted(state):
+@pytest.mark.parametrize(
+    ("state", "needed"),
+    # Nobody knows when a process that was killed sent it.
+    [(RequestState.INTENDED, PATIENCE + SENDING), (RequestState.UNCERTAIN, PATIENCE)],
+)
+def test_what_no_list_shows_in_time_was_not_accepted(state, needed):
     request = replace(REQUEST, state=state)
-    early = settled(request, elapsed=PATIENCE - timedelta(seconds=1))
+    early = settled(request, elapsed=needed - timedelta(seconds=1))
     assert early.state is RequestState.UNCERTAIN
-    assert settled(request, elapsed=PATIENCE).state is RequestState.REFUSED
+    assert settled(request, elapsed=needed).state is RequestState.REFUSED
 
 
 def test_what_its_process_may_be_about_to_send_is_left_alone():
@@ -65,7 +79,18 @@ def test_a_started_job_that_no_list_shows_is_asked_for():
     found = settled(request)
     assert (found.state, found.gone) == (RequestState.STARTED, True)
     assert not settled(request, elapsed=timedelta(seconds=1)).gone
-    assert settled(replace(request, state=RequestState.READABLE)).state is RequestState.EXPIRED
+    readable = replace(request, state=RequestState.READABLE)
+    assert settled(readable)[::3] == (RequestState.READABLE, True)
+    assert not settled(readable, elapsed=timedelta(seconds=1)).gone
+
+
+@pytest.mark.parametrize("state", [RequestState.STARTED, RequestState.READABLE])
+@pytest.mark.parametrize(("tier", "hours"), [("standard", 5), ("bulk", 12)])
+def test_a_job_whose_output_must_have_expired_is_not_asked_for(state, tier, hours):
+    request = replace(REQUEST, state=state, job="job-1", tier=tier)
+    young, old = timedelta(hours=hours + 24), timedelta(hours=hours + 49)
+    assert settled(request, elapsed=young).gone
+    assert settled(request, elapsed=old)[::3] == (RequestState.EXPIRED, False)
 
 
 @pytest.mark.parametrize(
