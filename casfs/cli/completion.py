@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from casfs.cached_names import CachedNames
 
 _VARIABLE = "_CASFS_COMPLETE"
-_SECONDS = 0.8
+_SECONDS = 3.0
 """After which there is nothing to offer: a cache on a network disk may not answer."""
 _PLAIN = re.compile(r"[\w@%+,./-]*")
 """What bash takes as it is. Names come from the service, and must not become commands."""

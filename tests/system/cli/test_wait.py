@@ -114,7 +114,7 @@ def test_any_one_job_is_enough(casfs, slow, vault):
     done = casfs("wait", vault, first, "--any", "--json")
     assert done.returncode == 0
     third = slow.retrieve(vault, slow.upload(vault, b"3"))
-    slow.sql("UPDATE jobs SET completed = ? WHERE id = ?", time.time() + 1.5, third)
+    slow.sql("UPDATE jobs SET completed = ? WHERE id = ?", time.time() + 8, third)
     done = casfs("wait", vault, "--any", "--json")
     assert done.returncode == 0
     assert [line["job"] for line in of_type(done, "archive")] == [third]
