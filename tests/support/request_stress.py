@@ -108,10 +108,13 @@ class Stress:
         return {archive for (archive,) in self.emulator.sql("SELECT id FROM archives")}
 
     def check(self) -> None:
-        """Check that each archive was requested once, and has one job."""
+        """Check that each archive has one job, and that none was requested twice.
+
+        The emulator logs an answer when it has been sent: one to a killed process may be missing.
+        """
         once = Counter(dict.fromkeys(self.archives(), 1))
         assert self.jobs() == once, self.jobs() - once
-        assert self.requested() == once, self.requested() - once
+        assert not self.requested() - once, self.requested() - once
 
 
 @contextmanager
