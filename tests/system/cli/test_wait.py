@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.support.emulator.running import KEYS, running_emulator
+from tests.support.processes import wait_until
 from tests.support.schemas import checked_lines
 from tests.system.cli.conftest import COMMAND, command_in
 
@@ -114,8 +116,12 @@ def test_any_one_job_is_enough(casfs, slow, vault):
     done = casfs("wait", vault, first, "--any", "--json")
     assert done.returncode == 0
     third = slow.retrieve(vault, slow.upload(vault, b"3"))
-    slow.sql("UPDATE jobs SET completed = ? WHERE id = ?", time.time() + 8, third)
-    done = casfs("wait", vault, "--any", "--json")
+    before = len(lists(slow, vault))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(casfs, "wait", vault, "--any", "--json")
+        wait_until(lambda: len(lists(slow, vault)) > before, "the jobs to be listed")
+        slow.finish(third)
+        done = waiting.result()
     assert done.returncode == 0
     assert [line["job"] for line in of_type(done, "archive")] == [third]
     assert of_type(done, "summary")[0]["jobs_running"] == 1
