@@ -1,6 +1,8 @@
 """Sends requests: each is committed first, sent once, and its answer recorded.
 
-Lock order: the sender's one lock guards its counts and the items that are left; it is innermost.
+Lock order: one lock guards the counts and the items that are left, which are read from the spool;
+another one lets one thread tell at a time, which may wait for a terminal. Neither is held with
+another.
 """
 
 import logging
@@ -133,6 +135,7 @@ class Sender:
         self._watch = watch
         self._workers = max(1, min(_WORKERS, expected // _EACH))
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
         self._ended = threading.Event()
         self._pacer = Pacer(self._ended.wait)
         self.counts = Counts()
@@ -243,6 +246,7 @@ class Sender:
                 counts.elsewhere += 1
             else:
                 counts.failed.append(sent)
+        with self._telling:
             self._watch(sent)
 
 
