@@ -15,7 +15,6 @@ from casfs.model import Job, Output, Vault, output_of
 from casfs.ranges import BLOCK_SIZE
 from casfs.reasons import reason
 from casfs.service.archive_descriptions import ReceivedDescriptions
-from casfs.service.clock import ServiceClock
 from casfs.service.dialect import Dialect
 from casfs.service.error_mapping import json_body
 from casfs.service.job_calls import JobCalls
@@ -24,6 +23,7 @@ from casfs.service.output_body import Body, body_of
 from casfs.service.output_calls import OutputCalls
 from casfs.service.paging import listed
 from casfs.service.retries import Limits
+from casfs.service.service_clock import ServiceClock
 from casfs.service.transport import Transport
 from casfs.service.vault_addresses import Addresses
 

@@ -20,7 +20,6 @@ from casfs.errors import (
     UnreachableError,
 )
 from casfs.metrics import Metrics
-from casfs.service.clock import ServiceClock
 from casfs.service.dialect import Dialect
 from casfs.service.error_mapping import answer_error, causes, connection_error
 from casfs.service.idle_connections import Sessions
@@ -28,6 +27,7 @@ from casfs.service.malformed_headers import log_malformed_headers_once
 from casfs.service.retries import FIRST_PAUSE, Failure, Limits, Persistence
 from casfs.service.route import Route
 from casfs.service.sending import CONNECTION_ERRORS, Message, Sender, UnsentError
+from casfs.service.service_clock import ServiceClock
 from casfs.service.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
