@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from casfs.tree.archives.chains import Chain, complete_chain, mark_full
-from casfs.tree.archives.directories import DirectoryRows, remove_emptied
+from casfs.tree.archives.directory_rows import DirectoryRows, remove_emptied
 from casfs.tree.archives.naming import Names, read_names, use_rules
 from casfs.tree.archives.removal import remove_unlisted
 from casfs.tree.archives.unread import put_unread

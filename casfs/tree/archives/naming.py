@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from casfs.tree.archives.directories import DirectoryRows, remove_emptied
+from casfs.tree.archives.directory_rows import DirectoryRows, remove_emptied
 from casfs.tree.archives.entries import COMPRESSED, ENCRYPTED, IS_DIRECTORY
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import RuleSet

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from casfs.model import Job, JobState
-from casfs.tree.archives.directories import DirectoryRows, remove_emptied
+from casfs.tree.archives.directory_rows import DirectoryRows, remove_emptied
 from casfs.tree.metadata.job_columns import archive_columns
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import NO_TIME, Value, size_or_none

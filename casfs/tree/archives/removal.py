@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterator
 
-from casfs.tree.archives.directories import remove_emptied
+from casfs.tree.archives.directory_rows import remove_emptied
 from casfs.tree.sqlite.database import Database
 from casfs.tree.tuning import TUNING
 

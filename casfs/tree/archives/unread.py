@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from casfs.tree.archives.directories import DirectoryRows
+from casfs.tree.archives.directory_rows import DirectoryRows
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import NO_TIME, hash_of, storable
 
