@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from casfs.client import Client
     from casfs.errors import CasfsError
     from casfs.public import open_account
-    from casfs.tree.files import File
     from casfs.tree.node import Node
+    from casfs.tree.open_files import File
 
 __all__ = ["CasfsError", "Client", "File", "Node", "__version__", "open_account"]
 __version__ = "0.1.0"
@@ -24,7 +24,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "CasfsError": "casfs.errors",
     "Client": "casfs.client",
-    "File": "casfs.tree.files",
+    "File": "casfs.tree.open_files",
     "Node": "casfs.tree.node",
     "open_account": "casfs.public",
 }

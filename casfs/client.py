@@ -37,7 +37,6 @@ from casfs.tree.cache_report import CachedOutput, CacheReport
 from casfs.tree.current_names import CurrentNames
 from casfs.tree.file_names import to_file_name
 from casfs.tree.file_opener import FileOpener
-from casfs.tree.files import File
 from casfs.tree.ingest_worker import IngestWorker
 from casfs.tree.inventory.text import to_bytes
 from casfs.tree.inventory_files import InventoryFiles, InventoryForm
@@ -47,6 +46,7 @@ from casfs.tree.metadata.account_settings import AccountSettings
 from casfs.tree.metadata.job_table import JobTable, catalog_path
 from casfs.tree.metadata.same_account import SameAccount
 from casfs.tree.node import ArchiveFile, Directory, InventoryFile, Node, SmallFile
+from casfs.tree.open_files import File
 from casfs.tree.paths import Name, job_file
 from casfs.tree.requested import Requested
 from casfs.tree.retrievals import Retrievals

@@ -11,10 +11,10 @@ from casfs.metrics import Metrics
 from casfs.reasons import reason
 from casfs.tree.account_tree import AccountTree
 from casfs.tree.directory_prefetch import DirectoryPrefetch
-from casfs.tree.files import BytesFile, File, MeasuredFile
 from casfs.tree.inventory_files import InventoryFiles
 from casfs.tree.metadata.account import Account
 from casfs.tree.node import ArchiveFile, InventoryFile, Node, OutputFile, SmallFile
+from casfs.tree.open_files import BytesFile, File, MeasuredFile
 
 log = logging.getLogger(__name__)
 
