@@ -72,7 +72,7 @@ _COMMANDS = {
         "Show what the cache holds, and make it smaller.",
     ),
     "profiles": (
-        "casfs.cli.profiles:profiles_command",
+        "casfs.cli.profile_list:profiles_command",
         "List the settings and keys that were found; never a secret.",
     ),
     "emulator": (
