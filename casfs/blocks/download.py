@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from casfs.blocks.delivery import Delivery
+from casfs.blocks.gets.get_progress import GetProgress
 from casfs.blocks.gets.line import Line, Pace
 from casfs.blocks.gets.pool import Pool
-from casfs.blocks.gets.progress import Progress
 from casfs.blocks.gets.resume import ResumableRun
 from casfs.blocks.gets.stalls import Stalls
 from casfs.blocks.gets.turns import Turns
@@ -64,7 +64,7 @@ class Get:
     run: ResumableRun
     span: tuple[int, int]
     deadline: Deadline
-    progress: Progress
+    progress: GetProgress
     transfers: ExitStack
 
 
@@ -183,7 +183,9 @@ class Downloader:
     def _bring(self, opened: OpenOutput, resumable: ResumableRun) -> None:
         """Ask for what is left of a run, until nothing is or a whole-body transfer brings it."""
         deadline = Deadline(self._deadline)
-        progress = Progress(deadline, self.line, lambda moment: self._note_progress(opened, moment))
+        progress = GetProgress(
+            deadline, self.line, lambda moment: self._note_progress(opened, moment)
+        )
         # A transfer of the whole is expected until the last attempt has ended.
         with ExitStack() as transfers:
             lost = 0

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from casfs.blocks.gets.progress import Progress
+from casfs.blocks.gets.get_progress import GetProgress
 from casfs.errors import ThreadError
 from casfs.threads import start_thread
 
@@ -32,7 +32,7 @@ class _Watched:
     nothing is known yet of its connection.
     """
 
-    progress: Progress
+    progress: GetProgress
     since: float
     received: int = 0
     reported: int | None = None
@@ -68,7 +68,7 @@ class Stalls:
         self._closed = threading.Event()
 
     @contextlib.contextmanager
-    def watch(self, progress: Progress) -> Iterator[None]:
+    def watch(self, progress: GetProgress) -> Iterator[None]:
         """Watch the calling thread inside, and report its progress."""
         thread = threading.get_ident()
         with self._lock:

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from casfs.blocks.gets.get_progress import GetProgress
 from casfs.blocks.gets.line import Line
-from casfs.blocks.gets.progress import Progress
 from casfs.blocks.gets.stalls import Stalls
 from casfs.deadline import Deadline
 from tests.support.processes import wait_until
@@ -20,7 +20,7 @@ class Watching:
         self.stalled: dict[int, bool] = {}
         self.moments: list[float] = []
         self.stalls = Stalls(self.received.get, 1000, self.stalled.__setitem__)
-        self.progress = Progress(Deadline(60), Line(60), self.moments.append)
+        self.progress = GetProgress(Deadline(60), Line(60), self.moments.append)
         self.me = threading.get_ident()
 
 

@@ -13,7 +13,7 @@ _NOTE_SECONDS = 1.0
 """Seconds for which bytes are counted before they tell how fast the line is."""
 
 
-class Progress:
+class GetProgress:
     """The bytes of the GETs for one run, as they come.
 
     Only the bytes of answers that may bring the run count, since pages of errors and headers may
