@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from io import FileIO
 from pathlib import Path
 
-from casfs.blocks.disk.spool import Spool, lock
+from casfs.blocks.disk.partial_file import PartialFile, lock
 from casfs.blocks.disk.staging import Temporary
 from casfs.blocks.verify import DERIVED, Digest, same_leaves
 from casfs.errors import CasfsError
@@ -162,16 +162,16 @@ class DerivedFiles:
             CasfsError: the cache cannot be written; or what `pieces` or `key_of` raise. Nothing is
                 left behind then.
         """
-        spool = Spool(self._temporary, "a file made of an inventory")
+        partial = PartialFile(self._temporary, "a file made of an inventory")
         try:
-            size, leaves = _write(spool, pieces)
+            size, leaves = _write(partial, pieces)
             key = key_of()
-            spool.place(self._path(key))
+            partial.place(self._path(key))
         except BaseException:
-            spool.discard()
+            partial.discard()
             raise
-        derived = DerivedFile(spool.file, size, leaves)
-        if spool.in_memory:
+        derived = DerivedFile(partial.file, size, leaves)
+        if partial.in_memory:
             self._remember(key, derived)
         else:
             self._written(derived.size)
@@ -229,7 +229,7 @@ def remove_unused(path: str, private: PrivateDirectory) -> bool:
         return True
 
 
-def _write(spool: Spool, pieces: Iterable[bytes]) -> tuple[int, bytes]:
+def _write(partial: PartialFile, pieces: Iterable[bytes]) -> tuple[int, bytes]:
     """Write a file; return its bytes, and what its blocks hash to."""
     leaves = bytearray()
     size, block = 0, DERIVED.new()
@@ -238,7 +238,7 @@ def _write(spool: Spool, pieces: Iterable[bytes]) -> tuple[int, bytes]:
         while rest:
             some = rest[: BLOCK_SIZE - size % BLOCK_SIZE]
             block.update(some)
-            spool.write(some)
+            partial.write(some)
             size, rest = size + len(some), rest[len(some) :]
             if size % BLOCK_SIZE == 0:
                 leaves += block.digest()
@@ -246,7 +246,7 @@ def _write(spool: Spool, pieces: Iterable[bytes]) -> tuple[int, bytes]:
     if size % BLOCK_SIZE:
         leaves += block.digest()
     facts = bytes(leaves) + size.to_bytes(_NUMBER)
-    spool.write(memoryview(facts + DERIVED.leaf(facts)))
+    partial.write(memoryview(facts + DERIVED.leaf(facts)))
     return size, bytes(leaves)
 
 

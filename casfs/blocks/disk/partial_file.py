@@ -18,7 +18,7 @@ LARGEST = 32 << 20
 _PIECE = 1 << 20
 
 
-class Spool:
+class PartialFile:
     """A file that is being written; to be placed or abandoned.
 
     Args:
