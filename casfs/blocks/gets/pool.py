@@ -15,7 +15,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 
-from casfs.blocks.gets.tasks import Run, Task
+from casfs.blocks.gets.tasks import RunningTask, Task
 from casfs.errors import ThreadError
 from casfs.threads import start_thread
 
@@ -53,7 +53,7 @@ class Pool:
         """Tasks under way that were for later when they began."""
         self._ahead = 0
         """Those of them that do not stall."""
-        self._running: dict[int, Run] = {}
+        self._running: dict[int, RunningTask] = {}
         """What each thread is at."""
         self._stalled = 0
         self._busy_of: Counter[Hashable] = Counter()
@@ -219,7 +219,7 @@ class Pool:
         self._busy_of[task.owner] += 1
         if not later:
             self._urgent_of[task.owner] += 1
-        self._running[threading.get_ident()] = Run(task, later)
+        self._running[threading.get_ident()] = RunningTask(task, later)
 
     def _end(self) -> None:
         run = self._running.pop(threading.get_ident())
@@ -232,7 +232,7 @@ class Pool:
         _count(self._slow_of, owner, -run.slow)
         _count(self._urgent_of, owner, -(not run.later))
 
-    def _count_stalled(self, run: Run, change: int) -> None:
+    def _count_stalled(self, run: RunningTask, change: int) -> None:
         run.stalled = change > 0
         self._stalled += change
         self._ahead -= change * run.later

@@ -23,7 +23,7 @@ class Task:
 
 
 @dataclass(slots=True)
-class Run:
+class RunningTask:
     """A task under way.
 
     Whether it was `later` when it began, whether it is `stalled` now, and has been: it is `slow`.
