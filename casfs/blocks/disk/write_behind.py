@@ -32,7 +32,7 @@ _PATIENCE = 2.0
 """Seconds to wait for room before the disk counts as slow."""
 
 
-class Place(Protocol):
+class BlockSink(Protocol):
     """Where the blocks of an output are written."""
 
     def write(self, block: int, data: memoryview) -> None:
@@ -48,7 +48,7 @@ class _Waiting:
     """A block that is to be written."""
 
     key: Key
-    place: Place
+    sink: BlockSink
     data: memoryview
 
 
@@ -84,7 +84,7 @@ class WriteBehind:
         return list(self._queue) + list(self._writing)
 
     def save(
-        self, place: Place, output: Hashable, blocks: Iterable[tuple[int, memoryview]]
+        self, sink: BlockSink, output: Hashable, blocks: Iterable[tuple[int, memoryview]]
     ) -> None:
         """Queue blocks of an output; drop them when the disk is slow, or after `close`."""
         queued = 0
@@ -93,7 +93,7 @@ class WriteBehind:
                 if self._closed or (self._slow and len(self._queue) >= _QUEUE_BLOCKS):
                     self._metrics.unsaved_blocks.inc()
                     continue
-                self._queue[output, block] = _Waiting((output, block), place, data)
+                self._queue[output, block] = _Waiting((output, block), sink, data)
                 queued += 1
             refused = self._begin()
             # To wake more of them costs the readers time.
@@ -192,7 +192,7 @@ class WriteBehind:
     def _write(self, block: _Waiting) -> None:
         error: Exception | None = None
         try:
-            block.place.write(block.key[1], block.data)
+            block.sink.write(block.key[1], block.data)
             self._evictor.added(len(block.data))
         except Exception as met:
             # The thread goes on: without it, nothing more would be cached.

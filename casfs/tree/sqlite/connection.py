@@ -144,7 +144,7 @@ class ReplayConnection(sqlite3.Connection):
         return found
 
 
-class Place:
+class DatabasePath:
     """The path of the file, where another process may remove it or put another one.
 
     Args:

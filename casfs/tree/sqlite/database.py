@@ -23,8 +23,8 @@ from casfs.tree.sqlite import schema
 from casfs.tree.sqlite.connection import (
     BESIDE,
     DamagedError,
+    DatabasePath,
     DiskFailedError,
-    Place,
     ReplayConnection,
     alone,
     as_os_error,
@@ -70,7 +70,7 @@ class Database:
         self._why: OSError | None = None
         self._private = private or PrivateDirectory(path.parent)
         self._connections: collections.deque[ReplayConnection] = collections.deque()
-        self._place = Place(path, self._aside)
+        self._place = DatabasePath(path, self._aside)
         try:
             self._private.make_below(path.parent)
             try:
