@@ -10,7 +10,7 @@ from functools import partial
 
 from casfs.blocks.delivery import Delivery
 from casfs.blocks.gets.get_progress import GetProgress
-from casfs.blocks.gets.line import Line, Pace
+from casfs.blocks.gets.line import Line, LineSpeed
 from casfs.blocks.gets.pool import Pool
 from casfs.blocks.gets.resume import ResumableRun
 from casfs.blocks.gets.stalls import Stalls
@@ -142,10 +142,10 @@ class Downloader:
         those for later take the places of the reserve, too: the urgent ones get places that are
         lent.
         """
-        pace = self.line.pace()
-        if pace is Pace.STALLED:
+        speed = self.line.speed()
+        if speed is LineSpeed.STALLED:
             return self._slots.requests + self._slots.reserve
-        return self._slots.requests // 2 if pace is Pace.FAST else self._slots.requests
+        return self._slots.requests // 2 if speed is LineSpeed.FAST else self._slots.requests
 
     def bring(self, opened: OpenOutput, run: range) -> None:
         """Download a run in flight; whoever waits for it gets the blocks or the error."""
@@ -238,7 +238,7 @@ class Downloader:
 
     def _note_progress(self, opened: OpenOutput, moment: float) -> None:
         opened.moved = moment
-        if self.line.pace() >= Pace.SLOW:
+        if self.line.speed() >= LineSpeed.SLOW:
             # More connections cost this machine nothing, and who waits for a turn loses time.
             self._bodies.open()
             self._pool.wake()
@@ -281,7 +281,7 @@ class Downloader:
             raise
 
     def _turn(self, get: Get) -> AbstractContextManager[None]:
-        if self.line.pace() >= Pace.SLOW:
+        if self.line.speed() >= LineSpeed.SLOW:
             return nullcontext()
         urgent = self._memory.is_wanted(get.opened.key, get.run.asked)
         return self._bodies.turn(urgent, get.deadline, get.opened.output)

@@ -28,7 +28,7 @@ _WELL = 8
 """GETs in a row that end well before larger ones are tried."""
 
 
-class Pace(IntEnum):
+class LineSpeed(IntEnum):
     """How fast a connection is."""
 
     FAST = 0
@@ -100,14 +100,14 @@ class Line:
             limit //= 2
         return limit
 
-    def pace(self) -> Pace:
+    def speed(self) -> LineSpeed:
         """Return how fast a connection is."""
         seconds = self._block_seconds() or 0.0
         if seconds * self.stall_rate > BLOCK_SIZE:
-            return Pace.STALLED
+            return LineSpeed.STALLED
         if seconds > _SLOW_SECONDS:
-            return Pace.SLOW
-        return Pace.FAST if seconds < _FAST_SECONDS else Pace.USUAL
+            return LineSpeed.SLOW
+        return LineSpeed.FAST if seconds < _FAST_SECONDS else LineSpeed.USUAL
 
     def _block_seconds(self) -> float | None:
         """Return the seconds that a block takes on one connection, None if it is not known."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from casfs.blocks.gets.line import LARGEST_GET, Line, Pace
+from casfs.blocks.gets.line import LARGEST_GET, Line, LineSpeed
 from casfs.ranges import BLOCK_SIZE
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -53,7 +53,7 @@ def test_a_hundredfold_change_of_rate_is_followed_within_ten_seconds(line, clock
     flow(line, clock, before, 60)
     flow(line, clock, after, 10)
     assert line.largest_get() == (LARGEST_GET if after > before else 1)
-    assert (line.pace() >= Pace.SLOW) == (after < before)
+    assert (line.speed() >= LineSpeed.SLOW) == (after < before)
 
 
 def test_what_was_long_ago_says_nothing_of_now(line, clock):
