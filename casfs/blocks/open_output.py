@@ -14,7 +14,7 @@ from casfs.blocks.sources import OpenSource
 from casfs.blocks.streams import Streams
 from casfs.blocks.verify import (
     Forgiven,
-    Verdict,
+    LeafVerdict,
     matches,
     may_be_cached,
     trust_if_adopted,
@@ -108,7 +108,7 @@ class OpenOutput:
         trust = trust_if_adopted(stored.trust)
         # Where it contradicts what came before, the service is to decide.
         verdict = self.store.leaves.put(block, stored.leaf, trust, self._generation)
-        if verdict is not Verdict.GOOD:
+        if verdict is not LeafVerdict.GOOD:
             return None
         source.share(block, self.store)
         self.require_whole()
@@ -144,7 +144,7 @@ class OpenOutput:
             part_of = transfer if block.provisional else None
             verdict = leaves.put(block.number, block.leaf, block.trust, generation, part_of)
             self._raise_if_wrong(block, verdict)
-            if verdict is Verdict.DOUBTFUL:
+            if verdict is LeafVerdict.DOUBTFUL:
                 message = (
                     f"block {block.number} of the {self.output} arrived twice with different "
                     "bytes; do not use what was read of it, read it again"
@@ -272,10 +272,10 @@ class OpenOutput:
         if self.doubted() and not wait_within(wait, deadline.remaining()):
             raise deadline.error(f"the {self.output}, which comes again from its beginning")
 
-    def _raise_if_wrong(self, block: Block, verdict: Verdict) -> None:
-        if verdict is Verdict.LATE:
+    def _raise_if_wrong(self, block: Block, verdict: LeafVerdict) -> None:
+        if verdict is LeafVerdict.LATE:
             self.require_current()
-        if verdict is Verdict.WRONG:
+        if verdict is LeafVerdict.WRONG:
             raise MismatchError(
                 f"block {block.number} of the {self.output} has hash {block.leaf.hex()}, which is "
                 "not what was verified before; none of it was delivered"

@@ -49,7 +49,7 @@ class Trust(IntEnum):
     """The output as a whole matched its tree hash."""
 
 
-class Verdict(Enum):
+class LeafVerdict(Enum):
     """What the known leaf of a block says of bytes that came for it."""
 
     GOOD = auto()
@@ -218,7 +218,7 @@ def mismatch(
 
 def judge(
     leaf: Digest, trust: Trust, known: Digest | None, known_trust: Trust, delivered: bool
-) -> Verdict:
+) -> LeafVerdict:
     """Return what is known of bytes that came for a block.
 
     Args:
@@ -229,10 +229,10 @@ def judge(
         delivered: those may have been delivered.
     """
     if known is None or known == leaf:
-        return Verdict.GOOD
+        return LeafVerdict.GOOD
     if known_trust > trust:
-        return Verdict.WRONG
-    return Verdict.DOUBTFUL if delivered else Verdict.GOOD
+        return LeafVerdict.WRONG
+    return LeafVerdict.DOUBTFUL if delivered else LeafVerdict.GOOD
 
 
 def trust_on_record(trust: Trust, known: Trust, same: bool) -> Trust:

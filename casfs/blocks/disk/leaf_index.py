@@ -14,8 +14,8 @@ from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.verify import (
     Digest,
     Forgiven,
+    LeafVerdict,
     Trust,
-    Verdict,
     Verifier,
     matches,
     remedy,
@@ -107,11 +107,11 @@ class LeafIndex:
 
     def judge(
         self, block: int, leaf: Digest, trust: Trust, generation: int | None = None
-    ) -> Verdict:
+    ) -> LeafVerdict:
         """Return what is known of bytes that came for a block, with this leaf; see `put`."""
         with self.state.lock:
             if generation not in (None, self.state.generation):
-                return Verdict.LATE
+                return LeafVerdict.LATE
             return self.state.pages.judge(block, leaf, trust, self.trust(block))
 
     def put(
@@ -121,7 +121,7 @@ class LeafIndex:
         trust: Trust,
         generation: int | None = None,
         transfer: Transfer | None = None,
-    ) -> Verdict:
+    ) -> LeafVerdict:
         """Record a leaf if the verdict is good.
 
         Args:
@@ -134,10 +134,10 @@ class LeafIndex:
         """
         with self.state.lock:
             if generation not in (None, self.state.generation):
-                return Verdict.LATE
+                return LeafVerdict.LATE
             verdict = self.state.pages.judge(block, leaf, trust, self.trust(block))
             state = self.state.pages.state(block)
-            if verdict is not Verdict.GOOD:
+            if verdict is not LeafVerdict.GOOD:
                 return verdict
             known = state & TRUST
             same = bool(known) and matches(self.state.pages.leaf(block), leaf)

@@ -8,7 +8,7 @@ its leaves changes.
 from collections.abc import Iterable, Iterator
 
 from casfs.blocks.disk.leaf_file import PAGE, Record
-from casfs.blocks.verify import Digest, Trust, Verdict, Verifier, judge, matches
+from casfs.blocks.verify import Digest, LeafVerdict, Trust, Verifier, judge, matches
 
 TRUST = 0x0F
 """The bits of a state that are a `Trust`."""
@@ -126,7 +126,7 @@ class LeafPages:
         known = (trust for trust in reversed(Trust) if self.counts[trust])
         return next(known, Trust.UNKNOWN)
 
-    def judge(self, block: int, leaf: Digest, trust: Trust, known: Trust) -> Verdict:
+    def judge(self, block: int, leaf: Digest, trust: Trust, known: Trust) -> LeafVerdict:
         """Return what is known of bytes that came for a block.
 
         Args:

@@ -13,8 +13,8 @@ from casfs.blocks.verify import (
     Announced,
     Digest,
     Forgiven,
+    LeafVerdict,
     Trust,
-    Verdict,
     Verifier,
     contradicted,
     judge,
@@ -126,11 +126,11 @@ def test_bytes_that_differ_never_replace_what_was_vouched_for_better_or_delivere
 ):
     verdict = judge(leaf, trust, known, known_trust, delivered)
     if known in (None, leaf):
-        assert verdict is Verdict.GOOD
+        assert verdict is LeafVerdict.GOOD
     elif known_trust > trust:
-        assert verdict is Verdict.WRONG
+        assert verdict is LeafVerdict.WRONG
     else:
-        assert verdict is (Verdict.DOUBTFUL if delivered else Verdict.GOOD)
+        assert verdict is (LeafVerdict.DOUBTFUL if delivered else LeafVerdict.GOOD)
 
 
 @given(trust=trusts, known=trusts)

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from casfs.blocks.disk.leaf_index import LeafIndex
-from casfs.blocks.verify import Forgiven, Trust, Verdict, Verifier
+from casfs.blocks.verify import Forgiven, LeafVerdict, Trust, Verifier
 from casfs.ranges import BLOCK_SIZE, Layout
 from casfs.treehash import SHA256
 
@@ -77,7 +77,7 @@ def test_trust_in_the_whole_lasts_while_the_leaves_are_the_same(path):
     assert leaves.whole == ROOT
     leaves.put(2, LEAVES[2], Trust.UNCHECKED)
     assert leaves.least_trust() is Trust.WHOLE
-    assert leaves.put(2, LEAVES[1], Trust.CHECKED) is Verdict.WRONG
+    assert leaves.put(2, LEAVES[1], Trust.CHECKED) is LeafVerdict.WRONG
     assert leaves.leaf(2) == opened(path).leaf(2) == LEAVES[2]
     leaves.end_generation(0, [2])
     assert leaves.whole is None
@@ -95,7 +95,7 @@ def test_a_whole_is_not_trusted_whose_leaf_changed_while_it_was_computed(path):
     leaves = filled(path, Trust.UNCHECKED)
     again = opened(path)
     changes = again.changes
-    assert again.put(2, LEAVES[1], Trust.UNCHECKED) is Verdict.GOOD
+    assert again.put(2, LEAVES[1], Trust.UNCHECKED) is LeafVerdict.GOOD
     again.trust_whole(ROOT, changes)
     assert again.least_trust() is opened(path).least_trust() is Trust.UNCHECKED
     assert leaves.least_trust() is Trust.UNCHECKED
@@ -106,14 +106,14 @@ def test_a_whole_is_not_trusted_whose_leaf_changed_while_it_was_computed(path):
 def test_a_leaf_that_differs_is_judged_by_what_was_vouched_for(path, known, came):
     leaves = opened(path)
     leaves.put(2, LEAVES[2], known)
-    verdict = Verdict.WRONG if known > came else Verdict.DOUBTFUL
+    verdict = LeafVerdict.WRONG if known > came else LeafVerdict.DOUBTFUL
     assert leaves.judge(2, LEAVES[1], came) is leaves.put(2, LEAVES[1], came) is verdict
     assert leaves.leaf(2) == LEAVES[2]
     # Nobody was given what is known from the file alone, until a block on disk agrees with it.
     again = opened(path)
     assert not again.confirm(2, LEAVES[1])
     assert again.judge(2, LEAVES[1], came) is (
-        Verdict.WRONG if known > came else Verdict.GOOD
+        LeafVerdict.WRONG if known > came else LeafVerdict.GOOD
     )  # fmt: skip
     assert again.confirm(2, LEAVES[2])
     assert again.judge(2, LEAVES[1], came) is verdict
@@ -248,12 +248,12 @@ def test_a_doubt_ends_with_the_same_bytes_or_with_a_refusal(path):
         assert leaves.doubts.doubt(whole) == [1, 2]
     assert (leaves.leaf(1), leaves.trust(2)) == (None, Trust.UNKNOWN)
     assert not leaves.doubts.wait(0, 0)
-    assert leaves.put(1, LEAVES[3], Trust.CHECKED) is Verdict.DOUBTFUL
-    assert leaves.put(1, LEAVES[1], Trust.UNCHECKED) is Verdict.GOOD
+    assert leaves.put(1, LEAVES[3], Trust.CHECKED) is LeafVerdict.DOUBTFUL
+    assert leaves.put(1, LEAVES[1], Trust.UNCHECKED) is LeafVerdict.GOOD
     assert (leaves.doubts.doubted(), leaves.doubts.doubted(range(2))) == (True, False)
     assert leaves.end_generation(0, []) == [1, 2]
     assert leaves.doubts.wait(1, 0)
-    assert leaves.put(2, LEAVES[3], Trust.UNCHECKED) is Verdict.GOOD
+    assert leaves.put(2, LEAVES[3], Trust.UNCHECKED) is LeafVerdict.GOOD
 
 
 def test_two_transfers_take_back_only_what_none_of_them_may_still_confirm(path):
@@ -290,9 +290,9 @@ def test_what_belongs_to_an_earlier_generation_comes_too_late(path):
         leaves.end_generation(0, [], "wrong")
         with leaves.doubts.transfer(range(N), 1) as new:
             leaves.put(0, LEAVES[1], Trust.UNCHECKED, 1, new)
-            assert leaves.put(0, LEAVES[0], Trust.UNCHECKED, 0, old) is Verdict.LATE
-            assert leaves.put(1, LEAVES[0], Trust.CHECKED, 0) is Verdict.LATE
-            assert leaves.judge(0, LEAVES[0], Trust.CHECKED, 0) is Verdict.LATE
+            assert leaves.put(0, LEAVES[0], Trust.UNCHECKED, 0, old) is LeafVerdict.LATE
+            assert leaves.put(1, LEAVES[0], Trust.CHECKED, 0) is LeafVerdict.LATE
+            assert leaves.judge(0, LEAVES[0], Trust.CHECKED, 0) is LeafVerdict.LATE
             assert leaves.doubts.doubt(old) == []
             leaves.doubts.keep(old)
             assert opened(path).most_trust() is Trust.UNKNOWN
