@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from casfs.errors import ConfigError
-from casfs.parents import Wanted, user_name
+from casfs.parents import PrivatePath, user_name
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Ownership:
         wanted: the directory.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: PrivatePath) -> None:
         self._wanted = wanted
         self._uid = wanted.uid
         self._modes = True

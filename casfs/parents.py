@@ -17,7 +17,7 @@ _MOST_LINKS = 40
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PrivatePath:
     """A directory that must be private.
 
     Attributes:
@@ -41,7 +41,7 @@ class Wanted:
         return f"use another directory, with {self.instead}"
 
 
-def open_parent(wanted: Wanted) -> tuple[int, str, Path]:
+def open_parent(wanted: PrivatePath) -> tuple[int, str, Path]:
     """Open the directory's parent; create the directory and its parents where they are missing.
 
     Each parent, and each link among them, must belong to the user, to root, or to the owner of "/"
@@ -82,7 +82,7 @@ def open_parent(wanted: Wanted) -> tuple[int, str, Path]:
         raise
 
 
-def _check(wanted: Wanted, parent: int, path: Path, trusted: set[int]) -> None:
+def _check(wanted: PrivatePath, parent: int, path: Path, trusted: set[int]) -> None:
     status = os.fstat(parent)
     if status.st_uid not in trusted:
         raise ConfigError(
@@ -97,7 +97,12 @@ def _check(wanted: Wanted, parent: int, path: Path, trusted: set[int]) -> None:
 
 
 def _check_link(
-    wanted: Wanted, path: Path, target: Path, status: os.stat_result, trusted: set[int], last: bool
+    wanted: PrivatePath,
+    path: Path,
+    target: Path,
+    status: os.stat_result,
+    trusted: set[int],
+    last: bool,
 ) -> None:
     if status.st_uid not in trusted:
         raise ConfigError(

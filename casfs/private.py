@@ -20,7 +20,7 @@ from pathlib import Path
 
 from casfs.errors import ConfigError
 from casfs.ownership import OPEN_TO_OTHERS, WRITABLE_BY_OTHERS, Ownership, below
-from casfs.parents import Wanted, open_parent
+from casfs.parents import PrivatePath, open_parent
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class PrivateDirectory:
         instead: str = "--cache-dir",
         names: frozenset[str] | None = frozenset(),
     ) -> None:
-        self._wanted = Wanted(path, what, instead, os.geteuid())
+        self._wanted = PrivatePath(path, what, instead, os.geteuid())
         self._ownership = Ownership(self._wanted)
         self._names = names
         self._identity: tuple[int, int] | None = None
