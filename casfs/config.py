@@ -17,7 +17,7 @@ from casfs.errors import ConfigError
 from casfs.found_keys import official_key_again, own_key
 from casfs.homes import cache_directory, expanded, state_directory
 from casfs.rotation import FindAgain
-from casfs.service.dialect import Registration
+from casfs.service.registration import Registration
 from casfs.service.registry import DIALECTS
 from casfs.settings import (
     CHOICES,

@@ -6,7 +6,7 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 from casfs.errors import ConfigError
-from casfs.service.dialect import Registration
+from casfs.service.registration import Registration
 from casfs.settings import did_you_mean
 
 log = logging.getLogger(__name__)

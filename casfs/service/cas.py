@@ -16,7 +16,8 @@ from casfs.credentials import Credentials, IniFile, KeySource
 from casfs.job_requests import JobFeatures, Tier
 from casfs.service import fields
 from casfs.service.codes import VAULT_ERRORS
-from casfs.service.dialect import Dialect, InventoryFields, Registration, by_region, escape
+from casfs.service.dialect import Dialect, InventoryFields, escape
+from casfs.service.registration import Registration, by_region
 from casfs.treehash import SHA256
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from casfs.errors import NotFoundError
 from casfs.job_requests import JobFeatures, Refusal, Tier
 from casfs.service import fields
 from casfs.service.codes import VAULT_ERRORS
-from casfs.service.dialect import Dialect, InventoryFields, Registration, escape
+from casfs.service.dialect import Dialect, InventoryFields, escape
+from casfs.service.registration import Registration
 from casfs.treehash import SHA256
 
 if TYPE_CHECKING:

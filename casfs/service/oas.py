@@ -15,7 +15,8 @@ from casfs.credentials import Credentials, IniFile, KeySource
 from casfs.job_requests import JobFeatures, Refusal, Tier
 from casfs.service import fields
 from casfs.service.codes import OAS_ERRORS
-from casfs.service.dialect import Dialect, InventoryFields, Registration, by_region
+from casfs.service.dialect import Dialect, InventoryFields
+from casfs.service.registration import Registration, by_region
 from casfs.treehash import MD5
 
 if TYPE_CHECKING:
