@@ -27,9 +27,6 @@ log = logging.getLogger(__name__)
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP})
 _BUSY_SECONDS = 10.0
 _LOCK_PAUSE = 0.01
-_LOOK_SECONDS = 0.1
-"""Seconds between looks at which file has the path. A connection to a removed one still has all of
-it, so what is written until the next look is not lost."""
 BESIDE = ("-wal", "-shm", "-journal")
 """The name endings of the files that SQLite keeps beside a database."""
 
@@ -142,30 +139,6 @@ class ReplayConnection(sqlite3.Connection):
         if self.rescue is not None:
             self._done.append(step)
         return found
-
-
-class DatabasePath:
-    """The path of the file, where another process may remove it or put another one.
-
-    Args:
-        path: of the file.
-        aside: where one that was corrupt is moved.
-    """
-
-    def __init__(self, path: Path, aside: Path) -> None:
-        self._paths = path, aside
-        self._looked: tuple[int | None, float] = (None, 0.0)
-
-    def is_of(self, connection: ReplayConnection) -> bool:
-        """Return whether a connection has the file at the path, or one that was moved aside."""
-        inode, until = self._looked
-        now = time.monotonic()
-        if connection.inode == inode and now < until:
-            return True
-        if connection.inode not in map(inode_of, self._paths):
-            return False
-        self._looked = (connection.inode, now + _LOOK_SECONDS)
-        return True
 
 
 def set_memory(connection: sqlite3.Connection, bulk: bool, rows: bool) -> None:

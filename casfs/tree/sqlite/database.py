@@ -21,26 +21,20 @@ from casfs.private import PrivateDirectory
 from casfs.reasons import reason
 from casfs.tree.sqlite import schema
 from casfs.tree.sqlite.connection import (
-    BESIDE,
     DamagedError,
-    DatabasePath,
     DiskFailedError,
     ReplayConnection,
-    alone,
     as_os_error,
     connect,
-    inode_of,
     is_damage,
     is_disk_error,
     set_memory,
 )
+from casfs.tree.sqlite.database_file import DatabaseFile
 from casfs.tree.sqlite.stand_in import StandIn
 from casfs.tree.sqlite.values import Value
 
 log = logging.getLogger(__name__)
-
-_LOCK_SECONDS = 30.0
-"""Seconds to wait for the lock, longer than its holder waits for SQLite."""
 
 
 class Database:
@@ -64,13 +58,12 @@ class Database:
     def __init__(self, path: Path, private: PrivateDirectory | None = None) -> None:
         self.incarnation = 0
         self._path = path
-        self._aside = path.with_suffix(".damaged")
         self._leaving = threading.Lock()
         self._stand_in: StandIn | None = None
         self._why: OSError | None = None
         self._private = private or PrivateDirectory(path.parent)
         self._connections: collections.deque[ReplayConnection] = collections.deque()
-        self._place = DatabasePath(path, self._aside)
+        self._file = DatabaseFile(path, self._private)
         try:
             self._private.make_below(path.parent)
             try:
@@ -197,7 +190,7 @@ class Database:
             return self._stand_in
         with contextlib.suppress(IndexError):
             connection = self._connections.pop()
-            if self._place.is_of(connection):
+            if self._file.is_open_in(connection):
                 return connection
             self._make_again(connection)
         try:
@@ -215,17 +208,8 @@ class Database:
             ) from error
 
     def _make_again(self, removed: ReplayConnection) -> None:
-        """Recreate a deleted file with everything that a connection to it still has."""
         try:
-            with contextlib.closing(connect(self._path, self._private)) as made, self._alone():
-                if made.execute("PRAGMA user_version").fetchone() == (0,):
-                    log.warning("the catalog %s was deleted and is being recreated", self._path)
-                    removed.backup(made)
-                    made.execute("PRAGMA journal_mode = WAL")
-        except (OSError, sqlite3.Error) as error:
-            if isinstance(error, CasfsError):
-                raise
-            log.warning("cannot recreate the catalog %s: %s", self._path, reason(error))
+            self._file.recreate(removed)
         finally:
             removed.close()
             self.close()
@@ -270,16 +254,8 @@ class Database:
         """Move a corrupt file aside, unless somebody has already done so."""
         self.incarnation += 1
         self.close()
-        with self._alone():
-            if inode is None or inode_of(self._path) != inode:
-                return
-            schema.refuse_newer(self._path)
-            log.warning("the catalog %s is corrupt and is being rebuilt: %s", self._path, error)
-            # The old file's log must not be taken for the new one's.
-            for ending in BESIDE:
-                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
-            self._path.replace(self._aside)
-        self._prepare()
+        if self._file.move_aside(inode, error):
+            self._prepare()
 
     def _prepare(self) -> None:
         # Turning the log on does not wait for others who do the same, but fails at once.
@@ -292,10 +268,6 @@ class Database:
         self._connections.append(connection)
 
     def _make_tables(self, connection: ReplayConnection) -> None:
-        with self._alone():
+        with self._file.alone():
             schema.prepare(connection, self._path)
             connection.commit()
-
-    def _alone(self) -> contextlib.AbstractContextManager[None]:
-        """Keep other processes and threads from doing the same; only briefly."""
-        return alone(self._path.with_suffix(".lock"), self._private, _LOCK_SECONDS)

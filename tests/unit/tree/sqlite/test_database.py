@@ -105,7 +105,7 @@ def test_all_who_begin_a_file_at_the_same_moment_can(tmp_path):
 
 
 def test_the_error_names_the_process_that_holds_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("casfs.tree.sqlite.database._LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("casfs.tree.sqlite.database_file._LOCK_SECONDS", 0.05)
     with (tmp_path / "c.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(ConfigError, match=r"another process has held .*c\.lock"):
