@@ -5,12 +5,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from casfs.blocks.block import Block
 from casfs.blocks.delivery import Delivery
-from casfs.blocks.disk.eviction import spare_bytes
-from casfs.blocks.disk.held import LARGEST, Held
 from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.gets.pool import Pool
 from casfs.blocks.gets.stalls import Stalls
@@ -19,9 +16,9 @@ from casfs.blocks.idle_transfer import IdleTransferError
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.verify import Digest, Trust
+from casfs.blocks.whole_body.staged_blocks import StagedBlocks
 from casfs.deadline import Deadline
-from casfs.disks import disk_of, trouble
-from casfs.errors import CasfsError, OutputMismatchError
+from casfs.errors import OutputMismatchError
 from casfs.ranges import BLOCK_SIZE
 from casfs.reasons import reason
 from casfs.service.output_body import Body
@@ -192,35 +189,26 @@ class WholeBodyTransfer:
     def _deliver_at_its_end(self) -> None:
         verifier, run = self._delivery.verifier, self.leaves.run
         size = self.body.stop - self.body.first
-        if size > LARGEST and spare_bytes(self._store.staging) < size:
-            disk = disk_of(self._store.staging)
-            raise self._no_room(f"the disk at {disk} has too little room")
-        staged: list[tuple[int, Digest, Path | Held]] = []
-        try:
+        with StagedBlocks(self._store, self._output, size) as staged:
             for number in run:
                 with self.all.turns.turn(False, self.deadline, self._output):
                     data, leaf = self._receive(number)
-                    staged.append((number, leaf, self._stage(data)))
+                    staged.add(number, leaf, data)
                 del data
                 self.deadline.restart()
             self.body.finish()
             trust = Trust.UNCHECKED
             if self.body.tree_hash is not None:
-                leaves = [leaf for _, leaf, _ in staged]
-                verifier.require_run(self._output, run, leaves, self.body.tree_hash)
+                verifier.require_run(self._output, run, staged.leaves(), self.body.tree_hash)
                 trust = Trust.CHECKED
-            while staged:
-                self._wait_for_readers(staged[0][0])
-                number, leaf, path = staged.pop(0)
-                data = self._staged(number, path)
+            while (first := staged.first()) is not None:
+                self._wait_for_readers(first)
+                number, leaf, data = staged.pop()
                 # The disk is not trusted with what came.
                 one = range(number, number + 1)
                 verifier.require_run(self._output, one, [verifier.leaf(data)], leaf)
                 self._deliver(Block(number, data, leaf, trust))
                 del data
-        finally:
-            for _, _, path in staged:
-                path.unlink(missing_ok=True)
 
     def _receive(self, number: int) -> tuple[memoryview, Digest]:
         data = self._delivery.buffers.take(self._output.layout.length(number))
@@ -230,21 +218,6 @@ class WholeBodyTransfer:
     def _finish(self) -> None:
         self.body.finish()
         self._store.leaves.doubts.keep(self.leaves)
-
-    def _stage(self, data: memoryview) -> Path | Held:
-        try:
-            return self._store.stage_somewhere(data)
-        except OSError as error:
-            raise self._no_room(trouble(self._store.staging, error)) from error
-
-    def _staged(self, number: int, path: Path | Held) -> memoryview:
-        """Return a block that has waited, and no byte of one that is gone."""
-        try:
-            return self._store.read_staged(number, path) or memoryview(b"")
-        except FileNotFoundError:
-            return memoryview(b"")
-        finally:
-            path.unlink(missing_ok=True)
 
     def _deliver(self, block: Block) -> None:
         self._delivery.record(self.opened, [block], self.leaves)
@@ -294,10 +267,3 @@ class WholeBodyTransfer:
             return 0
         share = self.all.share()
         return share if share >= self._output.layout.blocks else share // 2
-
-    def _no_room(self, reason: str) -> CasfsError:
-        size = self.body.stop - self.body.first
-        return CasfsError(
-            f"the {self._output} comes in one piece, {size} bytes, and must wait on disk until "
-            f"it is checked, but: {reason}; make room in the cache directory"
-        )
