@@ -6,7 +6,7 @@ from collections.abc import Callable
 import requests
 from cachetools import LRUCache
 
-_REMEMBERED = 4096
+from casfs.service.service_tuning import TUNING
 
 
 class ReceivedDescriptions:
@@ -21,7 +21,7 @@ class ReceivedDescriptions:
     def __init__(self, header: str | None) -> None:
         self._header = header
         self._lock = threading.Lock()
-        self._known: LRUCache[tuple[str, str], str] = LRUCache(_REMEMBERED)
+        self._known: LRUCache[tuple[str, str], str] = LRUCache(TUNING.remembered_descriptions)
         self.on_received: Callable[[str, str, str], None] = lambda *_: None
         """Is called with vault, job and text of each new one, by a thread that must not wait."""
 

@@ -10,20 +10,8 @@ from collections.abc import Iterator
 import requests
 
 from casfs.errors import WrongAnswerError
+from casfs.service.service_tuning import TUNING
 
-PAGE_LIMIT = 64 << 20
-"""Bytes of a page of a listing, decoded."""
-
-DESCRIPTION_LIMIT = 2 << 20
-"""Bytes of the description of one vault or job, decoded. A page up to this size is parsed at once,
-which takes at most fifty times as much memory."""
-
-ERROR_LIMIT = 64 << 10
-"""Bytes of an error's body that are looked at, decoded."""
-
-_PIECE = 64 << 10
-_MOST_MEMBERS = 1000
-"""Members of a file of gzip, each of which may bring nothing."""
 _GZIP, _ZLIB, _RAW = zlib.MAX_WBITS | 16, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
@@ -63,10 +51,10 @@ def _decoded(answer: requests.Response, limit: int) -> Iterator[bytes]:
     read = 0
     encoding = answer.headers.get("Content-Encoding", "").strip().lower()
     decoder: _Decoder | None = None
-    while piece := answer.raw.read(_PIECE, decode_content=False):
+    while piece := answer.raw.read(TUNING.piece, decode_content=False):
         read += len(piece)
         # What is compressed may bring nothing, for ever.
-        if read > limit + _PIECE:
+        if read > limit + TUNING.piece:
             raise _too_long(answer, limit)
         if encoding in ("", "identity"):
             yield piece
@@ -104,18 +92,18 @@ class _Decoder:
             if self._inflate.eof:
                 # A file of gzip may have several members, one behind the other.
                 self._members += 1
-                if self._form != _GZIP or self._members > _MOST_MEMBERS:
+                if self._form != _GZIP or self._members > TUNING.most_members:
                     raise self._error("and goes on behind its end")
                 self._inflate = zlib.decompressobj(self._form)
             try:
-                piece = self._inflate.decompress(data, _PIECE)
+                piece = self._inflate.decompress(data, TUNING.piece)
             except zlib.error as error:
                 raise self._error("but is not") from error
             data = self._inflate.unconsumed_tail or self._inflate.unused_data
             if piece:
                 yield piece
         # Whatever zlib holds back comes before its end is reached.
-        while not self._inflate.eof and (piece := self._inflate.decompress(b"", _PIECE)):
+        while not self._inflate.eof and (piece := self._inflate.decompress(b"", TUNING.piece)):
             yield piece
 
     def finish(self) -> None:

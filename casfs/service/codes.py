@@ -14,6 +14,7 @@ from casfs.errors import (
     ServerError,
     ThrottledError,
 )
+from casfs.service.service_tuning import TUNING
 
 COMMON_ERRORS: dict[str, type[CasfsError]] = {
     **dict.fromkeys(
@@ -112,7 +113,6 @@ OAS_ERRORS: dict[str, type[CasfsError]] = {
 "Error responses"); those of signatures are not documented, and are the object store's."""
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)*")
-_LONGEST = 100
 _ERROR_TYPES = ("client", "server", "unknown")
 _NO_VAULT_OF_MOTO = {"__type": "VaultNotFound", "message": "Vault not found"}
 
@@ -168,5 +168,5 @@ def _plain(value: Any) -> str:
     if not isinstance(value, str):
         return ""
     # The URI behind the code may have a "#" of its own.
-    code = value[: _LONGEST * 2].partition(":")[0].rpartition("#")[2].strip()
-    return code if len(code) <= _LONGEST and _CODE.fullmatch(code) else ""
+    code = value[: TUNING.longest_code * 2].partition(":")[0].rpartition("#")[2].strip()
+    return code if len(code) <= TUNING.longest_code and _CODE.fullmatch(code) else ""

@@ -28,16 +28,11 @@ from casfs.errors import (
 from casfs.reasons import reason
 from casfs.sanitize import printable, shown
 from casfs.service import fields
-from casfs.service.bodies import DESCRIPTION_LIMIT, ERROR_LIMIT, first_bytes, whole_body
+from casfs.service.bodies import first_bytes, whole_body
 from casfs.service.codes import error_code, has_message, is_service_form, own_code
 from casfs.service.retries import retry_after
+from casfs.service.service_tuning import TUNING
 
-_LINE_LENGTH = 300
-"""Characters of a service's own words that are shown."""
-_FIRST_WORDS = 80
-"""Characters of a page that is not the service's."""
-_PAGE_BEGIN = 2000
-"""Characters of such a page in which they are looked for."""
 _TAG = re.compile(r"<[^>]*>")
 
 _CLOCK_LEEWAY = timedelta(minutes=15)
@@ -161,7 +156,7 @@ def _meaning(
 
 def _error_text(answer: requests.Response) -> bytes:
     try:
-        return first_bytes(answer, ERROR_LIMIT)
+        return first_bytes(answer, TUNING.error_limit)
     except WrongAnswerError:
         # No service encodes an error so that it cannot be read.
         return b""
@@ -180,8 +175,8 @@ def _id(answer: requests.Response, header: str) -> str:
 
 def _foreign_words(answer: requests.Response, text: bytes) -> str:
     """Return what an answer without a code is: its status, its type, and how its page begins."""
-    begin = text[:_PAGE_BEGIN].decode("utf-8", "replace")
-    words = printable(" ".join(_TAG.sub(" ", begin).split())[:_FIRST_WORDS])
+    begin = text[: TUNING.page_begin].decode("utf-8", "replace")
+    words = printable(" ".join(_TAG.sub(" ", begin).split())[: TUNING.first_words])
     kind = _line(answer.headers.get("Content-Type", "")) or "no content type"
     said = f"{answer.status_code}, {kind}"
     if words:
@@ -213,7 +208,7 @@ def _line(text: str) -> str:
 
     Amazon's refusal of a signature repeats the request line by line, token included.
     """
-    return shown((text.strip().splitlines() or [""])[0])[:_LINE_LENGTH]
+    return shown((text.strip().splitlines() or [""])[0])[: TUNING.line_length]
 
 
 def clock_advice(answer: requests.Response) -> str | None:
@@ -256,7 +251,7 @@ def json_body(answer: requests.Response) -> dict[str, Any]:
     Raises:
         WrongAnswerError: it holds something else, or more than a description needs.
     """
-    body = _json_or_none(whole_body(answer, DESCRIPTION_LIMIT))
+    body = _json_or_none(whole_body(answer, TUNING.description_limit))
     if not isinstance(body, dict):
         raise WrongAnswerError(
             f"GET {answer.url}: {answer.status_code} without a JSON object; check --endpoint"

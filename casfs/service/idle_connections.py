@@ -12,9 +12,7 @@ from collections.abc import Callable
 
 import requests
 
-_IDLE_SECONDS = 60.0
-"""Seconds after which an idle connection is given up: routers forget sooner or later, and tell
-nobody."""
+from casfs.service.service_tuning import TUNING
 
 
 class Sessions:
@@ -52,7 +50,7 @@ class Sessions:
 
     def drop_aged(self) -> None:
         """Close what has been idle for too long."""
-        limit = _now() - _IDLE_SECONDS
+        limit = _now() - TUNING.idle_seconds
         with self._lock:
             fresh = next((n for n, (since, _) in enumerate(self._idle) if since > limit), None)
             aged, self._idle = self._idle[:fresh], [] if fresh is None else self._idle[fresh:]

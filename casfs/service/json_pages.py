@@ -15,17 +15,9 @@ import requests
 
 from casfs.errors import WrongAnswerError
 from casfs.service import fields
-from casfs.service.bodies import DESCRIPTION_LIMIT, PAGE_LIMIT, whole_body
+from casfs.service.bodies import whole_body
+from casfs.service.service_tuning import TUNING
 
-MOST_ENTRIES = 500_000
-"""Entries of a listing: no vault has nearly as many jobs within a day."""
-
-_LONGEST_MARKER = 4096
-"""Characters that fit into the line of a request."""
-_WINDOW = 256 << 10
-_LARGEST_ITEM = 1 << 20
-"""Characters of one entry; a job has less than 2,000, with the expression of a Select job 130,000
-(Amazon Glacier Developer Guide, "Initiate Job")."""
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
@@ -57,15 +49,15 @@ def read_page(answer: requests.Response, key: str) -> Page:
         WrongAnswerError: it holds something else, or more than a page can have.
         HTTPError of urllib3: it broke off.
     """
-    body = whole_body(answer, PAGE_LIMIT)
+    body = whole_body(answer, TUNING.page_limit)
     try:
-        page = _parsed(body, key) if len(body) <= DESCRIPTION_LIMIT else _scanned(body, key)
+        page = _parsed(body, key) if len(body) <= TUNING.description_limit else _scanned(body, key)
     except (ValueError, RecursionError) as error:
         raise WrongAnswerError(
             f"GET {answer.url}: {answer.status_code} without a page of a listing "
             f"({_why(error)}); check --endpoint"
         ) from None
-    if page.marker is not None and len(page.marker) > _LONGEST_MARKER:
+    if page.marker is not None and len(page.marker) > TUNING.longest_marker:
         raise WrongAnswerError(
             f"GET {answer.url}: a marker of {len(page.marker)} characters; check --endpoint"
         )
@@ -83,8 +75,8 @@ def _scanned(body: bytearray, key: str) -> Page:
     scan = _Scan(body, key)
     # All of it is looked at before any of it counts: what comes later may not be JSON.
     for number, _ in enumerate(scan):
-        if number == MOST_ENTRIES:
-            raise ValueError(f"more than {MOST_ENTRIES} entries")
+        if number == TUNING.most_entries:
+            raise ValueError(f"more than {TUNING.most_entries} entries")
     if not scan.found:
         raise ValueError(f"no {key}")
     return Page(scan, fields.text(scan.marker), len(body))
@@ -200,8 +192,10 @@ class _Text:
             try:
                 found, end = self._json.raw_decode(self._window, self._at)
             except ValueError:
-                if len(self._window) - self._at > _LARGEST_ITEM:
-                    raise ValueError(f"an entry of more than {_LARGEST_ITEM} characters") from None
+                if len(self._window) - self._at > TUNING.largest_item:
+                    raise ValueError(
+                        f"an entry of more than {TUNING.largest_item} characters"
+                    ) from None
                 if not self._fill():
                     raise
             else:
@@ -212,7 +206,7 @@ class _Text:
 
     def _fill(self) -> bool:
         """Move the window on; return whether there was anything left."""
-        piece = bytes(self._body[self._next : self._next + _WINDOW])
+        piece = bytes(self._body[self._next : self._next + TUNING.window])
         if not piece:
             return False
         self._next += len(piece)

@@ -8,6 +8,7 @@ import requests
 
 from casfs.errors import RequestError, WrongAnswerError
 from casfs.service.body_reader import Receiver, finish, read_into, short, source_of
+from casfs.service.service_tuning import TUNING
 from casfs.treehash import LEAF_SIZE, Digest
 
 
@@ -41,9 +42,6 @@ _CONTENT_RANGE = re.compile(r"bytes[ =]\s*([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,1
 
 _STATUSES = (requests.codes.ok, requests.codes.partial_content)
 """Any other 2xx is somebody else's: 203 says of itself that the bytes were changed on the way."""
-
-_PIECE = 1 << 16
-"""Bytes to read at a time of a body of which only the length is wanted."""
 
 
 def _content_length(answer: requests.Response) -> int | None:
@@ -263,7 +261,7 @@ def whole_size(answer: requests.Response, known: int | None) -> int:
         raise WrongAnswerError(f"GET {answer.url}: a part, which does not tell the output's size")
     size = _content_length(answer)
     if size is None or not is_announced(answer):
-        announced, size, memory = size, 0, bytearray(_PIECE)
+        announced, size, memory = size, 0, bytearray(TUNING.piece)
         ends_by_itself = source_of(answer).chunked
         while found := read_into(answer, memory):
             size += found

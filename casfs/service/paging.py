@@ -9,21 +9,14 @@ import requests
 from casfs.deadline import Deadline
 from casfs.errors import WrongAnswerError
 from casfs.service import fields
-from casfs.service.json_pages import MOST_ENTRIES, Page, read_page
+from casfs.service.json_pages import Page, read_page
+from casfs.service.service_tuning import TUNING
 from casfs.service.transport import Transport
 
 log = logging.getLogger(__name__)
 
-_FRUITLESS_PAGES = 100
-"""Pages in a row without anything new after which a listing is taken to be endless."""
-_MOST_BYTES = 256 << 20
-"""Bytes of all pages of a listing: they go to the disk before the last one has come."""
-
-MOST_LISTED = min(MOST_ENTRIES, _MOST_BYTES >> 10)
+MOST_LISTED = min(TUNING.most_entries, TUNING.most_bytes >> 10)
 """Jobs of a vault that a listing is sure to show, at 1 KiB each (a page of a thousand has 1 MB)."""
-
-_DEADLINES = 5
-"""Deadlines that all pages of a listing may take together: one of Amazon Glacier has 50 jobs."""
 
 
 def listed(
@@ -51,7 +44,7 @@ def listed(
         CasfsError: as `Transport.get`.
     """
     key, name = keys
-    in_all = Deadline(deadline.seconds * _DEADLINES)
+    in_all = Deadline(deadline.seconds * TUNING.listing_deadlines)
 
     def page(marker: str | None) -> Page:
         parameters, ending = {"limit": str(limit)}, deadline
@@ -110,11 +103,11 @@ def every_item(what: str, key: str, page: Callable[[str | None], Page]) -> Itera
             break
         markers.add(hash(marker))
         fruitless = 0 if news else fruitless + 1
-        if fruitless == _FRUITLESS_PAGES:
+        if fruitless == TUNING.fruitless_pages:
             raise WrongAnswerError(
                 f"{what}: {fruitless} pages without anything new, and no end; check --endpoint"
             )
-        if entries > MOST_ENTRIES or size > _MOST_BYTES:
+        if entries > TUNING.most_entries or size > TUNING.most_bytes:
             raise WrongAnswerError(
                 f"{what}: {entries} entries of {size >> 20} MiB, and no end; check --endpoint"
             )

@@ -14,19 +14,10 @@ import tenacity
 from casfs.deadline import Deadline
 from casfs.errors import MismatchError, TransientError
 from casfs.service import fields
+from casfs.service.service_tuning import TUNING
 
 T = TypeVar("T")
 
-FIRST_PAUSE = 0.1
-_LAST_CHANCE = 1.0
-"""Seconds before the deadline at which the last attempt begins, where a pause would be longer; of a
-short deadline a tenth."""
-_MISMATCHES = 10
-"""Times that bytes are received which do not match their tree hash: each costs traffic."""
-_BREAKS = 10
-"""Times that an answer may break off after it made progress, which restarts its deadline: else
-one that always does would be downloaded for ever."""
-_LONGEST_RETRY_AFTER = 1e9
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
@@ -65,7 +56,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             return None
         now = fields.http_date(headers.get("Date")) or datetime.now(UTC)
         seconds = (date - now).total_seconds()
-    return min(seconds, _LONGEST_RETRY_AFTER) if seconds > 0 else None
+    return min(seconds, TUNING.longest_retry_after) if seconds > 0 else None
 
 
 class Failure(NamedTuple):
@@ -95,11 +86,11 @@ class Persistence:
     def __init__(self, limits: Limits, deadline: Deadline) -> None:
         self._limits = limits
         self._deadline = deadline
-        self._pause = tenacity.wait_random_exponential(FIRST_PAUSE, limits.longest_pause)
+        self._pause = tenacity.wait_random_exponential(TUNING.first_pause, limits.longest_pause)
         self._mismatches = 0
         self._breaks = 0
         self._restarts = deadline.restarts
-        self._last_chance = min(_LAST_CHANCE, deadline.seconds / 10)
+        self._last_chance = min(TUNING.last_chance, deadline.seconds / 10)
         self._last_chances = 0
         self.exhausted = False
 
@@ -146,11 +137,11 @@ class Persistence:
         error = _error(state)
         if isinstance(error, MismatchError):
             self._mismatches += 1
-            self.exhausted = self._mismatches >= _MISMATCHES
+            self.exhausted = self._mismatches >= TUNING.mismatches
         if self._deadline.restarts != self._restarts:
             self._restarts = self._deadline.restarts
             self._breaks += 1
-            self.exhausted |= self._breaks >= _BREAKS
+            self.exhausted |= self._breaks >= TUNING.breaks
         return isinstance(error, TransientError)
 
     def wait(self, state: tenacity.RetryCallState) -> float:

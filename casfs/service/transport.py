@@ -24,19 +24,15 @@ from casfs.service.dialect import Dialect
 from casfs.service.error_mapping import answer_error, causes, connection_error
 from casfs.service.idle_connections import Sessions
 from casfs.service.malformed_headers import log_malformed_headers_once
-from casfs.service.retries import FIRST_PAUSE, Failure, Limits, Persistence
+from casfs.service.retries import Failure, Limits, Persistence
 from casfs.service.route import Route
 from casfs.service.sending import CONNECTION_ERRORS, Message, Sender, UnsentError
 from casfs.service.service_clock import ServiceClock
+from casfs.service.service_tuning import TUNING
 from casfs.service.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-_SILENCE = 5.0
-"""Seconds for which a call fails before that is worth a warning."""
-_WARNING_INTERVAL = 30.0
-"""Seconds between two warnings: an outage fails hundreds of attempts."""
 
 
 class Transport:
@@ -71,7 +67,7 @@ class Transport:
         self._sessions = Sessions(self._sender.session)
         self._keys = dialect.keys
         self.clock = ServiceClock()
-        self._warned = -_WARNING_INTERVAL
+        self._warned = -TUNING.warning_interval
 
     @property
     def closed(self) -> bool:
@@ -96,7 +92,7 @@ class Transport:
         """
         if self._limits.attempts is not None and lost >= self._limits.attempts:
             return False
-        pause = min(FIRST_PAUSE * 2.0**lost, self._limits.longest_pause) if lost > 1 else 0.0
+        pause = min(TUNING.first_pause * 2.0**lost, self._limits.longest_pause) if lost > 1 else 0.0
         self._closed.wait(min(pause, deadline.remaining()))
         return not self._closed.is_set()
 
@@ -245,9 +241,9 @@ class Transport:
         self._metrics.failures.labels(type(error).__name__.removesuffix("Error")).inc()
         log.info("attempt %d failed: %s", failure.attempt, error)
         now = time.monotonic()
-        telling = isinstance(error, ForeignAnswerError) or failure.seconds > _SILENCE
+        telling = isinstance(error, ForeignAnswerError) or failure.seconds > TUNING.silence
         # Two threads may both warn: that does no harm.
-        if telling and now - self._warned > _WARNING_INTERVAL and not self._closed.is_set():
+        if telling and now - self._warned > TUNING.warning_interval and not self._closed.is_set():
             self._warned = now
             log.warning("%s; asking again for up to %.0f s", error, deadline.remaining())
 

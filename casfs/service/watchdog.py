@@ -18,6 +18,7 @@ from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection
 
 from casfs.deadline import Deadline
+from casfs.service.service_tuning import TUNING
 from casfs.third_party_internals import watch_connections
 from casfs.threads import start_thread
 
@@ -27,9 +28,6 @@ _BYTES_RECEIVED = slice(128, 136)
 _SIZE = _BYTES_RECEIVED.stop
 _TCP_INFO = (socket.IPPROTO_TCP, socket.TCP_INFO, _SIZE)
 """`struct tcp_info` of linux/tcp.h up to `tcpi_bytes_received`, which it has since Linux 4.1."""
-_TICK = 0.25
-"""Seconds between two looks at the deadlines."""
-
 _KEEPALIVE = {"SO_KEEPALIVE": 1}
 _KEEPALIVE_TIMES = {
     "TCP_KEEPIDLE": 30,
@@ -114,7 +112,7 @@ class Watchdog:
                 self._thread = start_thread("watchdog", self._run)
 
     def _run(self) -> None:
-        while not self._closed.wait(_TICK):
+        while not self._closed.wait(TUNING.watchdog_tick):
             self._shutdown()
             self._tick()
 

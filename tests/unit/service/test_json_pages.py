@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, WrongAnswerError
 from casfs.service import json_pages, paging
-from casfs.service.bodies import DESCRIPTION_LIMIT, PAGE_LIMIT
 from casfs.service.error_mapping import json_body
+from casfs.service.service_tuning import TUNING, ServiceTuning
 from tests.support.server import Answer, Behaviour, in_turn, serving
 from tests.support.service import service_at, transport_to
 
@@ -169,8 +169,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_large_body_that_is_no_page_is_a_wrong_answer(body, monkeypatch):
-    monkeypatch.setattr(json_pages, "MOST_ENTRIES", 400_000)
-    assert DESCRIPTION_LIMIT < len(body) < PAGE_LIMIT
+    monkeypatch.setattr(json_pages, "TUNING", ServiceTuning(most_entries=400_000))
+    assert TUNING.description_limit < len(body) < TUNING.page_limit
     with (
         serving(in_turn(Answer(body=body))) as server,
         service_at(server.url, attempts=1) as service,
@@ -198,7 +198,7 @@ def test_a_page_means_the_same_however_it_is_read(facts, items, indent, window, 
     text = json.dumps(facts | {"JobList": items}, indent=indent, ensure_ascii=ascii_only)
     body = bytearray(text.encode("utf-8", "surrogatepass"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_pages, "_WINDOW", window)
+        patch.setattr(json_pages, "TUNING", ServiceTuning(window=window))
         try:
             expected = json_pages._parsed(body, "JobList")
         except ValueError:
@@ -215,7 +215,7 @@ def test_a_page_means_the_same_however_it_is_read(facts, items, indent, window, 
 def test_any_bytes_are_a_page_or_none(text, window):
     body = bytearray(b'{"JobList":[' + text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_pages, "_WINDOW", window)
+        patch.setattr(json_pages, "TUNING", ServiceTuning(window=window))
         for read in (json_pages._parsed, json_pages._scanned):
             with contextlib.suppress(ValueError, RecursionError):
                 read(body, "JobList")
@@ -233,18 +233,18 @@ def numbered(names_per_page: int, **more: object) -> Behaviour:
 
 
 def test_a_listing_without_end_is_an_error(monkeypatch):
-    monkeypatch.setattr(paging, "MOST_ENTRIES", 5000)
+    monkeypatch.setattr(paging, "TUNING", ServiceTuning(most_entries=5000))
     with pytest.raises(WrongAnswerError, match="no end"):
         listing(numbered(1000))
 
 
 def test_a_listing_of_too_many_bytes_is_an_error(monkeypatch):
-    monkeypatch.setattr(paging, "_MOST_BYTES", 4 * MIB)
+    monkeypatch.setattr(paging, "TUNING", ServiceTuning(most_bytes=4 * MIB))
     with pytest.raises(WrongAnswerError, match="no end"):
         listing(numbered(10, JobDescription="x" * 100_000))
 
 
 def test_a_listing_without_end_has_one_deadline_in_all(monkeypatch):
-    monkeypatch.setattr(paging, "MOST_ENTRIES", 10**9)
+    monkeypatch.setattr(paging, "TUNING", ServiceTuning(most_entries=10**9))
     with pytest.raises(DeadlineError):
         listing(numbered(1), deadline=0.3)
