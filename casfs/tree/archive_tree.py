@@ -25,7 +25,7 @@ from casfs.tree.metadata.account import Account
 from casfs.tree.node import ArchiveFile, Directory, Node
 from casfs.tree.paths import ArchivePlace, parse
 from casfs.tree.times import nanoseconds
-from casfs.tree.tuning import TUNING
+from casfs.tree.tree_tuning import TUNING
 
 _JOBS_TOLD = 16
 """The most jobs in an attribute: many file systems have 4 KiB for all of a file's attributes."""

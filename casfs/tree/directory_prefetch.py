@@ -17,7 +17,7 @@ from cachetools import LRUCache
 from casfs.blocks.block_cache import BlockCache
 from casfs.model import Output
 from casfs.reasons import reason
-from casfs.tree.tuning import TUNING
+from casfs.tree.tree_tuning import TUNING
 
 log = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ from casfs.tree.inventory.bad_records import BadRecords, records_text
 from casfs.tree.inventory.reading import open_inventory
 from casfs.tree.inventory.text import ByteSource
 from casfs.tree.metadata.account import Account
-from casfs.tree.tuning import TUNING
+from casfs.tree.tree_tuning import TUNING
 
 log = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ from casfs.tree.inventory_outputs import InventoryOutputs, OutputSource
 from casfs.tree.metadata.account import Account
 from casfs.tree.paths import Name
 from casfs.tree.single_flight import SingleFlight, WorkProgress
-from casfs.tree.tuning import TUNING
+from casfs.tree.tree_tuning import TUNING
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from casfs.tree.sqlite.values import (
     storable,
     to_microseconds,
 )
-from casfs.tree.tuning import TUNING
+from casfs.tree.tree_tuning import TUNING
 
 
 @dataclass(frozen=True, slots=True)

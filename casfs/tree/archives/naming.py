@@ -10,7 +10,7 @@ from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import RuleSet
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import LARGEST, Value, loaded, size_or_none
-from casfs.tree.tuning import TUNING
+from casfs.tree.tree_tuning import TUNING
 
 _DECODER = 2
 """Raise it when `decode` returns other names than before, so that they are derived again."""

@@ -20,7 +20,7 @@ from casfs.tree.archives.entries import (
 from casfs.tree.descriptions.generated_names import parse_second_name
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import NO_TIME, Value, hash_of, loaded, storable, to_microseconds
-from casfs.tree.tuning import TUNING
+from casfs.tree.tree_tuning import TUNING
 
 _SPECIAL = re.compile(r"[*?[]")
 

@@ -11,7 +11,7 @@ from casfs.tree.archives.directory_rows import DirectoryRows, remove_emptied
 from casfs.tree.metadata.job_columns import archive_columns
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import NO_TIME, Value, size_or_none
-from casfs.tree.tuning import TUNING
+from casfs.tree.tree_tuning import TUNING
 
 Parse = Callable[[str, str], Job]
 """Parses a job from its vault's name and its description, as `Service.parse_job` does."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 
 from casfs.tree.archives.directory_rows import remove_emptied
 from casfs.tree.sqlite.database import Database
-from casfs.tree.tuning import TUNING
+from casfs.tree.tree_tuning import TUNING
 
 
 def remove_unlisted(

@@ -28,7 +28,7 @@ from casfs.tree.metadata.sizes import Sizes
 from casfs.tree.metadata.snapshot import KnownJob, Snapshot
 from casfs.tree.metadata.vaults import Vaults
 from casfs.tree.times import mtime
-from casfs.tree.tuning import TUNING
+from casfs.tree.tree_tuning import TUNING
 
 log = logging.getLogger(__name__)
 

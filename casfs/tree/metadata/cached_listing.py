@@ -25,7 +25,7 @@ from casfs.errors import (
     TransientError,
 )
 from casfs.threads import result_within, start_thread
-from casfs.tree.tuning import TUNING
+from casfs.tree.tree_tuning import TUNING
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -25,7 +25,7 @@ from casfs.threads import result_within, start_thread
 from casfs.tree.metadata.account_settings import AccountSettings
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.metadata.snapshot import Snapshot
-from casfs.tree.tuning import TUNING
+from casfs.tree.tree_tuning import TUNING
 
 log = logging.getLogger(__name__)
 

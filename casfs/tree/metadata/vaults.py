@@ -24,7 +24,7 @@ from casfs.tree.metadata.cached_listing import CachedListing, age_of
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.metadata.losses import warn_of_lost_jobs, warn_of_lost_vaults
 from casfs.tree.metadata.snapshot import Snapshot
-from casfs.tree.tuning import TUNING
+from casfs.tree.tree_tuning import TUNING
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from casfs.tree.archives.ingest import Inventory
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 from casfs.tree.inventory.text import to_bytes, to_text
-from casfs.tree.tuning import TreeTuning
+from casfs.tree.tree_tuning import TreeTuning
 from tests.support.inventory_forms import any_bytes
 from tests.support.vaults import EARLY, LATE, Read, archive, description, job, vaults_at
 

@@ -9,7 +9,7 @@ from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, NotFoundError, ServerError
 from casfs.tree.metadata import cached_listing as module
 from casfs.tree.metadata.cached_listing import CachedListing
-from casfs.tree.tuning import TreeTuning
+from casfs.tree.tree_tuning import TreeTuning
 from tests.support.threads import no_new_threads
 
 GENEROUS = 30

@@ -18,7 +18,7 @@ from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.account_settings import AccountSettings
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.sqlite.database import Database
-from casfs.tree.tuning import TreeTuning
+from casfs.tree.tree_tuning import TreeTuning
 from tests.support.server import Answer, serving
 from tests.support.service import html, refusal, service_at
 
