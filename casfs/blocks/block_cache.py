@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.delivery import Delivery
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import WriteBehind
@@ -25,12 +26,6 @@ from casfs.ranges import BLOCK_SIZE
 from casfs.service.service import Service
 
 log = logging.getLogger(__name__)
-
-_OPENINGS = 4
-"""Times that an output is opened that is refused meanwhile: what was wrong is forgotten by then."""
-_DISK_THREADS = 2
-_CLOSE_SECONDS = 2.5
-"""To write what is queued, when the client closes; blocks that are dropped are fetched again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +84,7 @@ class BlockCache:
         self._network = Pool(
             "fetch", slots.requests + slots.reserve, lambda: self._downloader.width()
         )
-        self._disks = Pool("disk", _DISK_THREADS)
+        self._disks = Pool("disk", TUNING.disk_threads)
         delivery = Delivery(disk.memory, disk.verifier, self._memory, write_behind, metrics)
         self._downloader = Downloader(
             service, delivery, slots, self._network, limits.deadline, self._look_up_again
@@ -113,7 +108,7 @@ class BlockCache:
             opened = self._opened.get(key)
         if opened is not None and opened.refusal is None:
             return opened
-        for _ in range(_OPENINGS):
+        for _ in range(TUNING.openings):
             made = OpenOutput(output, self._disk, self._streams)
             # An earlier process may have ended between the last block and this check.
             made.check_whole()
@@ -136,7 +131,7 @@ class BlockCache:
         for one in opened:
             for source in one.sources:
                 source.shared.close()
-        self._write_behind.close(_CLOSE_SECONDS)
+        self._write_behind.close(TUNING.close_seconds)
 
     def largest_get(self) -> int:
         """Return how many blocks to ask for at once: fewer when the line is slow or breaks."""

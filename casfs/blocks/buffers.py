@@ -10,10 +10,8 @@ import contextlib
 import ctypes
 import mmap
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.ranges import BLOCK_SIZE
-
-_REGION_BLOCKS = 8
-"""Blocks for which memory is asked for at a time."""
 
 _Place = tuple[mmap.mmap, int]
 
@@ -55,9 +53,9 @@ class Buffers:
 
     def _grow(self) -> _Place:
         private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        region = mmap.mmap(-1, _REGION_BLOCKS * BLOCK_SIZE, private)
+        region = mmap.mmap(-1, TUNING.region_blocks * BLOCK_SIZE, private)
         # Not every kernel has large pages; without, each block costs 256 page faults once.
         with contextlib.suppress(OSError):
             region.madvise(mmap.MADV_HUGEPAGE)
-        self._free.extend((region, block * BLOCK_SIZE) for block in range(1, _REGION_BLOCKS))
+        self._free.extend((region, block * BLOCK_SIZE) for block in range(1, TUNING.region_blocks))
         return region, 0

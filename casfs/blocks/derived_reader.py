@@ -5,13 +5,11 @@ from collections.abc import Callable, Hashable
 
 from cachetools import FIFOCache
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.disk.derived_files import DerivedFile
 from casfs.blocks.open_output import OpenOutput
 from casfs.errors import CasfsError, OutputMismatchError
 from casfs.ranges import BLOCK_SIZE, Layout
-
-_BLOCKS = 4
-"""Blocks in memory: the kernel may ask for them in smaller pieces, a few at the same time."""
 
 
 class DerivedReader:
@@ -39,7 +37,7 @@ class DerivedReader:
         self._lock = threading.Lock()
         # One that is wrong is closed with the others: somebody may be reading it.
         self._files = [derived]
-        self._blocks: FIFOCache[int, bytes] = FIFOCache(_BLOCKS)
+        self._blocks: FIFOCache[int, bytes] = FIFOCache(TUNING.derived_blocks)
         self._layout = Layout(derived.size)
         self.size = derived.size
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.delivery import Delivery
 from casfs.blocks.gets.get_progress import GetProgress
 from casfs.blocks.gets.line import Line, LineSpeed
@@ -30,13 +31,6 @@ from casfs.service.output_body import Body
 from casfs.service.service import Service
 
 log = logging.getLogger(__name__)
-
-_OVERLAP = 4
-"""One request more for so many connections, to be sent while the bodies of others come."""
-_RESERVE = 4
-"""One GET more for so many connections, of what somebody waits for."""
-_MISMATCHES = 10
-"""Times that what came does not match before a run is given up: each costs traffic."""
 
 
 class _AgainError(Exception):
@@ -88,8 +82,8 @@ class Slots:
     @classmethod
     def of(cls, connections: int) -> "Slots":
         """Return them for so many bodies at a time."""
-        more = -(-connections // _OVERLAP)
-        return cls(connections, connections + more, -(-connections // _RESERVE))
+        more = -(-connections // TUNING.overlap)
+        return cls(connections, connections + more, -(-connections // TUNING.reserve_connections))
 
 
 class Downloader:
@@ -201,7 +195,7 @@ class Downloader:
                     lost = 0 if resumable.kept else lost + 1
                     if resumable.kept:
                         progress.note_kept(time.monotonic())
-                    if resumable.mismatches >= _MISMATCHES or not self._service.may_ask_again(
+                    if resumable.mismatches >= TUNING.mismatches or not self._service.may_ask_again(
                         lost, deadline
                     ):
                         raise again.reason from None
@@ -276,7 +270,7 @@ class Downloader:
         except TransientError as error:
             if not isinstance(error, MismatchError):
                 self.line.note_break(len(get.run.asked))
-            if get.run.go_on(error) or get.run.mismatches >= _MISMATCHES:
+            if get.run.go_on(error) or get.run.mismatches >= TUNING.mismatches:
                 raise _AgainError(error) from error
             raise
 

@@ -14,18 +14,9 @@ nowhere starts a stream of its own and fetches nothing ahead.
 import threading
 from typing import Protocol
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.streams import Streams
 from casfs.ranges import BLOCK_SIZE, Layout
-
-_STREAMS_EACH = 2
-_STREAMS_MOST = 128
-"""In all: more places than the memory has blocks for. Each read looks through them one by one."""
-_GROWTH = 16
-"""So much that all connections are busy once the kernel has asked for its own window of 4 MiB, and
-so little that who reads the first kilobytes of a file pays for one block."""
-_SLACK = BLOCK_SIZE
-"""Bytes by which a read may miss the end of a stream and still belong to it; more when more is
-prefetched for it, since readers that share a stream are not in step."""
 
 
 class _Stream:
@@ -45,19 +36,19 @@ class _Stream:
         self.front = start // BLOCK_SIZE
         self.ahead = -(-end // BLOCK_SIZE)
         self.reads = 1
-        self.budget = _GROWTH * (end - start)
+        self.budget = TUNING.growth * (end - start)
 
     def is_near(self, offset: int, size: int = 0) -> bool:
         """Return whether a read may be of what was read or prefetched for this stream."""
-        slack = max(_SLACK, self.ahead * BLOCK_SIZE - self.end)
-        least = max(self.start - _SLACK, self.end - slack) - size
+        slack = max(TUNING.slack, self.ahead * BLOCK_SIZE - self.end)
+        least = max(self.start - TUNING.slack, self.end - slack) - size
         return least <= offset <= self.end + slack
 
     def go_on(self, offset: int, end: int) -> None:
         """Note a read of bytes [offset, end)."""
         first = max(offset // BLOCK_SIZE, -(-self.end // BLOCK_SIZE))
         rightly_ahead = max(0, min(-(-end // BLOCK_SIZE), self.ahead) - first)
-        self.budget += _GROWTH * (end - offset) + rightly_ahead * BLOCK_SIZE
+        self.budget += TUNING.growth * (end - offset) + rightly_ahead * BLOCK_SIZE
         if end > self.end:
             self.end = end
             self.front = offset // BLOCK_SIZE
@@ -176,7 +167,9 @@ class Prefetcher:
         return stream
 
     def _drop_oldest(self) -> None:
-        self._drop(self._streams[min(_STREAMS_EACH * len(self._readers), _STREAMS_MOST) :])
+        self._drop(
+            self._streams[min(TUNING.streams_each * len(self._readers), TUNING.streams_most) :]
+        )
 
     def _drop(self, streams: list[_Stream]) -> None:
         for stream in streams:

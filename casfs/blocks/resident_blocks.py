@@ -4,16 +4,11 @@ from collections.abc import Hashable
 
 from cachetools import FIFOCache
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.ranges import BLOCK_SIZE
 
 Key = tuple[Hashable, int]
 """Key of an open output and number of a block."""
-_OUTPUT_BYTES = 6 << 10
-"""Bytes that go with a block that ends an output: it may be the only one in memory that keeps what
-is known of the output there."""
-
-_STAY = 12
-"""The part of the blocks, a twelfth, of which those that were read last stay."""
 
 
 class ResidentBlocks(FIFOCache[Key, memoryview]):
@@ -30,7 +25,7 @@ class ResidentBlocks(FIFOCache[Key, memoryview]):
     def __init__(self, size: int) -> None:
         super().__init__(max(size, BLOCK_SIZE), _size_in_memory)
         self._read: dict[Key, None] = {}
-        self._stay = int(self.maxsize) // BLOCK_SIZE // _STAY
+        self._stay = int(self.maxsize) // BLOCK_SIZE // TUNING.stay
 
     def note_read(self, key: Key) -> None:
         """Note that a block was read to its end, if it is here."""
@@ -51,4 +46,4 @@ class ResidentBlocks(FIFOCache[Key, memoryview]):
 
 
 def _size_in_memory(data: memoryview) -> int:
-    return min(len(data) + _OUTPUT_BYTES, BLOCK_SIZE)
+    return min(len(data) + TUNING.end_bytes, BLOCK_SIZE)

@@ -4,8 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-_IDLE = 30.0
-"""Seconds after which a stream for which nothing was prefetched has no share any more."""
+from casfs.blocks.block_tuning import TUNING
 
 
 class Streams:
@@ -25,7 +24,7 @@ class Streams:
 
     def count(self) -> int:
         """Return how many share the memory."""
-        least = self._clock() - _IDLE
+        least = self._clock() - TUNING.idle_stream
         with self._lock:
             while self._fed and self._fed[oldest := next(iter(self._fed))] < least:
                 del self._fed[oldest]

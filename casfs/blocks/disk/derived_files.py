@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from io import FileIO
 from pathlib import Path
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.disk.partial_file import PartialFile, lock
 from casfs.blocks.disk.staging import Temporary
 from casfs.blocks.verify import DERIVED, Digest, same_leaves
@@ -36,8 +37,6 @@ log = logging.getLogger(__name__)
 NAME = "kept"
 _LEAF = DERIVED.digest_size
 _NUMBER = 8
-_MEMORY = 64 << 20
-"""Bytes of files in memory at most."""
 
 
 class DerivedFile:
@@ -181,7 +180,7 @@ class DerivedFiles:
         """Keep a file in memory until others need its place."""
         with self._lock:
             self._in_memory[key] = derived.again()
-            while sum(one.size for one in self._in_memory.values()) > _MEMORY:
+            while sum(one.size for one in self._in_memory.values()) > TUNING.derived_memory:
                 self._in_memory.pop(next(iter(self._in_memory))).close()
 
     def _remembered(self, key: str) -> DerivedFile | None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.disk import derived_files
 from casfs.blocks.disk.in_use import lock
 from casfs.disks import existing
@@ -20,24 +21,7 @@ from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
-_KEEP = 0.9
-"""Part of the limit that is left after eviction, so that not every block causes one."""
-_RESERVE = 256 << 20
-_RESERVE_PART = 0.02
-"""Bytes to keep free on the disk, and their part of a small disk."""
-_STEP = 64 << 20
-_STEP_PART = 10
-"""Bytes to evict at a time on a full disk, and their part of a small cache: as many may be written
-before the cache is looked through again."""
-_LOOK_PART = 16
-"""Part of the free space that may be written before the disk is looked at again, others use it too;
-never more than a step."""
-_AHEAD = 3600 * 10**9
-"""Nanoseconds by which a block may seem to be used in the future, as on another machine's disk.
-Farther ahead, the clock was wrong: nobody knows when it was used, and it must not stay for ever."""
 _UNKNOWN = 1 << 62
-_UNUSED = 7 * 86400
-"""Seconds after which leaves without a block go; their job's output is gone by then."""
 
 
 NUMBER = re.compile("[0-9]+", re.ASCII)
@@ -48,7 +32,7 @@ KEY_START, KEY_REST = re.compile("[0-9a-f]{2}"), re.compile("[0-9a-f]{62}")
 def spare_bytes(directory: Path) -> int:
     """Return the bytes that a cache may take of its disk; below 0 it has taken too many."""
     disk = os.statvfs(existing(directory))
-    reserve = min(_RESERVE, int(disk.f_blocks * disk.f_frsize * _RESERVE_PART))
+    reserve = min(TUNING.reserve, int(disk.f_blocks * disk.f_frsize * TUNING.reserve_part))
     return disk.f_bavail * disk.f_frsize - reserve
 
 
@@ -118,13 +102,13 @@ class Evictor:
         else:
             self._total += written
         if self._total > self._limit:
-            self._evict(lambda total: total - int(self._limit * _KEEP))
+            self._evict(lambda total: total - int(self._limit * TUNING.kept_part))
         spare = spare_bytes(self.directory)
         if spare < 0:
-            step = max(more, min(_STEP, self._total // _STEP_PART))
+            step = max(more, min(TUNING.step, self._total // TUNING.step_part))
             allowed = self._evict(lambda _: step) - more
         else:
-            allowed = min(_STEP, spare // _LOOK_PART)
+            allowed = min(TUNING.step, spare // TUNING.look_part)
         with self._counting:
             self._allowed = max(0, min(allowed, self._limit - self._total))
 
@@ -137,7 +121,7 @@ class Evictor:
         spare = max(spare_bytes(self.directory), 0)
         with self._counting:
             total = (self._total or 0) + self._written
-        return int(min(self._limit, total + spare) * _KEEP)
+        return int(min(self._limit, total + spare) * TUNING.kept_part)
 
     def _evict(self, excess_of: Callable[[int], int]) -> int:
         """Evict what is too much of the bytes that are there; return the bytes removed.
@@ -197,7 +181,7 @@ class Evictor:
         return removed
 
     def _ages(self) -> Iterator[tuple[int, int, str]]:
-        latest = time.time_ns() + _AHEAD
+        latest = time.time_ns() + int(TUNING.used_ahead * 1e9)
         for entry in block_files(self.directory, self._private):
             try:
                 status = entry.stat(follow_symlinks=False)
@@ -264,5 +248,5 @@ def _remove_old_leaves(output: Path, private: PrivateDirectory) -> None:
     if [entry.name for entry in left] != ["leaves"]:
         return
     with contextlib.suppress(OSError):
-        if abs(time.time() - left[0].stat(follow_symlinks=False).st_mtime) > _UNUSED:
+        if abs(time.time() - left[0].stat(follow_symlinks=False).st_mtime) > TUNING.unused_seconds:
             os.unlink(left[0])

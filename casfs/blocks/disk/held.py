@@ -4,10 +4,7 @@ import errno
 import os
 import threading
 
-LARGEST = 8 << 20
-"""Bytes of an output that is begun though the disk has too little room for it."""
-_TOTAL = 32 << 20
-"""Bytes that may wait here at a time."""
+from casfs.blocks.block_tuning import TUNING
 
 
 class Held:
@@ -43,7 +40,7 @@ class Holding:
             OSError: there are too many already.
         """
         with self._lock:
-            if self._bytes + len(data) > _TOTAL:
+            if self._bytes + len(data) > TUNING.held_total:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._bytes += len(data)
         return Held(data, self)

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.errors import ConfigError
 from casfs.private import PrivateDirectory
 from casfs.reasons import reason
@@ -20,10 +21,6 @@ from casfs.reasons import reason
 log = logging.getLogger(__name__)
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_TRIES = 6
-_PAUSE = 0.02
-"""Seconds before another try: who evicts holds a lock no longer than it takes to remove an empty
-directory. Who clears the cache takes longer; then a new directory is made, and locked."""
 
 
 class Locked(NamedTuple):
@@ -115,9 +112,9 @@ class Use:
 
     def _open(self) -> Locked | None:
         try:
-            for tries in range(_TRIES):
+            for tries in range(TUNING.lock_tries):
                 if tries > 1:
-                    time.sleep(_PAUSE)
+                    time.sleep(TUNING.lock_pause)
                 with contextlib.suppress(FileNotFoundError):
                     # What was prefetched is mostly there before its first reader.
                     if tries:

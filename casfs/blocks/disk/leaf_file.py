@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.errors import CasfsError
 from casfs.private import PrivateDirectory
 from casfs.ranges import runs
@@ -23,10 +24,6 @@ Record = tuple[int, int, bytes]
 
 PAGE = 128
 """Leaves of a page, a power of two."""
-
-_TRIES = 20
-_READ_PAGES = 32
-"""Pages that are read at a time."""
 
 
 class LeafFile:
@@ -150,7 +147,7 @@ class LeafFile:
 
     def _open(self) -> int:
         flags = os.O_WRONLY | os.O_CREAT
-        for _ in range(_TRIES):
+        for _ in range(TUNING.directory_tries):
             try:
                 return self._private.open(self._path, flags)
             except FileNotFoundError:
@@ -163,11 +160,11 @@ class LeafFile:
         page, at, end = PAGE * self._size, 0, self._blocks * self._size
         while at < end:
             at = _next_data(file, at) // page * page
-            piece = os.pread(file, min(_READ_PAGES * page, max(end - at, 0)), at)
+            piece = os.pread(file, min(TUNING.read_pages * page, max(end - at, 0)), at)
             for start in range(0, len(piece), page):
                 records = piece[start : start + page]
                 yield (at + start) // page, records[: len(records) // self._size * self._size]
-            if len(piece) < _READ_PAGES * page:
+            if len(piece) < TUNING.read_pages * page:
                 return
             at += len(piece)
 

@@ -7,15 +7,12 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.disk.staging import Temporary
 from casfs.disks import is_disk_failure, trouble
 from casfs.errors import CasfsError
 
 log = logging.getLogger(__name__)
-
-LARGEST = 32 << 20
-"""Bytes of a file in memory at most."""
-_PIECE = 1 << 20
 
 
 class PartialFile:
@@ -50,7 +47,7 @@ class PartialFile:
         while data:
             try:
                 size = self.file.tell() + len(data)
-                if self.in_memory and size > LARGEST:
+                if self.in_memory and size > TUNING.derived_largest:
                     raise self._no_room(None)
                 data = data[self.file.write(data) or 0 :]
             except CasfsError:
@@ -84,8 +81,8 @@ class PartialFile:
         size = os.fstat(self.file.fileno()).st_size
         memory = self._memory_for(error, size)
         try:
-            for at in range(0, size, _PIECE):
-                memory.write(os.pread(self.file.fileno(), _PIECE, at))
+            for at in range(0, size, TUNING.piece):
+                memory.write(os.pread(self.file.fileno(), TUNING.piece, at))
         except OSError as failure:
             memory.close()
             raise self._no_room(failure) from failure
@@ -96,7 +93,7 @@ class PartialFile:
     def _memory_for(self, error: OSError, size: int) -> FileIO:
         if isinstance(error, CasfsError):
             raise error
-        if not is_disk_failure(error) or size > LARGEST or self.in_memory:
+        if not is_disk_failure(error) or size > TUNING.derived_largest or self.in_memory:
             raise self._no_room(error) from error
         log.warning(
             "%s is kept in memory: %s", self._what, trouble(self._temporary.directory, error)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.disk.held import Holding
 from casfs.private import PrivateDirectory
 
@@ -21,11 +22,6 @@ _Made = TypeVar("_Made")
 
 _NAME = re.compile(r".+@[0-9]+@[0-9a-f]{8}-[0-9]+|[0-9]+-[0-9]+-[0-9]+", re.DOTALL)
 """Our names, and those of casfs 0.1; no other file is ever removed."""
-_TRIES = 20
-_CONFIRM_SECONDS = 0.1
-"""Seconds between looks at whether the cache directory is still the one that was checked."""
-_ABANDONED = 7 * 86400
-"""Seconds after which a file is no longer in use whose process cannot be seen from here."""
 
 
 class Temporary:
@@ -76,7 +72,7 @@ class Temporary:
             OSError: it was removed, and cannot be made again; or what `make` raises.
         """
         now = time.monotonic()
-        if now >= self._confirmed + _CONFIRM_SECONDS:
+        if now >= self._confirmed + TUNING.confirm_seconds:
             self.private.confirm()
             self._confirmed = now
         # Not known before: the process may have forked since.
@@ -106,7 +102,7 @@ class Temporary:
             ConfigError: one of them is not ours alone.
             OSError: it cannot be moved, or it was removed.
         """
-        for tries in range(_TRIES):
+        for tries in range(TUNING.directory_tries):
             try:
                 os.rename(staged, path)
             except FileNotFoundError:
@@ -127,7 +123,7 @@ def _abandoned(file: os.DirEntry[str]) -> bool:
     host, _, process = file.name.rpartition("@")[0].rpartition("@")
     if host == _host() and process.isdecimal():
         return not _lives(int(process))
-    return file.stat(follow_symlinks=False).st_mtime < time.time() - _ABANDONED
+    return file.stat(follow_symlinks=False).st_mtime < time.time() - TUNING.abandoned_seconds
 
 
 def _lives(process: int) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.resident_blocks import Key
 from casfs.deadline import Deadline
@@ -24,12 +25,6 @@ from casfs.reasons import reason
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
-
-_WRITERS = 2
-"""Threads that write: while the disk is at one block, the next one's file is made."""
-_QUEUE_BLOCKS = 8
-_PATIENCE = 2.0
-"""Seconds to wait for room before the disk counts as slow."""
 
 
 class BlockSink(Protocol):
@@ -90,7 +85,7 @@ class WriteBehind:
         queued = 0
         with self._work:
             for block, data in blocks:
-                if self._closed or (self._slow and len(self._queue) >= _QUEUE_BLOCKS):
+                if self._closed or (self._slow and len(self._queue) >= TUNING.queue_blocks):
                     self._metrics.unsaved_blocks.inc()
                     continue
                 self._queue[output, block] = _Waiting((output, block), sink, data)
@@ -121,7 +116,7 @@ class WriteBehind:
     def wait_for_room(self) -> None:
         """Wait a moment while the queue is too long; then the disk counts as slow."""
         with self._room:
-            if self._room.wait_for(self._has_room, _PATIENCE):
+            if self._room.wait_for(self._has_room, TUNING.write_patience):
                 return
             self._slow = True
             self._room.notify_all()
@@ -143,7 +138,7 @@ class WriteBehind:
     def _begin(self) -> ThreadError | None:
         """Let what waits be written; return why it is not, once."""
         refused = None
-        while len(self._threads) < _WRITERS and not self._closed:
+        while len(self._threads) < TUNING.writers and not self._closed:
             try:
                 self._threads.append(start_thread(f"save-{len(self._threads)}", self._run))
             except ThreadError as error:
@@ -153,7 +148,7 @@ class WriteBehind:
         return None if warned else refused
 
     def _has_room(self) -> bool:
-        return len(self._queue) <= _QUEUE_BLOCKS or self._slow or self._closed
+        return len(self._queue) <= TUNING.queue_blocks or self._slow or self._closed
 
     def _has_work(self) -> bool:
         # While room is made nothing is written: the cache must not outgrow its size meanwhile.

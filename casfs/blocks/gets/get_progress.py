@@ -3,14 +3,9 @@
 import time
 from collections.abc import Callable
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.gets.line import Line
 from casfs.deadline import Deadline
-
-_LEAST_RATE = 256
-"""Bytes a second, over the whole deadline, that count as progress: what brings less would take more
-than an hour for each block."""
-_NOTE_SECONDS = 1.0
-"""Seconds for which bytes are counted before they tell how fast the line is."""
 
 
 class GetProgress:
@@ -31,7 +26,7 @@ class GetProgress:
         self._deadline = deadline
         self._line = line
         self._tell = tell
-        self._need = _LEAST_RATE * deadline.seconds
+        self._need = TUNING.least_rate * deadline.seconds
         self._span: object = None
         self._came = 0
         """Bytes of this answer."""
@@ -70,7 +65,7 @@ class GetProgress:
         if self._came >= self._counted + self._need:
             self._counted = self._came
             self.note_kept(now)
-        if now - self._since >= _NOTE_SECONDS:
+        if now - self._since >= TUNING.note_seconds:
             self._line.note(self._more, now - self._since)
             self._since, self._more, self._reported = now, 0, True
 

@@ -9,23 +9,8 @@ import time
 from collections.abc import Callable
 from enum import IntEnum
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.ranges import BLOCK_SIZE
-
-LARGEST_GET = 8
-"""Blocks of one GET at most: long enough that latency hardly counts, short enough that several of
-them, which stay in memory until their hash is known, are small."""
-_GET_SECONDS = 10.0
-"""A GET is made smaller when it would take longer than this, or than a quarter of its deadline."""
-_FAST_SECONDS = 1 / 64
-"""Seconds for a block, all in all, below which a connection counts as fast."""
-_SLOW_SECONDS = 1.0
-"""Seconds for a block above which it counts as slow."""
-_HALF_LIFE = 1.0
-"""Seconds after which what was measured counts half."""
-_KNOWN_SECONDS = 60.0
-"""Seconds after which it counts no more, and the next GETs are small at first."""
-_WELL = 8
-"""GETs in a row that end well before larger ones are tried."""
 
 
 class LineSpeed(IntEnum):
@@ -55,20 +40,20 @@ class Line:
     """
 
     def __init__(self, deadline: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._get_seconds = min(_GET_SECONDS, deadline / 4)
+        self._get_seconds = min(TUNING.get_seconds, deadline / 4)
         self.stall_rate = 4 * BLOCK_SIZE / deadline
         self._clock = clock
         self._lock = threading.Lock()
         self._noted = clock()
         self._bytes = self._seconds = 0.0
-        self._unbroken = LARGEST_GET
+        self._unbroken = TUNING.largest_get
         self._well = 0
 
     def note(self, size: int, seconds: float) -> None:
         """Note that a GET brought so many bytes in so many seconds."""
         now = self._clock()
         with self._lock:
-            left = 0.5 ** ((now - self._noted) / _HALF_LIFE)
+            left = 0.5 ** ((now - self._noted) / TUNING.speed_half_life)
             self._noted = now
             self._bytes = self._bytes * left + size
             self._seconds = self._seconds * left + seconds
@@ -81,13 +66,13 @@ class Line:
 
     def note_well(self) -> None:
         """Note that a GET brought all that was asked for."""
-        if self._unbroken == LARGEST_GET:
+        if self._unbroken == TUNING.largest_get:
             return
         with self._lock:
             self._well += 1
-            if self._well >= _WELL:
+            if self._well >= TUNING.well:
                 self._well = 0
-                self._unbroken = min(2 * self._unbroken, LARGEST_GET)
+                self._unbroken = min(2 * self._unbroken, TUNING.largest_get)
 
     def largest_get(self) -> int:
         """Return how many blocks to ask for at once, now: one until it is known how fast it is."""
@@ -105,13 +90,13 @@ class Line:
         seconds = self._block_seconds() or 0.0
         if seconds * self.stall_rate > BLOCK_SIZE:
             return LineSpeed.STALLED
-        if seconds > _SLOW_SECONDS:
+        if seconds > TUNING.slow_seconds:
             return LineSpeed.SLOW
-        return LineSpeed.FAST if seconds < _FAST_SECONDS else LineSpeed.USUAL
+        return LineSpeed.FAST if seconds < TUNING.fast_seconds else LineSpeed.USUAL
 
     def _block_seconds(self) -> float | None:
         """Return the seconds that a block takes on one connection, None if it is not known."""
         size, seconds = self._bytes, self._seconds
-        if not size or self._clock() - self._noted > _KNOWN_SECONDS:
+        if not size or self._clock() - self._noted > TUNING.speed_known_seconds:
             return None
         return seconds * BLOCK_SIZE / size

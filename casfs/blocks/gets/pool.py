@@ -15,14 +15,12 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.gets.tasks import RunningTask, Task
 from casfs.errors import ThreadError
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
-
-_LENT_MOST = 128
-_LENT_EACH = 2
 
 
 class Pool:
@@ -176,7 +174,7 @@ class Pool:
         return None
 
     def _limit(self) -> int:
-        return self._threads + min(self._stalled, _LENT_MOST)
+        return self._threads + min(self._stalled, TUNING.lent_most)
 
     def _surplus(self) -> bool:
         return len(self._workers) > self._limit()
@@ -208,7 +206,7 @@ class Pool:
         """Return whether an owner already holds all that it gets of the places that were lent."""
         if self._slow_of[owner]:
             return later or bool(self._urgent_of[owner])
-        return self._busy_of[owner] >= _LENT_EACH
+        return self._busy_of[owner] >= TUNING.lent_each
 
     def _begin(self, task: Task) -> None:
         later = task not in self._urgent

@@ -8,6 +8,7 @@ before. There is no I/O here but to read bodies into memory.
 """
 
 from casfs.blocks.block import Block
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.buffers import Buffers
 from casfs.blocks.gets.parts import Answer, Part
 from casfs.blocks.verify import (
@@ -23,10 +24,6 @@ from casfs.errors import MismatchError, TransientError
 from casfs.model import Output
 from casfs.ranges import runs
 from casfs.service.output_body import Body
-
-_LEAST_KEPT = 32 << 10
-"""Bytes of a block that an answer must bring for them to be kept when it breaks off: the request
-for the rest takes time, and a service may charge for it."""
 
 
 class ResumableRun:
@@ -216,7 +213,7 @@ class ResumableRun:
 
     def _is_worth_keeping(self, part: Part) -> bool:
         before = self._part.filled if self._part and not self._answer.blocks else 0
-        if not self._any_range or part.filled - before < _LEAST_KEPT:
+        if not self._any_range or part.filled - before < TUNING.least_kept:
             return False
         # Without a hash, only the ETag shows whether two answers have the same bytes.
         number = self._asked[len(self._answer.blocks)]

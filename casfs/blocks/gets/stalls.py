@@ -13,15 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.gets.get_progress import GetProgress
 from casfs.errors import ThreadError
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
-
-_SECONDS = 0.5
-"""Seconds without progress after which a GET counts as stalled."""
-_TICK = 0.1
 
 
 @dataclass(slots=True)
@@ -59,7 +56,7 @@ class Stalls:
         tell: Callable[[int, bool], None],
     ) -> None:
         self._received = received
-        self._least = least * _SECONDS
+        self._least = least * TUNING.stalled_seconds
         self._tell = tell
         self._lock = threading.Lock()
         self._begun = threading.Condition(self._lock)
@@ -112,7 +109,7 @@ class Stalls:
                 )
 
     def _run(self) -> None:
-        while not self._closed.wait(_TICK):
+        while not self._closed.wait(TUNING.stall_tick):
             with self._lock:
                 while not (self._watched or self._closed.is_set()):
                     self._begun.wait()
@@ -130,7 +127,7 @@ class Stalls:
             # Fewer than before: it is another connection.
             if received < 0 or (received if more < 0 else more) >= self._least:
                 watched.since, watched.received = now, received
-        return now - watched.since > _SECONDS
+        return now - watched.since > TUNING.stalled_seconds
 
     def _set(self, thread: int, watched: _Watched, stalled: bool) -> None:
         if watched.stalled != stalled:

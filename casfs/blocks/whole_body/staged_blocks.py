@@ -6,8 +6,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.disk.eviction import spare_bytes
-from casfs.blocks.disk.held import LARGEST, Held
+from casfs.blocks.disk.held import Held
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.verify import Digest
 from casfs.disks import disk_of, trouble
@@ -31,7 +32,7 @@ class StagedBlocks:
         self._output = output
         self._size = size
         self._blocks: deque[tuple[int, Digest, Path | Held]] = deque()
-        if size > LARGEST and spare_bytes(store.staging) < size:
+        if size > TUNING.held_largest and spare_bytes(store.staging) < size:
             raise self._no_room(f"the disk at {disk_of(store.staging)} has too little room")
 
     def __enter__(self) -> Self:

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from casfs.blocks.block_tuning import BlockTuning
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import WriteBehind
@@ -87,7 +88,7 @@ def test_a_block_that_waits_is_found(write_behind, disk):
 def test_a_slow_disk_drops_blocks_instead_of_holding_readers_up(
     write_behind, disk, metrics, monkeypatch, caplog
 ):
-    monkeypatch.setattr("casfs.blocks.disk.write_behind._PATIENCE", 0.01)
+    monkeypatch.setattr("casfs.blocks.disk.write_behind.TUNING", BlockTuning(write_patience=0.01))
     disk.go_on.clear()
     save(write_behind, disk, range(40))
     write_behind.wait_for_room()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from casfs.blocks.gets.line import LARGEST_GET, Line, LineSpeed
+from casfs.blocks.block_tuning import TUNING
+from casfs.blocks.gets.line import Line, LineSpeed
 from casfs.ranges import BLOCK_SIZE
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -35,9 +36,9 @@ def flow(line, clock, rate, seconds):
 
 def test_the_first_get_is_small_and_the_next_ones_large_if_it_was_fast(line):
     assert line.largest_get() == 1
-    assert line.largest_later() == LARGEST_GET
+    assert line.largest_later() == TUNING.largest_get
     line.note(BLOCK_SIZE, 0.01)
-    assert line.largest_get() == LARGEST_GET
+    assert line.largest_get() == TUNING.largest_get
 
 
 @pytest.mark.parametrize("rate", [8 * KIB, 64 * KIB, 300 * KIB, MIB, 25 * MIB])
@@ -45,14 +46,14 @@ def test_a_get_takes_seconds_or_is_of_one_block(line, clock, rate):
     flow(line, clock, rate, 5)
     blocks = line.largest_get()
     assert blocks == 1 or blocks * BLOCK_SIZE / rate <= 10
-    assert blocks == LARGEST_GET or 2 * blocks * BLOCK_SIZE / rate > 10
+    assert blocks == TUNING.largest_get or 2 * blocks * BLOCK_SIZE / rate > 10
 
 
 @pytest.mark.parametrize(("before", "after"), [(8 * MIB, 80 * KIB), (80 * KIB, 8 * MIB)])
 def test_a_hundredfold_change_of_rate_is_followed_within_ten_seconds(line, clock, before, after):
     flow(line, clock, before, 60)
     flow(line, clock, after, 10)
-    assert line.largest_get() == (LARGEST_GET if after > before else 1)
+    assert line.largest_get() == (TUNING.largest_get if after > before else 1)
     assert (line.speed() >= LineSpeed.SLOW) == (after < before)
 
 
@@ -71,4 +72,4 @@ def test_gets_are_halved_by_what_breaks_and_grow_when_the_line_is_well(line):
     assert sizes == [4, 2, 1, 1, 1]
     for _ in range(24):
         line.note_well()
-    assert line.largest_get() == LARGEST_GET
+    assert line.largest_get() == TUNING.largest_get

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.buffers import Buffers
-from casfs.blocks.gets.resume import _LEAST_KEPT, ResumableRun
+from casfs.blocks.gets.resume import ResumableRun
 from casfs.blocks.verify import Trust, Verifier
 from casfs.errors import MismatchError, TransientError
 from casfs.service.output_body import Body
@@ -96,7 +97,7 @@ def test_every_block_comes_right_and_once_whatever_breaks_off(cuts, any_range, h
         Trust.CHECKED if hashes else Trust.UNCHECKED
     }
     # Without a hash, the rest of a block is asked for only where an ETag tells that it is the same.
-    lost = _LEAST_KEPT if any_range else MIB
+    lost = TUNING.least_kept if any_range else MIB
     assert service.came <= len(DATA) + len(cuts) * lost
     starts = [first for first, _ in service.asked if first % MIB]
     assert any_range or not starts
