@@ -11,7 +11,9 @@ BESIDE = ("-wal", "-shm", "-journal")
 """The name endings of the files that SQLite keeps beside a database."""
 SWEEPS = "sweeps"
 """The directory of the lists of jobs that processes share while they wait."""
-_NAMES = frozenset({OWNERS, SWEEPS, LEDGER, *(LEDGER + ending for ending in BESIDE)})
+RATES = "rates"
+"""The directory of the rates at which outputs were fetched last."""
+_NAMES = frozenset({OWNERS, SWEEPS, RATES, LEDGER, *(LEDGER + ending for ending in BESIDE)})
 
 
 def state_directory(path: Path) -> PrivateDirectory:
