@@ -51,7 +51,7 @@ class ServiceTuning:
     fruitless_pages: int = 100
     """Pages in a row without anything new after which a listing is taken to be endless."""
     listing_deadlines: int = 5
-    """Deadlines that all pages of a listing may take: a page of Amazon Glacier has 50 jobs."""
+    """Deadlines that pages of a listing may take together that bring nothing new."""
     longest_marker: int = 4096
     """Characters that fit into the line of a request."""
     window: int = 256 << 10

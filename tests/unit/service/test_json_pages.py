@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import time
 import tracemalloc
 import zlib
 
@@ -248,3 +249,14 @@ def test_a_listing_without_end_has_one_deadline_in_all(monkeypatch):
     monkeypatch.setattr(paging, "TUNING", ServiceTuning(most_entries=10**9))
     with pytest.raises(DeadlineError):
         listing(numbered(1), deadline=0.3)
+
+
+def test_a_listing_that_makes_progress_has_no_deadline_as_a_whole():
+    def slow(request, wire):
+        time.sleep(0.12)
+        number = int(request.query.get("marker", "0"))
+        names = [f"{number}-{n}" for n in range(1000)]
+        return Answer(body=page(names, str(number + 1) if number < 10 else None))
+
+    # Eleven pages take longer than five deadlines.
+    assert len(listing(slow, deadline=0.25)) == 11_000
