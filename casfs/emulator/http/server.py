@@ -60,6 +60,7 @@ class Server:
         self._faults_after = faults.Faults(after, settings.fault_seed)
         self._job_rate = JobRate(settings.job_rate)
         self._store_thread = ThreadPoolExecutor(1, "store")
+        self._answering: set[asyncio.Task[web.StreamResponse]] = set()
 
     async def serve(self, ready: Callable[[str], None]) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is called with the URL once the server listens."""
@@ -92,6 +93,9 @@ class Server:
             listener.close()
             web_server.pre_shutdown()
             await web_server.shutdown(_SHUTDOWN_SECONDS)
+            for left in self._answering:
+                left.cancel()
+            await asyncio.gather(*self._answering, return_exceptions=True)
             self._store_thread.shutdown()
 
     async def _notifications(self, since: float) -> tuple[list[tuple[str, bytes]], float]:
@@ -102,6 +106,20 @@ class Server:
         return await asyncio.get_running_loop().run_in_executor(self._store_thread, call)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method != "POST":
+            return await self._answer(request)
+        # What was requested is done, and logged, even if the client is gone meanwhile.
+        answering = asyncio.create_task(self._answer(request))
+        self._answering.add(answering)
+        answering.add_done_callback(self._answered)
+        return await asyncio.shield(answering)
+
+    def _answered(self, answering: "asyncio.Task[web.StreamResponse]") -> None:
+        self._answering.discard(answering)
+        if not answering.cancelled() and (error := answering.exception()) is not None:
+            _log.info("a request whose client is gone could not be answered: %s", error)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
         params = parse_qsl(query, keep_blank_values=True)
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -215,13 +233,15 @@ class Server:
     ) -> web.StreamResponse:
         headers = self._headers(reply, request_id)
         response = web.Response(status=reply.status, headers=headers, body=reply.body)
+        # Nothing is sent to a client that is gone.
+        status, count = (reply.status, len(reply.body)) if request.transport else (None, 0)
+        if fault == "stall":
+            count //= 2
+        self._access_log.write(request, request_id, status, None, count, fault, asked)
         if fault != "stall":
-            count = len(reply.body)
-            self._access_log.write(request, request_id, reply.status, None, count, fault, asked)
             return response
         writer = await response.prepare(request)
         half = len(reply.body) // 2
-        self._access_log.write(request, request_id, reply.status, None, half, fault, asked)
         if writer is not None:
             writer.send_headers()
             await writer.write(reply.body[:half])

@@ -295,3 +295,14 @@ def test_a_body_that_is_no_job_is_refused_as_before(tmp_path: Path) -> None:
         data = json.dumps({"Type": "inventory-retrieval"})
         answer = there.emulator.call("POST", f"/{VAULT}/jobs", data=data, headers=headers)
         assert answer.status_code == requests.codes.accepted
+
+
+def test_a_request_whose_client_is_gone_is_handled_and_logged(tmp_path: Path) -> None:
+    with emulated(tmp_path, "--latency-ms", "700") as (there, client):
+        listed(client)
+        request = JobRequest(vault=VAULT, archive_id=there.archives["file-1"])
+        assert isinstance(client.start_job(request, Deadline(0.3)), Unknown)
+        until(lambda: len(there.emulator.job_requests()) == 1)
+        (entry,) = there.emulator.job_requests()
+        ((job,),) = there.emulator.sql("SELECT id FROM jobs")
+        assert (entry.archive, entry.job, entry.status) == (request.archive_id, job, None)
