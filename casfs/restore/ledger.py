@@ -1,58 +1,36 @@
 """Writes the ledger: what is about to be sent is on the disk before it is sent."""
 
 import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from casfs.ledger.request import (
-    COLUMNS,
-    TO_THE_END,
     Request,
     RequestState,
     from_row,
-    last_byte,
     to_column,
     to_microseconds,
+    to_text,
 )
-from casfs.restore.clock import Moment, now
+from casfs.restore.clock import now
+from casfs.restore.intents import (
+    SELECT,
+    TOTALS,
+    Check,
+    Intent,
+    IntentTerms,
+    commit_intent,
+    stamp,
+)
 from casfs.restore.ledger_file import LedgerFile
-from casfs.restore.prices import Load, load_of
+from casfs.restore.prices import Load
 
 _PAGE = 1000
 SAME_RESTORE = timedelta(days=30)
 """A command with the selection of an earlier one continues that restore, unless it was last run
 longer ago than this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """What is about to be requested.
-
-    Attributes:
-        kind: `archive` or `inventory`.
-        archive: id of the archive; of an inventory, what distinguishes it from others.
-        first: first byte.
-        last: last byte, or `TO_THE_END`.
-        size: bytes, None if unknown.
-        cost: estimated price of retrieval and requests, None if unknown.
-        currency: of `cost`.
-    """
-
-    kind: str
-    archive: str
-    first: int
-    last: int
-    size: int | None
-    cost: Decimal | None = None
-    currency: str | None = None
-
-
-Check = Callable[[list[Load]], None]
-"""Raises if what a restore would have requested is too much."""
 
 
 class Ledger:
@@ -62,14 +40,15 @@ class Ledger:
         directory: the state directory.
         account: identifies the account, as `account_key` returns it.
         vault: name of the vault.
+        dry_run: whether everything is written to a copy, which is dropped: nothing may be sent.
 
     Raises:
         LedgerError: it cannot be created, read, written or understood.
     """
 
-    def __init__(self, directory: Path, account: str, vault: str) -> None:
+    def __init__(self, directory: Path, account: str, vault: str, *, dry_run: bool = False) -> None:
         self._whose = (account, to_column(vault))
-        self._file = LedgerFile(directory)
+        self._file = LedgerFile(directory, dry_run=dry_run)
 
     @property
     def path(self) -> Path:
@@ -114,7 +93,14 @@ class Ledger:
             )
         return run
 
-    def intend(self, intent: Intent, run: str, tier: str, check: Check) -> Request | None:
+    def intend(
+        self,
+        intent: Intent,
+        run: str,
+        tier: str,
+        check: Check,
+        replaced: Sequence[int] = (),
+    ) -> Request | None:
         """Commit an intent; when this returns, it is on the disk.
 
         Args:
@@ -122,6 +108,8 @@ class Ledger:
             run: the restore that it belongs to.
             tier: at which it is requested.
             check: is called, in the transaction, with what the restore has requested with this.
+            replaced: numbers of requests whose outputs expire too soon to be fetched; they are
+                marked as expired in the same transaction.
 
         Returns:
             The request, None if the same, or more of the archive, is requested already.
@@ -130,36 +118,8 @@ class Ledger:
             LedgerError: the file fails: nothing may be sent.
             Exception: what `check` raises; nothing is committed then.
         """
-        end = last_byte(intent.first, intent.last, intent.size)
-        token = f"casfs-{secrets.token_hex(8)}"
-        values = {
-            "account": self._whose[0],
-            "vault": self._whose[1],
-            "kind": intent.kind,
-            "archive": to_column(intent.archive),
-            "first": intent.first,
-            "last": intent.last,
-            "size": intent.size,
-            "tier": tier,
-            "token": token,
-            "state": RequestState.INTENDED.value,
-            "run": run,
-            "owner": self._file.owner,
-            "cost": None if intent.cost is None else str(intent.cost),
-            "currency": intent.currency,
-            "gets": load_of(tier, intent.size).gets,
-        }
-        with self._file.transaction() as connection:
-            if connection.execute(_COVERED, values | {"end": end}).fetchall():
-                return None
-            # Others may have had the file for long.
-            values |= _stamp(now())
-            marks = ", ".join(f":{name}" for name in values)
-            insert = f"INSERT INTO requests ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 - constants
-            number = connection.execute(insert, values).lastrowid
-            check([Load(*row) for row in connection.execute(_TOTALS, (run,))])
-            rows = connection.execute(f"{_SELECT} WHERE number = ?", (number,)).fetchall()
-        return self._file.read(from_row, rows)[0]
+        terms = IntentTerms(run, tier, check)
+        return commit_intent(self._file, self._whose, intent, terms, replaced)
 
     def renew(self, request: Request) -> None:
         """Commit that a request, which was surely not accepted, is about to be sent again.
@@ -169,7 +129,7 @@ class Ledger:
         """
         update = "UPDATE requests SET boot = :boot, uptime = :uptime WHERE number = :number"
         with self._file.transaction() as connection:
-            connection.execute(update, {**_stamp(now()), "number": request.number})
+            connection.execute(update, {**stamp(now()), "number": request.number})
 
     def note(
         self,
@@ -215,8 +175,8 @@ class Ledger:
             boot = iif(:stamps, :boot, boot), uptime = iif(:stamps, :uptime, uptime)
             WHERE number = :number AND final = 0 {condition}"""  # noqa: S608 - constants
         with self._file.transaction() as connection:
-            stamp = _stamp(now())
-            connection.executemany(update, [row | stamp for row in rows])
+            moment = stamp(now())
+            connection.executemany(update, [row | moment for row in rows])
 
     def request(self, number: int) -> Request:
         """Return a request as it is now.
@@ -224,7 +184,7 @@ class Ledger:
         Raises:
             LedgerError: the file fails.
         """
-        rows = self._file.rows(f"{_SELECT} WHERE number = ?", (number,))
+        rows = self._file.rows(f"{SELECT} WHERE number = ?", (number,))
         return self._file.read(from_row, rows)[0]
 
     def open_requests(self) -> Iterator[Request]:
@@ -263,7 +223,28 @@ class Ledger:
         Raises:
             LedgerError: the file fails.
         """
-        return [Load(*row) for row in self._file.rows(_TOTALS, (run,))]
+        return [Load(*row) for row in self._file.rows(TOTALS, (run,))]
+
+    def adopt(self, run: str, job: str | None) -> None:
+        """Record the job of somebody else that a restore goes on after, None for none any more.
+
+        Raises:
+            LedgerError: the file fails.
+        """
+        with self._file.transaction() as connection:
+            connection.execute("DELETE FROM adoptions WHERE run = ?", (run,))
+            if job is not None:
+                values = (run, to_column(job))
+                connection.execute("INSERT INTO adoptions (run, job) VALUES (?, ?)", values)
+
+    def adopted(self, run: str) -> str | None:
+        """Return the job that `adopt` recorded, None if there is none.
+
+        Raises:
+            LedgerError: the file fails.
+        """
+        rows = self._file.rows("SELECT job FROM adoptions WHERE run = ?", (run,))
+        return to_text(rows[0][0]) if rows else None
 
     def is_alive(self, owner: int) -> bool:
         """Return whether the process that sent a request is running.
@@ -275,21 +256,8 @@ class Ledger:
 
     def _pages(self, where: str, values: tuple[Any, ...]) -> Iterator[Request]:
         last = -1
-        query = f"{_SELECT} WHERE {where} AND number > ? ORDER BY number LIMIT ?"
+        query = f"{SELECT} WHERE {where} AND number > ? ORDER BY number LIMIT ?"
         while rows := self._file.rows(query, (*values, last, _PAGE)):
             found = self._file.read(from_row, rows)
             yield from found
             last = found[-1].number
-
-
-def _stamp(moment: Moment) -> dict[str, Any]:
-    """Return a moment as columns."""
-    time = to_microseconds(moment.time)
-    return {"intended": time, "boot": moment.boot, "uptime": moment.uptime}
-
-
-_TOTALS = "SELECT tier, jobs, iif(unsized, NULL, bytes), gets FROM totals WHERE run = ?"
-_SELECT = f"SELECT {COLUMNS} FROM requests"  # noqa: S608 - constants
-_COVERED = f"""SELECT 1 FROM requests WHERE account = :account AND vault = :vault
-    AND archive = :archive AND kind = :kind AND final = 0 AND first <= :first
-    AND (last = {TO_THE_END} OR last >= :end) LIMIT 1"""  # noqa: S608 - a constant

@@ -13,10 +13,12 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from casfs.errors import CasfsError, ConfigError, LedgerError
 from casfs.ledger.files import BESIDE, LEDGER, state_directory
 from casfs.ledger.request import to_microseconds
+from casfs.private import PrivateDirectory
 from casfs.restore import ledger_schema
 from casfs.restore.clock import now
 from casfs.restore.owners import OwnerLocks
@@ -30,6 +32,7 @@ class LedgerFile:
 
     Args:
         directory: the state directory.
+        dry_run: whether to work with a copy that is dropped, and to write nothing.
 
     Attributes:
         path: of the file, for messages.
@@ -39,36 +42,76 @@ class LedgerFile:
         LedgerError: it cannot be created, read, written or understood.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, dry_run: bool = False) -> None:
         self.path = directory / LEDGER
         self._lock = threading.Lock()
+        self._inode: int | None = None
+        self._owners: OwnerLocks | None = None
         with self._explained():
             private = state_directory(directory)
-            private.make()
-            self.path = private.path / LEDGER
-            ledger_schema.create(private)
-            for ending in ("", *BESIDE):
-                private.check_file(self.path.with_name(LEDGER + ending), written=True)
-            self._inode = os.stat(self.path).st_ino
-            self._connection = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
-            )
+            self._connection = self._copied(private) if dry_run else self._opened(private)
         try:
             with self._explained():
                 ledger_schema.check(self._connection, self.path)
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute("PRAGMA synchronous = FULL")
-                self._owners = OwnerLocks(private)
+                if dry_run:
+                    self._owners = OwnerLocks.of_others(private)
+                else:
+                    self._connection.execute("PRAGMA journal_mode = WAL")
+                    self._connection.execute("PRAGMA synchronous = FULL")
+                    self._owners = OwnerLocks(private)
                 self.owner = self._register()
-                self._owners.take(self.owner)
+                if self._owners is not None and not dry_run:
+                    self._owners.take(self.owner)
         except BaseException:
             self._connection.close()
             raise
 
+    def _opened(self, private: PrivateDirectory) -> sqlite3.Connection:
+        private.make()
+        self.path = private.path / LEDGER
+        ledger_schema.create(private)
+        self._check_files(private)
+        self._inode = os.stat(self.path).st_ino
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
+        )
+        try:
+            ledger_schema.extend(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _copied(self, private: PrivateDirectory) -> sqlite3.Connection:
+        """Return a copy of the file in a temporary one, which SQLite removes."""
+        copy = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        try:
+            if os.path.lexists(self.path):
+                private.make()
+                self.path = private.path / LEDGER
+                self._check_files(private)
+                uri = f"file:{quote(str(self.path))}?mode=ro"
+                with contextlib.closing(
+                    sqlite3.connect(uri, timeout=_BUSY_SECONDS, uri=True)
+                ) as connection:
+                    connection.backup(copy)
+            else:
+                ledger_schema.fill(copy)
+            ledger_schema.extend(copy)
+        except BaseException:
+            copy.close()
+            raise
+        return copy
+
+    def _check_files(self, private: PrivateDirectory) -> None:
+        for ending in ("", *BESIDE):
+            private.check_file(self.path.with_name(LEDGER + ending), written=True)
+
     def close(self) -> None:
         """Close the file, and release this process's requests to others."""
         self._connection.close()
-        self._owners.close()
+        if self._owners is not None:
+            self._owners.close()
 
     def is_alive(self, owner: int) -> bool:
         """Return whether the process with a number is running.
@@ -76,6 +119,8 @@ class LedgerFile:
         Raises:
             LedgerError: the file of owners fails.
         """
+        if self._owners is None:
+            return False
         with self._explained():
             return self._owners.is_alive(owner)
 
@@ -110,7 +155,7 @@ class LedgerFile:
             LedgerError: the file fails, or is no longer the one that was opened.
         """
         with self._lock, self._explained():
-            if os.stat(self.path).st_ino != self._inode:
+            if self._inode is not None and os.stat(self.path).st_ino != self._inode:
                 raise OSError("it was replaced while casfs was running")
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -6,6 +6,8 @@
     totals(run, tier, jobs, bytes, gets, unsized)   what a restore has requested, refusals aside;
                                                     `unsized` jobs are of unknown size
     owners(number, pid, begun)                      processes that send
+    adoptions(run, job)                             the inventory job of somebody else that a
+                                                    restore waits for, and goes on after
 
 Times are microseconds since 1970. An open request is unique by account, vault, archive and range:
 that constraint, and not a lock, makes two processes ask once. Triggers maintain `totals`. Later
@@ -70,6 +72,11 @@ _TABLES = (
     END""",
 )
 
+_ADDED = {
+    "adoptions": "CREATE TABLE adoptions (run TEXT PRIMARY KEY, job NOT NULL) WITHOUT ROWID",
+}
+"""Tables that the first version did not have, by name."""
+
 
 def create(private: PrivateDirectory) -> None:
     """Create the ledger if there is none: as a whole, so that an empty file is never taken for one.
@@ -102,12 +109,7 @@ def _create(private: PrivateDirectory, path: Path) -> None:
         with contextlib.closing(sqlite3.connect(new)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
-                for statement in _TABLES:
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {VERSION}")
+            fill(connection)
         # Another process may have been faster.
         with contextlib.suppress(FileExistsError):
             os.link(new, path)
@@ -118,6 +120,40 @@ def _create(private: PrivateDirectory, path: Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def fill(connection: sqlite3.Connection) -> None:
+    """Create the tables in an empty file.
+
+    Raises:
+        sqlite3.Error: they cannot be created.
+    """
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in (*_TABLES, *_ADDED.values()):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def extend(connection: sqlite3.Connection) -> None:
+    """Add the tables that the ledgers of earlier versions lack; other files stay as they are.
+
+    Raises:
+        sqlite3.Error: they cannot be added.
+    """
+    ((application,),) = connection.execute("PRAGMA application_id").fetchall()
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    if application != _APPLICATION or version > VERSION:
+        return
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    missing = [create for name, create in _ADDED.items() if name not in names]
+    if not missing:
+        return
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for create in missing:
+            connection.execute(create.replace("TABLE", "TABLE IF NOT EXISTS", 1))
 
 
 def check(connection: sqlite3.Connection, path: Path) -> None:
@@ -139,7 +175,7 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by a newer casfs (version {version}; this one knows {VERSION}); "
             "nothing is sent. Update casfs"
         )
-    if os.path.getsize(path) <= _CHECKED:
+    if not path.exists() or path.stat().st_size <= _CHECKED:
         ((told,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
         if told != "ok":
             raise sqlite3.DatabaseError(told)

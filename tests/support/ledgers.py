@@ -5,7 +5,8 @@ from pathlib import Path
 
 from casfs.ledger.request import Request, account_key
 from casfs.model import Vault
-from casfs.restore.ledger import Intent, Ledger
+from casfs.restore.intents import Intent
+from casfs.restore.ledger import Ledger
 from casfs.restore.prices import Load
 
 ORIGIN = ("cas", "http://127.0.0.1:1", "key 1")

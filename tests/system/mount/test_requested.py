@@ -12,7 +12,8 @@ import pytest
 
 from casfs.ledger.request import Request, RequestState, account_key
 from casfs.model import Vault
-from casfs.restore.ledger import Intent, Ledger
+from casfs.restore.intents import Intent
+from casfs.restore.ledger import Ledger
 from tests.support.emulator.running import ACCOUNT, KEY_ID, RunningEmulator, running_emulator
 from tests.support.ledgers import unlimited
 from tests.support.mounting import CASFS, Mount, mounted

@@ -15,7 +15,7 @@ import pytest
 from casfs.errors import CasfsError, LedgerError
 from casfs.ledger.request import TO_THE_END, RequestState
 from casfs.restore.clock import now
-from casfs.restore.ledger import Intent
+from casfs.restore.intents import Intent
 from casfs.restore.prices import Load
 from tests.support.ledgers import filled, intended, intent, ledger, unlimited
 
