@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 import click
@@ -12,20 +11,21 @@ import click
 from casfs.cli.gaps import tell_gaps
 from casfs.cli.messages import Messages
 from casfs.cli.plan_text import plan_facts, plan_lines
+from casfs.cli.request_report import RequestReport, tell_failed
+from casfs.cli.wait_report import WaitReport
 from casfs.cli.waiting import wait_for
 from casfs.client import Client
-from casfs.errors import ConfigError
-from casfs.ledger.request import Request, last_byte
+from casfs.errors import CasfsError, ConfigError
 from casfs.model import Vault
+from casfs.restore.caps import objection
 from casfs.restore.ledger import Ledger
 from casfs.restore.options import Options
 from casfs.restore.plan import Group
 from casfs.restore.preparing import Preparation, Prepared
-from casfs.restore.reconciling import failure_text
-from casfs.restore.running import Outcome, Run, objection, uncertain_text
-from casfs.restore.sending import Sent
+from casfs.restore.running import Run, uncertain_text
 from casfs.restore.spool import Spool
-from casfs.restore.verdict import Status, Verdict
+from casfs.restore.verdict import DONE, Status, Verdict
+from casfs.restore.waves import Waves
 
 _PLAN_SECONDS = 600.0
 """Seconds for which a plan is worth an answer: others may have started jobs since."""
@@ -33,8 +33,13 @@ _SHOWN = 20
 """Failures that are named on the terminal; JSON lines have all."""
 
 
-def open_ledger(client: Client, vault: Vault) -> Ledger:
+def open_ledger(client: Client, vault: Vault, *, dry_run: bool = False) -> Ledger:
     """Return the ledger of a vault.
+
+    Args:
+        client: of the account.
+        vault: as the service describes it.
+        dry_run: whether to write nothing.
 
     Raises:
         ConfigError: there is no state directory.
@@ -43,7 +48,8 @@ def open_ledger(client: Client, vault: Vault) -> Ledger:
     directory = client.config.state_dir
     if directory is None:
         raise ConfigError("there is no home directory; use --state-dir, or set HOME")
-    return Ledger(directory, client.retrievals.account_key(vault), vault.name)
+    account = client.retrievals.account_key(vault)
+    return Ledger(directory, account, vault.name, dry_run=dry_run)
 
 
 def request_archives(
@@ -74,7 +80,7 @@ def _request(
 ) -> int | None:
     """Request archives as `request_archives` does; None if the user agreed to an old plan."""
     with ExitStack() as stack:
-        ledger = stack.enter_context(open_ledger(client, vault))
+        ledger = stack.enter_context(open_ledger(client, vault, dry_run=flags["dry_run"]))
         spool = stack.enter_context(Spool())
         prepared = Preparation(client, options, ledger, vault, spool).prepare()
         messages.lines.run = prepared.run
@@ -84,19 +90,42 @@ def _request(
             return Status.DONE
         shown = time.monotonic()
         verdict = _before_sending(prepared, options, flags, again)
-        counts, jobs = _nothing(prepared), set(prepared.adopted)
         if verdict is None and time.monotonic() - shown > _PLAN_SECONDS:
             return None
-        if verdict is None:
-            watch = partial(_tell, messages=messages, jobs=jobs)
-            outcome = Run(client, options, ledger, spool, prepared, watch).run(again)
-            _tell_failed(outcome.lost, messages)
-            verdict, counts = _final(outcome, prepared, again), _counts(outcome, prepared)
-    status = _end(verdict, counts, messages)
-    if flags["wait"] and jobs and verdict.status is not Status.NOT_STARTED:
-        waited = wait_for(client, vault.name, jobs, messages.lines)
-        status = max(status, waited)
-    return status
+        report = RequestReport(prepared, messages)
+        waits = WaitReport(messages.lines)
+        run = Run(client, options, ledger, spool, prepared, report.tell)
+        try:
+            if verdict is None:
+                verdict = _send(run, again, client, report, waits if flags["wait"] else None)
+            else:
+                report.tell_started()
+                if flags["wait"] and report.jobs and verdict.status is not Status.NOT_STARTED:
+                    wait_for(client, vault.name, report.jobs, waits)
+        except (KeyboardInterrupt, CasfsError):
+            report.break_off(run.counts, prepared.plan.load(options.tier.value, again).jobs)
+            report.finish(DONE, **waits.counts())
+            raise
+    verdict = _final(verdict, prepared, again, waits)
+    report.finish(verdict, **(waits.counts() if flags["wait"] else {}))
+    return verdict.status
+
+
+def _send(
+    run: Run, again: bool, client: Client, report: RequestReport, waits: WaitReport | None
+) -> Verdict:
+    """Send what the user agreed to, and wait until all of it is done if that is wanted."""
+    outcome = run.run(again)
+    report.note(outcome)
+    report.tell_started()
+    if waits is None:
+        return outcome.verdict
+    waves = Waves(run, outcome, client.config.settle_seconds, report.note)
+    if waves.is_pending:
+        report.tell_waves()
+    if report.jobs or waves.is_pending:
+        wait_for(client, waits.lines.vault, report.jobs, waits, waves)
+    return waves.outcome.verdict
 
 
 def _is_asked(flags: Mapping[str, Any]) -> bool:
@@ -114,7 +143,7 @@ def _includes_again(options: Options, flags: Mapping[str, Any]) -> bool:
 
 
 def _show_plan(prepared: Prepared, options: Options, again: bool, messages: Messages) -> None:
-    _tell_failed(prepared.failed, messages)
+    tell_failed(prepared.failed, messages)
     for line in plan_lines(prepared, options, again):
         messages.text(line)
     messages.facts("plan", **plan_facts(prepared, options, again))
@@ -124,12 +153,6 @@ def _show_plan(prepared: Prepared, options: Options, again: bool, messages: Mess
         tell_gaps(prepared.vault.name, prepared.coverage)
 
 
-def _tell_failed(failed: list[tuple[Request, str]], messages: Messages) -> None:
-    for request, reason in failed:
-        text = failure_text(request, reason)
-        messages.warn(text, archive=request.archive, job=request.job, state="failed")
-
-
 def _before_sending(
     prepared: Prepared, options: Options, flags: Mapping[str, Any], again: bool
 ) -> Verdict | None:
@@ -137,7 +160,8 @@ def _before_sending(
     plan = prepared.plan
     load = plan.load(options.tier.value, again)
     left = 0 if again else plan.groups[Group.AGAIN].archives
-    if not load.jobs:
+    uncertain = plan.groups[Group.UNCERTAIN].archives
+    if not load.jobs and not (uncertain and flags["wait"] and flags["yes"]):
         return _nothing_to_send(prepared, left)
     refused = objection(prepared, options, again)
     if refused is not None:
@@ -149,6 +173,8 @@ def _before_sending(
             Status.NOT_STARTED, "nothing was sent: no terminal to ask on; -y agrees to the plan"
         )
     jobs = "1 job" if load.jobs == 1 else f"{load.jobs:,} jobs"
+    if uncertain:
+        jobs += f", and {uncertain:,} more if they turn out not to be accepted"
     if click.confirm(f"start {jobs}? They cannot be canceled.", err=True):
         return None
     return Verdict(Status.NOT_STARTED, "nothing was sent")
@@ -173,72 +199,12 @@ def _again_text(count: int) -> str:
     )
 
 
-def _final(outcome: Outcome, prepared: Prepared, again: bool) -> Verdict:
+def _final(verdict: Verdict, prepared: Prepared, again: bool, waits: WaitReport) -> Verdict:
+    """Return how the command ends, after what it sent and what it waited for."""
     left = 0 if again else prepared.plan.groups[Group.AGAIN].archives
-    uncertain = prepared.plan.groups[Group.UNCERTAIN].archives
-    if outcome.verdict.status is Status.DONE and uncertain and not outcome.uncertain:
-        # What an earlier command left was settled by this one's last list, and was not sent again.
-        return Verdict(Status.UNFINISHED, "run the same command again to see that all is requested")
-    if outcome.verdict.status is Status.DONE and left:
-        return Verdict(Status.FAILED, _again_text(left))
-    return outcome.verdict
-
-
-def _tell(sent: Sent, messages: Messages, jobs: set[str]) -> None:
-    item = sent.item
-    if sent.job is not None:
-        jobs.add(sent.job)
-    messages.facts(
-        "request",
-        state=sent.state,
-        archive=item.archive,
-        path=item.name or None,
-        first=item.first,
-        last=last_byte(item.first, item.last, item.size),
-        size=item.size,
-        job=sent.job,
-        reason=sent.reason,
-    )
-    if sent.state == "refused":
-        messages.warn(f"{item.shown}: {sent.reason}", archive=item.archive)
-
-
-def _nothing(prepared: Prepared) -> dict[str, object]:
-    return {**_adopted(prepared), "started": 0, "uncertain": 0, "files_failed": 0, "left": 0}
-
-
-def _counts(outcome: Outcome, prepared: Prepared) -> dict[str, object]:
-    counts = outcome.counts
-    return {
-        **_adopted(prepared),
-        "started": counts.started,
-        "elsewhere": counts.elsewhere,
-        "uncertain": outcome.uncertain,
-        "files_failed": len(counts.failed),
-        "left": outcome.left,
-        "bytes_started": counts.bytes,
-    }
-
-
-def _adopted(prepared: Prepared) -> dict[str, object]:
-    groups = prepared.plan.groups
-    return {
-        "total_files": prepared.plan.all.archives,
-        "readable": groups[Group.READABLE].archives,
-        "cached": groups[Group.CACHED].archives,
-        "running": groups[Group.RUNNING].archives,
-    }
-
-
-def _end(verdict: Verdict, counts: dict[str, object], messages: Messages) -> int:
-    started, left = counts["started"], counts.get("elsewhere") or 0
-    jobs = "1 job" if started == 1 else f"{started:,} jobs"
-    text = f"started {jobs}"
-    if left:
-        text += f"; another casfs requested {left:,}"
-    messages.text(text)
-    messages.facts("summary", **counts)
-    if verdict.status is not Status.DONE:
-        messages.facts("exit_error", code=int(verdict.status), message=verdict.reason)
-        messages.complain(verdict.reason)
-    return verdict.status
+    if verdict.status is Status.DONE and left:
+        verdict = Verdict(Status.FAILED, _again_text(left))
+    waited = Status(waits.status())
+    if waited > verdict.status:
+        return Verdict(waited, f"jobs that failed: {waits.failed}; see above")
+    return verdict

@@ -14,12 +14,13 @@ from casfs.errors import ConfigError
 from casfs.ledger.request import Request
 from casfs.model import JobState, Vault
 from casfs.restore.amounts import Cap, Estimate, amount_text
+from casfs.restore.caps import check_cost, too_many
 from casfs.restore.inventories import InventoryRun
 from casfs.restore.inventory_jobs import Standing, Wanted, lost_text
+from casfs.restore.inventory_survey import InventorySurvey
 from casfs.restore.options import check_notices
 from casfs.restore.price_table import find_prices
 from casfs.restore.prices import INVENTORY, Load, Prices
-from casfs.restore.running import check_cost
 from casfs.restore.verdict import Status, Verdict
 
 
@@ -51,24 +52,27 @@ def request_inventory(
     cap = None if flags["max_cost"] is None else Cap.parse(flags["max_cost"])
     config, vault = client.config, client.retrievals.vault(name)
     prices = find_prices(config.dialect, config.region, config.prices)
-    with open_ledger(client, vault) as ledger:
+    with open_ledger(client, vault, dry_run=flags["dry_run"]) as ledger:
         number = messages.lines.run = ledger.run_of(wanted.selection)
-        run = InventoryRun(
+        survey = InventorySurvey(
             client=client,
             vault=vault,
             ledger=ledger,
             wanted=wanted,
             run=number,
-            check=lambda loads: check_cost(cap, prices, loads, inside=True),
-            watch=lambda state, job: _tell(state, job, messages),
             warn=lambda line, job: messages.warn(line, job=job),
         )
-        standing = run.needed()
-        count, job, lost = run.jobs(standing), standing.job, standing.lost
+        run = InventoryRun(
+            survey=survey,
+            check=lambda loads: check_cost(cap, prices, loads, inside=True),
+            watch=lambda state, job: _tell(state, job, messages),
+        )
+        standing = survey.needed()
+        count, job, lost = survey.jobs(standing), standing.job, standing.lost
         cost = _show_plan(vault, prices, count, standing, messages)
         if flags["dry_run"]:
             return Status.DONE
-        verdict = _refusal(run, cost, count, lost, flags) if count else None
+        verdict = _refusal(survey, cost, count, lost, flags) if count else None
         if verdict is None:
             again = None if lost is None else lost.number
             verdict = run.bring(flags["wait"], count, again)
@@ -82,20 +86,23 @@ def request_inventory(
 
 
 def _refusal(
-    run: InventoryRun,
+    survey: InventorySurvey,
     cost: Estimate,
     count: int,
     lost: Request | None,
     flags: Mapping[str, Any],
 ) -> Verdict | None:
     """Return how the command ends before anything is sent, None if the user agrees."""
+    reason = too_many(survey.room, count)
+    if reason is not None:
+        return Verdict(Status.NOT_STARTED, reason)
     asks = not flags["yes"] and sys.stdin.isatty()
     if lost is not None and not (
         flags["rerequest"] == "yes" or (flags["rerequest"] == "ask" and asks)
     ):
         return Verdict(Status.NOT_STARTED, f"nothing was sent: {lost_text(lost)}")
     is_new = lost is None or flags["rerequest"] == "yes"
-    if run.is_uncertain() or flags["yes"] or (cost.is_free and is_new):
+    if survey.is_uncertain() or flags["yes"] or (cost.is_free and is_new):
         return None
     if not sys.stdin.isatty():
         return Verdict(

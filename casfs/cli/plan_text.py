@@ -36,13 +36,17 @@ def plan_lines(prepared: Prepared, options: Options, again: bool) -> Iterator[st
         ("readable now", Group.READABLE, _NOTHING_TO_PAY),
         ("in the cache", Group.CACHED, _NOTHING_TO_PAY),
         ("running already", Group.RUNNING, running),
-        ("uncertain", Group.UNCERTAIN, "requested, and not answered; counted as requested"),
+        (
+            "uncertain",
+            Group.UNCERTAIN,
+            "requested, not answered; sent again if not accepted",
+        ),
         ("too large", Group.TOO_LARGE, f"for {tier.capitalize()}; use another --tier"),
         ("to be requested", Group.REQUESTED, f"{tier.capitalize()}, {TIMES[tier]}"),
         (
             "to request again" if again else "not again",
             Group.AGAIN,
-            "their jobs failed, or their outputs expired",
+            "their jobs failed, or their outputs expired or will before they are fetched",
         ),
     ]
     for title, group, note in rows:
@@ -105,7 +109,7 @@ def _pace_lines(prepared: Prepared, options: Options, size: int) -> Iterator[str
         return
     seconds = size / prepared.rate
     waves = max(1, -(-size // prepared.wave))
-    source = "" if options.pace.rate else " (assumed: nothing was measured yet)"
+    source = f" (measured {prepared.measured.astimezone():%Y-%m-%d})" if prepared.measured else ""
     done = datetime.now(UTC) + latest(options.tier.value) + timedelta(seconds=min(seconds, 1e9))
     yield (
         f"at {prepared.rate / 1e6:,.1f} MB/s{source} {size_text(size)} take "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from casfs.cli.completion import complete_path, complete_vault
+from casfs.cli.interruption import interruptible
 from casfs.cli.options import (
     IdentifierCommand,
     json_option,
@@ -17,10 +18,11 @@ from casfs.cli.options import (
 from casfs.errors import CasfsError, ConfigError, LedgerError
 
 if TYPE_CHECKING:
+    from casfs.cli.messages import Messages
     from casfs.restore.options import Options
 
 _TIERS = ("expedited", "standard", "bulk")
-_FAILED, _USAGE, _NOT_STARTED, _INTERRUPTED = 1, 2, 4, 130
+_FAILED, _USAGE, _NOT_STARTED = 1, 2, 4
 
 
 @click.command("request", cls=IdentifierCommand)
@@ -72,33 +74,43 @@ def request_command(
 
     own = {name: given.pop(name) for name in _OWN}
     messages = Messages(as_json, vault)
-    status = _FAILED
-    try:
-        with open_client(profile, given) as client:
-            if inventory:
-                from casfs.cli.inventory_request import request_inventory
-
-                _refuse(own, _OF_ARCHIVES, "--inventory")
-                status = request_inventory(client, vault, own, messages)
-            else:
-                from casfs.cli.archive_request import request_archives
-
-                _refuse(own, ("since", "until"), "archives")
-                options = _options(vault, _ids(own["ids"]), own)
-                status = request_archives(client, options, own, messages)
-    except LedgerError as error:
-        messages.facts("exit_error", code=_NOT_STARTED, message=str(error))
-        raise _exit(_NOT_STARTED, f"casfs: {error}") from error
-    except CasfsError as error:
-        code = _USAGE if isinstance(error, ConfigError) else _FAILED
-        messages.facts("exit_error", code=code, message=str(error))
-        raise
-    except (KeyboardInterrupt, click.Abort):
-        message = "interrupted; what was requested is recorded: run the same command again"
-        messages.facts("exit_error", code=_INTERRUPTED, message=message)
-        raise _exit(_INTERRUPTED, f"casfs: {message}") from None
+    with interruptible() as caught:
+        try:
+            status = _request(vault, profile, inventory, own, given, messages)
+        except LedgerError as error:
+            messages.facts("exit_error", code=_NOT_STARTED, message=str(error))
+            raise _exit(_NOT_STARTED, f"casfs: {error}") from error
+        except CasfsError as error:
+            code = _USAGE if isinstance(error, ConfigError) else _FAILED
+            messages.facts("exit_error", code=code, message=str(error))
+            raise
+        except (KeyboardInterrupt, click.Abort):
+            message = "interrupted; what was requested is recorded: run the same command again"
+            messages.facts("exit_error", code=caught.status, message=message)
+            raise _exit(caught.status, f"casfs: {message}") from None
     if status:
         raise SystemExit(status)
+
+
+def _request(
+    vault: str,
+    profile: str | None,
+    inventory: bool,
+    own: dict[str, Any],
+    given: dict[str, Any],
+    messages: "Messages",
+) -> int:
+    with open_client(profile, given) as client:
+        if inventory:
+            from casfs.cli.inventory_request import request_inventory
+
+            _refuse(own, _OF_ARCHIVES, "--inventory")
+            return request_inventory(client, vault, own, messages)
+        from casfs.cli.archive_request import request_archives
+
+        _refuse(own, ("since", "until"), "archives")
+        options = _options(vault, _ids(own["ids"]), own)
+        return request_archives(client, options, own, messages)
 
 
 _OWN = (

@@ -19,6 +19,7 @@ class Item(NamedTuple):
         created: when the archive was uploaded, in microseconds since 1970.
         whole: all of the archive.
         again: an earlier job for it failed, or its output expired.
+        blocked_by: number of the request, without an answer, that may bring it; None = none.
     """
 
     archive: str
@@ -29,6 +30,7 @@ class Item(NamedTuple):
     created: int
     whole: bool
     again: bool = False
+    blocked_by: int | None = None
 
     @property
     def shown(self) -> str:

@@ -20,7 +20,7 @@ class Pace:
     """How fast outputs will be fetched.
 
     Attributes:
-        rate: bytes per second, None for as fast as was measured.
+        rate: bytes per second, None for the rate of the last fetch.
     """
 
     rate: float | None

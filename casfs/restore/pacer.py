@@ -50,6 +50,11 @@ class Pacer:
                 self._next = turn + 1 / self._rate
         return not self._wait(max(0.0, turn - now))
 
+    def resume(self) -> None:
+        """Go on after a pause, in which nothing could succeed."""
+        with self._lock:
+            self._last_success = self._clock()
+
     def accepted(self) -> None:
         """Note that the service took a request."""
         with self._lock:

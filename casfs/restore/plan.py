@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from casfs.ledger.request import Request, RequestState
+from casfs.ledger.request import Request, RequestState, covers
 from casfs.model import JobState
 from casfs.restore.items import Item
 from casfs.restore.jobs import Fetching, ListedJobs
@@ -25,7 +25,7 @@ class Group(Enum):
     REQUESTED = "requested"
     """It is to be requested."""
     AGAIN = "again"
-    """The same, but an earlier job for it failed, or its output expired."""
+    """The same, but an earlier job for it failed, or its output expired, or expires too soon."""
 
 
 @dataclass(slots=True)
@@ -91,6 +91,7 @@ class Planner:
         is_cached: archive -> whether all of it is in the cache.
         open: requests by archive whose jobs the list lacks.
         lost: `range_key` of what was requested lately, and failed or expired.
+        late: what was requested, and expires before it can be fetched.
         largest: bytes beyond which the service refuses an archive at the tier.
         adopted: gets the ids of running jobs.
     """
@@ -100,6 +101,7 @@ class Planner:
     is_cached: Callable[[str], bool]
     open: dict[str, list[Request]] = field(default_factory=dict)
     lost: set[int] = field(default_factory=set)
+    late: "LateRequests" = field(default_factory=lambda: LateRequests())
     largest: int | None = None
     adopted: set[str] = field(default_factory=set)
 
@@ -122,6 +124,18 @@ class Planner:
             plan.gets_again += gets
         return found
 
+    def blocker(self, item: Item) -> int | None:
+        """Return the number of the request without an answer that may bring an item."""
+        for request in self.open.get(item.archive, ()):
+            if request.covers(item.first, item.last, item.size):
+                return request.number
+        return None
+
+    def _was_lost(self, item: Item) -> bool:
+        if self.lost and range_key(item.archive, item.first, item.last) in self.lost:
+            return True
+        return bool(self.late.covering(item))
+
     def _group(self, item: Item, archive_size: int | None, readable: bool, plan: Plan) -> Group:
         job = self.jobs.adoptable(item.archive, item.first, item.last, item.size, self.fetching)
         if job is not None and job.state is JobState.SUCCEEDED:
@@ -139,7 +153,7 @@ class Planner:
                 if request.job is not None:
                     self.adopted.add(request.job)
                 return Group.UNCERTAIN if uncertain else Group.RUNNING
-        if self.lost and range_key(item.archive, item.first, item.last) in self.lost:
+        if self._was_lost(item):
             return Group.AGAIN
         if self.largest is not None and (archive_size or 0) > self.largest:
             return Group.TOO_LARGE
@@ -149,6 +163,28 @@ class Planner:
 def range_key(archive: str, first: int, last: int) -> int:
     """Return a number for a range of an archive: a million of them take little memory."""
     return hash((archive, first, last))
+
+
+class LateRequests:
+    """Requests whose outputs expire before they can be fetched, by archive.
+
+    Args:
+        requests: all of them.
+    """
+
+    def __init__(self, requests: Iterable[Request] = ()) -> None:
+        self._by_archive: dict[str, list[tuple[int, int, int]]] = {}
+        for one in requests:
+            known = self._by_archive.setdefault(one.archive, [])
+            known.append((one.number, one.first, one.last))
+
+    def covering(self, item: Item) -> list[int]:
+        """Return the numbers of those that cover an item: a new request would replace them."""
+        return [
+            number
+            for number, first, last in self._by_archive.get(item.archive, ())
+            if covers((first, last), item.first, item.last, item.size)
+        ]
 
 
 def open_by_archive(requests: Iterable[Request]) -> dict[str, list[Request]]:

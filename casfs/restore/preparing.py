@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from casfs.client import Client, Completeness, Selected
-from casfs.errors import NotFoundError
+from casfs.errors import ConfigError, NotFoundError
 from casfs.job_requests import RetrievalPolicy, Tier
 from casfs.ledger.request import TO_THE_END, Request, RequestState
 from casfs.model import OUTPUT_LIFETIME, Vault
@@ -14,8 +14,9 @@ from casfs.restore.clock import now
 from casfs.restore.items import Item, is_verifiable, ranged, split
 from casfs.restore.jobs import ASSUMED_RATE, Fetching, ListedJobs
 from casfs.restore.ledger import Ledger
+from casfs.restore.measured_rate import recorded_rate
 from casfs.restore.options import Options
-from casfs.restore.plan import Group, Plan, Planner, open_by_archive, range_key
+from casfs.restore.plan import Group, LateRequests, Plan, Planner, open_by_archive, range_key
 from casfs.restore.price_table import find_prices
 from casfs.restore.prices import Load, Prices
 from casfs.restore.reconciling import reconcile
@@ -45,11 +46,13 @@ class Prepared:
         policy: the account's data retrieval policy.
         coverage: how much of the vault is cataloged.
         failed: requests whose jobs turn out to have failed, and why.
-        rate: bytes per second, if it matters.
+        rate: bytes per second at which outputs are fetched: as wanted, measured, or assumed.
+        measured: when it was measured, None if it was not.
         room: jobs that can be started, and all be listed again.
         too_large: some of what the service refuses at the tier.
         unverifiable: ranges without a hash.
         adopted: ids of the jobs that are running already.
+        late: requests whose outputs expire before they can be fetched, which new ones replace.
     """
 
     run: str
@@ -60,6 +63,7 @@ class Prepared:
     spent: list[Load]
     rate: float
     room: int
+    measured: datetime | None = None
     policy: RetrievalPolicy | None = None
     coverage: Completeness | None = None
     plan: Plan = field(default_factory=Plan)
@@ -67,6 +71,7 @@ class Prepared:
     too_large: list[Item] = field(default_factory=list)
     unverifiable: int = 0
     adopted: set[str] = field(default_factory=set)
+    late: LateRequests = field(default_factory=LateRequests)
 
     def total(self, *loads: Load) -> Estimate:
         """Return what the restore costs with more jobs, those that it has requested included."""
@@ -89,7 +94,7 @@ class Preparation:
     Attributes:
         client: of the account.
         options: what is wanted; checked.
-        ledger: of the vault.
+        ledger: of the vault; for a plan that only is shown, one of a dry run.
         vault: where it is.
         spool: gets what is to be requested.
     """
@@ -104,15 +109,15 @@ class Preparation:
         """Return what would be requested.
 
         Raises:
+            ConfigError: the pace is to be the rate that was measured, and none was.
             NotFoundError: nothing that is wanted is known.
             CasfsError: service, catalog or ledger failed.
         """
         config, retrievals, name = self.client.config, self.client.retrievals, self.vault.name
+        rate, measured = self._rate()
         prices = find_prices(config.dialect, config.region, config.prices)
         policy = retrievals.policy() if retrievals.features.policy else None
         run = self.ledger.run_of(self.options.selection)
-        pace = self.options.pace
-        rate = pace.rate if pace is not None and pace.rate else float(ASSUMED_RATE)
         begun, jobs = now(), ListedJobs()
         retrievals.catalog_jobs(name, jobs.add)
         fetching = Fetching(rate, retrievals.now())
@@ -126,6 +131,7 @@ class Preparation:
             lambda archive: retrievals.is_cached(name, archive),
             open_by_archive(found.open),
             {range_key(one.archive, one.first, one.last) for one in self.ledger.lost()},
+            LateRequests(found.late),
             retrievals.features.expedited_limit if expedited else None,
         )
         prepared = Prepared(
@@ -136,6 +142,7 @@ class Preparation:
             place=find_place(config.endpoint, config.traffic, prices.inside),
             spent=self.ledger.spent(run),
             rate=rate,
+            measured=measured,
             room=retrievals.most_listed - len(jobs.by_id),
             policy=policy,
             coverage=self._cataloged(),
@@ -146,8 +153,24 @@ class Preparation:
             ],
         )
         self._fill(planner, prepared)
-        prepared.adopted = planner.adopted
+        prepared.adopted, prepared.late = planner.adopted, planner.late
         return prepared
+
+    def _rate(self) -> tuple[float, datetime | None]:
+        """Return the bytes per second that will be fetched, and when they were measured."""
+        pace = self.options.pace
+        if pace is not None and pace.rate:
+            return pace.rate, None
+        account = self.client.retrievals.account_key(self.vault)
+        known = recorded_rate(self.client.config.state_dir, account)
+        if known is not None:
+            return known.rate, known.measured
+        if pace is not None:
+            raise ConfigError(
+                "--pace auto goes by the rate of the last fetch, and nothing was fetched from this "
+                "account yet: give a rate, such as --pace 40GiB/h"
+            )
+        return float(ASSUMED_RATE), None
 
     def _cataloged(self) -> Completeness:
         """Return how much of the vault is cataloged, once what finished jobs brought is."""
@@ -172,6 +195,8 @@ class Preparation:
                     self.spool.add(item._replace(again=group is Group.AGAIN))
                     if one.size is not None and not is_verifiable(item, one.size):
                         prepared.unverifiable += 1
+                elif group is Group.UNCERTAIN:
+                    self.spool.add(item._replace(blocked_by=planner.blocker(item)))
                 elif group is Group.TOO_LARGE and len(prepared.too_large) < _NAMED:
                     prepared.too_large.append(item)
 

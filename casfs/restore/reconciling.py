@@ -21,11 +21,13 @@ class Reconciled:
         open: those whose jobs the list lacks, as they are now.
         lost: those that failed or expired, and why.
         refused: those that were not accepted, as far as is known now.
+        late: those that can be read, but expire before they can be fetched; recorded as readable.
     """
 
     open: list[Request] = field(default_factory=list)
     lost: list[tuple[Request, Settled]] = field(default_factory=list)
     refused: list[Request] = field(default_factory=list)
+    late: list[Request] = field(default_factory=list)
 
 
 def reconcile(
@@ -55,6 +57,8 @@ def reconcile(
             found.lost.append((request, settled))
         elif settled.state is RequestState.REFUSED:
             found.refused.append(request)
+        elif settled.late:
+            found.late.append(_with(request, settled))
         elif settled.job is None or settled.job not in settling.jobs.by_id:
             found.open.append(_with(request, settled))
         if len(notes) >= _AT_ONCE:

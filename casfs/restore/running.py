@@ -1,26 +1,25 @@
-"""Sends what was planned and agreed to, and settles what has no answer."""
+"""Sends what was planned and agreed to, in waves, and settles what has no answer."""
 
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, field
 
 from casfs.client import Client
 from casfs.errors import CasfsError, LedgerError
 from casfs.ledger.request import Request, RequestState
-from casfs.restore.amounts import Cap, Estimate, amount_text
-from casfs.restore.clock import now
+from casfs.model import JobState
+from casfs.restore.amounts import Estimate
+from casfs.restore.caps import check
 from casfs.restore.items import Item
-from casfs.restore.jobs import Fetching, ListedJobs
+from casfs.restore.jobs import ListedJobs
 from casfs.restore.ledger import Ledger
 from casfs.restore.options import Options
 from casfs.restore.plan import Group
 from casfs.restore.preparing import WAVE, Prepared
-from casfs.restore.prices import Load, Prices, load_of
-from casfs.restore.reconciling import reconcile
-from casfs.restore.sending import Counts, OverCapError, Sender, Sent, Terms
-from casfs.restore.settling import Settling
+from casfs.restore.prices import load_of
+from casfs.restore.sending import Counts, Sender, Sent, Terms
+from casfs.restore.settlement import Settlement
 from casfs.restore.spool import Spool
 from casfs.restore.verdict import DONE, Status, Verdict
 
@@ -34,14 +33,15 @@ _NEW_LISTS = 3.0
 
 @dataclass
 class Outcome:
-    """What a command did.
+    """What a command did so far.
 
     Attributes:
         counts: what came of each item.
         uncertain: requests of the restore of which nobody knows yet whether they were accepted.
         left: archives that are to be requested later, because of the pace.
-        verdict: how it ends.
+        verdict: how it ends, if nothing more comes.
         lost: jobs that failed meanwhile, and why.
+        jobs: ids of running jobs for what was wanted, of which the plan knew nothing.
     """
 
     counts: Counts
@@ -49,82 +49,7 @@ class Outcome:
     left: int = 0
     verdict: Verdict = DONE
     lost: list[tuple[Request, str]] = field(default_factory=list)
-
-
-def objection(prepared: Prepared, options: Options, again: bool) -> Verdict | None:
-    """Return why a plan must not be carried out, None if it may.
-
-    Args:
-        prepared: the plan.
-        options: what the user wants.
-        again: whether what was requested before is requested again.
-    """
-    load = prepared.plan.load(options.tier.value, again)
-    if not load.jobs:
-        return None
-    reason = too_many(prepared.room, load.jobs)
-    if reason is not None and options.pace is None:
-        return Verdict(Status.NOT_STARTED, reason)
-    try:
-        check(prepared, options, [*prepared.spent, load])
-    except OverCapError as error:
-        return Verdict(Status.NOT_STARTED, str(error))
-    return None
-
-
-def too_many(room: int, jobs: int) -> str | None:
-    """Return why so many more jobs must not be started at once, None if they may.
-
-    What no list shows again cannot be settled, and its hours are lost.
-    """
-    if jobs <= room:
-        return None
-    return (
-        f"nothing was sent: of {jobs:,} more jobs casfs could list only {max(0, room):,} again; "
-        "spread them with --pace, such as --pace auto"
-    )
-
-
-def check(prepared: Prepared, options: Options, loads: list[Load]) -> None:
-    """Check what a restore takes in all, before and with this command.
-
-    Raises:
-        OverCapError: it is too much, or its price is unknown.
-    """
-    most = options.max_bytes
-    sizes = [load.bytes for load in loads]
-    if most is not None and (None in sizes or sum(size or 0 for size in sizes) > most):
-        raise OverCapError(
-            f"the restore would bring more than --max-bytes {most}, or bytes of unknown number"
-        )
-    check_cost(options.max_cost, prepared.prices, loads, prepared.place.inside)
-
-
-def check_cost(cap: Cap | None, prices: Prices, loads: list[Load], inside: bool) -> None:
-    """Check what a restore costs in all.
-
-    Raises:
-        OverCapError: it is too much, or its price is unknown.
-    """
-    if cap is None:
-        return
-    estimate = prices.estimate(loads, inside)
-    total = estimate.total
-    if total is None or estimate.currency is None:
-        raise OverCapError(
-            "the price is unknown, so nothing is sent with --max-cost; write prices into the "
-            "profile, or leave out --max-cost"
-        )
-    if cap.currency not in (None, estimate.currency):
-        raise OverCapError(
-            f"--max-cost is in {cap.currency} and the prices are in {estimate.currency}, which "
-            "casfs does not convert"
-        )
-    if cap.amount == 0 or total > cap.amount:
-        raise OverCapError(
-            f"the restore would cost {amount_text(total, estimate.currency)}, what it has "
-            f"requested before included, which is more than --max-cost {cap}"
-        )
+    jobs: set[str] = field(default_factory=set)
 
 
 class Run:
@@ -149,10 +74,10 @@ class Run:
         watch: Callable[[Sent], None],
     ) -> None:
         self._retrievals = client.retrievals
-        self._config = client.config
         self._options = options
         self._ledger = ledger
         self._spool = spool
+        self._settlement = Settlement(client, ledger, spool, prepared)
         self._prepared = prepared
         terms = Terms(
             vault=prepared.vault.name,
@@ -160,16 +85,29 @@ class Run:
             tier=options.tier,
             check=lambda loads: check(prepared, options, loads),
             price=self._price,
+            replaces=prepared.late.covering,
             sns_topic=options.sns_topic,
             call_back=options.call_back,
         )
         expected = prepared.plan.load(options.tier.value, again=True).jobs
         self._sender = Sender(client.retrievals.start, ledger, terms, watch, expected)
-        self._left = 0
-        self._lost: list[tuple[Request, str]] = []
+        self._again = False
+        self._taken = 0
+        """Items, in their order, that were sent or need not be."""
+        self._found: set[str] = set()
+
+    @property
+    def counts(self) -> Counts:
+        """Return what came of each item so far."""
+        return self._sender.counts
+
+    @property
+    def has_stopped(self) -> bool:
+        """Return whether it sends no more, whatever is left."""
+        return self._sender.stopped is not None
 
     def run(self, again: bool) -> Outcome:
-        """Send all requests; return what came of them.
+        """Send all requests, or the first wave of them; return what came of them.
 
         Args:
             again: whether what was requested before is requested again.
@@ -177,36 +115,90 @@ class Run:
         Raises:
             LedgerError: the ledger fails.
         """
-        self._sender.send(self._wave(self._spool.items(self._options.order, again)))
+        self._again = again
+        self._sender.send(self._wave(None))
+        return self._outcome()
+
+    def has_room(self) -> bool:
+        """Return whether the next wave may be sent, as far as the pace goes.
+
+        Raises:
+            LedgerError: the ledger fails.
+        """
+        item = next(self._spool.items(self._options.order, self._again, self._taken), None)
+        if item is None or self.has_stopped:
+            return False
+        recent = self._ledger.requested_since(self._prepared.run, WAVE)
+        return self._fits(recent, item)
+
+    def go_on(self) -> Outcome:
+        """List the jobs again, settle by them what is uncertain, and send what there is room for.
+
+        The consent and the caps are those of the plan. What has a job by now, whoever started it,
+        is not requested.
+
+        Raises:
+            LedgerError: the ledger fails.
+            CasfsError: the jobs cannot be listed.
+        """
+        listed, again = self._settlement.list_again()
+        self._sender.send(again)
+        self._sender.send(self._wave(listed))
+        return self._outcome()
+
+    def _outcome(self) -> Outcome:
         try:
             uncertain = self._settle()
         except LedgerError:
             raise
         except CasfsError as error:
             log.warning("what has no answer cannot be settled now: %s", error)
-            uncertain = self._unsettled()
-        outcome = Outcome(self._sender.counts, uncertain, self._left, lost=self._lost)
+            uncertain = len(self._settlement.open())
+        left = 0
+        if self._options.pace is not None:
+            tier = self._options.tier.value
+            left = self._prepared.plan.load(tier, self._again).jobs - self._taken
+        outcome = Outcome(
+            self._sender.counts,
+            uncertain,
+            left,
+            lost=list(self._settlement.lost),
+            jobs=self._found | self._settlement.jobs,
+        )
         outcome.verdict = self._verdict(outcome)
         return outcome
 
-    def _wave(self, items: Iterator[Item]) -> Iterator[Item]:
-        """Yield the items that are to be requested now, at the pace that the user set."""
-        if self._options.pace is None:
-            yield from items
-            return
-        wave = self._prepared.wave
-        recent = self._ledger.requested_since(self._prepared.run, WAVE)
+    def _wave(self, listed: ListedJobs | None) -> Iterator[Item]:
+        """Yield the items that are to be requested now, at the pace that the user set.
+
+        Args:
+            listed: the jobs that there are, None if the plan goes by them.
+        """
+        paced = self._options.pace is not None
+        recent = self._ledger.requested_since(self._prepared.run, WAVE) if paced else 0
         sent = 0
-        for item in items:
-            size = item.size or 0
-            # What is larger than any wave is one of its own.
-            full = recent and recent + size > wave
-            if self._left or full or sent >= self._prepared.room:
-                self._left += 1
+        for item in self._spool.items(self._options.order, self._again, self._taken):
+            if listed is not None and self._is_there(item, listed):
+                self._taken += 1
                 continue
-            recent += size
+            if paced and (sent >= self._settlement.room or not self._fits(recent, item)):
+                return
+            self._taken += 1
+            recent += item.size or 0
             sent += 1
             yield item
+
+    def _fits(self, recent: int, item: Item) -> bool:
+        # What is larger than any wave is one of its own.
+        return not recent or recent + (item.size or 0) <= self._prepared.wave
+
+    def _is_there(self, item: Item, listed: ListedJobs) -> bool:
+        fetching = self._settlement.fetching
+        job = listed.adoptable(item.archive, item.first, item.last, item.size, fetching)
+        if job is not None and job.state is JobState.RUNNING:
+            self._found.add(job.id)
+        vault = self._prepared.vault.name
+        return job is not None or self._retrievals.is_cached(vault, item.archive)
 
     def _price(self, item: Item) -> Estimate:
         load = load_of(self._options.tier.value, item.size)
@@ -220,51 +212,19 @@ class Run:
         """
         waited = False
         for _ in range(_ROUNDS):
-            open_ = [one for one in self._ledger.open_requests() if one.job is None]
-            if not any(one.run == self._prepared.run for one in open_):
+            unsettled = self._settlement.open()
+            if not unsettled:
                 return 0
-            refused = self._list_again()
-            mine = [one for one in map(self._item, refused) if one is not None]
-            if mine and self._sender.stopped is None:
+            _, mine = self._settlement.list_again()
+            if mine and not self.has_stopped:
                 self._sender.send(mine)
                 continue
-            if waited or not any(one.state is RequestState.INTENDED for one in open_):
+            if waited or not any(one.state is RequestState.INTENDED for one in unsettled):
                 break
             # Another process is sending: its answers come within seconds.
             waited = True
             time.sleep(_NEW_LISTS)
-        return self._unsettled()
-
-    def _unsettled(self) -> int:
-        return sum(
-            one.run == self._prepared.run and one.job is None
-            for one in self._ledger.open_requests()
-        )
-
-    def _item(self, request: Request) -> Item | None:
-        """Return what this command sent a request for, None if it did not."""
-        if request.run != self._prepared.run:
-            return None
-        return self._spool.find(request.archive, request.first, request.last)
-
-    def _list_again(self) -> list[Request]:
-        begun, vault = now(), self._prepared.vault.name
-        jobs = ListedJobs(self._retrievals.jobs(vault))
-        settling = Settling(
-            jobs,
-            Fetching(self._prepared.rate, self._retrievals.now()),
-            timedelta(seconds=self._config.settle_seconds),
-            timedelta(seconds=self._config.deadline),
-        )
-        found = reconcile(
-            self._ledger, settling, begun, lambda job: self._retrievals.job(vault, job)
-        )
-        self._lost += [
-            (replace(one, job=settled.job), settled.reason or "")
-            for one, settled in found.lost
-            if settled.state is RequestState.FAILED
-        ]
-        return found.refused
+        return len(self._settlement.open())
 
     def _verdict(self, outcome: Outcome) -> Verdict:
         plan = self._prepared.plan
@@ -278,7 +238,8 @@ class Run:
                 f"{outcome.left} more are to be requested once these can be fetched; run the same "
                 "command again",
             )
-        lost = sum(one.run == self._prepared.run for one, _ in outcome.lost)
+        settlement = self._settlement
+        lost = settlement.expired + sum(settlement.concerns(one) for one, _ in outcome.lost)
         if lost:
             return Verdict(Status.FAILED, f"jobs that failed: {lost}; see above")
         failed = len(outcome.counts.failed) + plan.groups[Group.TOO_LARGE].archives

@@ -7,16 +7,19 @@ another.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as futures_wait
 from dataclasses import dataclass, field
 
-from casfs.errors import CasfsError, ConfigError, RequestError
+from casfs.errors import ConfigError, RequestError
 from casfs.job_requests import JobRequest, NotAccepted, Outcome, Refusal, Started, Tier
 from casfs.ledger.request import Request, RequestState
 from casfs.restore.amounts import Estimate
+from casfs.restore.caps import OverCapError
+from casfs.restore.intents import Check, Intent
 from casfs.restore.items import Item
-from casfs.restore.ledger import Check, Intent, Ledger
+from casfs.restore.ledger import Ledger
 from casfs.restore.pacer import Pacer
 from casfs.restore.verdict import Status, Verdict
 
@@ -29,6 +32,8 @@ _EACH = 32
 _PATIENCE = 120.0
 """Seconds without any success after which a service that refuses everything is left alone."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+_LAST_ANSWERS = 5.0
+"""Seconds for which an interrupted command waits for the answers of requests that are under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,6 @@ class Counts:
     failed: list[Sent] = field(default_factory=list)
 
 
-class OverCapError(CasfsError):
-    """The restore would cost, or bring, more than it may."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """What all requests of a command have in common.
@@ -72,6 +73,7 @@ class Terms:
         tier: at which they are sent.
         check: raises `OverCapError` if the restore would take too much with one more.
         price: estimate of one item.
+        replaces: item -> numbers of requests that one for it replaces, as in `Ledger.intend`.
         sns_topic: as in `JobRequest`.
         call_back: as in `JobRequest`.
     """
@@ -81,6 +83,7 @@ class Terms:
     tier: Tier
     check: Check
     price: Callable[[Item], Estimate]
+    replaces: Callable[[Item], Sequence[int]]
     sns_topic: str | None = None
     call_back: str | None = None
 
@@ -146,19 +149,33 @@ class Sender:
 
         Raises:
             LedgerError: the ledger fails; nothing is sent from then on.
+            KeyboardInterrupt: a signal ended it.
         """
         left = iter(items)
+        self._pacer.resume()
+        pool = ThreadPoolExecutor(self._workers, "request")
+        done = [pool.submit(self._work, left) for _ in range(self._workers)]
         try:
-            with ThreadPoolExecutor(self._workers, "request") as pool:
-                try:
-                    done = [pool.submit(self._work, left) for _ in range(self._workers)]
-                    for one in done:
-                        one.result()
-                except BaseException:
-                    self._ended.set()
-                    raise
+            self._join(done)
         except OverCapError as error:
             self._stop(Status.NOT_STARTED, str(error))
+        finally:
+            pool.shutdown(wait=False)
+
+    def _join(self, done: list["Future[None]"]) -> None:
+        """Wait until all threads have ended; raises what one of them, or a signal, raised."""
+        try:
+            for one in done:
+                one.result()
+        except KeyboardInterrupt:
+            self._ended.set()
+            # The intents are committed: a later list tells what became of those without an answer.
+            futures_wait(done, _LAST_ANSWERS)
+            raise
+        except BaseException:
+            self._ended.set()
+            futures_wait(done)
+            raise
 
     def _work(self, left: Iterator[Item]) -> None:
         try:
@@ -176,7 +193,9 @@ class Sender:
         if not self._pacer.take_turn():
             return
         terms = self._terms
-        request = self._ledger.intend(terms.intent(item), terms.run, terms.tier.value, terms.check)
+        request = self._ledger.intend(
+            terms.intent(item), terms.run, terms.tier.value, terms.check, terms.replaces(item)
+        )
         if request is None:
             self._note(Sent(item, "elsewhere"))
             return

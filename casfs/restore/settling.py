@@ -26,12 +26,15 @@ class Settled(NamedTuple):
         job: the id of its job, None if unknown.
         reason: why it failed, expired, or was refused.
         gone: the list lacks its job: only the service itself can say what became of it.
+        late: it can be read, but not for long enough to be fetched at the rate that is expected,
+            which is no fact about the request: another rate may do.
     """
 
     state: RequestState
     job: str | None = None
     reason: str | None = None
     gone: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,17 @@ class Settling:
         if job is None:
             if elapsed >= latest(request.tier) + OUTPUT_LIFETIME + _LATE:
                 return Settled(RequestState.EXPIRED, request.job, "its output has expired")
-            return Settled(request.state, request.job, None, gone=elapsed >= self.patience)
+            # Only new jobs are listed late.
+            gone = request.state is RequestState.READABLE or elapsed >= self.patience
+            return Settled(request.state, request.job, None, gone=gone)
         if job.state is JobState.RUNNING:
             return Settled(RequestState.STARTED, job.id)
         if job.state is JobState.FAILED:
             return Settled(RequestState.FAILED, job.id, job.reason)
-        if not self.fetching.suffices(job, request.size):
-            return Settled(RequestState.EXPIRED, job.id, "it expires before it can be fetched")
-        return Settled(RequestState.READABLE, job.id)
+        if job.expires is not None and job.expires <= self.fetching.now:
+            return Settled(RequestState.EXPIRED, job.id, "its output has expired")
+        late = not self.fetching.suffices(job, request.size)
+        return Settled(RequestState.READABLE, job.id, late=late)
 
     def _made_since(self, request: Request) -> JobFacts | None:
         """Return a job that may be the one of a request whose token the service did not keep."""

@@ -15,7 +15,7 @@ ORDERS = {
 """Orders by name, as columns."""
 
 _AT_ONCE = 1000
-_INSERT = "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Spool:
@@ -25,10 +25,12 @@ class Spool:
         # The empty name is a temporary file; the lock of whoever iterates keeps threads apart.
         self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._connection.execute(
-            "CREATE TABLE items (archive, name, first, last, size, created, whole, again)"
+            "CREATE TABLE items "
+            "(archive, name, first, last, size, created, whole, again, blocked_by)"
         )
         self._connection.execute("BEGIN")
         self._page: list[tuple[Any, ...]] = []
+        self._blocked = False
 
     def __enter__(self) -> "Spool":
         return self
@@ -39,22 +41,40 @@ class Spool:
 
     def add(self, item: Item) -> None:
         """Add an item."""
+        self._blocked = self._blocked or item.blocked_by is not None
         texts = {"archive": to_column(item.archive), "name": to_column(item.name)}
         self._page.append((*(item._asdict() | texts).values(),))
         if len(self._page) == _AT_ONCE:
             self._write()
 
-    def items(self, order: str, again: bool) -> Iterator[Item]:
-        """Yield the items in an order of `ORDERS`.
+    def items(self, order: str, again: bool, skip: int = 0) -> Iterator[Item]:
+        """Yield the items in an order of `ORDERS`, those aside that wait for an answer.
 
         Args:
             order: its name.
             again: whether those are wanted that were requested before.
+            skip: how many of the first ones are left out.
         """
         self._write()
-        where = "" if again else "WHERE NOT again"
-        rows = self._connection.execute(f"SELECT * FROM items {where} ORDER BY {ORDERS[order]}")  # noqa: S608 - constants
+        where = "blocked_by IS NULL" if again else "blocked_by IS NULL AND NOT again"
+        rows = self._connection.execute(
+            f"SELECT * FROM items WHERE {where} ORDER BY {ORDERS[order]} LIMIT -1 OFFSET ?",  # noqa: S608 - constants
+            (skip,),
+        )
         yield from map(_item, rows)
+
+    def waiting_for(self, number: int) -> list[Item]:
+        """Return the items that are requested once a request turns out not to be accepted.
+
+        Args:
+            number: of the request.
+        """
+        if not self._blocked:
+            return []
+        self._write()
+        self._connection.execute("CREATE INDEX IF NOT EXISTS by_blocker ON items (blocked_by)")
+        rows = self._connection.execute("SELECT * FROM items WHERE blocked_by = ?", (number,))
+        return [_item(row) for row in rows]
 
     def find(self, archive: str, first: int, last: int) -> Item | None:
         """Return the item for a range of an archive, None if there is none."""

@@ -11,7 +11,7 @@ from casfs.ledger.reader import LedgerReader
 from casfs.ledger.request import RequestState, account_key
 from casfs.model import JobState, Vault
 from casfs.restore.sweeps import ListedJob, Sweeps
-from casfs.restore.waiting import Progress, Waiting, WaitLimits
+from casfs.restore.waiting import Progress, Supply, Waiting, WaitLimits
 
 _EMULATOR_INTERVAL = 1.0
 """Seconds between two lists of an emulator on this machine, whose jobs may take seconds."""
@@ -96,9 +96,13 @@ class WaitRun:
         """
         return Selected(self._sweeps.jobs(0.0), set(jobs))
 
-    def wait(self, selected: Selected, limits: WaitLimits) -> Iterator[Progress]:
+    def wait(
+        self, selected: Selected, limits: WaitLimits, supply: Supply | None = None
+    ) -> Iterator[Progress]:
         """Yield what each list brings, as `Waiting.until_ended`."""
-        waiting = Waiting(self._sweeps, self._describe, self._client.service.clock.now)
+        waiting = Waiting(
+            self._sweeps, self._describe, self._client.service.clock.now, supply=supply
+        )
         yield from waiting.until_ended(selected.listed, selected.jobs, limits)
 
     def _described(self, vault: str) -> Vault:

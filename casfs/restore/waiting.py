@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from casfs.errors import CasfsError, DeadlineError, NotFoundError, TransientError
 from casfs.job_requests import LATEST_ELSE
@@ -60,6 +61,23 @@ class Progress:
     failure: CasfsError | None = None
 
 
+class Supply(Protocol):
+    """Jobs that are still to be started while others are waited for."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Return whether more may come."""
+        ...
+
+    def poll(self) -> set[str]:
+        """Start what can be started now; return the ids of new jobs to wait for.
+
+        Raises:
+            CasfsError: nothing more may be started.
+        """
+        ...
+
+
 def soonest(job: ListedJob) -> timedelta:
     """Return how long a job runs at least."""
     return job.tier.soonest if job.tier else timedelta(0)
@@ -101,6 +119,7 @@ class Waiting:
         describe: asks for a single job that no list shows; raises NotFoundError if it is gone.
         service_now: returns the time by the service's clock, None if that is unknown.
         sleep: sleeps so many seconds, and may return early.
+        supply: starts more jobs meanwhile, None if there are no more.
     """
 
     def __init__(
@@ -109,11 +128,13 @@ class Waiting:
         describe: Callable[[str], ListedJob],
         service_now: Callable[[], datetime | None],
         sleep: Callable[[float], object] = time.sleep,
+        supply: Supply | None = None,
     ) -> None:
         self._sweeps = sweeps
         self._describe = describe
         self._service_now = service_now
         self._sleep = sleep
+        self._supply = supply
 
     def until_ended(
         self, first: list[ListedJob], wanted: set[str], limits: WaitLimits
@@ -140,7 +161,7 @@ class Waiting:
             if failure is None:
                 ended, running = self._sorted(listed, left)
                 left = {job.id for job in running}
-            done = not left if failure is None else False
+            done = not left and not self._is_more_to_come() if failure is None else False
             if done or (limits.any and ended):
                 yield Progress(ended, running, None, failure)
                 return
@@ -152,7 +173,11 @@ class Waiting:
                     return
                 pause = min(pause, remaining)
             yield Progress(ended, running, pause, failure)
-            self._sleep_all(pause)
+            left |= self._sleep_all(pause)
+            if not left:
+                # Nothing was started yet, so that there is nothing to list.
+                failure = None
+                continue
             age = (INTERVAL if limits.interval is None else limits.interval) * _SHARED
             try:
                 listed, failure = self._sweeps.jobs(age), None
@@ -179,11 +204,23 @@ class Waiting:
         ended = [job for job in jobs if job.state is not JobState.RUNNING]
         return ended, [job for job in jobs if job.state is JobState.RUNNING]
 
-    def _sleep_all(self, seconds: float) -> None:
+    def _sleep_all(self, seconds: float) -> set[str]:
+        """Sleep; return jobs that were started meanwhile, and are to be waited for as well."""
         end = _uptime() + seconds
+        started: set[str] = set()
         while (remaining := end - _uptime()) > 0:
             # A sleep does not count the time for which the machine is suspended.
             self._sleep(min(remaining, _LONGEST_SLEEP))
+            if self._supply is not None and self._supply.is_pending:
+                found = self._supply.poll()
+                if found and not started:
+                    # They may be done before those that run already.
+                    end = min(end, _uptime() + INTERVAL)
+                started |= found
+        return started
+
+    def _is_more_to_come(self) -> bool:
+        return self._supply is not None and self._supply.is_pending
 
 
 def _uptime() -> float:

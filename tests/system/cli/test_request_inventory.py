@@ -57,6 +57,20 @@ def test_an_inventory_that_somebody_else_started_is_adopted(quick, casfs):
     assert len(inventories(quick)) == 1
 
 
+def test_an_inventory_that_was_adopted_is_not_requested_when_it_is_done(quick, casfs):
+    job = quick.start(VAULT, Type="inventory-retrieval")
+    assert casfs("request", VAULT, "--inventory", "-y").returncode == 0
+    quick.finish(job)
+    done = casfs("request", VAULT, "--inventory", "-y")
+    assert done.returncode == 0, done.stderr
+    assert f"inventory job {job} is done" in done.stdout.decode()
+    assert len(inventories(quick)) == 1
+    # Once it has expired, the next one is requested.
+    quick.expire(job)
+    assert casfs("request", VAULT, "--inventory", "-y").returncode == 0
+    assert [one != job for one, _, _ in inventories(quick)] == [False, True]
+
+
 def test_a_list_that_shows_the_job_late_starts_no_other(tmp_path):
     with stress("cas", tmp_path, 1, 60, "--listing-lag", "3600") as one:
         one.emulator.sql("DELETE FROM jobs")

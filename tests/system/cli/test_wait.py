@@ -162,6 +162,15 @@ def test_an_event_runs_a_command_with_the_line_on_its_standard_input(casfs, slow
     assert b"the command of --on-event exited with 3" in done.stderr
 
 
+def test_a_command_for_events_that_hangs_is_killed(casfs, slow, vault):
+    job = slow.retrieve(vault, slow.upload(vault, b"x"))
+    slow.finish(job)
+    hanging = ("--on-event", "sleep 1000", "--event-timeout", "0.3s")
+    done = casfs("wait", vault, job, *hanging)
+    assert done.returncode == 0
+    assert b"took longer than 0.3 s" in done.stderr
+
+
 def begun(slow, folder, vault, *options):
     """A process that waits, with a cache of its own, and a state directory beside its folder."""
     folder.mkdir()

@@ -82,3 +82,16 @@ def test_a_readable_job_is_noted(tmp_path):
         found = reconcile(one, settling(done), now(), nothing)
         assert (found.open, found.lost, found.refused) == ([], [], [])
         assert states(one) == {"one": RequestState.READABLE}
+
+
+def test_what_expires_too_soon_is_told_and_recorded_as_readable(tmp_path):
+    with closing(ledger(tmp_path)) as one:
+        request = intended(one, one.run_of("all"))
+        done = replace(
+            made_job(JobState.SUCCEEDED, token=request.token, size=100),
+            completed=datetime.now(UTC) - timedelta(hours=23, minutes=59, seconds=30),
+        )
+        found = reconcile(one, settling(done), now(), nothing)
+        assert [late.number for late in found.late] == [request.number]
+        assert (found.open, found.lost, found.refused) == ([], [], [])
+        assert states(one) == {"one": RequestState.READABLE}

@@ -80,8 +80,10 @@ def test_a_started_job_that_no_list_shows_is_asked_for():
     assert (found.state, found.gone) == (RequestState.STARTED, True)
     assert not settled(request, elapsed=timedelta(seconds=1)).gone
     readable = replace(request, state=RequestState.READABLE)
-    assert settled(readable)[::3] == (RequestState.READABLE, True)
-    assert not settled(readable, elapsed=timedelta(seconds=1)).gone
+    # Lists show new jobs late, and old ones not at all.
+    for after in (timedelta(seconds=1), timedelta(minutes=20)):
+        found = settled(readable, elapsed=after)
+        assert (found.state, found.gone) == (RequestState.READABLE, True)
 
 
 @pytest.mark.parametrize("state", [RequestState.STARTED, RequestState.READABLE])
@@ -90,7 +92,18 @@ def test_a_job_whose_output_must_have_expired_is_not_asked_for(state, tier, hour
     request = replace(REQUEST, state=state, job="job-1", tier=tier)
     young, old = timedelta(hours=hours + 24), timedelta(hours=hours + 49)
     assert settled(request, elapsed=young).gone
-    assert settled(request, elapsed=old)[::3] == (RequestState.EXPIRED, False)
+    found = settled(request, elapsed=old)
+    assert (found.state, found.gone) == (RequestState.EXPIRED, False)
+
+
+def test_an_output_that_cannot_be_fetched_in_time_is_late_and_not_expired():
+    request = replace(REQUEST, size=100 * GIB, job="job-1", state=RequestState.STARTED)
+    ready = made_job(JobState.SUCCEEDED, left=timedelta(hours=2))
+    found = settled(request, ready)
+    assert (found.state, found.late) == (RequestState.READABLE, True)
+    assert not settled(request, ready, rate=1e9).late
+    over = settled(request, made_job(JobState.SUCCEEDED, left=timedelta(0)))
+    assert (over.state, over.late) == (RequestState.EXPIRED, False)
 
 
 @pytest.mark.parametrize(

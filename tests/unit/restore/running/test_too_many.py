@@ -1,6 +1,6 @@
 """More jobs at once than a listing shows again are not started."""
 
-from casfs.restore.running import too_many
+from casfs.restore.caps import too_many
 from casfs.service.paging import MOST_LISTED
 
 

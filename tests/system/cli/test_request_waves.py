@@ -1,0 +1,132 @@
+"""`casfs request --pace`: waves, and what a pace makes of outputs, which is no fact about them."""
+
+import sqlite3
+import time
+from contextlib import closing
+from functools import partial
+
+import pytest
+from click.testing import CliRunner
+
+from casfs.cli.main import casfs as casfs_command
+from casfs.client import Client
+from casfs.config import load
+from casfs.restore.measured_rate import record_rate
+from tests.support.processes import wait_until
+from tests.support.request_stress import VAULT, stress
+
+HOUR = 3600
+HIDDEN = 86_400
+
+
+def rows(one, query, *values):
+    """What a query finds in the record of requests."""
+    with closing(sqlite3.connect(one.home / "state" / "requests.sqlite", timeout=30)) as ledger:
+        found = ledger.execute(query, values).fetchall()
+        ledger.commit()
+    return found
+
+
+def states(one):
+    return sorted(state for (state,) in rows(one, "SELECT state FROM requests"))
+
+
+def test_a_pace_makes_no_output_expire_for_others(tmp_path):
+    with stress("cas", tmp_path, 2, 60) as one:
+        assert one.request("--all", "-y")[0] == 0
+        # They can be read for half an hour: too short for 64 bytes at 100 bytes an hour.
+        end = time.time() - 23.5 * HOUR
+        one.emulator.sql("UPDATE jobs SET completed = ? WHERE archive NOT NULL", end)
+        slow = ("--all", "--pace", "100/h")
+        before = rows(one, "SELECT * FROM requests"), rows(one, "SELECT * FROM owners")
+        status, text = one.request(*slow, "-n")
+        assert status == 0, text
+        assert "not again" in text
+        assert (rows(one, "SELECT * FROM requests"), rows(one, "SELECT * FROM owners")) == before
+        status, text = one.request(*slow, "-y")
+        assert status == 4, text
+        assert "--rerequest yes" in text
+        assert states(one) == ["readable", "readable"]
+        status, text = one.request("--all", "-y")
+        assert (status, "readable now             2" in text) == (0, True), text
+        one.check()
+        # Requested again, they replace what cannot be fetched.
+        status, text = one.request(*slow, "-y", "--rerequest", "yes")
+        assert status == 0, text
+        assert states(one) == ["expired", "expired", "started", "started"]
+        assert sorted(one.jobs().values()) == [2, 2]
+
+
+def has_jobs(one, count):
+    return one.jobs().total() == count
+
+
+def test_later_waves_follow_while_the_command_waits(tmp_path):
+    with stress("cas", tmp_path, 4, 60, "--job-seconds", "1") as one:
+        # A wave is what 12 hours fetch: 96 bytes, which is one archive.
+        pace = ("--all", "-y", "--pace", "8/h", "--wait")
+        with one.start("request", VAULT, *pace) as process:
+            try:
+                wait_until(lambda: one.jobs().total() == 1, "the first wave")
+                (foreign, *_) = sorted(one.archives() - one.jobs().keys())
+                one.emulator.retrieve(VAULT, foreign)
+                for count in (3, 4):
+                    age = 13 * HOUR * 1_000_000
+                    rows(one, "UPDATE requests SET intended = intended - ?", age)
+                    wait_until(partial(has_jobs, one, count), f"{count} jobs")
+                text = process.communicate(timeout=60)[0]
+            finally:
+                process.kill()
+        assert process.returncode == 0, text
+        assert "3 more are requested once these can be fetched" in text
+        # That of the other tool may have been done before it was adopted.
+        assert text.count("can be read until") >= 3
+        one.check()
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_what_was_not_accepted_is_requested_while_the_command_waits(tmp_path, earlier):
+    # An error 500 before anything was done, and once only.
+    options = ("--fault", "error-500@post=1,1", "--job-seconds", "1")
+    with stress("cas", tmp_path, 3, 6 if earlier else 2, *options) as one:
+        if earlier:
+            assert one.request("--all", "-y")[0] == 75
+        status, text = one.request("--all", "-y", "--wait")
+        assert status == 0, text
+        assert text.count("can be read until") == 3
+        assert set(one.jobs().values()) == {1}
+
+
+def test_a_pace_that_is_measured_is_that_of_the_last_fetch(tmp_path, monkeypatch):
+    with stress("cas", tmp_path, 2, 60) as one:
+        status, text = one.request("--all", "-y", "--pace", "auto")
+        assert status == 2, text
+        assert "--pace 40GiB/h" in text
+        for name, value in one.environment.items():
+            monkeypatch.setenv(name, value)
+        with Client(load()) as client:
+            account = client.retrievals.account_key(client.retrievals.vault(VAULT))
+            record_rate(client.config.state_dir, account, 100_000_000, 4.0)
+        status, text = one.request("--all", "-n", "--pace", "auto")
+        assert status == 0, text
+        assert f"at 25.0 MB/s (measured {time.strftime('%Y-%m-%d')})" in text
+
+
+def test_more_jobs_than_a_list_can_show_are_not_started(tmp_path, monkeypatch):
+    with stress("cas", tmp_path, 3, 60) as one:
+        for name, value in one.environment.items():
+            monkeypatch.setenv(name, value)
+        # The list has one job, that of the inventory.
+        monkeypatch.setattr("casfs.tree.retrievals.MOST_LISTED", 3)
+        done = CliRunner().invoke(casfs_command, ["request", VAULT, "--all", "-y"])
+        assert done.exit_code == 4, done.output
+        assert "of 3 more jobs casfs could list only 2 again" in done.output
+        assert one.jobs().total() == 0
+        paced = ["request", VAULT, "--all", "-y", "--pace", "1GiB/h"]
+        assert CliRunner().invoke(casfs_command, paced).exit_code == 75
+        assert one.jobs().total() == 2
+        dates = ("--since", "2026-01-01", "-y")
+        done = CliRunner().invoke(casfs_command, ["request", VAULT, "--inventory", *dates])
+        assert done.exit_code == 4, done.output
+        assert "of 1 more jobs casfs could list only 0 again" in done.output
+        assert len(one.emulator.job_requests()) == 2
