@@ -1,17 +1,23 @@
 """Makes the parts of a client that the configuration describes: the service, the block cache."""
 
+import logging
 from dataclasses import replace
 
+from casfs.bandwidth import parse_bandwidth
 from casfs.blocks.block_cache import BlockCache, ReadLimits
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import WriteBehind
 from casfs.config import Config
 from casfs.credentials import KeySource, owner
+from casfs.errors import CasfsError
 from casfs.metrics import Metrics
 from casfs.rotation import RotatingKeys
 from casfs.service.registry import DIALECTS
 from casfs.service.retries import Limits
 from casfs.service.service import Service
+from casfs.settings import text
+
+log = logging.getLogger(__name__)
 
 
 def service_of(
@@ -30,7 +36,9 @@ def service_of(
     whose = owner(config.account, config.credentials)
     ca_file = ("ca_bundle of the AWS configuration", config.ca_bundle)
     dialect = replace(dialect, keys=rotating, ca_file=ca_file if config.ca_bundle else None)
-    return Service(dialect, config.endpoint, whose, limits, metrics)
+    service = Service(dialect, config.endpoint, whose, limits, metrics)
+    service.throttle.set_limit(config.bwlimit)
+    return service
 
 
 def block_cache_of(
@@ -39,3 +47,20 @@ def block_cache_of(
     """Return the block cache of a configuration, over a service and a disk."""
     limits = ReadLimits(config.memory_size, config.connections, config.deadline)
     return BlockCache(service, disk, write_behind, limits, metrics)
+
+
+def read_limit_again(config: Config, service: Service) -> None:
+    """Set the bandwidth limit that the settings have now; it stays as it is if they are malformed.
+
+    A flag or the environment take precedence over the file, as ever.
+    """
+    if config.settings_again is None:
+        return
+    try:
+        written = text(config.settings_again(), "bwlimit")
+        limit = parse_bandwidth(written, "bwlimit") if written else None
+    except CasfsError as error:
+        log.warning("the bandwidth limit stays as it was: %s", error)
+        return
+    service.throttle.set_limit(limit)
+    log.info("the bandwidth limit is %s", limit.text if limit else "off")

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Any
 
 from casfs import config_file as files
 from casfs import homes
-from casfs.credentials import KeySource, warn_if_exposed
+from casfs.bandwidth import BandwidthLimit
+from casfs.credentials import KeySource
 from casfs.endpoints import find_endpoint, warn_if_unknown
 from casfs.errors import ConfigError
 from casfs.found_keys import official_key_again, own_key
@@ -19,6 +20,7 @@ from casfs.homes import cache_directory, expanded, state_directory
 from casfs.rotation import FindAgain
 from casfs.service.registration import Registration
 from casfs.service.registry import DIALECTS
+from casfs.setting_layers import DEFAULT_PROFILE, merged, of_profile, read_again
 from casfs.settings import (
     CHOICES,
     KEY,
@@ -32,7 +34,6 @@ from casfs.settings import (
 )
 from casfs.tree.descriptions.rules import DEFAULT, RuleSet
 
-DEFAULT_PROFILE = "default"
 DIALECT_NAMES = tuple(DIALECTS)
 DEFAULT_DIALECT = DIALECT_NAMES[0]
 
@@ -63,9 +64,11 @@ class Config:
         settle_seconds: seconds after which a request that no listing shows was not accepted.
         traffic: "inside" or "outside" the service's region; "" = by the endpoint's address.
         prices: the profile's own prices, as the file has them.
+        bwlimit: limits how fast outputs are received; None if nothing does.
         ca_bundle: file or directory of certificates that the official tools are configured to
             trust; "" if they are not.
         find_key_again: looks for the key where it was found; None if it cannot change there.
+        settings_again: reads our settings again; None if they were not read.
         skip_bad_records: omit unreadable records from inventory files. It is a flag and not a
             setting, because a list that is silently incomplete is how archives get lost.
     """
@@ -91,8 +94,12 @@ class Config:
     settle_seconds: float = 600.0
     traffic: str = ""
     prices: Mapping[str, object] = field(default_factory=dict, hash=False)
+    bwlimit: BandwidthLimit | None = None
     ca_bundle: str = ""
     find_key_again: FindAgain | None = field(default=None, compare=False, repr=False)
+    settings_again: Callable[[], Mapping[str, object]] | None = field(
+        default=None, compare=False, repr=False
+    )
     skip_bad_records: bool = False
     profile: str = field(default=DEFAULT_PROFILE, compare=False)
 
@@ -127,15 +134,15 @@ def load(
     path = files.with_profile(paths, name or DEFAULT_PROFILE)
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     must_exist = bool(environment.get("CASFS_CONFIG"))
-    of_profile = _of_profile(path, name, must_exist)
-    layers = [of_profile, environment_settings(environment), given]
-    dialect = text(_merged(layers), "dialect", DEFAULT_DIALECT)
+    in_profile = of_profile(path, name, must_exist)
+    layers = [in_profile, environment_settings(environment), given]
+    dialect = text(merged(layers), "dialect", DEFAULT_DIALECT)
     if dialect not in DIALECTS:
         raise ConfigError(f"unknown dialect {dialect!r}; known: {', '.join(DIALECTS)}")
     registration, home = DIALECTS[dialect], (home or homes.home()).absolute()
-    tools = _tool_settings(registration, _merged(layers))
+    tools = _tool_settings(registration, merged(layers))
     layers.insert(0, tools)
-    settings = _merged(layers, registration)
+    settings = merged(layers, registration)
     place = f"[profiles.{name or DEFAULT_PROFILE}] in {path}"
     keys: KeySource | None
     if KEY & settings.keys():
@@ -151,9 +158,10 @@ def load(
             f"{registration.keys.place}{_others(dialect, home)}"
         )
     # CASFS_VAULTS replaces the names of vaults, but not the rules for single vaults.
-    rules = _rules(settings, of_profile)
+    rules = _rules(settings, in_profile)
     built = _build(settings, dialect, keys, name or DEFAULT_PROFILE, rules)
-    return replace(built, find_key_again=find_again)
+    settings_again = partial(read_again, path, name, environment, given)
+    return replace(built, find_key_again=find_again, settings_again=settings_again)
 
 
 def _tool_settings(registration: Registration, settings: Mapping[str, object]) -> dict[str, object]:
@@ -179,7 +187,7 @@ def _official(
     found = find()
     if found is None:
         return settings, None, None
-    settings = _merged([found.settings, *layers], registration)
+    settings = merged([found.settings, *layers], registration)
     again = partial(official_key_again, find, found, text(settings, "account", "-"))
     return settings, found.keys, None if found.fixed else again
 
@@ -192,36 +200,7 @@ def _own_key_again(
     Raises:
         ConfigError: the file cannot be read, or the key is malformed.
     """
-    layers = [_of_profile(path, profile, False), environment_settings(environment)]
-    return own_key(_merged(layers), environment, place)
-
-
-def _merged(
-    layers: Sequence[Mapping[str, object]], registration: Registration | None = None
-) -> dict[str, object]:
-    """Merge settings from several places; a later place beats an earlier one.
-
-    With some dialects a region implies the endpoint: there it beats an earlier endpoint.
-    """
-    merged: dict[str, object] = {}
-    for layer in layers:
-        if registration is not None and not registration.signs_region and "region" in layer:
-            merged.pop("endpoint", None)
-        merged |= layer
-    return merged
-
-
-def _of_profile(path: Path, name: str | None, must_exist: bool) -> dict[str, object]:
-    file = files.read(path, must_exist)
-    if name is not None and name not in file.profiles:
-        known = ", ".join(sorted(file.profiles)) or "none"
-        raise ConfigError(
-            f"there is no profile {name!r} in {path} (there: {known}); add [profiles.{name}]"
-        )
-    settings = file.settings(name or DEFAULT_PROFILE)
-    if "secret_access_key" in settings:
-        warn_if_exposed(path)
-    return settings
+    return own_key(read_again(path, profile, environment, {}), environment, place)
 
 
 def _others(dialect: str, home: Path) -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from casfs import config_file as files
 from casfs import homes
-from casfs.config import DEFAULT_DIALECT, DEFAULT_PROFILE
+from casfs.config import DEFAULT_DIALECT
 from casfs.credentials import FoundSettings, is_exposed
 from casfs.endpoints import find_endpoint
 from casfs.errors import ConfigError
 from casfs.service.registry import DIALECTS
+from casfs.setting_layers import DEFAULT_PROFILE
 from casfs.settings import config_files, environment_settings, text
 
 

@@ -19,6 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from casfs.bandwidth import parse_bandwidth
 from casfs.errors import ConfigError
 from casfs.homes import config_directory
 
@@ -161,6 +162,7 @@ NUMBERS: dict[str, Callable[[str, str], Any]] = {
     "deadline": _seconds,
     "listing_ttl": _seconds_or_never,
     "settle_seconds": _seconds,
+    "bwlimit": parse_bandwidth,
 }
 """Settings that are numbers, and their parsers."""
 

@@ -116,7 +116,12 @@ class Downloader:
         self._delivery = delivery
         self._slots = slots
         self._memory = delivery.memory
-        self._stalls = Stalls(service.received, self.line.stall_rate, self._note_stall)
+        self._stalls = Stalls(
+            service.received,
+            self.line.stall_rate,
+            self._note_stall,
+            lambda: service.throttle.rate() is not None,
+        )
         self._bodies = Turns(slots.bodies, slots.reserve, self._stalls.pause)
         self._pool = pool
         turns = Turns(slots.bodies, 0, self._stalls.pause)

@@ -10,6 +10,7 @@ import click
 
 from casfs.cli.completion import complete_mount_argument, complete_mountpoint
 from casfs.cli.options import (
+    bwlimit_option,
     json_option,
     load_config,
     path_option,
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
     "files and directories), and those of libfuse.",
 )
 @path_option("--log-file", "File to log to.")
+@bwlimit_option
 @skip_bad_records_option("Leave records that cannot be read out of inventory.csv and .json.")
 @service_options
 def mount_command(

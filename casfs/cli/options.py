@@ -84,6 +84,15 @@ def profile_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def bwlimit_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--bwlimit`, a setting for commands that read outputs."""
+    text = (
+        "Limit of bandwidth as rclone writes it: 10M, off, or a timetable such as '08:00,512K "
+        "18:00,30M 23:00,off'.  [env var: CASFS_BWLIMIT; default: off]"
+    )
+    return click.option("--bwlimit", metavar="RATE", help=text)(command)
+
+
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(

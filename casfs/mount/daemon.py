@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from casfs.assembly import read_limit_again
 from casfs.client import Client
 from casfs.config import Config
 from casfs.endpoints import warn_if_readable
@@ -94,7 +95,7 @@ def _serve(
         ending.check_not_asked()
         _widen_window(mountpoint)
         if reload is not None:
-            ending.reload_on_hangup(reload)
+            ending.reload_on_hangup(partial(_reload, client, reload))
         log.info("%s is mounted on %s", config.endpoint, mountpoint)
         ready()
         is_ready = True
@@ -120,6 +121,12 @@ def _serve(
         client.close()
         ending.closed()
         log.info("%s is unmounted", mountpoint)
+
+
+def _reload(client: Client, reload: Callable[[], None]) -> None:
+    """Read again on SIGHUP what may change meanwhile."""
+    read_limit_again(client.config, client.service)
+    reload()
 
 
 def _run(

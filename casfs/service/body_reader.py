@@ -7,6 +7,7 @@ import requests
 
 from casfs.errors import CasfsError, TransientError, WrongAnswerError
 from casfs.service.error_mapping import connection_error
+from casfs.service.throttle import Throttle
 from casfs.third_party_internals import intercept_receive, original_response
 
 
@@ -59,16 +60,18 @@ class Receiver:
     Args:
         answer: the answer, its body unread.
         note: is notified how many bytes came, whenever some are read.
+        throttle: limits how fast they are received.
     """
 
-    def __init__(self, answer: requests.Response, note: Callable[[int], None]) -> None:
+    def __init__(
+        self, answer: requests.Response, note: Callable[[int], None], throttle: Throttle
+    ) -> None:
         self._answer = answer
         self._note = note
+        self._throttle = throttle
         self._source = source_of(answer)
         self._broken: OSError | None = None
-        # A body of no bytes has been closed already.
-        if not self._source.isclosed():
-            intercept_receive(self._source, self._catch_errors)
+        self._intercept()
 
     def fill(self, memory: memoryview) -> None:
         """Fill memory with the next bytes.
@@ -76,6 +79,8 @@ class Receiver:
         Raises:
             TransientError: they do not all come; `received` says how many did.
         """
+        if self._throttle.is_set is not self._throttled:
+            self._intercept()
         found = 0
         error: Exception | None = None
         try:
@@ -87,6 +92,29 @@ class Receiver:
         self._note(found)
         if found != len(memory):
             raise self._failure(len(memory) - found, found, self._broken or error)
+
+    def _intercept(self) -> None:
+        """Receive through this object; what waits for the throttle is put in place if need be."""
+        self._throttled = self._throttle.is_set
+        # A body of no bytes has been closed already.
+        if not self._source.isclosed():
+            wrap = self._take_turns if self._throttled else self._catch_errors
+            intercept_receive(self._source, wrap)
+
+    def _take_turns(self, receive: Callable[[memoryview], int]) -> Callable[[memoryview], int]:
+        caught, throttle = self._catch_errors(receive), self._throttle
+
+        def read(memory: memoryview) -> int:
+            if not len(memory):
+                return 0
+            granted = throttle.take(len(memory))
+            with memory[:granted] as part:
+                found = caught(part)
+            if found < granted:
+                throttle.give_back(granted - found)
+            return found
+
+        return read
 
     def _failure(self, missing: int, found: int, error: Exception | None) -> CasfsError:
         failure: CasfsError = short(self._answer, missing)

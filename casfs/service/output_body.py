@@ -9,6 +9,7 @@ import requests
 from casfs.errors import RequestError, WrongAnswerError
 from casfs.service.body_reader import Receiver, finish, read_into, short, source_of
 from casfs.service.service_tuning import TUNING
+from casfs.service.throttle import Throttle
 from casfs.treehash import LEAF_SIZE, Digest
 
 
@@ -153,6 +154,7 @@ def body_of(
     size: int,
     tree_hash_header: str,
     received: Callable[[int], None],
+    throttle: Throttle,
 ) -> Body:
     """Return the body of an answer, unread.
 
@@ -162,6 +164,7 @@ def body_of(
         size: bytes of the job's output.
         tree_hash_header: the header that has the digest of the body.
         received: is notified how many bytes came, whenever some are read.
+        throttle: limits how fast they are received.
 
     Raises:
         WrongAnswerError: as `answered_span`, or the digest cannot be read. The methods of the body
@@ -175,7 +178,7 @@ def body_of(
         announced=is_announced(answer),
         tree_hash=_tree_hash(answer, tree_hash_header),
         etag=answer.headers.get("ETag"),
-        read_into=Receiver(answer, received).fill,
+        read_into=Receiver(answer, received, throttle).fill,
         finish=lambda: finish(answer),
     )
 

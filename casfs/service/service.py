@@ -24,6 +24,7 @@ from casfs.service.output_calls import OutputCalls
 from casfs.service.paging import listed
 from casfs.service.retries import Limits
 from casfs.service.service_clock import ServiceClock
+from casfs.service.throttle import Throttle
 from casfs.service.transport import Transport
 from casfs.service.vault_addresses import Addresses
 
@@ -41,12 +42,14 @@ class Service:
         inventory_fields: how an inventory names vault and tree hash.
         descriptions: what answers said of archives beside their bytes.
         measuring: measures outputs, and tells of those that have another size than it found.
+        throttle: limits how fast outputs are received.
     """
 
     def __init__(
         self, dialect: Dialect, endpoint: str, owner: str, limits: Limits, metrics: Metrics
     ) -> None:
         self.dialect = dialect
+        self.throttle = Throttle()
         self._metrics = metrics
         # Two regions behind one endpoint hold different vaults.
         region = (dialect.region,) if dialect.region else ()
@@ -67,6 +70,7 @@ class Service:
 
     def close(self) -> None:
         """End every request under way."""
+        self.throttle.close()
         self._transport.close()
 
     def received(self, thread: int) -> int | None:
@@ -185,7 +189,7 @@ class Service:
                 self._metrics.received_bytes.inc(received)
 
             header = self.dialect.tree_hash_header
-            body = body_of(answer, asked, source.layout.size, header, note)
+            body = body_of(answer, asked, source.layout.size, header, note, self.throttle)
             body = replace(body, first=body.first + begin, stop=body.stop + begin)
             try:
                 result = consume(body)

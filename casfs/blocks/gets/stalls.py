@@ -47,6 +47,7 @@ class Stalls:
             no connection, -1 if nobody knows.
         least: bytes a second of a GET that does not stall.
         tell: is notified of a thread, by its identity, and whether it stalls.
+        limited: returns whether the rate is limited here: then a GET that is slow does not stall.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Stalls:
         received: Callable[[int], int | None],
         least: float,
         tell: Callable[[int, bool], None],
+        limited: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._limited = limited
         self._received = received
         self._least = least * TUNING.stalled_seconds
         self._tell = tell
@@ -127,6 +130,8 @@ class Stalls:
             # Fewer than before: it is another connection.
             if received < 0 or (received if more < 0 else more) >= self._least:
                 watched.since, watched.received = now, received
+        if self._limited():
+            watched.since = now
         return now - watched.since > TUNING.stalled_seconds
 
     def _set(self, thread: int, watched: _Watched, stalled: bool) -> None:
