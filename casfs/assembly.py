@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from casfs.bandwidth import parse_bandwidth
 from casfs.blocks.block_cache import BlockCache, ReadLimits
+from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import WriteBehind
 from casfs.config import Config
@@ -39,6 +40,12 @@ def service_of(
     service = Service(dialect, config.endpoint, whose, limits, metrics)
     service.throttle.set_limit(config.bwlimit)
     return service
+
+
+def write_behind_of(config: Config, disk: DiskCache, metrics: Metrics) -> WriteBehind:
+    """Return what writes blocks to a disk, and keeps the cache at its size."""
+    evictor = Evictor(disk.directory, config.cache_size, metrics, disk.private)
+    return WriteBehind(evictor, metrics)
 
 
 def block_cache_of(

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from casfs.assembly import block_cache_of, service_of
+from casfs.assembly import block_cache_of, service_of, write_behind_of
+from casfs.blocks.check_cache import CacheChecker
 from casfs.blocks.disk.contents import CacheContents
 from casfs.blocks.disk.derived_files import DerivedFiles
-from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.disk.write_behind import WriteBehind
+from casfs.blocks.fill_cache import Filler
 from casfs.blocks.reader import Reader
 from casfs.blocks.verify import Verifier
 from casfs.config import Config
@@ -35,6 +35,7 @@ from casfs.tree.archives.selection import Selected
 from casfs.tree.archives.states import ArchiveState, Condition
 from casfs.tree.cache_report import CachedOutput, CacheReport
 from casfs.tree.current_names import CurrentNames
+from casfs.tree.fetchable import FetchableOutput, FetchableOutputs, Unreadable
 from casfs.tree.file_names import to_file_name
 from casfs.tree.file_opener import FileOpener
 from casfs.tree.ingest_worker import IngestWorker
@@ -61,11 +62,13 @@ __all__ = [
     "Completeness",
     "Condition",
     "Directory",
+    "FetchableOutput",
     "File",
     "Listed",
     "Node",
     "Selected",
     "SmallFile",
+    "Unreadable",
     "make_paths_absolute",
     "to_bytes",
 ]
@@ -99,9 +102,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         keys = RotatingKeys(config.credentials, config.find_key_again, check)
         self.service = service = service_of(config, self.metrics, keys, keys)
         self._disk = disk = DiskCache(config.cache_dir, Verifier(service.tree_hash), self.metrics)
-        write_behind = WriteBehind(
-            Evictor(disk.directory, config.cache_size, self.metrics, disk.private), self.metrics
-        )
+        write_behind = write_behind_of(config, disk, self.metrics)
         self._blocks = block_cache_of(config, service, disk, write_behind, self.metrics)
         self._database = database = Database(
             catalog_path(disk.private.path, service.origin), disk.private
@@ -135,10 +136,15 @@ class Client(contextlib.AbstractContextManager["Client"]):
             is_whole=disk.holds_whole,
             deadline=config.deadline,
         )
+        filler = Filler(self._blocks, write_behind, self.metrics, config.deadline)
+        self.fetchable = FetchableOutputs(
+            account, self._table, jobs, archives, self.retrievals, filler
+        )
         stock = CacheContents(disk.directory, disk.private)
         self.cache = CacheReport(
             stock, service, self._table, archives, self._blocks, account.known_size
         )
+        self.checker = CacheChecker(disk, derived)
         tree = ArchiveTree(account, jobs, index, ingest, config.listing_ttl)
         control = {Name.STATUS: self.status, Name.METRICS: lambda: padded(self.metrics.as_text())}
         self._tree = AccountTree(account, self._inventories, tree, requested, control)

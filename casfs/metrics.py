@@ -37,6 +37,11 @@ class Metrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"casfs_{name}", text, labels, registry=self._registry)
 
+    def received(self) -> int:
+        """Return the bytes of outputs that were received."""
+        (family,) = self.received_bytes.collect()
+        return int(sum(one.value for one in family.samples if one.name.endswith("_total")))
+
     def as_dict(self) -> dict[str, int | dict[str, int]]:
         """Return each counter by name; one with labels is a dictionary of values by label."""
         result: dict[str, int | dict[str, int]] = {}

@@ -67,6 +67,10 @@ _COMMANDS = {
         "casfs.cli.requesting:request_command",
         "Start the jobs that retrieve archives, after showing what they cost.",
     ),
+    "fetch": (
+        "casfs.cli.fetching:fetch_command",
+        "Fetch outputs whole into the cache, the soonest expiry first.",
+    ),
     "cache": (
         "casfs.cli.cache:cache_command",
         "Show what the cache holds, and make it smaller.",

@@ -35,7 +35,25 @@ class ArchiveJobs:
             ExpiredError: it cannot be read, or no longer.
             CasfsError: jobs and inventory contradict each other.
         """
+        return self._output(vault, archive, self._of(vault, archive))
+
+    def output_until(self, vault: str, archive: Archive) -> tuple[Output, datetime | None]:
+        """Return what `output` does, and until when the service has all of it.
+
+        The time is None if that is unknown, or if the service has it no more.
+
+        Raises:
+            CasfsError: as `output`.
+        """
         jobs = self._of(vault, archive)
+        output = self._output(vault, archive, jobs)
+        by_id = {known.job.id: known for known in jobs if not known.retained}
+        sources = [by_id.get(source.job_id) for source in output.sources]
+        times = [known.job.expires if known is not None else None for known in sources]
+        known_times = [time for time in times if time is not None]
+        return output, min(known_times) if len(known_times) == len(times) else None
+
+    def _output(self, vault: str, archive: Archive, jobs: Sequence[KnownJob]) -> Output:
         succeeded = [known for known in jobs if known.job.state is JobState.SUCCEEDED]
         if not succeeded:
             raise ExpiredError(

@@ -41,6 +41,8 @@ class CachedOutput:
         used: when it was last used, UTC.
         fetchable: whether the service still has it, as far as is known without asking.
         expires: until when.
+        output: as the catalog has it.
+        derived: it is a file that was made of that output.
     """
 
     key: str
@@ -55,6 +57,8 @@ class CachedOutput:
     verified: str | None = None
     fetchable: bool | None = None
     expires: datetime | None = None
+    output: Output | None = None
+    derived: bool = False
 
 
 class CacheReport:
@@ -144,7 +148,7 @@ class CacheReport:
             key = kept_key(output.key, root or b"", name, skip)
             if key in left:
                 item = self._known(left[key], output, **facts)
-                yield replace(item, name=name, size=left[key].size)
+                yield replace(item, name=name, size=left[key].size, derived=True)
 
     def _of_archive(
         self, left: dict[str, CachedItem], jobs: list[tuple[Job, bool]]
@@ -214,6 +218,7 @@ class CacheReport:
         return replace(
             _unknown(item),
             size=output.layout.size,
+            output=output,
             verified=self._blocks.open(output).verified(),
             **facts,
         )

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.disk import derived_files
@@ -27,6 +28,20 @@ _UNKNOWN = 1 << 62
 NUMBER = re.compile("[0-9]+", re.ASCII)
 KEY_START, KEY_REST = re.compile("[0-9a-f]{2}"), re.compile("[0-9a-f]{62}")
 """Names of what blocks are in; nothing else is ever looked into or removed."""
+
+
+class Room(NamedTuple):
+    """What a cache can take without evicting anything; below 0 it has too much already.
+
+    Attributes:
+        limit: bytes that it may hold.
+        within: bytes that it may take to stay within that.
+        on_disk: bytes that it may take of its disk.
+    """
+
+    limit: int
+    within: int
+    on_disk: int
 
 
 def spare_bytes(directory: Path) -> int:
@@ -111,6 +126,15 @@ class Evictor:
             allowed = min(TUNING.step, spare // TUNING.look_part)
         with self._counting:
             self._allowed = max(0, min(allowed, self._limit - self._total))
+
+    def room(self) -> Room:
+        """Look through the cache and at its disk, and return what it can take.
+
+        Raises:
+            OSError: they cannot be looked at.
+        """
+        total = sum(size for _, size, _ in self._ages())
+        return Room(self._limit, self._limit - total, spare_bytes(self.directory))
 
     def lasting(self) -> int:
         """Return the bytes of blocks used last that are there even after eviction.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from casfs.blocks.block_tuning import TUNING
-from casfs.blocks.disk.eviction import Evictor
+from casfs.blocks.disk.eviction import Evictor, Room, spare_bytes
 from casfs.blocks.resident_blocks import Key
 from casfs.deadline import Deadline
 from casfs.disks import trouble
@@ -57,6 +57,8 @@ class WriteBehind:
         self._work = threading.Condition(lock)
         # Of those who wait for room one is woken at a time: all would only wait again.
         self._room = threading.Condition(lock)
+        self._ended = threading.Condition(lock)
+        self._patience = TUNING.write_patience
         self._queue: dict[Key, _Waiting] = {}
         self._writing: dict[Key, _Waiting] = {}
         self._evicting = False
@@ -113,14 +115,38 @@ class WriteBehind:
             log.warning("cannot examine the cache: %s", reason(error))
             return 0
 
+    def room(self) -> Room:
+        """Return what the cache can take, as `Evictor.room`."""
+        return self._evictor.room()
+
+    def spare(self) -> int:
+        """Return the bytes that the cache may take of its disk, as `spare_bytes`."""
+        return spare_bytes(self._evictor.directory)
+
     def wait_for_room(self) -> None:
         """Wait a moment while the queue is too long; then the disk counts as slow."""
         with self._room:
-            if self._room.wait_for(self._has_room, TUNING.write_patience):
+            if self._room.wait_for(self._has_room, self._patience):
                 return
             self._slow = True
             self._room.notify_all()
         log.warning("the cache disk is slow; for now blocks are read without being cached")
+
+    def wait_until_written(self, output: Hashable, seconds: float) -> bool:
+        """Wait until no block of an output waits to be written.
+
+        Returns:
+            False if one still does, and nothing was written for so many seconds.
+        """
+        with self._ended:
+            while any(key[0] == output for key in self.queued()):
+                if not self._ended.wait(seconds):
+                    return False
+        return True
+
+    def keep_all(self, patience: float) -> None:
+        """From now on, wait for a slow disk rather than drop a block, which would be paid twice."""
+        self._patience = patience
 
     def close(self, seconds: float) -> None:
         """Write what waits, for at most that long, and end."""
@@ -202,6 +228,7 @@ class WriteBehind:
             # The block may have come, and been queued, once more in the meantime.
             if self._writing.get(block.key) is block:
                 del self._writing[block.key]
+            self._ended.notify_all()
             if not self._queue:
                 self._slow = False
             if self._has_room():

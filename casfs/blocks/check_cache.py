@@ -1,0 +1,143 @@
+"""Checks what the disk cache holds: every block against its leaf, whole outputs against their hash.
+
+A block that is wrong is removed, as when it is read: then it is fetched again, while the service
+has it.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from casfs.blocks.disk.derived_files import DerivedFiles
+from casfs.blocks.disk.output_store import OutputStore
+from casfs.blocks.disk.store import DiskCache
+from casfs.blocks.verify import Trust, matches
+from casfs.errors import CasfsError
+from casfs.model import Output
+from casfs.ranges import Layout
+
+_AT_ONCE = 256
+"""Blocks that are handed to the threads at a time."""
+_MOST_THREADS = 8
+
+
+class BlockState(Enum):
+    """What became of a block."""
+
+    MISSING = auto()
+    GOOD = auto()
+    UNCHECKED = auto()
+    """As it came, but no hash of the service ever vouched for it."""
+    WRONG = auto()
+    UNREADABLE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedOutput:
+    """What was found of an output in the cache.
+
+    Attributes:
+        size: bytes that were read and are right, or unverified.
+        wrong: blocks that were wrong, and are removed.
+        unreadable: blocks that could not be read.
+        unchecked: blocks for which no hash of the service vouches.
+        whole: all of it is there, and has the hash that the catalog states; False if it has
+            another one, None if not all of it is there, or the catalog states none.
+    """
+
+    size: int
+    wrong: tuple[int, ...]
+    unreadable: tuple[int, ...]
+    unchecked: int
+    whole: bool | None
+
+
+class CacheChecker:
+    """Checks outputs in the cache, with as many threads as there are processors.
+
+    Args:
+        disk: the cache.
+        derived: the files in it that were made of outputs.
+    """
+
+    def __init__(self, disk: DiskCache, derived: DerivedFiles) -> None:
+        self._disk = disk
+        self._derived = derived
+
+    def output(self, output: Output, note: Callable[[int], None]) -> CheckedOutput:
+        """Check an output.
+
+        Args:
+            output: as the catalog has it.
+            note: is called with the bytes of each block that was looked at.
+
+        Raises:
+            ConfigError: a part of it is a link, or belongs to somebody else.
+        """
+        store, layout = self._disk.store(output), output.layout
+        found: dict[BlockState, list[int]] = {state: [] for state in BlockState}
+        threads = min(os.cpu_count() or 1, _MOST_THREADS, layout.blocks or 1)
+        with ThreadPoolExecutor(threads, "checking") as pool:
+            for first in range(0, layout.blocks, _AT_ONCE):
+                numbers = range(first, min(first + _AT_ONCE, layout.blocks))
+                states = pool.map(lambda number: _check(store, number), numbers)
+                for number, state in zip(numbers, states, strict=True):
+                    found[state].append(number)
+                    if state is not BlockState.MISSING:
+                        note(layout.length(number))
+        good = found[BlockState.GOOD] + found[BlockState.UNCHECKED]
+        whole = None
+        if len(good) == layout.blocks and output.tree_hash is not None:
+            whole = matches(store.leaves.root(), output.tree_hash)
+        return CheckedOutput(
+            sum(map(layout.length, good)),
+            tuple(found[BlockState.WRONG]),
+            tuple(found[BlockState.UNREADABLE]),
+            0 if whole else len(found[BlockState.UNCHECKED]),
+            whole,
+        )
+
+    def derived(self, key: str, note: Callable[[int], None]) -> CheckedOutput:
+        """Check a file that was made of an output, against the leaves that it was written with.
+
+        Raises:
+            ConfigError: it is a link, or belongs to somebody else.
+        """
+        file = self._derived.find(key)
+        if file is None:
+            return CheckedOutput(0, (0,), (), 0, None)
+        with contextlib.closing(file):
+            layout = Layout(file.size)
+            wrong = []
+            for number in range(layout.blocks):
+                if file.read(number) is None:
+                    wrong.append(number)
+                note(layout.length(number))
+        good = file.size - sum(map(layout.length, wrong))
+        return CheckedOutput(good, tuple(wrong), (), 0, not wrong)
+
+
+def _check(store: OutputStore, number: int) -> BlockState:
+    path = store.path(number)
+    try:
+        used = os.lstat(path)
+    except OSError:
+        return BlockState.MISSING
+    # Without a leaf it is none, and may be there after a crash.
+    if store.leaves.leaf(number) is None:
+        return BlockState.MISSING
+    try:
+        stored = store.load(number)
+    except CasfsError:
+        raise
+    except OSError:
+        return BlockState.UNREADABLE
+    if stored is None:
+        return BlockState.UNREADABLE if os.path.lexists(path) else BlockState.WRONG
+    with contextlib.suppress(OSError):
+        # Eviction goes by when it was last used, which this is not.
+        os.utime(path, ns=(used.st_atime_ns, used.st_mtime_ns))
+    return BlockState.UNCHECKED if stored.trust < Trust.CHECKED else BlockState.GOOD

@@ -1,0 +1,241 @@
+"""`casfs fetch` against the emulator."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from casfs.ranges import BLOCK_SIZE
+from tests.support.disks import disk, fill
+from tests.support.emulated_service import VAULT, serving
+from tests.support.emulator.running import KEYS
+from tests.support.processes import wait_until
+from tests.support.random_data import random_bytes
+from tests.support.schemas import checked_lines
+from tests.system.cli.conftest import COMMAND, command_in
+
+MIB = BLOCK_SIZE
+DAY = 24 * 3600
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    sizes = {"small": 1, "block": MIB, "over": 3 * MIB + 1, "large": 40 * MIB}
+    with serving("cas", tmp_path_factory.mktemp("fetch"), sizes) as running:
+        yield running
+
+
+@pytest.fixture
+def casfs(service, tmp_path):
+    return command_in(tmp_path, service.emulator.url)
+
+
+def of_type(done, message_type):
+    return [line for line in checked_lines(done.stdout) if line["message_type"] == message_type]
+
+
+def requested(service, since=0):
+    """Bytes of outputs that were sent, and the answers, since so many lines of the log."""
+    entries = [one for one in service.emulator.entries()[since:] if one.is_output]
+    return sum(entry.bytes for entry in entries), len(entries)
+
+
+def log_length(service):
+    return len(service.emulator.entries())
+
+
+def cached(casfs):
+    return sum(item["cached"] for item in json.loads(casfs("cache", "ls", "--json").stdout))
+
+
+def begin(service, folder, *arguments):
+    """Start a command in the folder of `command_in`; returns the process."""
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+        "CASFS_ENDPOINT": service.emulator.url,
+        "CASFS_CACHE_DIR": str(folder / "cache"),
+        "CASFS_CONFIG": str(folder / "config.toml"),
+        "HOME": str(folder),
+        **KEYS,
+    }
+    return subprocess.Popen(
+        [COMMAND, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def test_all_is_fetched_once_whole_and_verified(casfs, service, tmp_path):
+    total = sum(map(len, service.files.values()))
+    planned = casfs("fetch", VAULT, "--all", "-n", "--json")
+    assert planned.returncode == 0
+    (plan,) = of_type(planned, "plan")
+    assert (plan["total_files"], plan["total_bytes"]) == (4, total)
+    assert plan["to_fetch"] == {"files": 4, "bytes": total, "missing": total}
+    assert cached(casfs) == 0
+
+    before = log_length(service)
+    done = casfs("fetch", VAULT, "--all", "--json")
+    assert (done.returncode, cached(casfs)) == (0, total)
+    assert requested(service, before)[0] == total
+    archives = of_type(done, "archive")
+    assert {line["archive"] for line in archives} == set(service.archives.values())
+    assert {(line["state"], line["verified"]) for line in archives} == {("fetched", "yes")}
+    (summary,) = of_type(done, "summary")
+    assert (summary["files_restored"], summary["bytes_restored"]) == (4, total)
+    assert (summary["files_failed"], summary["exit_status"]) == (0, 0)
+
+    before = log_length(service)
+    again = casfs("fetch", VAULT, *service.archives.values())
+    assert (again.returncode, again.stderr) == (0, b"")
+    assert b"4 in the cache before" in again.stdout
+    assert requested(service, before) == (0, 0)
+    # It can be read without the service, and is what was archived.
+    read = casfs("cat", VAULT, service.jobs["over"])
+    assert read.stdout == service.files["over"]
+    assert requested(service, before) == (0, 0)
+
+
+def test_a_kill_costs_no_block_that_was_written(casfs, service, tmp_path):
+    """`kill -9` in the middle; what is on disk then is not asked for again."""
+    job, size = service.jobs["large"], len(service.files["large"])
+    process = begin(service, tmp_path, "fetch", VAULT, job, "--bwlimit", "20M")
+    wait_until(lambda: len(list((tmp_path / "cache").rglob("blocks-1/*/*/0/*"))) >= 8, "blocks")
+    process.kill()
+    process.communicate(timeout=60)
+    kept = cached(casfs)
+    assert 8 * MIB <= kept < size
+    before = log_length(service)
+    done = casfs("fetch", VAULT, job, "--json")
+    assert (done.returncode, cached(casfs)) == (0, size)
+    assert requested(service, before)[0] == size - kept
+    (plan,) = of_type(done, "plan")
+    assert plan["to_fetch"] == {"files": 1, "bytes": size, "missing": size - kept}
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_and_what_came_stays(casfs, service, tmp_path, number, status):
+    job = service.jobs["large"]
+    process = begin(service, tmp_path, "fetch", VAULT, job, "--bwlimit", "4M", "--json")
+    wait_until(lambda: list((tmp_path / "cache").rglob("blocks-1/*/*/0/*")), "a block")
+    begun = time.monotonic()
+    process.send_signal(number)
+    output, said = process.communicate(timeout=60)
+    # Nobody waits for the limit's turn, or for the service.
+    assert time.monotonic() - begun < 10
+    assert (process.returncode, b"run the same command again" in said) == (status, True)
+    assert checked_lines(output)[-1]["code"] == status
+    assert cached(casfs) > 0
+
+
+def test_a_cache_without_room_is_refused_unless_a_part_is_enough(casfs, service):
+    before = log_length(service)
+    refused = casfs("fetch", VAULT, "--all", "--cache-size", "6MiB", "--json")
+    assert (refused.returncode, requested(service, before)) == (4, (0, 0))
+    (error,) = of_type(refused, "exit_error")
+    assert error["code"] == 4
+    assert "it may hold 6.0 MiB" in error["message"]
+    assert "--partial" in error["message"]
+    done = casfs("fetch", VAULT, "--all", "--cache-size", "6MiB", "--partial")
+    assert done.returncode == 1
+    assert cached(casfs) == sum(len(service.files[name]) for name in ("small", "block", "over"))
+    assert b"left out" in done.stdout
+    assert b"the cache has no room for it: " in done.stderr
+    # What is in the cache by now needs no more room.
+    job = service.jobs["over"]
+    assert casfs("fetch", VAULT, job, "--cache-size", "6MiB").returncode == 0
+
+
+def test_a_full_disk_is_named_and_room_lets_it_go_on(service, tmp_path):
+    with disk(tmp_path / "disk", 30 * MIB) as small:
+        casfs = command_in(tmp_path, service.emulator.url)
+        there = ("--cache-dir", str(small / "cache"))
+        done = casfs("fetch", VAULT, service.jobs["large"], *there)
+        assert done.returncode == 4
+        assert f"the disk at {small} has ".encode() in done.stderr
+        job = service.jobs["over"]
+        casfs("cache", "ls", *there)
+        fill(small)
+        done = casfs("fetch", VAULT, job, "--partial", *there)
+        assert done.returncode == 1
+        assert b"left out" in done.stderr
+        (small / "filler").unlink()
+        assert casfs("fetch", VAULT, job, *there).returncode == 0
+
+
+def test_many_small_outputs_come_beside_a_huge_one(tmp_path):
+    """The huge one expires first, and does not hold up the others; nor they it."""
+    count = 300
+    small = {f"small-{number:04}": random_bytes(100, str(number)) for number in range(count)}
+    with serving("cas", tmp_path / "service", {"huge": 80 * MIB}) as running:
+        running.add_archives(small)
+        running.change_job(running.jobs["huge"], completed=time.time() - DAY / 2)
+        casfs = command_in(tmp_path, running.emulator.url)
+        done = casfs("fetch", VAULT, "--all", "--json", "--stats", "0.1", "--bwlimit", "40M")
+        assert done.returncode == 0
+        lines = checked_lines(done.stdout)
+        ended = [line["archive"] for line in lines if line["message_type"] == "archive"]
+        assert len(ended) == count + 1
+        assert ended.index(running.archives["huge"]) > count // 10
+        entries = [one for one in running.emulator.entries() if one.is_output]
+        first_huge = next(n for n, one in enumerate(entries) if running.jobs["huge"] in one.path)
+        assert first_huge < count // 2
+        standings = [line for line in lines if line["message_type"] == "status"]
+        assert {line["phase"] for line in standings} == {"fetching"}
+        assert standings[-1]["total_files"] == count + 1
+
+
+def test_what_cannot_be_read_is_told_by_the_status(service, casfs):
+    nobody = service.copy_archive("small", "archive-without-job")
+    done = casfs("fetch", VAULT, "no-such-thing")
+    assert done.returncode == 1
+    assert b"no-such-thing" in done.stderr
+    service.add_inventory("inventory-for-fetch")
+    assert casfs("catalog", "refresh", VAULT).returncode == 0
+    done = casfs("fetch", VAULT, nobody, service.archives["small"], "--json")
+    assert done.returncode == 1
+    states = {line["archive"]: line["state"] for line in of_type(done, "archive")}
+    assert states == {nobody: "failed", service.archives["small"]: "fetched"}
+    assert b"casfs request" in done.stderr
+    running = service.add_job("small", "job-still-running", completed=time.time() + 1000)
+    done = casfs("fetch", VAULT, running, service.jobs["small"])
+    assert done.returncode == 75
+    assert b"casfs wait" in done.stderr
+    assert casfs("fetch", VAULT).returncode == 2
+    assert casfs("fetch", "no-such-vault", "--all").returncode == 1
+
+
+def test_wrong_bytes_are_never_cached(service, casfs):
+    good = service.copy_archive("block", "archive-to-spoil")
+    job = service.add_job("block", "job-of-spoiled", archive=good)
+    service.spoil(good, 1000)
+    done = casfs("fetch", VAULT, job, service.jobs["small"], "--deadline", "5", "--json")
+    assert done.returncode == 3
+    failed, fetched = sorted(of_type(done, "archive"), key=lambda line: line["state"])
+    assert (failed["job"], failed["state"], fetched["state"]) == (job, "failed", "fetched")
+    assert "tree hash" in failed["reason"]
+    assert cached(casfs) == 1
+
+
+def test_what_cannot_come_in_time_is_named_with_the_rate_that_would_do(service, casfs, tmp_path):
+    job = service.jobs["large"]
+    assert casfs("fetch", VAULT, job, "--bwlimit", "20M").returncode == 0
+    assert casfs("cache", "clear", "-y").returncode == 0
+    soon = service.add_job("large", "job-that-expires", completed=time.time() - DAY + 120)
+    later = service.jobs["small"]
+    done = casfs("fetch", VAULT, soon, later, "-n", "--expiring-within", "1h", "--json")
+    (plan,) = of_type(done, "plan")
+    assert (done.returncode, plan["total_files"]) == (0, 1)
+    assert 10e6 < plan["rate_bytes"] < 25e6
+    assert of_type(done, "warning") == []
+    # A line of 100 kB/s: 40 MiB take seven minutes, and expire in two.
+    (record,) = tmp_path.rglob("rates/*.json")
+    record.write_text(json.dumps({**json.loads(record.read_text()), "rate": 100_000}))
+    done = casfs("fetch", VAULT, soon, later, "-n", "--json")
+    (warning,) = of_type(done, "warning")
+    assert (done.returncode, warning["at_risk"]) == (0, [soon])
+    assert warning["message"].endswith(f"; this output: output of job {soon}")
+    assert "cannot be fetched before they expire" in warning["message"]
+    assert warning["needed_rate"] > 3 * warning["rate_bytes"]
+    assert 20 * MIB < warning["bytes_at_risk"] < 40 * MIB
