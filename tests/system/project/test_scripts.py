@@ -99,7 +99,7 @@ def test_setup_prints_what_it_runs_and_installs_no_more_than_the_demo_needs(tmp_
     assert "apt-get update --quiet=2" in run
     assert any(line.startswith("env DEBIAN_FRONTEND=noninteractive") for line in run)
     assert "python3 -m venv .venv" in run
-    (install,) = [line for line in run if line.startswith(".venv/bin/pip install")]
+    (install,) = [line for line in run if line.startswith(".venv/bin/pip --python .venv/")]
     assert install.endswith(r"--editable .\[emulator\]")
     tests = setup_with(tmp_path / "tests", "--tests")
     assert r"--editable .\[emulator\,dev\]" in tests or r".\[emulator,dev\]" in tests
