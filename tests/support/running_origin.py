@@ -3,12 +3,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.support import origin
+from tests.support.forked import ForkedServer
 from tests.support.origin_account import made_bytes
 from tests.support.starting import printed_url
 
@@ -50,19 +50,11 @@ class RunningOrigin:
 
     def start(self) -> None:
         """Start it; one that was stopped comes back at its place."""
-        command = [sys.executable, "-m", "tests.support.origin", str(self._account)]
-        command += ["--control", str(self._control), "--log", str(self._log)]
-        command += ["--port", str(self.port), *self._options]
-        with self._errors.open("ab") as errors:
-            self._process = subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=Path(__file__).parents[2],
-            )
+        arguments = [str(self._account), "--control", str(self._control), "--log", str(self._log)]
+        arguments += ["--port", str(self.port), *self._options]
+        self._process = ForkedServer(origin.main, arguments, os.environ, self._errors)
         try:
-            assert self._process.stdout is not None
-            self.url = printed_url(self._process.stdout.fileno(), self._errors)
+            self.url = printed_url(self._process.output, self._errors)
         except BaseException:
             self.stop()
             raise
@@ -96,9 +88,8 @@ class RunningOrigin:
     def stop(self) -> None:
         """End it, and every connection with it."""
         self._process.kill()
-        self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        self._process.wait(60)
+        self._process.close()
 
     def pause(self) -> None:
         """Let it say nothing; the kernel goes on to accept connections for it."""

@@ -16,8 +16,8 @@ import requests
 from requests.auth import AuthBase
 
 from casfs.treehash import SHA256, to_text
-from tests.support.emulator.process import EmulatorProcess
 from tests.support.emulator.signing import Signer
+from tests.support.forked import ForkedServer
 from tests.support.starting import printed_url
 
 KEY_ID = "AKIDexample"
@@ -71,7 +71,8 @@ class RunningEmulator:
         root.mkdir(parents=True, exist_ok=True)
         self._errors_path = root / "stderr.txt"
         self._errors_path.touch()
-        self._process = EmulatorProcess(
+        self._process = ForkedServer(
+            _emulator,
             [
                 "--dialect",
                 dialect,
@@ -240,6 +241,13 @@ class RunningEmulator:
         """Read an output, or `a-b` of it; no check of the status."""
         headers = {} if byte_range is None else {"Range": f"bytes={byte_range}"}
         return self.call("GET", f"/{vault}/jobs/{job}/output", headers=headers, **more)
+
+
+def _emulator() -> None:
+    # Imported by the process that it is forked from: see tests/support/forked.py.
+    from casfs.emulator.command import emulator
+
+    emulator(prog_name="casfs emulator")
 
 
 def hashes(data: bytes) -> dict[str, str]:

@@ -2,14 +2,11 @@
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.support.command import COMMAND, run_command
 from tests.support.emulator.running import KEYS, running_emulator
-
-COMMAND = str(Path(sys.executable).with_name("casfs"))
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +27,7 @@ def command_in(folder, url):
     """Return what runs the command with all that it keeps in a folder."""
     (folder / "config.toml").touch()
 
-    def run(*arguments, stdout=subprocess.PIPE, stdin=None, **environment):
+    def run(*arguments, stdout=None, stdin=None, **environment):
         settings = {
             "CASFS_ENDPOINT": url,
             "CASFS_CACHE_DIR": str(folder / "cache"),
@@ -41,6 +38,8 @@ def command_in(folder, url):
         names = ("PATH", "LANG", "PYTHONPATH")
         kept = {name: os.environ[name] for name in names if name in os.environ}
         full = {k: v for k, v in {**kept, **settings, **environment}.items() if v is not None}
+        if stdout is None:
+            return run_command(arguments, full, stdin)
         return subprocess.run(
             [COMMAND, *arguments],
             env=full,
