@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.forked import ForkedProcess
 
-COMMAND = str(Path(sys.executable).with_name("casfs"))
+CASFS = str(Path(sys.executable).with_name("casfs"))
 _SECONDS = 60.0
 
 
@@ -20,9 +20,9 @@ def run_command(
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run it with some standard input, none if None is given; its output is bytes."""
     texts = [os.fspath(argument) for argument in arguments]
-    if _starts_otherwise(environment):
+    if starts_otherwise(environment):
         return subprocess.run(
-            [COMMAND, *texts], env=environment, capture_output=True, timeout=_SECONDS, input=given
+            [CASFS, *texts], env=environment, capture_output=True, timeout=_SECONDS, input=given
         )
     with (
         tempfile.TemporaryFile() as stdin,
@@ -32,18 +32,18 @@ def run_command(
         stdin.write(given or b"")
         stdin.seek(0)
         files = stdin.fileno(), out.fileno(), errors.fileno()
-        process = ForkedProcess(_casfs, texts, environment, files)
+        process = ForkedProcess(casfs, texts, environment, files)
         status = process.wait(_SECONDS)
         if status is None:
             process.kill()
             process.wait(_SECONDS)
-            raise subprocess.TimeoutExpired([COMMAND, *texts], _SECONDS)
+            raise subprocess.TimeoutExpired([CASFS, *texts], _SECONDS)
         for file in (out, errors):
             file.seek(0)
-        return subprocess.CompletedProcess([COMMAND, *texts], status, out.read(), errors.read())
+        return subprocess.CompletedProcess([CASFS, *texts], status, out.read(), errors.read())
 
 
-def _starts_otherwise(environment: Mapping[str, str]) -> bool:
+def starts_otherwise(environment: Mapping[str, str]) -> bool:
     """Whether Python looks at these variables when it starts, and would find other values."""
     return any(
         value != os.environ.get(name)
@@ -52,7 +52,8 @@ def _starts_otherwise(environment: Mapping[str, str]) -> bool:
     )
 
 
-def _casfs() -> None:
+def casfs() -> None:
+    """Be the command."""
     from casfs.cli.main import main
 
     main()

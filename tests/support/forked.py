@@ -4,11 +4,13 @@ Starting Python and importing casfs takes more processor time than most tests. T
 itself run the installed commands.
 """
 
+import ctypes
 import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -21,13 +23,17 @@ _CONTEXT.set_forkserver_preload(
         "casfs.cli.cache",
         "casfs.cli.listing",
         "casfs.cli.main",
+        "casfs.cli.mounting",
         "casfs.cli.requesting",
         "casfs.cli.waiting",
         "casfs.client",
         "casfs.emulator.command",
+        "casfs.mount.daemon",
         "tests.support.origin",
     ]
 )
+_PR_SET_NAME = 15
+"""From linux/prctl.h."""
 _STANDARD = sys.__stdout__
 """Written as the locale says."""
 
@@ -40,6 +46,8 @@ class ForkedProcess:
         arguments: those of the command, without its name.
         environment: all that it has.
         files: descriptors of its standard input, output and error.
+        name: what the kernel calls it and what it forks: 15 bytes, in `/proc/PID/comm`.
+        directory: where it works.
     """
 
     def __init__(
@@ -48,13 +56,14 @@ class ForkedProcess:
         arguments: Sequence[str],
         environment: Mapping[str, str],
         files: tuple[int, int, int],
+        name: str = "casfs",
+        directory: str = ".",
     ) -> None:
         # Of all objects with a descriptor, only these take it along to a process.
         connections = [Connection(os.dup(file)) for file in files]
         try:
-            self._process = _CONTEXT.Process(
-                target=_run, args=(program, list(arguments), dict(environment), connections)
-            )
+            start = _Start(program, list(arguments), dict(environment), name, directory)
+            self._process = _CONTEXT.Process(target=_run, args=(start, connections))
             self._process.start()
         finally:
             for one in connections:
@@ -109,15 +118,23 @@ class ForkedServer(ForkedProcess):
             os.close(output)
 
 
-def _run(
-    program: Callable[[], object],
-    arguments: list[str],
-    environment: dict[str, str],
-    files: list[Connection],
-) -> None:
+@dataclass(frozen=True)
+class _Start:
+    """What a process starts with, beside its files."""
+
+    program: Callable[[], object]
+    arguments: list[str]
+    environment: dict[str, str]
+    name: str
+    directory: str
+
+
+def _run(start: _Start, files: list[Connection]) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, start.name.encode())
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(start.environment)
     time.tzset()
+    os.chdir(start.directory)
     for standard, file in enumerate(files):
         os.dup2(file.fileno(), standard)
         file.close()
@@ -125,5 +142,5 @@ def _run(
     sys.stdin = os.fdopen(0, encoding=encoding, errors=errors, closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding=encoding, errors=errors, closefd=False)
     sys.stderr = os.fdopen(2, "w", 1, encoding, "backslashreplace", closefd=False)
-    sys.argv = ["casfs", *arguments]
-    program()
+    sys.argv = ["casfs", *start.arguments]
+    start.program()

@@ -13,25 +13,28 @@ import signal
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.support.command import CASFS, casfs, starts_otherwise
 from tests.support.emulator.running import KEYS
+from tests.support.forked import ForkedProcess
 from tests.support.processes import (
     MARK,
     SECONDS,
-    SESSION,
     Begun,
     HungError,
     end_processes,
     marked_processes,
+    name_of,
+    new_mark,
     wait_until,
 )
 
 T = TypeVar("T")
-CASFS = str(Path(sys.executable).with_name("casfs"))
+STARTED = (sys.executable, "-m", "casfs")
+"""`casfs`, started rather than forked, where its memory is measured."""
 FORGETFUL = (
     sys.executable,
     "-c",
@@ -41,6 +44,25 @@ FORGETFUL = (
     ),
 )
 """A program that is `casfs`, and remembers of two files what the kernel was told."""
+
+
+class _Started:
+    """A process that runs a program."""
+
+    def __init__(
+        self, command: list[str], environment: Mapping[str, str], files: tuple[int, int, int]
+    ) -> None:
+        stdin, out, errors = files
+        self._process = subprocess.Popen(
+            command, env=environment, stdin=stdin, stdout=out, stderr=errors, cwd="/"
+        )
+        self.pid = self._process.pid
+
+    def wait(self, seconds: float) -> int | None:
+        """Return its exit status, None if it has not ended by then."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(seconds)
+        return None
 
 
 class Mount:
@@ -63,7 +85,7 @@ class Mount:
         self.mountpoint = home / "mountpoint"
         self.cache = home / "cache"
         self.log_file = home / "mount.log"
-        self._mark = f"{SESSION}-{uuid.uuid4().hex}"
+        self._mark = new_mark()
         self._program = list(program)
         self.mountpoint.mkdir(parents=True, exist_ok=True)
         kept = {
@@ -162,27 +184,27 @@ class Mount:
             tempfile.TemporaryFile("w+", errors="replace") as errors,
         ):
             # Files, not pipes: a detached mount keeps what it inherited, and no reader must wait.
-            process = subprocess.Popen(
-                [str(part) for part in command],
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=errors,
-                cwd="/",
-            )
-            try:
-                status = process.wait(seconds)
-            except subprocess.TimeoutExpired:
+            process = self._begin([str(part) for part in command], out.fileno(), errors.fileno())
+            status = process.wait(seconds)
+            if status is None:
                 self._free(process.pid)
-                process.wait()
-                raise HungError(
-                    f"{command} did not end in {seconds:g} s; log:\n{self.log}"
-                ) from None
+                process.wait(SECONDS)
+                raise HungError(f"{command} did not end in {seconds:g} s; log:\n{self.log}")
             texts = []
             for file in (out, errors):
                 file.seek(0)
                 texts.append(file.read())
         return subprocess.CompletedProcess(list(command), status, *texts)
+
+    def _begin(self, command: list[str], out: int, errors: int) -> "ForkedProcess | _Started":
+        """Start a program; one that is casfs is forked, unless it would start in its own way."""
+        program, *arguments = command
+        with open(os.devnull) as nothing:
+            files = nothing.fileno(), out, errors
+            if program == CASFS and not starts_otherwise(self.environment):
+                name = name_of(self._mark)
+                return ForkedProcess(casfs, arguments, self.environment, files, name, "/")
+            return _Started(command, self.environment, files)
 
     def good(self, *command: str | Path, seconds: float = SECONDS) -> str:
         """Run a program that must succeed; returns what it printed."""

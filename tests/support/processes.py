@@ -91,15 +91,35 @@ def _answer(function: Callable[..., object], arguments: Sequence[object], pipe: 
         posix._exit(0)
 
 
+def new_mark() -> str:
+    """A mark of its own, which begins as `SESSION` does."""
+    return f"{SESSION}-{uuid.uuid4().hex}"
+
+
+def name_of(mark: str) -> str:
+    """The name of a process that was forked, and has its parent's environment for the kernel."""
+    session, _, own = mark.partition("-")
+    return f"{session[:6]}-{own[:8]}"
+
+
 def marked_processes(mark: str) -> list[int]:
-    """The processes in whose environment a mark stands; a zombie has none any more."""
+    """The processes that a mark names, or in whose environment it stands; no zombies."""
+    name, text = name_of(mark).encode(), f"{MARK}={mark}".encode()
     found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
+    for folder in os.listdir("/proc"):
+        if folder.isdecimal():
             with contextlib.suppress(OSError):
-                if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes():
-                    found.append(int(folder.name))
+                if _read(folder, "comm").startswith(name):
+                    if _state(Path(f"/proc/{folder}/stat")) != "Z":
+                        found.append(int(folder))
+                elif text in _read(folder, "environ"):
+                    found.append(int(folder))
     return found
+
+
+def _read(pid: str, name: str) -> bytes:
+    with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
+        return file.read()
 
 
 def freeze(pid: int) -> None:

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.support.command import COMMAND, run_command
+from tests.support.command import CASFS, run_command
 from tests.support.emulator.running import KEYS, running_emulator
 
 
@@ -41,7 +41,7 @@ def command_in(folder, url):
         if stdout is None:
             return run_command(arguments, full, stdin)
         return subprocess.run(
-            [COMMAND, *arguments],
+            [CASFS, *arguments],
             env=full,
             stdout=stdout,
             stderr=subprocess.PIPE,

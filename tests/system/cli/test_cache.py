@@ -14,7 +14,8 @@ import pytest
 from casfs.cli.cache import parse_age
 from casfs.errors import ConfigError
 from tests.support.archive import MIB, random_bytes
-from tests.support.mounting import CASFS, mounted
+from tests.support.command import CASFS
+from tests.support.mounting import mounted
 from tests.system.cli.conftest import command_in
 from tests.system.cli.said import one_line
 

@@ -4,9 +4,9 @@ import os
 import tempfile
 from pathlib import Path
 
+from tests.support.command import CASFS
 from tests.support.emulator.running import KEYS
 from tests.support.strangers import STRANGER, given_to, run_as
-from tests.system.cli.conftest import COMMAND
 
 
 def test_it_works_with_a_cache_directory_and_without_one_tells_what_to_give(emulator):
@@ -16,16 +16,16 @@ def test_it_works_with_a_cache_directory_and_without_one_tells_what_to_give(emul
         Path(name, "cache").mkdir(mode=0o700)
         cache = given_to(Path(name) / "cache")
         for home in ({}, {"HOME": "."}):
-            done = run_as(STRANGER, [COMMAND, "vaults"], environment | home)
+            done = run_as(STRANGER, [CASFS, "vaults"], environment | home)
             assert done.returncode == 2
             assert done.stderr == (
                 "casfs: there is no home directory; use --cache-dir, or set HOME\n"
             )
-            done = run_as(STRANGER, [COMMAND, "mount", name], environment | home)
+            done = run_as(STRANGER, [CASFS, "mount", name], environment | home)
             assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-            done = run_as(STRANGER, [COMMAND, "profiles"], environment | home)
+            done = run_as(STRANGER, [CASFS, "profiles"], environment | home)
             assert (done.returncode, done.stderr) == (0, "")
             done = run_as(
-                STRANGER, [COMMAND, "vaults", "--json", "--cache-dir", cache], environment | home
+                STRANGER, [CASFS, "vaults", "--json", "--cache-dir", cache], environment | home
             )
             assert (done.returncode, done.stderr) == (0, "")

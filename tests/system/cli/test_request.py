@@ -10,9 +10,10 @@ from contextlib import closing
 
 import pytest
 
+from tests.support.command import CASFS
 from tests.support.emulator.running import KEYS, running_emulator
 from tests.support.schemas import checked_lines
-from tests.system.cli.conftest import COMMAND, command_in
+from tests.system.cli.conftest import command_in
 
 HOUR = 3600
 MIB = 1 << 20
@@ -322,7 +323,7 @@ def test_the_intent_is_on_the_disk_before_each_request(slow, casfs, vault, tmp_p
     ]
     environment = {"CASFS_ENDPOINT": slow.url, "CASFS_CACHE_DIR": str(tmp_path / "cache")}
     environment |= {"HOME": str(tmp_path), **KEYS}
-    command = [COMMAND, "request", vault, "--all", "-y"]
+    command = [CASFS, "request", vault, "--all", "-y"]
     done = subprocess.run([*traced, *command], env=environment, capture_output=True, timeout=120)
     is_done(done)
     synced = posts = 0
@@ -345,7 +346,7 @@ def test_a_terminal_is_asked_once_the_plan_was_shown(slow, casfs, vault, tmp_pat
     try:
         os.write(ours, answer)
         done = subprocess.run(
-            [COMMAND, "request", vault, "--all"],
+            [CASFS, "request", vault, "--all"],
             env=environment, stdin=theirs, capture_output=True, timeout=60,
         )  # fmt: skip
     finally:
@@ -360,7 +361,7 @@ def test_a_terminal_is_asked_once_the_plan_was_shown(slow, casfs, vault, tmp_pat
 def test_ids_that_are_not_text_are_refused_in_any_locale(slow, tmp_path):
     environment = {**os.environ, **KEYS, "CASFS_ENDPOINT": slow.url, "LC_ALL": "C"}
     done = subprocess.run(
-        [COMMAND, "request", "some", "--ids", "-", "-n", "--state-dir", str(tmp_path / "state")],
+        [CASFS, "request", "some", "--ids", "-", "-n", "--state-dir", str(tmp_path / "state")],
         env={**environment, "CASFS_CACHE_DIR": str(tmp_path / "cache")},
         input=b"\xff\n",
         capture_output=True,

@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
+from tests.support.command import CASFS
 from tests.support.emulator.running import KEYS
 from tests.support.running_origin import RunningOrigin
-from tests.system.cli.conftest import COMMAND
 
 EVIL = "x\x1b[2J\x1b]0;title\x07\x1b[31mred\r\nsecond\u2028third\u202egpj\x9b2J\x85\x7f"
 PLAIN = "文書 e\u0301té"
@@ -109,7 +109,7 @@ def test_a_listing_on_a_terminal(origin, casfs, tmp_path):
     ours, theirs = pty.openpty()
     settings = {"CASFS_ENDPOINT": origin.url, "CASFS_CACHE_DIR": str(tmp_path), "TERM": "xterm"}
     process = subprocess.Popen(
-        [COMMAND, "jobs", VAULT],
+        [CASFS, "jobs", VAULT],
         env={**os.environ, **settings, **KEYS},
         stdout=theirs,
         stdin=theirs,

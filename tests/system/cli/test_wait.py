@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.support.command import CASFS
 from tests.support.emulator.running import KEYS, running_emulator
 from tests.support.processes import wait_until
 from tests.support.schemas import checked_lines
-from tests.system.cli.conftest import COMMAND, command_in
+from tests.system.cli.conftest import command_in
 
 VAULT = "v"
 RUNNING = 3600
@@ -183,7 +184,7 @@ def begun(slow, folder, vault, *options):
         "CASFS_CONFIG": str(folder / "none"),
         **KEYS,
     }
-    command = [COMMAND, "wait", vault, *options]
+    command = [CASFS, "wait", vault, *options]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )

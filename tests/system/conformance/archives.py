@@ -4,8 +4,9 @@ import contextlib
 import os
 from pathlib import Path
 
+from tests.support.command import CASFS
 from tests.support.emulated_service import VAULT, Service
-from tests.support.mounting import CASFS, Mount
+from tests.support.mounting import Mount
 
 ARCHIVES = f"vaults/{VAULT}/archives"
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.support import description_writers as writers
+from tests.support.command import CASFS
 from tests.support.emulated_service import VAULT, Service, serving
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.mounting import Mount, mounted
 
 ARCHIVES = f"vaults/{VAULT}/archives"
 OLD, NEW = 1_500_000_000, 1_600_000_000

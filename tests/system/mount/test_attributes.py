@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from casfs.treehash import SHA256
+from tests.support.command import CASFS
 from tests.support.emulated_service import VAULT as OF_ARCHIVES
 from tests.support.emulated_service import Service, serving
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.mounting import Mount, mounted
 from tests.support.served import MIB, VAULT, Served, served
 
 OF_CONTENT = ["archive-id", "description", "tree-hash"]

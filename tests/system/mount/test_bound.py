@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from casfs.mount import mountpoints
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.command import CASFS
+from tests.support.mounting import Mount, mounted
 from tests.support.processes import wait_until
 from tests.support.served import VAULT, Served
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command import CASFS
 from tests.support.disks import disk, fill, make_read_only, use_up_inodes
 from tests.support.emulator.running import RunningEmulator, running_emulator
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.mounting import Mount, mounted
 from tests.support.processes import wait_until
 from tests.support.random_data import random_bytes
 from tests.support.served import MIB, VAULT, Served

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
+from tests.support.command import CASFS
 from tests.support.emulated_service import VAULT, serving
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.mounting import Mount, mounted
 from tests.support.processes import wait_until
 
 ARCHIVES = f"vaults/{VAULT}/archives"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command import CASFS
 from tests.support.emulator.running import running_emulator
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.mounting import Mount, mounted
 from tests.support.processes import SECONDS, wait_until
 from tests.support.served import MIB, VAULT, Served, served
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.command import CASFS
+from tests.support.mounting import Mount, mounted
 from tests.support.processes import wait_until
 from tests.support.running_origin import RunningOrigin, content
 from tests.support.served import MIB

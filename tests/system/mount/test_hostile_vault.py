@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import description_writers as writers
+from tests.support.command import CASFS
 from tests.support.emulated_service import VAULT, Service, serving
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.mounting import Mount, mounted
 
 ARCHIVES = f"vaults/{VAULT}/archives"
 SAME = 150

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command import CASFS
 from tests.support.emulated_service import VAULT, Service, serving
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.mounting import Mount, mounted
 
 DIRECTORY = f"vaults/{VAULT}/archives/many"
 COUNT = 3000

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from casfs.emulator.dialects.registry import DIALECTS
+from tests.support.command import CASFS
 from tests.support.emulated_service import VAULT, Service, serving
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.mounting import Mount, mounted
 from tests.support.processes import freeze, wait_until
 from tests.support.served import MIB
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.command import CASFS
+from tests.support.mounting import Mount, mounted
 from tests.support.processes import SECONDS
 from tests.support.served import Served
 

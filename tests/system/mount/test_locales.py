@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.command import CASFS
 from tests.support.emulated_service import VAULT, Service, serving
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.mounting import Mount, mounted
 
 DIRECTORY, NAME = "照片 é", "naïve Ω😀.txt"
 ARCHIVES = f"vaults/{VAULT}/archives"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command import CASFS
 from tests.support.emulated_service import VAULT, Service, serving
 from tests.support.file_handles import FileHandle
-from tests.support.mounting import CASFS, FORGETFUL, Mount, mounted
+from tests.support.mounting import FORGETFUL, Mount, mounted
 
 COUNT = 10
 DIRECTORY = f"vaults/{VAULT}/archives/many"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mounting import Mount, mounted
+from tests.support.mounting import STARTED, Mount, mounted
 from tests.support.processes import wait_until
 from tests.support.running_origin import RunningOrigin, content
 from tests.support.server import Answer, Request, Wire, serving
@@ -131,7 +131,10 @@ def test_a_hostile_listing_takes_neither_the_memory_nor_the_disk(home, listing):
         vault = {"VaultName": "v", "VaultQCS": "q"}
         return Answer(body=json.dumps({"VaultList": [vault], **vault}).encode())
 
-    with serving(behave) as server, mounted(home, server.url, CASFS_DEADLINE=4) as m:
+    with (
+        serving(behave) as server,
+        mounted(home, server.url, program=STARTED, CASFS_DEADLINE=4) as m,
+    ):
         assert m.run("ls", m.path("vaults", "v", "jobs")).returncode != 0
         # What was begun in the background ends, too.
         wait_until(lambda: settled(server, m), "the listing to end")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.command import CASFS
+from tests.support.mounting import Mount, mounted
 from tests.support.served import MIB, Served, served
 from tests.support.strangers import STRANGER, given_to, modes
 

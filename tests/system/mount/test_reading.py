@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mounting import Mount, mounted
+from tests.support.mounting import STARTED, Mount, mounted
 from tests.support.served import MIB, VAULT, Served, served
 
 
@@ -71,7 +71,10 @@ def test_random_reads_fetch_a_block_each(tmp_path: Path, home: Path) -> None:
 
 
 def test_a_large_output_does_not_fill_the_memory(tmp_path: Path, home: Path) -> None:
-    with served(tmp_path, {"file": 300 * MIB}) as service, mounted(home, service.url) as mount:
+    with (
+        served(tmp_path, {"file": 300 * MIB}) as service,
+        mounted(home, service.url, program=STARTED) as mount,
+    ):
         expected = hashlib.sha256(service.files["file"]).hexdigest()
         assert mount.ask(digest, mount.path(*service.output("file"))) == expected
         status = Path(f"/proc/{mount.pid}/status").read_text()

@@ -14,9 +14,10 @@ from casfs.ledger.request import Request, RequestState, account_key
 from casfs.model import Vault
 from casfs.restore.intents import Intent
 from casfs.restore.ledger import Ledger
+from tests.support.command import CASFS
 from tests.support.emulator.running import ACCOUNT, KEY_ID, RunningEmulator, running_emulator
 from tests.support.ledgers import unlimited
-from tests.support.mounting import CASFS, Mount, mounted
+from tests.support.mounting import Mount, mounted
 from tests.support.processes import wait_until
 from tests.support.schemas import validator
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mounting import CASFS, mounted
+from tests.support.command import CASFS
+from tests.support.mounting import mounted
 from tests.support.running_origin import RunningOrigin, content
 
 JOB = {"JobId": "one", "@size": 3_000_000}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mounting import CASFS, Mount
+from tests.support.command import CASFS
+from tests.support.mounting import Mount
 from tests.support.processes import SECONDS, wait_until
 from tests.support.served import Served
 

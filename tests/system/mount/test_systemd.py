@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mounting import CASFS, Mount
+from tests.support.command import CASFS
+from tests.support.mounting import Mount
 from tests.support.processes import SECONDS
 from tests.support.served import Served
 
