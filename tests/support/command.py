@@ -14,12 +14,12 @@ _SECONDS = 60.0
 
 
 def run_command(
-    arguments: Sequence[str | Path],
+    arguments: Sequence[str | bytes | Path],
     environment: Mapping[str, str],
     given: bytes | None = None,
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run it with some standard input, none if None is given; its output is bytes."""
-    texts = [os.fspath(argument) for argument in arguments]
+    texts = [os.fsdecode(argument) for argument in arguments]
     if starts_otherwise(environment):
         return subprocess.run(
             [CASFS, *texts], env=environment, capture_output=True, timeout=_SECONDS, input=given
