@@ -9,13 +9,14 @@ import time
 import pytest
 
 from casfs.ranges import BLOCK_SIZE
+from tests.support.command import CASFS
 from tests.support.disks import disk, fill
 from tests.support.emulated_service import VAULT, serving
 from tests.support.emulator.running import KEYS
 from tests.support.processes import wait_until
 from tests.support.random_data import random_bytes
 from tests.support.schemas import checked_lines
-from tests.system.cli.conftest import COMMAND, command_in
+from tests.system.cli.conftest import command_in
 
 MIB = BLOCK_SIZE
 DAY = 24 * 3600
@@ -62,7 +63,7 @@ def begin(service, folder, *arguments):
         **KEYS,
     }
     return subprocess.Popen(
-        [COMMAND, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [CASFS, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 
 
