@@ -8,10 +8,11 @@ import ctypes
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -32,6 +33,8 @@ _CONTEXT.set_forkserver_preload(
         "tests.support.origin",
     ]
 )
+_REAPING = threading.Lock()
+"""An exit status can be read once. Starting a process reads that of any which has ended."""
 _PR_SET_NAME = 15
 """From linux/prctl.h."""
 _STANDARD = sys.__stdout__
@@ -64,7 +67,8 @@ class ForkedProcess:
         try:
             start = _Start(program, list(arguments), dict(environment), name, directory)
             self._process = _CONTEXT.Process(target=_run, args=(start, connections))
-            self._process.start()
+            with _REAPING:
+                self._process.start()
         finally:
             for one in connections:
                 one.close()
@@ -78,8 +82,9 @@ class ForkedProcess:
 
     def wait(self, seconds: float) -> int | None:
         """Return its exit status, None if it has not ended by then."""
-        self._process.join(seconds)
-        return self._process.exitcode
+        wait([self._process.sentinel], seconds)
+        with _REAPING:
+            return self._process.exitcode
 
 
 class ForkedServer(ForkedProcess):

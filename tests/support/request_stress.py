@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.command import casfs
 from tests.support.emulator.running import KEYS, RunningEmulator, running_emulator
+from tests.support.forked import ForkedProcess
 
 VAULT = "photos"
 UNFINISHED = 75
@@ -61,22 +64,32 @@ class Stress:
             text=True,
         )
 
+    def _fork(self, output: int, *arguments: str) -> ForkedProcess:
+        with open(os.devnull) as nothing:
+            files = nothing.fileno(), output, output
+            return ForkedProcess(casfs, ("request", VAULT, *arguments), self.environment, files)
+
     def request(self, *arguments: str) -> tuple[int, str]:
         """Run `casfs request` to its end; returns exit status and output."""
-        with self.start("request", VAULT, *arguments) as process:
-            text = process.communicate(timeout=_LONGEST)[0]
-        return process.returncode, text
+        with tempfile.TemporaryFile() as output:
+            process = self._fork(output.fileno(), *arguments)
+            status = process.wait(_LONGEST)
+            if status is None:
+                process.kill()
+            output.seek(0)
+            text = output.read().decode()
+        assert status is not None, text
+        return status, text
 
     def kill_two(self, longest: float) -> int:
         """Run two requests for everything, and kill both at random; returns how many still ran."""
-        both = [self.start("request", VAULT, "--all", "-y") for _ in range(2)]
         killed = 0
-        for process in both:
-            # A short while is where most of the interesting moments are.
-            time.sleep(self.dice.uniform(0, longest))
-            killed += process.poll() is None
-            process.kill()
-            process.communicate()
+        with open(os.devnull, "wb") as nothing:
+            for process in [self._fork(nothing.fileno(), "--all", "-y") for _ in range(2)]:
+                # A short while is where most of the interesting moments are.
+                killed += process.wait(self.dice.uniform(0, longest)) is None
+                process.kill()
+                process.wait(_LONGEST)
         return killed
 
     def remove_cache(self) -> None:

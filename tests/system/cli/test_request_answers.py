@@ -66,7 +66,7 @@ def test_two_at_once_ask_once(tmp_path):
 def test_killed_at_any_time_and_without_the_cache(tmp_path):
     with stress("cas", tmp_path, 12, 2, *FAULTS, "--listing-lag", "1") as one:
         for number in range(3):
-            one.kill_two(1.2)
+            one.kill_two(0.6)
             if number == 1:
                 one.remove_cache()
         one.finish()
