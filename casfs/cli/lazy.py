@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from casfs.cli.examples import add_examples
+
 
 class LazyCommand(click.Command):
     """Represents a command in the help of its group, which need not import it.
@@ -25,7 +27,7 @@ class LazyCommand(click.Command):
         """Return the command itself."""
         module, _, attribute = self._path.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
+        return add_examples(command, self.name or "")
 
     def make_context(
         self,

@@ -10,6 +10,7 @@ import threading
 import click
 
 from casfs import __version__
+from casfs.cli.examples import epilog
 from casfs.cli.lazy import LazyCommand
 from casfs.cli.show import say
 from casfs.cli.standard import open_standard_files
@@ -98,7 +99,7 @@ def _show_version(context: click.Context, parameter: click.Parameter, wanted: bo
     context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(epilog=epilog(""), context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,

@@ -42,9 +42,12 @@ log = logging.getLogger(__name__)
     multiple=True,
     metavar="OPT,...",
     help="Mount options: allow_other, uid=N, gid=N, umask=M, fmode=M and dmode=M (permissions of "
-    "files and directories), and those of libfuse.",
+    "files and directories), every setting, and those of libfuse: man 8 mount.casfs.",
 )
-@path_option("--log-file", "File to log to.")
+@path_option(
+    "--log-file",
+    "File to log to.  [default: a file in ~/.local/state/casfs/log; with -f, standard error]",
+)
 @bwlimit_option
 @skip_bad_records_option("Leave records that cannot be read out of inventory.csv and .json.")
 @service_options

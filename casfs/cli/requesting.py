@@ -30,7 +30,13 @@ _FAILED, _USAGE, _NOT_STARTED = 1, 2, 4
 @click.argument("patterns", nargs=-1, shell_complete=complete_path)
 @click.option("--ids", metavar="FILE", help="Archives by their ids, one a line; - reads them.")
 @click.option("--all", "everything", is_flag=True, help="All archives of the vault.")
-@click.option("--tier", type=click.Choice(_TIERS), default="standard", show_default=True)
+@click.option(
+    "--tier",
+    type=click.Choice(_TIERS),
+    default="standard",
+    show_default=True,
+    help="How fast, and at what price.",
+)
 @click.option("--range", "byte_range", metavar="A-B", help="These bytes only, whole MiB.")
 @click.option("--split", metavar="SIZE", help="Several jobs for larger archives, each verifiable.")
 @click.option(

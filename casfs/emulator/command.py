@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from casfs.emulator.dialects.registry import DIALECTS
+from casfs.emulator.engine.errors import words
 from casfs.emulator.engine.seed import seed, seed_inventory_of
 from casfs.emulator.engine.store import Store
 from casfs.emulator.http import faults
@@ -55,7 +56,11 @@ def _keys() -> Keys:
 
 @click.command("emulator", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--dialect", type=click.Choice(list(DIALECTS)), default=next(iter(DIALECTS)), show_default=True
+    "--dialect",
+    type=click.Choice(list(DIALECTS)),
+    default=next(iter(DIALECTS)),
+    show_default=True,
+    help="Which service to be.",
 )
 @click.option(
     "--root",
@@ -63,7 +68,7 @@ def _keys() -> Keys:
     required=True,
     help="Directory for all state.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address on which to listen.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -233,7 +238,7 @@ def emulator(
             server = Server(service.make(store, settings), store, settings, log)
             asyncio.run(server.serve(click.echo))
     except OSError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(words(error)) from error
 
 
 _QUESTIONS = open_questions()

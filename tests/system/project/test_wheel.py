@@ -195,6 +195,7 @@ def test_the_help_of_all_says_what_each_command_says_of_itself(command):
 def test_man_finds_the_pages_of_an_installed_wheel(environment):
     """By way of PATH, as `man casfs-mount` in the shell of somebody who has installed it."""
     variables = {"PATH": f"{environment}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
-    done = run("man", "--where", "casfs-mount", "casfs", env=variables)
-    pages = environment.parent / "share/man/man1"
-    assert done.stdout.splitlines() == [f"{pages}/casfs-mount.1", f"{pages}/casfs.1"]
+    done = run("man", "--where", "casfs-mount", "casfs", "mount.casfs", env=variables)
+    pages = environment.parent / "share/man"
+    expected = ["man1/casfs-mount.1", "man1/casfs.1", "man8/mount.casfs.8"]
+    assert done.stdout.splitlines() == [f"{pages}/{page}" for page in expected]
