@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from casfs.errors import ConfigError
+from casfs.reasons import reason
 from casfs.settings import (
     CHOICES,
     NAMES,
@@ -129,11 +130,14 @@ def _parsed(path: Path, content: str) -> dict[str, Any]:
         return tomllib.loads(content)
     except RecursionError as error:
         raise ConfigError(f"{path} cannot be read: it is nested too deeply; correct it") from error
-    except ValueError as error:
-        # Not of TOML alone: a number may have thousands of digits.
+    except tomllib.TOMLDecodeError as error:
         last = content.count("\n") + 1
-        reason = str(error).replace("at end of document", f"at line {last}, the end of the file")
-        raise ConfigError(f"{path} cannot be read: {reason}; correct it") from error
+        why = reason(error).replace("at end of document", f"at line {last}, the end of the file")
+        raise ConfigError(f"{path} cannot be read: {why}; correct it") from error
+    except ValueError as error:
+        raise ConfigError(
+            f"{path} cannot be read: a number in it is too long; correct it"
+        ) from error
 
 
 def _misplaced(name: str, value: object) -> str:

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from casfs.model import Vault
+from casfs.reasons import reason
 
 TO_THE_END = -1
 """Stands for the last byte of a whole archive, whether its size is known or not: so it is the same
@@ -146,7 +147,7 @@ def from_row(row: Sequence[Any]) -> Request:
     try:
         return _from_row(row)
     except (TypeError, ValueError, ArithmeticError) as error:
-        raise ValueError(f"the row of request {row[0]}: {error}") from error
+        raise ValueError(f"the row of request {row[0]}: {reason(error)}") from error
 
 
 def _from_row(row: Sequence[Any]) -> Request:

@@ -22,6 +22,7 @@ from casfs.errors import CasfsError
 from casfs.job_requests import Tier
 from casfs.ledger.files import SWEEPS, state_directory
 from casfs.model import Job, JobState
+from casfs.reasons import reason
 from casfs.restore.clock import Moment, now
 
 log = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ class Sweeps:
         except OSError as error:
             if isinstance(error, CasfsError):
                 raise
-            log.warning("lists of jobs are not shared: cannot use %s: %s", directory, error)
+            log.warning("lists of jobs are not shared: cannot use %s: %s", directory, reason(error))
             yield None
             return
         try:
@@ -173,7 +174,7 @@ class Sweeps:
             new.replace(path)
         except OSError as error:
             log.warning(
-                "other processes must list the jobs again: cannot write %s: %s", path, error
+                "other processes must list the jobs again: cannot write %s: %s", path, reason(error)
             )
             new.unlink(missing_ok=True)
 
@@ -201,5 +202,5 @@ def _read(path: Path | None, oldest: float) -> list[ListedJob] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
-        log.info("cannot use %s: %s", path, error)
+        log.info("cannot use %s: %s", path, reason(error))
         return None

@@ -197,7 +197,7 @@ def test_keys_of_the_environment_do_not_mix_with_those_of_the_official_file(sett
             "line 3: connections must be a number",
         ),
         ("[profiles.default]\nconnections = 0x" + "f" * 5000, GIVEN, "line 2: connections is not"),
-        ("[profiles.default]\nconnections = " + "9" * 5000, GIVEN, "cannot be read"),
+        ("[profiles.default]\nconnections = " + "9" * 5000, GIVEN, "number in it is too long"),
         ("[profiles.default]\ndescription_rules = ['plain']", GIVEN, 'line 2: .* such as "a,b"'),
         ("[profiles.default]\nx = " + "[" * 5000, GIVEN, "nested too deeply"),
         ("profiles = 3", KEYS, "must be tables"),

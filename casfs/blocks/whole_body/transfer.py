@@ -166,7 +166,7 @@ class WholeBodyTransfer:
             self._delivery.memory.forget(self.opened.key, taken_back)
             if isinstance(error, Exception) and not self.opened.prefetcher.any_reader():
                 raise IdleTransferError(
-                    f"it broke off, and nobody has it open ({error})"
+                    f"it broke off, and nobody has it open ({reason(error)})"
                 ) from error
             raise
         finally:

@@ -29,6 +29,8 @@
 Each dialect maps them to its own codes, statuses and bodies.
 """
 
+import re
+
 
 class EngineError(Exception):
     """The engine refuses a call; the message may be shown to the caller."""
@@ -145,3 +147,10 @@ class NotReadyError(EngineError):
 
 class NoOutputError(NotReadyError):
     """The job has failed and will never have an output."""
+
+
+def words(error: OSError) -> str:
+    """Return why the system refused something, in words: without numbers of Python."""
+    if error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return re.sub(r"\[Errno -?\d+\] ", "", str(error))

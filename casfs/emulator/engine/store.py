@@ -8,6 +8,7 @@ from dataclasses import astuple
 from pathlib import Path
 
 from casfs.emulator.engine.database import Database
+from casfs.emulator.engine.errors import words
 from casfs.emulator.engine.job_table import JobTable
 from casfs.emulator.engine.records import Archive, Vault
 from casfs.emulator.rules import Rules
@@ -38,7 +39,7 @@ class Store:
         try:
             self._database = Database(root / "state.sqlite", rules.service)
         except OSError as error:
-            raise OSError(f"{root} {error}; use another directory") from error
+            raise OSError(f"{root} {words(error)}; use another directory") from error
         self.jobs = JobTable(self._database)
         self._rows = self._database.rows
 
