@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from casfs.reasons import reason
+
 DEADLINE = 300.0
 """Seconds that the command may take for one event."""
 _MOST_LATE = 3
@@ -46,7 +48,7 @@ class EventCommand:
                 process_group=0,
             )
         except OSError as error:
-            self._warn(f"--on-event cannot be run: {error}")
+            self._warn(f"--on-event cannot be run: {reason(error)}")
             return
         with process:
             try:

@@ -28,6 +28,11 @@ _EXAMPLES = {
         "casfs wait photos '*.tif' --timeout 12h && rsync -a ~/restore/ copy/",
         "casfs wait photos --any --on-event 'mail -s \"job done\" me@example.org'",
     ),
+    "fetch": (
+        "casfs fetch photos --all --dry-run",
+        "casfs fetch photos --expiring-within 6h --bwlimit 20M",
+        "casfs fetch photos '*.tif' --stats 10s",
+    ),
     "ls": ("casfs ls photos", "casfs ls photos 2019/summer", "casfs ls photos --all --json"),
     "find": ("casfs find photos '*.tif'", "casfs find photos '2019/*/IMG_[0-4]*'"),
     "catalog": ("casfs catalog refresh",),
@@ -60,7 +65,7 @@ def epilog(command: str) -> str | None:
 
 def add_examples(command: click.Command, words: str) -> click.Command:
     """Add the examples of a command, and of all below it, to their help; return it."""
-    command.epilog = epilog(words)
+    command.epilog = epilog(words) or command.epilog
     if isinstance(command, click.Group):
         for name, below in command.commands.items():
             add_examples(below, f"{words} {name}")

@@ -19,6 +19,7 @@ from casfs.errors import CasfsError, ConfigError, LedgerError
 from casfs.ledger.files import BESIDE, LEDGER, state_directory
 from casfs.ledger.request import to_microseconds
 from casfs.private import PrivateDirectory
+from casfs.reasons import reason
 from casfs.restore import ledger_schema
 from casfs.restore.clock import now
 from casfs.restore.owners import OwnerLocks
@@ -143,8 +144,8 @@ class LedgerFile:
             return [reader(row) for row in rows]
         except ValueError as error:
             raise LedgerError(
-                f"the record of requests {self.path} is damaged ({error}); nothing is sent without "
-                "it. Restore it from a backup"
+                f"the record of requests {self.path} is damaged ({reason(error)}); nothing is sent "
+                "without it. Restore it from a backup"
             ) from error
 
     @contextlib.contextmanager
@@ -183,8 +184,7 @@ class LedgerFile:
         except (OSError, sqlite3.Error) as error:
             if isinstance(error, CasfsError):
                 raise
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise LedgerError(
-                f"the record of requests {self.path} cannot be used ({reason}); nothing is sent "
-                "without it. Free space, correct its permissions, or restore it from a backup"
+                f"the record of requests {self.path} cannot be used ({reason(error)}); nothing is "
+                "sent without it. Free space, correct its permissions, or restore it from a backup"
             ) from error

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from casfs.errors import ConfigError
 from casfs.ledger.files import RATES, state_directory
+from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,9 @@ def record_rate(directory: Path | None, account: str, received: int, seconds: fl
         new.chmod(0o600)
         new.replace(path)
     except (OSError, ConfigError) as error:
-        log.warning("the rate of this transfer is not remembered: cannot write %s: %s", path, error)
+        log.warning(
+            "the rate of this transfer is not remembered: cannot write %s: %s", path, reason(error)
+        )
         _remove(new)
 
 
@@ -92,7 +95,7 @@ def recorded_rate(directory: Path | None, account: str) -> MeasuredRate | None:
     except FileNotFoundError:
         return None
     except (OSError, ConfigError, ValueError, TypeError, KeyError) as error:
-        log.info("cannot use %s: %s", path, error)
+        log.info("cannot use %s: %s", path, reason(error))
         return None
 
 
@@ -104,4 +107,4 @@ def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        log.info("cannot remove %s: %s", path, error)
+        log.info("cannot remove %s: %s", path, reason(error))
