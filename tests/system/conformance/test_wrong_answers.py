@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from casfs.blocks.block_tuning import BlockTuning
 from casfs.blocks.gets import line
 from casfs.client import Client
 from casfs.config import Config
@@ -236,7 +237,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningOrigin]:
             job["@file"] = str(path)
     # GETs of half an output, so that there is a later one.
     with pytest.MonkeyPatch.context() as patch, RunningOrigin(folder, {"v": {"jobs": held}}) as one:
-        patch.setattr(line, "LARGEST_GET", 2)
+        patch.setattr(line, "TUNING", BlockTuning(largest_get=2))
         yield one
 
 
