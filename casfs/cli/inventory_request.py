@@ -52,6 +52,13 @@ def request_inventory(
     cap = None if flags["max_cost"] is None else Cap.parse(flags["max_cost"])
     config, vault = client.config, client.retrievals.vault(name)
     prices = find_prices(config.dialect, config.region, config.prices)
+    started: list[str | None] = []
+
+    def watch(state: str, job: str | None) -> None:
+        if state == "started":
+            started.append(job)
+        _tell(state, job, messages)
+
     with open_ledger(client, vault, dry_run=flags["dry_run"]) as ledger:
         number = messages.lines.run = ledger.run_of(wanted.selection)
         survey = InventorySurvey(
@@ -65,7 +72,7 @@ def request_inventory(
         run = InventoryRun(
             survey=survey,
             check=lambda loads: check_cost(cap, prices, loads, inside=True),
-            watch=lambda state, job: _tell(state, job, messages),
+            watch=watch,
         )
         standing = survey.needed()
         count, job, lost = survey.jobs(standing), standing.job, standing.lost
@@ -73,10 +80,13 @@ def request_inventory(
         if flags["dry_run"]:
             return Status.DONE
         verdict = _refusal(survey, cost, count, lost, flags) if count else None
-        if verdict is None:
-            again = None if lost is None else lost.number
-            verdict = run.bring(flags["wait"], count, again)
-    messages.facts("summary", jobs=count, job=job.id if job else None)
+        try:
+            if verdict is None:
+                again = None if lost is None else lost.number
+                verdict = run.bring(flags["wait"], count, again)
+        finally:
+            found = job.id if job else None
+            messages.facts("summary", jobs=count, started=len(started), job=found)
     if verdict.status is not Status.DONE:
         messages.facts("exit_error", code=int(verdict.status), message=verdict.reason)
         messages.complain(verdict.reason)

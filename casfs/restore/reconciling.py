@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from casfs.ledger.request import Request, RequestState
-from casfs.model import Job
+from casfs.model import OUTPUT_LIFETIME, Job
 from casfs.restore.clock import Moment, elapsed
 from casfs.restore.jobs import ListedJobs
 from casfs.restore.ledger import Ledger
 from casfs.restore.settling import Settled, Settling
 
 _AT_ONCE = 500
+_ASKED = 100
+"""Jobs that a list lacks, and that are older than an output lives, which are asked for one by one.
+If all of them are gone, so are the others: a hundred thousand calls would take hours."""
 
 
 @dataclass
@@ -72,6 +75,7 @@ def reconcile(
 def _settled(
     ledger: Ledger, settling: Settling, begun: Moment, describe: Callable[[str], Job | None]
 ) -> Iterator[tuple[Request, Settled]]:
+    unlisted = _Unlisted(describe)
     for request in ledger.open_requests():
         sending = request.state is RequestState.INTENDED and ledger.is_alive(request.owner)
         if request.state is RequestState.INTENDED and not sending:
@@ -79,15 +83,45 @@ def _settled(
             request = ledger.request(request.number)
             if request.state.is_final:
                 continue
-        settled = settling.settle(request, elapsed(request, begun), sending)
+        age = elapsed(request, begun)
+        settled = settling.settle(request, age, sending)
         if settled.gone:
-            job = describe(settled.job or "")
+            job = unlisted.find(settled.job or "", age >= OUTPUT_LIFETIME)
             if job is None:
                 settled = Settled(RequestState.EXPIRED, settled.job, "its job is gone")
             else:
                 alone = replace(settling, jobs=ListedJobs([job]))
-                settled = alone.settle(request, elapsed(request, begun), sending)
+                settled = alone.settle(request, age, sending)
         yield request, settled
+
+
+class _Unlisted:
+    """Asks for jobs that a list lacks, as long as it is not clear that those are gone.
+
+    Args:
+        describe: asks for one.
+    """
+
+    def __init__(self, describe: Callable[[str], Job | None]) -> None:
+        self._describe = describe
+        self._gone = 0
+        self._is_list_wrong = False
+
+    def find(self, job_id: str, is_old: bool) -> Job | None:
+        """Return a job, None if it is gone.
+
+        Args:
+            job_id: the job.
+            is_old: its output has expired, unless it ended late.
+        """
+        if is_old and self._gone >= _ASKED and not self._is_list_wrong:
+            return None
+        job = self._describe(job_id)
+        if job is not None:
+            self._is_list_wrong = True
+        elif is_old:
+            self._gone += 1
+        return job
 
 
 def _with(request: Request, settled: Settled) -> Request:

@@ -94,6 +94,7 @@ class Run:
         self._again = False
         self._taken = 0
         """Items, in their order, that were sent or need not be."""
+        self._peeked: tuple[int, Item | None] | None = None
         self._found: set[str] = set()
 
     @property
@@ -125,11 +126,18 @@ class Run:
         Raises:
             LedgerError: the ledger fails.
         """
-        item = next(self._spool.items(self._options.order, self._again, self._taken), None)
+        item = self._next_item()
         if item is None or self.has_stopped:
             return False
         recent = self._ledger.requested_since(self._prepared.run, WAVE)
         return self._fits(recent, item)
+
+    def _next_item(self) -> Item | None:
+        # This is asked again and again, and the spool is sorted for it.
+        if self._peeked is None or self._peeked[0] != self._taken:
+            items = self._spool.items(self._options.order, self._again, self._taken)
+            self._peeked = (self._taken, next(items, None))
+        return self._peeked[1]
 
     def go_on(self) -> Outcome:
         """List the jobs again, settle by them what is uncertain, and send what there is room for.

@@ -125,16 +125,17 @@ class Server:
         headers = {name.lower(): value for name, value in request.headers.items()}
         call = Call(request.method, path, params, headers)
         request_id = self._dialect.new_request_id()
-        if self._settings.latency_ms:
-            await asyncio.sleep(self._settings.latency_ms / 1000)
         is_output, is_post = self._dialect.is_output(call), self._dialect.is_job_request(call)
         name = f"{request.method} {request.raw_path} {headers.get('range', '')}"
         drawn = self._faults.draw(name, is_output, is_post)
         asked: AskedJob | None = None
         try:
             if is_post:
+                # What was received as a whole is handled, even if the client is gone then.
                 asked = await self._asked(request)
                 name = f"{name} {asked}"
+            if self._settings.latency_ms:
+                await asyncio.sleep(self._settings.latency_ms / 1000)
             early = drawn[0] if drawn and drawn[0] in faults.BEFORE else None
             if early is not None or (is_post and not self._job_rate.allows()):
                 return await self._refuse(request, request_id, early, asked)

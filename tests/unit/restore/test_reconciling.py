@@ -4,6 +4,8 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from casfs.ledger.request import RequestState
 from casfs.model import JobState
 from casfs.restore.clock import now
@@ -95,3 +97,23 @@ def test_what_expires_too_soon_is_told_and_recorded_as_readable(tmp_path):
         assert [late.number for late in found.late] == [request.number]
         assert (found.open, found.lost, found.refused) == ([], [], [])
         assert states(one) == {"one": RequestState.READABLE}
+
+
+@pytest.mark.parametrize(("there", "asked"), [(False, 100), (True, 120)])
+def test_jobs_that_a_list_lacks_are_asked_for_until_that_is_clear(tmp_path, there, asked):
+    names: list[str] = []
+
+    def describe(job_id):
+        names.append(job_id)
+        return made_job(name=job_id) if there and len(names) == 1 else None
+
+    with closing(ledger(tmp_path)) as one:
+        run = one.run_of("all")
+        for number in range(120):
+            request = intended(one, run, f"archive-{number}")
+            one.note(request, RequestState.READABLE, f"job-{number}")
+        moment = now()
+        later = replace(moment, uptime=moment.uptime + 30 * 3600)
+        found = reconcile(one, settling(), later, describe)
+        assert len(found.lost) == 120 - there
+        assert len(names) == asked
