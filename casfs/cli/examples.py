@@ -33,6 +33,7 @@ _EXAMPLES = {
         "casfs fetch photos --expiring-within 6h --bwlimit 20M",
         "casfs fetch photos '*.tif' --stats 10s",
     ),
+    "verify": ("casfs verify photos", "casfs verify photos '*.tif' -v"),
     "ls": ("casfs ls photos", "casfs ls photos 2019/summer", "casfs ls photos --all --json"),
     "find": ("casfs find photos '*.tif'", "casfs find photos '2019/*/IMG_[0-4]*'"),
     "catalog": ("casfs catalog refresh",),

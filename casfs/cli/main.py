@@ -72,6 +72,10 @@ _COMMANDS = {
         "casfs.cli.fetching:fetch_command",
         "Fetch outputs whole into the cache, the soonest expiry first.",
     ),
+    "verify": (
+        "casfs.cli.verifying:verify_command",
+        "Check what is in the cache against the catalog.",
+    ),
     "cache": (
         "casfs.cli.cache:cache_command",
         "Show what the cache holds, and make it smaller.",

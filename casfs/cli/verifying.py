@@ -1,0 +1,65 @@
+"""`casfs verify`: the cache against the catalog, or restored files against their manifest."""
+
+import sys
+from typing import Any
+
+import click
+
+from casfs.cli import exit_status
+from casfs.cli.completion import complete_path, complete_vault
+from casfs.cli.options import (
+    IdentifierCommand,
+    json_option,
+    open_client,
+    profile_option,
+    service_options,
+)
+from casfs.cli.progress import stats_option
+from casfs.errors import CasfsError, ConfigError
+
+
+@click.command("verify", cls=IdentifierCommand)
+@click.argument("vault", shell_complete=complete_vault)
+@click.argument("patterns", metavar="[JOB|PATTERN]...", nargs=-1, shell_complete=complete_path)
+@click.option("-v", "--verbose", is_flag=True, help="Print a line for each file.")
+@stats_option
+@profile_option
+@json_option
+@service_options
+def verify_command(
+    vault: str,
+    patterns: tuple[str, ...],
+    verbose: bool,
+    stats: float | None,
+    profile: str | None,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Check what is in the cache against the catalog.
+
+    Every cached block is hashed, and every output that is there as a whole is compared with the
+    tree hash that the catalog states. The service is not asked. Wrong blocks are removed.
+
+    Exits with 0 if all is right, 3 if bytes are wrong, 1 if something could not be read.
+    """
+    # Imported here: `--help` must not wait for it.
+    from casfs.cli.interruption import interruptible
+    from casfs.cli.messages import Messages
+    from casfs.cli.verify_report import verify_cache
+
+    messages = Messages(as_json, vault)
+    status = exit_status.FAILED
+    with interruptible() as caught:
+        try:
+            with open_client(profile, flags) as client:
+                status = verify_cache(client, patterns, verbose, stats, messages)
+        except CasfsError as error:
+            misused = isinstance(error, ConfigError)
+            code = exit_status.USAGE if misused else exit_status.FAILED
+            messages.facts("exit_error", code=code, message=str(error))
+            raise
+        except KeyboardInterrupt:
+            status = caught.status
+            messages.facts("exit_error", code=status, message="interrupted")
+            messages.complain("interrupted; not everything was checked")
+    sys.exit(status)
