@@ -1,10 +1,12 @@
 """Open directories: the entries of each as they were when somebody began to read it."""
 
+import contextlib
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from casfs.client import Client, Node
+from casfs.errors import CasfsError
 from casfs.mount.kernel_cache import SentAttributes, Status
 
 Emit = Callable[[str, Status | None, int], bool]
@@ -38,12 +40,32 @@ class OpenDirectories:
         self._open: dict[int, _OpenDirectory] = {}
         self._handles = itertools.count(1)
 
-    def open(self, path: str) -> int:
-        """List a directory; return a handle."""
+    def open(self, path: str, invalidate: Callable[[str], object] | None) -> int:
+        """List a directory; return a handle.
+
+        Args:
+            path: of the directory.
+            invalidate: makes the kernel drop what it has of a path; None if the library cannot.
+        """
         directory = _OpenDirectory(path, self._client.list(path))
         handle = next(self._handles)
         self._open[handle] = directory
+        if invalidate is not None:
+            self._drop_time(path, invalidate)
         return handle
+
+    def _drop_time(self, path: str, invalidate: Callable[[str], object]) -> None:
+        """Make the kernel ask for the time of a directory, and of those above, if it changed.
+
+        Listing a directory may find what is newer than everything that was known in it.
+        """
+        # It may be gone meanwhile, and its time is not what was asked for.
+        with contextlib.suppress(CasfsError):
+            if self._sent.is_outdated(self._client.stat(path)):
+                while path != "/":
+                    invalidate(path)
+                    path = path.rpartition("/")[0] or "/"
+                invalidate(path)
 
     def close(self, handle: int) -> None:
         """Close a directory."""

@@ -28,7 +28,7 @@ _VERSION_BYTES = 4096
 _BLOCK_BYTES = 33
 """Bytes that a version takes at most, plus those for each block: it holds the known leaves."""
 _UNSHARED = (Directory, SmallFile)
-"""What the kernel does not cache: every open gets the content of that moment."""
+"""What each open gets as it is at that moment."""
 
 
 class Status(NamedTuple):
@@ -62,24 +62,46 @@ class SentAttributes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: dict[str, tuple[Node, int]] = {}
-        """Archives."""
+        """Archives, and small files whose content the kernel caches."""
         self._opens: Counter[str] = Counter()
         self._last: LRUCache[str, tuple[int | None, int]] = LRUCache(_REMEMBERED)
 
     def open_at(self, path: str) -> Node | None:
-        """Return the archive that is open at a path, whatever it means now; None if none is."""
+        """Return what a path means while it is open, whatever it means now; None if it is not."""
         with self._lock:
             node, _ = self._open.get(path, (None, 0))
         return node
 
     def note(self, node: Node) -> Node:
-        """Note that attributes are sent; return whose: those of the archive open at its path."""
-        if not _is_shared(node):
-            return node
+        """Note that attributes are sent; return whose: those of what is open at its path."""
         with self._lock:
             node = self._meant(node)
             self._last[node.path] = (node.size, node.mtime)
         return node
+
+    def is_outdated(self, node: Node) -> bool:
+        """Return whether the kernel was sent other attributes of a node last."""
+        with self._lock:
+            return self._last.get(node.path) not in (None, (node.size, node.mtime))
+
+    def opened_small(self, node: SmallFile) -> tuple[SmallFile, bool]:
+        """Note that a small file is opened, whose content stays as it is.
+
+        Returns:
+            the file, and whether the kernel may cache its content, which programs can then map: it
+            has the size that the kernel was sent, and is the same for everyone with such a file.
+        """
+        with self._lock:
+            known, count = self._open.get(node.path, (None, 0))
+            size, _ = self._last.get(node.path, (None, 0))
+            if isinstance(known, SmallFile):
+                if known.content() != node.content():
+                    return node, False
+                node = known
+            elif size != node.size:
+                return node, False
+            self._open[node.path] = (node, count + 1)
+        return node, True
 
     def opened(self, node: Node) -> tuple[Node, bool]:
         """Note that a file is opened.
@@ -108,23 +130,23 @@ class SentAttributes:
         return node, is_forgotten
 
     def closed(self, node: Node) -> None:
-        """Note that a file that `opened` returned is closed."""
-        if not _is_shared(node):
-            return
+        """Note that a file that `opened` or `opened_small` returned is closed."""
         with self._lock:
-            self._opens[node.path] -= 1
-            if not self._opens[node.path]:
-                del self._opens[node.path]
-            if not isinstance(node, ArchiveFile):
+            if _is_shared(node):
+                self._opens[node.path] -= 1
+                if not self._opens[node.path]:
+                    del self._opens[node.path]
+            known, count = self._open.get(node.path, (None, 0))
+            # A small file that the kernel does not cache may be open beside one that it does.
+            if known is not node:
                 return
-            _, count = self._open[node.path]
             if count > 1:
                 self._open[node.path] = (node, count - 1)
             else:
                 del self._open[node.path]
 
     def _meant(self, node: Node) -> Node:
-        """Return the archive that is open at a node's path, else the node."""
+        """Return what is open at a node's path, else the node."""
         return self._open.get(node.path, (node, 0))[0]
 
 

@@ -147,7 +147,7 @@ class Operations:
     def getattr(self, path: str | None, info: Info | None = None) -> Status:
         """Return the status of what is at a path, or of an open file."""
         if path is None and info is not None:
-            return self._status(self._files[info.fh].node)
+            return self._status(self._sent.note(self._files[info.fh].node))
         path = path or "/"
         # The name alone: each directory above has been looked up before.
         if len(encode_name(path[path.rfind("/") + 1 :])) > _LONGEST_NAME:
@@ -156,7 +156,7 @@ class Operations:
 
     def opendir(self, path: str) -> int:
         """List a directory, for as long as it is open."""
-        return self._directories.open(path)
+        return self._directories.open(path, self._invalidate)
 
     def readdir(
         self, path: str | None, handle: int, emit: Emit, start: int = 0, plus: bool = False
@@ -175,7 +175,12 @@ class Operations:
         """Open a file for reading."""
         if info.flags & _WRITING:
             raise _answer(errno.EROFS)
-        node, is_forgotten = self._sent.opened(self._node(path))
+        meant = self._sent.open_at(path)
+        if meant is None or isinstance(meant, SmallFile):
+            meant = self._client.stat(path)
+        if isinstance(meant, SmallFile):
+            return self._open_small(meant.frozen(), info)
+        node, is_forgotten = self._sent.opened(meant)
         try:
             if is_forgotten and self._invalidate is not None:
                 self._invalidate(path)
@@ -183,17 +188,13 @@ class Operations:
         except BaseException:
             self._sent.closed(node)
             raise
-        handle = next(self._handles)
-        self._files[handle] = OpenFile(file, node, time.monotonic())
-        info.fh = handle
+        self._add(file, node, info)
         # Pages of verified bytes serve the next reader as well. Others must be dropped: a mismatch
         # found since would not reach who reads them. While somebody reads them, dropping them
         # waits for everything that is in flight.
         info.keep_cache = (
             self._pages.opened(path, file.content_version, file.size) and file.cacheable
         )
-        # The kernel must not trust the size of content that may change.
-        info.direct_io = isinstance(node, SmallFile)
         return 0
 
     def read(self, path: str | None, size: int, offset: int, info: Info) -> Any:
@@ -254,10 +255,21 @@ class Operations:
     def _open_as(self, node: Node) -> File:
         """Open a file, provided that it has the size that was sent to the kernel."""
         file = self._client.open(node)
-        if file.size != node.size and not isinstance(node, SmallFile):
+        if file.size != node.size:
             file.close()
             raise StaleError
         return file
+
+    def _open_small(self, frozen: SmallFile, info: Info) -> int:
+        node, cached = self._sent.opened_small(frozen)
+        self._add(self._client.open(node), node, info)
+        # Past the cache, the kernel does not go by the size that it was sent.
+        info.direct_io, info.keep_cache = not cached, False
+        return 0
+
+    def _add(self, file: File, node: Node, info: Info) -> None:
+        info.fh = next(self._handles)
+        self._files[info.fh] = OpenFile(file, node, time.monotonic())
 
     def _node(self, path: str) -> Node:
         return self._sent.open_at(path) or self._client.stat(path)

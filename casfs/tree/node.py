@@ -51,6 +51,11 @@ class SmallFile(Node):
 
     content: Callable[[], bytes]
 
+    def frozen(self) -> "SmallFile":
+        """Return this file with the content that it has now."""
+        content = self.content()
+        return SmallFile(self.path, self.mtime, len(content), lambda: content)
+
 
 @dataclass(frozen=True, slots=True)
 class OutputFile(Node):
