@@ -35,6 +35,7 @@ from casfs.tree.archives.selection import Selected
 from casfs.tree.archives.states import ArchiveState, Condition
 from casfs.tree.cache_report import CachedOutput, CacheReport
 from casfs.tree.current_names import CurrentNames
+from casfs.tree.directory_times import DirectoryTimes
 from casfs.tree.fetchable import FetchableOutput, FetchableOutputs, Unreadable
 from casfs.tree.file_names import to_file_name
 from casfs.tree.file_opener import FileOpener
@@ -145,9 +146,10 @@ class Client(contextlib.AbstractContextManager["Client"]):
             stock, service, self._table, archives, self._blocks, account.known_size
         )
         self.checker = CacheChecker(disk, derived)
-        tree = ArchiveTree(account, jobs, index, ingest, config.listing_ttl)
+        times = DirectoryTimes(account, self._table, archives)
+        tree = ArchiveTree(account, jobs, index, ingest, times, config.listing_ttl)
         control = {Name.STATUS: self.status, Name.METRICS: lambda: padded(self.metrics.as_text())}
-        self._tree = AccountTree(account, self._inventories, tree, requested, control)
+        self._tree = AccountTree(account, self._inventories, tree, requested, times, control)
         self._opener = FileOpener(
             self._tree, account, self._inventories, self._blocks, self.metrics
         )

@@ -9,6 +9,7 @@ from casfs.model import Job, JobKind, Output, Vault
 from casfs.sanitize import pretty
 from casfs.tree.archive_tree import ArchiveTree
 from casfs.tree.directory_prefetch import Neighbors
+from casfs.tree.directory_times import DirectoryTimes
 from casfs.tree.file_names import to_file_name
 from casfs.tree.inventory_files import InventoryFiles
 from casfs.tree.metadata.account import Account
@@ -34,7 +35,6 @@ from casfs.tree.paths import (
     parse,
 )
 from casfs.tree.requested import Requested
-from casfs.tree.times import mtime, nanoseconds
 
 
 class AccountTree:
@@ -45,6 +45,7 @@ class AccountTree:
         inventories: knows the sizes of inventory files.
         archives: what is below `archives/`.
         requested: what was requested from this machine.
+        times: of directories, vaults and jobs.
         control: name -> maker of the bytes of each file of `.casfs`.
     """
 
@@ -54,12 +55,14 @@ class AccountTree:
         inventories: InventoryFiles,
         archives: ArchiveTree,
         requested: Requested,
+        times: DirectoryTimes,
         control: Mapping[str, Callable[[], bytes]],
     ) -> None:
         self._account = account
         self._inventories = inventories
         self._archives = archives
         self._requested = requested
+        self._times = times
         self._control = control
 
     def node(self, path: str) -> Node:
@@ -71,17 +74,18 @@ class AccountTree:
         """
         match parse(path):
             case Top():
-                return Directory(path, 0)
+                return Directory(path, self._times.all())
             case ControlFile(name) if name in self._control:
-                make = self._control[name]
-                return SmallFile(path, 0, len(make()), make)
-            case VaultDirectory(vault) | JobsDirectory(vault):
-                return _vault_directory(path, self._account.vault(vault))
+                return self._control_file(path, name, self._times.all())
+            case VaultDirectory(vault):
+                return self._vault_directory(path, self._account.vault(vault))
+            case JobsDirectory(vault):
+                return Directory(path, self._times.jobs(self._account.vault(vault)))
             case VaultFile(vault):
-                return _vault_file(path, self._account.vault(vault))
+                return self._vault_file(path, self._account.vault(vault))
             case JobDirectory(vault, job):
                 time = self._account.job_time(self._account.vault(vault).name, job)
-                return Directory(path, time)
+                return Directory(path, self._times.known(time))
             case JobFile(vault, job, name):
                 known = self._account.job(self._account.vault(vault).name, job)
                 return self._job_file(path, known, name)
@@ -101,22 +105,26 @@ class AccountTree:
         """
         match parse(path):
             case Top.ROOT:
-                return [Directory(top.value, 0) for top in (Top.VAULTS, Top.CONTROL)]
+                time = self._times.all()
+                return [Directory(top.value, time) for top in (Top.VAULTS, Top.CONTROL)]
             case Top.CONTROL:
-                return [self.node(f"{path}/{name}") for name in self._control]
+                time = self._times.all()
+                return [self._control_file(f"{path}/{name}", name, time) for name in self._control]
             case Top.VAULTS:
                 return [
-                    _vault_directory(f"{path}/{to_file_name(vault.name)}", vault)
+                    self._vault_directory(f"{path}/{to_file_name(vault.name)}", vault)
                     for vault in self._account.vaults()
                 ]
             case VaultDirectory(vault):
-                return _vault_entries(path, self._account.vault(vault))
+                return self._vault_entries(path, self._account.vault(vault))
             case JobsDirectory(vault):
                 listed = self._account.job_names(self._account.vault(vault).name)
-                return [Directory(f"{path}/{name}", time) for name, time in listed.items()]
+                known = self._times.known
+                return [Directory(f"{path}/{name}", known(time)) for name, time in listed.items()]
             case JobDirectory(vault, job):
-                known = self._account.job(self._account.vault(vault).name, job)
-                return self._job_files(path, known)
+                return self._job_files(
+                    path, self._account.job(self._account.vault(vault).name, job)
+                )
             case ArchivePlace(vault, names):
                 return self._archives.children(path, self._account.vault(vault), names)
         raise NotFoundError(f"there is no directory {path}")
@@ -182,57 +190,56 @@ class AccountTree:
 
     def _job_files(self, path: str, known: KnownJob) -> list[Node]:
         job = known.job
-        files: list[Node] = [_description(f"{path}/{Name.JOB_FILE}", known)]
+        files: list[Node] = [self._description(f"{path}/{Name.JOB_FILE}", known)]
         if job.readable:
             size = self._account.sure_size(job)
-            files.append(OutputFile(f"{path}/{Name.OUTPUT}", mtime(job), size, job))
+            files.append(OutputFile(f"{path}/{Name.OUTPUT}", self._times.job(job), size, job))
         if _has_inventory(job):
             for file in (Name.INVENTORY_JSON, Name.INVENTORY_CSV):
                 size = self._inventories.known_size(job, file)
-                files.append(_inventory_file(f"{path}/{file}", job, file, size))
+                files.append(self._inventory_file(f"{path}/{file}", job, file, size))
         return files
 
     def _job_file(self, path: str, known: KnownJob, name: str) -> Node:
         job = known.job
         if name == Name.JOB_FILE:
-            return _description(path, known)
+            return self._description(path, known)
         if name == Name.OUTPUT and job.readable:
             size = self._account.output(job).layout.size
-            return OutputFile(path, mtime(job), size, job)
+            return OutputFile(path, self._times.job(job), size, job)
         if name in (Name.INVENTORY_JSON, Name.INVENTORY_CSV) and _has_inventory(job):
-            return _inventory_file(path, job, name, self._inventories.size(job, name))
+            return self._inventory_file(path, job, name, self._inventories.size(job, name))
         raise NotFoundError(
             f"there is no {path}: job {job.id}, whose kind is {job.kind.value} and whose state is "
             f"{job.state.value}, has no {name}"
         )
 
+    def _control_file(self, path: str, name: str, time: int) -> Node:
+        make = self._control[name]
+        return SmallFile(path, time, len(make()), make)
 
-def _vault_directory(path: str, vault: Vault) -> Node:
-    return Directory(path, nanoseconds(vault.created))
+    def _vault_directory(self, path: str, vault: Vault) -> Node:
+        return Directory(path, self._times.vault(vault))
 
+    def _vault_entries(self, path: str, vault: Vault) -> list[Node]:
+        jobs = Directory(f"{path}/{Name.JOBS}", self._times.jobs(vault))
+        archives = Directory(f"{path}/{Name.ARCHIVES}", self._times.archives(vault))
+        return [self._vault_file(f"{path}/{Name.VAULT_FILE}", vault), jobs, archives]
 
-def _vault_entries(path: str, vault: Vault) -> list[Node]:
-    directories = [_vault_directory(f"{path}/{name}", vault) for name in (Name.JOBS, Name.ARCHIVES)]
-    return [_vault_file(f"{path}/{Name.VAULT_FILE}", vault), *directories]
+    def _vault_file(self, path: str, vault: Vault) -> Node:
+        content = pretty(json.loads(vault.raw))
+        return SmallFile(path, self._times.vault_file(vault), len(content), lambda: content)
 
+    def _inventory_file(self, path: str, job: Job, name: str, size: int | None) -> Node:
+        return InventoryFile(path, self._times.job(job), size, job, name)
 
-def _vault_file(path: str, vault: Vault) -> Node:
-    content = pretty(json.loads(vault.raw))
-    changed = nanoseconds(vault.inventoried or vault.created)
-    return SmallFile(path, changed, len(content), lambda: content)
+    def _description(self, path: str, known: KnownJob) -> Node:
+        facts = json.loads(known.job.raw)
+        if known.retained:
+            facts["Retained"] = True
+        content = pretty(facts)
+        return SmallFile(path, self._times.job(known.job), len(content), lambda: content)
 
 
 def _has_inventory(job: Job) -> bool:
     return job.readable and job.kind is JobKind.INVENTORY
-
-
-def _inventory_file(path: str, job: Job, name: str, size: int | None) -> Node:
-    return InventoryFile(path, mtime(job), size, job, name)
-
-
-def _description(path: str, known: KnownJob) -> Node:
-    facts = json.loads(known.job.raw)
-    if known.retained:
-        facts["Retained"] = True
-    content = pretty(facts)
-    return SmallFile(path, mtime(known.job), len(content), lambda: content)

@@ -19,12 +19,12 @@ from casfs.tree.archive_jobs import ArchiveJobs, digest_of
 from casfs.tree.archives.entries import Archive, Entry, Scope, Subdirectory
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.directory_prefetch import Neighbors
+from casfs.tree.directory_times import DirectoryTimes
 from casfs.tree.file_names import to_file_name
 from casfs.tree.ingest_worker import IngestWorker
 from casfs.tree.metadata.account import Account
 from casfs.tree.node import ArchiveFile, Directory, Node
 from casfs.tree.paths import ArchivePlace, parse
-from casfs.tree.times import nanoseconds
 from casfs.tree.tree_tuning import TUNING
 
 _JOBS_TOLD = 16
@@ -41,6 +41,7 @@ class ArchiveTree:
         jobs: which jobs cover each archive.
         index: finds archives.
         ingest: ingests inventories.
+        times: of directories.
         fresh_seconds: how long the names in a directory count as fresh.
     """
 
@@ -50,12 +51,14 @@ class ArchiveTree:
         jobs: ArchiveJobs,
         index: ArchiveIndex,
         ingest: IngestWorker,
+        times: DirectoryTimes,
         fresh_seconds: float,
     ) -> None:
         self._account = account
         self._jobs = jobs
         self._index = index
         self._ingest = ingest
+        self._times = times
         self._lock = threading.Lock()
         self._prefixes: LRUCache[tuple[str, ...], str] = LRUCache(TUNING.shared_prefixes)
         self._looked: TTLCache[str, bool] = TTLCache(TUNING.remembered_directories, fresh_seconds)
@@ -75,8 +78,10 @@ class ArchiveTree:
             NotFoundError: nothing.
             CasfsError: jobs are not known, and the service failed; or the catalog did.
         """
-        if names in ((), (BY_ID,)):
-            return _directory(path, vault)
+        if names == ():
+            return Directory(path, self._times.archives(vault))
+        if names == (BY_ID,):
+            return Directory(path, self._times.nameless(vault))
         entry = self._entry(vault.name, names)
         if entry is None:
             self._look_again(vault)
@@ -84,7 +89,7 @@ class ArchiveTree:
         if entry is None:
             raise NotFoundError(f"there is no {path}, or it cannot be read now")
         if isinstance(entry, Subdirectory):
-            return _directory(path, vault)
+            return self._directory(path, vault, entry)
         size = entry.size
         if size is None:
             size = self.output(vault.name, entry).layout.size
@@ -101,14 +106,14 @@ class ArchiveTree:
             CasfsError: as `node`.
         """
         self._look(vault)
-        nodes = []
+        nodes: list[Node] = []
         shared = self._shared(vault.name, names)
         if not names and any(True for _ in self._entries(vault.name, (BY_ID,))):
-            nodes.append(_directory(f"{path}/{BY_ID}", vault))
+            nodes.append(Directory(f"{path}/{BY_ID}", self._times.nameless(vault)))
         for name, entry in self._entries(vault.name, names):
             place = f"{path}/{name}"
             if isinstance(entry, Subdirectory):
-                nodes.append(_directory(place, vault))
+                nodes.append(self._directory(place, vault, entry))
             else:
                 nodes.append(_file(place, vault, entry, entry.size, shared))
         return nodes
@@ -165,6 +170,10 @@ class ArchiveTree:
                 self._names[key] = names
         known = partial(self._known_output, node.vault, directory)
         return Neighbors("/".join(key), names, known), name
+
+    def _directory(self, path: str, vault: Vault, entry: Subdirectory) -> Node:
+        time = self._times.archives(vault) if entry.newest is None else entry.newest
+        return Directory(path, time)
 
     def _shared(self, vault: str, names: tuple[str, ...]) -> str:
         """Return what the names in a directory begin with, the same while it is remembered.
@@ -236,8 +245,3 @@ def _jobs(output: Output) -> str:
 
 def _file(path: str, vault: Vault, archive: Archive, size: int | None, shared: str) -> Node:
     return ArchiveFile(path, archive.mtime, size, vault.name, archive, shared)
-
-
-def _directory(path: str, vault: Vault) -> Node:
-    # Nobody knows when a directory changed; a copy must find the same time again.
-    return Directory(path, nanoseconds(vault.created))

@@ -5,11 +5,16 @@ The table is named `folders`, as it was when the first catalogs were written.
 
 import sqlite3
 
+from casfs.tree.sqlite.schema import NEWEST
+
 _FIND = "SELECT number FROM folders WHERE parent = ? AND name = ?"
 _MAKE = "INSERT INTO folders (parent, name) VALUES (?, ?)"
 _REMOVE_EMPTY = """DELETE FROM folders WHERE number = ? AND parent > 0
     AND NOT EXISTS (SELECT 1 FROM archives WHERE archives.folder = folders.number)
     AND NOT EXISTS (SELECT 1 FROM folders AS child WHERE child.parent = folders.number)"""
+# A trigger passes the time on to the directories above.
+_TIME = f"""UPDATE folders SET newest = {NEWEST}
+    WHERE number IN (SELECT folder FROM aged)"""  # noqa: S608 - constants
 _TOP = 0
 """The parent of vaults."""
 
@@ -42,8 +47,14 @@ class DirectoryRows:
         return int(found[0])
 
 
-def remove_emptied(connection: sqlite3.Connection) -> None:
-    """Remove directories that became empty, in the transaction that emptied them."""
+def settle_directories(connection: sqlite3.Connection) -> None:
+    """Update the times of directories, and remove empty ones, in the transaction that changed them.
+
+    One update for each directory and transaction: a directory of 100,000 archives would otherwise
+    be looked at for each of them.
+    """
+    connection.execute(_TIME)
+    connection.execute("DELETE FROM aged")
     query = "SELECT folder FROM emptied"
     while emptied := connection.execute(query).fetchall():
         connection.execute("DELETE FROM emptied")

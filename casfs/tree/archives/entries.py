@@ -30,9 +30,12 @@ class Subdirectory:
 
     Attributes:
         path: from the top of the vault, without a leading slash; "" is the top itself.
+        newest: mtime in nanoseconds since 1970 of the newest archive in it that can be read; None
+            if none can, or for the top.
     """
 
     path: str
+    newest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from casfs.tree.archives.chains import Chain, complete_chain, mark_full
-from casfs.tree.archives.directory_rows import DirectoryRows, remove_emptied
+from casfs.tree.archives.directory_rows import DirectoryRows, settle_directories
 from casfs.tree.archives.naming import Names, read_names, use_rules
 from casfs.tree.archives.removal import remove_unlisted
 from casfs.tree.archives.unread import put_unread
@@ -180,7 +180,7 @@ class Ingest:
             connection.execute(_PUT_DESCRIPTION, row)
             # There may be a job for it, or no longer.
             connection.execute("INSERT OR IGNORE INTO changed VALUES (?)", (hash_,))
-            remove_emptied(connection)
+            settle_directories(connection)
 
     def use_rules(self, vault: str, rules: RuleSet) -> None:
         """Derive names again, from what is cataloged, if the rules have changed.
@@ -216,7 +216,7 @@ class Ingest:
             directories = DirectoryRows(connection, vault)
             connection.executemany("UPDATE archives SET listed = ? WHERE hash = ?", same)
             connection.executemany(_PUT, _rows(directories, named, number))
-            remove_emptied(connection)
+            settle_directories(connection)
 
 
 def _date(inventory: Inventory, reader: InventoryReader) -> tuple[int, bool]:
@@ -261,17 +261,20 @@ def _rows(
 _COLUMNS = """hash, vault, id, description, created, size, tree_hash,
     folder, name, rule, mtime, flags, original_size, listed"""
 _NAMES = """description = excluded.description, folder = excluded.folder, name = excluded.name,
-    rule = excluded.rule, mtime = excluded.mtime, flags = excluded.flags,
-    original_size = excluded.original_size"""
+    rule = excluded.rule, flags = excluded.flags, original_size = excluded.original_size"""
+# An archive without any date keeps the time of its first job.
+_TIME = f"""mtime = CASE WHEN excluded.mtime IS NULL AND %s.created = {NO_TIME} THEN archives.mtime
+    ELSE excluded.mtime END"""
 # The same hash with another id is a collision: see `hash_of`.
 _PUT = f"""INSERT INTO archives ({_COLUMNS})
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE
-    SET {_NAMES}, created = excluded.created, size = excluded.size,
+    SET {_NAMES}, {_TIME % "excluded"}, created = excluded.created, size = excluded.size,
         tree_hash = excluded.tree_hash, listed = excluded.listed
     WHERE id = excluded.id"""  # noqa: S608 - constants
 _PUT_DESCRIPTION = f"""INSERT INTO archives ({_COLUMNS})
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE
-    SET {_NAMES} WHERE id = excluded.id"""  # noqa: S608 - constants
+    SET {_NAMES}, {_TIME % "archives"}
+    WHERE id = excluded.id"""  # noqa: S608 - constants
 _IS_LISTED = """SELECT EXISTS (SELECT 1 FROM archives WHERE hash = ?1
     AND (listed > 0 OR created <> ?2 OR description IS ?3))"""
 _LISTED = """SELECT hash, description, created, size, tree_hash FROM archives

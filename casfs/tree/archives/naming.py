@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from casfs.tree.archives.directory_rows import DirectoryRows, remove_emptied
+from casfs.tree.archives.directory_rows import DirectoryRows, settle_directories
 from casfs.tree.archives.entries import COMPRESSED, ENCRYPTED, IS_DIRECTORY
 from casfs.tree.descriptions.decode import decode
 from casfs.tree.descriptions.rules import RuleSet
 from casfs.tree.sqlite.database import Database
-from casfs.tree.sqlite.values import LARGEST, Value, loaded, size_or_none
+from casfs.tree.sqlite.values import LARGEST, NO_TIME, Value, loaded, size_or_none
 from casfs.tree.tree_tuning import TUNING
 
 _DECODER = 2
@@ -99,7 +99,7 @@ def use_rules(
             connection.executemany(
                 _RENAME, [(*new, number) for new, current, number in values if new != current]
             )
-            remove_emptied(connection)
+            settle_directories(connection)
             connection.execute(_DONE_UPTO, (rows[-1][0], root, text))
     with database.transaction() as connection:
         connection.execute(_DONE_UPTO, (None, root, text))
@@ -120,6 +120,8 @@ _NEXT = """SELECT number, description, size,
     folder, name, rule, mtime, flags, original_size FROM archives
     WHERE number > (SELECT upto FROM rules WHERE vault = ? AND text = ?) AND vault = ?
     ORDER BY number LIMIT ?"""
-_RENAME = """UPDATE archives SET folder = ?, name = ?, rule = ?, mtime = ?, flags = ?,
-    original_size = ? WHERE number = ?"""
+# An archive without any date keeps the time of its first job.
+_RENAME = f"""UPDATE archives SET folder = ?1, name = ?2, rule = ?3,
+    mtime = CASE WHEN ?4 IS NULL AND created = {NO_TIME} THEN mtime ELSE ?4 END, flags = ?5,
+    original_size = ?6 WHERE number = ?7"""  # noqa: S608 - a number
 _DONE_UPTO = "UPDATE rules SET upto = ? WHERE vault = ? AND text = ?"

@@ -1,9 +1,7 @@
 """Archives and directories of a vault, found by index."""
 
-import fnmatch
 import itertools
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from casfs.errors import NotFoundError
@@ -17,12 +15,18 @@ from casfs.tree.archives.entries import (
     Subdirectory,
     join,
 )
+from casfs.tree.archives.traversal import (
+    KnownDirectory,
+    archives_in,
+    directories_in,
+    find_archives,
+    known_directory,
+)
 from casfs.tree.descriptions.generated_names import parse_second_name
 from casfs.tree.sqlite.database import Database
-from casfs.tree.sqlite.values import NO_TIME, Value, hash_of, loaded, storable, to_microseconds
+from casfs.tree.sqlite.schema import ARCHIVE_TIME, IS_MARKER, PLACE
+from casfs.tree.sqlite.values import NO_TIME, hash_of, loaded, storable, to_microseconds
 from casfs.tree.tree_tuning import TUNING
-
-_SPECIAL = re.compile(r"[*?[]")
 
 
 class Archives:
@@ -71,8 +75,9 @@ class Archives:
         parent = None if slash and not directory else self._directory(vault, directory, scope)
         if parent is None:
             return None
-        if self._child(parent, name, scope) is not None:
-            return Subdirectory(path)
+        child = self._child(parent, name, scope)
+        if child is not None:
+            return Subdirectory(path, child.newest)
         row = self._named(parent, name)
         return None if row is None or row.readable < scope.least else row.archive(directory)
 
@@ -89,6 +94,22 @@ class Archives:
         pairs = zip(first or "", last or "", strict=False)
         same = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
         return "".join(one for one, _ in same)
+
+    def newest(self, vault: str) -> tuple[int | None, int | None]:
+        """Return mtimes in nanoseconds since 1970 of the newest archives that can be read.
+
+        Returns:
+            that of the newest with a name, and that of the newest that is reached by id alone;
+            None where there is none.
+
+        Raises:
+            CasfsError: the catalog cannot be read.
+        """
+        row = self._child(0, vault, Scope.ALL)
+        if row is None:
+            return None, None
+        nameless = self._database.rows(_NEWEST_NAMELESS, -row.number)
+        return row.newest, int(nameless[0][0]) if nameless else None
 
     def by_id(self, vault: str, archive_id: str) -> Archive | None:
         """Return an archive, None if it is not known.
@@ -141,7 +162,7 @@ class Archives:
         Raises:
             CasfsError: the catalog cannot be read; also during iteration.
         """
-        return _find(
+        return find_archives(
             self._database, lambda path: self._directory(vault, path, scope), pattern, scope
         )
 
@@ -150,9 +171,9 @@ class Archives:
         return completeness(self._database, vault, archives, waiting)
 
     def _entries(self, number: int, directory: str, scope: Scope) -> Iterator[Entry]:
-        for _, name in _folders_in(self._database, number, scope):
-            yield Subdirectory(join(directory, name))
-        yield from _archives_in(self._database, number, directory, scope)
+        for row in directories_in(self._database, number, scope):
+            yield Subdirectory(join(directory, row.name), row.newest)
+        yield from archives_in(self._database, number, directory, scope)
 
     def _by_id(self, query: str, vault: str) -> Iterator[Archive]:
         after: Any = ""
@@ -165,16 +186,16 @@ class Archives:
             after = rows[-1][0]
 
     def _directory(self, vault: str, path: str, scope: Scope) -> int | None:
-        number = self._child(0, vault, Scope.ALL)
+        row = self._child(0, vault, Scope.ALL)
         for name in path.split("/") if path else ():
-            if number is None:
+            if row is None:
                 return None
-            number = self._child(number, name, scope)
-        return number
+            row = self._child(row.number, name, scope)
+        return None if row is None else row.number
 
-    def _child(self, parent: int, name: str, scope: Scope) -> int | None:
+    def _child(self, parent: int, name: str, scope: Scope) -> KnownDirectory | None:
         rows = self._database.rows(_CHILD, parent, storable(name), scope.least)
-        return rows[0][0] if rows else None
+        return known_directory(rows[0]) if rows else None
 
     def _path(self, directory: int) -> str:
         names: list[str] = []
@@ -208,77 +229,7 @@ class Archives:
         return None
 
 
-def _find(
-    database: Database, directory: Callable[[str], int | None], pattern: str, scope: Scope
-) -> Iterator[Archive]:
-    """Yield the archives of a vault whose path matches a pattern.
-
-    Args:
-        database: stores them.
-        directory: returns the number of the directory at a path, None if there is none.
-        pattern: of the shell, for the whole path; `*` matches `/` too.
-        scope: what is wanted.
-    """
-    matches = re.compile(fnmatch.translate(pattern)).match
-    # Nothing outside the directory that the pattern begins with can match.
-    top = _SPECIAL.split(pattern, maxsplit=1)[0].rpartition("/")[0]
-    number = directory(top)
-    # What is left of each directory on the way down: no directory is held as a whole.
-    ways = [iter([] if number is None else [(number, top)])]
-    while ways:
-        number, path = next(ways[-1], (None, ""))
-        if number is None:
-            ways.pop()
-            continue
-        for archive in _archives_in(database, number, path, scope):
-            if archive.path is not None and matches(archive.path):
-                yield archive
-        ways.append(_below(database, number, path, scope))
-
-
-def _below(database: Database, number: int, path: str, scope: Scope) -> Iterator[tuple[int, str]]:
-    """Yield number and path of the directories in a directory."""
-    for child, name in _folders_in(database, number, scope):
-        yield child, join(path, name)
-
-
-def _folders_in(database: Database, directory: int, scope: Scope) -> Iterator[tuple[int, str]]:
-    """Yield number and name of the directories in a directory, by name."""
-    name = ""
-    while rows := database.rows(_DIRECTORIES[scope], directory, name, TUNING.query_rows):
-        yield from rows
-        name = rows[-1][1]
-
-
-def _archives_in(database: Database, directory: int, path: str, scope: Scope) -> Iterator[Archive]:
-    """Yield the archives in a directory by their own names, older ones of a name first.
-
-    Args:
-        database: stores them.
-        directory: number of the directory.
-        path: path of the directory.
-        scope: what is wanted.
-    """
-    last: tuple[Value, ...] = ("", NO_TIME, "")
-    while found := database.rows(_ARCHIVES[scope], directory, *last, TUNING.query_rows):
-        rows = [ArchiveRow._make(row) for row in found]
-        yield from (row.archive(path) for row in rows)
-        last = (rows[-1].name, rows[-1].created, rows[-1].id)
-
-
-_DIRECTORIES = {
-    Scope.ALL: """SELECT number, name FROM folders INDEXED BY folders_by_name
-        WHERE parent = ? AND name > ? ORDER BY name LIMIT ?""",
-    Scope.READABLE: """SELECT number, name FROM folders INDEXED BY readable_folders
-        WHERE parent = ? AND name > ? AND readable > 0 ORDER BY name LIMIT ?""",
-}
-_BEHIND = """folder = ? AND (name, created, id) > (?, ?, ?)
-    ORDER BY name, created, id LIMIT ?"""
-_ARCHIVES = {
-    Scope.ALL: f"{SELECT} INDEXED BY archives_by_name WHERE {_BEHIND}",
-    Scope.READABLE: f"{SELECT} INDEXED BY readable_by_name WHERE readable = 1 AND {_BEHIND}",
-}
-_CHILD = "SELECT number FROM folders WHERE parent = ? AND name = ? AND readable >= ?"
+_CHILD = "SELECT number, name, newest FROM folders WHERE parent = ? AND name = ? AND readable >= ?"
 _PARENT = "SELECT parent, name FROM folders WHERE number = ?"
 _BY_ID = f"{SELECT} WHERE hash = ? AND id = ?"
 _NEWEST = f"{SELECT} WHERE folder = ? AND name = ? ORDER BY created DESC, id DESC LIMIT 1"
@@ -294,4 +245,7 @@ _SIZES = """SELECT number, id, size, tree_hash FROM archives WHERE number > ?
     AND size IS NOT NULL ORDER BY number LIMIT ?"""
 _READABLE_NAMELESS = f"""{SELECT} INDEXED BY readable_nameless {_OF_VAULT}
     AND readable = 1 AND folder IS NULL ORDER BY id LIMIT ?"""
+_NEWEST_NAMELESS = f"""SELECT {ARCHIVE_TIME} FROM archives INDEXED BY readable_by_time
+    WHERE readable = 1 AND {PLACE} = ? AND ({IS_MARKER}) = 0
+    ORDER BY CAST({ARCHIVE_TIME} AS REAL) DESC, {ARCHIVE_TIME} DESC LIMIT 1"""  # noqa: S608 - constants
 _NAMELESS = f"{SELECT} {_OF_VAULT} AND name IS NULL ORDER BY id LIMIT ?"

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from casfs.model import Job, JobState
-from casfs.tree.archives.directory_rows import DirectoryRows, remove_emptied
+from casfs.tree.archives.directory_rows import DirectoryRows, settle_directories
 from casfs.tree.metadata.job_columns import archive_columns
 from casfs.tree.sqlite.database import Database
+from casfs.tree.sqlite.schema import JOB_TIME, UNKNOWN_TIME
 from casfs.tree.sqlite.values import NO_TIME, Value, size_or_none
 from casfs.tree.tree_tuning import TUNING
 
@@ -57,7 +58,7 @@ class Readable:
                     "SELECT hash FROM changed LIMIT ?", (TUNING.query_rows,)
                 )
                 self._settle(connection, [hash_ for (hash_,) in changed])
-                remove_emptied(connection)
+                settle_directories(connection)
 
     def _complete(self) -> None:
         """Fill in the columns of jobs that an earlier version of casfs cataloged."""
@@ -112,4 +113,6 @@ _KNOWN = "SELECT hash FROM archives WHERE hash IN (SELECT value FROM json_each(?
 _PUT = """INSERT INTO archives
     (hash, vault, id, created, size, tree_hash, rule, flags, listed)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_SET = "UPDATE archives SET readable = ?1 WHERE hash = ?2 AND readable <> ?1"
+_SET = f"""UPDATE archives SET readable = ?1,
+    mtime = CASE WHEN ?1 AND {UNKNOWN_TIME} THEN {JOB_TIME} ELSE mtime END
+    WHERE hash = ?2 AND readable <> ?1"""  # noqa: S608 - constants

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterator
 
-from casfs.tree.archives.directory_rows import remove_emptied
+from casfs.tree.archives.directory_rows import settle_directories
 from casfs.tree.sqlite.database import Database
 from casfs.tree.tree_tuning import TUNING
 
@@ -27,7 +27,7 @@ def remove_unlisted(
         with database.transaction(bulk=True) as connection:
             connection.execute(_UNLIST, window | facts)
             connection.execute(_REMOVE_UNLISTED, window | {"vault": vault})
-            remove_emptied(connection)
+            settle_directories(connection)
 
 
 def _windows(database: Database) -> Iterator[int]:

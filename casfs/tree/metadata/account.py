@@ -61,7 +61,7 @@ class Account:
         self._deadline = settings.deadline
         self._metrics = metrics
         self._vaults = Vaults(service, table, self._snapshot, settings, self._note_stale)
-        self.known_vaults = self._vaults.known
+        self.known_vaults, self.shown_vaults = self._vaults.known, self._vaults.shown
         self._sizes = Sizes(service, table, self._snapshot, read_some, settings)
         service.measuring.on_resized = self._sizes.note
         self._lock = threading.Lock()

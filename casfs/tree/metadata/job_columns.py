@@ -1,8 +1,43 @@
-"""A job as a row of the database."""
+"""Vaults and jobs as rows of the database."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from casfs.model import Job, JobKind, JobState
 from casfs.tree.sqlite.values import Value, hash_of, storable
 from casfs.tree.times import mtime
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A row of a job: its JSON, its size if that was measured, whether it is still listed."""
+
+    description: str
+    size: int | None
+    listed: bool
+
+
+class JobTime(NamedTuple):
+    """A row of a job, as far as a listing of files needs it.
+
+    Attributes:
+        mtime: nanoseconds since 1970, None where only the description has it.
+        listed: whether the service's latest list has it.
+        description: its JSON; only if it is not listed, or the mtime is None.
+    """
+
+    id: str
+    mtime: int | None
+    listed: bool
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VaultRow:
+    """A row of a vault: its JSON, and whether it is still listed."""
+
+    description: str
+    listed: bool
 
 
 def job_row(job: Job, generation: int) -> tuple[Value, ...]:

@@ -9,57 +9,24 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from casfs.blocks.disk.store import CATALOG
 from casfs.errors import CasfsError
 from casfs.model import Job, Vault
-from casfs.tree.metadata.job_columns import job_row
+from casfs.tree.metadata.job_columns import JobRow, JobTime, VaultRow, job_row
 from casfs.tree.metadata.losses import ListingChange, matters
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import Value, storable
 
 _VAULTS = "vaults"
 _BEGUN = "begun"
+_CATALOG = "catalog"
 _PAGE = 1000
 """Rows that are read at a time."""
 _ROWS, _ROWS_SIZE = 5000, 4 << 20
 """The most rows of a listing in one transaction, and roughly their most characters: each
 transaction rewrites most pages of the indexes."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    """A row of a job: its JSON, its size if that was measured, whether it is still listed."""
-
-    description: str
-    size: int | None
-    listed: bool
-
-
-class JobTime(NamedTuple):
-    """A row of a job, as far as a listing of files needs it.
-
-    Attributes:
-        mtime: nanoseconds since 1970, None where only the description has it.
-        listed: whether the service's latest list has it.
-        description: its JSON; only if it is not listed, or the mtime is None.
-    """
-
-    id: str
-    mtime: int | None
-    listed: bool
-    description: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class VaultRow:
-    """A row of a vault: its JSON, and whether it is still listed."""
-
-    description: str
-    listed: bool
 
 
 def catalog_path(cache_dir: Path, origin: tuple[str, ...]) -> Path:
@@ -148,6 +115,23 @@ class JobTable:
     def jobs_listed_at(self, vault: str) -> float | None:
         """Return when the jobs of a vault were last listed (Unix time), None if never."""
         return self._listed_at(f"{_VAULTS}/{vault}")
+
+    def newest_job(self, vault: str) -> int | None:
+        """Return the mtime of the newest job of a vault, as `put_newest_job` got it."""
+        query = "SELECT newest FROM listings WHERE scope = ?"
+        rows = self._database.rows(query, f"{_VAULTS}/{vault}")
+        return None if not rows or rows[0][0] is None else int(rows[0][0])
+
+    def put_newest_job(self, vault: str, time: int | None) -> None:
+        """Store the mtime of the newest job of a listed vault, in nanoseconds since 1970."""
+        if time != self.newest_job(vault):
+            values = (time, f"{_VAULTS}/{vault}")
+            with self._database.transaction() as connection:
+                connection.execute("UPDATE listings SET newest = ? WHERE scope = ?", values)
+
+    def begun_at(self) -> int:
+        """Return when the catalog was begun, in nanoseconds since 1970: never a wrong time."""
+        return int(self._listed_at(_CATALOG) or 0) * 10**9
 
     def vaults(self) -> list[tuple[str, str, bool]]:
         """Return name, description, and whether it is still listed, of every vault."""
@@ -274,11 +258,12 @@ class JobTable:
         return max(self._generation(scope), self._generation(f"{_BEGUN}/{scope}"))
 
     def _put_listing(self, scope: str, generation: int, now: float) -> None:
-        statement = "INSERT OR REPLACE INTO listings VALUES (?, ?, ?)"
         with self._database.transaction() as connection:
-            connection.execute(statement, (scope, generation, now))
+            connection.execute(_PUT_LISTING, (scope, generation, now))
 
 
+_PUT_LISTING = """INSERT INTO listings (scope, generation, listed_at) VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET generation = excluded.generation, listed_at = excluded.listed_at"""
 _UPSERT_VAULT = """INSERT INTO vaults VALUES (?, ?, ?) ON CONFLICT DO UPDATE
     SET description = excluded.description, generation = """
 _UPSERT_JOB = """INSERT INTO jobs

@@ -61,6 +61,7 @@ class Snapshot:
                     continue
                 time = mtime(job)
             names[to_file_name(row.id)] = time
+        self._table.put_newest_job(vault, max(names.values(), default=None))
         return names
 
     def job_id(self, vault: str, file_name: str) -> str | None:

@@ -104,13 +104,18 @@ class Vaults:
             CasfsError: nothing is known, and the service failed.
         """
         self._list().get(Deadline(self._deadline), refresh)
-        return self._shown()
+        return self.shown()
 
     def known(self) -> list[Vault]:
         """Return the vaults that were last listed, without asking."""
         return [
             self._service.parse_vault(told) for _, told, listed in self._table.vaults() if listed
         ]
+
+    def shown(self) -> list[Vault]:
+        """Return the vaults that `all` returned last, without asking."""
+        known = self._snapshot.vaults(forget=False).values()
+        return [self._service.parse_vault(description) for _, description in known]
 
     def stale_since(self) -> float | None:
         """Return how many seconds ago the list was current, None if the service answered last."""
@@ -173,10 +178,6 @@ class Vaults:
             self._table.remove_vault(name)
         with self._lock:
             self._described.pop(to_file_name(name), None)
-
-    def _shown(self) -> list[Vault]:
-        known = self._snapshot.vaults(forget=False).values()
-        return [self._service.parse_vault(description) for _, description in known]
 
     def _in_catalog(self, listed: _VaultNames | None, file_name: str) -> Vault | None:
         """Return a vault that was listed, also by another process since."""
@@ -258,7 +259,7 @@ class Vaults:
 
     def _load_without_list(self, deadline: Deadline, refusal: str) -> _VaultNames:
         """Describe one by one the vaults that are named or known."""
-        before = [vault.name for vault in self._shown()]
+        before = [vault.name for vault in self.shown()]
         used = False
         for name in dict.fromkeys([*self._settings.vaults, *before[: TUNING.described_vaults]]):
             try:

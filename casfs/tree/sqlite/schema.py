@@ -1,7 +1,9 @@
 """The tables of an account's catalog, and how a file of an older version is upgraded.
 
-    listings(scope, generation, listed_at)          one row for all vaults, and one a vault;
-                                                    one more each for a listing that has begun
+    listings(scope, generation, listed_at, newest)  one row for all vaults, and one a vault;
+                                                    one more each for a listing that has begun;
+                                                    `catalog` says when the file was made
+                                                    newest: mtime of the newest job, as below
     vaults(name, description, generation)           description is the service's JSON
     jobs(vault, id, description, size, generation)  size is set where it was measured
         + kind, state, archive, hash, whole         what archives and inventories depend on;
@@ -12,9 +14,12 @@
 
     folders(number, parent, name, readable)         readable archives in it and below; a vault is a
                                                     folder whose parent is 0
+        + newest                                    mtime of the newest readable archive in it and
+                                                    below, in nanoseconds since 1970
     archives(number, hash, vault, id, ...)          folder and name are NULL where the description
                                                     holds none; a marker of a folder has no name
     emptied(folder)                                 folders that something was taken out of
+    aged(folder)                                    folders whose newest archive may be another one
     inventories(number, vault, job, date, full, taken)
         + records, unreadable                       how many it lists, and how many more cannot be
                                                     read; NULL if an earlier version took it in
@@ -25,8 +30,8 @@
     rules(vault, text, upto)                        how names are derived; up to which archive
                                                     that is done, NULL for all
 
-Triggers maintain `changed`, `emptied` and the counts of folders, whoever writes: no writer can
-forget them, and a transaction that breaks off leaves them unchanged.
+Triggers maintain `changed`, `emptied`, `aged` and the counts and times of folders, whoever writes:
+no writer can forget them, and a transaction that breaks off leaves them unchanged.
 """
 
 import contextlib
@@ -35,8 +40,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from casfs.errors import ConfigError
+from casfs.tree.sqlite.values import NO_TIME
 
-VERSION = 5
+VERSION = 6
 
 _LISTINGS = (
     """CREATE TABLE IF NOT EXISTS listings (
@@ -155,7 +161,74 @@ _QUICK_TRIGGER = (
         INSERT INTO changed VALUES (new.hash);
     END""",
 )
-_STEPS = (_LISTINGS, _JOBS_OF_ARCHIVES + _FOLDERS + _ARCHIVES, _CHAINS, _TIMES, _QUICK_TRIGGER)
+ARCHIVE_TIME = "ifnull(mtime, max(0, created) * 1000)"
+"""The mtime of an archive that is shown, in nanoseconds since 1970."""
+PLACE = "ifnull(folder, -vault)"
+"""What an archive is listed in: a directory, or `by-id` of its vault."""
+IS_MARKER = "folder IS NOT NULL AND name IS NULL"
+"""Whether an archive marks a directory, in which it is not listed itself."""
+UNKNOWN_TIME = f"mtime IS NULL AND created = {NO_TIME}"
+JOB_TIME = """ifnull(
+    (SELECT min(jobs.mtime) FROM jobs WHERE jobs.hash = archives.hash AND jobs.mtime > 0) * 1000,
+    (SELECT CAST(listed_at AS INTEGER) * 1000000000 FROM listings WHERE scope = 'catalog'))"""
+"""The mtime of an archive of which only jobs tell: when it was first retrieved. Later jobs do not
+change it, or rsync would copy the archive again."""
+# Times after 2262 are texts; a number orders both, and the value itself those that it rounds. The
+# plus keeps the affinity of a column from the comparison, for which no index would be used.
+_NEWEST_ARCHIVE = f"""SELECT {ARCHIVE_TIME} FROM archives INDEXED BY readable_by_time
+    WHERE readable = 1 AND {PLACE} = +folders.number AND ({IS_MARKER}) = %d
+    ORDER BY CAST({ARCHIVE_TIME} AS REAL) DESC, {ARCHIVE_TIME} DESC LIMIT 1"""  # noqa: S608
+_NEWEST_FOLDER = """SELECT newest FROM folders AS child INDEXED BY folders_by_time
+    WHERE child.parent = folders.number AND newest IS NOT NULL
+    ORDER BY CAST(newest AS REAL) DESC, newest DESC LIMIT 1"""
+# The marker of a directory tells the time of one that is empty.
+NEWEST = f"""ifnull(
+    (SELECT time FROM (SELECT ({_NEWEST_ARCHIVE % 0}) AS time UNION ALL SELECT ({_NEWEST_FOLDER}))
+        ORDER BY CAST(time AS REAL) DESC, time DESC LIMIT 1),
+    ({_NEWEST_ARCHIVE % 1}))"""  # noqa: S608
+"""The mtime of the newest that is listed in a row of `folders`, NULL if nothing is."""
+_DIRECTORY_TIMES = (
+    "ALTER TABLE listings ADD COLUMN newest INTEGER",
+    "INSERT INTO listings VALUES ('catalog', 0, CAST(strftime('%s') AS INTEGER), NULL)",
+    """UPDATE listings SET newest = (SELECT max(mtime) * 1000 FROM jobs
+        WHERE jobs.generation >= listings.generation AND vault = substr(scope, 8))
+    WHERE scope LIKE 'vaults/%'""",
+    f"UPDATE archives SET mtime = {JOB_TIME} WHERE readable = 1 AND {UNKNOWN_TIME}",  # noqa: S608
+    "ALTER TABLE folders ADD COLUMN newest",
+    "CREATE TABLE aged (folder INTEGER PRIMARY KEY)",
+    f"""CREATE INDEX readable_by_time ON archives ({PLACE}, ({IS_MARKER}),
+        CAST({ARCHIVE_TIME} AS REAL), {ARCHIVE_TIME}) WHERE readable = 1""",
+    """CREATE INDEX folders_by_time ON folders (parent, CAST(newest AS REAL), newest)
+    WHERE newest IS NOT NULL""",
+    f"""CREATE TRIGGER folder_aged AFTER UPDATE OF newest ON folders
+    WHEN new.parent > 0 AND old.newest IS NOT new.newest BEGIN
+        UPDATE folders SET newest = {NEWEST} WHERE number = new.parent;
+    END""",  # noqa: S608
+    f"UPDATE folders SET newest = {NEWEST} WHERE readable > 0",  # noqa: S608
+    """CREATE TRIGGER archive_aged
+    AFTER UPDATE OF folder, name, readable, mtime, created ON archives
+    WHEN (old.readable OR new.readable)
+    AND (old.folder, old.name IS NULL, old.readable, old.mtime, old.created)
+        IS NOT (new.folder, new.name IS NULL, new.readable, new.mtime, new.created) BEGIN
+        INSERT INTO aged SELECT old.folder WHERE old.folder IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM aged WHERE folder = old.folder);
+        INSERT INTO aged SELECT new.folder WHERE new.folder IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM aged WHERE folder = new.folder);
+    END""",
+    """CREATE TRIGGER readable_went AFTER DELETE ON archives
+    WHEN old.folder IS NOT NULL AND old.readable BEGIN
+        INSERT INTO aged SELECT old.folder
+        WHERE NOT EXISTS (SELECT 1 FROM aged WHERE folder = old.folder);
+    END""",
+)
+_STEPS = (
+    _LISTINGS,
+    _JOBS_OF_ARCHIVES + _FOLDERS + _ARCHIVES,
+    _CHAINS,
+    _TIMES,
+    _QUICK_TRIGGER,
+    _DIRECTORY_TIMES,
+)
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -173,6 +246,8 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     if version_of(connection, path) == VERSION:
         return
+    # What a step changes goes up to the directories above.
+    connection.execute("PRAGMA recursive_triggers = ON")
     # Another process may prepare the same file.
     connection.execute("BEGIN IMMEDIATE")
     version = version_of(connection, path)

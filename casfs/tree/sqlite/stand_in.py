@@ -78,7 +78,7 @@ class StandIn:
             for table in _LISTINGS:
                 columns = [row[1] for row in file.execute(f"PRAGMA table_info({table})")]
                 marks = ", ".join("?" * len(columns))
-                into = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
+                into = f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
                 rows = file.execute(f"SELECT * FROM {table}")  # noqa: S608 - constants
                 self.connection.executemany(into, rows)
             return False
