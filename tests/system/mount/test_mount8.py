@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.emulator.running import KEY_ID, SECRET
-from tests.support.processes import MARK, SECONDS, SESSION, end_processes, marked_processes
+from tests.support.processes import (
+    MARK,
+    SECONDS,
+    SESSION,
+    end_processes,
+    marked_processes,
+    wait_until,
+)
 from tests.support.served import Served
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes mount namespaces")
@@ -152,3 +159,43 @@ def test_what_is_wrong_is_one_line(
     assert words in done.stderr
     assert "s3cr3t" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+AS_USER = """
+mount -t tmpfs none /mnt
+mkdir -p /mnt/home/.config/casfs /mnt/home/restore
+sed "s,$T/,/mnt/home/," config.toml > /mnt/home/.config/casfs/config.toml
+chmod 600 /mnt/home/.config/casfs/config.toml
+chown -R 54321:54321 /mnt/home
+rm -f /etc/passwd /etc/fstab
+{ cat "$T/orig/etc/passwd"; echo "somebody:x:54321:54321::/mnt/home:/bin/sh"; } > /etc/passwd
+echo "casfs:work /mnt/home/restore casfs noauto,user,ro 0 0" > /etc/fstab
+as() { setpriv --reuid "$1" --regid "$1" --clear-groups env -i "$MARK" "${@:2}"; }
+"""
+"""Who may mount a line of fstab has a name, a home, and a profile in it."""
+
+
+def test_a_user_mounts_and_unmounts_a_line_of_fstab(service: Served, namespace: Namespace) -> None:
+    """By the option `user`; nobody else can unmount it but root, which does so with all others."""
+    file = "/".join(service.output("odd"))
+    done = namespace.run(f"""{AS_USER}
+as 54321 mount /mnt/home/restore
+findmnt --noheadings --raw --types fuse.casfs --output SOURCE,TARGET,OPTIONS
+as 54321 stat --format='%U %a' "/mnt/home/restore/{file}"
+! as 54322 umount /mnt/home/restore 2> "$T/refused"
+as 54321 umount /mnt/home/restore
+! mountpoint --quiet /mnt/home/restore
+as 54321 mount /mnt/home/restore
+# Much of what there is cannot be unmounted: this very program uses it.
+alone umount --all 2> "$T/busy" || true
+! mountpoint --quiet /mnt/home/restore
+""")
+    assert (done.returncode, done.stderr) == (0, "")
+    mounted, found = done.stdout.splitlines()
+    assert mounted.startswith("casfs:work /mnt/home/restore ro,nosuid,nodev")
+    assert "user_id=54321" in mounted
+    assert found == "somebody 644"
+    refused = (namespace.root / "refused").read_text()
+    assert "must be superuser" in refused or "not permitted" in refused
+    assert "/mnt/home/restore" not in (namespace.root / "busy").read_text()
+    wait_until(lambda: not marked_processes(namespace.mark), "the mounts to end")
