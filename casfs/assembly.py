@@ -17,6 +17,9 @@ from casfs.service.registry import DIALECTS
 from casfs.service.retries import Limits
 from casfs.service.service import Service
 from casfs.settings import text
+from casfs.tree.expiry_watch import ExpiryWatch
+from casfs.tree.fetchable import FetchableOutputs
+from casfs.tree.metadata.account import Account
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,17 @@ def write_behind_of(config: Config, disk: DiskCache, metrics: Metrics) -> WriteB
     """Return what writes blocks to a disk, and keeps the cache at its size."""
     evictor = Evictor(disk.directory, config.cache_size, metrics, disk.private)
     return WriteBehind(evictor, metrics)
+
+
+def expiry_watch_of(
+    account: Account, fetchable: FetchableOutputs, service: Service, metrics: Metrics
+) -> ExpiryWatch:
+    """Return what watches the outputs of an account; nothing starts it yet."""
+
+    def names() -> list[str]:
+        return [vault.name for vault in account.known_vaults()]
+
+    return ExpiryWatch(names, fetchable, service.clock.now, metrics)
 
 
 def block_cache_of(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from casfs.assembly import block_cache_of, service_of, write_behind_of
+from casfs.assembly import block_cache_of, expiry_watch_of, service_of, write_behind_of
 from casfs.blocks.check_cache import CacheChecker
 from casfs.blocks.disk.contents import CacheContents
 from casfs.blocks.disk.derived_files import DerivedFiles
@@ -108,7 +108,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self._database = database = Database(
             catalog_path(disk.private.path, service.origin), disk.private
         )
-        self._table = JobTable(database)
+        self._table = table = JobTable(database)
         settings = AccountSettings(config.listing_ttl, config.deadline, config.vaults, own)
         self._account = account = Account(
             service, self._table, disk.holds_whole, self._read_some, settings, self.metrics
@@ -138,9 +138,8 @@ class Client(contextlib.AbstractContextManager["Client"]):
             deadline=config.deadline,
         )
         filler = Filler(self._blocks, write_behind, self.metrics, config.deadline)
-        self.fetchable = FetchableOutputs(
-            account, self._table, jobs, archives, self.retrievals, filler
-        )
+        self.fetchable = FetchableOutputs(account, table, jobs, archives, self.retrievals, filler)
+        self.expiry_watch = expiry_watch_of(account, self.fetchable, service, self.metrics)
         stock = CacheContents(disk.directory, disk.private)
         self.cache = CacheReport(
             stock, service, self._table, archives, self._blocks, account.known_size
@@ -160,6 +159,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
 
     def close(self) -> None:
         """End every wait with an error, write what is queued, and stop."""
+        self.expiry_watch.close()
         self.service.close()
         self._same_account.close()
         self._blocks.close()

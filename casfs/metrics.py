@@ -1,6 +1,9 @@
 """Counters of what a mount did, and where its bytes came from."""
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+import contextlib
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 
 class Metrics:
@@ -34,6 +37,28 @@ class Metrics:
             "stale_listings", "Stale listings served because the service did not answer"
         )
 
+        self._soonest_expiry = self._gauge(
+            "soonest_expiry_timestamp_seconds", "When the first output expires that is not cached"
+        )
+        self._at_risk = self._gauge(
+            "bytes_at_risk", "Bytes that cannot be fetched before they expire, at the present rate"
+        )
+
+    def show_expiry(self, vault: str, soonest: datetime | None, at_risk: int | None) -> None:
+        """Show when the first output of a vault expires, and the bytes at risk; None is unknown."""
+        for gauge, value in (
+            (self._soonest_expiry, soonest.timestamp() if soonest else None),
+            (self._at_risk, at_risk),
+        ):
+            if value is None:
+                with contextlib.suppress(KeyError):
+                    gauge.remove(vault)
+            else:
+                gauge.labels(vault).set(value)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"casfs_{name}", text, ["vault"], registry=self._registry)
+
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"casfs_{name}", text, labels, registry=self._registry)
 
@@ -46,6 +71,8 @@ class Metrics:
         """Return each counter by name; one with labels is a dictionary of values by label."""
         result: dict[str, int | dict[str, int]] = {}
         for family in self._registry.collect():
+            if family.type != "counter":
+                continue
             samples = [sample for sample in family.samples if sample.name.endswith("_total")]
             name = family.name.removeprefix("casfs_")
             if any(sample.labels for sample in samples):

@@ -8,7 +8,7 @@ from casfs.blocks.fill_cache import Filler, Filling
 from casfs.errors import CasfsError, ExpiredError, NotFoundError
 from casfs.model import Job, JobKind, JobState, Output
 from casfs.tree.archive_jobs import ArchiveJobs
-from casfs.tree.archives.entries import Archive
+from casfs.tree.archives.entries import Archive, Scope
 from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.states import ArchiveState
 from casfs.tree.descriptions.safe_path import BY_ID
@@ -105,29 +105,38 @@ class FetchableOutputs:
                     seen.add(key)
                     yield found
 
-    def all(self, vault: str) -> Iterator[FetchableOutput]:
+    def all(self, vault: str, ask: bool = True) -> Iterator[FetchableOutput]:
         """Yield every output of a vault that can be read now.
 
         Archives that several jobs bring together come as one; so do inventories, and what single
         jobs bring of archives that cannot be read as a whole.
+
+        Args:
+            vault: name of the vault.
+            ask: ask the service for sizes that are not known; else leave such outputs out.
 
         Raises:
             CasfsError: as `selected`.
         """
         self._retrievals.index.refresh()
         whole: set[str] = set()
-        for one in self._retrievals.every_archive(vault):
-            if one.readable:
-                found = self._archive(vault, one.id, one.name)
-                if isinstance(found, FetchableOutput):
-                    whole.add(one.id)
-                    yield found
+        for archive in self._readable(vault):
+            found = self._archive_output(vault, archive, archive.path or "")
+            if isinstance(found, FetchableOutput):
+                whole.add(archive.id)
+                yield found
         now = datetime.now(UTC)
         for _, description, listed in self._table.jobs(vault):
             job = self._retrievals.service.parse_job(vault, description)
             gone = job.expires is not None and job.expires <= now
             if listed and job.readable and not gone and job.archive_id not in whole:
-                yield self._of_job(job)
+                output = self._account.output_as_known(job)
+                if output is not None or ask:
+                    yield self._of_job(job)
+
+    def _readable(self, vault: str) -> Iterator[Archive]:
+        yield from self._retrievals.index.nameless(vault, Scope.READABLE)
+        yield from self._archives.find(vault, "*", Scope.READABLE)
 
     @property
     def filler(self) -> Filler:
@@ -192,17 +201,22 @@ class FetchableOutputs:
 
     def _archive(self, vault: str, archive_id: str, name: str) -> FetchableOutput | Unreadable:
         archive = self._archives.by_id(vault, archive_id)
-        name = name or f"{BY_ID}/{to_file_name(archive_id)}"
         if archive is None or not archive.readable:
-            return self._unreadable(vault, archive, archive_id, name)
+            return self._unreadable(vault, archive, archive_id, _named(archive_id, name))
+        return self._archive_output(vault, archive, name)
+
+    def _archive_output(
+        self, vault: str, archive: Archive, name: str
+    ) -> FetchableOutput | Unreadable:
+        name = _named(archive.id, name)
         try:
             output, expires = self._jobs.output_until(vault, archive)
         except CasfsError as error:
             # It has expired, or jobs and inventory contradict each other: trouble of this archive.
-            return Unreadable(name, archive_id, None, False, str(error))
+            return Unreadable(name, archive.id, None, False, str(error))
         missing = self._filler.of(output).missing()
         size = output.layout.size
-        return FetchableOutput(vault, name, archive_id, None, expires, size, missing)
+        return FetchableOutput(vault, name, archive.id, None, expires, size, missing)
 
     def _unreadable(
         self, vault: str, archive: Archive | None, archive_id: str, name: str
@@ -215,3 +229,8 @@ class FetchableOutputs:
         if not running:
             reason = "no job brings it; start one with casfs request"
         return Unreadable(name, archive_id, None, running, reason)
+
+
+def _named(archive_id: str, name: str) -> str:
+    """Return what people call an archive: one without a name goes by its id."""
+    return name or f"{BY_ID}/{to_file_name(archive_id)}"
