@@ -131,6 +131,7 @@ def oas_settings(tmp_path):
         ("h.example", "port = 8080", "http://h.example:8080"),
         ("h.example", "", "https://h.example"),
         ("127.0.0.1", "port = 1", "http://127.0.0.1:1"),
+        ("https://h.example", "port = 80", "https://h.example"),
     ],
 )
 def test_the_file_of_oas_gives_endpoint_port_and_key(oas_settings, host, port, endpoint):

@@ -1,5 +1,6 @@
 """Kept files: there whole or not at all, checked, and safe from eviction while they are read."""
 
+import errno
 import os
 
 import pytest
@@ -99,6 +100,23 @@ def test_a_rotten_block_is_never_handed_on(cache, at):
     found.close()
     assert cache.left() == []
     assert cache.metrics.as_dict()["rotten_blocks"] == 1
+
+
+@pytest.mark.parametrize("call", ["open", "pread"])
+def test_one_that_cannot_be_read_is_made_again(cache, monkeypatch, call):
+    """The disk fails: when it is opened, or while it is read."""
+    cache.keep()
+    kept = cache.find()
+
+    def fails(*_, **__):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, call, fails)
+    assert cache.find() is None
+    assert call == "open" or content(kept) is None
+    monkeypatch.undo()
+    kept.close()
+    assert content(cache.make()) == DATA
 
 
 def test_one_that_took_its_place_is_not_removed(cache):
