@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 # How long an example takes on a busy machine says nothing about casfs.
-settings.register_profile("casfs", deadline=None, max_examples=50)
+settings.register_profile("casfs", deadline=None, max_examples=30)
 # For once in a while: scripts/test --hypothesis-profile thorough tests/unit
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 # Which lines run is known after a few examples, and measuring makes each of them slow.

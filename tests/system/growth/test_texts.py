@@ -62,7 +62,6 @@ def read(data):
         pass
 
 
-@settings(max_examples=80, deadline=None)
 @given(
     head=st.sampled_from(
         [

@@ -8,7 +8,7 @@ import tracemalloc
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from casfs.deadline import Deadline
@@ -187,7 +187,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["JobList", "Marker", "a"]), JSON),
     st.lists(JSON),
@@ -211,7 +210,6 @@ def test_a_page_means_the_same_however_it_is_read(facts, items, indent, window, 
             assert found.marker == expected.marker
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=60), st.integers(1, 9))
 def test_any_bytes_are_a_page_or_none(text, window):
     body = bytearray(b'{"JobList":[' + text)

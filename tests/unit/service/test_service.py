@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from casfs.deadline import Deadline
@@ -48,7 +48,6 @@ def pages():
         yield server
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.sets(st.text("abcXYZ019-_", min_size=1, max_size=6)), st.booleans(), st.integers(2, 5))
 def test_every_job_is_listed_once(pages: Server, names, inclusive, limit):
     pages.behaviour = Pages(list(names), inclusive)

@@ -6,7 +6,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from casfs.blocks.disk.eviction import Evictor
@@ -36,7 +36,6 @@ def total(folder):
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(0, 800))
 def test_the_size_is_kept_and_the_oldest_go_first(tmp_path_factory, sizes, limit):
     folder = tmp_path_factory.mktemp("cache")

@@ -158,7 +158,6 @@ def test_a_block_that_rots_on_disk_comes_again(dialect, server, tmp_path, at):
             path.write_bytes(flipped(path.read_bytes(), at % MIB))
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.data(), st.integers(1, 40))
 def test_leaves_of_any_length_are_kept(data, count):
     tree_hash = data.draw(st.sampled_from([dialect.tree_hash for dialect in DIALECTS]))

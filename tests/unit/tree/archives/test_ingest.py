@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from casfs.errors import CasfsError
@@ -116,7 +116,6 @@ def test_what_a_job_covers_outlives_the_inventory_and_goes_with_the_job(vaults):
     assert vaults.tree() == {"b": "2"}
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_dated_inventories_lead_to_the_same_in_any_order(tmp_path_factory, data):
     """Each lists what was there on its day; some of it, or, if it is full, all."""
@@ -222,7 +221,6 @@ def test_the_same_description_again_makes_no_folder_either(vaults):
     assert vaults.tree() == {"c": None, "c/d": "1"}
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(any_bytes.filter(bool), min_size=1, max_size=5))
 def test_descriptions_come_back_byte_for_byte(tmp_path_factory, descriptions):
     entries = [

@@ -1,7 +1,7 @@
 """Names depend on what is catalogued, and on nothing else."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from casfs.tree.archives.entries import Archive, Scope, Subdirectory
@@ -49,7 +49,6 @@ vaults_full = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_names_depend_on_neither_order_nor_split(tmp_path_factory, data):
     entries = data.draw(vaults_full)
@@ -77,7 +76,6 @@ def test_names_depend_on_neither_order_nor_split(tmp_path_factory, data):
             assert (by_id.path is None) == (entry.id not in expected.values())
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_what_can_be_read_has_the_names_it_has_among_all(tmp_path_factory, data):
     entries = data.draw(vaults_full)
@@ -103,7 +101,6 @@ def test_what_can_be_read_has_the_names_it_has_among_all(tmp_path_factory, data)
             assert (entry is not None) == (path in expected)
 
 
-@settings(max_examples=60, deadline=None)
 @given(vaults_full)
 def test_an_archive_that_comes_renames_only_the_one_that_it_replaces(tmp_path_factory, entries):
     """And what stood where its folders have to stand."""
@@ -119,7 +116,6 @@ def test_an_archive_that_comes_renames_only_the_one_that_it_replaces(tmp_path_fa
                 assert after[path] in (entries[0].id, None)
 
 
-@settings(max_examples=40, deadline=None)
 @given(vaults_full, st.permutations(sorted(DEFAULT.names)), st.integers(0, 3))
 def test_other_rules_give_other_names_to_what_is_catalogued(
     tmp_path_factory, entries, names, count

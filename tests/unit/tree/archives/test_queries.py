@@ -4,7 +4,7 @@ import fnmatch
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from casfs.errors import NotFoundError
@@ -92,7 +92,6 @@ paths = st.lists(st.sampled_from(["a", "b", "ab", "[a]", "*", "a.txt"]), min_siz
 patterns = st.lists(st.sampled_from(["a", "b", "*", "?", "/", "[ab]", "[", ".txt"]), max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(paths.map("/".join), max_size=8), st.lists(patterns.map("".join), max_size=8))
 def test_a_pattern_finds_what_the_shell_would_match(tmp_path_factory, names, wanted):
     entries = [archive(f"{number}", name) for number, name in enumerate(names)]
