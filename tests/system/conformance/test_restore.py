@@ -11,8 +11,8 @@ from casfs.emulator.dialects.registry import DIALECTS
 from tests.support.emulated_service import VAULT, Service, serving
 from tests.support.mounting import Mount, mounted
 
-FILES = 300
-dice = random.Random(300)
+FILES = 120
+dice = random.Random(120)
 SIZES = {
     f"file {number}": dice.choice([1, 700, 4096, 4097, 65_537, 200_000, 1 << 20, (1 << 20) + 1])
     for number in range(FILES)

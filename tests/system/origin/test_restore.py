@@ -18,7 +18,7 @@ SIZES = {
     "over": MIB + 1,
     "seven": 15 * MIB // 2,
     "sixty-four": 64 * MIB + 3,
-    "-three-hundred": 300 * MIB,
+    "-hundred-and-sixty": 160 * MIB,
 }
 READERS = 8
 
@@ -82,9 +82,9 @@ def test_rsync_and_a_remount_that_asks_for_no_output(
 
 
 def test_readers_at_once_ask_for_each_block_once(origin: Origin, mount: Mount) -> None:
-    output = mount.job(VAULT, "-three-hundred", "output")
-    expected = origin.files["-three-hundred"]
+    output = mount.job(VAULT, "-hundred-and-sixty", "output")
+    expected = origin.files["-hundred-and-sixty"]
     ends = [mount.begin(filecmp.cmp, expected, output, False) for _ in range(READERS)]
     assert all(end() for end in ends)
     asked = collections.Counter(job_block for job_block in origin.blocks())
-    assert asked == {("-three-hundred", block): 1 for block in range(300)}
+    assert asked == {("-hundred-and-sixty", block): 1 for block in range(160)}
