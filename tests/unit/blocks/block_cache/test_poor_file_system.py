@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def is_direct_file(file, *_):
     return bool(fcntl.fcntl(file, fcntl.F_GETFL) & os.O_DIRECT)
 
 
-MISSING = {
+MISSING: dict[str, Any] = {
     "locks": (fcntl, "flock", refuses(errno.ENOLCK)),
     "direct access at open": (os, "open", refuses(errno.EINVAL, is_direct)),
     "direct writes": (os, "write", refuses(errno.EINVAL, is_direct_file)),
@@ -49,6 +50,11 @@ def read_all(reader):
     return b"".join(bytes(reader.pread(MIB, at)) for at in range(0, reader.size, MIB))
 
 
+def sent(server):
+    """Bytes of the output that were asked for."""
+    return sum(stop - first for first, stop in server.spans())
+
+
 @pytest.mark.parametrize("missing", MISSING)
 def test_what_was_read_is_read_again_from_the_disk(tmp_path, monkeypatch, missing):
     module, name, refusing = MISSING[missing]
@@ -58,7 +64,7 @@ def test_what_was_read_is_read_again_from_the_disk(tmp_path, monkeypatch, missin
             with bringing(server.url, tmp_path) as parts:
                 assert read_all(parts.reader(OUTPUT)) == DATA
         assert parts.count("rotten_blocks") == 0
-        assert sum(stop - first for first, stop in server.spans()) == len(DATA)
+        assert sent(server) == len(DATA)
 
 
 @pytest.mark.parametrize("what", ["preadv", "pread"], ids=["blocks", "hashes"])
@@ -69,4 +75,4 @@ def test_what_cannot_be_read_is_fetched_again(tmp_path, monkeypatch, what):
         monkeypatch.setattr(os, what, refuses(errno.EIO)(getattr(os, what)))
         with bringing(server.url, tmp_path) as parts:
             assert read_all(parts.reader(OUTPUT)) == DATA
-        assert sum(stop - first for first, stop in server.spans()) == 2 * len(DATA)
+        assert sent(server) == 2 * len(DATA)
