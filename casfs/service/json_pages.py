@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import requests
 
 from casfs.errors import WrongAnswerError
@@ -65,7 +66,11 @@ def read_page(answer: requests.Response, key: str) -> Page:
 
 
 def _parsed(body: bytearray, key: str) -> Page:
-    answer = json.loads(body)
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        # It also refuses half a surrogate pair, which some services send.
+        answer = json.loads(body)
     if not isinstance(answer, dict) or not isinstance(answer.get(key), list):
         raise ValueError(f"no {key}")
     return Page(answer[key], fields.text(answer.get("Marker")), len(body))

@@ -16,6 +16,7 @@ from casfs.errors import CasfsError
 from casfs.model import Job, Vault
 from casfs.tree.metadata.job_columns import JobRow, JobTime, VaultRow, job_row
 from casfs.tree.metadata.losses import ListingChange, matters
+from casfs.tree.metadata.row_writing import write_page, write_rows
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import Value, storable
 
@@ -24,9 +25,6 @@ _BEGUN = "begun"
 _CATALOG = "catalog"
 _PAGE = 1000
 """Rows that are read at a time."""
-_ROWS, _ROWS_SIZE = 5000, 4 << 20
-"""The most rows of a listing in one transaction, and roughly their most characters: each
-transaction rewrites most pages of the indexes."""
 
 
 def catalog_path(cache_dir: Path, origin: tuple[str, ...]) -> Path:
@@ -79,12 +77,12 @@ class JobTable:
     def put_vault(self, vault: Vault) -> None:
         """Store the description of one vault."""
         row = (vault.name, vault.raw, self._newest_generation(_VAULTS))
-        self._insert(_PUT_VAULT, [row])
+        write_page(self._database, _PUT_VAULT, [row])
 
     def put_job(self, job: Job) -> None:
         """Store the description of one job."""
         row = job_row(job, self._newest_generation(f"{_VAULTS}/{job.vault}"))
-        self._insert(_PUT_JOB, [row])
+        write_page(self._database, _PUT_JOB, [row])
 
     def put_size(self, vault: str, job_id: str, size: int | None) -> None:
         """Store the measured size of an output in bytes; None forgets it."""
@@ -200,7 +198,7 @@ class JobTable:
         Args:
             scope: names the listing.
             rows: generation -> rows, which may come from the network.
-            statement: inserts or updates one.
+            statement: inserts or updates them, as in `write_rows`.
             table: the rows that the listing is about, as in `FROM`.
             values: of the parameters in `table`.
             now: Unix time.
@@ -214,7 +212,7 @@ class JobTable:
         )[0]
         generation = self._begin(scope, used, now)
         try:
-            self._insert(statement, rows(generation + 1))
+            write_rows(self._database, statement, rows(generation + 1))
         except BaseException:
             # New rows are one generation ahead, so that they can be told from known ones.
             with contextlib.suppress(CasfsError), self._database.transaction(bulk=True) as changed:
@@ -230,23 +228,6 @@ class JobTable:
                 lost = [description for (description,) in found]
         self._put_listing(scope, generation, now)
         return ListingChange(before if listed else 0, lost)
-
-    def _insert(self, statement: str, rows: Iterable[tuple[Value, ...]]) -> None:
-        # Rows may come from the network: they are collected before the transaction begins.
-        page: list[tuple[Value, ...]] = []
-        size = 0
-        for row in rows:
-            page.append(row)
-            size += sum([len(value) for value in row if isinstance(value, str | bytes)])
-            if len(page) == _ROWS or size > _ROWS_SIZE:
-                self._write(statement, page)
-                page, size = [], 0
-        if page:
-            self._write(statement, page)
-
-    def _write(self, statement: str, page: list[tuple[Value, ...]]) -> None:
-        with self._database.transaction(rows=True) as connection:
-            connection.executemany(statement, page)
 
     def _begin(self, scope: str, used: int, now: float) -> int:
         generation = max(self._generation(scope), used) + 1
@@ -264,11 +245,11 @@ class JobTable:
 
 _PUT_LISTING = """INSERT INTO listings (scope, generation, listed_at) VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET generation = excluded.generation, listed_at = excluded.listed_at"""
-_UPSERT_VAULT = """INSERT INTO vaults VALUES (?, ?, ?) ON CONFLICT DO UPDATE
+_UPSERT_VAULT = """INSERT INTO vaults VALUES {rows} ON CONFLICT DO UPDATE
     SET description = excluded.description, generation = """
 _UPSERT_JOB = """INSERT INTO jobs
     (vault, id, description, generation, mtime, kind, state, archive, hash, whole)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+    VALUES {rows} ON CONFLICT DO UPDATE
     SET description = excluded.description, mtime = excluded.mtime, kind = excluded.kind,
         state = excluded.state, archive = excluded.archive, hash = excluded.hash,
         whole = excluded.whole, generation = """
