@@ -1,5 +1,6 @@
 """Commands whose modules are imported when they are called."""
 
+import gc
 import importlib
 from typing import Any
 
