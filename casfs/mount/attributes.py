@@ -12,6 +12,7 @@ from cachetools import TTLCache
 
 from casfs.client import Client, Node, to_bytes
 from casfs.mount.kernel_cache import SentAttributes
+from casfs.mount.mount_tuning import TUNING
 
 KIND = "user."
 """The only kind of extended attributes. For each entry, `ls -l` asks for three of other kinds,
@@ -20,10 +21,6 @@ ATTRIBUTES = f"{KIND}casfs."
 """The prefix of all their names."""
 _LARGEST = 1 << 16
 """The largest extended attribute in bytes (Linux); of a larger one no program gets anything."""
-_FILES = 256
-_SECONDS = 2.0
-"""How long the attributes of a file that is not open are remembered; a program that copies them
-asks for all of them at once."""
 
 
 class _Known(NamedTuple):
@@ -47,7 +44,9 @@ class Attributes:
         self._client = client
         self._sent = sent
         self._lock = threading.Lock()
-        self._known: TTLCache[str, _Known] = TTLCache(_FILES, _SECONDS)
+        self._known: TTLCache[str, _Known] = TTLCache(
+            TUNING.attribute_files, TUNING.attribute_seconds
+        )
 
     def names(self, path: str) -> list[str]:
         """Return the full names of the attributes that belong to the content of a file.

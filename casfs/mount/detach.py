@@ -15,6 +15,7 @@ from casfs.client import make_paths_absolute
 from casfs.errors import CasfsError, ConfigError, MountError
 from casfs.mount.ending import SIGNALS
 from casfs.mount.mount_status import answers, is_dead
+from casfs.mount.mount_tuning import TUNING
 from casfs.mount.mountpoints import unmount_lazily
 from casfs.sanitize import shown
 
@@ -23,7 +24,6 @@ log = logging.getLogger(__name__)
 _READY = b"\0"
 _WRONG_USAGE = b"\1"
 """Begins a message that is a `ConfigError`."""
-_END_SECONDS = 5.0
 
 
 def serve_detached(
@@ -97,7 +97,7 @@ def _end(child: int, mountpoint: str) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, number)
-            if ended.poll(_END_SECONDS * 1000):
+            if ended.poll(TUNING.end_wait * 1000):
                 break
     finally:
         os.close(process)

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from casfs.client import Client
 from casfs.deadline import Deadline
 from casfs.errors import MountError, ThreadError
+from casfs.mount.mount_tuning import TUNING
 from casfs.mount.mountpoints import unmount_lazily
 from casfs.mount.session import Session
 from casfs.threads import start_thread
@@ -27,9 +28,6 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Those that end a mount, unless whoever started it had them ignored, as `nohup` does."""
 _WAKE = signal.SIGUSR1
 _GONE = signal.SIGUSR2
-_TICK = 0.25
-_SECONDS = 3.5
-"""`casfs umount` waits for 5 s."""
 
 
 class Ending:
@@ -111,16 +109,16 @@ class Ending:
                 return number
 
     def _watch(self) -> None:
-        while not (self._over.wait(_TICK) or self._asked.is_set()):
+        while not (self._over.wait(TUNING.end_tick) or self._asked.is_set()):
             if self._session.gone():
                 os.kill(os.getpid(), _GONE)
                 break
-        deadline = Deadline(_SECONDS)
+        deadline = Deadline(TUNING.end_seconds)
         while not deadline.passed():
             if not self._over.is_set():
                 # The library checks whether it should exit when a signal wakes its main thread.
                 signal.pthread_kill(self._main, _WAKE)
-            if self._closed.wait(_TICK):
+            if self._closed.wait(TUNING.end_tick):
                 return
         self._leave_behind()
 

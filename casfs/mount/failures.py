@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-_SECONDS = 2.0
-"""How long the kernel has to retry."""
+from casfs.mount.mount_tuning import TUNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class Failures:
             )
 
     def _forget(self, content: Hashable, now: float) -> None:
-        left = [one for one in self._last.get(content, []) if now < one.time + _SECONDS]
+        left = [one for one in self._last.get(content, []) if now < one.time + TUNING.retry_seconds]
         if left:
             self._last[content] = left
         else:

@@ -16,14 +16,9 @@ from typing import NamedTuple
 from cachetools import LRUCache
 
 from casfs.client import ArchiveFile, Directory, Node, SmallFile
+from casfs.mount.mount_tuning import TUNING
 from casfs.ranges import BLOCK_SIZE
 
-_REMEMBERED = 1 << 15
-"""Files that are remembered, in up to 16 MiB. For a forgotten one, the kernel drops what it has."""
-
-
-_PAGES_BYTES = 16 << 20
-"""Bytes that all versions may take together. A file that is forgotten loses its cached pages."""
 _VERSION_BYTES = 4096
 _BLOCK_BYTES = 33
 """Bytes that a version takes at most, plus those for each block: it holds the known leaves."""
@@ -64,7 +59,7 @@ class SentAttributes:
         self._open: dict[str, tuple[Node, int]] = {}
         """Archives, and small files whose content the kernel caches."""
         self._opens: Counter[str] = Counter()
-        self._last: LRUCache[str, tuple[int | None, int]] = LRUCache(_REMEMBERED)
+        self._last: LRUCache[str, tuple[int | None, int]] = LRUCache(TUNING.remembered_files)
 
     def open_at(self, path: str) -> Node | None:
         """Return what a path means while it is open, whatever it means now; None if it is not."""
@@ -165,7 +160,7 @@ class CachedPages:
         self._lock = threading.Lock()
         self._open: dict[str, list[Hashable]] = {}
         self._known: LRUCache[str, tuple[Hashable, int]] = LRUCache(
-            _PAGES_BYTES, lambda item: item[1]
+            TUNING.versions_bytes, lambda item: item[1]
         )
 
     def opened(self, path: str, version: Hashable, size: int) -> bool:
@@ -183,7 +178,7 @@ class CachedPages:
                 return False
             known, _ = self._known.get(path, (None, 0))
             cost = _VERSION_BYTES + _BLOCK_BYTES * (size // BLOCK_SIZE + 1)
-            self._known[path] = (version, min(cost, _PAGES_BYTES))
+            self._known[path] = (version, min(cost, TUNING.versions_bytes))
             return known == version
 
     def closed(self, path: str, version: Hashable) -> None:

@@ -16,6 +16,7 @@ import mfusepy
 from casfs.errors import LibraryError
 from casfs.mount.attributes import KIND
 from casfs.mount.kernel_cache import Status
+from casfs.mount.mount_tuning import TUNING
 from casfs.mount.names import NAMES, decode_name, encode_name, from_locale
 from casfs.mount.operations import OPERATIONS, Operations
 from casfs.mount.session import AHEAD, THREADS, Loop, Settings
@@ -26,7 +27,6 @@ from casfs.third_party_internals import libfuse
 if mfusepy.fuse_version_major != 3:
     raise OSError(f"this is libfuse {mfusepy.fuse_version_major}")
 
-_IDLE_THREADS = 64
 _KIND = KIND.encode()
 _FILL_PLUS = 2
 """FUSE_FILL_DIR_PLUS of libfuse's fuse.h: an entry comes with all its attributes."""
@@ -64,7 +64,7 @@ class Libfuse3Session:
             device = library.fuse_session_fd(session)
             self._loop.begin(partial(library.fuse_exit, fuse), device, set_up)
 
-        options: dict[str, str | bool] = {"max_idle_threads": str(_IDLE_THREADS)}
+        options: dict[str, str | bool] = {"max_idle_threads": str(TUNING.idle_threads)}
         # Since 3.12 there is a limit, which is 10 by default.
         if mfusepy.fuse_version_minor >= 12:
             options["max_threads"] = str(THREADS)

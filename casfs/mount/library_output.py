@@ -8,13 +8,12 @@ import threading
 from collections.abc import Iterator
 from io import TextIOWrapper
 
+from casfs.mount.mount_tuning import TUNING
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
 
 _STANDARD_ERROR = 2
-_END_SECONDS = 1.0
-_LONGEST_LINE = 1000
 _PREFIXES = ("fuse: ", "fusermount: ", "fusermount3: ")
 
 
@@ -31,7 +30,7 @@ class LibraryOutput:
     def read(self, pipe: int) -> None:
         """Log what comes through a pipe until its other end is closed."""
         with open(pipe, encoding="utf-8", errors="replace") as lines:
-            while line := lines.readline(_LONGEST_LINE):
+            while line := lines.readline(TUNING.longest_line):
                 text = line.strip()
                 if text:
                     log.warning("%s", text)
@@ -72,7 +71,7 @@ def captured(detached: bool) -> Iterator[LibraryOutput]:
         os.dup2(before, _STANDARD_ERROR)
         os.close(before)
         # A helper of the library's may live on with its own standard error.
-        done.wait(_END_SECONDS)
+        done.wait(TUNING.library_end_seconds)
 
 
 @contextlib.contextmanager

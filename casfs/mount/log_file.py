@@ -7,12 +7,12 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from casfs.homes import is_log_directory
+from casfs.mount.mount_tuning import TUNING
 from casfs.private import PrivateDirectory
 from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
-_BYTES = 4 << 20
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
@@ -35,7 +35,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
             self._directory.make()
         else:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        super().__init__(path, maxBytes=_BYTES, backupCount=2, encoding="utf-8")
+        super().__init__(path, maxBytes=TUNING.log_bytes, backupCount=2, encoding="utf-8")
 
     def reopen(self) -> None:
         """Go on in the file that is at the path now, after a program such as logrotate moved it."""

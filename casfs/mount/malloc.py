@@ -8,17 +8,14 @@ not request the same memory from the kernel again and again.
 import ctypes
 import logging
 
+from casfs.mount.mount_tuning import TUNING
+
 log = logging.getLogger(__name__)
 
-_ARENAS = 2
-_LARGEST_IN_ARENA = 4 << 20
-"""Bytes from which on each allocation is mapped, and unmapped, by itself."""
-_KEPT = 32 << 20
-"""Bytes that an arena may keep at its end: more than all buffers of a sequential read."""
 _LIMITS = {
-    "M_ARENA_MAX": (-8, _ARENAS),
-    "M_MMAP_THRESHOLD": (-3, _LARGEST_IN_ARENA),
-    "M_TRIM_THRESHOLD": (-1, _KEPT),
+    "M_ARENA_MAX": (-8, TUNING.arenas),
+    "M_MMAP_THRESHOLD": (-3, TUNING.largest_in_arena),
+    "M_TRIM_THRESHOLD": (-1, TUNING.kept_in_arena),
 }
 """Number and value by name, from glibc's malloc.h."""
 

@@ -12,13 +12,11 @@ from typing import Any, TypeGuard, TypeVar
 
 from casfs.errors import MountError
 from casfs.mount.mount_table import FILE_SYSTEM, Mount, find, mounts
+from casfs.mount.mount_tuning import TUNING
 from casfs.reasons import reason
 from casfs.status import status_path
 
 T = TypeVar("T")
-
-_LONGEST_STATUS = 1 << 20
-_ANSWER_SECONDS = 10.0
 
 
 def answers(mountpoint: str) -> None:
@@ -74,7 +72,7 @@ def status(mountpoint: str) -> dict[str, Any]:
         raise MountError(
             f"{mountpoint} is not a casfs mount that answers: {reason(error)}"
         ) from error
-    if len(text) > _LONGEST_STATUS or not _is_status(found):
+    if len(text) > TUNING.longest_status or not _is_status(found):
         raise MountError(f"{path} was not written by casfs; do not trust this mount")
     return found
 
@@ -82,7 +80,7 @@ def status(mountpoint: str) -> dict[str, Any]:
 def _beginning(path: Path) -> bytes:
     # Anybody can mount something that looks like casfs and whose file never ends.
     with path.open("rb") as file:
-        return file.read(_LONGEST_STATUS + 1)
+        return file.read(TUNING.longest_status + 1)
 
 
 def _is_status(found: object) -> TypeGuard[dict[str, Any]]:
@@ -122,6 +120,8 @@ def within(call: Callable[[], T]) -> T:
     # A daemon thread, so that one that hangs in the kernel does not keep the process alive.
     threading.Thread(target=run, name="mountpoint", daemon=True).start()
     try:
-        return done.result(_ANSWER_SECONDS)
+        return done.result(TUNING.answer_seconds)
     except FutureTimeoutError:
-        raise MountError(f"no answer for {_ANSWER_SECONDS:g} s; see the mount's log") from None
+        raise MountError(
+            f"no answer for {TUNING.answer_seconds:g} s; see the mount's log"
+        ) from None

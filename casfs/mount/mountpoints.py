@@ -15,18 +15,10 @@ from casfs.deadline import Deadline
 from casfs.errors import ConfigError, MountError
 from casfs.mount.mount_status import status, within
 from casfs.mount.mount_table import FILE_SYSTEM, Mount, find, holders, is_in_use, mounts, resolved
+from casfs.mount.mount_tuning import TUNING
 from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
-
-_WINDOW = 4 << 20
-"""Bytes that the kernel may ask for ahead of a sequential reader: four requests of 1 MiB."""
-_COMMAND_SECONDS = 10.0
-_PID_SECONDS = 1.5
-_LOOK_SECONDS = 0.25
-"""Before looking for other processes that have the mount: it usually ends sooner."""
-_END_SECONDS = 5.0
-"""Longer than a mount takes to end, whatever stalls in it; see ending.py."""
 
 
 def check_free(mountpoint: str, nonempty: bool) -> None:
@@ -78,7 +70,7 @@ def widen_window(mountpoint: str) -> None:
         return
     window = Path("/sys/class/bdi") / mount.device / "read_ahead_kb"
     try:
-        window.write_text(str(_WINDOW >> 10))
+        window.write_text(str(TUNING.window >> 10))
     except OSError as error:
         log.info(
             "cannot widen the readahead window: %s; mount as root for a wider one", reason(error)
@@ -128,7 +120,7 @@ def _wait_for_end(process: int, mount: Mount) -> None:
     """
     waiting = select.poll()
     waiting.register(process, select.POLLIN)
-    if waiting.poll(_LOOK_SECONDS * 1000):
+    if waiting.poll(TUNING.holders_look_seconds * 1000):
         return
     others = holders(mount.device)
     if others or is_in_use(mount.device):
@@ -144,7 +136,7 @@ def _wait_for_end(process: int, mount: Mount) -> None:
             mount.mountpoint,
             holder,
         )
-    elif not waiting.poll((_END_SECONDS - _LOOK_SECONDS) * 1000):
+    elif not waiting.poll((TUNING.end_wait - TUNING.holders_look_seconds) * 1000):
         raise MountError(
             f"{mount.mountpoint} is unmounted, but its process has not ended: the disk of its "
             "cache may hang; see its log"
@@ -166,13 +158,13 @@ def _pid_of(mountpoint: str) -> bytes:
             os._exit(0)
     os.close(writing)
     try:
-        answered, _, _ = select.select([reading], [], [], _PID_SECONDS)
+        answered, _, _ = select.select([reading], [], [], TUNING.pid_seconds)
         return os.read(reading, 32) if answered else b""
     finally:
         os.close(reading)
         os.kill(child, signal.SIGKILL)
         # It ends at once, unless its request hangs in the mount.
-        ended = Deadline(_PID_SECONDS)
+        ended = Deadline(TUNING.pid_seconds)
         while os.waitpid(child, os.WNOHANG) == (0, 0) and not ended.passed():
             time.sleep(0.01)
 
@@ -193,11 +185,11 @@ def _unmount_command(mountpoint: str, lazy: bool) -> None:
     command = [program, "-u", *(["-z"] if lazy else []), "--", resolved(mountpoint)]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_COMMAND_SECONDS, check=False
+            command, capture_output=True, text=True, timeout=TUNING.command_seconds, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise MountError(
-            f"fusermount did not unmount {mountpoint} in {_COMMAND_SECONDS:g} s; try again"
+            f"fusermount did not unmount {mountpoint} in {TUNING.command_seconds:g} s; try again"
         ) from error
     if done.returncode != 0:
         told = done.stderr.strip()

@@ -11,12 +11,11 @@ import threading
 import time
 from collections.abc import Callable, MutableMapping
 
+from casfs.mount.mount_tuning import TUNING
 from casfs.reasons import reason
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
-
-_SEND_SECONDS = 1.0
 
 
 class ServiceManager:
@@ -93,7 +92,7 @@ class ServiceManager:
         address = self._address.replace("@", "\0", 1) if self._address[0] == "@" else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
-                sending.settimeout(_SEND_SECONDS)
+                sending.settimeout(TUNING.notify_seconds)
                 sending.sendto("\n".join(lines).encode(), address)
         except OSError as error:
             log.warning("cannot tell systemd: %s", reason(error))

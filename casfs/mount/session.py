@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from casfs.mount.mount_tuning import TUNING
 from casfs.mount.operations import Operations
 from casfs.threads import trace_this_thread
 
-AHEAD = 512
-"""Read-ahead requests that the kernel may have in flight. Two readers that are stuck use up its
-default of 12, and then nobody gets any read-ahead."""
+AHEAD = TUNING.ahead
 THREADS = AHEAD + 128
 """Requests that may wait for bytes at a time; another one, which may be an `ls`, would have to wait
 for one of them. Idle threads exit, except for a few."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
+from casfs.mount.mount_tuning import TUNING
+
 
 def _mask(signals: Iterable[Signals]) -> int:
     """Return the bits of signals, as /proc/[pid]/status shows them (proc(5))."""
@@ -30,8 +32,6 @@ _PASSING = _mask(
 )
 """Signals whose default action does not kill (signal(7)). A stopped program continues later, and
 must not find an error then."""
-_LOOK_SECONDS = 0.8
-"""How often the caller of a request is looked at that is not interrupted."""
 _FIELDS = ("SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt")
 
 
@@ -56,7 +56,7 @@ def waits_in_vain(library: Any, clock: Callable[[], float] = time.monotonic) -> 
         if not library.fuse_interrupted():
             if now < getattr(this_thread, "next", now):
                 return False
-            this_thread.next = now + _LOOK_SECONDS
+            this_thread.next = now + TUNING.caller_look_seconds
         return is_ending(library.fuse_get_context().contents.pid)
 
     return look

@@ -39,7 +39,8 @@ FORGETFUL = (
     sys.executable,
     "-c",
     (
-        "import sys; from casfs.mount import kernel_cache; kernel_cache._REMEMBERED = 2;"
+        "import sys; from casfs.mount import kernel_cache, mount_tuning;"
+        " kernel_cache.TUNING = mount_tuning.MountTuning(remembered_files=2);"
         " from casfs.cli.main import main; sys.exit(main())"
     ),
 )

@@ -11,6 +11,7 @@ from casfs.cli import mounting
 from casfs.errors import MountError
 from casfs.mount import mount_status, mountpoints
 from casfs.mount.mount_table import Mount
+from casfs.mount.mount_tuning import MountTuning
 
 STRANGER = 54321
 
@@ -77,5 +78,5 @@ def test_no_process_is_waited_for_on_its_word(
     say(theirs, json.dumps({"pid": os.getpid()}))
     monkeypatch.setattr(mountpoints, "_unmount_command", lambda mountpoint, lazy: None)
     monkeypatch.setattr(mountpoints, "mounts", list)
-    monkeypatch.setattr(mountpoints, "_END_SECONDS", 0.5)
+    monkeypatch.setattr(mountpoints, "TUNING", MountTuning(end_wait=0.5))
     mountpoints.unmount(str(theirs), lazy=False)

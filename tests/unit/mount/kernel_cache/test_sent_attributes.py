@@ -5,13 +5,14 @@ import pytest
 from casfs.client import Node
 from casfs.mount import kernel_cache
 from casfs.mount.kernel_cache import SentAttributes
+from casfs.mount.mount_tuning import MountTuning
 
 A, B = Node("/a", 0, 5), Node("/b", 0, 5)
 
 
 @pytest.fixture
 def sent(monkeypatch):
-    monkeypatch.setattr(kernel_cache, "_REMEMBERED", 1)
+    monkeypatch.setattr(kernel_cache, "TUNING", MountTuning(remembered_files=1))
     return SentAttributes()
 
 
