@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from casfs.client import Client, Node
 from casfs.errors import CasfsError
-from casfs.mount.kernel_cache import SentAttributes, Status
+from casfs.mount.kernel_cache import FileStatus, SentAttributes
 
-Emit = Callable[[str, Status | None, int], bool]
+Emit = Callable[[str, FileStatus | None, int], bool]
 """Takes an entry's name, status, and the offset after it; returns False to stop."""
 
 
@@ -32,7 +32,7 @@ class OpenDirectories:
     """
 
     def __init__(
-        self, client: Client, sent: SentAttributes, status: Callable[[Node], Status]
+        self, client: Client, sent: SentAttributes, status: Callable[[Node], FileStatus]
     ) -> None:
         self._client = client
         self._sent = sent

@@ -26,7 +26,7 @@ _UNSHARED = (Directory, SmallFile)
 """What each open gets as it is at that moment."""
 
 
-class Status(NamedTuple):
+class FileStatus(NamedTuple):
     """What the kernel wants to know of a node; size in bytes, mtime in nanoseconds since 1970.
 
     A listing may leave the size unknown (None); the kernel asks for it when somebody needs it.

@@ -10,7 +10,7 @@ from typing import Any
 import fuse
 
 from casfs.errors import LibraryError
-from casfs.mount.kernel_cache import Status
+from casfs.mount.kernel_cache import FileStatus
 from casfs.mount.names import decode_name, encode_name
 from casfs.mount.operations import OPERATIONS, Operations
 from casfs.mount.session import AHEAD, Loop, Settings
@@ -93,12 +93,12 @@ class _Callbacks:
         if operation == "readdir":
             return self._entries(decoded, *args)
         found = self._operations(operation, decoded, *args)
-        return self._attributes(found) if isinstance(found, Status) else found
+        return self._attributes(found) if isinstance(found, FileStatus) else found
 
     def _entries(self, path: str | None, handle: int) -> list[tuple[str, Any, int]]:
         entries: list[tuple[str, Any, int]] = []
 
-        def emit(name: str, status: Status | None, place: int) -> bool:
+        def emit(name: str, status: FileStatus | None, place: int) -> bool:
             del place
             entries.append((_to_kernel(name), self._attributes(status) if status else None, 0))
             return True
@@ -106,7 +106,7 @@ class _Callbacks:
         self._operations("readdir", path, handle, emit)
         return entries
 
-    def _attributes(self, status: Status) -> dict[str, int]:
+    def _attributes(self, status: FileStatus) -> dict[str, int]:
         # From a listing the kernel uses nothing but mode and inode here.
         size = status.size or 0
         return {

@@ -15,7 +15,7 @@ import mfusepy
 
 from casfs.errors import LibraryError
 from casfs.mount.attributes import KIND
-from casfs.mount.kernel_cache import Status
+from casfs.mount.kernel_cache import FileStatus
 from casfs.mount.mount_tuning import TUNING
 from casfs.mount.names import NAMES, decode_name, encode_name, from_locale
 from casfs.mount.operations import OPERATIONS, Operations
@@ -142,7 +142,7 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
         plus = _FILL_PLUS if flags else 0
         stat = mfusepy.c_stat()
 
-        def emit(name: str, status: Status | None, place: int) -> bool:
+        def emit(name: str, status: FileStatus | None, place: int) -> bool:
             if status is None:
                 return not filler(buffer, encode_name(name), None, place, 0)
             if not plus or status.size is None:
@@ -154,7 +154,7 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
         self._call("readdir", None, info.contents.fh, emit, offset, bool(plus))
         return 0
 
-    def _fill(self, stat: Any, status: Status) -> None:
+    def _fill(self, stat: Any, status: FileStatus) -> None:
         stat.st_mode, stat.st_ino, size, mtime = status
         stat.st_size = size or 0
         stat.st_nlink = 1

@@ -17,7 +17,7 @@ from casfs.errors import CasfsError
 from casfs.mount.attributes import KIND, Attributes
 from casfs.mount.directories import Emit, OpenDirectories
 from casfs.mount.failures import Failures
-from casfs.mount.kernel_cache import CachedPages, SentAttributes, StaleError, Status
+from casfs.mount.kernel_cache import CachedPages, FileStatus, SentAttributes, StaleError
 from casfs.mount.mount_options import Modes
 from casfs.mount.names import encode_name
 from casfs.ranges import BLOCK_SIZE
@@ -144,7 +144,7 @@ class Operations:
         if self._interrupted is not None:
             stop_waiting_if(self._interrupted)
 
-    def getattr(self, path: str | None, info: Info | None = None) -> Status:
+    def getattr(self, path: str | None, info: Info | None = None) -> FileStatus:
         """Return the status of what is at a path, or of an open file."""
         if path is None and info is not None:
             return self._status(self._sent.note(self._files[info.fh].node))
@@ -281,9 +281,9 @@ class Operations:
         size, offset, info = args
         return f"read {self._files[info.fh].node.path}, bytes {offset}-{offset + size - 1}"
 
-    def _status(self, node: Node) -> Status:
+    def _status(self, node: Node) -> FileStatus:
         mode = self._directory_mode if node.is_directory else self._file_mode
-        return Status(mode, node.inode, node.size, node.mtime)
+        return FileStatus(mode, node.inode, node.size, node.mtime)
 
 
 class _AnswerError(OSError):
