@@ -1,11 +1,12 @@
-"""Our CSV is read back exactly by the programs that the documentation names."""
+"""Our CSV is read back exactly by the programs that the documentation names.
+
+These are imported by the tests that need them: every process that runs tests imports all modules.
+"""
 
 import csv
 import json
 import subprocess
 
-import duckdb
-import pandas as pd
 import pytest
 
 from casfs.tree.inventory.entry import ArchiveEntry
@@ -56,6 +57,8 @@ def test_python(file):
 
 
 def test_pandas(file):
+    import pandas as pd
+
     table = pd.read_csv(
         file,
         keep_default_na=False,
@@ -67,6 +70,8 @@ def test_pandas(file):
 
 
 def test_duckdb(file):
+    import duckdb
+
     query = """
         SELECT * FROM read_csv(?, header = true, delim = ',', quote = '"', escape = '"',
             allow_quoted_nulls = false, columns = {'ArchiveId': 'VARCHAR',
@@ -79,6 +84,8 @@ def test_duckdb(file):
 
 
 def test_bytes_that_are_no_utf8_reach_python_and_pandas(tmp_path):
+    import pandas as pd
+
     path, text = tmp_path / "inventory.csv", "cut \udce7\udc85"
     path.write_bytes(in_csv([ENTRIES[0]._replace(description=text)]))
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as lines:
