@@ -1,4 +1,4 @@
-"""Makes the parts of a client that the configuration describes: the service, the block cache."""
+"""Makes the parts of a client that the configuration describes: service, block caches."""
 
 import logging
 from dataclasses import replace
@@ -6,8 +6,10 @@ from dataclasses import replace
 from casfs.bandwidth import parse_bandwidth
 from casfs.blocks.block_cache import BlockCache, ReadLimits
 from casfs.blocks.disk.eviction import Evictor
-from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.disk.write_behind import WriteBehind
+from casfs.blocks.disk.store import DiskCache, OutputStores
+from casfs.blocks.disk.write_behind import BlockWriter, WriteBehind
+from casfs.blocks.output_files import OutputFiles, PartStores
+from casfs.blocks.write_through import WriteThrough
 from casfs.config import Config
 from casfs.credentials import KeySource, owner
 from casfs.errors import CasfsError
@@ -63,7 +65,11 @@ def expiry_watch_of(
 
 
 def block_cache_of(
-    config: Config, service: Service, disk: DiskCache, write_behind: WriteBehind, metrics: Metrics
+    config: Config,
+    service: Service,
+    disk: OutputStores,
+    write_behind: BlockWriter,
+    metrics: Metrics,
 ) -> BlockCache:
     """Return the block cache of a configuration, over a service and a disk."""
     limits = ReadLimits(config.memory_size, config.connections, config.deadline)
@@ -85,3 +91,26 @@ def read_limit_again(config: Config, service: Service) -> None:
         return
     service.throttle.set_limit(limit)
     log.info("the bandwidth limit is %s", limit.text if limit else "off")
+
+
+def output_files_of(
+    config: Config,
+    service: Service,
+    disk: DiskCache,
+    write_behind: WriteBehind,
+    metrics: Metrics,
+    keep_in_cache: bool = False,
+) -> OutputFiles:
+    """Return what fetches outputs into files; what the cache has is not fetched.
+
+    Args:
+        config: says how much memory and how many connections that may take.
+        service: where blocks come from.
+        disk: the cache.
+        write_behind: counts what is written there.
+        metrics: counts what is fetched.
+        keep_in_cache: what is fetched is kept in the cache as well.
+    """
+    parts = PartStores(disk, metrics)
+    writer = WriteThrough(write_behind if keep_in_cache else None)
+    return OutputFiles(block_cache_of(config, service, parts, writer, metrics), parts, metrics)

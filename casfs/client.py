@@ -6,7 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from casfs.assembly import block_cache_of, expiry_watch_of, service_of, write_behind_of
+from casfs.assembly import (
+    block_cache_of,
+    expiry_watch_of,
+    output_files_of,
+    service_of,
+    write_behind_of,
+)
 from casfs.blocks.check_cache import CacheChecker
 from casfs.blocks.disk.contents import CacheContents
 from casfs.blocks.disk.derived_files import DerivedFiles
@@ -51,6 +57,7 @@ from casfs.tree.node import ArchiveFile, Directory, InventoryFile, Node, SmallFi
 from casfs.tree.open_files import File
 from casfs.tree.paths import Name, job_file
 from casfs.tree.requested import Requested
+from casfs.tree.restorable import Restorable, RestorableFile
 from casfs.tree.retrievals import Retrievals
 from casfs.tree.sqlite.connection import DamagedError
 from casfs.tree.sqlite.database import Database
@@ -67,6 +74,7 @@ __all__ = [
     "File",
     "Listed",
     "Node",
+    "RestorableFile",
     "Selected",
     "SmallFile",
     "Unreadable",
@@ -140,6 +148,8 @@ class Client(contextlib.AbstractContextManager["Client"]):
         filler = Filler(self._blocks, write_behind, self.metrics, config.deadline)
         self.fetchable = FetchableOutputs(account, table, jobs, archives, self.retrievals, filler)
         self.expiry_watch = expiry_watch_of(account, self.fetchable, service, self.metrics)
+        output_files = partial(output_files_of, config, service, disk, write_behind, self.metrics)
+        self.restorable = Restorable(index, jobs, service, output_files)
         stock = CacheContents(disk.directory, disk.private)
         self.cache = CacheReport(
             stock, service, self._table, archives, self._blocks, account.known_size

@@ -3,6 +3,9 @@
     CasfsError                 EIO
     ├── ConfigError            EINVAL     the configuration or command line cannot be used
     ├── LedgerError            EIO        the record of requests cannot be used, so nothing is sent
+    ├── DestinationError       EIO        a restored file cannot be written
+    │   └── DestinationDiskError       the disk of a restore fails, so nothing more can be written
+    │       └── DestinationFullError ENOSPC that disk is full
     ├── MountError             EIO        the mount cannot be created or removed
     │   └── LibraryError                  internal: libfuse failed; it printed why
     ├── NotFoundError          ENOENT     no such vault, job or file
@@ -60,6 +63,20 @@ class ConfigError(CasfsError):
 
 class LedgerError(CasfsError):
     """The record of requests cannot be written, read or understood, so nothing is sent."""
+
+
+class DestinationError(CasfsError):
+    """A restored file cannot be written, or is not on disk as it was written."""
+
+
+class DestinationDiskError(DestinationError):
+    """The disk to which a restore writes fails, so nothing more can be written."""
+
+
+class DestinationFullError(DestinationDiskError):
+    """The disk to which a restore writes is full."""
+
+    code = errno.ENOSPC
 
 
 class MountError(CasfsError):

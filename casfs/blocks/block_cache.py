@@ -9,8 +9,8 @@ from functools import partial
 
 from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.delivery import Delivery
-from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.disk.write_behind import WriteBehind
+from casfs.blocks.disk.store import OutputStores
+from casfs.blocks.disk.write_behind import BlockWriter
 from casfs.blocks.download import Downloader, Slots
 from casfs.blocks.get_queue import GetQueue, Left, Queued, owner_of
 from casfs.blocks.gets.pool import Pool
@@ -70,8 +70,8 @@ class BlockCache:
     def __init__(
         self,
         service: Service,
-        disk: DiskCache,
-        write_behind: WriteBehind,
+        disk: OutputStores,
+        write_behind: BlockWriter,
         limits: ReadLimits,
         metrics: Metrics,
     ) -> None:

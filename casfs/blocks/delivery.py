@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from casfs.blocks.block import Block
 from casfs.blocks.buffers import Buffers
 from casfs.blocks.disk.provisional import Transfer
-from casfs.blocks.disk.write_behind import WriteBehind
+from casfs.blocks.disk.write_behind import BlockWriter
 from casfs.blocks.memory_cache import MemoryCache
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.verify import Trust, Verifier
@@ -27,7 +27,7 @@ class Delivery:
     buffers: Buffers
     verifier: Verifier
     memory: MemoryCache
-    write_behind: WriteBehind
+    write_behind: BlockWriter
     metrics: Metrics
 
     def record(

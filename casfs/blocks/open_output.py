@@ -8,7 +8,7 @@ from functools import partial
 
 from casfs.blocks.block import Block
 from casfs.blocks.disk.provisional import Transfer
-from casfs.blocks.disk.store import DiskCache
+from casfs.blocks.disk.store import OutputStores
 from casfs.blocks.prefetch import Prefetcher
 from casfs.blocks.sources import OpenSource
 from casfs.blocks.streams import Streams
@@ -48,7 +48,7 @@ class OpenOutput:
         moved: when bytes of it last came from the service, by the monotonic clock.
     """
 
-    def __init__(self, output: Output, disk: DiskCache, streams: Streams) -> None:
+    def __init__(self, output: Output, disk: OutputStores, streams: Streams) -> None:
         self.output = output
         self.store = disk.store(output)
         self._state = self.store.leaves.state

@@ -7,8 +7,8 @@ when that job has expired.
 
 import logging
 
-from casfs.blocks.disk.output_store import OutputStore, Stored
-from casfs.blocks.disk.store import DiskCache
+from casfs.blocks.disk.block_store import BlockStore, Stored
+from casfs.blocks.disk.store import OutputStores
 from casfs.blocks.whole_body.shared import SharedTransfer
 from casfs.model import JobSlice, Output
 from casfs.reasons import reason
@@ -24,18 +24,18 @@ class OpenSource:
         run: the job's own blocks.
     """
 
-    def __init__(self, output: Output, source: JobSlice, disk: DiskCache) -> None:
+    def __init__(self, output: Output, source: JobSlice, disk: OutputStores) -> None:
         self.shared = SharedTransfer()
         self.run = range(source.begin, source.run.stop)
         self._begin = source.begin
-        self._store = disk.store(source) if source.key != output.key else None
+        self._store = disk.source_store(output, source)
 
     def holds(self, block: int) -> bool:
         """Return whether a block seems to be cached for the job's own output; do not read it."""
         store = self._right_store()
         return store is not None and store.holds(block - self._begin)
 
-    def doubted(self, store: OutputStore) -> bool:
+    def doubted(self, store: BlockStore) -> bool:
         """Return whether what a transfer brought was taken back, and has not come again."""
         return store.leaves.doubts.doubted(self.run)
 
@@ -52,7 +52,7 @@ class OpenSource:
         # Last: it may have been taken back meanwhile, but does not become provisional again.
         return stored if store.leaves.doubts.settled(number) else None
 
-    def share(self, block: int, store: OutputStore) -> None:
+    def share(self, block: int, store: BlockStore) -> None:
         """Link a block cached here into another store as well, without copying it."""
         if self._store is None:
             return
@@ -76,7 +76,7 @@ class OpenSource:
             doubtful = store.leaves.known() if everything else []
             store.invalidate(message, store.leaves.generation, doubtful)
 
-    def _right_store(self) -> OutputStore | None:
+    def _right_store(self) -> BlockStore | None:
         """Return what is cached of the job's own output, unless that is known to be wrong."""
         store = self._store
         return None if store is None or store.leaves.wrong_for_good() else store

@@ -13,8 +13,9 @@ pass in all that they look at, and do what they say.
    `matches` when the last leaf becomes known. On a mismatch all readers get an error from then on,
    and `remedy` (called by `disk/leaf_index.py`) says what to fetch again. An output without bytes
    is checked by `Verifier.may_be_empty` (called by `tree/metadata/sizes.py`).
-4. A block from disk against its leaf. `disk/output_store.py` calls `Verifier.is_block` at each
-   read, `whole_body` calls `Verifier.require_run` for a block that waited on disk.
+4. A block from disk against its leaf. `disk/output_store.py` and `disk/part_store.py` call
+   `Verifier.is_block` at each read, `read_back.py` for what an earlier run left in a restored file,
+   and `whole_body` calls `Verifier.require_run` for a block that waited on disk.
 5. A derived file against its leaves. `disk/derived_files.py` calls `DERIVED.is_block` when it opens
    the file and at each read, and `same_leaves` when `derived_reader.py` had it made again.
 

@@ -10,10 +10,10 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 from casfs.blocks.block_tuning import TUNING
 from casfs.errors import CasfsError
-from casfs.private import PrivateDirectory
 from casfs.ranges import runs
 from casfs.reasons import reason
 
@@ -24,6 +24,16 @@ Record = tuple[int, int, bytes]
 
 PAGE = 128
 """Leaves of a page, a power of two."""
+
+
+class LeafDirectory(Protocol):
+    """Opens the file in its directory."""
+
+    def open(self, path: Path | str, flags: int) -> int:
+        """Open it; raise CasfsError if it is not ours alone."""
+
+    def make_below(self, path: Path, checked: bool = False) -> None:
+        """Make its directory again, if somebody has removed that."""
 
 
 class LeafFile:
@@ -39,12 +49,10 @@ class LeafFile:
         path: of the file; made with the first record, never by looking.
         blocks: number of blocks.
         digest_size: bytes of a leaf.
-        private: the cache directory.
+        private: the directory that it is in.
     """
 
-    def __init__(
-        self, path: Path, blocks: int, digest_size: int, private: PrivateDirectory
-    ) -> None:
+    def __init__(self, path: Path, blocks: int, digest_size: int, private: LeafDirectory) -> None:
         self._path = path
         self._private = private
         self._blocks = blocks

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from casfs.blocks.disk.doubts import Doubts
+from casfs.blocks.disk.leaf_file import LeafDirectory
 from casfs.blocks.disk.leaf_pages import DOUBTED, INHERITED, TRUST, UNSAVED
 from casfs.blocks.disk.leaf_state import LeafState
 from casfs.blocks.disk.provisional import Transfer
@@ -43,7 +44,7 @@ class LeafIndex:
         path: Path,
         layout: Layout,
         verifier: Verifier,
-        private: PrivateDirectory | None = None,
+        private: LeafDirectory | None = None,
     ) -> None:
         self._verifier = verifier
         private = private or PrivateDirectory(path.parent)

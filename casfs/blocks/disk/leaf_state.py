@@ -3,10 +3,9 @@
 import threading
 from pathlib import Path
 
-from casfs.blocks.disk.leaf_file import LeafFile, Record
+from casfs.blocks.disk.leaf_file import LeafDirectory, LeafFile, Record
 from casfs.blocks.disk.leaf_pages import DOUBTED, LeafPages
 from casfs.blocks.verify import Digest, Trust, Verifier
-from casfs.private import PrivateDirectory
 from casfs.ranges import Layout
 
 
@@ -26,7 +25,7 @@ class LeafState:
     """
 
     def __init__(
-        self, path: Path, layout: Layout, verifier: Verifier, private: PrivateDirectory
+        self, path: Path, layout: Layout, verifier: Verifier, private: LeafDirectory
     ) -> None:
         self._no_leaf = bytes(verifier.digest_size)
         self.file = LeafFile(path, layout.blocks, verifier.digest_size, private)

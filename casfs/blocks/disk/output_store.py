@@ -4,16 +4,15 @@ import contextlib
 import logging
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from casfs.blocks.buffers import Buffers
+from casfs.blocks.disk.block_store import BlockStore, Stored
 from casfs.blocks.disk.direct_io import read_file, write_file
 from casfs.blocks.disk.held import Held
 from casfs.blocks.disk.in_use import Use
 from casfs.blocks.disk.leaf_index import LeafIndex
-from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.disk.staging import Temporary
-from casfs.blocks.verify import Digest, Forgiven, Trust, Verifier
+from casfs.blocks.verify import Trust, Verifier
 from casfs.disks import is_disk_failure
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics
@@ -25,15 +24,7 @@ log = logging.getLogger(__name__)
 _DIRECTORY_BLOCKS = 1024
 
 
-class Stored(NamedTuple):
-    """A block that was found on disk, its leaf, and how sure we are of it."""
-
-    data: memoryview
-    leaf: Digest
-    trust: Trust
-
-
-class OutputStore:
+class OutputStore(BlockStore):
     """The blocks of one output on disk.
 
     Args:
@@ -70,7 +61,7 @@ class OutputStore:
         self.staging = temporary.directory
         self._new = not self._private.check_directory(directory)
         """There was nothing, so nobody else has put anything there."""
-        self.use = Use(directory, self._private)
+        self.use: Use = Use(directory, self._private)
         self.leaves = LeafIndex(directory / "leaves", layout, verifier, self._private)
 
     def path(self, block: int) -> Path:
@@ -85,11 +76,6 @@ class OutputStore:
             return os.lstat(self.path(block)).st_size == self._layout.length(block)
         except OSError:
             return False
-
-    def read(self, block: int) -> memoryview | None:
-        """Return a block whose bytes hash to its leaf, else None."""
-        found = self.load(block)
-        return found.data if found else None
 
     def load(self, block: int) -> Stored | None:
         """Return a block whose bytes hash to its leaf, and what is known of it, else None.
@@ -209,37 +195,6 @@ class OutputStore:
         # Renaming leaves it where it is if its place has the same file already.
         staged.unlink(missing_ok=True)
 
-    def invalidate(self, message: str, generation: int, doubtful: list[int]) -> list[int]:
-        """Refuse everybody who has the output open; return the blocks that are to come again.
-
-        Args:
-            message: what was found to be wrong.
-            generation: in which; nothing is done if it has ended.
-            doubtful: blocks that are to come again, beside those that nothing vouches for.
-        """
-        return self._removed(self.leaves.end_generation(generation, doubtful, message))
-
-    def invalidate_whole(self, message: str, generation: int, remedy: Forgiven) -> list[int]:
-        """Refuse everybody as `invalidate` does; forget what `LeafIndex.remedy` says."""
-        return self._removed(self.leaves.end_wrong_whole(generation, remedy, message))
-
-    def invalidate_doubted(self, message: str, generation: int, run: range) -> bool:
-        """Refuse everybody if a block of a run is doubted, and nothing brings it again.
-
-        Returns:
-            whether that is so.
-        """
-        forgotten = self.leaves.doubts.give_up(run, generation, message)
-        self._removed(forgotten or [])
-        return forgotten is not None
-
-    def take_back(self, transfer: Transfer) -> list[int]:
-        """Remove the blocks that a transfer brought and that were not to be kept yet; return them.
-
-        Whoever has them is to wait until the same ones have come again, or to be refused.
-        """
-        return self._removed(self.leaves.doubts.doubt(transfer))
-
     def remove(self, block: int) -> None:
         """Remove a block's file, if it is there and can be removed."""
         path = self.path(block)
@@ -249,11 +204,6 @@ class OutputStore:
         except OSError as error:
             # What cannot be removed is found bad again, and a new file takes its place.
             log.warning("cannot remove block %s: %s", path, reason(error))
-
-    def _removed(self, blocks: list[int]) -> list[int]:
-        for block in blocks:
-            self.remove(block)
-        return blocks
 
     def cached_bytes(self) -> int:
         """Return the bytes of the blocks that are there."""

@@ -17,8 +17,10 @@ import os
 import threading
 import weakref
 from pathlib import Path
+from typing import Protocol
 
 from casfs.blocks.buffers import Buffers
+from casfs.blocks.disk.block_store import BlockStore
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.disk.staging import Temporary
 from casfs.blocks.verify import Verifier
@@ -38,6 +40,24 @@ _TAG = (
 CATALOG = "catalog-1"
 NAMES = frozenset({"CACHEDIR.TAG", _FORMAT, CATALOG})
 """What is in a cache directory."""
+
+
+class OutputStores(Protocol):
+    """Where the blocks of all outputs are on disk.
+
+    Attributes:
+        memory: buffers for blocks.
+        verifier: hashes and compares them.
+    """
+
+    memory: Buffers
+    verifier: Verifier
+
+    def store(self, output: Output) -> BlockStore:
+        """Return the store of an output; one for all who ask."""
+
+    def source_store(self, output: Output, source: JobSlice) -> OutputStore | None:
+        """Return the store of a source's own output, if blocks may be found there as well."""
 
 
 class DiskCache:
@@ -90,6 +110,14 @@ class DiskCache:
         )
         with self._lock:
             return self._stores.setdefault(output.key, made)
+
+    def source_store(self, output: Output, source: JobSlice) -> OutputStore | None:
+        """Return the store of a source's own output, None if it is the same.
+
+        Raises:
+            ConfigError: as `store`.
+        """
+        return self.store(source) if source.key != output.key else None
 
     def holds_whole(self, output: Output) -> bool:
         """Return whether every block of an output seems to be there."""

@@ -38,6 +38,33 @@ class BlockSink(Protocol):
         """
 
 
+class BlockWriter(Protocol):
+    """Writes blocks that came; see `WriteBehind`, whose methods these are."""
+
+    def waiting(self, key: Key) -> memoryview | None:
+        """Return a block that is not written yet."""
+
+    def queued(self) -> list[Key]:
+        """Return which blocks are not written yet."""
+
+    def save(
+        self, sink: BlockSink, output: Hashable, blocks: Iterable[tuple[int, memoryview]]
+    ) -> None:
+        """Write blocks of an output, now or later."""
+
+    def added(self, size: int) -> None:
+        """Note that somebody else wrote a block of `size` bytes."""
+
+    def lasting(self) -> int:
+        """Return the bytes of blocks written last that can be relied on to stay."""
+
+    def wait_for_room(self) -> None:
+        """Wait while too much is queued."""
+
+    def close(self, seconds: float) -> None:
+        """Write what waits, for at most that long, and end."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """A block that is to be written."""

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Self
 
 from casfs.blocks.block_tuning import TUNING
+from casfs.blocks.disk.block_store import BlockStore
 from casfs.blocks.disk.eviction import spare_bytes
 from casfs.blocks.disk.held import Held
-from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.verify import Digest
 from casfs.disks import disk_of, trouble
 from casfs.errors import CasfsError
@@ -27,7 +27,7 @@ class StagedBlocks:
         CasfsError: there is no room for them.
     """
 
-    def __init__(self, store: OutputStore, output: Hashable, size: int) -> None:
+    def __init__(self, store: BlockStore, output: Hashable, size: int) -> None:
         self._store = store
         self._output = output
         self._size = size

@@ -1,0 +1,160 @@
+"""The blocks of one output in one file, each at its place, until that file gets its name.
+
+The bytes are not synced before the end, and the leaves never: after a crash, a block counts only if
+it hashes to its leaf, as in the cache.
+"""
+
+import logging
+import os
+from pathlib import Path
+
+from casfs.blocks.buffers import Buffers
+from casfs.blocks.disk.block_store import BlockStore, Stored
+from casfs.blocks.disk.held import Held
+from casfs.blocks.disk.leaf_index import LeafIndex
+from casfs.blocks.disk.part_place import OwnDescriptor, PartPlace
+from casfs.blocks.verify import Trust, Verifier
+from casfs.metrics import Metrics
+from casfs.ranges import BLOCK_SIZE, Layout
+from casfs.reasons import reason
+
+log = logging.getLogger(__name__)
+
+
+class _NoReaders:
+    """Nobody removes the file of a restore for want of room, so nobody needs to be told."""
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def end(self) -> None:
+        """Do nothing."""
+
+
+class PartStore(BlockStore):
+    """The blocks of one output in one file.
+
+    Args:
+        place: where the file and its leaves are.
+        layout: places and sizes of the blocks.
+        verifier: hashes and compares blocks.
+        memory: buffers for what is read.
+        metrics: counts what was found rotten.
+        cached: the same output in the cache; what must wait to be verified waits there.
+
+    Attributes:
+        place: where the file and its leaves are.
+        cached: the same output in the cache.
+
+    Raises:
+        DestinationError: somebody else has put something in its place.
+        OSError: the file cannot be made.
+    """
+
+    def __init__(
+        self,
+        place: PartPlace,
+        layout: Layout,
+        verifier: Verifier,
+        memory: Buffers,
+        metrics: Metrics,
+        cached: BlockStore,
+    ) -> None:
+        self.place = place
+        self.cached = cached
+        self.staging = cached.staging
+        self.use = _NoReaders()
+        self._layout = layout
+        self._verifier = verifier
+        self._memory = memory
+        self._metrics = metrics
+        self._file = OwnDescriptor(place.open_data())
+        self.leaves = LeafIndex(place.leaves, layout, verifier, place)
+        self._there = bytearray(layout.blocks)
+        self._take_stock()
+
+    @property
+    def descriptor(self) -> int:
+        """Return the descriptor of the file, which stays open as long as this object is used."""
+        return self._file.number
+
+    def holds(self, block: int) -> bool:
+        """Return whether a block seems to be there, without reading it."""
+        return bool(self._there[block]) and self.leaves.trust(block) is not Trust.UNKNOWN
+
+    def missing(self) -> int:
+        """Return how many bytes are not there yet."""
+        lengths = (self._layout.length(n) for n, there in enumerate(self._there) if not there)
+        return sum(lengths)
+
+    def load(self, block: int) -> Stored | None:
+        """Return a block whose bytes hash to its leaf, and what is known of it, else None."""
+        leaf = self.leaves.leaf(block)
+        if leaf is None or not self._there[block]:
+            return None
+        data = self._memory.take(self._layout.length(block))
+        try:
+            whole = self.read_into(block, data)
+        except OSError as error:
+            log.warning("cannot read %s, fetching it again: %s", self.place.shown, reason(error))
+            return None
+        if whole and self._verifier.is_block(data, leaf):
+            trust = self.leaves.confirm(block, leaf)
+            return Stored(data, leaf, trust) if trust else None
+        self._metrics.rotten_blocks.inc()
+        log.warning("block %d of %s is corrupt, fetching it again", block, self.place.shown)
+        self.remove(block)
+        return None
+
+    def read_into(self, block: int, data: memoryview) -> bool:
+        """Fill memory with a block as it is in the file; return False if the file is shorter.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        done, start = 0, block * BLOCK_SIZE
+        while done < len(data):
+            got = os.preadv(self.descriptor, [data[done:]], start + done)
+            if got == 0:
+                return False
+            done += got
+        return True
+
+    def write(self, block: int, data: memoryview, generation: int | None = None) -> None:
+        """Write a block to its place; see `BlockStore.write`."""
+        if generation not in (None, self.leaves.generation):
+            return
+        done, start = 0, block * BLOCK_SIZE
+        while done < len(data):
+            done += os.pwrite(self.descriptor, data[done:], start + done)
+        self._there[block] = 1
+
+    def share(self, block: int, path: Path) -> None:
+        """Copy a block from the file that the cache has of it."""
+        data = path.read_bytes()
+        if len(data) == self._layout.length(block):
+            self.write(block, memoryview(data))
+
+    def stage_somewhere(self, data: memoryview) -> Path | Held:
+        """Store bytes of which nobody knows yet whether they are right: in the cache directory."""
+        return self.cached.stage_somewhere(data)
+
+    def read_staged(self, block: int, staged: Path | Held) -> memoryview | None:
+        """Return the bytes of a staged block, None if they are not as many as the block's."""
+        return self.cached.read_staged(block, staged)
+
+    def remove(self, block: int) -> None:
+        """Forget that a block is there."""
+        self._there[block] = 0
+
+    def cached_bytes(self) -> int:
+        """Return the bytes of the blocks that are there."""
+        return self._layout.size - self.missing()
+
+    def _take_stock(self) -> None:
+        size = os.fstat(self.descriptor).st_size
+        if size > self._layout.size:
+            os.ftruncate(self.descriptor, self._layout.size)
+        for block in self.leaves.known():
+            if block * BLOCK_SIZE + self._layout.length(block) <= size:
+                self._there[block] = 1

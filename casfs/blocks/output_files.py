@@ -1,0 +1,262 @@
+"""Fetches outputs into files: verified blocks go straight to their places, and are read back."""
+
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from casfs.blocks.block_cache import BlockCache
+from casfs.blocks.disk.output_store import OutputStore
+from casfs.blocks.disk.part_place import PartPlace
+from casfs.blocks.disk.part_store import PartStore
+from casfs.blocks.disk.store import DiskCache
+from casfs.blocks.read_back import Piece, ReadBack
+from casfs.blocks.reader import Reader
+from casfs.blocks.verify import Digest, Verifier
+from casfs.errors import ExpiredError, OutputMismatchError
+from casfs.metrics import Metrics
+from casfs.model import JobSlice, Output
+from casfs.ranges import BLOCK_SIZE
+
+_PIECE = 8
+"""Blocks that are synced and read back at a time; two pieces wait, and stay in memory."""
+_WAITING = 2
+_PASSES = 3
+"""An output that is wrong as a whole is fetched again twice: first what nothing vouched for."""
+
+
+class PartStores:
+    """The files of one restore, by the outputs that are written to them.
+
+    Args:
+        disk: the cache, where blocks may be found.
+        metrics: counts what was found rotten.
+
+    Attributes:
+        memory: buffers for blocks.
+        verifier: hashes and compares them.
+    """
+
+    def __init__(self, disk: DiskCache, metrics: Metrics) -> None:
+        self.memory = disk.memory
+        self.verifier = disk.verifier
+        self._disk = disk
+        self._metrics = metrics
+        self._stores: weakref.WeakValueDictionary[str, PartStore] = weakref.WeakValueDictionary()
+
+    def begin(self, output: Output, place: PartPlace) -> PartStore:
+        """Open the file of an output, or return the one that an earlier attempt left open.
+
+        Raises:
+            DestinationError, OSError: it cannot be made.
+        """
+        store = self._stores.get(output.key)
+        if store is None or store.place.is_other(place):
+            cached = self._disk.store(output)
+            parts = (output.layout, self.verifier, self.memory, self._metrics, cached)
+            store = self._stores[output.key] = PartStore(place, *parts)
+        return store
+
+    def store(self, output: Output) -> PartStore:
+        """Return the store of an output that was begun."""
+        return self._stores[output.key]
+
+    def source_store(self, output: Output, source: JobSlice) -> OutputStore:
+        """Return what the cache has of a source: here, of all sources."""
+        del output
+        return self._disk.store(source)
+
+
+@dataclass(frozen=True, slots=True)
+class FilledPart:
+    """A file that is whole, and on disk as it was verified; it has no name yet.
+
+    Attributes:
+        sha256: of the file, in hexadecimal.
+        tree_hash: of the file, None if it is empty.
+        verified: `yes`, `partial` or `no`: whether hashes of the service vouch for it.
+        brought: bytes that were not in the file before.
+    """
+
+    sha256: str
+    tree_hash: Digest | None
+    verified: str
+    brought: int
+
+
+class PartFilling:
+    """An output on its way into a file; used by one thread.
+
+    Args:
+        cache: fetches blocks.
+        output: what is fetched.
+        store: the file.
+        verifier: compares blocks with leaves.
+        metrics: counts what is read.
+    """
+
+    def __init__(
+        self,
+        cache: BlockCache,
+        output: Output,
+        store: PartStore,
+        verifier: Verifier,
+        metrics: Metrics,
+    ) -> None:
+        self._cache = cache
+        self._verifier = verifier
+        self._output = output
+        self._layout = output.layout
+        self._store = store
+        self._metrics = metrics
+
+    @property
+    def descriptor(self) -> int:
+        """Return the descriptor of the file, for as long as this object is used."""
+        return self._store.descriptor
+
+    def missing(self) -> int:
+        """Return how many bytes are not in the file yet."""
+        return self._store.missing()
+
+    def run(self, note: Callable[[int], None], finish: Callable[[int], None]) -> FilledPart:
+        """Bring what is missing, bring it to disk, and read it back.
+
+        Args:
+            note: is called with the bytes of each block that was brought.
+            finish: is called with the descriptor once all bytes are written, before the last sync.
+
+        Raises:
+            OutputMismatchError: the output as a whole is not what it should be.
+            ExpiredError: a block is neither here nor at the service.
+            DestinationError: the file cannot be written, or is not on disk as it was written.
+            CasfsError: the service failed.
+        """
+        before = self.missing()
+        for tries in range(_PASSES):
+            try:
+                sha256 = self._pass(note, finish)
+                break
+            except OutputMismatchError:
+                if tries == _PASSES - 1:
+                    raise
+        opened = self._cache.open(self._output)
+        opened.require_current()
+        return FilledPart(sha256, self._store.leaves.root(), opened.verified(), before)
+
+    def _pass(self, note: Callable[[int], None], finish: Callable[[int], None]) -> str:
+        opened = self._cache.open(self._output)
+        opened.require_current()
+        opened.require_whole()
+        if self._store.missing() == self._layout.size:
+            self._cache.prefetch(self._output, self._cache.window())
+        reader = Reader(self._cache, opened, self._metrics)
+        try:
+            return self._fill(partial(self._bring, reader), note, finish)
+        finally:
+            reader.close()
+
+    def _fill(
+        self,
+        bring: Callable[[int], memoryview],
+        note: Callable[[int], None],
+        finish: Callable[[int], None],
+    ) -> str:
+        """Bring what is missing, and read back what is written behind that; return the SHA-256."""
+        back = ReadBack(self._store, self._layout, self._verifier, bring)
+        waiting: list[Future[None]] = []
+        last: Piece = ()
+        with ThreadPoolExecutor(1, "read-back") as pool:
+            try:
+                for piece in self._pieces(bring, note):
+                    if last:
+                        _let_end(waiting, _WAITING)
+                        waiting.append(pool.submit(back.check, last))
+                    last = piece
+                _let_end(waiting, 0)
+            finally:
+                pool.shutdown(cancel_futures=True)
+        finish(self._store.descriptor)
+        back.check(last, os.fsync)
+        return back.sha256
+
+    def _pieces(
+        self, bring: Callable[[int], memoryview], note: Callable[[int], None]
+    ) -> Iterator[Piece]:
+        blocks = self._layout.blocks
+        for begin in range(0, blocks, _PIECE):
+            piece: list[tuple[int, memoryview | None]] = []
+            for number in range(begin, min(begin + _PIECE, blocks)):
+                data = None if self._store.holds(number) else bring(number)
+                note(self._layout.length(number))
+                piece.append((number, data))
+            yield piece
+
+    def _bring(self, reader: Reader, number: int) -> memoryview:
+        """Fetch a block, from cache or service, and see to it that it is written."""
+        if not self._output.sources[0].job_id:
+            raise ExpiredError(f"no job brings {self._store.place.shown} any more")
+        data = memoryview(reader.pread(BLOCK_SIZE, number * BLOCK_SIZE))
+        if not self._store.holds(number):
+            # It was in memory, or whoever brought it could not write it.
+            try:
+                self._store.write(number, data)
+            except OSError as error:
+                raise self._store.place.error(error) from error
+        return data
+
+
+class OutputFiles:
+    """Fetches outputs into files, for one restore. A context manager.
+
+    Args:
+        cache: fetches blocks into `parts`.
+        parts: the files.
+        metrics: counts what is read.
+    """
+
+    def __init__(self, cache: BlockCache, parts: PartStores, metrics: Metrics) -> None:
+        self._cache = cache
+        self._parts = parts
+        self._metrics = metrics
+
+    def __enter__(self) -> "OutputFiles":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """End every wait with an error."""
+        self._cache.close()
+
+    def place(self, directory: int, output: Output, shown: str) -> PartPlace:
+        """Return where the file of an output is written; nothing is made.
+
+        Args:
+            directory: descriptor of the directory that gets the file.
+            output: what is fetched.
+            shown: path of the file, for messages.
+        """
+        return PartPlace(directory, output.key, shown)
+
+    def fill(self, output: Output, place: PartPlace) -> PartFilling:
+        """Return the filling of the file at a place, with what an earlier run has left there.
+
+        Raises:
+            DestinationError: the file cannot be made, or is not ours alone.
+        """
+        try:
+            store = self._parts.begin(output, place)
+        except OSError as error:
+            raise place.error(error) from error
+        return PartFilling(self._cache, output, store, self._parts.verifier, self._metrics)
+
+
+def _let_end(waiting: list["Future[None]"], most: int) -> None:
+    """Wait until at most so many are left; raise what they raise."""
+    while len(waiting) > most:
+        waiting.pop(0).result()

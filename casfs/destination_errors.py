@@ -1,0 +1,41 @@
+"""Explains why a restored file cannot be written, and what to do about it."""
+
+import errno
+import os
+from pathlib import Path
+
+from casfs.disks import trouble
+from casfs.errors import (
+    CasfsError,
+    DestinationDiskError,
+    DestinationError,
+    DestinationFullError,
+)
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DISK = (errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.ESTALE)
+_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+
+
+def destination_error(shown: str, path: Path, error: OSError) -> CasfsError:
+    """Return the error of a file that cannot be written.
+
+    Args:
+        shown: path of the file, for people.
+        path: of the directory that it is in, to find out about its disk.
+        error: what failed.
+    """
+    if isinstance(error, CasfsError):
+        return error
+    what = f"cannot write {shown}: "
+    if error.errno in _FULL:
+        return DestinationFullError(
+            f"{what}{trouble(path, error)}; make room and run the same command again"
+        )
+    if error.errno in _DISK:
+        return DestinationDiskError(
+            f"{what}{trouble(path, error)}; see to it and run the same command again"
+        )
+    if error.errno in _NAME:
+        return DestinationError(f"{what}its file system does not allow the name")
+    return DestinationError(f"{what}{os.strerror(error.errno or 0)}")
