@@ -6,13 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from casfs.assembly import (
-    block_cache_of,
-    expiry_watch_of,
-    output_files_of,
-    service_of,
-    write_behind_of,
-)
+from casfs import assembly
 from casfs.blocks.check_cache import CacheChecker
 from casfs.blocks.disk.contents import CacheContents
 from casfs.blocks.disk.derived_files import DerivedFiles
@@ -105,14 +99,14 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self.metrics = Metrics()
         self._started = time.monotonic()
         own = config.account == "-"
-        unchecked = partial(service_of, config, self.metrics)
+        unchecked = partial(assembly.service_of, config, self.metrics)
         self._same_account = SameAccount(unchecked, lambda: self._table.vaults())
         check = self._same_account.check if own else None
         keys = RotatingKeys(config.credentials, config.find_key_again, check)
-        self.service = service = service_of(config, self.metrics, keys, keys)
+        self.service = service = assembly.service_of(config, self.metrics, keys, keys)
         self._disk = disk = DiskCache(config.cache_dir, Verifier(service.tree_hash), self.metrics)
-        write_behind = write_behind_of(config, disk, self.metrics)
-        self._blocks = block_cache_of(config, service, disk, write_behind, self.metrics)
+        write_behind = assembly.write_behind_of(config, disk, self.metrics)
+        self._blocks = assembly.block_cache_of(config, service, disk, write_behind, self.metrics)
         self._database = database = Database(
             catalog_path(disk.private.path, service.origin), disk.private
         )
@@ -147,8 +141,10 @@ class Client(contextlib.AbstractContextManager["Client"]):
         )
         filler = Filler(self._blocks, write_behind, self.metrics, config.deadline)
         self.fetchable = FetchableOutputs(account, table, jobs, archives, self.retrievals, filler)
-        self.expiry_watch = expiry_watch_of(account, self.fetchable, service, self.metrics)
-        output_files = partial(output_files_of, config, service, disk, write_behind, self.metrics)
+        self.expiry_watch = assembly.expiry_watch_of(account, self.fetchable, service, self.metrics)
+        output_files = partial(
+            assembly.output_files_of, config, service, disk, write_behind, self.metrics
+        )
         self.restorable = Restorable(index, jobs, service, output_files)
         stock = CacheContents(disk.directory, disk.private)
         self.cache = CacheReport(

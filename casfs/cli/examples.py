@@ -33,6 +33,12 @@ _EXAMPLES = {
         "casfs fetch photos --expiring-within 6h --bwlimit 20M",
         "casfs fetch photos '*.tif' --stats 10s",
     ),
+    "restore": (
+        "casfs restore photos /mnt/new --dry-run",
+        "casfs restore photos:2019 /mnt/new --max-cost 300CNY",
+        "casfs restore photos /mnt/new --rerequest yes -y   # until it exits with 0",
+    ),
+    "report": ("casfs report /mnt/new", "casfs report /mnt/new --html restore.html"),
     "verify": ("casfs verify photos", "casfs verify photos '*.tif' -v"),
     "ls": ("casfs ls photos", "casfs ls photos 2019/summer", "casfs ls photos --all --json"),
     "find": ("casfs find photos '*.tif'", "casfs find photos '2019/*/IMG_[0-4]*'"),

@@ -76,6 +76,14 @@ _COMMANDS = {
         "casfs.cli.verifying:verify_command",
         "Check what is in the cache against the catalog.",
     ),
+    "restore": (
+        "casfs.cli.restore_command:restore_command",
+        "Restore a vault, or a part of it, to a directory: request, wait, fetch, write, verify.",
+    ),
+    "report": (
+        "casfs.cli.report_command:report_command",
+        "Show what a restore to a directory did, by its manifest: counts, times, failures.",
+    ),
     "cache": (
         "casfs.cli.cache:cache_command",
         "Show what the cache holds, and make it smaller.",

@@ -155,6 +155,20 @@ class Ledger:
         """
         self._note(notes, "AND state = :before")
 
+    def note_outputs(
+        self, jobs: Sequence[str], state: RequestState, reason: str | None = None
+    ) -> None:
+        """Record what became of the outputs of jobs, for the requests that started them.
+
+        Raises:
+            LedgerError: the file fails.
+        """
+        update = """UPDATE requests SET state = ?, final = ?, reason = ?
+            WHERE account = ? AND vault = ? AND job = ? AND final = 0"""
+        facts = (state.value, state.is_final, reason, *self._whose)
+        with self._file.transaction() as connection:
+            connection.executemany(update, [(*facts, to_column(job)) for job in jobs])
+
     def _note(
         self, notes: list[tuple[Request, RequestState, str | None, str | None]], condition: str
     ) -> None:

@@ -60,6 +60,8 @@ class Options:
         rerequest: whether to request again what failed or expired: `ask`, `never` or `yes`.
         sns_topic: ARN of a topic to be notified.
         call_back: URL to be called.
+        identity: what identifies the restore, which then also says what is wanted; None for what
+            these options say.
     """
 
     vault: str
@@ -76,10 +78,13 @@ class Options:
     rerequest: str = "ask"
     sns_topic: str | None = None
     call_back: str | None = None
+    identity: str | None = None
 
     @property
     def selection(self) -> str:
         """Return what identifies a restore: what is wanted, not how, and not at what price."""
+        if self.identity is not None:
+            return self.identity
         ids = None
         if self.ids is not None:
             ids = hashlib.sha256("\n".join(sorted(set(self.ids))).encode()).hexdigest()
@@ -92,7 +97,8 @@ class Options:
         Raises:
             ConfigError: they do not.
         """
-        ways = [bool(self.patterns), self.ids is not None, self.everything]
+        named = self.identity is not None
+        ways = [bool(self.patterns), self.ids is not None, self.everything, named]
         if sum(ways) != 1:
             raise ConfigError("give patterns, or --ids FILE, or --all: one of them")
         if self.tier not in features.tiers:

@@ -100,7 +100,7 @@ class Planner:
     fetching: Fetching
     is_cached: Callable[[str], bool]
     open: dict[str, list[Request]] = field(default_factory=dict)
-    lost: set[int] = field(default_factory=set)
+    lost: frozenset[int] = frozenset()
     late: "LateRequests" = field(default_factory=lambda: LateRequests())
     largest: int | None = None
     adopted: set[str] = field(default_factory=set)

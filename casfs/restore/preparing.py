@@ -1,6 +1,6 @@
 """Finds out what must be requested, and at what price; nothing is sent."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -97,6 +97,10 @@ class Preparation:
         ledger: of the vault; for a plan that only is shown, one of a dry run.
         vault: where it is.
         spool: gets what is to be requested.
+        wanted: yields what is wanted, None where the options say that; called once all jobs are
+            known.
+        noted: is called with each item and what is known of it.
+        lost: `range_key` of more that counts as requested before, and lost.
     """
 
     client: Client
@@ -104,6 +108,9 @@ class Preparation:
     ledger: Ledger
     vault: Vault
     spool: Spool
+    wanted: Callable[[], Iterator[Selected]] | None = None
+    noted: Callable[[Item, Group], None] | None = None
+    lost: frozenset[int] = frozenset()
 
     def prepare(self) -> Prepared:
         """Return what would be requested.
@@ -130,7 +137,9 @@ class Preparation:
             fetching,
             lambda archive: retrievals.is_cached(name, archive),
             open_by_archive(found.open),
-            {range_key(one.archive, one.first, one.last) for one in self.ledger.lost()},
+            self.lost.union(
+                range_key(one.archive, one.first, one.last) for one in self.ledger.lost()
+            ),
             LateRequests(found.late),
             retrievals.features.expedited_limit if expedited else None,
         )
@@ -191,6 +200,8 @@ class Preparation:
         for one in self._selected():
             for item in self._items(one):
                 group = planner.group(item, one.size, one.readable, prepared.plan)
+                if self.noted is not None:
+                    self.noted(item, group)
                 if group in (Group.REQUESTED, Group.AGAIN):
                     self.spool.add(item._replace(again=group is Group.AGAIN))
                     if one.size is not None and not is_verifiable(item, one.size):
@@ -202,6 +213,9 @@ class Preparation:
 
     def _selected(self) -> Iterator[Selected]:
         options, retrievals, name = self.options, self.client.retrievals, self.vault.name
+        if self.wanted is not None:
+            yield from self.wanted()
+            return
         if options.everything:
             yield from retrievals.every_archive(name)
             return

@@ -9,6 +9,7 @@ class Status(IntEnum):
 
     DONE = 0
     FAILED = 1
+    MISMATCH = 3
     NOT_STARTED = 4
     UNFINISHED = 75
 

@@ -1,0 +1,199 @@
+"""`casfs restore`: from cold archives to a verified directory."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from casfs.cli import exit_status
+from casfs.cli.completion import complete_vault
+from casfs.cli.options import (
+    IdentifierCommand,
+    json_option,
+    open_client,
+    profile_option,
+    service_options,
+)
+from casfs.errors import CasfsError, ConfigError, LedgerError
+
+if TYPE_CHECKING:
+    from casfs.cli.restore_session import RestoreWish
+    from casfs.restore.options import Options
+
+
+@click.command("restore", cls=IdentifierCommand)
+@click.argument("source", metavar="VAULT[:PATH]", shell_complete=complete_vault)
+@click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
+@click.option("--include", metavar="PATTERN", multiple=True, help="Only what matches one of these.")
+@click.option("--exclude", metavar="PATTERN", multiple=True, help="Nothing that matches these.")
+@click.option(
+    "--files-from",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Only these paths, one a line; directories stand for all in them.",
+)
+@click.option(
+    "--except-manifest",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Skip what another restore has written, by its manifest.",
+)
+@click.option(
+    "--overwrite",
+    type=click.Choice(["never", "if-changed", "always"]),
+    default="if-changed",
+    show_default=True,
+    help="Which files in DEST may be replaced. Changed: another size, or an older time.",
+)
+@click.option("--checksum", is_flag=True, help="Compare content where size and time would decide.")
+@click.option(
+    "--tier",
+    type=click.Choice(["expedited", "standard", "bulk"]),
+    default="standard",
+    show_default=True,
+    help="How fast archives are retrieved, and at what price.",
+)
+@click.option(
+    "--order",
+    type=click.Choice(["created", "size", "name"]),
+    default="created",
+    show_default=True,
+    help="What is requested first.",
+)
+@click.option("--max-cost", metavar="AMOUNT[CUR]", help="Start nothing that would cost more.")
+@click.option("--max-bytes", metavar="SIZE", help="Start nothing that would bring more.")
+@click.option("--pace", metavar="SIZE/h|auto", help="Request what can be fetched in time.")
+@click.option(
+    "--rerequest",
+    type=click.Choice(["ask", "never", "yes"]),
+    default="ask",
+    show_default=True,
+    help="Whether to request again what failed or expired; -y does not agree to that.",
+)
+@click.option("--no-wait", is_flag=True, help="Request, restore what can be read now, and end.")
+@click.option("--keep-in-cache", is_flag=True, help="Keep what is fetched in the cache as well.")
+@click.option(
+    "--manifest",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The record of the restore, instead of DEST/.casfs-restore/manifest.jsonl.",
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Show the plan, and do nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Agree to the plan.")
+@click.option("-v", "--verbose", is_flag=True, help="Name each archive.")
+@profile_option
+@json_option
+@service_options
+def restore_command(
+    source: str, destination: Path, profile: str | None, as_json: bool, **given: Any
+) -> None:
+    """Restore a vault, or a part of it, to a directory: request, wait, fetch, write, verify.
+
+    Each file gets its name once it is whole, verified and on disk. Interrupt it whenever you like,
+    and run the same command again: it goes on, and nothing is requested or fetched twice.
+    """
+    # Imported here: `--help` must not wait for it.
+    from casfs.cli.interruption import interruptible
+    from casfs.cli.messages import Messages
+
+    vault, _, path = source.partition(":")
+    own = {name: given.pop(name) for name in _OWN}
+    messages = Messages(as_json, vault)
+    status: int = exit_status.FAILED
+    with interruptible() as caught:
+        try:
+            _refuse_mount(destination)
+            wish = _wish(path, destination, own)
+            options = _options(vault, wish, own)
+            with open_client(profile, given) as client:
+                from casfs.cli.restore_session import restore
+
+                status = restore(client, wish, options, messages)
+        except (CasfsError, click.Abort, KeyboardInterrupt) as error:
+            _tell(error, caught.status, messages)
+    if status:
+        raise SystemExit(status)
+
+
+_OWN = (
+    *("include", "exclude", "files_from", "except_manifest", "overwrite", "checksum", "tier"),
+    *("order", "max_cost", "max_bytes", "pace", "rerequest", "no_wait", "keep_in_cache"),
+    *("manifest", "dry_run", "yes", "verbose"),
+)
+
+
+def _tell(error: BaseException, interrupted: int, messages: Any) -> None:
+    """Tell what ended the restore, and end with its exit status."""
+    code = interrupted
+    message = "interrupted; run the same command again to go on"
+    if isinstance(error, CasfsError):
+        message, code = str(error), exit_status.FAILED
+        if isinstance(error, ConfigError):
+            code = exit_status.USAGE
+        if isinstance(error, LedgerError):
+            code = exit_status.NOT_STARTED
+    messages.facts("exit_error", code=code, message=message)
+    messages.complain(message)
+    raise SystemExit(code) from error
+
+
+def _refuse_mount(destination: Path) -> None:
+    """Refuse to restore into a mount of casfs, which is where archives are read from.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    from casfs.mount.mount_table import FILE_SYSTEM, mounts, resolved
+
+    path = Path(resolved(str(destination)))
+    inside = [one for one in mounts() if path.is_relative_to(one.mountpoint)]
+    if inside and max(inside, key=lambda one: len(one.mountpoint)).file_system == FILE_SYSTEM:
+        raise ConfigError(f"{destination} is in a mount of casfs, which is read-only")
+
+
+def _wish(path: str, destination: Path, own: dict[str, Any]) -> "RestoreWish":
+    from casfs.cli.restore_session import RestoreWish
+    from casfs.restore.destination.existing_files import Overwrite
+    from casfs.restore.wanted_paths import WantedPaths, read_elsewhere, read_paths
+
+    listed = own["files_from"]
+    elsewhere = own["except_manifest"]
+    return RestoreWish(
+        path=path.strip("/"),
+        destination=destination.absolute(),
+        wanted=WantedPaths(
+            own["include"], own["exclude"], None if listed is None else read_paths(listed)
+        ),
+        elsewhere=None if elsewhere is None else read_elsewhere(elsewhere),
+        overwrite=Overwrite(own["overwrite"]),
+        checksum=own["checksum"],
+        manifest=own["manifest"],
+        keep_in_cache=own["keep_in_cache"],
+        dry_run=own["dry_run"],
+        yes=own["yes"],
+        waits=not own["no_wait"],
+        verbose=own["verbose"],
+    )
+
+
+def _options(vault: str, wish: "RestoreWish", own: dict[str, Any]) -> "Options":
+    from casfs.job_requests import Tier
+    from casfs.restore.amounts import Cap
+    from casfs.restore.options import Options, Pace
+    from casfs.restore.wanted_paths import restore_identity
+    from casfs.settings import parse_size
+
+    def parsed(name: str, parse: Any, *more: str) -> Any:
+        return None if own[name] is None else parse(own[name], *more)
+
+    shown = wish.elsewhere.shown if wish.elsewhere else None
+    return Options(
+        vault=vault,
+        identity=restore_identity(vault, wish.path, wish.destination, wish.wanted, shown),
+        tier=Tier(own["tier"]),
+        order=own["order"],
+        max_cost=parsed("max_cost", Cap.parse),
+        max_bytes=parsed("max_bytes", parse_size, "--max-bytes"),
+        pace=parsed("pace", Pace.parse),
+        rerequest=own["rerequest"],
+    )

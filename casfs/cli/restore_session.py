@@ -1,0 +1,307 @@
+"""A restore from the command line: plan, question, and what came of it."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from casfs import __version__
+from casfs.cli.archive_request import open_ledger
+from casfs.cli.messages import Messages
+from casfs.cli.plan_text import plan_facts, plan_lines
+from casfs.cli.restore_plan import restore_facts, restore_lines
+from casfs.cli.restore_report import RestoreReport
+from casfs.client import Client
+from casfs.errors import CasfsError, ConfigError
+from casfs.ledger.request import RequestState
+from casfs.model import Vault
+from casfs.restore.archive_restorer import ArchiveRestorer
+from casfs.restore.caps import objection
+from casfs.restore.destination import placing
+from casfs.restore.destination.existing_files import Overwrite
+from casfs.restore.destination.manifest import ALGORITHMS, ManifestIndex, ManifestWriter, now_text
+from casfs.restore.destination.opened_tree import OpenedTree
+from casfs.restore.destination.own_directory import OwnDirectory, manifest_of
+from casfs.restore.destination.recorder import Recorder
+from casfs.restore.destination.sha256sums import sum_lines
+from casfs.restore.fetch_lanes import Fetcher
+from casfs.restore.fetch_order import Lanes
+from casfs.restore.options import Options
+from casfs.restore.plan import Group
+from casfs.restore.preparing import Prepared
+from casfs.restore.restore_planner import Restore, RestorePlanner
+from casfs.restore.restore_run import RestoreRun
+from casfs.restore.spool import Spool
+from casfs.restore.survey import Survey
+from casfs.restore.verdict import Status, Verdict
+from casfs.restore.wanted_paths import Elsewhere, WantedPaths
+from casfs.restore.worklist import Worklist
+
+_ENDING = 10.0
+"""Seconds for which what is being written when a restore is interrupted may take to end."""
+_JOBS = 256
+"""Jobs whose outputs are restored that are recorded at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreWish:
+    """What a user wants of `casfs restore`.
+
+    Attributes:
+        path: what is restored of the vault, "" for all.
+        destination: directory that gets it.
+        wanted: which archives.
+        elsewhere: what another disk has, None if that does not count.
+        overwrite: which files may be replaced.
+        checksum: compare content where size and time would decide.
+        manifest: path of the manifest, None for the usual one.
+        keep_in_cache: keep what is fetched in the cache as well.
+        dry_run: show the plan, and write nothing.
+        yes: agree to the plan.
+        waits: wait for jobs.
+        verbose: name each archive.
+    """
+
+    path: str
+    destination: Path
+    wanted: WantedPaths
+    elsewhere: Elsewhere | None
+    overwrite: Overwrite
+    checksum: bool
+    manifest: Path | None
+    keep_in_cache: bool
+    dry_run: bool
+    yes: bool
+    waits: bool
+    verbose: bool
+
+
+def restore(client: Client, wish: RestoreWish, options: Options, messages: Messages) -> int:
+    """Restore a vault, or a part of it; return the exit status.
+
+    Raises:
+        ConfigError: something about the command cannot be done.
+        LedgerError: the record of requests cannot be used; nothing is sent.
+        CasfsError: it cannot go on.
+    """
+    options.check(client.retrievals.features)
+    session = RestoreSession(client, wish, options, messages)
+    return session.run(client.retrievals.vault(options.vault))
+
+
+class RestoreSession:
+    """A restore, from its plan to its end.
+
+    Args:
+        client: the account.
+        wish: what is wanted.
+        options: how archives are requested.
+        messages: gets plan, progress and result.
+    """
+
+    def __init__(
+        self, client: Client, wish: RestoreWish, options: Options, messages: Messages
+    ) -> None:
+        self._client = client
+        self._wish = wish
+        self._options = options
+        self._messages = messages
+        self._fetcher: Fetcher | None = None
+        service_hash = client.service.tree_hash
+        self._algorithm = next(name for name, one in ALGORITHMS.items() if one is service_hash)
+
+    def run(self, vault: Vault) -> int:
+        """Restore; return the exit status."""
+        wish, client = self._wish, self._client
+        with ExitStack() as stack:
+            ledger = stack.enter_context(open_ledger(client, vault))
+            spool = stack.enter_context(Spool())
+            worklist = stack.enter_context(Worklist())
+            files = stack.enter_context(client.restorable.output_files(wish.keep_in_cache))
+            exists = wish.destination.is_dir()
+            tree = OpenedTree(wish.destination) if exists or not wish.dry_run else None
+            own = stack.enter_context(OwnDirectory(tree)) if tree and not wish.dry_run else None
+            manifest = self._manifest(stack)
+            report = RestoreReport(self._messages, worklist, wish.verbose)
+            goal = Restore(
+                client=client,
+                vault=vault,
+                options=self._options,
+                ledger=ledger,
+                worklist=worklist,
+                watcher=report,
+            )
+            planner = RestorePlanner(goal)
+            survey = Survey(
+                client=client,
+                vault=vault.name,
+                path=wish.path,
+                wanted=wish.wanted,
+                elsewhere=wish.elsewhere,
+                overwrite=wish.overwrite,
+                checksum=wish.checksum,
+                algorithm=self._algorithm,
+                tree=tree,
+                files=files,
+                manifest=manifest,
+                worklist=worklist,
+            )
+            prepared = planner.prepare(spool, survey.run)
+            self._messages.lines.run = prepared.run
+            again = self._includes_again()
+            self._show_plan(prepared, worklist, again)
+            if wish.dry_run or tree is None or own is None:
+                return Status.DONE
+            refused = self._refusal(prepared, again)
+            if refused is not None:
+                report.end(refused)
+                return refused.status
+            with self._recording(tree, own, goal, prepared) as (writer, recorder):
+                done: list[str] = []
+
+                def delivered(jobs: tuple[str, ...], most: int = _JOBS) -> None:
+                    done.extend(jobs)
+                    if len(done) >= most:
+                        ledger.note_outputs(done, RequestState.VERIFIED)
+                        done.clear()
+
+                restorer = ArchiveRestorer(
+                    client=client,
+                    vault=vault.name,
+                    files=files,
+                    tree=tree,
+                    worklist=worklist,
+                    recorder=recorder,
+                    algorithm=self._algorithm,
+                    mode=0o666 & ~placing.umask(),
+                    told=report.told,
+                    delivered=delivered,
+                    gone=lambda jobs: ledger.note_outputs(
+                        jobs,
+                        RequestState.EXPIRED,
+                        "its output expired before it was fetched",
+                    ),
+                )
+                fetcher = Fetcher(worklist, restorer, Lanes.of(client.config.connections))
+                report.fetcher = self._fetcher = fetcher
+                run = RestoreRun(goal, planner, fetcher, restorer, manifest, wish.waits)
+                try:
+                    verdict = run.run(prepared, spool, again)
+                finally:
+                    fetcher.close(0)
+                    files.close()
+                    fetcher.close(_ENDING)
+                    recorder.close()
+                    delivered((), 1)
+                counts = report.finish(verdict, str(wish.manifest or own.manifest))
+                end = {"status": int(verdict.status), "reason": verdict.reason, **counts}
+                writer.append([{"type": "end", "run": prepared.run, "time": now_text(), **end}])
+            with ManifestIndex(wish.manifest or own.manifest) as index:
+                own.replace_sums(sum_lines(index))
+            return verdict.status
+
+    def _manifest(self, stack: ExitStack) -> ManifestIndex | None:
+        path = self._wish.manifest or manifest_of(self._wish.destination)
+        if not path.exists() or not path.stat().st_size:
+            return None
+        index = stack.enter_context(ManifestIndex(path))
+        if index.header.get("vault") != self._options.vault:
+            raise ConfigError(
+                f"{path} is the manifest of vault {index.header.get('vault')}; restore "
+                f"{self._options.vault} into another directory, or give another --manifest"
+            )
+        return index
+
+    @contextmanager
+    def _recording(
+        self, tree: OpenedTree, own: OwnDirectory, goal: Restore, prepared: Prepared
+    ) -> Iterator[tuple[ManifestWriter, Recorder]]:
+        wish = self._wish
+        path = wish.manifest or own.manifest
+        file = own.open_manifest() if wish.manifest is None else _open_manifest(path)
+        head = {
+            "casfs": __version__,
+            "vault": goal.vault.name,
+            "dialect": self._client.config.dialect,
+            "endpoint": self._client.config.endpoint,
+            "destination": str(tree.path),
+            "created": now_text(),
+        }
+        writer = ManifestWriter(file, path, head)
+        try:
+            writer.append([
+                {
+                    "type": "run",
+                    "run": prepared.run,
+                    "time": now_text(),
+                    "casfs": __version__,
+                    "path": wish.path,
+                    "tier": self._options.tier.value,
+                    "overwrite": wish.overwrite.value,
+                    "checksum": wish.checksum,
+                }
+            ])  # fmt: skip
+            yield writer, Recorder(writer, tree, self._stop)
+        finally:
+            writer.close()
+
+    def _stop(self, error: CasfsError) -> None:
+        """Begin nothing more, since what is restored cannot be recorded."""
+        if self._fetcher is not None:
+            self._fetcher.stop(error)
+
+    def _includes_again(self) -> bool:
+        wish, asked = self._wish, sys.stdin.isatty()
+        if self._options.rerequest == "ask":
+            return asked and (wish.dry_run or not wish.yes)
+        return self._options.rerequest == "yes"
+
+    def _show_plan(self, prepared: Prepared, worklist: Worklist, again: bool) -> None:
+        messages, wish = self._messages, self._wish
+        for request, reason in prepared.failed:
+            messages.warn(f"job {request.job} for archive {request.archive} failed: {reason}")
+        for line in plan_lines(prepared, self._options, again):
+            messages.text(line)
+        for line in restore_lines(prepared, worklist, wish.destination):
+            messages.text(line)
+        facts: dict[str, Any] = plan_facts(prepared, self._options, again)
+        messages.facts("plan", **facts, **restore_facts(prepared, worklist, wish.destination))
+
+    def _refusal(self, prepared: Prepared, again: bool) -> Verdict | None:
+        """Return why nothing is begun, None if it may."""
+        load = prepared.plan.load(self._options.tier.value, again)
+        if not load.jobs:
+            left = 0 if again else prepared.plan.groups[Group.AGAIN].archives
+            if left and left == prepared.plan.all.archives:
+                return Verdict(
+                    Status.NOT_STARTED,
+                    f"{left:,} were requested before and failed or expired; -y does not agree to "
+                    "pay for that again: --rerequest yes does",
+                )
+            return None
+        refused = objection(prepared, self._options, again)
+        if refused is not None:
+            return refused
+        if self._wish.yes or prepared.cost(load).is_free:
+            return None
+        if not sys.stdin.isatty():
+            return Verdict(
+                Status.NOT_STARTED, "nothing was sent: no terminal to ask on; -y agrees to the plan"
+            )
+        jobs = "1 job" if load.jobs == 1 else f"{load.jobs:,} jobs"
+        if click.confirm(f"start {jobs}? They cannot be canceled.", err=True):
+            return None
+        return Verdict(Status.NOT_STARTED, "nothing was sent")
+
+
+def _open_manifest(path: Path) -> int:
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(path, flags, 0o644)
+    except OSError as error:
+        raise ConfigError(f"--manifest {path} cannot be opened: {error.strerror}") from error

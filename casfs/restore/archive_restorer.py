@@ -1,0 +1,187 @@
+"""Restores one archive: fetched, on disk as it was verified, named, recorded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from casfs.client import Client
+from casfs.errors import CasfsError, DestinationError
+from casfs.ledger.request import to_time
+from casfs.model import Output
+from casfs.restore.destination import placing
+from casfs.restore.destination.manifest import (
+    FAILED,
+    UNVERIFIED,
+    VERIFIED,
+    ManifestLine,
+    mtime_text,
+    now_text,
+)
+from casfs.restore.destination.opened_tree import OpenedTree, split
+from casfs.restore.destination.recorder import Recorded, Recorder
+from casfs.restore.worklist import Stage, WorkItem, Worklist
+
+if TYPE_CHECKING:
+    from casfs.blocks.output_files import OutputFiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveRestorer:
+    """Restores archives of one vault into one directory; called by several threads.
+
+    Attributes:
+        client: the account.
+        vault: name of the vault.
+        files: fetches outputs into files.
+        tree: the directory.
+        worklist: has the archives.
+        recorder: records what became of them.
+        algorithm: the service's tree hash, by its name in the manifest.
+        mode: permissions of files.
+        told: is called with each line that was recorded, by one thread at a time.
+        delivered: is called with the jobs whose output has been restored.
+        gone: is called with the jobs whose output has expired.
+    """
+
+    client: Client
+    vault: str
+    files: "OutputFiles"
+    tree: OpenedTree
+    worklist: Worklist
+    recorder: Recorder
+    algorithm: str
+    mode: int
+    told: Callable[[ManifestLine], None]
+    delivered: Callable[[tuple[str, ...]], None]
+    gone: Callable[[tuple[str, ...]], None]
+    _jobs: dict[int, tuple[str, ...]] = field(default_factory=dict, init=False)
+
+    def restore(self, item: WorkItem, note: Callable[[int], None]) -> None:
+        """Fetch an archive, and let it be recorded.
+
+        Raises:
+            CasfsError: it cannot be restored.
+        """
+        output = None
+        if item.here:
+            output = self.client.restorable.output_without_jobs(self.vault, item.file)
+        if output is None:
+            output = self.client.restorable.output(self.vault, item.archive)
+        self._jobs[item.number] = jobs_of(output)
+        self._restore_from(item, output, note)
+        del self._jobs[item.number]
+
+    def _restore_from(self, item: WorkItem, output: Output, note: Callable[[int], None]) -> None:
+        """Fetch an archive from an output, as `restore`."""
+        names = split(item.path)
+        directory = self.tree.directory(names[:-1], make=True)
+        if directory is None:
+            raise DestinationError(f"the directory of {item.path} has gone")
+        place = self.files.place(directory.descriptor, output, item.path)
+        filling = self.files.fill(output, place)
+
+        def finish(file: int) -> None:
+            try:
+                placing.set_facts(file, item.mtime, self.mode)
+            except OSError as error:
+                raise self.tree.error(item.path, error) from error
+
+        filled = filling.run(note, finish)
+        if not placing.is_same_file(directory, place.name, filling.descriptor):
+            raise DestinationError(
+                f"{place.name}, in which {item.path} was written, has been replaced; nothing is "
+                "renamed. Find out who did that, and run the same command again"
+            )
+        fetched = now_text()
+        placing.place(self.tree, directory, place.name, item.path, item.replace)
+        tree_hash = filled.tree_hash or output.tree_hash
+        line = ManifestLine(
+            path=item.path,
+            archive=item.archive,
+            state=VERIFIED if filled.verified == "yes" else UNVERIFIED,
+            size=output.layout.size,
+            mtime=mtime_text(item.mtime),
+            tree_hash=tree_hash.hex() if tree_hash else None,
+            algorithm=self.algorithm if tree_hash else None,
+            sha256=filled.sha256,
+            job=" ".join(jobs_of(output)) or None,
+            times=_times(item) | {"fetched": fetched, "verified": now_text()},
+            fetched=filled.brought,
+        )
+
+        def recorded() -> None:
+            place.end()
+            self.worklist.set_stage(item.number, Stage.RESTORED, line.size)
+            self.delivered(jobs_of(output))
+            self.told(line)
+
+        self.recorder.add(Recorded(line, directory, recorded))
+
+    def expired(self, item: WorkItem, error: CasfsError) -> None:
+        """Note that the output of an archive has expired before all of it was fetched."""
+        del error
+        self.worklist.note_lost(item.archive)
+        self.gone(self._jobs.pop(item.number, ()))
+
+    def failed(self, item: WorkItem, error: CasfsError) -> None:
+        """Record that an archive cannot be restored.
+
+        Raises:
+            CasfsError: that cannot be recorded either.
+        """
+        jobs = self._jobs.pop(item.number, ())
+        self.record(item, FAILED, str(error), Stage.FAILED, jobs)
+
+    def record(
+        self,
+        item: WorkItem,
+        state: str,
+        reason: str,
+        stage: Stage,
+        jobs: tuple[str, ...] = (),
+    ) -> None:
+        """Record what became of an archive that was not written.
+
+        Raises:
+            CasfsError: that cannot be recorded.
+        """
+        line = self._line(item, state, reason, jobs)
+
+        def recorded() -> None:
+            self.worklist.set_stage(item.number, stage)
+            self.told(line)
+
+        self.recorder.add(Recorded(line, None, recorded))
+
+    def tell(self, item: WorkItem, state: str, reason: str) -> None:
+        """Tell of an archive of which the manifest says enough already."""
+        self.told(self._line(item, state, reason, ()))
+
+    def _line(self, item: WorkItem, state: str, reason: str, jobs: tuple[str, ...]) -> ManifestLine:
+        return ManifestLine(
+            path=item.path,
+            archive=item.archive,
+            state=state,
+            size=item.size,
+            mtime=mtime_text(item.mtime),
+            tree_hash=item.tree_hash,
+            algorithm=self.algorithm if item.tree_hash else None,
+            job=" ".join(jobs) or None,
+            reason=reason,
+            times=_times(item) | {state: now_text()},
+        )
+
+
+def jobs_of(output: Output) -> tuple[str, ...]:
+    """Return the ids of the jobs that bring an output."""
+    return tuple(source.job_id for source in output.sources if source.job_id)
+
+
+def _times(item: WorkItem) -> dict[str, str]:
+    times = {"requested": item.requested, "readable": item.readable}
+    return {
+        name: to_time(at).astimezone(UTC).isoformat(timespec="milliseconds")
+        for name, at in times.items()
+        if at is not None
+    }

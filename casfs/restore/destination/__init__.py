@@ -1,0 +1,1 @@
+"""Writes restored files: whole and verified, or not under their names."""

@@ -1,0 +1,280 @@
+"""The manifest of a restore: JSON lines, only ever appended to, each on disk before it counts.
+
+The first line says what it is. A run adds a line when it begins and when it ends, and between them
+one for each archive; of several lines for a path the last one holds. With it the files can be
+verified on a machine that has no account.
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from casfs.errors import ConfigError, DestinationError
+from casfs.reasons import reason
+from casfs.treehash import MD5, SHA256, TreeHash
+
+VERSION = 1
+"""Of the format; later versions only add fields."""
+NAME = "manifest.jsonl"
+SUMS = "SHA256SUMS"
+
+ALGORITHMS: Mapping[str, TreeHash] = {"sha256-tree": SHA256, "md5-tree": MD5}
+"""Tree hashes by the names that the manifest has for them."""
+
+VERIFIED, UNVERIFIED, SKIPPED, FAILED = "verified", "unverified", "skipped", "failed"
+STATES = (VERIFIED, UNVERIFIED, SKIPPED, FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestLine:
+    """What became of an archive.
+
+    Attributes:
+        path: of the file, as in a mount, below the directory of the restore.
+        archive: id of the archive.
+        state: `verified`, `unverified` (on disk as it was received, but no hash of the service
+            vouches for it), `skipped` or `failed`.
+        size: bytes, None if unknown.
+        mtime: seconds since 1970 as decimal text.
+        tree_hash: of the archive in hexadecimal, None if unknown.
+        algorithm: of `tree_hash`, one of `ALGORITHMS`.
+        sha256: of the file in hexadecimal; None if it was not computed.
+        job: id of the job that brought it, None if none did.
+        reason: why it was skipped, or failed.
+        times: when it was `requested`, `readable`, `fetched` and `verified` (ISO 8601, UTC).
+        fetched: bytes that were fetched for it in this run.
+    """
+
+    path: str
+    archive: str
+    state: str
+    size: int | None = None
+    mtime: str | None = None
+    tree_hash: str | None = None
+    algorithm: str | None = None
+    sha256: str | None = None
+    job: str | None = None
+    reason: str | None = None
+    times: dict[str, str] = field(default_factory=dict)
+    fetched: int = 0
+
+    @property
+    def is_restored(self) -> bool:
+        """Return whether it is on disk, from a restore."""
+        return self.state in (VERIFIED, UNVERIFIED)
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "ManifestLine":
+        """Return the line with some facts; those that this version does not know are left out.
+
+        Raises:
+            TypeError: a fact is missing.
+        """
+        known = {name: facts[name] for name in cls.__slots__ if name in facts}
+        return cls(**known)
+
+
+def mtime_text(nanoseconds: int) -> str:
+    """Return a time as the manifest has it: seconds since 1970, with nine decimals."""
+    sign = "-" if nanoseconds < 0 else ""
+    return f"{sign}{abs(nanoseconds) // 10**9}.{abs(nanoseconds) % 10**9:09}"
+
+
+def to_nanoseconds(text: str) -> int:
+    """Return the time of `mtime_text`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    whole, _, fraction = text.removeprefix("-").partition(".")
+    found = int(whole) * 10**9 + int(fraction.ljust(9, "0")[:9] or 0)
+    return -found if text.startswith("-") else found
+
+
+def now_text() -> str:
+    """Return the time now as the manifest has it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class ManifestWriter:
+    """Appends to a manifest; used by one thread at a time.
+
+    Args:
+        file: descriptor of the manifest, open for reading and writing; this closes it.
+        shown: its path, for messages.
+        head: facts of the first line of a new one.
+
+    Raises:
+        DestinationError: it cannot be written.
+        ConfigError: it is not a manifest.
+    """
+
+    def __init__(self, file: int, shown: Path, head: Mapping[str, Any]) -> None:
+        self._file = file
+        self._shown = shown
+        size = os.fstat(file).st_size
+        if size:
+            first = os.pread(file, 1 << 16, 0).split(b"\n", 1)[0]
+            check_header(first, shown)
+            self._drop_torn_line(size)
+        else:
+            self.append([{"type": "header", "version": VERSION, **head}])
+
+    def append(self, lines: list[Mapping[str, Any]]) -> None:
+        """Append lines; when this returns, they are on disk.
+
+        Raises:
+            DestinationError: they cannot be written.
+        """
+        data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        end = os.lseek(self._file, 0, os.SEEK_END)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file, view) :]
+            os.fsync(self._file)
+        except OSError as error:
+            # Half a line would spoil the next one.
+            os.ftruncate(self._file, end)
+            raise DestinationError(
+                f"cannot write the manifest {self._shown}: {reason(error)}; what is restored "
+                "stays; see to it and run the same command again"
+            ) from error
+
+    def close(self) -> None:
+        """Close it."""
+        os.close(self._file)
+
+    def _drop_torn_line(self, size: int) -> None:
+        """Cut off what a process that was killed has left of a line, which never counted."""
+        end = size
+        while end and os.pread(self._file, 1, end - 1) != b"\n":
+            end -= 1
+        if end < size:
+            os.ftruncate(self._file, end)
+
+
+def archive_line(line: ManifestLine) -> dict[str, Any]:
+    """Return a line as it is written."""
+    return {"type": "archive", **asdict(line)}
+
+
+def check_header(first: bytes, shown: Path) -> dict[str, Any]:
+    """Return the facts of the first line of a manifest.
+
+    Raises:
+        ConfigError: it is not a manifest, or one of a later version.
+    """
+    try:
+        facts = json.loads(first)
+        version = int(facts["version"]) if facts["type"] == "header" else None
+    except (ValueError, TypeError, KeyError):
+        version = None
+    if version is None:
+        raise ConfigError(f"{shown} is not a manifest of casfs restore")
+    if version > VERSION:
+        raise ConfigError(f"{shown} was written by a later casfs; update this one")
+    return dict(facts)
+
+
+class ManifestIndex:
+    """A manifest that is read: the last line for each path, however many there are.
+
+    A million lines take no memory: where each is, is noted in a temporary file. A context manager.
+
+    Args:
+        path: of the manifest.
+
+    Attributes:
+        header: facts of its first line.
+        runs: facts of the lines with which runs began and ended.
+
+    Raises:
+        ConfigError: it cannot be read, or is not a manifest.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.runs: list[dict[str, Any]] = []
+        self._places = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._places.execute(
+            "CREATE TABLE places (path BLOB PRIMARY KEY, place INTEGER, current INTEGER)"
+        )
+        try:
+            self._file = path.open("rb")
+            self.header = check_header(self._file.readline(), path)
+            self._read()
+        except OSError as error:
+            raise ConfigError(f"the manifest {path} cannot be read: {reason(error)}") from error
+
+    def __enter__(self) -> "ManifestIndex":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        self._places.close()
+
+    def __len__(self) -> int:
+        """Return how many paths it has."""
+        return int(self._places.execute("SELECT count(*) FROM places").fetchone()[0])
+
+    def lines(self) -> Iterator[ManifestLine]:
+        """Yield the last line for each path, in the order in which they were written."""
+        for (place,) in self._places.execute("SELECT place FROM places ORDER BY place"):
+            yield self._line(place)
+
+    def get(self, path: str) -> ManifestLine | None:
+        """Return the last line for a path, None if there is none."""
+        query = "SELECT place FROM places WHERE path = ?"
+        found = self._places.execute(query, (_key(path),)).fetchone()
+        return None if found is None else self._line(found[0])
+
+    def is_current(self, path: str) -> bool:
+        """Return whether a path was restored by a run that has not come to its end yet."""
+        query = "SELECT current FROM places WHERE path = ?"
+        found = self._places.execute(query, (_key(path),)).fetchone()
+        return bool(found and found[0])
+
+    def _read(self) -> None:
+        place = self._file.tell()
+        self._places.execute("BEGIN")
+        for raw in self._file:
+            facts = _facts(raw)
+            kind = facts.get("type")
+            if kind == "archive" and isinstance(facts.get("path"), str):
+                values = (_key(facts["path"]), place, facts.get("state") in (VERIFIED, UNVERIFIED))
+                self._places.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", values)
+            elif kind in ("run", "end"):
+                self.runs.append(facts)
+                if kind == "end" and facts.get("status") in (0, 1, 3):
+                    self._places.execute("UPDATE places SET current = 0 WHERE current")
+            place += len(raw)
+        self._places.execute("COMMIT")
+
+    def _line(self, place: int) -> ManifestLine:
+        self._file.seek(place)
+        return ManifestLine.of(_facts(self._file.readline()))
+
+
+def _facts(raw: bytes) -> dict[str, Any]:
+    """Return the facts of a line; none of one that is torn."""
+    try:
+        facts = json.loads(raw)
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _key(path: str) -> bytes:
+    return hashlib.blake2b(path.encode("utf-8", "surrogatepass"), digest_size=16).digest()

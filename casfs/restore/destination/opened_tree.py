@@ -1,0 +1,173 @@
+"""The directory of a restore, entered name by name: no link in it is ever followed.
+
+Others may be able to write to it, and names come from a service. So each directory is opened from
+the descriptor of the one above it, and every file is made, looked at and renamed by its own name in
+such a directory. A link that is swapped in is refused.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from casfs.destination_errors import destination_error
+from casfs.errors import CasfsError, DestinationError
+
+OWN = ".casfs-restore"
+"""The directory in DEST that has the manifest; no archive is restored there."""
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_OPEN = 128
+
+
+class OpenedDirectory:
+    """A directory that is open; closed when nobody uses it.
+
+    Attributes:
+        descriptor: of the directory.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+    def sync(self) -> None:
+        """Bring the names in it to disk.
+
+        Raises:
+            OSError: the disk fails.
+        """
+        os.fsync(self.descriptor)
+
+
+class OpenedTree:
+    """The directory of a restore, and those below it. Safe for threads.
+
+    Lock order: its one lock guards what is open, and is innermost.
+
+    Args:
+        path: of the directory; made if it is missing.
+
+    Attributes:
+        path: absolute path of the directory.
+        top: the directory itself.
+
+    Raises:
+        DestinationError: it cannot be made or opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(os.path.abspath(path))
+        self._lock = threading.Lock()
+        self._open: OrderedDict[tuple[str, ...], OpenedDirectory] = OrderedDict()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            # What a user names may be a link; what is below it may not.
+            self.top = OpenedDirectory(os.open(self.path, _OPEN & ~os.O_NOFOLLOW))
+        except OSError as error:
+            raise self.error("", error) from error
+
+    def directory(self, names: tuple[str, ...], make: bool) -> OpenedDirectory | None:
+        """Return a directory below the top.
+
+        Args:
+            names: of the directories on the way.
+            make: make what is missing.
+
+        Returns:
+            None if it is missing, and is not to be made.
+
+        Raises:
+            DestinationError: something else is in its place, or it cannot be made.
+        """
+        if not names:
+            return self.top
+        with self._lock:
+            found = self._open.get(names)
+            if found is not None:
+                self._open.move_to_end(names)
+                return found
+        parent = self.directory(names[:-1], make)
+        if parent is None:
+            return None
+        found = self._enter(parent, names, make)
+        if found is not None:
+            with self._lock:
+                self._open[names] = found
+                while len(self._open) > _MOST_OPEN:
+                    self._open.popitem(last=False)
+        return found
+
+    def status(self, path: str) -> os.stat_result | None:
+        """Return the status of what is at a path, not following it; None if nothing is.
+
+        Raises:
+            DestinationError: the path cannot be one of a file here, or is in something that is not
+                a directory.
+        """
+        names = split(path)
+        try:
+            parent = self.directory(names[:-1], make=False)
+            return None if parent is None else os.lstat(names[-1], dir_fd=parent.descriptor)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self.error(path, error) from error
+
+    def forget(self) -> None:
+        """Close what is open below the top, so that directories that were replaced are seen."""
+        with self._lock:
+            self._open.clear()
+
+    def error(self, path: str, error: OSError) -> CasfsError:
+        """Return the error of a path that cannot be used, with what to do about it."""
+        where = self.path / path if path else self.path
+        return destination_error(str(where), where, error)
+
+    def _enter(
+        self, parent: OpenedDirectory, names: tuple[str, ...], make: bool
+    ) -> OpenedDirectory | None:
+        name, above = names[-1], parent.descriptor
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                return OpenedDirectory(os.open(name, _OPEN, dir_fd=above))
+            if not make:
+                return None
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o777, dir_fd=above)
+                parent.sync()
+            return OpenedDirectory(os.open(name, _OPEN, dir_fd=above))
+        except OSError as error:
+            path = "/".join(names)
+            if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                raise DestinationError(
+                    f"{self.path / path} is {_kind(name, above)} where a directory must be; move "
+                    "it away and run the same command again"
+                ) from error
+            raise self.error(path, error) from error
+
+
+def split(path: str) -> tuple[str, ...]:
+    """Return the names in a path of a file, each of which is a plain name.
+
+    Raises:
+        DestinationError: one of them would lead elsewhere, or to what casfs keeps here.
+    """
+    names = tuple(path.split("/"))
+    for name in names:
+        if name in ("", ".", "..") or "\0" in name:
+            raise DestinationError(f"{path!r} is not a path that can be restored")
+    if names[0] == OWN:
+        raise DestinationError(f"{path!r} is where casfs keeps the record of this restore")
+    return names
+
+
+def _kind(name: str, above: int) -> str:
+    mode = 0
+    with contextlib.suppress(OSError):
+        mode = os.lstat(name, dir_fd=above).st_mode
+    return "a link" if stat.S_ISLNK(mode) else "a file"

@@ -1,0 +1,107 @@
+"""What casfs keeps in the directory of a restore: `.casfs-restore`, with the manifest.
+
+.casfs-restore/manifest.jsonl    what became of each archive (`manifest.py`)
+.casfs-restore/SHA256SUMS        for `sha256sum -c`, run in the directory of the restore
+.casfs-restore/lock              locked while a restore writes there
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from casfs.errors import DestinationError
+from casfs.restore.destination.manifest import NAME, SUMS
+from casfs.restore.destination.opened_tree import OWN, OpenedDirectory, OpenedTree
+
+_LOCK = "lock"
+_MODE = 0o644
+
+
+class OwnDirectory:
+    """The directory that casfs keeps in that of a restore; locked while this is open.
+
+    Args:
+        tree: the directory of the restore.
+
+    Attributes:
+        manifest: path of the manifest.
+        sums: path of the file for `sha256sum -c`.
+
+    Raises:
+        DestinationError: it cannot be made, or another restore writes there.
+    """
+
+    def __init__(self, tree: OpenedTree) -> None:
+        self._tree = tree
+        self.manifest = tree.path / OWN / NAME
+        self.sums = tree.path / OWN / SUMS
+        directory = tree.directory((OWN,), make=True)
+        if directory is None:
+            raise DestinationError(f"{tree.path / OWN} has gone")
+        self._directory: OpenedDirectory = directory
+        self._locked = self._open(_LOCK, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._locked)
+            raise DestinationError(
+                f"another casfs is restoring into {tree.path}; wait for its end"
+            ) from None
+        except OSError as error:
+            os.close(self._locked)
+            raise tree.error(OWN, error) from error
+
+    def __enter__(self) -> "OwnDirectory":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Release the lock."""
+        os.close(self._locked)
+
+    def open_manifest(self) -> int:
+        """Open the manifest, and make it if there is none; the caller closes it.
+
+        Raises:
+            DestinationError: it cannot be opened.
+        """
+        file = self._open(NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        try:
+            self._directory.sync()
+        except OSError as error:
+            os.close(file)
+            raise self._tree.error(OWN, error) from error
+        return file
+
+    def replace_sums(self, lines: Iterator[bytes]) -> None:
+        """Write the file for `sha256sum -c` anew.
+
+        Raises:
+            DestinationError: it cannot be written.
+        """
+        new, where = f".{SUMS}.new", self._directory.descriptor
+        file = self._open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            with open(file, "wb") as text:
+                text.writelines(lines)
+                text.flush()
+                os.fsync(file)
+            os.rename(new, SUMS, src_dir_fd=where, dst_dir_fd=where)
+            self._directory.sync()
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(new, dir_fd=where)
+            raise self._tree.error(f"{OWN}/{SUMS}", error) from error
+
+    def _open(self, name: str, flags: int) -> int:
+        flags |= os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            return os.open(name, flags, _MODE, dir_fd=self._directory.descriptor)
+        except OSError as error:
+            raise self._tree.error(f"{OWN}/{name}", error) from error
+
+
+def manifest_of(destination: Path) -> Path:
+    """Return where the manifest of a restore is, unless another place was given."""
+    return destination / OWN / NAME

@@ -1,0 +1,138 @@
+"""Finds out, with a list of jobs, what a restore can read and what it must request."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from casfs.client import Client, Selected
+from casfs.ledger.request import TO_THE_END
+from casfs.model import Vault
+from casfs.restore.items import Item
+from casfs.restore.ledger import Ledger
+from casfs.restore.options import Options
+from casfs.restore.plan import Group, range_key
+from casfs.restore.preparing import Preparation, Prepared
+from casfs.restore.sending import Sent
+from casfs.restore.spool import Spool
+from casfs.restore.worklist import Worklist
+
+
+@dataclass
+class RestoreProgress:
+    """How far a restore is.
+
+    Attributes:
+        phase: `requesting`, `waiting`, `restoring` or `done`.
+        running: jobs that run for it.
+        ready: when the last of them is usually done.
+        next_list: seconds until the jobs are listed again, None if they are not.
+    """
+
+    phase: str = "requesting"
+    running: int = 0
+    ready: datetime | None = None
+    next_list: float | None = None
+
+
+class RestoreWatcher(Protocol):
+    """Tells how a restore goes, and asks."""
+
+    def agrees_again(self, prepared: Prepared) -> bool:
+        """Return whether the user agrees to request again what is lost."""
+
+    def sent(self, sent: Sent) -> None:
+        """Tell what came of a request."""
+
+    def progress(self, progress: RestoreProgress) -> None:
+        """Tell how far it is; called about once a second."""
+
+    def warn(self, text: str) -> None:
+        """Tell something that does not end the restore."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restore:
+    """What is restored, and how it is requested.
+
+    Attributes:
+        client: the account.
+        vault: as the service describes it.
+        options: how archives are requested.
+        ledger: records requests.
+        worklist: the archives.
+        watcher: tells how it goes.
+    """
+
+    client: Client
+    vault: Vault
+    options: Options
+    ledger: Ledger
+    worklist: Worklist
+    watcher: RestoreWatcher
+
+
+@dataclass
+class ListedWork:
+    """What a list of jobs has shown of the archives that wait.
+
+    Attributes:
+        running: how many have a job that runs, or a request that may be one.
+        planned: how many are to be requested.
+        again: archives of which what was requested is lost.
+    """
+
+    running: int = 0
+    planned: int = 0
+    again: list[str] = field(default_factory=list)
+
+
+class RestorePlanner:
+    """Finds out, with a list of jobs, what can be read and what must be requested.
+
+    Args:
+        restore: what is restored.
+    """
+
+    def __init__(self, restore: Restore) -> None:
+        self._restore = restore
+        self.seen = ListedWork()
+
+    def prepare(self, spool: Spool, wanted: Callable[[], Iterator[Selected]]) -> Prepared:
+        """Return the plan for what is wanted; `seen` says what the list has shown.
+
+        What can be read is so in the worklist from now on, and what the plan requests is planned.
+
+        Raises:
+            CasfsError: as `Preparation.prepare`.
+        """
+        restore, self.seen = self._restore, ListedWork()
+        unplanned = restore.worklist.unplanned()
+        return Preparation(
+            restore.client,
+            restore.options,
+            restore.ledger,
+            restore.vault,
+            spool,
+            wanted=wanted,
+            noted=self._note,
+            lost=frozenset(range_key(archive, 0, TO_THE_END) for archive in unplanned),
+        ).prepare()
+
+    def _note(self, item: Item, group: Group) -> None:
+        restore, seen = self._restore, self.seen
+        if group in (Group.READABLE, Group.CACHED):
+            name = restore.vault.name
+            readable, expires = restore.client.restorable.expiry(name, item.archive)
+            if readable:
+                restore.worklist.note_readable(item.archive, expires, datetime.now(UTC))
+        elif group in (Group.RUNNING, Group.UNCERTAIN):
+            seen.running += 1
+        elif group is Group.REQUESTED:
+            seen.planned += 1
+            restore.worklist.note_planned(item.archive)
+        elif group is Group.AGAIN:
+            seen.again.append(item.archive)
+        elif group is Group.TOO_LARGE:
+            tier = restore.options.tier.value
+            restore.worklist.fail(item.archive, f"it is too large for the tier {tier}")

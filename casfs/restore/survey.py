@@ -1,0 +1,155 @@
+"""Compares a vault with the directory of a restore: what is there already, and what is wanted."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from casfs.client import Client, RestorableFile, Selected
+from casfs.errors import CasfsError, DestinationError
+from casfs.restore.destination.existing_files import (
+    Existing,
+    Overwrite,
+    judge_existing,
+    judge_other,
+)
+from casfs.restore.destination.file_hashes import FileHashes, hash_file
+from casfs.restore.destination.manifest import ALGORITHMS, ManifestIndex
+from casfs.restore.destination.opened_tree import OpenedTree, split
+from casfs.restore.wanted_paths import Elsewhere, WantedPaths
+from casfs.restore.worklist import Stage, Worklist
+
+if TYPE_CHECKING:
+    from casfs.blocks.output_files import OutputFiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """Fills a worklist.
+
+    Attributes:
+        client: the account.
+        vault: name of the vault.
+        path: what is restored of it, "" for all.
+        wanted: which archives.
+        elsewhere: what another disk has, None if that does not count.
+        overwrite: which files may be replaced.
+        checksum: compare content where size and time would decide.
+        algorithm: the service's tree hash, by its name in the manifest.
+        tree: the directory, None if there is none yet.
+        files: finds what earlier runs left there.
+        manifest: of earlier runs, None if there is none.
+        worklist: gets the archives.
+    """
+
+    client: Client
+    vault: str
+    path: str
+    wanted: WantedPaths
+    elsewhere: Elsewhere | None
+    overwrite: Overwrite
+    checksum: bool
+    algorithm: str
+    tree: OpenedTree | None
+    files: "OutputFiles"
+    manifest: ManifestIndex | None
+    worklist: Worklist
+
+    def run(self) -> Iterator[Selected]:
+        """Add every archive to the worklist; yield those that jobs must bring.
+
+        Raises:
+            NotFoundError: there is nothing at the path.
+            CasfsError: the catalog cannot be read.
+        """
+        for file in self.client.restorable.files(self.vault, self.path):
+            if self.wanted.wants(file.path) and (selected := self._add(file)) is not None:
+                yield selected
+
+    def _add(self, file: RestorableFile) -> Selected | None:
+        if self.elsewhere is not None and file.archive in self.elsewhere.archives:
+            reason = f"restored elsewhere, by {self.elsewhere.shown}"
+            self.worklist.add(file, Stage.SKIPPED, reason=reason)
+            return None
+        try:
+            existing = self._existing(file)
+            here = existing.is_restored and self._is_here(file)
+        except CasfsError as error:
+            self.worklist.add(file, Stage.FAILED, reason=str(error))
+            return None
+        if not existing.is_restored:
+            self.worklist.add(file, Stage.SKIPPED, reason=existing.reason)
+            return None
+        replace = self.overwrite is not Overwrite.NEVER
+        if here:
+            self.worklist.add(file, Stage.READABLE, replace=replace, here=True)
+            return None
+        self.worklist.add(file, Stage.WAITING, replace=replace)
+        return Selected(file.archive, file.path, file.size, file.created, file.readable)
+
+    def _existing(self, file: RestorableFile) -> Existing:
+        """Return what becomes of an archive, by what is at its place.
+
+        Raises:
+            DestinationError: what is there is in the way.
+        """
+        names = split(file.path)
+        status = None if self.tree is None else self.tree.status(file.path)
+        overwrite = self.overwrite
+        if status is not None and self._is_restored_by_us(file, status):
+            # Replacing it once is enough, however often the restore is started.
+            return Existing.SAME
+        try:
+            found = judge_existing(status, file.size, file.mtime, overwrite, self.checksum)
+        except DestinationError as error:
+            raise DestinationError(f"cannot restore {file.path}: {error}") from error
+        if found is Existing.COMPARE and status is not None:
+            if file.tree_hash is not None and self._has_hash(file, names):
+                return Existing.SAME_CONTENT
+            return judge_other(status.st_mtime_ns, file.mtime)
+        return found
+
+    def _is_restored_by_us(self, file: RestorableFile, status: os.stat_result) -> bool:
+        """Return whether this restore, before it was interrupted, has put a file there."""
+        if self.manifest is None or not self.manifest.is_current(file.path):
+            return False
+        line = self.manifest.get(file.path)
+        return (
+            line is not None
+            and line.archive == file.archive
+            and line.size == status.st_size
+            and judge_existing(status, line.size, file.mtime, Overwrite.IF_CHANGED, False)
+            is Existing.SAME
+        )
+
+    def _has_hash(self, file: RestorableFile, names: tuple[str, ...]) -> bool:
+        hashes = self._hashes(file, names)
+        return hashes is not None and hashes.tree_hash == file.tree_hash
+
+    def _hashes(self, file: RestorableFile, names: tuple[str, ...]) -> FileHashes | None:
+        parent = None if self.tree is None else self.tree.directory(names[:-1], make=False)
+        if self.tree is None or parent is None:
+            return None
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        try:
+            descriptor = os.open(names[-1], flags, dir_fd=parent.descriptor)
+        except OSError as error:
+            raise self.tree.error(file.path, error) from error
+        try:
+            return hash_file(descriptor, ALGORITHMS[self.algorithm])
+        except OSError as error:
+            raise self.tree.error(file.path, error) from error
+        finally:
+            os.close(descriptor)
+
+    def _is_here(self, file: RestorableFile) -> bool:
+        """Return whether an earlier run has brought all bytes, and only their name is missing."""
+        names = split(file.path)
+        parent = None if self.tree is None else self.tree.directory(names[:-1], make=False)
+        output = None
+        if parent is not None:
+            output = self.client.restorable.output_without_jobs(self.vault, file)
+        if parent is None or output is None:
+            return False
+        place = self.files.place(parent.descriptor, output, file.path)
+        return place.exists() and self.files.fill(output, place).missing() == 0

@@ -1,0 +1,197 @@
+"""`casfs restore` against a real service: what is on disk, in the manifest, and on the bill."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from functools import partial
+
+import pytest
+
+from tests.support.processes import wait_until
+from tests.support.restores import MIB, VAULT, Restores, manifest, restores, sizes_of, states
+
+SIZES = sizes_of(24)
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory):
+    root = tmp_path_factory.mktemp("restores")
+    with restores(root, SIZES, "--job-seconds", "0.5") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def restored(vault, tmp_path_factory):
+    """A directory to which everything was restored; tests put back what they change."""
+    destination = tmp_path_factory.mktemp("restored") / "deep" / "dest"
+    status, output, errors = vault.restore(destination, "-y", "--json")
+    assert status == 0, output + errors
+    return destination
+
+
+def has_fetched(vault: Restores, size: int) -> bool:
+    return vault.fetched() > size
+
+
+def test_nothing_is_sent_or_written_without_consent(vault, tmp_path):
+    before = vault.requested()
+    for arguments, expected in ((["-n"], 0), ([], 4), (["-y", "--max-cost", "0"], 4)):
+        status, output, errors = vault.restore(tmp_path / "dest", *arguments)
+        assert status == expected, output + errors
+        assert "to be requested" in output or before
+    assert vault.requested() == before
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] in ([], ["lock"])
+
+
+def test_everything_is_restored_once_and_as_it_was_archived(vault, restored):
+    vault.check(restored)
+    assert vault.requested() == Counter(dict.fromkeys(vault.requested(), 1))
+    assert len(vault.requested()) == len(SIZES)
+    assert vault.fetched() == sum(SIZES.values())
+    umask = os.umask(0)
+    os.umask(umask)
+    for path in restored.rglob("*"):
+        if ".casfs-restore" not in path.parts:
+            whole = 0o777 if path.is_dir() else 0o666
+            assert path.stat().st_mode & 0o777 == whole & ~umask, path
+    assert states(restored) == dict.fromkeys(SIZES, "verified")
+    header, run, *lines, end = manifest(restored)
+    assert (header["type"], header["version"], header["vault"]) == ("header", 1, VAULT)
+    assert (run["type"], end["type"], end["status"]) == ("run", "end", 0)
+    assert end["files_restored"] == end["total_files"] == len(SIZES)
+    times = ["requested", "readable", "fetched", "verified"]
+    assert all(sorted(line["times"], key=times.index) == times for line in lines)
+    checked = subprocess.run(
+        ["sha256sum", "-c", "--quiet", ".casfs-restore/SHA256SUMS"], cwd=restored, check=False
+    )
+    assert checked.returncode == 0
+
+
+def test_another_run_or_directory_requests_and_fetches_only_what_is_new(vault, restored, tmp_path):
+    requested, fetched = vault.requested(), vault.fetched()
+    status, output, _ = vault.restore(restored)
+    assert (status, f"skipped {len(SIZES)}" in output) == (0, True)
+    assert (vault.requested(), vault.fetched()) == (requested, fetched)
+    # Nothing costs anything, so nobody is asked.
+    part = tmp_path / "part"
+    status, output, errors = vault.run("restore", f"{VAULT}:3", str(part), "--exclude", "*1.bin")
+    names = sorted(path.relative_to(part).as_posix() for path in part.rglob("*.bin"))
+    assert (status, names) == (0, sorted(n for n in SIZES if n[:2] == "3/" and n[-5:] != "1.bin"))
+    assert "traffic of what can be read already" in output
+    lists = tmp_path / "lists"
+    lists.write_text("3\nlarge/0.bin\n")
+    rest = tmp_path / "rest"
+    arguments = ["--files-from", str(lists), "--except-manifest", str(part / ".casfs-restore")]
+    status, _, errors = vault.restore(rest, *arguments)
+    assert (status, "cannot be read" in errors) == (2, True)
+    arguments[-1] += "/manifest.jsonl"
+    status, output, errors = vault.restore(rest, *arguments)
+    assert status == 0, output + errors
+    found = {path.relative_to(rest).as_posix() for path in rest.rglob("*.bin")}
+    assert found == {"large/0.bin", *(name for name in SIZES if name[:2] == "3/")} - set(names)
+    assert f"skipped {len(names)}" in output
+    assert vault.requested() == requested
+
+
+def test_files_that_are_there_are_replaced_as_wanted(vault, restored):
+    one, other = restored / "0/0000.bin", restored / "1/0001.bin"
+    before = one.stat()
+
+    def change(newer: int) -> None:
+        one.write_bytes(bytes(len(vault.files["0/0000.bin"])))
+        os.utime(one, ns=(before.st_mtime_ns + newer, before.st_mtime_ns + newer))
+
+    change(0)
+    # Same size and time: only the content tells.
+    assert "skipped 24" in vault.restore(restored)[1]
+    assert "restored 1 " in vault.restore(restored, "--checksum")[1]
+    for newer, arguments, result in (
+        (-(10**9), ["--overwrite", "never"], "restored 0 "),
+        (-(10**9), [], "restored 1 "),
+        (10**9, [], "restored 0 "),
+        (10**9, ["--checksum"], "restored 0 "),
+        (10**9, ["--overwrite", "always", "--include", "0/0000.bin"], "restored 1 "),
+    ):
+        change(newer)
+        status, output, errors = vault.restore(restored, *arguments)
+        assert (status, result in output) == (0, True), output + errors
+    other.unlink()
+    other.mkdir()
+    status, output, errors = vault.restore(restored)
+    assert (status, "a directory is there" in errors) == (1, True), output + errors
+    assert "failed 1 of 24" in output
+    other.rmdir()
+    assert vault.restore(restored)[0] == 0
+    vault.check(restored)
+    assert Counter(states(restored).values()) == {"verified": 24}
+
+
+def test_links_and_files_in_the_way_are_named_and_never_followed(vault, restored, tmp_path):
+    destination, outside = tmp_path / "dest", tmp_path / "outside"
+    outside.mkdir()
+    destination.mkdir()
+    (destination / "0").symlink_to(outside)
+    (destination / "1").write_text("in the way")
+    (destination / "2").mkdir()
+    (destination / "2/0002.bin").symlink_to(outside / "planted")
+    arguments = ["--include", "0", "--include", "1", "--include", "2"]
+    status, output, errors = vault.restore(destination, *arguments)
+    assert status == 1, output + errors
+    assert "0 is a link where a directory must be" in errors
+    assert "1 is a file where a directory must be" in errors
+    assert "a link or a device is there" in errors
+    assert list(outside.iterdir()) == []
+    lines = [line for line in manifest(destination) if line["type"] == "archive"]
+    assert Counter(line["state"] for line in lines) == {"failed": 7, "verified": 2}
+
+
+def test_a_flipped_byte_is_found_without_an_account(vault, restored):
+    path = restored / "large/1.bin"
+    facts, data = path.stat(), bytearray(path.read_bytes())
+    data[7 * MIB] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
+    code = (
+        "import sys; from casfs.cli.restored_check import verify_restored as verify;"
+        "sys.exit(verify(sys.argv[1], {'verbose': True, 'as_json': False}))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(restored)],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 3, found.stderr
+    first, *rest = found.stdout.splitlines()
+    assert first.startswith(f"comparing 24 files in {restored}")
+    assert sum(line.endswith(": ok") for line in rest) == 23
+    assert "large/1.bin: mismatch: its SHA-256" in found.stderr
+    assert vault.restore(restored, "--checksum")[0] == 0
+    vault.check(restored)
+
+
+def test_an_interrupted_restore_goes_on_where_it_was(tmp_path):
+    sizes = {"a/one.bin": 12 * MIB + 3, "b/two.bin": 9 * MIB, "c.bin": 5}
+    options = ("--job-seconds", "0.2", "--rate", str(2 * MIB))
+    with restores(tmp_path, sizes, *options) as vault:
+        vault.settings["CASFS_CONNECTIONS"] = "2"
+        destination = tmp_path / "dest"
+        for number, expected in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+            fetched = vault.fetched()
+            with vault.start("restore", VAULT, str(destination), "-y") as process:
+                wait_until(partial(has_fetched, vault, fetched + MIB), "bytes to come")
+                process.send_signal(number)
+                _, errors = process.communicate(timeout=30)
+            assert (process.returncode, "run the same command again" in errors) == (expected, True)
+            assert not (destination / "a/one.bin").exists()
+            parts = [path.name for path in destination.rglob(".casfs-*.part")]
+            assert parts, "what was fetched is found again"
+        status, output, errors = vault.restore(destination, "-y")
+        assert status == 0, output + errors
+        vault.check(destination)
+        assert set(vault.requested().values()) == {1}
+        # Each interruption costs what had not reached the disk, at most.
+        assert vault.fetched() <= sum(sizes.values()) + 2 * 16 * MIB
