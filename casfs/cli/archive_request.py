@@ -93,13 +93,14 @@ def _request(
         if verdict is None and time.monotonic() - shown > _PLAN_SECONDS:
             return None
         report = RequestReport(prepared, messages)
-        waits = WaitReport(messages.lines)
+        waits = WaitReport(messages.lines, paths=report.paths)
         run = Run(client, options, ledger, spool, prepared, report.tell)
         try:
             if verdict is None:
                 verdict = _send(run, again, client, report, waits if flags["wait"] else None)
             else:
-                report.tell_started()
+                if verdict.status is not Status.NOT_STARTED:
+                    report.tell_started()
                 if flags["wait"] and report.jobs and verdict.status is not Status.NOT_STARTED:
                     wait_for(client, vault.name, report.jobs, waits)
         except (KeyboardInterrupt, CasfsError):

@@ -1,6 +1,7 @@
 """Requests an inventory: plan, question, and the jobs that bring it."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -52,11 +53,10 @@ def request_inventory(
     cap = None if flags["max_cost"] is None else Cap.parse(flags["max_cost"])
     config, vault = client.config, client.retrievals.vault(name)
     prices = find_prices(config.dialect, config.region, config.prices)
-    started: list[str | None] = []
+    seen: Counter[str] = Counter()
 
     def watch(state: str, job: str | None) -> None:
-        if state == "started":
-            started.append(job)
+        seen[state] += 1
         _tell(state, job, messages)
 
     with open_ledger(client, vault, dry_run=flags["dry_run"]) as ledger:
@@ -73,6 +73,7 @@ def request_inventory(
             survey=survey,
             check=lambda loads: check_cost(cap, prices, loads, inside=True),
             watch=watch,
+            price=prices.estimate([Load(INVENTORY, 1, 0, 1)], inside=True),
         )
         standing = survey.needed()
         count, job, lost = survey.jobs(standing), standing.job, standing.lost
@@ -86,12 +87,13 @@ def request_inventory(
                 verdict = run.bring(flags["wait"], count, again)
         finally:
             found = job.id if job else None
-            messages.facts("summary", jobs=count, started=len(started), job=found)
+            messages.facts("summary", jobs=count, started=seen["started"], job=found)
     if verdict.status is not Status.DONE:
         messages.facts("exit_error", code=int(verdict.status), message=verdict.reason)
         messages.complain(verdict.reason)
     elif verdict.status is Status.DONE:
-        messages.text(f"when it is done, run: casfs catalog refresh {vault.name}")
+        when = "now" if "readable" in seen else "when it is done,"
+        messages.text(f"{when} run: casfs catalog refresh {vault.name}")
     return verdict.status
 
 
@@ -140,6 +142,8 @@ def _show_plan(
     messages.text(f"  to be requested {count:,} {'job' if count == 1 else 'jobs'}{what}")
     if count:
         when = f"prices of {prices.date}" if prices.date else "prices without a date"
+        if cost.currency is None:
+            when = "no prices are known"
         messages.text(f"estimate ({when})   requests {amount_text(cost.requests, cost.currency)}")
     messages.facts(
         "plan",

@@ -15,6 +15,9 @@ from casfs.restore.preparing import Prepared
 TIMES = {"expedited": "1-5 min", "standard": "3-5 h", "bulk": "5-12 h"}
 """How long a retrieval takes, by tier (Tencent CAS and Amazon Glacier documentation)."""
 
+_ONE_SPEED = "up to 4 h"
+"""How long a retrieval takes with Aliyun OAS, which has no tiers."""
+
 _NOTHING_TO_PAY = "nothing to pay"
 
 
@@ -28,9 +31,12 @@ def plan_lines(prepared: Prepared, options: Options, again: bool) -> Iterator[st
     """
     plan = prepared.plan
     count, size = plan.all.archives, _size(plan.all)
-    what = "archives" if options.split is None else "parts of archives"
+    what = "archive" if options.split is None else "part of archives"
+    if count != 1:
+        what = "archives" if options.split is None else "parts of archives"
     yield f"{prepared.vault.name}: {count:,} {what}, {size}"
     tier = options.tier.value
+    speed = f"{tier.capitalize()}, {TIMES[tier]}" if prepared.has_tiers else _ONE_SPEED
     running = "adopted" if plan.ready is None else f"adopted, ready about {_clock(plan.ready)}"
     rows = [
         ("readable now", Group.READABLE, _NOTHING_TO_PAY),
@@ -42,7 +48,7 @@ def plan_lines(prepared: Prepared, options: Options, again: bool) -> Iterator[st
             "requested, not answered; sent again if not accepted",
         ),
         ("too large", Group.TOO_LARGE, f"for {tier.capitalize()}; use another --tier"),
-        ("to be requested", Group.REQUESTED, f"{tier.capitalize()}, {TIMES[tier]}"),
+        ("to be requested", Group.REQUESTED, speed),
         (
             "to request again" if again else "not again",
             Group.AGAIN,
@@ -62,6 +68,8 @@ def plan_lines(prepared: Prepared, options: Options, again: bool) -> Iterator[st
 def _estimate_lines(prepared: Prepared, cost: Estimate) -> Iterator[str]:
     date = prepared.prices.date
     when = f"prices of {date}" if date else "prices without a date"
+    if cost.currency is None:
+        when = "no prices are known"
     parts = [
         f"{name} {amount_text(amount, cost.currency)}"
         for name, amount in (
@@ -112,7 +120,7 @@ def _pace_lines(prepared: Prepared, options: Options, size: int) -> Iterator[str
     source = f" (measured {prepared.measured.astimezone():%Y-%m-%d})" if prepared.measured else ""
     done = datetime.now(UTC) + latest(options.tier.value) + timedelta(seconds=min(seconds, 1e9))
     yield (
-        f"at {prepared.rate / 1e6:,.1f} MB/s{source} {size_text(size)} take "
+        f"at {_rate(prepared.rate)}{source} {size_text(size)} take "
         f"{_hours(seconds)}: requested in {waves:,} {'wave' if waves == 1 else 'waves'}, done "
         f"about {done.astimezone():%Y-%m-%d %H:%M %Z}"
     )
@@ -170,6 +178,11 @@ def _size(found: Sum) -> str:
 def _clock(time: datetime) -> str:
     local, today = time.astimezone(), datetime.now().astimezone().date()
     return f"{local:%H:%M %Z}" if local.date() == today else f"{local:%Y-%m-%d %H:%M %Z}"
+
+
+def _rate(rate: float) -> str:
+    """Return bytes per second as a person reads them: of a slow line by the hour."""
+    return f"{rate / 1e6:,.1f} MB/s" if rate >= 1e5 else f"{size_text(round(rate * 3600))}/h"
 
 
 def _hours(seconds: float) -> str:

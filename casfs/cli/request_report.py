@@ -9,6 +9,9 @@ from casfs.restore.running import Outcome
 from casfs.restore.sending import Counts, Sent
 from casfs.restore.verdict import Status, Verdict
 
+_NAMED = 100_000
+"""Archives whose names are kept for the time when their jobs end."""
+
 
 def tell_failed(failed: list[tuple[Request, str]], messages: Messages) -> None:
     """Name jobs that turned out to have failed, each with the service's reason."""
@@ -26,6 +29,7 @@ class RequestReport:
 
     Attributes:
         jobs: ids of those that bring what is wanted, and are not done yet as far as is known.
+        paths: of archives that were requested, by their ids; of so many at most as are named.
     """
 
     def __init__(self, prepared: Prepared, messages: Messages) -> None:
@@ -38,12 +42,15 @@ class RequestReport:
         self._known: set[str] = set()
         self._is_told = False
         self.jobs = set(prepared.adopted)
+        self.paths: dict[str, str] = {}
 
     def tell(self, sent: Sent) -> None:
         """Tell what came of a request."""
         item = sent.item
         if sent.job is not None:
             self.jobs.add(sent.job)
+        if item.name and len(self.paths) < _NAMED:
+            self.paths[item.archive] = item.name
         self._messages.facts(
             "request",
             state=sent.state,

@@ -15,6 +15,7 @@ from casfs.job_requests import (
 )
 from casfs.ledger.request import TO_THE_END, Request, RequestState
 from casfs.model import Job, JobState
+from casfs.restore.amounts import Estimate
 from casfs.restore.caps import OverCapError, too_many
 from casfs.restore.intents import Check, Intent
 from casfs.restore.inventory_survey import InventorySurvey
@@ -40,11 +41,13 @@ class InventoryRun:
         survey: says how far the inventory is.
         check: raises `OverCapError` if one more job would cost too much.
         watch: is called with what happens, a state, and a job.
+        price: estimate of one job.
     """
 
     survey: InventorySurvey
     check: Check
     watch: Callable[[str, str | None], None]
+    price: Estimate
 
     def bring(self, wait: bool, jobs: int, again: int | None) -> Verdict:
         """Start what is needed, and no more than the user agreed to.
@@ -104,7 +107,8 @@ class InventoryRun:
 
     def _start(self, marker: str | None) -> Verdict | None:
         """Request one job; return how the command ends if that fails."""
-        intent = Intent("inventory", self.survey.wanted.key(marker), 0, TO_THE_END, 0)
+        key, price = self.survey.wanted.key(marker), self.price
+        intent = Intent("inventory", key, 0, TO_THE_END, 0, price.total, price.currency)
         try:
             request = self.survey.ledger.intend(intent, self.survey.run, INVENTORY, self.check)
         except OverCapError as error:

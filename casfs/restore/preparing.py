@@ -48,6 +48,7 @@ class Prepared:
         failed: requests whose jobs turn out to have failed, and why.
         rate: bytes per second at which outputs are fetched: as wanted, measured, or assumed.
         measured: when it was measured, None if it was not.
+        has_tiers: the service has more than one speed.
         room: jobs that can be started, and all be listed again.
         too_large: some of what the service refuses at the tier.
         unverifiable: ranges without a hash.
@@ -64,6 +65,7 @@ class Prepared:
     rate: float
     room: int
     measured: datetime | None = None
+    has_tiers: bool = True
     policy: RetrievalPolicy | None = None
     coverage: Completeness | None = None
     plan: Plan = field(default_factory=Plan)
@@ -152,6 +154,7 @@ class Preparation:
             spent=self.ledger.spent(run),
             rate=rate,
             measured=measured,
+            has_tiers=len(retrievals.features.tiers) > 1,
             room=retrievals.most_listed - len(jobs.by_id),
             policy=policy,
             coverage=self._cataloged(),

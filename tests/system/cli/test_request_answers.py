@@ -101,8 +101,13 @@ def test_prices_that_nobody_knows_are_unknown(tmp_path):
         assert "unknown" in text
         status, text = one.request("--all", "-y", "--tier", "bulk")
         assert (status, one.jobs().total()) == (2, 0), text
-        status, text = one.request("--all", "-y")
+        status, text = one.request("--all", "-y", "--pace", "1KiB/h")
         assert (status, one.jobs().total()) == (0, 3), text
+        assert "photos: 3 archives, " in text
+        # It has one speed.
+        assert "192 B   up to 4 h" in text
+        assert "estimate (no prices are known)" in text
+        assert "at 1.0 KiB/h 192 B take 11 min" in text
 
 
 def test_expedited_takes_no_large_archive(tmp_path):
@@ -125,3 +130,4 @@ def test_a_command_may_wait_for_its_jobs(tmp_path):
         assert status == 0, text
         assert "started 2 jobs" in text
         assert text.count("can be read until") == 2
+        assert "\n000001.bin (job " in text

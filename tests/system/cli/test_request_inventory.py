@@ -38,6 +38,8 @@ def test_an_inventory_is_requested_once_while_it_runs(quick, casfs):
         assert done.returncode == 0, done.stderr
     ((job, _, _),) = inventories(quick)
     assert f"inventory job {job} is running" in done.stdout.decode()
+    (listed,) = json.loads(casfs("jobs", VAULT, "--json").stdout)
+    assert listed["request"]["cost"] is not None
     assert f"casfs catalog refresh {VAULT}" in done.stdout.decode()
 
 
@@ -63,7 +65,7 @@ def test_an_inventory_that_was_adopted_is_not_requested_when_it_is_done(quick, c
     quick.finish(job)
     done = casfs("request", VAULT, "--inventory", "-y")
     assert done.returncode == 0, done.stderr
-    assert f"inventory job {job} is done" in done.stdout.decode()
+    assert f"inventory job {job} is done\nnow run: casfs catalog" in done.stdout.decode()
     assert len(inventories(quick)) == 1
     # Once it has expired, the next one is requested.
     quick.expire(job)
