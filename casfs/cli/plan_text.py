@@ -7,7 +7,7 @@ from decimal import Decimal
 from casfs.cli.show import size_text
 from casfs.job_requests import PolicyKind, RetrievalPolicy
 from casfs.restore.amounts import Estimate, amount_text
-from casfs.restore.jobs import latest
+from casfs.restore.listed_jobs import latest
 from casfs.restore.options import Options
 from casfs.restore.plan import Group, Sum
 from casfs.restore.preparing import Prepared

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from casfs.ledger.request import Request
 from casfs.model import Job, JobState
-from casfs.restore.jobs import facts_of
+from casfs.restore.listed_jobs import facts_of
 from casfs.restore.prices import INVENTORY
 
 _FORMATS = ("JSON", "CSV")

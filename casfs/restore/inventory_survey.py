@@ -10,8 +10,8 @@ from casfs.ledger.request import Request, RequestState
 from casfs.model import Job, JobKind, JobState, Vault
 from casfs.restore.clock import now
 from casfs.restore.inventory_jobs import Standing, Wanted, begins, continuation, created, why
-from casfs.restore.jobs import ASSUMED_RATE, Fetching, ListedJobs
 from casfs.restore.ledger import Ledger
+from casfs.restore.listed_jobs import ASSUMED_RATE, Fetching, ListedJobs
 from casfs.restore.reconciling import failure_text, reconcile
 from casfs.restore.settling import Settling
 

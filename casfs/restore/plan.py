@@ -8,7 +8,7 @@ from enum import Enum
 from casfs.ledger.request import Request, RequestState, covers
 from casfs.model import JobState
 from casfs.restore.items import Item
-from casfs.restore.jobs import Fetching, ListedJobs
+from casfs.restore.listed_jobs import Fetching, ListedJobs
 from casfs.restore.prices import Load, load_of
 
 

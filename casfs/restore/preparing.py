@@ -12,8 +12,8 @@ from casfs.model import OUTPUT_LIFETIME, Vault
 from casfs.restore.amounts import Estimate
 from casfs.restore.clock import now
 from casfs.restore.items import Item, is_verifiable, ranged, split
-from casfs.restore.jobs import ASSUMED_RATE, Fetching, ListedJobs
 from casfs.restore.ledger import Ledger
+from casfs.restore.listed_jobs import ASSUMED_RATE, Fetching, ListedJobs
 from casfs.restore.measured_rate import recorded_rate
 from casfs.restore.options import Options
 from casfs.restore.plan import Group, LateRequests, Plan, Planner, open_by_archive, range_key

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from casfs.ledger.request import Request, RequestState
 from casfs.model import OUTPUT_LIFETIME, Job
 from casfs.restore.clock import Moment, elapsed
-from casfs.restore.jobs import ListedJobs
 from casfs.restore.ledger import Ledger
+from casfs.restore.listed_jobs import ListedJobs
 from casfs.restore.settling import Settled, Settling
 
 _AT_ONCE = 500

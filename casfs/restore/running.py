@@ -12,8 +12,8 @@ from casfs.model import JobState
 from casfs.restore.amounts import Estimate
 from casfs.restore.caps import check
 from casfs.restore.items import Item
-from casfs.restore.jobs import ListedJobs
 from casfs.restore.ledger import Ledger
+from casfs.restore.listed_jobs import ListedJobs
 from casfs.restore.options import Options
 from casfs.restore.plan import Group
 from casfs.restore.preparing import WAVE, Prepared

@@ -8,8 +8,8 @@ from casfs.client import Client
 from casfs.ledger.request import Request, RequestState
 from casfs.restore.clock import now
 from casfs.restore.items import Item
-from casfs.restore.jobs import Fetching, ListedJobs
 from casfs.restore.ledger import Ledger
+from casfs.restore.listed_jobs import Fetching, ListedJobs
 from casfs.restore.preparing import Prepared
 from casfs.restore.reconciling import reconcile
 from casfs.restore.settling import Settling

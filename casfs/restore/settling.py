@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from casfs.ledger.request import Request, RequestState
 from casfs.model import OUTPUT_LIFETIME, JobState
-from casfs.restore.jobs import Fetching, JobFacts, ListedJobs, latest
+from casfs.restore.listed_jobs import Fetching, JobFacts, ListedJobs, latest
 
 _CLOCKS = timedelta(minutes=5)
 """How far this machine's clock and the service's may differ."""

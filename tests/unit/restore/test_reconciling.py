@@ -9,7 +9,7 @@ import pytest
 from casfs.ledger.request import RequestState
 from casfs.model import JobState
 from casfs.restore.clock import now
-from casfs.restore.jobs import Fetching, ListedJobs
+from casfs.restore.listed_jobs import Fetching, ListedJobs
 from casfs.restore.reconciling import reconcile
 from casfs.restore.settling import Settling
 from tests.support.ledgers import intended, ledger

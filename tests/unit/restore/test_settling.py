@@ -7,7 +7,7 @@ import pytest
 
 from casfs.ledger.request import TO_THE_END, Request, RequestState
 from casfs.model import JobKind, JobState
-from casfs.restore.jobs import Fetching, ListedJobs
+from casfs.restore.listed_jobs import Fetching, ListedJobs
 from casfs.restore.settling import Settling
 from tests.support.restore_jobs import NOW, made_job
 
