@@ -19,9 +19,9 @@ from casfs.errors import CasfsError, ConfigError
 from casfs.model import Vault
 from casfs.restore.caps import objection
 from casfs.restore.ledger import Ledger
-from casfs.restore.options import Options
 from casfs.restore.plan import Group
 from casfs.restore.preparing import Preparation, Prepared
+from casfs.restore.request_options import Options
 from casfs.restore.running import Run, uncertain_text
 from casfs.restore.spool import Spool
 from casfs.restore.verdict import DONE, Status, Verdict

@@ -19,9 +19,9 @@ from casfs.restore.caps import check_cost, too_many
 from casfs.restore.inventories import InventoryRun
 from casfs.restore.inventory_jobs import Standing, Wanted, lost_text
 from casfs.restore.inventory_survey import InventorySurvey
-from casfs.restore.options import check_notices
 from casfs.restore.price_table import find_prices
 from casfs.restore.prices import INVENTORY, Load, Prices
+from casfs.restore.request_options import check_notices
 from casfs.restore.verdict import Status, Verdict
 
 

@@ -8,9 +8,9 @@ from casfs.cli.show import size_text
 from casfs.job_requests import PolicyKind, RetrievalPolicy
 from casfs.restore.amounts import Estimate, amount_text
 from casfs.restore.listed_jobs import latest
-from casfs.restore.options import Options
 from casfs.restore.plan import Group, Sum
 from casfs.restore.preparing import Prepared
+from casfs.restore.request_options import Options
 
 TIMES = {"expedited": "1-5 min", "standard": "3-5 h", "bulk": "5-12 h"}
 """How long a retrieval takes, by tier (Tencent CAS and Amazon Glacier documentation)."""

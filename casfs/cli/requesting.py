@@ -19,7 +19,7 @@ from casfs.errors import CasfsError, ConfigError, LedgerError
 
 if TYPE_CHECKING:
     from casfs.cli.messages import Messages
-    from casfs.restore.options import Options
+    from casfs.restore.request_options import Options
 
 _TIERS = ("expedited", "standard", "bulk")
 _FAILED, _USAGE, _NOT_STARTED = 1, 2, 4
@@ -164,7 +164,7 @@ def _options(vault: str, ids: tuple[str, ...] | None, own: dict[str, Any]) -> "O
     from casfs.job_requests import Tier
     from casfs.restore.amounts import Cap
     from casfs.restore.items import parse_range
-    from casfs.restore.options import Options, Pace
+    from casfs.restore.request_options import Options, Pace
     from casfs.settings import parse_size
 
     def parsed(name: str, parse: Any, *more: str) -> Any:

@@ -18,7 +18,7 @@ from casfs.errors import CasfsError, ConfigError, LedgerError
 
 if TYPE_CHECKING:
     from casfs.cli.restore_session import RestoreWish
-    from casfs.restore.options import Options
+    from casfs.restore.request_options import Options
 
 
 @click.command("restore", cls=IdentifierCommand)
@@ -179,7 +179,7 @@ def _wish(path: str, destination: Path, own: dict[str, Any]) -> "RestoreWish":
 def _options(vault: str, wish: "RestoreWish", own: dict[str, Any]) -> "Options":
     from casfs.job_requests import Tier
     from casfs.restore.amounts import Cap
-    from casfs.restore.options import Options, Pace
+    from casfs.restore.request_options import Options, Pace
     from casfs.restore.wanted_paths import restore_identity
     from casfs.settings import parse_size
 

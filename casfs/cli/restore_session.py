@@ -31,9 +31,9 @@ from casfs.restore.destination.recorder import Recorder
 from casfs.restore.destination.sha256sums import sum_lines
 from casfs.restore.fetch_lanes import Fetcher
 from casfs.restore.fetch_order import Lanes
-from casfs.restore.options import Options
 from casfs.restore.plan import Group
 from casfs.restore.preparing import Prepared
+from casfs.restore.request_options import Options
 from casfs.restore.restore_planner import Restore, RestorePlanner
 from casfs.restore.restore_run import RestoreRun
 from casfs.restore.spool import Spool

@@ -2,9 +2,9 @@
 
 from casfs.errors import CasfsError
 from casfs.restore.amounts import Cap, amount_text
-from casfs.restore.options import Options
 from casfs.restore.preparing import Prepared
 from casfs.restore.prices import Load, Prices
+from casfs.restore.request_options import Options
 from casfs.restore.verdict import Status, Verdict
 
 

@@ -15,11 +15,11 @@ from casfs.restore.items import Item, is_verifiable, ranged, split
 from casfs.restore.ledger import Ledger
 from casfs.restore.listed_jobs import ASSUMED_RATE, Fetching, ListedJobs
 from casfs.restore.measured_rate import recorded_rate
-from casfs.restore.options import Options
 from casfs.restore.plan import Group, LateRequests, Plan, Planner, open_by_archive, range_key
 from casfs.restore.price_table import find_prices
 from casfs.restore.prices import Load, Prices
 from casfs.restore.reconciling import reconcile
+from casfs.restore.request_options import Options
 from casfs.restore.settling import Settling
 from casfs.restore.spool import Spool
 from casfs.restore.traffic import Place, find_place

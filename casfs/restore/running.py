@@ -14,10 +14,10 @@ from casfs.restore.caps import check
 from casfs.restore.items import Item
 from casfs.restore.ledger import Ledger
 from casfs.restore.listed_jobs import ListedJobs
-from casfs.restore.options import Options
 from casfs.restore.plan import Group
 from casfs.restore.preparing import WAVE, Prepared
 from casfs.restore.prices import load_of
+from casfs.restore.request_options import Options
 from casfs.restore.sending import Counts, Sender, Sent, Terms
 from casfs.restore.settlement import Settlement
 from casfs.restore.spool import Spool
