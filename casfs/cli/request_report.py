@@ -2,11 +2,11 @@
 
 from casfs.cli.messages import Messages
 from casfs.ledger.request import Request, last_byte
+from casfs.restore.job_sending import Counts, Sent
 from casfs.restore.plan import Group
 from casfs.restore.preparing import Prepared
 from casfs.restore.reconciling import failure_text
 from casfs.restore.running import Outcome
-from casfs.restore.sending import Counts, Sent
 from casfs.restore.verdict import Status, Verdict
 
 _NAMED = 100_000

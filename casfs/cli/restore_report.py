@@ -14,10 +14,10 @@ from casfs.cli.show import local_text, size_text
 from casfs.ledger.request import last_byte
 from casfs.restore.destination.manifest import FAILED, ManifestLine
 from casfs.restore.fetch_lanes import Fetcher
+from casfs.restore.job_sending import Sent
 from casfs.restore.plan import Group
 from casfs.restore.preparing import Prepared
 from casfs.restore.restore_planner import RestoreProgress
-from casfs.restore.sending import Sent
 from casfs.restore.verdict import Status, Verdict
 from casfs.restore.worklist import Stage, Totals, Worklist
 

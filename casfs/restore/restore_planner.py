@@ -9,11 +9,11 @@ from casfs.client import Client, Selected
 from casfs.ledger.request import TO_THE_END
 from casfs.model import Vault
 from casfs.restore.items import Item
+from casfs.restore.job_sending import Sent
 from casfs.restore.ledger import Ledger
 from casfs.restore.plan import Group, range_key
 from casfs.restore.preparing import Preparation, Prepared
 from casfs.restore.request_options import Options
-from casfs.restore.sending import Sent
 from casfs.restore.spool import Spool
 from casfs.restore.worklist import Worklist
 

@@ -15,10 +15,10 @@ from casfs.restore.archive_restorer import ArchiveRestorer
 from casfs.restore.clock import now
 from casfs.restore.destination.manifest import FAILED, SKIPPED, ManifestIndex
 from casfs.restore.fetch_lanes import Fetcher
+from casfs.restore.job_sending import Sent
 from casfs.restore.preparing import Prepared
 from casfs.restore.restore_planner import Restore, RestorePlanner, RestoreProgress
 from casfs.restore.running import Run
-from casfs.restore.sending import Sent
 from casfs.restore.spool import Spool
 from casfs.restore.verdict import DONE, Status, Verdict
 from casfs.restore.worklist import Stage

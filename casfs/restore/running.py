@@ -12,13 +12,13 @@ from casfs.model import JobState
 from casfs.restore.amounts import Estimate
 from casfs.restore.caps import check
 from casfs.restore.items import Item
+from casfs.restore.job_sending import Counts, JobSender, Sent, Terms
 from casfs.restore.ledger import Ledger
 from casfs.restore.listed_jobs import ListedJobs
 from casfs.restore.plan import Group
 from casfs.restore.preparing import WAVE, Prepared
 from casfs.restore.prices import load_of
 from casfs.restore.request_options import Options
-from casfs.restore.sending import Counts, Sender, Sent, Terms
 from casfs.restore.settlement import Settlement
 from casfs.restore.spool import Spool
 from casfs.restore.verdict import DONE, Status, Verdict
@@ -90,7 +90,7 @@ class Run:
             call_back=options.call_back,
         )
         expected = prepared.plan.load(options.tier.value, again=True).jobs
-        self._sender = Sender(client.retrievals.start, ledger, terms, watch, expected)
+        self._sender = JobSender(client.retrievals.start, ledger, terms, watch, expected)
         self._again = False
         self._taken = 0
         """Items, in their order, that were sent or need not be."""

@@ -109,7 +109,7 @@ class Terms:
         )
 
 
-class Sender:
+class JobSender:
     """Sends the requests of a command, in several threads.
 
     Args:
