@@ -11,8 +11,8 @@ from casfs.cli.show import local_text, say
 from casfs.model import JobState
 
 if TYPE_CHECKING:
+    from casfs.restore.job_waiting import Progress
     from casfs.restore.sweeps import ListedJob
-    from casfs.restore.waiting import Progress
 
 
 @dataclass
@@ -106,7 +106,7 @@ class WaitReport:
             self.events.run(line(message))
 
     def _tell_rest(self, progress: "Progress") -> None:
-        from casfs.restore.waiting import latest
+        from casfs.restore.job_waiting import latest
 
         if progress.pause is None:
             return

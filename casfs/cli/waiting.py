@@ -25,7 +25,7 @@ from casfs.errors import CasfsError, ConfigError
 
 if TYPE_CHECKING:
     from casfs.client import Client
-    from casfs.restore.waiting import Supply
+    from casfs.restore.job_waiting import Supply
 
 _INTERRUPTED = "interrupted; jobs that were started go on: run the same command again"
 
@@ -79,8 +79,8 @@ def wait_command(  # noqa: PLR0913 (its options)
     Exits with 0 if they can be read, 1 if some failed, 75 if some are still running.
     """
     # Imported here: no command needs it for its `--help`.
+    from casfs.restore.job_waiting import WaitLimits
     from casfs.restore.wait_run import WaitRun
-    from casfs.restore.waiting import WaitLimits
 
     lines = JsonLines(as_json, vault)
     report = WaitReport(lines)
@@ -131,8 +131,8 @@ def wait_for(
     Raises:
         CasfsError: the service refuses us, or nothing more may be started.
     """
+    from casfs.restore.job_waiting import WaitLimits
     from casfs.restore.wait_run import WaitRun
-    from casfs.restore.waiting import WaitLimits
 
     run = WaitRun(client, vault)
     limits = WaitLimits(interval=run.interval)

@@ -10,8 +10,8 @@ from casfs.errors import ForbiddenError, NotFoundError
 from casfs.ledger.reader import LedgerReader
 from casfs.ledger.request import RequestState, account_key
 from casfs.model import JobState, Vault
+from casfs.restore.job_waiting import Progress, Supply, Waiting, WaitLimits
 from casfs.restore.sweeps import ListedJob, Sweeps
-from casfs.restore.waiting import Progress, Supply, Waiting, WaitLimits
 
 _EMULATOR_INTERVAL = 1.0
 """Seconds between two lists of an emulator on this machine, whose jobs may take seconds."""

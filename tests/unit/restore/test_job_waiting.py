@@ -8,10 +8,10 @@ import pytest
 from casfs.errors import DeniedError, NotFoundError, UnreachableError
 from casfs.job_requests import Tier
 from casfs.model import JobState
-from casfs.restore import waiting
+from casfs.restore import job_waiting
 from casfs.restore.clock import Moment
+from casfs.restore.job_waiting import Waiting, WaitLimits, pause_until
 from casfs.restore.sweeps import ListedJob
-from casfs.restore.waiting import Waiting, WaitLimits, pause_until
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 HOUR = 3600.0
@@ -49,7 +49,7 @@ class World:
         self.left = list(lists)
         self.asked = []
         self.described = {}
-        monkeypatch.setattr(waiting, "now", lambda: Moment(NOW, "boot", self.uptime))
+        monkeypatch.setattr(job_waiting, "now", lambda: Moment(NOW, "boot", self.uptime))
 
     def sleep(self, seconds):
         assert seconds > 0
