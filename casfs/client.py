@@ -16,7 +16,7 @@ from casfs.blocks.reader import Reader
 from casfs.blocks.verify import Verifier
 from casfs.config import Config
 from casfs.errors import CasfsError, NotFoundError
-from casfs.ledger.reader import LedgerReader
+from casfs.ledger.ledger_reader import LedgerReader
 from casfs.metrics import Metrics
 from casfs.model import Job, Output, Vault
 from casfs.rotation import RotatingKeys

@@ -7,7 +7,7 @@ from casfs.client import Client
 from casfs.deadline import Deadline
 from casfs.endpoints import is_this_machine
 from casfs.errors import ForbiddenError, NotFoundError
-from casfs.ledger.reader import LedgerReader
+from casfs.ledger.ledger_reader import LedgerReader
 from casfs.ledger.request import RequestState, account_key
 from casfs.model import JobState, Vault
 from casfs.restore.job_waiting import Progress, Supply, Waiting, WaitLimits

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from casfs.errors import CasfsError
-from casfs.ledger.reader import LedgerReader
+from casfs.ledger.ledger_reader import LedgerReader
 from casfs.ledger.request import Request, RequestState
 from casfs.model import Job, Vault
 from casfs.tree.file_names import to_file_name

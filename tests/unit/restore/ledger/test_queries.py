@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from casfs.ledger.reader import LedgerReader
+from casfs.ledger.ledger_reader import LedgerReader
 from tests.support.ledgers import ORIGIN, VAULT, filled, ledger
 
 

@@ -4,7 +4,7 @@ import logging
 import sqlite3
 from contextlib import closing
 
-from casfs.ledger.reader import LedgerReader
+from casfs.ledger.ledger_reader import LedgerReader
 from casfs.ledger.request import RequestState
 from tests.support.ledgers import ORIGIN, VAULT, filled, intended, intent, ledger, unlimited
 
