@@ -18,7 +18,7 @@ _EMULATOR_INTERVAL = 1.0
 
 
 @dataclass
-class Selected:
+class SelectedJobs:
     """Jobs to wait for.
 
     Attributes:
@@ -64,7 +64,7 @@ class WaitRun:
         """Return the seconds between two lists, None for what suits the tiers."""
         return _EMULATOR_INTERVAL if is_this_machine(self._client.config.endpoint) else None
 
-    def select(self, wanted: Sequence[str]) -> Selected:
+    def select(self, wanted: Sequence[str]) -> SelectedJobs:
         """Return the jobs to wait for.
 
         Args:
@@ -75,7 +75,7 @@ class WaitRun:
             NotFoundError: one is neither a job nor a cataloged archive.
             CasfsError: the service failed.
         """
-        selected = Selected(self._sweeps.jobs(0.0))
+        selected = SelectedJobs(self._sweeps.jobs(0.0))
         if not wanted:
             running = (job.id for job in selected.listed if job.state is JobState.RUNNING)
             selected.jobs.update(running, self._unlisted(selected))
@@ -88,16 +88,16 @@ class WaitRun:
                 selected.jobs.add(text)
         return selected
 
-    def select_jobs(self, jobs: Iterable[str]) -> Selected:
+    def select_jobs(self, jobs: Iterable[str]) -> SelectedJobs:
         """Return jobs that are known by their ids, whether a list shows them yet or not.
 
         Raises:
             CasfsError: the service failed.
         """
-        return Selected(self._sweeps.jobs(0.0), set(jobs))
+        return SelectedJobs(self._sweeps.jobs(0.0), set(jobs))
 
     def wait(
-        self, selected: Selected, limits: WaitLimits, supply: Supply | None = None
+        self, selected: SelectedJobs, limits: WaitLimits, supply: Supply | None = None
     ) -> Iterator[Progress]:
         """Yield what each list brings, as `Waiting.until_ended`."""
         waiting = Waiting(
@@ -122,7 +122,7 @@ class WaitRun:
                 "cataloged archives; see: casfs jobs, casfs find"
             ) from None
 
-    def _unlisted(self, selected: Selected) -> Iterator[str]:
+    def _unlisted(self, selected: SelectedJobs) -> Iterator[str]:
         """Yield jobs that were started from here, and that no list shows yet."""
         known = {job.id for job in selected.listed}
         for request in self._ledger.of_vault(self._vault):
@@ -130,7 +130,7 @@ class WaitRun:
             if started and request.job is not None and request.job not in known:
                 yield request.job
 
-    def _add_archives(self, pattern: str, selected: Selected) -> bool:
+    def _add_archives(self, pattern: str, selected: SelectedJobs) -> bool:
         """Add the jobs of the archives that a pattern finds; return whether it finds any."""
         paths = {
             one.archive.id: one.place
