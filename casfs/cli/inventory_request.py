@@ -17,7 +17,7 @@ from casfs.model import JobState, Vault
 from casfs.restore.amounts import Cap, Estimate, amount_text
 from casfs.restore.caps import check_cost, too_many
 from casfs.restore.inventories import InventoryRun
-from casfs.restore.inventory_jobs import Standing, Wanted, lost_text
+from casfs.restore.inventory_jobs import InventoryStanding, Wanted, lost_text
 from casfs.restore.inventory_survey import InventorySurvey
 from casfs.restore.price_table import find_prices
 from casfs.restore.prices import INVENTORY, Load, Prices
@@ -127,7 +127,7 @@ def _refusal(
 
 
 def _show_plan(
-    vault: Vault, prices: Prices, count: int, standing: Standing, messages: Messages
+    vault: Vault, prices: Prices, count: int, standing: InventoryStanding, messages: Messages
 ) -> Estimate:
     cost = prices.estimate([Load(INVENTORY, count, 0, count)], inside=True)
     archives = "unknown" if vault.archives is None else f"{vault.archives:,}"

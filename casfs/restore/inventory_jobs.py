@@ -78,7 +78,7 @@ def why(job: Job | None) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class InventoryStanding:
     """How far an inventory is.
 
     Attributes:

@@ -9,7 +9,14 @@ from casfs.client import Client
 from casfs.ledger.request import Request, RequestState
 from casfs.model import Job, JobKind, JobState, Vault
 from casfs.restore.clock import now
-from casfs.restore.inventory_jobs import Standing, Wanted, begins, continuation, created, why
+from casfs.restore.inventory_jobs import (
+    InventoryStanding,
+    Wanted,
+    begins,
+    continuation,
+    created,
+    why,
+)
 from casfs.restore.ledger import Ledger
 from casfs.restore.listed_jobs import ASSUMED_RATE, Fetching, ListedJobs
 from casfs.restore.reconciling import failure_text, reconcile
@@ -51,7 +58,7 @@ class InventorySurvey:
         limit = self.client.retrievals.inventory_limit
         return limit is not None and self.is_whole and (self.vault.archives or 0) > limit
 
-    def needed(self) -> Standing:
+    def needed(self) -> InventoryStanding:
         """Return what is there, and what is to be requested.
 
         Raises:
@@ -69,7 +76,7 @@ class InventorySurvey:
             if job.id not in mine:
                 self._waited_for = job.id
                 self.ledger.adopt(self.run, job.id)
-            return Standing(job=job)
+            return InventoryStanding(job=job)
         adopted = self.ledger.adopted(self.run)
         # What was requested from here goes on after it.
         if adopted is not None and not mine - {None}:
@@ -91,7 +98,7 @@ class InventorySurvey:
         """Return whether a request has no answer that is known."""
         return any(one.job is None and not one.state.is_final for one in self._mine())
 
-    def jobs(self, standing: Standing) -> int:
+    def jobs(self, standing: InventoryStanding) -> int:
         """Return how many jobs are to be requested in all, as far as is known."""
         limit = self.client.retrievals.inventory_limit
         count = int(standing.starts)
@@ -107,7 +114,7 @@ class InventorySurvey:
             parts = 0
         return max(count, -(-self.vault.archives // limit) - parts)
 
-    def _after(self, adopted: str) -> Standing | None:
+    def _after(self, adopted: str) -> InventoryStanding | None:
         """Return what is to be requested after a job that somebody else started.
 
         None if it brings nothing, and this process did not wait for it: then the inventory is begun
@@ -116,28 +123,28 @@ class InventorySurvey:
         job = self.client.retrievals.job(self.vault.name, adopted)
         if job is None or job.state is JobState.FAILED:
             if adopted == self._waited_for:
-                return Standing(job=job, failure=f"job {adopted} {why(job)}")
+                return InventoryStanding(job=job, failure=f"job {adopted} {why(job)}")
             if job is not None:
                 self.warn(f"job {adopted}, which casfs waited for, {why(job)}", adopted)
             self.forget_adopted()
             return None
         if job.state is JobState.RUNNING:
-            return Standing(job=job)
+            return InventoryStanding(job=job)
         marker = continuation(job)
-        return Standing(job=job, marker=marker, starts=marker is not None)
+        return InventoryStanding(job=job, marker=marker, starts=marker is not None)
 
-    def _after_own(self, jobs: dict[str, Job]) -> Standing:
+    def _after_own(self, jobs: dict[str, Job]) -> InventoryStanding:
         last = self._latest()
         if last is not None and last.state in (RequestState.FAILED, RequestState.EXPIRED):
             # The parts before one that failed are there; what expired is asked for as a whole.
             failed = last.state is RequestState.FAILED
             marker = json.loads(last.archive)[-1] if failed else None
-            return Standing(marker=marker, starts=True, lost=last)
+            return InventoryStanding(marker=marker, starts=True, lost=last)
         last_job = None if last is None else jobs.get(last.job or "")
         if last_job is None or last_job.state is not JobState.SUCCEEDED:
-            return Standing(starts=True)
+            return InventoryStanding(starts=True)
         marker = continuation(last_job)
-        return Standing(job=last_job, marker=marker, starts=marker is not None)
+        return InventoryStanding(job=last_job, marker=marker, starts=marker is not None)
 
     def _mine(self) -> Iterator[Request]:
         """Yield the requests of this inventory, the latest first."""
