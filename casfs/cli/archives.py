@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,20 +12,19 @@ from casfs.cli.completion import complete_path, complete_vault
 from casfs.cli.gaps import completeness_facts, gap_facts, tell_gaps, tell_nothing
 from casfs.cli.options import (
     IdentifierCommand,
+    bwlimit_option,
     json_option,
     open_client,
     profile_option,
     service_options,
 )
+from casfs.cli.progress import ProgressView, Standing, open_progress, stats_option
 from casfs.cli.show import say, show_json
 from casfs.errors import InventoryError
 from casfs.model import Job
 
 if TYPE_CHECKING:
     from casfs.client import Client, Listed
-
-_TOLD_EACH = 100_000
-"""Archives after which `casfs catalog refresh` reports its progress."""
 
 
 @click.command("ls", cls=IdentifierCommand)
@@ -85,11 +85,17 @@ def catalog_command() -> None:
 
 @catalog_command.command("refresh", cls=IdentifierCommand)
 @click.argument("vaults", metavar="[VAULT]...", nargs=-1, shell_complete=complete_vault)
+@bwlimit_option
+@stats_option
 @profile_option
 @json_option
 @service_options
 def refresh_command(
-    vaults: tuple[str, ...], profile: str | None, as_json: bool, **flags: Any
+    vaults: tuple[str, ...],
+    stats: float | None,
+    profile: str | None,
+    as_json: bool,
+    **flags: Any,
 ) -> None:
     """Download the inventories of finished jobs, and catalog their archives.
 
@@ -102,7 +108,8 @@ def refresh_command(
         for vault in vaults or _all_vaults(client):
             taken = None
             try:
-                taken = client.archives.refresh(vault, _tell)
+                with open_progress(None, stats) as view:
+                    taken = client.archives.refresh(vault, partial(_tell, view))
             except InventoryError as error:
                 malformed.append(error)
             completeness = client.archives.completeness(vault)
@@ -127,9 +134,9 @@ def _all_vaults(client: "Client") -> list[str]:
     return [vault.name for vault in vaults]
 
 
-def _tell(job: Job, archives: int) -> None:
-    if archives % _TOLD_EACH == 0:
-        say(f"{job.vault}: {archives} archives of job {job.id}", err=True)
+def _tell(view: ProgressView, job: Job, archives: int) -> None:
+    phase = f"inventory of job {job.id}"
+    view.show(Standing(phase=phase, files=archives, unit="archives"))
 
 
 def _show(

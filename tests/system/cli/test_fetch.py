@@ -1,7 +1,10 @@
 """`casfs fetch` against the emulator."""
 
+import contextlib
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import time
@@ -86,6 +89,8 @@ def test_all_is_fetched_once_whole_and_verified(casfs, service, tmp_path):
     (summary,) = of_type(done, "summary")
     assert (summary["files_restored"], summary["bytes_restored"]) == (4, total)
     assert (summary["files_failed"], summary["exit_status"]) == (0, 0)
+
+    assert not set(b"\x1b\r") & set(done.stdout + done.stderr)
 
     before = log_length(service)
     again = casfs("fetch", VAULT, *service.archives.values())
@@ -240,3 +245,57 @@ def test_what_cannot_come_in_time_is_named_with_the_rate_that_would_do(service, 
     assert "cannot be fetched before they expire" in warning["message"]
     assert warning["needed_rate"] > 3 * warning["rate_bytes"]
     assert 20 * MIB < warning["bytes_at_risk"] < 40 * MIB
+
+
+@pytest.mark.parametrize("color", [{}, {"NO_COLOR": "1"}])
+def test_a_terminal_gets_bars_and_a_pipe_a_line_now_and_then(casfs, service, tmp_path, color):
+    job = service.jobs["over"]
+    done = casfs("fetch", VAULT, job, "--stats", "0.1", "--bwlimit", "1M")
+    lines = [line for line in done.stderr.decode().splitlines() if line.startswith("fetching: ")]
+    assert len(lines) >= 2
+    assert " of 1 outputs, " in lines[0]
+    known = re.compile(r"[0-9.]+ MB/s, done .*, [0-9]+ h [0-9]{2} min before the first expiry")
+    assert any(map(known.search, lines)), lines
+    assert not set(b"\x1b\r") & set(done.stdout + done.stderr)
+    assert casfs("cache", "clear", "-y").returncode == 0
+
+    main, other = pty.openpty()
+    environment = {
+        **{name: os.environ[name] for name in ("PATH",)},
+        "CASFS_ENDPOINT": service.emulator.url,
+        "CASFS_CACHE_DIR": str(tmp_path / "cache"),
+        "CASFS_CONFIG": str(tmp_path / "config.toml"),
+        "HOME": str(tmp_path),
+        "TERM": "xterm",
+        "COLUMNS": "120",
+        **color,
+        **KEYS,
+    }
+    process = subprocess.Popen(
+        [CASFS, "fetch", VAULT, job, "--bwlimit", "4M"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=other,
+    )
+    os.close(other)
+    shown = bytearray()
+    with open(main, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
+        while piece := terminal.read(1 << 16):
+            shown += piece
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"1 fetched" in output
+    assert b"\x1b" not in output
+    assert "fetching" in shown.decode()
+    assert b"MB/s" in shown
+    assert bool(re.search(rb"\x1b\[[39][0-7]", shown)) is not bool(color)
+
+
+def test_a_pipe_that_closes_ends_it_quietly(casfs, service, tmp_path):
+    process = begin(service, tmp_path, "fetch", VAULT, "--all", "--json", "--stats", "0.05")
+    process.stdout.close()
+    said = process.stderr.read()
+    assert process.wait(60) == 1
+    assert b"Traceback" not in said
+    assert b"Broken" not in said
+    process.stderr.close()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,3 +79,26 @@ def test_a_mount_in_front_whose_log_is_a_file_ends_by_hangup(
     process.communicate(timeout=SECONDS)
     assert process.returncode == 0
     assert "ended by SIGHUP" in unmounted.log
+
+
+def test_hangup_reads_the_limit_of_bandwidth_again(
+    service: Served, unmounted: Mount, home: Path
+) -> None:
+    """A mount that has it in a file; until then it has none."""
+    file = home / "limit.toml"
+    file.write_text("[profiles.default]\n")
+    unmounted.environment["CASFS_CONFIG"] = str(file)
+    assert unmounted.start().returncode == 0
+    file.write_text('[profiles.default]\nbwlimit = "08:00,2M 08:01,2M"\n')
+    os.kill(unmounted.pid, signal.SIGHUP)
+    wait_until(lambda: "08:00,2M" in unmounted.log, "the limit to be read")
+    file.write_text('[profiles.default]\nbwlimit = "nonsense"\n')
+    os.kill(unmounted.pid, signal.SIGHUP)
+    wait_until(lambda: "stays as it was" in unmounted.log, "a mistake to be told")
+    begun = time.monotonic()
+    assert unmounted.read(*service.output("odd")) == service.files["odd"]
+    # A whole second less than the limit makes of it would be too fast.
+    assert time.monotonic() - begun > len(service.files["odd"]) / (2 << 20) - 1
+    file.write_text("[profiles.default]\n")
+    os.kill(unmounted.pid, signal.SIGHUP)
+    wait_until(lambda: "bandwidth limit is off" in unmounted.log, "no limit any more")
