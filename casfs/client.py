@@ -15,7 +15,7 @@ from casfs.blocks.fill_cache import Filler
 from casfs.blocks.reader import Reader
 from casfs.blocks.verify import Verifier
 from casfs.config import Config
-from casfs.errors import CasfsError, NotFoundError
+from casfs.errors import CasfsError
 from casfs.ledger.ledger_reader import LedgerReader
 from casfs.metrics import Metrics
 from casfs.model import Job, Output, Vault
@@ -43,13 +43,14 @@ from casfs.tree.ingest_worker import IngestWorker
 from casfs.tree.inventory.text import to_bytes
 from casfs.tree.inventory_files import InventoryFiles, InventoryForm
 from casfs.tree.inventory_outputs import InventoryOutputs
+from casfs.tree.job_list import JobEntry, JobList
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.account_settings import AccountSettings
 from casfs.tree.metadata.job_table import JobTable, catalog_path
 from casfs.tree.metadata.same_account import SameAccount
 from casfs.tree.node import ArchiveFile, Directory, InventoryFile, Node, SmallFile
 from casfs.tree.open_files import File
-from casfs.tree.paths import Name, job_file
+from casfs.tree.paths import Name, archive_file, job_file
 from casfs.tree.requested import Requested
 from casfs.tree.restorable import Restorable, RestorableFile
 from casfs.tree.retrievals import Retrievals
@@ -66,6 +67,7 @@ __all__ = [
     "Directory",
     "FetchableOutput",
     "File",
+    "JobEntry",
     "Listed",
     "Node",
     "RestorableFile",
@@ -123,7 +125,8 @@ class Client(contextlib.AbstractContextManager["Client"]):
         derived = DerivedFiles(disk.directory, disk.temporary, write_behind.added, self.metrics)
         form = InventoryForm(service.inventory_fields, config.skip_bad_records)
         self._inventories = InventoryFiles(account, outputs, derived, form, config.deadline, ingest)
-        archives, jobs = Archives(database), ArchiveJobs(service, database)
+        archives = Archives(database)
+        jobs = ArchiveJobs(service, database, config.expiring_within)
         readable = Readable(database, service.parse_job, jobs.joins)
         self._names = names = CurrentNames(database, config.rules, config.deadline)
         index = ArchiveIndex(account, archives, readable, names)
@@ -153,6 +156,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self.checker = CacheChecker(disk, derived)
         times = DirectoryTimes(account, self._table, archives)
         tree = ArchiveTree(account, jobs, index, ingest, times, config.listing_ttl)
+        self.job_list = JobList(account, self._table, archives, self._blocks, service.output)
         control = {Name.STATUS: self.status, Name.METRICS: lambda: padded(self.metrics.as_text())}
         self._tree = AccountTree(account, self._inventories, tree, requested, times, control)
         self._opener = FileOpener(
@@ -281,6 +285,10 @@ class Client(contextlib.AbstractContextManager["Client"]):
         """Return a file of a job, by the service's names of vault and job, as `stat`."""
         return self.stat(job_file(vault, job_id, name))
 
+    def archive(self, vault: str, place: str) -> Node:
+        """Return the file of an archive, by the vault's name and `Listed.place`, as `stat`."""
+        return self.stat(archive_file(vault, place))
+
     def jobs(self, vault: str) -> Iterator[Job]:
         """Yield every job of a vault, by the file names of the jobs.
 
@@ -288,11 +296,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
             NotFoundError: there is no such vault.
             CasfsError: nothing is known, and the service failed.
         """
-        name = self._account.vault(to_file_name(vault)).name
-        for job_name in self._account.job_names(name):
-            # A job may vanish between listing it and looking at it.
-            with contextlib.suppress(NotFoundError):
-                yield self._account.job(name, job_name).job
+        return (known.job for known in self.job_list.known(vault))
 
     def status(self) -> bytes:
         """Return the bytes of `.casfs/status.json`: what the client is doing."""

@@ -23,6 +23,7 @@ from casfs.service.registry import DIALECTS
 from casfs.setting_layers import DEFAULT_PROFILE, merged, of_profile, read_again
 from casfs.settings import (
     CHOICES,
+    EXPIRING_WITHIN,
     KEY,
     NUMBERS,
     PRICES,
@@ -62,6 +63,7 @@ class Config:
         vaults: names of vaults, for a key that may not list them.
         state_dir: directory of the record of requests; None if there is no home.
         settle_seconds: seconds after which a request that no listing shows was not accepted.
+        expiring_within: seconds before its expiry from which on an output is expiring.
         traffic: "inside" or "outside" the service's region; "" = by the endpoint's address.
         prices: the profile's own prices, as the file has them.
         bwlimit: limits how fast outputs are received; None if nothing does.
@@ -92,6 +94,7 @@ class Config:
     vaults: tuple[str, ...] = ()
     state_dir: Path | None = None
     settle_seconds: float = 600.0
+    expiring_within: float = EXPIRING_WITHIN
     traffic: str = ""
     prices: Mapping[str, object] = field(default_factory=dict, hash=False)
     bwlimit: BandwidthLimit | None = None

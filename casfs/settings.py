@@ -111,6 +111,22 @@ def parse_size(text: str, name: str) -> int:
     return int(Fraction(match[1]) * 1024 ** " kmgtp".index(match[2] or " "))
 
 
+def parse_duration(text: str, name: str) -> float:
+    """Return the seconds that a text such as `90`, `15m`, `6h` or `1h30m` means.
+
+    Raises:
+        ConfigError: the text is not a duration; the message names the setting `name`.
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    try:
+        if match and any(match.groups()):
+            parts = zip(match.groups(), _DURATION_UNITS, strict=True)
+            return sum(float(number) * unit for number, unit in parts if number)
+    except ValueError:
+        pass
+    raise ConfigError(f"{name} must be a duration such as 90s, 15m or 1h30m, not {text!r}")
+
+
 def _place(text: str, name: str) -> str:
     if text not in PLACES:
         raise ConfigError(f"{name} must be {' or '.join(PLACES)}, not {text!r}")
@@ -146,6 +162,14 @@ def _seconds_or_never(text: str, name: str) -> float:
     return _number(text, name, 0)
 
 
+_DURATION = re.compile(
+    r"(?:([0-9.]{1,30})d)?(?:([0-9.]{1,30})h)?(?:([0-9.]{1,30})m)?(?:([0-9.]{1,30})s?)?"
+)
+_DURATION_UNITS = (86400.0, 3600.0, 60.0, 1.0)
+
+EXPIRING_WITHIN = 6 * 3600.0
+"""Seconds before the service drops an output from which on it counts as expiring, by default."""
+
 PLACES = ("inside", "outside")
 """Where this machine may be: in the service's region, where traffic may cost nothing, or not."""
 
@@ -163,6 +187,7 @@ NUMBERS: dict[str, Callable[[str, str], Any]] = {
     "listing_ttl": _seconds_or_never,
     "settle_seconds": _seconds,
     "bwlimit": parse_bandwidth,
+    "expiring_within": parse_duration,
 }
 """Settings that are numbers, and their parsers."""
 

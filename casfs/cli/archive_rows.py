@@ -1,41 +1,60 @@
 """Archives of the catalog as `casfs ls` and `casfs find` print them."""
 
 import contextlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from casfs.cli.show import local_text, show_table, size_text, time_text
+from casfs.cli.show import brief_time, local_text, size_text, span_text, time_text
+from casfs.cli.tables import Column, is_brief, show_table
 from casfs.client import ArchiveState, Listed
 from casfs.job_requests import LATEST_ELSE, Tier
 from casfs.ledger.request import Request, RequestState
 from casfs.restore.amounts import amount_text
 
-COLUMNS = ["state", "time", "size", "modified", "cost", "name"]
-"""Titles of the cells; `cost` only where something was requested from here."""
 
-
-def show(listed: Sequence[Listed], now: datetime) -> None:
-    """Print a listing as a table."""
-    with_cost = any(one.request is not None for one in listed)
-    columns = [name for name in COLUMNS if with_cost or name != "cost"]
-    show_table(columns, (_cells(one, now, with_cost) for one in listed))
-
-
-def _cells(one: Listed, now: datetime, with_cost: bool) -> list[str]:
-    cost = [cost_text(one.request)] if with_cost else []
-    if one.archive is None or one.condition is None:
-        return ["directory", "", "", "", *cost, f"{one.path}/"]
-    return [
-        _state(one),
-        _time(one, now),
-        size_text(one.archive.size),
-        time_text(_modified(one.archive.mtime)),
-        *cost,
-        one.place,
+def show(listed: Sequence[Listed], now: datetime, is_long: bool) -> None:
+    """Print a listing as a table; `cost` only where something was requested from here."""
+    is_narrow = is_brief(is_long)
+    columns: list[tuple[Column, Callable[[Listed], str]]] = [
+        (Column("state"), lambda one: state_text(one) or "directory"),
+        (Column("time"), lambda one: _time(one, now, is_narrow)),
+        (Column("size"), lambda one: size_text(one.archive.size) if one.archive else ""),
+        (Column("modified", rank=2), _modified_text),
     ]
+    if any(one.request is not None for one in listed):
+        columns.append((Column("cost", rank=1), lambda one: cost_text(one.request)))
+    if is_long:
+        columns.append((Column("archive"), lambda one: one.archive.id if one.archive else ""))
+    columns.append((Column("name", folds=True), _name))
+    rows = [[text(one) for _, text in columns] for one in listed]
+    show_table([column for column, _ in columns], rows, _totals(listed, now), is_long)
 
 
-def _state(one: Listed) -> str:
+def _name(one: Listed) -> str:
+    return one.place if one.archive else f"{one.path}/"
+
+
+def _modified_text(one: Listed) -> str:
+    return time_text(_modified(one.archive.mtime)) if one.archive else ""
+
+
+def _totals(listed: Sequence[Listed], now: datetime) -> str:
+    """Return a line about all of a listing: how many, how large, what expires first."""
+    archives = [one for one in listed if one.archive is not None]
+    directories = len(listed) - len(archives)
+    text = f"{len(archives)} {'archive' if len(archives) == 1 else 'archives'}"
+    if directories:
+        text += f" and {directories} {'directory' if directories == 1 else 'directories'}"
+    if archives:
+        text += f", {size_text(sum(one.archive.size or 0 for one in archives if one.archive))}"
+        counts = Counter(state_text(one) for one in archives)
+        text += f": {', '.join(f'{count} {state}' for state, count in counts.items())}"
+    ends = [one.condition.expires for one in archives if one.condition and one.condition.expires]
+    return text + (f"; the first expires in {span_text(min(ends) - now)}" if ends else "")
+
+
+def state_text(one: Listed) -> str:
     """Return the state of an archive; one that no list shows as running may have been requested."""
     condition, request = one.condition, one.request
     if condition is None:
@@ -50,14 +69,14 @@ def _is_open(request: Request) -> bool:
     return request.state in states
 
 
-def _time(one: Listed, now: datetime) -> str:
-    if (ready := _ready(one)) is not None:
-        return f"ready by {local_text(ready)}"
+def _time(one: Listed, now: datetime, is_narrow: bool) -> str:
+    if (ready := ready_by(one)) is not None:
+        return f"by {brief_time(ready)}" if is_narrow else f"ready by {local_text(ready)}"
     expires = one.condition.expires if one.condition else None
-    return f"{_span(expires - now)} left" if expires else ""
+    return f"{span_text(expires - now)} left" if expires else ""
 
 
-def _ready(one: Listed) -> datetime | None:
+def ready_by(one: Listed) -> datetime | None:
     """Return when a running job is done at the latest, if it takes as long as usual."""
     condition, request = one.condition, one.request
     if condition is None:
@@ -98,11 +117,6 @@ def request_facts(request: Request | None) -> dict[str, object] | None:
     }
 
 
-def _span(left: timedelta) -> str:
-    minutes = max(0, round(left.total_seconds() / 60))
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def _modified(mtime: int) -> datetime | None:
     with contextlib.suppress(OverflowError):
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=mtime // 1000)
@@ -119,7 +133,7 @@ def facts(one: Listed) -> dict[str, object]:
         "kind": "archive",
         "state": condition.state.value,
         "expires": _iso(condition.expires),
-        "ready": _iso(_ready(one)),
+        "ready": _iso(ready_by(one)),
         "request": request_facts(one.request),
         "size": archive.size,
         "modified": _iso(_modified(archive.mtime)),

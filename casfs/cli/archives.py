@@ -20,6 +20,7 @@ from casfs.cli.options import (
 )
 from casfs.cli.progress import ProgressView, Standing, open_progress, stats_option
 from casfs.cli.show import say, show_json
+from casfs.cli.tables import long_option
 from casfs.errors import InventoryError
 from casfs.model import Job
 
@@ -36,18 +37,25 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also list older versions, and archives without a name.",
 )
+@long_option
 @profile_option
 @json_option
 @service_options
 def ls_command(
-    vault: str, path: str, everything: bool, profile: str | None, as_json: bool, **flags: Any
+    vault: str,
+    path: str,
+    everything: bool,
+    is_long: bool,
+    profile: str | None,
+    as_json: bool,
+    **flags: Any,
 ) -> None:
     """List the cataloged archives of a vault, and their states."""
     with open_client(profile, flags) as client:
         answer = asked(client, vault)
         found = list(client.archives.entries(vault, path.strip("/"), everything))
         completeness = client.archives.completeness(vault)
-        _show(found, as_json, gap_facts(vault, completeness), answer)
+        _show(found, None if as_json else is_long, gap_facts(vault, completeness), answer)
         if not found:
             tell_nothing(vault, completeness, f"there are no archives at {path or 'the top'}")
         tell_gaps(vault, completeness)
@@ -57,11 +65,12 @@ def ls_command(
 @click.command("find", cls=IdentifierCommand)
 @click.argument("vault", shell_complete=complete_vault)
 @click.argument("pattern", shell_complete=complete_path)
+@long_option
 @profile_option
 @json_option
 @service_options
 def find_command(
-    vault: str, pattern: str, profile: str | None, as_json: bool, **flags: Any
+    vault: str, pattern: str, is_long: bool, profile: str | None, as_json: bool, **flags: Any
 ) -> None:
     """Find cataloged archives by a pattern such as '*.tif'.
 
@@ -71,7 +80,7 @@ def find_command(
         answer = asked(client, vault)
         found = list(client.archives.find(vault, pattern))
         completeness = client.archives.completeness(vault)
-        _show(found, as_json, gap_facts(vault, completeness), answer)
+        _show(found, None if as_json else is_long, gap_facts(vault, completeness), answer)
         if not found:
             tell_nothing(vault, completeness, f"no archive matches {pattern}")
         tell_gaps(vault, completeness)
@@ -140,13 +149,16 @@ def _tell(view: ProgressView, job: Job, archives: int) -> None:
 
 
 def _show(
-    found: Sequence["Listed"], as_json: bool, gaps: list[dict[str, object]], answer: Asked
+    found: Sequence["Listed"],
+    is_long: bool | None,
+    gaps: list[dict[str, object]],
+    answer: Asked,
 ) -> None:
+    """Print a listing as a table, or as JSON if `is_long` is None."""
     # Imported here: no command needs the catalog for its `--help`.
     from casfs.cli import archive_rows
 
-    now = datetime.now(UTC)
-    if as_json:
+    if is_long is None:
         show_json([*(archive_rows.facts(one) | answer.stale for one in found), *gaps])
         return
-    archive_rows.show(found, now)
+    archive_rows.show(found, datetime.now(UTC), is_long)

@@ -17,7 +17,8 @@ from casfs.cli.options import (
     profile_option,
     service_options,
 )
-from casfs.cli.show import say, show_json, show_table, size_text, time_text
+from casfs.cli.show import say, show_json, size_text, time_text
+from casfs.cli.tables import Column, long_option, show_table
 from casfs.errors import CasfsError, ConfigError, NotFoundError
 from casfs.reasons import reason
 from casfs.settings import parse_size
@@ -38,17 +39,18 @@ def cache_command() -> None:
 
 
 @cache_command.command("ls")
+@long_option
 @profile_option
 @json_option
 @service_options
-def cache_ls_command(profile: str | None, as_json: bool, **flags: Any) -> None:
+def cache_ls_command(is_long: bool, profile: str | None, as_json: bool, **flags: Any) -> None:
     """List what the cache holds, most recently used first. The service is not asked."""
     with open_client(profile, flags) as client:
         items = client.cache.items()
     if as_json:
         show_json([_facts(item) for item in items])
     else:
-        _show(items)
+        _show(items, is_long)
 
 
 @cache_command.command("prune")
@@ -230,23 +232,32 @@ def _names(items: Sequence[CachedOutput]) -> str:
     return ", ".join(map(_name, items))
 
 
-def _show(items: Sequence[CachedOutput]) -> None:
-    columns = ["vault", "archive or job", "name", "cached", "verified", "last used", "at service"]
-    show_table(
-        columns,
-        (
-            [
-                item.vault or "?",
-                item.archive or ", ".join(item.jobs) or item.key,
-                _shown_name(item),
-                f"{size_text(item.cached)} of {size_text(item.size)}",
-                item.verified or "?",
-                time_text(item.used),
-                _at_service(item),
-            ]
-            for item in items
-        ),
-    )
+def _show(items: Sequence[CachedOutput], is_long: bool = False) -> None:
+    columns = [
+        Column("vault", rank=3, folds=True),
+        Column("archive or job", is_id=True),
+        Column("name", folds=True),
+        Column("cached"),
+        Column("verified", rank=2),
+        Column("last used", rank=4),
+        Column("at service", rank=1),
+    ]
+    rows = [
+        [
+            item.vault or "?",
+            item.archive or ", ".join(item.jobs) or item.key,
+            _shown_name(item),
+            f"{size_text(item.cached)} of {size_text(item.size)}",
+            item.verified or "?",
+            time_text(item.used),
+            _at_service(item),
+        ]
+        for item in items
+    ]
+    last = sum(not item.fetchable for item in items)
+    totals = f"{_count(items)}, {size_text(sum(item.cached for item in items))}"
+    totals += f"; {last} may no longer be at the service" if last else ""
+    show_table(columns, rows, totals, is_long)
 
 
 def _shown_name(item: CachedOutput) -> str:

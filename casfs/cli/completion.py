@@ -59,6 +59,15 @@ def complete_path(
     return _items(_names(context).paths(_vault(context), incomplete), incomplete)
 
 
+def complete_job_or_path(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer the known jobs and the cataloged paths of the vault."""
+    return complete_job(context, parameter, incomplete) + complete_path(
+        context, parameter, incomplete
+    )
+
+
 def complete_mount_argument(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

@@ -41,12 +41,12 @@ _COMMANDS = {
         "List the vaults of the account.",
     ),
     "jobs": (
-        "casfs.cli.listing:jobs_command",
-        "List the jobs of a vault, and when their outputs expire.",
+        "casfs.cli.jobs:jobs_command",
+        "List the jobs of a vault by the time that is left for their outputs.",
     ),
     "cat": (
-        "casfs.cli.listing:cat_command",
-        "Write a job's output to standard output, every byte checked.",
+        "casfs.cli.cat:cat_command",
+        "Write an output or an archive to standard output, every byte checked.",
     ),
     "wait": (
         "casfs.cli.waiting:wait_command",

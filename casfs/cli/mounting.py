@@ -17,7 +17,8 @@ from casfs.cli.options import (
     service_options,
     skip_bad_records_option,
 )
-from casfs.cli.show import show_json, show_table
+from casfs.cli.show import show_json
+from casfs.cli.tables import Column, show_table
 from casfs.errors import MountError
 from casfs.homes import log_directory
 from casfs.mount.mount_status import status
@@ -111,14 +112,15 @@ def status_command(mountpoint: str | None, as_json: bool) -> None:
             parts = value.items() if isinstance(value, dict) else [("", value)]
             text = ", ".join(f"{label} {number:.0f}".strip() for label, number in parts)
             rows.append([name.replace("_", " "), text])
-        show_table(["", mountpoint], rows)
+        show_table([Column(""), Column(mountpoint, folds=True)], rows)
         return
     found_all, silent = _all_mounts()
     if as_json:
         show_json(found_all)
     else:
         columns = ["mountpoint", "endpoint", "account", "pid", "error"]
-        show_table(columns, ([str(one.get(name, "")) for name in columns] for one in found_all))
+        rows = [[str(one.get(name, "")) for name in columns] for one in found_all]
+        show_table([Column(name) for name in columns], rows)
     if silent:
         raise MountError(f"{', '.join(silent)}: no answer; run: casfs umount {silent[0]}")
 

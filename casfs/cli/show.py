@@ -1,14 +1,12 @@
-"""Results as a table for a person, or as JSON for a program."""
+"""Text for a person, and JSON for a program."""
 
 import sys
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import click
 
-from casfs.sanitize import pretty, printable, shown
+from casfs.sanitize import pretty, shown
 
-_WIDEST = 10_000
 _UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB"]
 
 
@@ -32,28 +30,6 @@ def show_line(line: str) -> None:
     sys.stdout.flush()
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows, one per line; identifiers are never truncated."""
-    # Imported here: no command needs it for its `--help`.
-    import rich.box
-    import rich.console
-    import rich.table
-    import rich.text
-
-    table = rich.table.Table(*map(printable, columns), box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        column.overflow = "fold"
-        column.no_wrap = True
-    for row in rows:
-        # Names come from the service: they are text, never markup.
-        table.add_row(*(rich.text.Text(printable(cell)) for cell in row))
-    console = rich.console.Console()
-    # A truncated identifier is useless; a terminal that is too narrow wraps the line.
-    unbounded = console.options.update_width(_WIDEST)
-    console.width = max(console.width, console.measure(table, options=unbounded).maximum)
-    console.print(table)
-
-
 def size_text(size: int | None) -> str:
     """Return bytes as a person reads them, 1024-based."""
     if size is None:
@@ -70,6 +46,18 @@ def size_text(size: int | None) -> str:
 def local_text(time: datetime | None) -> str:
     """Return a time in this machine's zone, to the minute, with the zone."""
     return time.astimezone().strftime("%Y-%m-%d %H:%M %Z") if time else "-"
+
+
+def brief_time(time: datetime) -> str:
+    """Return a time in this machine's zone, to the minute, as short as it can be: today's alone."""
+    local, now = time.astimezone(), datetime.now().astimezone()
+    return local.strftime("%H:%M" if local.date() == now.date() else "%d %b %H:%M")
+
+
+def span_text(span: timedelta) -> str:
+    """Return a span of time in hours and minutes; one that has passed is none."""
+    minutes = max(0, round(span.total_seconds() / 60))
+    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def time_text(time: datetime | None) -> str:

@@ -45,10 +45,25 @@ class Item(NamedTuple):
 
 
 def parse_range(text: str) -> tuple[int, int]:
-    """Return first and last byte of a range such as `0-1048575`.
+    """Return first and last byte of a range that a job can retrieve, such as `0-1048575`.
 
     Raises:
         ConfigError: it is not a range, or does not begin on a MiB.
+    """
+    begin, end = parse_bytes(text)
+    if begin % BLOCK_SIZE:
+        raise ConfigError(
+            f"--range {text} does not begin on a MiB; the next one below is "
+            f"{begin - begin % BLOCK_SIZE}"
+        )
+    return begin, end
+
+
+def parse_bytes(text: str) -> tuple[int, int]:
+    """Return first and last byte of a range such as `10-19`.
+
+    Raises:
+        ConfigError: it is not a range.
     """
     first, dash, last = text.strip().partition("-")
     if not (dash and first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
@@ -56,11 +71,6 @@ def parse_range(text: str) -> tuple[int, int]:
     begin, end = int(first), int(last)
     if end < begin:
         raise ConfigError(f"--range {text} ends before it begins")
-    if begin % BLOCK_SIZE:
-        raise ConfigError(
-            f"--range {text} does not begin on a MiB; the next one below is "
-            f"{begin - begin % BLOCK_SIZE}"
-        )
     return begin, end
 
 

@@ -7,6 +7,7 @@ from casfs.blocks.verify import Digest
 from casfs.errors import CasfsError, ExpiredError
 from casfs.model import Job, JobState, Output
 from casfs.service.service import Service
+from casfs.settings import EXPIRING_WITHIN
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.states import Condition, JobsOfArchives, condition
 from casfs.tree.coverage import joined_output
@@ -22,9 +23,16 @@ class ArchiveJobs:
     Args:
         service: understands jobs.
         database: stores them.
+        expiring_within: seconds before its expiry from which on an archive is expiring.
     """
 
-    def __init__(self, service: Service, database: Database) -> None:
+    def __init__(
+        self,
+        service: Service,
+        database: Database,
+        expiring_within: float = EXPIRING_WITHIN,
+    ) -> None:
+        self._expiring_within = expiring_within
         self._origin = service.origin
         self._jobs = JobsOfArchives(database, service.parse_job)
 
@@ -71,7 +79,7 @@ class ArchiveJobs:
 
     def condition(self, vault: str, archive: Archive, now: datetime) -> Condition:
         """Return whether an archive can be read at a time, and for how long."""
-        return condition(archive, self._of(vault, archive), now)
+        return condition(archive, self._of(vault, archive), now, self._expiring_within)
 
     def latest(self, vault: str, archive: Archive) -> Job | None:
         """Return the succeeded job of an archive that was created last, None if there is none."""

@@ -107,6 +107,26 @@ class ArchiveList:
         if everything and not path:
             yield from self._nameless(vault)
 
+    def one(self, vault: str, text: str, by_path: bool) -> Listed | None:
+        """Return the archive with an id, else what is at a path; None if there is neither.
+
+        Args:
+            vault: name of the vault.
+            text: the id or the path.
+            by_path: it is a path, and no id.
+
+        Raises:
+            CasfsError: as `entries`.
+        """
+        known = self._account.vault(to_file_name(vault)).name
+        path = [name for name in text.split("/") if name not in ("", ".")]
+        ways = [path] if by_path else [[BY_ID, to_file_name(text)], path]
+        if all(self._index.entry(known, names, Scope.ALL) is None for names in ways):
+            return None
+        self._look(vault)
+        found = filter(None, (self._index.entry(known, names, Scope.ALL) for names in ways))
+        return next(self._listed(known, found), None)
+
     def find(self, vault: str, pattern: str) -> Iterator[Listed]:
         """Yield the archives whose path, or whose name if it has no slash, matches a pattern.
 

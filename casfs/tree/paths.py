@@ -142,6 +142,16 @@ def _in_vault(vault: str, names: list[str]) -> Place | None:
     return None
 
 
+def archive_file(vault: str, place: str) -> str:
+    """Return the path of an archive.
+
+    Args:
+        vault: name of the vault.
+        place: path below `archives`.
+    """
+    return f"/{Name.VAULTS}/{to_file_name(vault)}/{Name.ARCHIVES}/{place}"
+
+
 def job_file(vault: str, job_id: str, name: str) -> str:
     """Return the path of a file of a job.
 

@@ -4,19 +4,16 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import Enum
 
 from casfs.model import Job, JobState
+from casfs.settings import EXPIRING_WITHIN
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.readable import Parse
 from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import hash_of
-
-SOON = timedelta(hours=3)
-"""An archive that can be read for less than this is expiring."""
-
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -74,13 +71,19 @@ class JobsOfArchives:
         return dict(found)
 
 
-def condition(archive: Archive, jobs: Sequence[KnownJob], now: datetime) -> Condition:
+def condition(
+    archive: Archive,
+    jobs: Sequence[KnownJob],
+    now: datetime,
+    expiring_within: float = EXPIRING_WITHIN,
+) -> Condition:
     """Return the state of an archive.
 
     Args:
         archive: says whether it can be read.
         jobs: all of its jobs, as `JobsOfArchives` returns them.
         now: the time, UTC.
+        expiring_within: seconds before its expiry from which on it is expiring.
     """
     if not archive.readable:
         running = [known.job for known in jobs if known.job.state is JobState.RUNNING]
@@ -93,7 +96,7 @@ def condition(archive: Archive, jobs: Sequence[KnownJob], now: datetime) -> Cond
         return Condition(ArchiveState.RETAINED)
     times = [job.expires for job in listed if job.expires is not None]
     expires = (max if whole else min)(times, default=None)
-    soon = expires is not None and expires - now < SOON
+    soon = expires is not None and (expires - now).total_seconds() < expiring_within
     return Condition(ArchiveState.EXPIRING if soon else ArchiveState.READABLE, expires)
 
 

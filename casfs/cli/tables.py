@@ -1,0 +1,135 @@
+"""Tables for people: they fit the terminal, and are whole in a pipe."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from casfs.sanitize import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_WIDEST = 10_000
+_NARROWEST = 16
+"""Width that a column which folds has at least, unless it is all that is left."""
+_HEAD, _TAIL = 8, 4
+"""Characters at both ends of an identifier that a terminal shows."""
+_BETWEEN = 2
+"""Blanks between two columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        title: stands at its top.
+        rank: the columns with the highest rank are left out first where a terminal is too narrow;
+            those of rank 0 never are.
+        is_id: it has identifiers, of which a terminal shows both ends.
+        folds: its text takes several lines where it does not fit.
+    """
+
+    title: str
+    rank: int = 0
+    is_id: bool = False
+    folds: bool = False
+
+
+def long_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `-l`."""
+    text = "Show everything on a terminal: whole ids, all columns. A pipe gets that anyway."
+    return click.option("-l", "--long", "is_long", is_flag=True, help=text)(command)
+
+
+def is_brief(is_long: bool) -> bool:
+    """Return whether a table is to fit a terminal: standard output is one, and no `-l` is given."""
+    return sys.stdout.isatty() and not is_long
+
+
+def show_table(
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
+    totals: str | None = None,
+    is_long: bool = False,
+) -> None:
+    """Print rows, and on a terminal a line of totals.
+
+    A terminal gets a table of its width, in which identifiers are shortened and columns left out;
+    a pipe, and `-l`, all of everything, a row in a line.
+    """
+    # Imported here: no command needs it for its `--help`.
+    import rich.console
+
+    cells = [[printable(cell) for cell in row] for row in rows]
+    console = rich.console.Console()
+    if is_brief(is_long):
+        _print_brief(console, columns, cells)
+    else:
+        _print(console, columns, cells, _WIDEST)
+    if totals is not None and sys.stdout.isatty():
+        console.print(rich.console.Text(printable(totals)))
+
+
+def _print_brief(
+    console: "Console", columns: Sequence[Column], rows: Sequence[Sequence[str]]
+) -> None:
+    from rich.cells import cell_len
+
+    short = [
+        [
+            _shortened(cell) if column.is_id else cell
+            for column, cell in zip(columns, row, strict=True)
+        ]
+        for row in rows
+    ]
+    widths = []
+    for number, column in enumerate(columns):
+        widest = max((cell_len(row[number]) for row in short), default=0)
+        widest = min(widest, _NARROWEST) if column.folds else widest
+        widths.append(max(widest, cell_len(column.title)))
+    chosen = list(range(len(columns)))
+    while sum(widths[n] + _BETWEEN for n in chosen) - _BETWEEN > console.width:
+        last = max(reversed(chosen), key=lambda number: columns[number].rank)
+        if columns[last].rank == 0:
+            break
+        chosen.remove(last)
+    _print(
+        console,
+        [columns[number] for number in chosen],
+        [[row[number] for number in chosen] for row in short],
+        None,
+    )
+
+
+def _print(
+    console: "Console",
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    widest: int | None,
+) -> None:
+    """Print a table as wide as the terminal, or as wide as it gets up to `widest`."""
+    import rich.box
+    import rich.table
+    import rich.text
+
+    table = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        is_whole = widest is not None or not column.folds
+        table.add_column(printable(column.title), overflow="fold", no_wrap=is_whole)
+    for row in rows:
+        # Names come from the service: they are text, never markup.
+        table.add_row(*map(rich.text.Text, row))
+    if widest is not None:
+        unbounded = console.options.update_width(widest)
+        console.width = max(console.width, console.measure(table, options=unbounded).maximum)
+    console.print(table)
+
+
+def _shortened(identifier: str) -> str:
+    if len(identifier) <= _HEAD + _TAIL + 2:
+        return identifier
+    return f"{identifier[:_HEAD]}..{identifier[-_TAIL:]}"
