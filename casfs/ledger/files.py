@@ -13,7 +13,11 @@ SWEEPS = "sweeps"
 """The directory of the lists of jobs that processes share while they wait."""
 RATES = "rates"
 """The directory of the rates at which outputs were fetched last."""
-_NAMES = frozenset({OWNERS, SWEEPS, RATES, LEDGER, *(LEDGER + ending for ending in BESIDE)})
+RESTORES = "restores"
+"""The directory in which each restore says how far it is."""
+_NAMES = frozenset(
+    {OWNERS, RATES, RESTORES, SWEEPS, LEDGER, *(LEDGER + ending for ending in BESIDE)}
+)
 
 
 def state_directory(path: Path) -> PrivateDirectory:
