@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from casfs.bandwidth import parse_bandwidth
 from casfs.blocks.block_cache import BlockCache, ReadLimits
+from casfs.blocks.disk.cache_use import CacheUse
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache, OutputStores
 from casfs.blocks.disk.write_behind import BlockWriter, WriteBehind
@@ -19,6 +20,7 @@ from casfs.service.registry import DIALECTS
 from casfs.service.retries import Limits
 from casfs.service.service import Service
 from casfs.settings import text
+from casfs.status import StatusFile
 from casfs.tree.expiry_watch import ExpiryWatch
 from casfs.tree.fetchable import FetchableOutputs
 from casfs.tree.metadata.account import Account
@@ -62,6 +64,16 @@ def expiry_watch_of(
         return [vault.name for vault in account.known_vaults()]
 
     return ExpiryWatch(names, fetchable, service.clock.now, metrics)
+
+
+def status_of(
+    config: Config, metrics: Metrics, write_behind: WriteBehind, blocks: BlockCache
+) -> StatusFile:
+    """Return the status file of a client, with what its cache says."""
+    status = StatusFile(config, metrics)
+    status.add(CacheUse(write_behind.evictor))
+    status.add(blocks)
+    return status
 
 
 def block_cache_of(

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -21,7 +20,7 @@ from casfs.metrics import Metrics
 from casfs.model import Job, Output, Vault
 from casfs.rotation import RotatingKeys
 from casfs.service.route import make_paths_absolute
-from casfs.status import padded, status_file
+from casfs.status import StatusSource, padded
 from casfs.tree.account_tree import AccountTree
 from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archive_jobs import ArchiveJobs
@@ -50,7 +49,7 @@ from casfs.tree.metadata.job_table import JobTable, catalog_path
 from casfs.tree.metadata.same_account import SameAccount
 from casfs.tree.node import ArchiveFile, Directory, InventoryFile, Node, SmallFile
 from casfs.tree.open_files import File
-from casfs.tree.paths import Name, archive_file, job_file
+from casfs.tree.paths import Name, job_file
 from casfs.tree.requested import Requested
 from casfs.tree.restorable import Restorable, RestorableFile
 from casfs.tree.retrievals import Retrievals
@@ -99,7 +98,6 @@ class Client(contextlib.AbstractContextManager["Client"]):
     def __init__(self, config: Config) -> None:
         self.config = config
         self.metrics = Metrics()
-        self._started = time.monotonic()
         own = config.account == "-"
         unchecked = partial(assembly.service_of, config, self.metrics)
         self._same_account = SameAccount(unchecked, lambda: self._table.vaults())
@@ -109,6 +107,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self._disk = disk = DiskCache(config.cache_dir, Verifier(service.tree_hash), self.metrics)
         write_behind = assembly.write_behind_of(config, disk, self.metrics)
         self._blocks = assembly.block_cache_of(config, service, disk, write_behind, self.metrics)
+        self._status = assembly.status_of(config, self.metrics, write_behind, self._blocks)
         self._database = database = Database(
             catalog_path(disk.private.path, service.origin), disk.private
         )
@@ -145,6 +144,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         filler = Filler(self._blocks, write_behind, self.metrics, config.deadline)
         self.fetchable = FetchableOutputs(account, table, jobs, archives, self.retrievals, filler)
         self.expiry_watch = assembly.expiry_watch_of(account, self.fetchable, service, self.metrics)
+        self.report(self.expiry_watch)
         output_files = partial(
             assembly.output_files_of, config, service, disk, write_behind, self.metrics
         )
@@ -285,10 +285,6 @@ class Client(contextlib.AbstractContextManager["Client"]):
         """Return a file of a job, by the service's names of vault and job, as `stat`."""
         return self.stat(job_file(vault, job_id, name))
 
-    def archive(self, vault: str, place: str) -> Node:
-        """Return the file of an archive, by the vault's name and `Listed.place`, as `stat`."""
-        return self.stat(archive_file(vault, place))
-
     def jobs(self, vault: str) -> Iterator[Job]:
         """Yield every job of a vault, by the file names of the jobs.
 
@@ -300,7 +296,11 @@ class Client(contextlib.AbstractContextManager["Client"]):
 
     def status(self) -> bytes:
         """Return the bytes of `.casfs/status.json`: what the client is doing."""
-        return status_file(self.config, self.metrics, time.monotonic() - self._started)
+        return self._status.content()
+
+    def report(self, source: StatusSource) -> None:
+        """Let somebody add facts of its own to `status`."""
+        self._status.add(source)
 
     def _read_some(self, output: Output) -> None:
         reader = Reader(self._blocks, self._blocks.open(output), self.metrics)

@@ -3,7 +3,8 @@
 import logging
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TypeAlias
 
@@ -14,9 +15,29 @@ log = logging.getLogger(__name__)
 _LIBRARIES = {"botocore", "charset_normalizer", "requests", "urllib3"}
 """Those that log tracebacks of failures which they recover from."""
 
+_LONGEST_WARNING = 500
+
 _ExcInfo: TypeAlias = (
     tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 )
+
+
+class LastWarning(logging.Handler):
+    """Remembers the last warning or error, for who asks how things are."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._last: dict[str, str] | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Remember a record, without its traceback."""
+        moment = datetime.fromtimestamp(record.created, UTC)
+        text = shown(record.getMessage())[:_LONGEST_WARNING]
+        self._last = {"time": moment.isoformat(timespec="milliseconds"), "text": text}
+
+    def status_facts(self) -> Mapping[str, object]:
+        """Return when it was logged, and its text; None if there was none."""
+        return {"last_warning": self._last}
 
 
 class LogFormatter(logging.Formatter):

@@ -1,7 +1,7 @@
 """Counters of what a mount did, and where its bytes came from."""
 
 import contextlib
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
@@ -11,10 +11,16 @@ class Metrics:
 
     Bytes are counted as they pass, blocks when they are complete. `as_dict` is for
     `.casfs/status.json`, `as_text` (in Prometheus format) for `.casfs/metrics`.
+
+    Attributes:
+        last_answer: when the service last answered, UTC; None if it never did.
+        last_failure: when an attempt to ask it last failed.
     """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self.last_answer: datetime | None = None
+        self.last_failure: datetime | None = None
         self.requests = self._counter("requests", "Answers from the service", "call")
         self.failures = self._counter("failures", "Attempts that failed", "reason")
         self.received_bytes = self._counter("received_bytes", "Bytes of outputs that were received")
@@ -58,6 +64,16 @@ class Metrics:
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"casfs_{name}", text, ["vault"], registry=self._registry)
+
+    def count_answer(self, call: str) -> None:
+        """Count an answer from the service."""
+        self.requests.labels(call).inc()
+        self.last_answer = datetime.now(UTC)
+
+    def count_failure(self, kind: str) -> None:
+        """Count an attempt that failed."""
+        self.failures.labels(kind).inc()
+        self.last_failure = datetime.now(UTC)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"casfs_{name}", text, labels, registry=self._registry)

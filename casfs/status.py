@@ -1,7 +1,10 @@
 """What a client is doing, as a file for programs."""
 
 import os
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
 from casfs import __version__
 from casfs.config import Config
@@ -27,28 +30,53 @@ def padded(text: bytes) -> bytes:
     return text + b" " * (-(len(text) + 1) % _PADDED_TO) + b"\n"
 
 
-def status_file(config: Config, metrics: "Metrics", uptime: float) -> bytes:
-    """Return the bytes of `.casfs/status.json`.
+class StatusSource(Protocol):
+    """A part of a client, or of what it serves, that has something to say about itself."""
+
+    def status_facts(self) -> Mapping[str, object]:
+        """Return facts for JSON by their names; without a call that can hang."""
+        ...
+
+
+class StatusFile:
+    """`.casfs/status.json`: what a client is doing.
 
     Args:
         config: of the client.
         metrics: what it has counted.
-        uptime: seconds since it was made.
     """
-    return padded(
-        pretty(
-            {
-                "version": __version__,
-                "pid": os.getpid(),
-                "profile": config.profile,
-                "dialect": config.dialect,
-                "endpoint": config.endpoint,
-                "account": config.account,
-                "uptime_seconds": round(uptime, 1),
-                "connections": config.connections,
-                "cache_dir": str(config.cache_dir),
-                "cache_size": config.cache_size,
-                "counters": metrics.as_dict(),
-            }
-        )
-    )
+
+    def __init__(self, config: Config, metrics: "Metrics") -> None:
+        self._config = config
+        self._metrics = metrics
+        self._started = time.monotonic()
+        self._sources: list[StatusSource] = []
+
+    def add(self, source: StatusSource) -> None:
+        """Let somebody add facts of its own."""
+        self._sources.append(source)
+
+    def content(self) -> bytes:
+        """Return the bytes of the file."""
+        config, metrics = self._config, self._metrics
+        facts: dict[str, object] = {
+            "version": __version__,
+            "pid": os.getpid(),
+            "profile": config.profile,
+            "dialect": config.dialect,
+            "endpoint": config.endpoint,
+            "account": config.account,
+            "uptime_seconds": round(time.monotonic() - self._started, 1),
+            "connections": config.connections,
+            "cache_dir": str(config.cache_dir),
+            "cache_size": config.cache_size,
+            "last_answer": _iso(metrics.last_answer),
+            "last_failure": _iso(metrics.last_failure),
+        }
+        for source in self._sources:
+            facts |= source.status_facts()
+        return padded(pretty(facts | {"counters": metrics.as_dict()}))
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="milliseconds") if moment else None

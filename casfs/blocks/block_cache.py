@@ -3,7 +3,7 @@
 import logging
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -119,6 +119,10 @@ class BlockCache:
             if opened is None or opened.refusal is not None:
                 opened = self._opened[key] = made
             return opened
+
+    def status_facts(self) -> Mapping[str, object]:
+        """Return how many downloads are under way."""
+        return {"connections_in_use": self._network.busy()}
 
     def close(self) -> None:
         """End every wait with an error, and write what is still to be written."""

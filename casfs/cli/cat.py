@@ -116,7 +116,7 @@ def _node(client: "Client", vault: str, name: str, inventory: str | None) -> "No
         if inventory:
             raise ConfigError(f"{name} is not a job; --inventory is for inventory jobs")
         _refuse_unreadable(vault, name, listed)
-        return client.archive(vault, listed.place)
+        return client.stat(listed.path_in_mount(vault))
     if is_gone:
         raise ExpiredError(
             f"job {name} of vault {vault} is gone: a service drops an output about 24 hours after "

@@ -36,6 +36,10 @@ _COMMANDS = {
         "casfs.cli.mounting:status_command",
         "Show what a mount is doing, or all mounts.",
     ),
+    "top": (
+        "casfs.cli.top:top_command",
+        "Watch mounts and restores: phases, transfers, what expires first, money, errors.",
+    ),
     "vaults": (
         "casfs.cli.listing:vaults_command",
         "List the vaults of the account.",

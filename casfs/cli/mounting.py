@@ -2,6 +2,9 @@
 
 import logging
 import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +12,7 @@ from urllib.parse import quote
 import click
 
 from casfs.cli.completion import complete_mount_argument, complete_mountpoint
+from casfs.cli.mount_view import MountFacts, detail_rows, mount_table
 from casfs.cli.options import (
     bwlimit_option,
     json_option,
@@ -17,11 +21,18 @@ from casfs.cli.options import (
     service_options,
     skip_bad_records_option,
 )
-from casfs.cli.show import show_json
+from casfs.cli.restore_view import (
+    RestoreFacts,
+    known_restores,
+    restore_table,
+    restore_to,
+    state_dir_option,
+)
+from casfs.cli.show import say, show_json
 from casfs.cli.tables import Column, show_table
 from casfs.errors import MountError
 from casfs.homes import log_directory
-from casfs.mount.mount_status import status
+from casfs.mount.mount_status import status, statuses
 from casfs.mount.mount_table import FILE_SYSTEM, find, mounts
 from casfs.mount.mountpoints import unmount
 
@@ -93,11 +104,31 @@ def umount_command(mountpoint: str, lazy: bool) -> None:
     unmount(mountpoint, lazy)
 
 
-@click.command("status")
-@click.argument("mountpoint", required=False, shell_complete=complete_mountpoint)
+@click.command(
+    "status",
+    epilog="""\b
+Examples:
+  casfs status
+  casfs status ~/restore --json | jq .cache_used""",
+)
+@click.argument(
+    "mountpoint",
+    metavar="[MOUNTPOINT|DESTINATION]",
+    required=False,
+    shell_complete=complete_mountpoint,
+)
+@state_dir_option
 @json_option
-def status_command(mountpoint: str | None, as_json: bool) -> None:
-    """Show what a mount is doing, or all mounts."""
+def status_command(mountpoint: str | None, state_dir: str | None, as_json: bool) -> None:
+    """Show how a mount or a restore is, and what it is doing; or all of them.
+
+    Fails if a mount does not answer. Mounts of other users are shown if they are named.
+    """
+    if mountpoint is not None and find(mountpoint) is None:
+        restore = restore_to(mountpoint, state_dir)
+        if restore is not None:
+            _show_restore(restore, as_json)
+            return
     if mountpoint is not None:
         found = status(mountpoint)
         mounted = find(mountpoint)
@@ -106,42 +137,93 @@ def status_command(mountpoint: str | None, as_json: bool) -> None:
         if as_json:
             show_json(found)
             return
-        counters = found.pop("counters", {})
-        rows = [[name.replace("_", " "), str(value)] for name, value in found.items()]
-        for name, value in counters.items():
-            parts = value.items() if isinstance(value, dict) else [("", value)]
-            text = ", ".join(f"{label} {number:.0f}".strip() for label, number in parts)
-            rows.append([name.replace("_", " "), text])
-        show_table([Column(""), Column(mountpoint, folds=True)], rows)
+        (one,) = with_rates([MountFacts(mountpoint, found)])
+        show_table(_detail(mountpoint), detail_rows(one, datetime.now(UTC)))
         return
-    found_all, silent = _all_mounts()
+    every, silent = all_mounts()
     if as_json:
-        show_json(found_all)
+        show_json([{"mountpoint": one.mountpoint, **_answer(one)} for one in every])
     else:
-        columns = ["mountpoint", "endpoint", "account", "pid", "error"]
-        rows = [[str(one.get(name, "")) for name in columns] for one in found_all]
-        show_table([Column(name) for name in columns], rows)
+        _show_all(with_rates(every))
+        _show_restores(known_restores(state_dir))
     if silent:
         raise MountError(f"{', '.join(silent)}: no answer; run: casfs umount {silent[0]}")
 
 
-def _all_mounts() -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the status of every mount, and those that do not answer."""
-    found: list[dict[str, Any]] = []
-    silent = []
-    for mount in mounts():
-        if mount.file_system != FILE_SYSTEM:
-            continue
-        facts: dict[str, Any] = {"mountpoint": mount.mountpoint}
+_RATE_SECONDS = 0.5
+"""Seconds between two looks at a mount, from which its rate follows."""
+
+
+def all_mounts() -> tuple[list[MountFacts], list[str]]:
+    """Return the facts of every mount, and those that do not answer; asks all at once."""
+    here = [mount for mount in mounts() if mount.file_system == FILE_SYSTEM]
+    trusted = [mount for mount in here if mount.is_trusted]
+    answers = iter(statuses([mount.mountpoint for mount in trusted]))
+    found, silent = [], []
+    for mount in here:
         if not mount.is_trusted:
             error = f"user {mount.user} mounted it; ask for it by its name"
-            found.append(facts | {"error": error})
+            found.append(MountFacts(mount.mountpoint, {}, error))
             continue
-        try:
-            found.append(facts | status(mount.mountpoint))
-        except MountError as error:
-            found.append(facts | {"error": str(error)})
+        answer = next(answers)
+        if isinstance(answer, MountError):
+            found.append(MountFacts(mount.mountpoint, {}, str(answer)))
             # A part of a mount is bound there, and its whole is in the list as well.
             if not mount.is_part:
                 silent.append(mount.mountpoint)
+        else:
+            found.append(MountFacts(mount.mountpoint, answer))
     return found, silent
+
+
+def with_rates(before: list[MountFacts]) -> list[MountFacts]:
+    """Look at mounts a second time; return them with their rates."""
+    names = [one.mountpoint for one in before if one.error is None]
+    if not names:
+        return before
+    then = time.monotonic()
+    time.sleep(_RATE_SECONDS)
+    answers = dict(zip(names, statuses(names), strict=True))
+    now = time.monotonic()
+    found = []
+    for one in before:
+        answer = answers.get(one.mountpoint)
+        if isinstance(answer, dict):
+            found.append(MountFacts(one.mountpoint, answer).with_rates(then, one, now))
+        else:
+            found.append(one)
+    return found
+
+
+def _show_restore(restore: RestoreFacts, as_json: bool) -> None:
+    if as_json:
+        show_json(restore.found)
+        return
+    columns = [Column("restore to"), Column(restore.destination, folds=True)]
+    show_table(columns, restore.detail_rows(datetime.now(UTC)))
+
+
+def _answer(one: MountFacts) -> Mapping[str, Any]:
+    return one.found if one.error is None else {"error": one.error}
+
+
+def _detail(mountpoint: str) -> list[Column]:
+    return [Column("mounted on"), Column(mountpoint, folds=True)]
+
+
+def _show_all(every: list[MountFacts]) -> None:
+    now = datetime.now(UTC)
+    if len(every) == 1:
+        (one,) = every
+        show_table(_detail(one.mountpoint), detail_rows(one, now))
+        return
+    columns, rows = mount_table(every, now)
+    good = sum(one.health(now).is_good for one in every)
+    total = f"{len(every)} mounts, {good} good" if every else "nothing is mounted"
+    show_table(columns, rows, total)
+
+
+def _show_restores(every: list[RestoreFacts]) -> None:
+    if every:
+        say("")
+        show_table(*restore_table(every, datetime.now(UTC)))

@@ -10,10 +10,10 @@ import click
 from casfs.sanitize import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.table import Table
 
 _WIDEST = 10_000
-_NARROWEST = 16
+_NARROWEST = 24
 """Width that a column which folds has at least, unless it is all that is left."""
 _HEAD, _TAIL = 8, 4
 """Characters at both ends of an identifier that a terminal shows."""
@@ -63,25 +63,27 @@ def show_table(
     """
     # Imported here: no command needs it for its `--help`.
     import rich.console
+    import rich.text
 
-    cells = [[printable(cell) for cell in row] for row in rows]
     console = rich.console.Console()
     if is_brief(is_long):
-        _print_brief(console, columns, cells)
+        console.print(fitted_table(columns, rows, console.width))
     else:
-        _print(console, columns, cells, _WIDEST)
+        table = _table(columns, [[printable(cell) for cell in row] for row in rows], folds=False)
+        unbounded = console.options.update_width(_WIDEST)
+        console.width = max(console.width, console.measure(table, options=unbounded).maximum)
+        console.print(table)
     if totals is not None and sys.stdout.isatty():
-        console.print(rich.console.Text(printable(totals)))
+        console.print(rich.text.Text(printable(totals)))
 
 
-def _print_brief(
-    console: "Console", columns: Sequence[Column], rows: Sequence[Sequence[str]]
-) -> None:
+def fitted_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int) -> "Table":
+    """Return a table that is no wider than `width`: ids are shortened, columns left out."""
     from rich.cells import cell_len
 
     short = [
         [
-            _shortened(cell) if column.is_id else cell
+            _shortened(printable(cell)) if column.is_id else printable(cell)
             for column, cell in zip(columns, row, strict=True)
         ]
         for row in rows
@@ -92,41 +94,33 @@ def _print_brief(
         widest = min(widest, _NARROWEST) if column.folds else widest
         widths.append(max(widest, cell_len(column.title)))
     chosen = list(range(len(columns)))
-    while sum(widths[n] + _BETWEEN for n in chosen) - _BETWEEN > console.width:
+    while sum(widths[n] + _BETWEEN for n in chosen) - _BETWEEN > width:
         last = max(reversed(chosen), key=lambda number: columns[number].rank)
         if columns[last].rank == 0:
             break
         chosen.remove(last)
-    _print(
-        console,
+    return _table(
         [columns[number] for number in chosen],
         [[row[number] for number in chosen] for row in short],
-        None,
+        folds=True,
     )
 
 
-def _print(
-    console: "Console",
-    columns: Sequence[Column],
-    rows: Sequence[Sequence[str]],
-    widest: int | None,
-) -> None:
-    """Print a table as wide as the terminal, or as wide as it gets up to `widest`."""
+def _table(columns: Sequence[Column], rows: Iterable[Sequence[str]], folds: bool) -> "Table":
     import rich.box
     import rich.table
     import rich.text
 
-    table = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    table = rich.table.Table(
+        box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False
+    )
     for column in columns:
-        is_whole = widest is not None or not column.folds
+        is_whole = not (folds and column.folds)
         table.add_column(printable(column.title), overflow="fold", no_wrap=is_whole)
     for row in rows:
         # Names come from the service: they are text, never markup.
         table.add_row(*map(rich.text.Text, row))
-    if widest is not None:
-        unbounded = console.options.update_width(widest)
-        console.width = max(console.width, console.measure(table, options=unbounded).maximum)
-    console.print(table)
+    return table
 
 
 def _shortened(identifier: str) -> str:

@@ -13,7 +13,7 @@ from casfs.client import Client
 from casfs.config import Config
 from casfs.endpoints import warn_if_readable
 from casfs.errors import CasfsError, ConfigError, LibraryError, MountError, ThreadError
-from casfs.logs import LogFormatter, log_thread_crash
+from casfs.logs import LastWarning, LogFormatter, log_thread_crash
 from casfs.mount.binding import new_session
 from casfs.mount.detach import serve_detached
 from casfs.mount.ending import Ending
@@ -85,7 +85,10 @@ def _serve(
     threading.excepthook = log_thread_crash
     limit_arenas()
     _allow_open_files()
+    last_warning = LastWarning()
+    logging.getLogger().addHandler(last_warning)
     client = Client(config)
+    client.report(last_warning)
     session = new_session()
     ending = Ending(client, session, mountpoint)
     is_ready = False
@@ -109,7 +112,9 @@ def _serve(
         settings = Settings(
             mountpoint, options.owner, config.listing_ttl, _libfuse_options(config, options)
         )
-        _run(session, Operations(client, options.modes), settings, started, detached)
+        operations = Operations(client, options.modes)
+        client.report(operations)
+        _run(session, operations, settings, started, detached)
         if not is_ready:
             ending.check_not_asked()
     except CasfsError:

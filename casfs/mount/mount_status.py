@@ -4,12 +4,14 @@ import errno
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
+from casfs.deadline import Deadline
 from casfs.errors import MountError
 from casfs.mount.mount_table import FILE_SYSTEM, Mount, find, mounts
 from casfs.mount.mount_tuning import TUNING
@@ -17,6 +19,7 @@ from casfs.reasons import reason
 from casfs.status import status_path
 
 T = TypeVar("T")
+Answer: TypeAlias = dict[str, Any] | MountError
 
 
 def answers(mountpoint: str) -> None:
@@ -102,6 +105,30 @@ def _described(part: Mount) -> str:
     )
 
 
+def statuses(mountpoints: Sequence[str], seconds: float | None = None) -> list[Answer]:
+    """Ask mounts for their status, all at once, as `status`.
+
+    Args:
+        mountpoints: where they are.
+        seconds: for which each of them is waited for; None is as long as for a single one.
+
+    Returns:
+        for each mount its status, or why there is none.
+    """
+    begun = [_begin(partial(status, mountpoint)) for mountpoint in mountpoints]
+    deadline = Deadline(TUNING.answer_seconds if seconds is None else seconds)
+    return [_answer(future, deadline) for future in begun]
+
+
+def _answer(future: "Future[dict[str, Any]]", deadline: Deadline) -> Answer:
+    try:
+        return future.result(deadline.remaining())
+    except FutureTimeoutError:
+        return MountError(f"no answer for {deadline.seconds:g} s; see the mount's log")
+    except MountError as error:
+        return error
+
+
 def within(call: Callable[[], T]) -> T:
     """Return what a call on a mount returns, and do not hang if the mount does.
 
@@ -109,6 +136,13 @@ def within(call: Callable[[], T]) -> T:
         MountError: the call did not return in time.
         OSError: it failed.
     """
+    try:
+        return _begin(call).result(TUNING.answer_seconds)
+    except FutureTimeoutError:
+        raise MountError(f"no answer for {TUNING.answer_seconds:g} s; see the mount's log") from None
+
+
+def _begin(call: Callable[[], T]) -> "Future[T]":
     done: Future[T] = Future()
 
     def run() -> None:
@@ -119,9 +153,4 @@ def within(call: Callable[[], T]) -> T:
 
     # A daemon thread, so that one that hangs in the kernel does not keep the process alive.
     threading.Thread(target=run, name="mountpoint", daemon=True).start()
-    try:
-        return done.result(TUNING.answer_seconds)
-    except FutureTimeoutError:
-        raise MountError(
-            f"no answer for {TUNING.answer_seconds:g} s; see the mount's log"
-        ) from None
+    return done

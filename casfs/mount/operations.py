@@ -8,7 +8,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -251,6 +251,10 @@ class Operations:
     def listxattr(self, path: str) -> list[str]:
         """Return the names of the extended attributes that belong to a file's content."""
         return self._attributes.names(path)
+
+    def status_facts(self) -> Mapping[str, object]:
+        """Return how many files are open."""
+        return {"open_files": len(self._files)}
 
     def _open_as(self, node: Node) -> File:
         """Open a file, provided that it has the size that was sent to the kernel."""

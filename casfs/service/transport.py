@@ -207,7 +207,7 @@ class Transport:
                 message = Message("POST", url, {}, body)
                 with self._sender.send(session, message, deadline) as answer:
                     self._route.note_reached()
-                    self._metrics.requests.labels(call).inc()
+                    self._metrics.count_answer(call)
                     return consume(answer)
         except CONNECTION_ERRORS as error:
             met = self._explained(call, url, error)
@@ -238,7 +238,7 @@ class Transport:
 
     def _note_failure(self, failure: Failure, deadline: Deadline) -> None:
         error = failure.error
-        self._metrics.failures.labels(type(error).__name__.removesuffix("Error")).inc()
+        self._metrics.count_failure(type(error).__name__.removesuffix("Error"))
         log.info("attempt %d failed: %s", failure.attempt, error)
         now = time.monotonic()
         telling = isinstance(error, ForeignAnswerError) or failure.seconds > TUNING.silence
@@ -263,7 +263,7 @@ class Transport:
                 answer = self._sender.send(session, Message("GET", url, headers), deadline)
                 with answer:
                     self._route.note_reached()
-                    self._metrics.requests.labels(call).inc()
+                    self._metrics.count_answer(call)
                     if answer.status_code // 100 != 2:
                         raise answer_error(
                             call, answer, self._dialect.error, self._dialect.request_id_header

@@ -19,6 +19,7 @@ from casfs.tree.file_names import to_file_name
 from casfs.tree.ingest_report import Report
 from casfs.tree.ingest_worker import IngestWorker
 from casfs.tree.metadata.account import Account
+from casfs.tree.paths import archive_file
 from casfs.tree.requested import Requested
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,10 @@ class Listed:
         if self.path or self.archive is None:
             return self.path
         return f"{BY_ID}/{to_file_name(self.archive.id)}"
+
+    def path_in_mount(self, vault: str) -> str:
+        """Return the path of its file, from the root of a mount."""
+        return archive_file(vault, self.place)
 
 
 class ArchiveList:
@@ -124,8 +129,8 @@ class ArchiveList:
         if all(self._index.entry(known, names, Scope.ALL) is None for names in ways):
             return None
         self._look(vault)
-        found = filter(None, (self._index.entry(known, names, Scope.ALL) for names in ways))
-        return next(self._listed(known, found), None)
+        entries = (self._index.entry(known, names, Scope.ALL) for names in ways)
+        return next(self._listed(known, (one for one in entries if one is not None)), None)
 
     def find(self, vault: str, pattern: str) -> Iterator[Listed]:
         """Yield the archives whose path, or whose name if it has no slash, matches a pattern.

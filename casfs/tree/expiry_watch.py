@@ -9,7 +9,7 @@ Lock order: the one lock guards the last report and is innermost.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 _SECONDS = 60.0
 """Between two looks, if they are cheap."""
+_FIRST_SECONDS = 5.0
+"""Before the first look: a mount that has just begun has more urgent work."""
 _PART = 20
 """A look may take one of so many seconds."""
 _LEAST = 8 << 20
@@ -122,6 +124,20 @@ class ExpiryWatch:
         with self._lock:
             return self._last
 
+    def status_facts(self) -> Mapping[str, object]:
+        """Return what the last look found of all vaults together; None is not known yet."""
+        report = self.last()
+        vaults = report.vaults if report is not None else None
+        expiries = [one.soonest_expiry for one in vaults or () if one.soonest_expiry]
+        risks = [one.at_risk for one in vaults or () if one.at_risk is not None]
+        return {
+            "readable_outputs": None if vaults is None else sum(one.outputs for one in vaults),
+            "readable_bytes": None if vaults is None else sum(one.size for one in vaults),
+            "cached_bytes": None if vaults is None else sum(one.cached for one in vaults),
+            "soonest_expiry": min(expiries).isoformat() if expiries else None,
+            "bytes_at_risk": sum(risks) if risks else None,
+        }
+
     def look(self) -> ExpiryReport:
         """Look at all known vaults.
 
@@ -141,7 +157,7 @@ class ExpiryWatch:
         return report
 
     def _run(self) -> None:
-        pause = _SECONDS
+        pause = _FIRST_SECONDS
         while not self._closed.wait(pause):
             begun = time.monotonic()
             try:

@@ -55,7 +55,7 @@ def on_terminal(
         command: what to run.
         environment: all of its environment.
         columns: width of the terminal.
-        keys: gets all that was shown so far, and returns what to type; None is nothing yet.
+        keys: gets all that was shown so far, and returns what to type, once; None is not yet.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
@@ -69,17 +69,17 @@ def on_terminal(
         start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
-    raw = b""
+    raw, typed = b"", None
     deadline = time.monotonic() + SECONDS
     try:
         while True:
-            ready, _, _ = select.select([ours], [], [], 0.1)
+            has_ended = process.poll() is not None
+            ready, _, _ = select.select([ours], [], [], 0 if has_ended else 0.1)
             if ready:
                 raw += os.read(ours, 65536)
-            elif process.poll() is not None:
+            elif has_ended:
                 break
-            typed = keys(raw.decode(errors="replace"))
-            if typed:
+            if not typed and (typed := keys(raw.decode(errors="replace"))):
                 os.write(ours, typed)
             assert time.monotonic() < deadline, raw[-4000:]
         restored = termios.tcgetattr(theirs) == before

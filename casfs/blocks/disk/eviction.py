@@ -103,6 +103,22 @@ class Evictor:
         with self._counting:
             return self._written > self._allowed
 
+    def used(self) -> int | None:
+        """Return the bytes that the cache takes, None before it was looked through.
+
+        What other processes have written since the last look is not counted.
+        """
+        with self._counting:
+            return None if self._total is None else self._total + self._written
+
+    def measure(self) -> int:
+        """Return the bytes that the cache takes, by a look at each of its files.
+
+        Raises:
+            OSError: it cannot be looked at.
+        """
+        return sum(size for _, size, _ in self._ages())
+
     def make_room(self) -> None:
         """Look at the cache and its disk, and evict what is too much.
 

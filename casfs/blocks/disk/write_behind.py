@@ -75,10 +75,14 @@ class _Waiting:
 
 
 class WriteBehind:
-    """A few threads that write blocks, and the queue before them."""
+    """A few threads that write blocks, and the queue before them.
+
+    Attributes:
+        evictor: keeps the cache at its size.
+    """
 
     def __init__(self, evictor: Evictor, metrics: Metrics) -> None:
-        self._evictor = evictor
+        self.evictor = evictor
         self._metrics = metrics
         lock = threading.Lock()
         self._work = threading.Condition(lock)
@@ -127,7 +131,7 @@ class WriteBehind:
 
     def added(self, size: int) -> None:
         """Note that somebody else wrote a block of `size` bytes to the disk cache."""
-        self._evictor.added(size)
+        self.evictor.added(size)
         with self._work:
             refused = self._begin()
             self._work.notify()
@@ -137,18 +141,18 @@ class WriteBehind:
     def lasting(self) -> int:
         """Return the bytes of blocks written last that can be relied on to stay."""
         try:
-            return self._evictor.lasting()
+            return self.evictor.lasting()
         except OSError as error:
             log.warning("cannot examine the cache: %s", reason(error))
             return 0
 
     def room(self) -> Room:
         """Return what the cache can take, as `Evictor.room`."""
-        return self._evictor.room()
+        return self.evictor.room()
 
     def spare(self) -> int:
         """Return the bytes that the cache may take of its disk, as `spare_bytes`."""
-        return spare_bytes(self._evictor.directory)
+        return spare_bytes(self.evictor.directory)
 
     def wait_for_room(self) -> None:
         """Wait a moment while the queue is too long; then the disk counts as slow."""
@@ -205,14 +209,14 @@ class WriteBehind:
 
     def _has_work(self) -> bool:
         # While room is made nothing is written: the cache must not outgrow its size meanwhile.
-        return not self._evicting and bool(self._queue or self._closed or self._evictor.due)
+        return not self._evicting and bool(self._queue or self._closed or self.evictor.due)
 
     def _run(self) -> None:
         while True:
             block = None
             with self._work:
                 self._work.wait_for(self._has_work)
-                if self._evictor.due:
+                if self.evictor.due:
                     self._evicting = True
                 elif self._queue:
                     key = next(iter(self._queue))
@@ -227,7 +231,7 @@ class WriteBehind:
 
     def _make_room(self) -> None:
         try:
-            self._evictor.make_room()
+            self.evictor.make_room()
         except OSError as error:
             log.warning("cannot scan the cache to evict blocks: %s", reason(error))
         except Exception:
@@ -241,14 +245,14 @@ class WriteBehind:
         error: Exception | None = None
         try:
             block.sink.write(block.key[1], block.data)
-            self._evictor.added(len(block.data))
+            self.evictor.added(len(block.data))
         except Exception as met:
             # The thread goes on: without it, nothing more would be cached.
             error = met
             if not isinstance(met, OSError):
                 log.critical("writing a block met a bug; please report it", exc_info=True)
             self._metrics.unsaved_blocks.inc()
-            self._evictor.failed()
+            self.evictor.failed()
         with self._room:
             tell = error is not None and not self._failing
             self._failing = error is not None
@@ -262,6 +266,6 @@ class WriteBehind:
                 self._room.notify()
         if tell:
             reason = (
-                trouble(self._evictor.directory, error) if isinstance(error, OSError) else error
+                trouble(self.evictor.directory, error) if isinstance(error, OSError) else error
             )
             log.warning("blocks are not cached: %s; make room in the cache directory", reason)

@@ -151,6 +151,11 @@ class Pool:
                 self._count_stalled(run, -1)
                 self._changed.notify()
 
+    def busy(self) -> int:
+        """Return how many tasks are under way."""
+        with self._changed:
+            return len(self._running)
+
     def close(self) -> None:
         """Drop what waits and let the threads end after the task they are at."""
         with self._changed:

@@ -1,7 +1,9 @@
 """The status of a mount that another user made: it may say anything, and be of any length."""
 
+import importlib.resources
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,42 @@ def test_a_file_without_end_is_read_in_part(theirs: Path) -> None:
     (theirs / ".casfs" / "status.json").symlink_to("/dev/zero")
     with pytest.raises(MountError):
         mount_status.status(str(theirs))
+
+
+def test_all_mounts_are_asked_at_once_and_none_is_waited_for_longer_than_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    all_are_asked, never = threading.Barrier(3), threading.Event()
+
+    def status(mountpoint: str) -> dict[str, str]:
+        all_are_asked.wait(30)
+        if mountpoint == "/hangs":
+            never.wait(30)
+        if mountpoint == "/dead":
+            raise MountError("dead")
+        return {"endpoint": mountpoint}
+
+    monkeypatch.setattr(mount_status, "status", status)
+    good, hangs, dead = mount_status.statuses(["/good", "/hangs", "/dead"], 1.0)
+    never.set()
+    assert good == {"endpoint": "/good"}
+    assert "no answer for 1 s" in str(hangs)
+    assert str(dead) == "dead"
+
+
+def test_facts_of_another_type_than_expected_are_unknown(
+    theirs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mounting, "_RATE_SECONDS", 0.01)
+    wrong = ["[bold]", -1, 1e300, True, None, {"time": 3, "text": [1]}, "9999-99-99", "x" * 9999]
+    names = json.loads(
+        (importlib.resources.files("casfs") / "schemas" / "status.schema.json").read_text()
+    )["properties"]
+    for value in wrong:
+        say(theirs, json.dumps(dict.fromkeys(names, value) | {"counters": {"read_bytes": 1}}))
+        shown = CliRunner().invoke(mounting.status_command, [str(theirs)])
+        assert shown.exit_code == 0, (value, shown.output)
+        assert len(shown.output) < 20_000
 
 
 def test_it_is_shown_as_that_users_word_alone(

@@ -1,0 +1,237 @@
+"""`casfs top`: a live view of mounts and restores."""
+
+import contextlib
+import os
+import select
+import sys
+import termios
+import threading
+import time
+import tty
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+import click
+
+from casfs.cli.durations import DurationType
+from casfs.cli.mount_view import MountFacts, mount_table
+from casfs.cli.mounting import all_mounts, with_rates
+from casfs.cli.restore_view import RestoreFacts, known_restores, restore_table, state_dir_option
+from casfs.cli.show import say, size_text, span_text
+from casfs.cli.tables import Column, fitted_table, show_table
+from casfs.sanitize import printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_QUIT = "qQ\x03\x1b"
+"""Keys that end the view: q, Ctrl-C where it is a key, and Escape."""
+
+
+@click.command(
+    "top",
+    epilog="""\\b
+Examples:
+  casfs top
+  casfs top --once | grep 'at risk'
+
+\\b
+Keys:
+  q  end""",
+)
+@click.option("--once", is_flag=True, help="Print the view once and end; also into a pipe.")
+@click.option(
+    "--interval", type=DurationType(), default=1.0, help="Time between two looks.  [default: 1s]"
+)
+@state_dir_option
+def top_command(once: bool, interval: float, state_dir: str | None) -> None:
+    """Watch mounts and restores: phases, transfers, what expires first, money, errors.
+
+    q or Ctrl-C ends it. Nothing is asked of the service.
+    """
+    if once:
+        _print_once(state_dir)
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("casfs top needs a terminal; use --once, or casfs status --json")
+    _watch(state_dir, max(interval, 0.1))
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """What there was at a time."""
+
+    mounts: list[MountFacts]
+    restores: list[RestoreFacts]
+
+
+class _Sampler:
+    """Looks at mounts and restores again and again, in a thread: a mount that hangs holds up none.
+
+    Attributes:
+        last: what was seen last; None until there is something.
+    """
+
+    def __init__(self, state_dir: str | None, interval: float) -> None:
+        self._state_dir = state_dir
+        self._interval = interval
+        self._ended = threading.Event()
+        self.last: _Sample | None = None
+
+    def start(self) -> None:
+        """Start looking."""
+        threading.Thread(target=self._run, name="top", daemon=True).start()
+
+    def end(self) -> None:
+        """Look no more."""
+        self._ended.set()
+
+    def _run(self) -> None:
+        before: dict[str, tuple[float, MountFacts]] = {}
+        while not self._ended.is_set():
+            found, _ = all_mounts()
+            now = time.monotonic()
+            shown = []
+            for one in found:
+                earlier = before.get(one.mountpoint)
+                shown.append(one if earlier is None else one.with_rates(*earlier, now))
+            before = {one.mountpoint: (now, one) for one in found if one.error is None}
+            self.last = _Sample(shown, known_restores(self._state_dir))
+            self._ended.wait(self._interval)
+
+
+def _print_once(state_dir: str | None) -> None:
+    found, _ = all_mounts()
+    sample = _Sample(with_rates(found), known_restores(state_dir))
+    now = datetime.now(UTC)
+    say(_title(now))
+    say(_summary(sample, now))
+    for columns, rows in _tables(sample, now):
+        say("")
+        show_table(columns, rows)
+    for line in _errors(sample):
+        say(line)
+
+
+def _watch(state_dir: str | None, interval: float) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console()
+    sampler = _Sampler(state_dir, interval)
+    sampler.start()
+    try:
+        with (
+            _keys() as pressed,
+            Live(console=console, screen=True, auto_refresh=False) as live,
+        ):
+            shown: tuple[_Sample | None, int] | None = None
+            while not pressed():
+                now = sampler.last, console.width
+                if now != shown:
+                    live.update(_view(*now), refresh=True)
+                    shown = now
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sampler.end()
+
+
+@contextlib.contextmanager
+def _keys() -> Iterator["_Pressed"]:
+    """Read single keys while the context lasts; the terminal behaves as before after it."""
+    file = sys.stdin.fileno()
+    before = termios.tcgetattr(file)
+    try:
+        tty.setcbreak(file)
+        yield _Pressed(file)
+    finally:
+        termios.tcsetattr(file, termios.TCSADRAIN, before)
+
+
+class _Pressed:
+    """Whether a key was pressed that ends the view; waits a moment for one."""
+
+    _SECONDS = 0.2
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+
+    def __call__(self) -> bool:
+        ready, _, _ = select.select([self._file], [], [], self._SECONDS)
+        if not ready:
+            return False
+        # Nothing at all is a terminal that was closed.
+        keys = os.read(self._file, 64).decode(errors="replace")
+        return not keys or keys[0] in _QUIT
+
+
+def _view(sample: _Sample | None, width: int) -> "RenderableType":
+    """Return all that is to be seen."""
+    from rich.console import Group
+    from rich.text import Text
+
+    now = datetime.now(UTC)
+    parts: list[RenderableType] = [Text(f"{_title(now)}   q ends", style="bold")]
+    if sample is None:
+        return Group(*parts, Text("looking ..."))
+    parts.append(Text(printable(_summary(sample, now))))
+    for columns, rows in _tables(sample, now):
+        parts += [Text(""), fitted_table(columns, rows, width)]
+    parts += [Text(printable(line)) for line in _errors(sample)]
+    return Group(*parts)
+
+
+def _title(now: datetime) -> str:
+    return f"casfs top   {now.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _tables(
+    sample: _Sample, now: datetime
+) -> Iterator[tuple[Sequence[Column], Sequence[Sequence[str]]]]:
+    """Yield the tables of mounts and restores, as far as there are some."""
+    if sample.mounts:
+        yield mount_table(sample.mounts, now)
+    if sample.restores:
+        yield restore_table(sample.restores, now)
+
+
+def _summary(sample: _Sample, now: datetime) -> str:
+    """Return a line about all mounts and restores."""
+    received = sum(one.rates.received for one in sample.mounts if one.rates)
+    received += sum(one.rate_bytes for one in sample.restores)
+    expiries = [one.moment("soonest_expiry") for one in sample.mounts]
+    expiries += [one.soonest_expiry for one in sample.restores]
+    known = [moment for moment in expiries if moment is not None]
+    risk = sum(one.number("bytes_at_risk") or 0 for one in sample.mounts)
+    risk += sum(one.bytes_at_risk for one in sample.restores)
+    parts = [] if sample.mounts else ["nothing is mounted"]
+    parts.append(f"{size_text(round(received))}/s received")
+    if known:
+        parts.append(f"first expiry in {span_text(min(known) - now)}")
+    parts.append(f"at risk: {size_text(risk) if risk else 'nothing'}")
+    parts += [f"spent: {amount}" for amount in _spent(sample.restores)]
+    return "   ".join(parts)
+
+
+def _spent(restores: list[RestoreFacts]) -> list[str]:
+    """Return what restores have spent, by currency."""
+    sums: dict[str, Decimal] = {}
+    for one in restores:
+        amount, _, currency = one.cost.partition(" ")
+        with contextlib.suppress(InvalidOperation):
+            sums[currency] = sums.get(currency, Decimal(0)) + Decimal(amount)
+    return [f"{amount:,.2f} {currency}" for currency, amount in sorted(sums.items())]
+
+
+def _errors(sample: _Sample) -> Iterator[str]:
+    """Yield the last warnings and errors, a line each."""
+    for mount in sample.mounts:
+        if text := mount.part("last_warning").text("text"):
+            yield f"{mount.mountpoint}: {text}"
+    for restore in sample.restores:
+        if restore.last_error:
+            yield f"{restore.destination}: {restore.last_error}"

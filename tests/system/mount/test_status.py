@@ -1,0 +1,131 @@
+"""`casfs status` and `casfs top`: what they say of real mounts, for people and for programs."""
+
+import json
+import os
+import re
+import signal
+import sys
+
+import pytest
+
+from tests.support.mounting import CASFS, mounted
+from tests.support.processes import wait_until
+from tests.support.schemas import validator
+from tests.support.served import MIB, served
+from tests.support.terminal import on_terminal
+
+_IMPATIENT = """
+import sys
+from casfs.cli.main import main
+from casfs.mount import mount_status
+mount_status._ANSWER_SECONDS = 1.0
+sys.exit(main())
+"""
+IMPATIENT = (sys.executable, "-c", _IMPATIENT)
+"""A program that is `casfs`, and waits for the answer of a mount for a second."""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with served(tmp_path_factory.mktemp("served"), {"file": 3 * MIB, "other": 9}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def mount(service, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    with mounted(home, service.url, CASFS_DEADLINE="2") as running:
+        yield running
+
+
+def test_status_is_in_words_for_people(service, mount):
+    assert mount.read(*service.output("file")) == service.files["file"]
+    wait_until(lambda: mount.status()["open_files"] == 0, "the file to be closed")
+    text = mount.good(CASFS, "status", mount.mountpoint)
+    rows = dict(re.findall(r"^ *(\w+(?: \w+)?)  +(\S.*)$", text, re.MULTILINE))
+    assert rows["health"].strip() == "good"
+    assert rows["service"].strip() == service.url
+    assert f"process {mount.pid}" in rows["running"]
+    assert re.fullmatch(r"[0-9.]+ \w+/s received, [0-9.]+ \w+/s read *", rows["rate now"])
+    assert re.fullmatch(r"[0-8] of 8 *", rows["connections"])
+    assert rows["open files"].strip() == "0"
+    assert re.match(r"3\.0 MiB of 20\.0 GiB in /.*; .* free on its disk", rows["cache"])
+    assert "_" not in text.replace(str(mount.mountpoint), "").replace(str(mount.cache), "")
+    assert "mounted on" in mount.good(CASFS, "status")
+
+
+def test_status_for_programs_has_all_that_it_had_and_more(service, mount):
+    assert mount.read(*service.output("other")) == service.files["other"]
+    found = json.loads(mount.good(CASFS, "status", "--json", mount.mountpoint))
+    validator("status").validate(found)
+    assert found["counters"]["read_bytes"] >= 9
+    assert found["cache_used"] >= 0
+    assert found["disk_free"] > 0
+    assert found["last_answer"] > "2026"
+    (one,) = [
+        one
+        for one in json.loads(mount.good(CASFS, "status", "--json"))
+        if one["mountpoint"] == str(mount.mountpoint)
+    ]
+    assert one["pid"] == mount.pid
+
+
+def test_top_shows_mounts_until_q_or_ctrl_c(mount):
+    def press(key: bytes):
+        return lambda text: key if "mounted on" in text else None
+
+    for key in (b"q", b"\x03"):
+        columns = 60 if key == b"q" else 140
+        shown = on_terminal([CASFS, "top"], mount.environment, columns, press(key))
+        assert (shown.status, shown.modes_restored) == (0, True), shown.text
+        assert shown.raw.index("\x1b[?1049h") < shown.raw.index("\x1b[?1049l")
+        assert "\x1b[?25h" in shown.raw
+        assert "good" in shown.text
+        assert "at risk: nothing" in shown.text
+        assert "Traceback" not in shown.text
+
+
+def test_top_off_a_terminal_refuses_or_prints_once(mount):
+    done = mount.run(CASFS, "top")
+    assert done.returncode == 2
+    assert "--once" in done.stderr
+    once = mount.good(CASFS, "top", "--once")
+    assert "\x1b" not in once
+    assert "\r" not in once
+    assert str(mount.mountpoint) in re.sub(r"\s", "", once)
+
+
+def test_a_service_that_is_away_shows_and_what_was_logged_last(service, mount, tmp_path):
+    with (
+        served(tmp_path / "served", {"file": MIB}) as away,
+        mounted(tmp_path / "home", away.url, CASFS_DEADLINE="1") as lonely,
+    ):
+        away.emulator.stop()
+        with pytest.raises(OSError):  # noqa: PT011 - as errors.md says
+            lonely.read(*away.output("file"))
+        text = lonely.good(CASFS, "status", lonely.mountpoint)
+        assert "the service does not answer" in text
+        assert "last warning" in text
+        assert lonely.status()["last_warning"]["text"] in lonely.log
+
+
+def test_a_mount_that_died_or_hangs_fails_the_command_and_hides_no_other(service, mount, tmp_path):
+    with (
+        mounted(tmp_path / "hangs", service.url) as hangs,
+        mounted(tmp_path / "dead", service.url) as dead,
+    ):
+        dead.kill()
+        pid = hangs.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            done = mount.run(*IMPATIENT, "status")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert done.returncode == 1
+        flat = re.sub(r"\s+", " ", done.stdout)
+        assert " good" in flat
+        assert "no answer for 1 s" in flat
+        assert "died" in flat
+        assert str(dead.mountpoint) in done.stderr
+        assert str(hangs.mountpoint) in done.stderr
+        wait_until(lambda: hangs.list() == [".casfs", "vaults"], "the mount to go on")
