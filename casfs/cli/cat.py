@@ -30,10 +30,6 @@ _PIECE = 1 << 20
 @click.command(
     "cat",
     cls=IdentifierCommand,
-    epilog="""\b
-Examples:
-  casfs cat photos 2019/spring.tif > spring.tif
-  casfs cat photos ./2019/spring.tif --range 0-1048575 | file -""",
 )
 @click.argument("vault", shell_complete=complete_vault)
 @click.argument("name", metavar="JOB|ARCHIVE|PATH", shell_complete=complete_job_or_path)

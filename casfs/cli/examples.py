@@ -16,11 +16,17 @@ _EXAMPLES = {
         "casfs mount -f ~/restore    # until Ctrl-C, with the log on the terminal",
     ),
     "umount": ("casfs umount ~/restore", "casfs umount --lazy ~/restore"),
-    "status": ("casfs status", "casfs status --json ~/restore | jq .counters"),
+    "status": ("casfs status", "casfs status --json ~/restore | jq .cache_used"),
+    "top": ("casfs top", "casfs top ~/restore", "casfs top --once | grep 'at risk'"),
     "vaults": ("casfs vaults", "casfs vaults --profile work --json"),
-    "jobs": ("casfs jobs photos", "casfs jobs photos --json | jq -r .JobId"),
+    "jobs": (
+        "casfs jobs photos --state running",
+        "casfs jobs photos --expiring-within 6h || echo 'copy them now'",
+        "casfs jobs photos --json | jq -r '.[] | [.expires, .path] | @tsv'",
+    ),
     "cat": (
-        "casfs cat photos JOB > output",
+        "casfs cat photos 2019/spring.tif > spring.tif",
+        "casfs cat photos ./2019/spring.tif --range 0-1048575 | file -",
         "casfs cat photos JOB --inventory csv | head",
     ),
     "wait": (

@@ -35,14 +35,6 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 @click.command(
     "jobs",
     cls=IdentifierCommand,
-    epilog="""\b
-Examples:
-  casfs jobs photos --state running
-  casfs jobs photos --kind archive --expiring-within 6h || echo "copy them now"
-
-\b
-Exit status:
-  5 if --expiring-within found some, for cron; else 0, or 1 if the command failed.""",
 )
 @click.argument("vault", shell_complete=complete_vault)
 @click.option(
@@ -83,6 +75,8 @@ def jobs_command(  # noqa: PLR0913 (its options)
     """List the jobs of a vault by the time that is left for their outputs.
 
     Outputs that expire first come first, then jobs that are running, have failed or have expired.
+
+    Exits with 5 if --expiring-within found some, for cron.
     """
     with open_client(profile, flags) as client:
         answer = asked(client, vault)
@@ -207,7 +201,7 @@ def _show(
 
     is_narrow = is_brief(is_long)
     brief: list[tuple[Column, Callable[[JobEntry], str]]] = [
-        (Column("name", folds=True), lambda entry: entry.path or entry.job.description),
+        (Column("name", folds=True), _name),
         (Column("kind", rank=3), lambda entry: entry.job.kind.value),
         (Column("state"), lambda entry: entry.job.state.value),
         (Column("left"), lambda entry: _left_text(entry, clock, is_narrow)),
@@ -228,6 +222,10 @@ def _show(
     columns.append((Column("job", is_id=True), lambda entry: entry.job.id))
     rows = [[text(entry) for _, text in columns] for entry in jobs]
     show_table([column for column, _ in columns], rows, _totals(jobs, clock), is_long)
+
+
+def _name(entry: "JobEntry") -> str:
+    return entry.path or entry.job.description or f"({entry.job.kind.value})"
 
 
 def _requested(request: Request | None) -> str:

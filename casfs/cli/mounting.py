@@ -106,10 +106,6 @@ def umount_command(mountpoint: str, lazy: bool) -> None:
 
 @click.command(
     "status",
-    epilog="""\b
-Examples:
-  casfs status
-  casfs status ~/restore --json | jq .cache_used""",
 )
 @click.argument(
     "mountpoint",

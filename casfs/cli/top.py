@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from casfs.cli.completion import complete_mountpoint
 from casfs.cli.durations import DurationType
 from casfs.cli.mount_view import MountFacts, mount_table
 from casfs.cli.mounting import all_mounts, with_rates
@@ -42,22 +43,28 @@ Examples:
 Keys:
   q  end""",
 )
+@click.argument(
+    "chosen", metavar="[MOUNTPOINT|DESTINATION]...", nargs=-1, shell_complete=complete_mountpoint
+)
 @click.option("--once", is_flag=True, help="Print the view once and end; also into a pipe.")
 @click.option(
     "--interval", type=DurationType(), default=1.0, help="Time between two looks.  [default: 1s]"
 )
 @state_dir_option
-def top_command(once: bool, interval: float, state_dir: str | None) -> None:
+def top_command(
+    chosen: tuple[str, ...], once: bool, interval: float, state_dir: str | None
+) -> None:
     """Watch mounts and restores: phases, transfers, what expires first, money, errors.
 
-    q or Ctrl-C ends it. Nothing is asked of the service.
+    Those that are named, or all. q or Ctrl-C ends it. Nothing is asked of the service.
     """
+    source = _Source(frozenset(map(os.path.abspath, chosen)), state_dir)
     if once:
-        _print_once(state_dir)
+        _print_once(source)
         return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("casfs top needs a terminal; use --once, or casfs status --json")
-    _watch(state_dir, max(interval, 0.1))
+    _watch(source, max(interval, 0.1))
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,29 @@ class _Sample:
     restores: list[RestoreFacts]
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Where samples come from.
+
+    Attributes:
+        chosen: paths of the mounts and restores that are wanted; empty is all.
+        state_dir: where restores say how far they are, if it is not the usual place.
+    """
+
+    chosen: frozenset[str]
+    state_dir: str | None
+
+    def mounts(self) -> list[MountFacts]:
+        """Return the mounts that are wanted, without their rates."""
+        found, _ = all_mounts()
+        return [one for one in found if not self.chosen or one.mountpoint in self.chosen]
+
+    def restores(self) -> list[RestoreFacts]:
+        """Return the restores that are wanted."""
+        found = known_restores(self.state_dir)
+        return [one for one in found if not self.chosen or one.destination in self.chosen]
+
+
 class _Sampler:
     """Looks at mounts and restores again and again, in a thread: a mount that hangs holds up none.
 
@@ -75,8 +105,8 @@ class _Sampler:
         last: what was seen last; None until there is something.
     """
 
-    def __init__(self, state_dir: str | None, interval: float) -> None:
-        self._state_dir = state_dir
+    def __init__(self, source: _Source, interval: float) -> None:
+        self._source = source
         self._interval = interval
         self._ended = threading.Event()
         self.last: _Sample | None = None
@@ -92,20 +122,19 @@ class _Sampler:
     def _run(self) -> None:
         before: dict[str, tuple[float, MountFacts]] = {}
         while not self._ended.is_set():
-            found, _ = all_mounts()
+            found = self._source.mounts()
             now = time.monotonic()
             shown = []
             for one in found:
                 earlier = before.get(one.mountpoint)
                 shown.append(one if earlier is None else one.with_rates(*earlier, now))
             before = {one.mountpoint: (now, one) for one in found if one.error is None}
-            self.last = _Sample(shown, known_restores(self._state_dir))
+            self.last = _Sample(shown, self._source.restores())
             self._ended.wait(self._interval)
 
 
-def _print_once(state_dir: str | None) -> None:
-    found, _ = all_mounts()
-    sample = _Sample(with_rates(found), known_restores(state_dir))
+def _print_once(source: _Source) -> None:
+    sample = _Sample(with_rates(source.mounts()), source.restores())
     now = datetime.now(UTC)
     say(_title(now))
     say(_summary(sample, now))
@@ -116,12 +145,12 @@ def _print_once(state_dir: str | None) -> None:
         say(line)
 
 
-def _watch(state_dir: str | None, interval: float) -> None:
+def _watch(source: _Source, interval: float) -> None:
     from rich.console import Console
     from rich.live import Live
 
     console = Console()
-    sampler = _Sampler(state_dir, interval)
+    sampler = _Sampler(source, interval)
     sampler.start()
     try:
         with (
@@ -206,13 +235,15 @@ def _summary(sample: _Sample, now: datetime) -> str:
     expiries = [one.moment("soonest_expiry") for one in sample.mounts]
     expiries += [one.soonest_expiry for one in sample.restores]
     known = [moment for moment in expiries if moment is not None]
-    risk = sum(one.number("bytes_at_risk") or 0 for one in sample.mounts)
-    risk += sum(one.bytes_at_risk for one in sample.restores)
+    risks = [one.number("bytes_at_risk") for one in sample.mounts]
+    risks += [one.bytes_at_risk for one in sample.restores]
+    risk = sum(size for size in risks if size is not None)
     parts = [] if sample.mounts else ["nothing is mounted"]
     parts.append(f"{size_text(round(received))}/s received")
     if known:
         parts.append(f"first expiry in {span_text(min(known) - now)}")
-    parts.append(f"at risk: {size_text(risk) if risk else 'nothing'}")
+    if any(size is not None for size in risks):
+        parts.append(f"at risk: {size_text(risk) if risk else 'nothing'}")
     parts += [f"spent: {amount}" for amount in _spent(sample.restores)]
     return "   ".join(parts)
 

@@ -265,7 +265,5 @@ class WriteBehind:
             if self._has_room():
                 self._room.notify()
         if tell:
-            reason = (
-                trouble(self.evictor.directory, error) if isinstance(error, OSError) else error
-            )
+            reason = trouble(self.evictor.directory, error) if isinstance(error, OSError) else error
             log.warning("blocks are not cached: %s; make room in the cache directory", reason)
