@@ -124,9 +124,13 @@ def _answer(future: "Future[dict[str, Any]]", deadline: Deadline) -> Answer:
     try:
         return future.result(deadline.remaining())
     except FutureTimeoutError:
-        return MountError(f"no answer for {deadline.seconds:g} s; see the mount's log")
+        return _silent(deadline.seconds)
     except MountError as error:
         return error
+
+
+def _silent(seconds: float) -> MountError:
+    return MountError(f"no answer for {seconds:g} s; see the mount's log")
 
 
 def within(call: Callable[[], T]) -> T:
@@ -139,7 +143,7 @@ def within(call: Callable[[], T]) -> T:
     try:
         return _begin(call).result(TUNING.answer_seconds)
     except FutureTimeoutError:
-        raise MountError(f"no answer for {TUNING.answer_seconds:g} s; see the mount's log") from None
+        raise _silent(TUNING.answer_seconds) from None
 
 
 def _begin(call: Callable[[], T]) -> "Future[T]":

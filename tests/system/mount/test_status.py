@@ -21,7 +21,8 @@ _IMPATIENT = """
 import sys
 from casfs.cli.main import main
 from casfs.mount import mount_status
-mount_status._ANSWER_SECONDS = 1.0
+from dataclasses import replace
+mount_status.TUNING = replace(mount_status.TUNING, answer_seconds=1.0)
 sys.exit(main())
 """
 IMPATIENT = (sys.executable, "-c", _IMPATIENT)
