@@ -7,7 +7,8 @@
     │   └── DestinationDiskError       the disk of a restore fails, so nothing more can be written
     │       └── DestinationFullError ENOSPC that disk is full
     ├── MountError             EIO        the mount cannot be created or removed
-    │   └── LibraryError                  internal: libfuse failed; it printed why
+    │   ├── LibraryError                  internal: libfuse failed; it printed why
+    │   └── PrivateMountError             another user's, who alone can look at it
     ├── NotFoundError          ENOENT     no such vault, job or file
     ├── NotReadyError          EAGAIN     the job is still running
     ├── ExpiredError           ESTALE     the output is gone and the block is not cached
@@ -81,6 +82,10 @@ class DestinationFullError(DestinationDiskError):
 
 class MountError(CasfsError):
     """The mount cannot be created or removed."""
+
+
+class PrivateMountError(MountError):
+    """The mount belongs to another user, and only that user can look at it."""
 
 
 class LibraryError(MountError):

@@ -30,7 +30,7 @@ from casfs.cli.restore_view import (
 )
 from casfs.cli.show import say, show_json
 from casfs.cli.tables import Column, show_table
-from casfs.errors import MountError
+from casfs.errors import MountError, PrivateMountError
 from casfs.homes import log_directory
 from casfs.mount.mount_status import status, statuses
 from casfs.mount.mount_table import FILE_SYSTEM, find, mounts
@@ -165,7 +165,7 @@ def all_mounts() -> tuple[list[MountFacts], list[str]]:
         if isinstance(answer, MountError):
             found.append(MountFacts(mount.mountpoint, {}, str(answer)))
             # A part of a mount is bound there, and its whole is in the list as well.
-            if not mount.is_part:
+            if not (mount.is_part or isinstance(answer, PrivateMountError)):
                 silent.append(mount.mountpoint)
         else:
             found.append(MountFacts(mount.mountpoint, answer))

@@ -154,7 +154,7 @@ def _run(
         except LibraryError as error:
             failed = str(error)
     # All that it printed has been read only now.
-    raise MountError(f"{failed}: {printed.last or 'libfuse does not say why'}")
+    raise MountError(f"{failed}: {printed.reason}")
 
 
 def _widen_window(mountpoint: str) -> None:

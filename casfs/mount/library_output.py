@@ -15,6 +15,13 @@ log = logging.getLogger(__name__)
 
 _STANDARD_ERROR = 2
 _PREFIXES = ("fuse: ", "fusermount: ", "fusermount3: ")
+_ADVICE = {
+    "could not determine username": "only users with an entry in /etc/passwd can mount; add one, "
+    "or mount as root",
+    "failed to open /dev/fuse: Permission denied": "let users open it: chmod 666 /dev/fuse",
+    "device not found": "load the kernel's module: modprobe fuse",
+}
+"""What to do about lines of the library's that do not say so."""
 
 
 class LibraryOutput:
@@ -26,6 +33,12 @@ class LibraryOutput:
 
     def __init__(self) -> None:
         self.last = ""
+
+    @property
+    def reason(self) -> str:
+        """Return why a mount failed, as the last line says, and what to do about it."""
+        advice = next((_ADVICE[part] for part in _ADVICE if part in self.last), "")
+        return f"{self.last or 'libfuse does not say why'}{advice and '; '}{advice}"
 
     def read(self, pipe: int) -> None:
         """Log what comes through a pipe until its other end is closed."""

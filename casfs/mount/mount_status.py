@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from casfs.deadline import Deadline
-from casfs.errors import MountError
+from casfs.errors import MountError, PrivateMountError
 from casfs.mount.mount_table import FILE_SYSTEM, Mount, find, mounts
 from casfs.mount.mount_tuning import TUNING
 from casfs.reasons import reason
@@ -64,7 +64,7 @@ def status(mountpoint: str) -> dict[str, Any]:
         text = within(lambda: _beginning(path))
         found = json.loads(text)
     except PermissionError as error:
-        raise MountError(
+        raise PrivateMountError(
             f"{mountpoint} belongs to another user, and only that user can read it"
         ) from error
     except (OSError, ValueError, RecursionError) as error:

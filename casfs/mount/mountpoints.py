@@ -93,6 +93,10 @@ def unmount(mountpoint: str, lazy: bool) -> None:
     mount = find(mountpoint)
     if mount is None or mount.file_system != FILE_SYSTEM:
         raise MountError(f"{mountpoint} is not a casfs mount; casfs status shows what is mounted")
+    if mount.user is not None and os.getuid() not in (0, mount.user):
+        raise MountError(
+            f"{mountpoint} belongs to user {mount.user}; that user or root unmounts it"
+        )
     process = None
     # After a lazy unmount there is nothing to wait for: the mount may no longer answer. One of
     # another user may name any process.

@@ -1,6 +1,7 @@
 """`casfs mount` and `casfs umount`: what they return, say and leave, and how a mount ends."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from tests.support.emulator.running import running_emulator
 from tests.support.mounting import Mount, mounted
 from tests.support.processes import SECONDS, wait_until
 from tests.support.served import MIB, VAULT, Served, served
+from tests.support.strangers import STRANGER, run_as
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a tmpfs")
 
@@ -333,3 +335,22 @@ def test_a_mount_point_may_have_any_name(service, tmp_path):
         assert mount.list() == [".casfs", "vaults"]
         assert_listed(mount)
         mount.umount()
+
+
+@needs_root
+def test_the_mount_of_another_user_is_neither_dead_nor_ours_to_unmount(
+    service: Served, home: Path
+) -> None:
+    with mounted(home, service.url) as mount:
+        done = run_as(STRANGER, [CASFS, "status", "--json"], mount.environment)
+        assert (done.returncode, done.stderr) == (0, "")
+        lines = json.loads(done.stdout)
+        (error,) = [one["error"] for one in lines if one["mountpoint"] == str(mount.mountpoint)]
+        assert "only that user can read it" in error
+        done = run_as(STRANGER, [CASFS, "umount", mount.mountpoint], mount.environment)
+        assert done.returncode == 1
+        assert (
+            done.stderr
+            == f"casfs: {mount.mountpoint} belongs to user 0; that user or root unmounts it\n"
+        )
+        assert mount.is_mounted()

@@ -1,10 +1,13 @@
 """What libfuse and fusermount print goes into the log, and the last line into the message."""
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from casfs.mount.library_output import LibraryOutput
 from tests.support.command import CASFS
 from tests.support.mounting import Mount, mounted
 from tests.support.processes import SECONDS
@@ -29,6 +32,28 @@ def test_why_a_mount_failed_is_in_one_line_and_in_the_log(unmounted: Mount, libr
     assert line.startswith(f"casfs: {unmounted.mountpoint} could not be mounted: ")
     assert "max_read=many" in line or library == "fuse"
     assert "WARNING casfs.mount.library_output: fuse" in unmounted.log
+
+
+@pytest.mark.parametrize(
+    ("printed", "reason"),
+    [
+        ("fusermount3: could not determine username\n", "could not .*; only users with an entry"),
+        (
+            "fusermount3: failed to open /dev/fuse: Permission denied\n",
+            "failed .*; .*: chmod 666 /dev/fuse",
+        ),
+        ("fuse: device not found, try 'modprobe fuse' first\n", "device not found, .*; load"),
+        ("fuse: something else\n", "something else$"),
+        ("", "libfuse does not say why$"),
+    ],
+)
+def test_a_reason_says_what_to_do(printed: str, reason: str) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, printed.encode())
+    os.close(writing)
+    output = LibraryOutput()
+    output.read(reading)
+    assert re.match(reason, output.reason)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
