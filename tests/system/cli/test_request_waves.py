@@ -88,13 +88,14 @@ def test_later_waves_follow_while_the_command_waits(tmp_path):
 def test_what_was_not_accepted_is_requested_while_the_command_waits(tmp_path, earlier):
     # An error 500 before anything was done, and once only.
     options = ("--fault", "error-500@post=1,1", "--job-seconds", "1")
-    with stress("cas", tmp_path, 3, 6 if earlier else 2, *options) as one:
+    with stress("cas", tmp_path, 3, 8 if earlier else 2, *options) as one:
         if earlier:
             assert one.request("--all", "-y")[0] == 75
         status, text = one.request("--all", "-y", "--wait")
         assert status == 0, text
-        assert text.count("can be read until") == 3
-        assert set(one.jobs().values()) == {1}
+        # On a slow machine the earlier command may have settled some of them.
+        assert text.count("can be read until") >= (1 if earlier else 3)
+        assert sorted(one.jobs().values()) == [1, 1, 1]
 
 
 def test_a_pace_that_is_measured_is_that_of_the_last_fetch(tmp_path, monkeypatch):
