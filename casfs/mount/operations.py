@@ -220,7 +220,8 @@ class Operations:
         del path
         opened = self._files.pop(info.fh)
         self._sent.closed(opened.node)
-        self._pages.closed(opened.node.path, opened.file.content_version)
+        if not isinstance(opened.node, SmallFile):
+            self._pages.closed(opened.node.path, opened.file.content_version)
         opened.file.close()
         return 0
 

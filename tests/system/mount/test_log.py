@@ -32,3 +32,16 @@ def test_nothing_of_the_services_is_in_the_log_as_it_is(tmp_path):
     # The same for those who print the description of a job; to programs it says what it said.
     assert all(line.isprintable() for line in raw.decode().split("\n"))
     assert json.loads(raw)["JobDescription"] == EVIL
+
+
+def test_files_of_every_kind_are_read_without_an_error(tmp_path):
+    with (
+        RunningOrigin(tmp_path / "origin", {"v": {"jobs": [{"JobId": "j", "@size": 5}]}}) as origin,
+        mounted(tmp_path / "home", origin.url) as mount,
+    ):
+        for path in ("job.json", "output", "../../vault.json", "../../../../.casfs/status.json"):
+            for _ in range(2):
+                assert mount.read("vaults", "v", "jobs", "j", path)
+        # After it has ended, all files have been closed.
+        mount.umount()
+        assert " ERROR " not in mount.log
