@@ -14,7 +14,7 @@ from casfs.cli.options import (
     profile_option,
     service_options,
 )
-from casfs.errors import CasfsError, ConfigError, LedgerError
+from casfs.errors import CasfsError, ConfigError, DestinationDiskError, LedgerError
 
 if TYPE_CHECKING:
     from casfs.cli.restore_session import RestoreWish
@@ -132,6 +132,8 @@ def _tell(error: BaseException, interrupted: int, messages: Any) -> None:
             code = exit_status.USAGE
         if isinstance(error, LedgerError):
             code = exit_status.NOT_STARTED
+        if isinstance(error, DestinationDiskError):
+            code = exit_status.UNFINISHED
     messages.facts("exit_error", code=code, message=message)
     messages.complain(message)
     raise SystemExit(code) from error

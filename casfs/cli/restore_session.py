@@ -17,7 +17,7 @@ from casfs.cli.plan_text import plan_facts, plan_lines
 from casfs.cli.restore_plan import restore_facts, restore_lines
 from casfs.cli.restore_report import RestoreReport
 from casfs.client import Client
-from casfs.errors import CasfsError, ConfigError
+from casfs.errors import CasfsError, ConfigError, DestinationDiskError
 from casfs.ledger.request import RequestState
 from casfs.model import Vault
 from casfs.restore.archive_restorer import ArchiveRestorer
@@ -201,8 +201,12 @@ class RestoreSession:
                 counts = report.finish(verdict, str(wish.manifest or own.manifest))
                 end = {"status": int(verdict.status), "reason": verdict.reason, **counts}
                 writer.append([{"type": "end", "run": prepared.run, "time": now_text(), **end}])
-            with ManifestIndex(wish.manifest or own.manifest) as index:
-                own.replace_sums(sum_lines(index))
+            try:
+                with ManifestIndex(wish.manifest or own.manifest) as index:
+                    own.replace_sums(sum_lines(index))
+            except DestinationDiskError as error:
+                self._messages.warn(str(error))
+                return max(verdict.status, Status.UNFINISHED)
             return verdict.status
 
     def _manifest(self, stack: ExitStack) -> ManifestIndex | None:

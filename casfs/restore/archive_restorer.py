@@ -1,16 +1,19 @@
 """Restores one archive: fetched, on disk as it was verified, named, recorded."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING
 
 from casfs.client import Client
-from casfs.errors import CasfsError, DestinationError
+from casfs.errors import CasfsError, DestinationError, ExpiredError
 from casfs.ledger.request import to_time
 from casfs.model import Output
 from casfs.restore.destination import placing
+from casfs.restore.destination.file_hashes import FileHashes, hash_file
 from casfs.restore.destination.manifest import (
+    ALGORITHMS,
     FAILED,
     UNVERIFIED,
     VERIFIED,
@@ -18,7 +21,7 @@ from casfs.restore.destination.manifest import (
     mtime_text,
     now_text,
 )
-from casfs.restore.destination.opened_tree import OpenedTree, split
+from casfs.restore.destination.opened_tree import OpenedDirectory, OpenedTree, split
 from casfs.restore.destination.recorder import Recorded, Recorder
 from casfs.restore.worklist import Stage, WorkItem, Worklist
 
@@ -66,6 +69,8 @@ class ArchiveRestorer:
         output = None
         if item.here:
             output = self.client.restorable.output_without_jobs(self.vault, item.file)
+        if output is not None and self._adopt(item, output):
+            return
         if output is None:
             output = self.client.restorable.output(self.vault, item.archive)
         self._jobs[item.number] = jobs_of(output)
@@ -117,6 +122,61 @@ class ArchiveRestorer:
             self.told(line)
 
         self.recorder.add(Recorded(line, directory, recorded))
+
+    def _adopt(self, item: WorkItem, output: Output) -> bool:
+        """Record a file that has its name since an earlier run, which did not come to record it.
+
+        Returns:
+            False if there is none.
+
+        Raises:
+            ExpiredError: it is not the archive by now.
+        """
+        names = split(item.path)
+        directory = self.tree.directory(names[:-1], make=False)
+        if directory is None:
+            return False
+        place = self.files.place(directory.descriptor, output, item.path)
+        if place.exists() or not place.has_leaves():
+            return False
+        hashes = self._hashes(item, directory, names[-1])
+        if hashes is None or hashes.tree_hash != item.tree_hash:
+            place.end()
+            raise ExpiredError(f"{item.path} is not what was restored; it is restored again")
+        line = ManifestLine(
+            path=item.path,
+            archive=item.archive,
+            state=VERIFIED,
+            size=hashes.size,
+            mtime=mtime_text(item.mtime),
+            tree_hash=hashes.tree_hash,
+            algorithm=self.algorithm,
+            sha256=hashes.sha256,
+            times={"verified": now_text()},
+        )
+
+        def recorded() -> None:
+            place.end()
+            self.worklist.set_stage(item.number, Stage.RESTORED, line.size)
+            self.told(line)
+
+        self.recorder.add(Recorded(line, directory, recorded))
+        return True
+
+    def _hashes(self, item: WorkItem, directory: OpenedDirectory, name: str) -> FileHashes | None:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        try:
+            file = os.open(name, flags, dir_fd=directory.descriptor)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self.tree.error(item.path, error) from error
+        try:
+            return hash_file(file, ALGORITHMS[self.algorithm])
+        except OSError as error:
+            raise self.tree.error(item.path, error) from error
+        finally:
+            os.close(file)
 
     def expired(self, item: WorkItem, error: CasfsError) -> None:
         """Note that the output of an archive has expired before all of it was fetched."""

@@ -73,16 +73,16 @@ class Survey:
             return None
         try:
             existing = self._existing(file)
-            here = existing.is_restored and self._is_here(file)
+            here = self._is_here(file, existing)
         except CasfsError as error:
             self.worklist.add(file, Stage.FAILED, reason=str(error))
-            return None
-        if not existing.is_restored:
-            self.worklist.add(file, Stage.SKIPPED, reason=existing.reason)
             return None
         replace = self.overwrite is not Overwrite.NEVER
         if here:
             self.worklist.add(file, Stage.READABLE, replace=replace, here=True)
+            return None
+        if not existing.is_restored:
+            self.worklist.add(file, Stage.SKIPPED, reason=existing.reason)
             return None
         self.worklist.add(file, Stage.WAITING, replace=replace)
         return Selected(file.archive, file.path, file.size, file.created, file.readable)
@@ -142,8 +142,13 @@ class Survey:
         finally:
             os.close(descriptor)
 
-    def _is_here(self, file: RestorableFile) -> bool:
-        """Return whether an earlier run has brought all bytes, and only their name is missing."""
+    def _is_here(self, file: RestorableFile, existing: Existing) -> bool:
+        """Return whether an earlier run has brought all bytes, and was ended before its record.
+
+        Either only their name is missing, or they have it, and the manifest does not say so yet.
+        """
+        if existing not in (Existing.ABSENT, Existing.REPLACE, Existing.SAME, Existing.KEPT):
+            return False
         names = split(file.path)
         parent = None if self.tree is None else self.tree.directory(names[:-1], make=False)
         output = None
@@ -152,4 +157,6 @@ class Survey:
         if parent is None or output is None:
             return False
         place = self.files.place(parent.descriptor, output, file.path)
+        if not existing.is_restored:
+            return place.has_leaves() and not place.exists()
         return place.exists() and self.files.fill(output, place).missing() == 0
