@@ -42,6 +42,7 @@ class Restores:
         home: cache and state are below it.
         files: what is archived, by its path.
         times: mtimes of the archives in seconds, by path.
+        lifetime: seconds for which outputs are there.
     """
 
     emulator: RunningEmulator
@@ -49,6 +50,7 @@ class Restores:
     home: Path
     files: Mapping[str, bytes]
     times: Mapping[str, int]
+    lifetime: float = 86400.0
     settings: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -84,6 +86,9 @@ class Restores:
 
     def restore(self, destination: Path, *arguments: str) -> tuple[int, str, str]:
         return self.run("restore", VAULT, str(destination), *arguments)
+
+    def archives(self) -> set[str]:
+        return {archive for (archive,) in self.emulator.sql("SELECT id FROM archives")}
 
     def requested(self) -> Counter[str]:
         """How often each archive was requested, by the service's access log."""
@@ -121,7 +126,11 @@ def states(destination: Path) -> dict[str, str]:
 
 @contextmanager
 def restores(
-    root: Path, sizes: Mapping[str, int], *options: str, dialect: str = "cas"
+    root: Path,
+    sizes: Mapping[str, int],
+    *options: str,
+    dialect: str = "cas",
+    lifetime: float = 86400.0,
 ) -> Iterator[Restores]:
     """Serve cold archives of these sizes, and an inventory that lists them."""
     files = {name: random_bytes(size, name) for name, size in sizes.items()}
@@ -130,6 +139,7 @@ def restores(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     seed = ("--seed", f"{VAULT}={folder}", "--seed-inventory", "--fault-seed", "1")
+    options = ("--output-hours", str(lifetime / 3600), *options)
     region = ("--region", "us-east-1") if dialect == "glacier" else ()
     with running_emulator(root / "emulator", *region, *seed, *options, dialect=dialect) as emulator:
         shutil.rmtree(folder)
@@ -137,7 +147,7 @@ def restores(
         times = {name: 1_000_000_000 + 1000 * number for number, name in enumerate(files)}
         for name, at in times.items():
             emulator.sql("UPDATE archives SET created = ? WHERE description = ?", at, name)
-        yield Restores(emulator, dialect, root / "home", files, times)
+        yield Restores(emulator, dialect, root / "home", files, times, lifetime)
 
 
 def kill_at_random(process: "subprocess.Popen[str]", dice: random.Random, longest: float) -> bool:

@@ -1,0 +1,61 @@
+"""`casfs restore` that is killed, runs out of room, or meets outputs that have expired."""
+
+import os
+import time
+from pathlib import Path
+
+from tests.support.disks import disk
+from tests.support.restore_stress import RestoreStress
+from tests.support.restores import MIB, VAULT, manifest, restores, sizes_of, states
+
+
+def test_kills_lose_nothing_and_nothing_is_asked_or_paid_for_twice(tmp_path):
+    with restores(tmp_path, sizes_of(40), "--job-seconds", "1", lifetime=20) as vault:
+        stress = RestoreStress(vault, tmp_path / "dest")
+        stress.run(kills=4, longest=4.0)
+        stress.check()
+
+
+def test_what_expired_is_requested_again_with_consent_alone(tmp_path):
+    sizes = {"a.bin": 5 * MIB, "b.bin": 3}
+    with restores(tmp_path, sizes, "--job-seconds", "0.2", lifetime=8.0) as vault:
+        destination = tmp_path / "dest"
+        assert vault.run("request", VAULT, "--all", "-y", "--wait")[0] == 0
+        time.sleep(8.5)
+        # They are gone, and -y is no consent to paying for them twice.
+        status, output, errors = vault.restore(destination, "-y")
+        assert status == 4, output + errors
+        assert "--rerequest yes" in errors
+        assert sum(vault.requested().values()) == 2
+        status, output, errors = vault.restore(destination, "-y", "--rerequest", "yes")
+        assert status == 0, output + errors
+        vault.check(destination)
+        assert set(vault.requested().values()) == {2}
+
+
+def test_a_full_disk_ends_the_restore_and_it_goes_on_once_there_is_room(tmp_path):
+    sizes = {"large.bin": 14 * MIB, "small.bin": 5}
+    with (
+        restores(tmp_path, sizes, "--job-seconds", "0.2") as vault,
+        disk(tmp_path / "disk", 12 * MIB) as small,
+    ):
+        destination = small / "dest"
+        status, output, errors = vault.restore(destination, "-y")
+        assert status == 75, output + errors
+        assert f"the disk at {small} is full; make room and run the same command again" in errors
+        assert not (destination / "large.bin").exists()
+        fetched = vault.fetched()
+        _make_room(small, 40 * MIB)
+        status, output, errors = vault.restore(destination, "-y")
+        assert status == 0, output + errors
+        vault.check(destination)
+        assert set(vault.requested().values()) == {1}
+        # What is on the disk is not fetched again; what was in memory may be.
+        assert vault.fetched() - fetched < sizes["large.bin"]
+        assert set(states(destination).values()) == {"verified"}
+        statuses = [line["status"] for line in manifest(destination) if line["type"] == "end"]
+        assert statuses == [75, 0]
+
+
+def _make_room(small: Path, size: int) -> None:
+    assert os.system(f"mount -o remount,size={size} {small}") == 0
