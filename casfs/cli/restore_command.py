@@ -17,7 +17,7 @@ from casfs.cli.options import (
 from casfs.errors import CasfsError, ConfigError, DestinationDiskError, LedgerError
 
 if TYPE_CHECKING:
-    from casfs.cli.restore_session import RestoreWish
+    from casfs.cli.restore_wish import RestoreWish
     from casfs.restore.request_options import Options
 
 
@@ -154,7 +154,7 @@ def _refuse_mount(destination: Path) -> None:
 
 
 def _wish(path: str, destination: Path, own: dict[str, Any]) -> "RestoreWish":
-    from casfs.cli.restore_session import RestoreWish
+    from casfs.cli.restore_wish import RestoreWish
     from casfs.restore.destination.existing_files import Overwrite
     from casfs.restore.wanted_paths import WantedPaths, read_elsewhere, read_paths
 

@@ -17,6 +17,7 @@ from casfs.restore.fetch_lanes import Fetcher
 from casfs.restore.job_sending import Sent
 from casfs.restore.plan import Group
 from casfs.restore.preparing import Prepared
+from casfs.restore.progress_file import ProgressFile
 from casfs.restore.restore_planner import RestoreProgress
 from casfs.restore.verdict import Status, Verdict
 from casfs.restore.worklist import Stage, Totals, Worklist
@@ -38,6 +39,7 @@ class RestoreReport:
         verbose: name each archive that was restored.
         stats: seconds between two lines of text.
         fetcher: fetches, once there is one.
+        file: tells other processes how far it is, once it has begun.
     """
 
     messages: Messages
@@ -45,6 +47,7 @@ class RestoreReport:
     verbose: bool = False
     stats: float = 60.0
     fetcher: Fetcher | None = None
+    file: ProgressFile | None = None
     states: Counter[str] = field(default_factory=Counter)
     written: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -110,6 +113,8 @@ class RestoreReport:
     def progress(self, progress: RestoreProgress) -> None:
         """Tell how far it is."""
         facts = self.status_facts(progress)
+        if self.file is not None:
+            self.file.write(facts)
         with self._lock:
             self.messages.facts("status", **facts)
             if time.monotonic() - self._told >= self.stats:

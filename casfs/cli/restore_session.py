@@ -1,84 +1,53 @@
 """A restore from the command line: plan, question, and what came of it."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from casfs import __version__
 from casfs.cli.archive_request import open_ledger
 from casfs.cli.messages import Messages
 from casfs.cli.plan_text import plan_facts, plan_lines
+from casfs.cli.restore_consent import refusal
 from casfs.cli.restore_plan import restore_facts, restore_lines
 from casfs.cli.restore_report import RestoreReport
+from casfs.cli.restore_wish import RestoreWish
 from casfs.client import Client
 from casfs.errors import CasfsError, ConfigError, DestinationDiskError
 from casfs.ledger.request import RequestState
 from casfs.model import Vault
 from casfs.restore.archive_restorer import ArchiveRestorer
-from casfs.restore.caps import objection
 from casfs.restore.destination import placing
-from casfs.restore.destination.existing_files import Overwrite
 from casfs.restore.destination.manifest import ALGORITHMS, ManifestIndex, ManifestWriter, now_text
 from casfs.restore.destination.opened_tree import OpenedTree
-from casfs.restore.destination.own_directory import OwnDirectory, manifest_of
+from casfs.restore.destination.own_directory import (
+    OwnDirectory,
+    manifest_of,
+    open_manifest_at,
+)
 from casfs.restore.destination.recorder import Recorder
 from casfs.restore.destination.sha256sums import sum_lines
 from casfs.restore.fetch_lanes import Fetcher
 from casfs.restore.fetch_order import Lanes
-from casfs.restore.plan import Group
+from casfs.restore.ledger import Ledger
 from casfs.restore.preparing import Prepared
+from casfs.restore.progress_file import ProgressFile
 from casfs.restore.request_options import Options
 from casfs.restore.restore_planner import Restore, RestorePlanner
 from casfs.restore.restore_run import RestoreRun
 from casfs.restore.spool import Spool
 from casfs.restore.survey import Survey
 from casfs.restore.verdict import Status, Verdict
-from casfs.restore.wanted_paths import Elsewhere, WantedPaths
 from casfs.restore.worklist import Worklist
+
+if TYPE_CHECKING:
+    from casfs.blocks.output_files import OutputFiles
 
 _ENDING = 10.0
 """Seconds for which what is being written when a restore is interrupted may take to end."""
 _JOBS = 256
 """Jobs whose outputs are restored that are recorded at a time."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RestoreWish:
-    """What a user wants of `casfs restore`.
-
-    Attributes:
-        path: what is restored of the vault, "" for all.
-        destination: directory that gets it.
-        wanted: which archives.
-        elsewhere: what another disk has, None if that does not count.
-        overwrite: which files may be replaced.
-        checksum: compare content where size and time would decide.
-        manifest: path of the manifest, None for the usual one.
-        keep_in_cache: keep what is fetched in the cache as well.
-        dry_run: show the plan, and write nothing.
-        yes: agree to the plan.
-        waits: wait for jobs.
-        verbose: name each archive.
-    """
-
-    path: str
-    destination: Path
-    wanted: WantedPaths
-    elsewhere: Elsewhere | None
-    overwrite: Overwrite
-    checksum: bool
-    manifest: Path | None
-    keep_in_cache: bool
-    dry_run: bool
-    yes: bool
-    waits: bool
-    verbose: bool
 
 
 def restore(client: Client, wish: RestoreWish, options: Options, messages: Messages) -> int:
@@ -112,6 +81,7 @@ class RestoreSession:
         self._options = options
         self._messages = messages
         self._fetcher: Fetcher | None = None
+        self._delivered: list[str] = []
         service_hash = client.service.tree_hash
         self._algorithm = next(name for name, one in ALGORITHMS.items() if one is service_hash)
 
@@ -119,7 +89,7 @@ class RestoreSession:
         """Restore; return the exit status."""
         wish, client = self._wish, self._client
         with ExitStack() as stack:
-            ledger = stack.enter_context(open_ledger(client, vault))
+            ledger = stack.enter_context(open_ledger(client, vault, dry_run=wish.dry_run))
             spool = stack.enter_context(Spool())
             worklist = stack.enter_context(Worklist())
             files = stack.enter_context(client.restorable.output_files(wish.keep_in_cache))
@@ -157,57 +127,88 @@ class RestoreSession:
             self._show_plan(prepared, worklist, again)
             if wish.dry_run or tree is None or own is None:
                 return Status.DONE
-            refused = self._refusal(prepared, again)
+            refused = refusal(prepared, self._options, wish, again)
             if refused is not None:
                 report.end(refused)
                 return refused.status
             with self._recording(tree, own, goal, prepared) as (writer, recorder):
-                done: list[str] = []
-
-                def delivered(jobs: tuple[str, ...], most: int = _JOBS) -> None:
-                    done.extend(jobs)
-                    if len(done) >= most:
-                        ledger.note_outputs(done, RequestState.VERIFIED)
-                        done.clear()
-
-                restorer = ArchiveRestorer(
-                    client=client,
-                    vault=vault.name,
-                    files=files,
-                    tree=tree,
-                    worklist=worklist,
-                    recorder=recorder,
-                    algorithm=self._algorithm,
-                    mode=0o666 & ~placing.umask(),
-                    told=report.told,
-                    delivered=delivered,
-                    gone=lambda jobs: ledger.note_outputs(
-                        jobs,
-                        RequestState.EXPIRED,
-                        "its output expired before it was fetched",
-                    ),
-                )
-                fetcher = Fetcher(worklist, restorer, Lanes.of(client.config.connections))
-                report.fetcher = self._fetcher = fetcher
-                run = RestoreRun(goal, planner, fetcher, restorer, manifest, wish.waits)
+                restorer = self._restorer(goal, files, tree, recorder, report)
+                self._fetcher = Fetcher(worklist, restorer, Lanes.of(client.config.connections))
+                report.fetcher = self._fetcher
+                report.file = self._progress_file(prepared, tree)
+                run = RestoreRun(goal, planner, self._fetcher, restorer, manifest, wish.waits)
                 try:
                     verdict = run.run(prepared, spool, again)
                 finally:
-                    fetcher.close(0)
-                    files.close()
-                    fetcher.close(_ENDING)
-                    recorder.close()
-                    delivered((), 1)
+                    self._close(ledger, files, recorder)
+                report.file.end(int(verdict.status))
                 counts = report.finish(verdict, str(wish.manifest or own.manifest))
                 end = {"status": int(verdict.status), "reason": verdict.reason, **counts}
                 writer.append([{"type": "end", "run": prepared.run, "time": now_text(), **end}])
-            try:
-                with ManifestIndex(wish.manifest or own.manifest) as index:
-                    own.replace_sums(sum_lines(index))
-            except DestinationDiskError as error:
-                self._messages.warn(str(error))
-                return max(verdict.status, Status.UNFINISHED)
-            return verdict.status
+            return self._write_sums(own, verdict)
+
+    def _restorer(
+        self,
+        goal: Restore,
+        files: "OutputFiles",
+        tree: OpenedTree,
+        recorder: Recorder,
+        report: RestoreReport,
+    ) -> ArchiveRestorer:
+        ledger = goal.ledger
+
+        def delivered(jobs: tuple[str, ...]) -> None:
+            self._delivered.extend(jobs)
+            if len(self._delivered) >= _JOBS:
+                self._note_delivered(ledger)
+
+        def gone(jobs: tuple[str, ...]) -> None:
+            ledger.note_outputs(jobs, RequestState.EXPIRED, "it expired before it was fetched")
+
+        return ArchiveRestorer(
+            client=self._client,
+            vault=goal.vault.name,
+            files=files,
+            tree=tree,
+            worklist=goal.worklist,
+            recorder=recorder,
+            algorithm=self._algorithm,
+            mode=0o666 & ~placing.umask(),
+            told=report.told,
+            delivered=delivered,
+            gone=gone,
+        )
+
+    def _progress_file(self, prepared: Prepared, tree: OpenedTree) -> ProgressFile:
+        config, cost = self._client.config, prepared.total()
+        file = ProgressFile(config.state_dir, prepared.run, self._options.vault, tree.path)
+        total = None if cost.total is None else f"{cost.total:f}"
+        file.write({}, cost=total, currency=cost.currency)
+        return file
+
+    def _close(self, ledger: Ledger, files: "OutputFiles", recorder: Recorder) -> None:
+        """End the lanes, and record what they have finished."""
+        fetcher = self._fetcher
+        if fetcher is not None:
+            fetcher.close(0)
+            files.close()
+            fetcher.close(_ENDING)
+        recorder.close()
+        self._note_delivered(ledger)
+
+    def _note_delivered(self, ledger: Ledger) -> None:
+        """Record the jobs whose outputs are restored: they may be requested again, for others."""
+        ledger.note_outputs(self._delivered, RequestState.VERIFIED)
+        self._delivered.clear()
+
+    def _write_sums(self, own: OwnDirectory, verdict: Verdict) -> int:
+        try:
+            with ManifestIndex(self._wish.manifest or own.manifest) as index:
+                own.replace_sums(sum_lines(index))
+        except DestinationDiskError as error:
+            self._messages.warn(str(error))
+            return max(verdict.status, Status.UNFINISHED)
+        return verdict.status
 
     def _manifest(self, stack: ExitStack) -> ManifestIndex | None:
         path = self._wish.manifest or manifest_of(self._wish.destination)
@@ -227,7 +228,7 @@ class RestoreSession:
     ) -> Iterator[tuple[ManifestWriter, Recorder]]:
         wish = self._wish
         path = wish.manifest or own.manifest
-        file = own.open_manifest() if wish.manifest is None else _open_manifest(path)
+        file = own.open_manifest() if wish.manifest is None else open_manifest_at(path)
         head = {
             "casfs": __version__,
             "vault": goal.vault.name,
@@ -275,37 +276,3 @@ class RestoreSession:
             messages.text(line)
         facts: dict[str, Any] = plan_facts(prepared, self._options, again)
         messages.facts("plan", **facts, **restore_facts(prepared, worklist, wish.destination))
-
-    def _refusal(self, prepared: Prepared, again: bool) -> Verdict | None:
-        """Return why nothing is begun, None if it may."""
-        load = prepared.plan.load(self._options.tier.value, again)
-        if not load.jobs:
-            left = 0 if again else prepared.plan.groups[Group.AGAIN].archives
-            if left and left == prepared.plan.all.archives:
-                return Verdict(
-                    Status.NOT_STARTED,
-                    f"{left:,} were requested before and failed or expired; -y does not agree to "
-                    "pay for that again: --rerequest yes does",
-                )
-            return None
-        refused = objection(prepared, self._options, again)
-        if refused is not None:
-            return refused
-        if self._wish.yes or prepared.cost(load).is_free:
-            return None
-        if not sys.stdin.isatty():
-            return Verdict(
-                Status.NOT_STARTED, "nothing was sent: no terminal to ask on; -y agrees to the plan"
-            )
-        jobs = "1 job" if load.jobs == 1 else f"{load.jobs:,} jobs"
-        if click.confirm(f"start {jobs}? They cannot be canceled.", err=True):
-            return None
-        return Verdict(Status.NOT_STARTED, "nothing was sent")
-
-
-def _open_manifest(path: Path) -> int:
-    try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.open(path, flags, 0o644)
-    except OSError as error:
-        raise ConfigError(f"--manifest {path} cannot be opened: {error.strerror}") from error

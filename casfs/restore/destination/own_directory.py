@@ -11,7 +11,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from casfs.errors import DestinationError
+from casfs.errors import ConfigError, DestinationError
+from casfs.reasons import reason
 from casfs.restore.destination.manifest import NAME, SUMS
 from casfs.restore.destination.opened_tree import OWN, OpenedDirectory, OpenedTree
 
@@ -100,6 +101,19 @@ class OwnDirectory:
             return os.open(name, flags, _MODE, dir_fd=self._directory.descriptor)
         except OSError as error:
             raise self._tree.error(f"{OWN}/{name}", error) from error
+
+
+def open_manifest_at(path: Path) -> int:
+    """Open a manifest that is somewhere else, and make it if there is none.
+
+    Raises:
+        ConfigError: it cannot be opened.
+    """
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(path, flags, _MODE)
+    except OSError as error:
+        raise ConfigError(f"--manifest {path} cannot be opened: {reason(error)}") from error
 
 
 def manifest_of(destination: Path) -> Path:

@@ -1,0 +1,46 @@
+"""Whether a restore may begin: what it costs needs the user's consent."""
+
+import sys
+
+import click
+
+from casfs.cli.restore_wish import RestoreWish
+from casfs.restore.caps import objection
+from casfs.restore.plan import Group
+from casfs.restore.preparing import Prepared
+from casfs.restore.request_options import Options
+from casfs.restore.verdict import Status, Verdict
+
+
+def refusal(prepared: Prepared, options: Options, wish: RestoreWish, again: bool) -> Verdict | None:
+    """Return why nothing is begun, None if it may; asks, if something costs.
+
+    Args:
+        prepared: the plan.
+        options: how archives are requested.
+        wish: what is wanted.
+        again: whether what was requested before, and is lost, is requested again.
+    """
+    load = prepared.plan.load(options.tier.value, again)
+    if not load.jobs:
+        left = 0 if again else prepared.plan.groups[Group.AGAIN].archives
+        if left and left == prepared.plan.all.archives:
+            return Verdict(
+                Status.NOT_STARTED,
+                f"{left:,} were requested before and failed or expired; -y does not agree to "
+                "pay for that again: --rerequest yes does",
+            )
+        return None
+    refused = objection(prepared, options, again)
+    if refused is not None:
+        return refused
+    if wish.yes or prepared.cost(load).is_free:
+        return None
+    if not sys.stdin.isatty():
+        return Verdict(
+            Status.NOT_STARTED, "nothing was sent: no terminal to ask on; -y agrees to the plan"
+        )
+    jobs = "1 job" if load.jobs == 1 else f"{load.jobs:,} jobs"
+    if click.confirm(f"start {jobs}? They cannot be canceled.", err=True):
+        return None
+    return Verdict(Status.NOT_STARTED, "nothing was sent")
