@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from casfs.blocks.block_cache import BlockCache
-from casfs.blocks.disk.eviction import Room
+from casfs.blocks.disk.cache_room import Room
 from casfs.blocks.disk.write_behind import WriteBehind
 from casfs.blocks.reader import Reader
 from casfs.errors import CasfsError

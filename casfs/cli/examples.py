@@ -45,7 +45,11 @@ _EXAMPLES = {
         "casfs restore photos /mnt/new --rerequest yes -y   # until it exits with 0",
     ),
     "report": ("casfs report /mnt/new", "casfs report /mnt/new --html restore.html"),
-    "verify": ("casfs verify photos", "casfs verify photos '*.tif' -v"),
+    "verify": (
+        "casfs verify photos",
+        "casfs verify photos '*.tif' -v",
+        "casfs verify --restored ~/photos",
+    ),
     "ls": ("casfs ls photos", "casfs ls photos 2019/summer", "casfs ls photos --all --json"),
     "find": ("casfs find photos '*.tif'", "casfs find photos '2019/*/IMG_[0-4]*'"),
     "catalog": ("casfs catalog refresh",),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from casfs.at_risk import Outlook
 from casfs.cli import exit_status
+from casfs.cli.event_command import EventCommand
 from casfs.cli.fetch_text import (
     NAMED,
     late_text,
@@ -12,6 +13,7 @@ from casfs.cli.fetch_text import (
     plan_facts,
     plan_lines,
 )
+from casfs.cli.json_lines import line
 from casfs.cli.messages import Messages
 from casfs.cli.progress import ProgressView, Standing, open_progress
 from casfs.cli.show import size_text
@@ -22,45 +24,6 @@ from casfs.restore.fetch_run import MEASURING, FetchRun, FetchStanding
 
 _LOOK_SECONDS = 30.0
 """Seconds between two looks at what is at risk."""
-
-
-def fetch(
-    client: Client, options: FetchOptions, dry_run: bool, stats: float | None, messages: Messages
-) -> int:
-    """Fetch outputs; return the exit status.
-
-    Args:
-        client: the account.
-        options: what is wanted.
-        dry_run: show the plan, and fetch nothing.
-        stats: seconds between two lines of progress, None for what is usual.
-        messages: gets plan, progress and outcome.
-
-    Raises:
-        NotFoundError: there is no such vault, job or archive.
-        CasfsError: the service refuses us, or the catalog cannot be read.
-    """
-    plan = make_plan(client, options)
-    for line in plan_lines(plan):
-        messages.text(line)
-    messages.facts("plan", **plan_facts(plan))
-    _tell_unreadable(plan, messages)
-    if plan.no_room is not None:
-        message = no_room_text(plan.no_room, client.config.cache_dir)
-        messages.complain(message)
-        if not dry_run:
-            messages.facts("exit_error", code=exit_status.NOT_STARTED, message=message)
-            return exit_status.NOT_STARTED
-    if plan.known_rate is not None and plan.items:
-        outlook = plan.outlook(plan.known_rate.rate)
-        late = [plan.items[index] for index in outlook.late]
-        _warn_late(outlook, plan.known_rate.rate, late, messages)
-    if dry_run:
-        return exit_status.DONE
-    report = _FetchReport(client, plan, messages)
-    if plan.items:
-        report.run(options.order, stats)
-    return report.finish()
 
 
 def _tell_unreadable(plan: FetchPlan, messages: Messages) -> None:
@@ -80,32 +43,20 @@ def _tell_unreadable(plan: FetchPlan, messages: Messages) -> None:
         messages.complain(f"{len(plan.unreadable) - NAMED:,} more cannot be read; --json names all")
 
 
-def _warn_late(
-    outlook: Outlook, rate: float, late: list[FetchableOutput], messages: Messages
-) -> None:
-    if late:
-        messages.warn(
-            late_text(outlook, rate, late),
-            needed_rate=None if outlook.needed_rate == float("inf") else outlook.needed_rate,
-            rate_bytes=rate,
-            bytes_at_risk=outlook.bytes_at_risk,
-            at_risk=[one.archive or one.job for one in late],
-        )
-
-
 @dataclass
-class _FetchReport:
-    """Follows a run, and tells what becomes of each output.
+class FetchReport:
+    """Fetches outputs, and tells what becomes of each.
 
     Attributes:
         client: the account.
-        plan: what is fetched.
-        messages: gets what is told.
+        messages: gets plan, progress and outcome.
+        event: is run when outputs turn out to be at risk; None if nothing is.
     """
 
     client: Client
-    plan: FetchPlan
     messages: Messages
+    event: EventCommand | None = None
+    plan: FetchPlan = field(init=False)
     failed: list[Ended] = field(default_factory=list)
     fetched: int = 0
     size: int = 0
@@ -114,14 +65,47 @@ class _FetchReport:
     _at_risk: int | None = None
     _warned: int = 0
 
-    def run(self, order: str, stats: float | None) -> None:
-        """Fetch what was planned."""
+    def fetch(self, options: FetchOptions, dry_run: bool, stats: float | None) -> int:
+        """Fetch outputs; return the exit status.
+
+        Args:
+            options: what is wanted.
+            dry_run: show the plan, and fetch nothing.
+            stats: seconds between two lines of progress, None for what is usual.
+
+        Raises:
+            NotFoundError: there is no such vault, job or archive.
+            CasfsError: the service refuses us, or the catalog cannot be read.
+        """
+        self.plan = plan = make_plan(self.client, options)
+        for text in plan_lines(plan):
+            self.messages.text(text)
+        self.messages.facts("plan", **plan_facts(plan))
+        _tell_unreadable(plan, self.messages)
+        if plan.no_room is not None:
+            message = no_room_text(plan.no_room, self.client.config.cache_dir)
+            self.messages.complain(message)
+            if not dry_run:
+                code = exit_status.NOT_STARTED
+                self.messages.facts("exit_error", code=code, message=message)
+                return code
+        if plan.known_rate is not None and plan.items:
+            outlook = plan.outlook(plan.known_rate.rate)
+            late = [plan.items[index] for index in outlook.late]
+            self._warn_late(outlook, plan.known_rate.rate, late)
+        if dry_run:
+            return exit_status.DONE
+        if plan.items:
+            self._run(options.order, stats)
+        return self._finish()
+
+    def _run(self, order: str, stats: float | None) -> None:
         run = FetchRun(self.client, self.plan, order, self._tell)
         with open_progress(self.messages.lines, stats) as view:
             run.run(lambda standing: self._show(run, standing, view))
         self.size = run.standing().size
 
-    def finish(self) -> int:
+    def _finish(self) -> int:
         """Tell the result, and return the exit status."""
         status = self._status()
         self.messages.facts(
@@ -195,7 +179,7 @@ class _FetchReport:
             # Again only where it has become much more.
             if len(late) > 2 * self._warned:
                 self._warned = len(late)
-                _warn_late(outlook, rate, late, self.messages)
+                self._warn_late(outlook, rate, late)
         view.show(
             Standing(
                 phase="fetching",
@@ -211,3 +195,19 @@ class _FetchReport:
                 at_risk=self._at_risk,
             )
         )
+
+    def _warn_late(self, outlook: Outlook, rate: float, late: list[FetchableOutput]) -> None:
+        if not late:
+            return
+        no_rate = outlook.needed_rate == float("inf")
+        facts = {
+            "message": late_text(outlook, rate, late),
+            "needed_rate": None if no_rate else outlook.needed_rate,
+            "rate_bytes": rate,
+            "bytes_at_risk": outlook.bytes_at_risk,
+            "at_risk": [one.archive or one.job for one in late],
+        }
+        self.messages.complain(str(facts["message"]))
+        message = self.messages.lines.show("warning", **facts)
+        if self.event is not None:
+            self.event.run(line(message))

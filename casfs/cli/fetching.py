@@ -43,6 +43,12 @@ if TYPE_CHECKING:
 @click.option(
     "--partial", is_flag=True, help="Fetch what the cache has room for, if that is not all."
 )
+@click.option(
+    "--on-event",
+    metavar="CMD",
+    help="Run CMD by sh -c when outputs turn out to be at risk, with the JSON line on its standard "
+    "input.",
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Show the plan, and fetch nothing.")
 @bwlimit_option
 @stats_option
@@ -62,7 +68,8 @@ def fetch_command(
     4 if the cache has no room, 75 if jobs that were asked for are still running.
     """
     # Imported here: `--help` must not wait for it.
-    from casfs.cli.fetch_report import fetch
+    from casfs.cli.event_command import EventCommand
+    from casfs.cli.fetch_report import FetchReport
     from casfs.cli.interruption import interruptible
     from casfs.cli.messages import Messages
 
@@ -73,7 +80,9 @@ def fetch_command(
     with interruptible() as caught:
         try:
             with open_client(profile, given) as client:
-                status = fetch(client, options, bool(own["dry_run"]), stats, messages)
+                event = EventCommand(own["on_event"], messages.warn) if own["on_event"] else None
+                report = FetchReport(client, messages, event)
+                status = report.fetch(options, bool(own["dry_run"]), stats)
         except CasfsError as error:
             misused = isinstance(error, ConfigError)
             code = exit_status.USAGE if misused else exit_status.FAILED
@@ -87,7 +96,7 @@ def fetch_command(
     sys.exit(status)
 
 
-_OWN = ("wanted", "everything", "expiring_within", "order", "partial", "dry_run")
+_OWN = ("wanted", "everything", "expiring_within", "order", "partial", "dry_run", "on_event")
 
 
 def _options(vault: str, own: dict[str, Any]) -> "FetchOptions":

@@ -78,7 +78,7 @@ _COMMANDS = {
     ),
     "verify": (
         "casfs.cli.verifying:verify_command",
-        "Check what is in the cache against the catalog.",
+        "Check what is in the cache against the catalog, or restored files against their manifest.",
     ),
     "restore": (
         "casfs.cli.restore_command:restore_command",

@@ -49,8 +49,8 @@ def verify_cache(
     total = sum(item.cached for item in chosen)
     messages.text(
         f"checking the cache in {client.config.cache_dir} against the catalog: "
-        f"{_outputs(len(chosen))} of vault {vault}, {size_text(total)}; files elsewhere are not "
-        "looked at"
+        f"{_outputs(len(chosen))} of vault {vault}, {size_text(total)}; restored files are not "
+        "looked at (casfs verify --restored DEST does that)"
     )
     unknown = sum(item.vault is None for item in items)
     if unknown and not patterns:

@@ -19,40 +19,56 @@ from casfs.errors import CasfsError, ConfigError
 
 
 @click.command("verify", cls=IdentifierCommand)
-@click.argument("vault", shell_complete=complete_vault)
+@click.argument("vault", required=False, shell_complete=complete_vault)
 @click.argument("patterns", metavar="[JOB|PATTERN]...", nargs=-1, shell_complete=complete_path)
+@click.option(
+    "--restored",
+    metavar="DEST",
+    help="Check the files in this directory against the manifest of casfs restore; needs no "
+    "account.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Print a line for each file.")
 @stats_option
 @profile_option
 @json_option
 @service_options
-def verify_command(
-    vault: str,
+def verify_command(  # noqa: PLR0913 (its options)
+    vault: str | None,
     patterns: tuple[str, ...],
+    restored: str | None,
     verbose: bool,
     stats: float | None,
     profile: str | None,
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Check what is in the cache against the catalog.
+    """Check what is in the cache against the catalog, or restored files against their manifest.
 
-    Every cached block is hashed, and every output that is there as a whole is compared with the
-    tree hash that the catalog states. The service is not asked. Wrong blocks are removed.
+    Of a vault, every cached block is hashed, and every output that is there as a whole is compared
+    with the tree hash that the catalog states. The service is not asked. Wrong blocks are removed.
 
     Exits with 0 if all is right, 3 if bytes are wrong, 1 if something could not be read.
     """
     # Imported here: `--help` must not wait for it.
     from casfs.cli.interruption import interruptible
     from casfs.cli.messages import Messages
-    from casfs.cli.verify_report import verify_cache
 
-    messages = Messages(as_json, vault)
+    if (vault is None) == (restored is None):
+        raise click.UsageError("give a VAULT, or --restored DEST")
+    messages = Messages(as_json, vault or "")
     status = exit_status.FAILED
     with interruptible() as caught:
         try:
-            with open_client(profile, flags) as client:
-                status = verify_cache(client, patterns, verbose, stats, messages)
+            if restored is not None:
+                from casfs.cli.restored_check import verify_restored
+
+                options = {"verbose": verbose, "stats": stats, "as_json": as_json}
+                status = verify_restored(restored, options)
+            else:
+                from casfs.cli.verify_report import verify_cache
+
+                with open_client(profile, flags) as client:
+                    status = verify_cache(client, patterns, verbose, stats, messages)
         except CasfsError as error:
             misused = isinstance(error, ConfigError)
             code = exit_status.USAGE if misused else exit_status.FAILED

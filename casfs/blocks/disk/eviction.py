@@ -10,12 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.disk import derived_files
+from casfs.blocks.disk.cache_room import Room, spare_bytes
 from casfs.blocks.disk.in_use import lock
-from casfs.disks import existing
 from casfs.metrics import Metrics
 from casfs.private import PrivateDirectory
 from casfs.reasons import reason
@@ -23,32 +22,13 @@ from casfs.reasons import reason
 log = logging.getLogger(__name__)
 
 _UNKNOWN = 1 << 62
+_RECENT = 600 * 10**9
+"""Nanoseconds for which a block that was used is likely to be read again."""
 
 
 NUMBER = re.compile("[0-9]+", re.ASCII)
 KEY_START, KEY_REST = re.compile("[0-9a-f]{2}"), re.compile("[0-9a-f]{62}")
 """Names of what blocks are in; nothing else is ever looked into or removed."""
-
-
-class Room(NamedTuple):
-    """What a cache can take without evicting anything; below 0 it has too much already.
-
-    Attributes:
-        limit: bytes that it may hold.
-        within: bytes that it may take to stay within that.
-        on_disk: bytes that it may take of its disk.
-    """
-
-    limit: int
-    within: int
-    on_disk: int
-
-
-def spare_bytes(directory: Path) -> int:
-    """Return the bytes that a cache may take of its disk; below 0 it has taken too many."""
-    disk = os.statvfs(existing(directory))
-    reserve = min(TUNING.reserve, int(disk.f_blocks * disk.f_frsize * TUNING.reserve_part))
-    return disk.f_bavail * disk.f_frsize - reserve
 
 
 class Evictor:
@@ -86,6 +66,7 @@ class Evictor:
         self._allowed = 0
         """Bytes that may be written before room is to be made; below 0 it is to be made now."""
         self._total: int | None = None
+        self._warned = self._warned_recent = False
 
     def added(self, size: int) -> None:
         """Note that `size` bytes were written."""
@@ -203,7 +184,7 @@ class Evictor:
     def _remove(self, oldest: list[tuple[int, int, str]], excess: int) -> int:
         """Remove the first of these blocks that hold `excess` bytes; return the bytes removed."""
         removed = 0
-        for _, size, path in oldest:
+        for used, size, path in oldest:
             if removed >= excess:
                 break
             try:
@@ -218,7 +199,31 @@ class Evictor:
                 continue
             self._metrics.evicted_blocks.inc()
             removed += size
+            self._warn_once(used)
         return removed
+
+    def _warn_once(self, used: int) -> None:
+        """Say what eviction means, once: of what was used long ago, and of what is still read.
+
+        Args:
+            used: when the block that was evicted was last used, in nanoseconds.
+        """
+        if 0 <= time.time_ns() - used < _RECENT:
+            if not self._warned_recent:
+                self._warned_recent = True
+                log.warning(
+                    "the cache is too small for what is read: blocks that were used a few minutes "
+                    "ago are evicted, and fetched again if they are still at the service; raise "
+                    "cache_size, or make room on the disk of %s",
+                    self.directory.parent,
+                )
+        elif not self._warned:
+            self._warned = True
+            log.warning(
+                "blocks that were not used for longest are evicted from %s: what the service no "
+                "longer has must be requested again; copy what is needed, or raise cache_size",
+                self.directory.parent,
+            )
 
     def _ages(self) -> Iterator[tuple[int, int, str]]:
         latest = time.time_ns() + int(TUNING.used_ahead * 1e9)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from casfs.blocks.block_tuning import TUNING
-from casfs.blocks.disk.eviction import Evictor, Room, spare_bytes
+from casfs.blocks.disk.cache_room import Room, spare_bytes
+from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.resident_blocks import Key
 from casfs.deadline import Deadline
 from casfs.disks import trouble

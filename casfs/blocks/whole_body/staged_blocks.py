@@ -8,7 +8,7 @@ from typing import Self
 
 from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.disk.block_store import BlockStore
-from casfs.blocks.disk.eviction import spare_bytes
+from casfs.blocks.disk.cache_room import spare_bytes
 from casfs.blocks.disk.held import Held
 from casfs.blocks.verify import Digest
 from casfs.disks import disk_of, trouble

@@ -238,8 +238,11 @@ def test_what_cannot_come_in_time_is_named_with_the_rate_that_would_do(service, 
     # A line of 100 kB/s: 40 MiB take seven minutes, and expire in two.
     (record,) = tmp_path.rglob("rates/*.json")
     record.write_text(json.dumps({**json.loads(record.read_text()), "rate": 100_000}))
-    done = casfs("fetch", VAULT, soon, later, "-n", "--json")
+    event = tmp_path / "event"
+    wanted = (soon, later, "-n", "--json", "--on-event", f"cat > {event}")
+    done = casfs("fetch", VAULT, *wanted)
     (warning,) = of_type(done, "warning")
+    assert json.loads(event.read_text()) == warning
     assert (done.returncode, warning["at_risk"]) == (0, [soon])
     assert warning["message"].endswith(f"; this output: output of job {soon}")
     assert "cannot be fetched before they expire" in warning["message"]

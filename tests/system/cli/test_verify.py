@@ -73,6 +73,7 @@ def test_a_good_cache_is_verified_without_the_service(casfs, service, folder):
     assert (done.returncode, done.stderr) == (0, b"")
     first, *lines, last = done.stdout.decode().splitlines()
     assert first.startswith(f"checking the cache in {folder / 'cache'} against the catalog: 5 ")
+    assert "--restored DEST" in first
     assert len(lines) == 5
     # An inventory comes without a hash of the service.
     unverified = [line for line in lines if not line.endswith(": whole and right")]
@@ -121,3 +122,4 @@ def test_what_is_there_in_part_is_right_and_patterns_must_find_something(casfs, 
         assert missing.returncode == 1
         assert b"is in the cache; see: casfs cache ls" in missing.stderr
     assert casfs("verify").returncode == 2
+    assert casfs("verify", VAULT, "--restored", "x").returncode == 2

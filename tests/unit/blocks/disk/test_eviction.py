@@ -194,3 +194,19 @@ def test_a_block_that_cannot_be_removed_is_left(tmp_path, caplog):
     Evictor(tmp_path, 0, Metrics()).make_room()
     assert path.exists()
     assert "cannot evict block" in caplog.text
+
+
+def test_what_eviction_means_is_said_once(tmp_path, caplog):
+    """Once when what was not used for long goes, and once when what is being read does."""
+    evictor = Evictor(tmp_path, 1000, Metrics())
+    for number in range(3):
+        fill(tmp_path, [100] * 20, f"ab/{number:062x}")
+        evictor.added(2000)
+        evictor.make_room()
+    assert ["copy what is needed" in message for message in caplog.messages] == [True]
+    for number in range(3):
+        for path in fill(tmp_path, [100] * 20, f"cd/{number:062x}"):
+            os.utime(path)
+        evictor.added(2000)
+        evictor.make_room()
+    assert ["too small for what is read" in message for message in caplog.messages] == [False, True]
