@@ -69,8 +69,15 @@ def test_nothing_to_wait_for(casfs, vault):
 def test_all_running_jobs_are_waited_for(casfs, slow, vault):
     archives = [slow.upload(vault, bytes([number])) for number in range(3)]
     jobs = [slow.retrieve(vault, archive) for archive in archives]
-    end_soon(slow, vault)
-    done = casfs("wait", vault, "--json")
+
+    def end_them():
+        wait_until(lambda: lists(slow, vault), "the running jobs to be seen")
+        end_soon(slow, vault, 0)
+
+    with ThreadPoolExecutor(1) as aside:
+        ending = aside.submit(end_them)
+        done = casfs("wait", vault, "--json")
+        ending.result()
     assert (done.returncode, done.stderr) == (0, b"")
     ended = of_type(done, "archive")
     assert {line["job"] for line in ended} == set(jobs)
