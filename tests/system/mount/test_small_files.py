@@ -18,6 +18,8 @@ def mount(service: Served, home: Path, request: pytest.FixtureRequest) -> Iterat
     library = {"FUSE_LIBRARY_NAME": request.param, "CASFS_LISTING_TTL": "0"}
     with mounted(home, service.url, **library) as running:
         yield running
+        running.umount()
+    assert " ERROR " not in running.log
 
 
 def mapped(path: Path) -> bytes:
