@@ -135,7 +135,7 @@ def _read(private: PrivateDirectory, path: Path) -> dict[str, Any] | None:
             facts = json.loads(file.read(_LARGEST))
             age = time.time() - os.fstat(file.fileno()).st_mtime
     except (OSError, ValueError, RecursionError) as error:
-        log.info("cannot use %s: %s", path, error)
+        log.info("cannot use %s: %s", path, reason(error))
         return None
     if not isinstance(facts, dict):
         return None
