@@ -1,9 +1,10 @@
 """A restore as one self-contained page of HTML, with charts as inline SVG."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from casfs.errors import ConfigError
 from casfs.restore.report_data import History, ReportData
@@ -12,6 +13,7 @@ from casfs.sanitize import printable
 if TYPE_CHECKING:
     import pygal
 
+_SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 60em; padding: 0 1em;
   color: #1b1f24; background: #fff }
@@ -23,7 +25,7 @@ tr.sum td { border-top: 1px solid #888; font-weight: 600 } h1 { font-size: 1.5em
 """
 
 
-def report_page(data: ReportData, title: str, size_text: "Any") -> Iterator[str]:
+def report_page(data: ReportData, title: str, size_text: Callable[[int], str]) -> Iterator[str]:
     """Yield the parts of the page.
 
     Args:
@@ -63,7 +65,7 @@ def _facts(data: ReportData) -> str:
     return f"<table>{cells}<tr><th>result<td class={good}>{_text(result)}</table>\n"
 
 
-def _totals(data: ReportData, size_text: "Any") -> str:
+def _totals(data: ReportData, size_text: Callable[[int], str]) -> str:
     rows = [(state, total) for state, total in data.totals.items() if total.archives]
     cells = "".join(
         f"<tr><td>{_text(state)}<td class=number>{total.archives:,}<td class=number>"
@@ -147,7 +149,8 @@ def _chart(title: str, history: History, **more: object) -> "pygal.Line":
 
 
 def _svg(chart: "pygal.Line") -> str:
-    return str(chart.render(is_unicode=True))
+    # pygal adds a script for tooltips, whatever it is told; the page needs none.
+    return _SCRIPT.sub("", str(chart.render(is_unicode=True)))
 
 
 def _label(at: datetime, dated: bool) -> str:

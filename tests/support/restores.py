@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.command import run_command
 from tests.support.emulator.running import KEYS, RunningEmulator, running_emulator
 from tests.support.random_data import random_bytes
 
@@ -80,9 +81,8 @@ class Restores:
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         """Run a command to its end; returns exit status, output and errors."""
-        with self.start(*arguments) as process:
-            output, errors = process.communicate(timeout=LONGEST)
-        return process.returncode, output, errors
+        done = run_command(arguments, self.environment)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def restore(self, destination: Path, *arguments: str) -> tuple[int, str, str]:
         return self.run("restore", VAULT, str(destination), *arguments)

@@ -10,12 +10,13 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from casfs.errors import ConfigError, DestinationError
+from casfs.errors import CasfsError, ConfigError, DestinationError
 from casfs.reasons import reason
 from casfs.treehash import MD5, SHA256, TreeHash
 
@@ -206,12 +207,17 @@ class ManifestIndex:
         self._places.execute(
             "CREATE TABLE places (path BLOB PRIMARY KEY, place INTEGER, current INTEGER)"
         )
-        try:
-            self._file = path.open("rb")
-            self.header = check_header(self._file.readline(), path)
-            self._read()
-        except OSError as error:
-            raise ConfigError(f"the manifest {path} cannot be read: {reason(error)}") from error
+        with ExitStack() as failed:
+            failed.callback(self._places.close)
+            try:
+                self._file = failed.enter_context(path.open("rb"))
+                self.header = check_header(self._file.readline(), path)
+                self._read()
+            except CasfsError:
+                raise
+            except OSError as error:
+                raise ConfigError(f"the manifest {path} cannot be read: {reason(error)}") from error
+            failed.pop_all()
 
     def __enter__(self) -> "ManifestIndex":
         return self
