@@ -34,7 +34,7 @@ _COMMANDS = {
     ),
     "status": (
         "casfs.cli.mounting:status_command",
-        "Show what a mount is doing, or all mounts.",
+        "Show how a mount or a restore is, and what it is doing; or all of them.",
     ),
     "top": (
         "casfs.cli.top:top_command",

@@ -170,7 +170,7 @@ def test_the_help_of_all_loads_no_command():
     code = "import sys, casfs.cli.main; print(*sys.modules)"
     loaded = run(sys.executable, "-c", code, cwd=ROOT).stdout.split()
     assert {name for name in loaded if name.split(".")[0] == "casfs"} == {
-        *("casfs", "casfs.cli", "casfs.cli.lazy"),
+        *("casfs", "casfs.cli", "casfs.cli.examples", "casfs.cli.lazy"),
         *("casfs.cli.main", "casfs.cli.show", "casfs.cli.standard"),
         *("casfs.errors", "casfs.logs", "casfs.sanitize"),
     }
