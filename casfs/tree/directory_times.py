@@ -4,6 +4,10 @@ As far as is known: whoever looks at a directory asks the service for nothing. W
 has a time, it is when the catalog was begun: no file is of 1970.
 """
 
+import contextlib
+import time
+
+from casfs.errors import CasfsError
 from casfs.model import Job, Vault
 from casfs.tree.archives.queries import Archives
 from casfs.tree.metadata.account import Account
@@ -24,10 +28,11 @@ class DirectoryTimes:
         self._account = account
         self._table = table
         self._archives = archives
+        self._last = time.time_ns()
 
-    def known(self, time: int) -> int:
+    def known(self, moment: int) -> int:
         """Return a time of a vault or job, or when the catalog was begun if it is 0."""
-        return time or self._table.begun_at()
+        return moment or self._table.begun_at()
 
     def job(self, job: Job) -> int:
         """Return the time of a job, and of all files in its directory."""
@@ -44,7 +49,7 @@ class DirectoryTimes:
 
     def archives(self, vault: Vault) -> int:
         """Return the time of `archives/`; that of an empty one is the vault's."""
-        times = [time for time in self._archives.newest(vault.name) if time is not None]
+        times = [one for one in self._archives.newest(vault.name) if one is not None]
         return max(times) if times else self._empty(vault)
 
     def nameless(self, vault: Vault) -> int:
@@ -59,10 +64,13 @@ class DirectoryTimes:
     def all(self) -> int:
         """Return the time of everything: of the root, of `vaults/`, and of the mount's own files.
 
-        These change all the time; but tar complains of a file whose time does.
+        These change all the time; but tar complains of a file whose time does. Where the catalog
+        fails, it is the last one: that must not hide the root, nor what the mount is doing.
         """
-        vaults = self._account.shown_vaults()
-        return max(map(self.vault, vaults), default=0) or self._table.begun_at()
+        with contextlib.suppress(CasfsError):
+            vaults = self._account.shown_vaults()
+            self._last = max(map(self.vault, vaults), default=0) or self._table.begun_at()
+        return self._last
 
     def _empty(self, vault: Vault) -> int:
         return self.known(nanoseconds(vault.created or vault.inventoried))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from casfs.client import Client
 from casfs.config import Config
-from casfs.errors import NotFoundError
+from casfs.errors import CasfsError, NotFoundError
 from casfs.sanitize import pretty
 from casfs.tree.node import Directory, SmallFile
 from tests.support.server import Answer, serving
@@ -114,3 +114,15 @@ def test_inodes_depend_on_the_path_alone(paths):
 def test_json_for_people_is_json(facts):
     assert json.loads(pretty(facts)) == facts
     assert pretty(facts).endswith(b"}\n")
+
+
+def test_the_root_and_the_status_answer_while_the_catalog_fails(client, monkeypatch):
+    paths = ("/", "/vaults", "/.casfs", "/.casfs/status.json")
+    before = [client.stat(path).mtime for path in paths]
+
+    def fail(*_: object) -> None:
+        raise CasfsError("the catalog failed")
+
+    monkeypatch.setattr(client._database, "rows", fail)
+    assert [client.stat(path).mtime for path in paths] == before
+    assert [node.path for node in client.list("/")] == ["/vaults", "/.casfs"]
