@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,12 @@ log = logging.getLogger(__name__)
     "--log-file",
     "File to log to.  [default: a file in ~/.local/state/casfs/log; with -f, standard error]",
 )
+@click.option(
+    "--on-event",
+    metavar="CMD",
+    help="Run CMD by sh -c when outputs cannot be fetched before they expire, with the JSON line "
+    "on its standard input.",
+)
 @bwlimit_option
 @skip_bad_records_option("Leave records that cannot be read out of inventory.csv and .json.")
 @service_options
@@ -68,6 +75,7 @@ def mount_command(
     foreground: bool,
     options: tuple[str, ...],
     log_file: Path | None,
+    on_event: str | None,
     **flags: Any,
 ) -> None:
     """Mount an account's vaults, jobs and outputs as read-only files.
@@ -85,6 +93,10 @@ def mount_command(
     if log_file is None and not foreground:
         log_file = log_directory() / f"{quote(os.fsencode(mountpoint), safe='')[-200:]}.log"
     given = parse_options(options)
+    if on_event is not None:
+        from casfs.cli.risk_event import risk_command
+
+        given = replace(given, on_risk=risk_command(on_event))
     settings = given.settings | {name: value for name, value in flags.items() if value is not None}
     settings["skip_bad_records"] = flags["skip_bad_records"] or given.skip_bad_records
     mount(

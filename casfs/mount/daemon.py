@@ -99,7 +99,7 @@ def _serve(
         _widen_window(mountpoint)
         if reload is not None:
             ending.reload_on_hangup(partial(_reload, client, reload))
-        client.expiry_watch.start()
+        client.expiry_watch.start(options.on_risk)
         log.info("%s is mounted on %s", config.endpoint, mountpoint)
         ready()
         is_ready = True

@@ -3,7 +3,9 @@
 import difflib
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from casfs.errors import ConfigError
 from casfs.mount.option_list import GENERIC, LIBFUSE, is_for_mount, split_options
@@ -14,6 +16,9 @@ FILE_MODE = 0o644
 its owner wants to complete, change and remove."""
 DIRECTORY_MODE = 0o755
 """Permissions of directories, for the same reason."""
+
+if TYPE_CHECKING:
+    from casfs.tree.expiry_watch import VaultExpiry
 
 _UNSAFE = {"kernel_cache", "auto_cache"}
 _SETTINGS = (NAMES | {VAULTS}) - KEY
@@ -46,6 +51,8 @@ class MountOptions:
         settings: settings of the configuration, by name.
         skip_bad_records: leave out records of inventories that cannot be read.
         others: name -> value, True for an option without one.
+        on_risk: is told of outputs that cannot be fetched before they expire, and of the rate;
+            `--on-event` sets it.
     """
 
     owner: tuple[int, int]
@@ -54,6 +61,7 @@ class MountOptions:
     settings: dict[str, str]
     skip_bad_records: bool
     others: dict[str, str | bool]
+    on_risk: "Callable[[VaultExpiry, float], None] | None" = None
 
 
 def parse_options(texts: tuple[str, ...]) -> MountOptions:

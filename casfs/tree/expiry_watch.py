@@ -108,8 +108,9 @@ class ExpiryWatch:
         self._last: ExpiryReport | None = None
         self.on_risk: Callable[[VaultExpiry, float], None] | None = None
 
-    def start(self) -> None:
-        """Look from time to time, in a thread of its own."""
+    def start(self, on_risk: Callable[[VaultExpiry, float], None] | None = None) -> None:
+        """Look from time to time, in a thread of its own, which also calls `on_risk`."""
+        self.on_risk = on_risk
         try:
             start_thread("expiry", self._run)
         except ThreadError as error:
