@@ -16,7 +16,8 @@ COLUMNS = 100
 VAULT = "photos"
 MIB = 1 << 20
 HOUR = 3600
-READABLE = {"2019/spring.tif": 5 * MIB, "2019/summer.tif": 3 * MIB, "2019/autumn.tif": 2 * MIB}
+READABLE = {"2019/spring.tif": 3 * MIB, "2019/summer.tif": 2 * MIB, "2019/autumn.tif": 2 * MIB}
+"""Too little for a rate, by which a mount would know what is at risk."""
 COLD = {"2020/ice.tif": 40 << 30, "2020/snow.tif": 700 << 30}
 _VARYING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? \w+|\d\d:\d\d\b", "TIME"),
@@ -73,10 +74,13 @@ def _fill(emulator: RunningEmulator, mount: Mount) -> None:
     for name in ("2019/spring.tif", "2019/summer.tif"):
         mount.read("vaults", VAULT, "jobs", jobs[name], "output")
     wait_until(lambda: mount.status()["open_files"] == 0, "the file to be closed")
-    wait_until(lambda: len(mount.cached_blocks()) >= 9, "the cache to be written")
+    wait_until(lambda: len(mount.cached_blocks()) >= 6, "the cache to be written")
+    wait_until(lambda: mount.status()["readable_outputs"] == 3, "the mount to look at its jobs")
 
 
 def _page(mount: Mount, root: Path) -> Iterator[str]:
+    copy = str(root / "copy")
+    mount.good(CASFS, "restore", VAULT, copy, "--include", "2019/s*", "-y")
     yield "# Screens\n"
     yield "What commands show on a terminal. `scripts/screens` makes this page, with an emulator."
     for title, arguments in (
@@ -84,11 +88,13 @@ def _page(mount: Mount, root: Path) -> Iterator[str]:
         ("Jobs", ("jobs", VAULT)),
         ("Archives", ("ls", VAULT, "2019")),
         ("A mount", ("status", str(mount.mountpoint))),
-        ("The live view", ("top", "--once", str(mount.mountpoint))),
+        ("A restore", ("status", copy)),
+        ("The live view", ("top", "--once", str(mount.mountpoint), copy)),
+        ("A report", ("report", copy)),
     ):
         shown = on_terminal([CASFS, *arguments], mount.environment, COLUMNS)
         assert shown.status == 0, shown.text
-        command = " ".join(["casfs", *arguments]).replace(str(mount.mountpoint), "~/photos")
+        command = _tidy(" ".join(["casfs", *arguments]), mount, root)
         text = _tidy(shown.text, mount, root)
         yield f"\n## {title}\n\n    $ {command}"
         yield "\n".join(f"    {line}".rstrip() for line in text.splitlines())

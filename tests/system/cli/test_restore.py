@@ -189,9 +189,13 @@ def test_an_interrupted_restore_goes_on_where_it_was(tmp_path):
             assert not (destination / "a/one.bin").exists()
             parts = [path.name for path in destination.rglob(".casfs-*.part")]
             assert parts, "what was fetched is found again"
+        assert "interrupted; run the same command again" in vault.run("status", str(destination))[1]
         status, output, errors = vault.restore(destination, "-y")
         assert status == 0, output + errors
         vault.check(destination)
+        _, told, _ = vault.run("status", str(destination))
+        assert "done, all files verified" in told
+        assert "3 of 3" in told
         assert set(vault.requested().values()) == {1}
         # Each interruption costs what had not reached the disk, at most.
         assert vault.fetched() <= sum(sizes.values()) + 2 * 16 * MIB
