@@ -9,11 +9,13 @@ from casfs.cli import exit_status
 from casfs.cli.completion import complete_vault
 from casfs.cli.options import (
     IdentifierCommand,
+    bwlimit_option,
     json_option,
     open_client,
     profile_option,
     service_options,
 )
+from casfs.cli.progress import stats_option
 from casfs.errors import CasfsError, ConfigError, DestinationDiskError, LedgerError
 
 if TYPE_CHECKING:
@@ -81,6 +83,8 @@ if TYPE_CHECKING:
 @click.option("-n", "--dry-run", is_flag=True, help="Show the plan, and do nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Agree to the plan.")
 @click.option("-v", "--verbose", is_flag=True, help="Name each archive.")
+@bwlimit_option
+@stats_option
 @profile_option
 @json_option
 @service_options
@@ -118,7 +122,7 @@ def restore_command(
 _OWN = (
     *("include", "exclude", "files_from", "except_manifest", "overwrite", "checksum", "tier"),
     *("order", "max_cost", "max_bytes", "pace", "rerequest", "no_wait", "keep_in_cache"),
-    *("manifest", "dry_run", "yes", "verbose"),
+    *("manifest", "dry_run", "yes", "verbose", "stats"),
 )
 
 
@@ -175,6 +179,7 @@ def _wish(path: str, destination: Path, own: dict[str, Any]) -> "RestoreWish":
         yes=own["yes"],
         waits=not own["no_wait"],
         verbose=own["verbose"],
+        stats=own["stats"],
     )
 
 

@@ -4,16 +4,20 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import click
 
 from casfs.cli.messages import Messages
+from casfs.cli.progress import ProgressView, Standing
 from casfs.cli.show import local_text, size_text
 from casfs.ledger.request import last_byte
+from casfs.metrics import Metrics
 from casfs.restore.destination.manifest import FAILED, ManifestLine
-from casfs.restore.fetch_lanes import Fetcher
+from casfs.restore.fetch_order import Fetchable, shortfall
 from casfs.restore.job_sending import Sent
 from casfs.restore.plan import Group
 from casfs.restore.preparing import Prepared
@@ -21,10 +25,14 @@ from casfs.restore.progress_file import ProgressFile
 from casfs.restore.restore_planner import RestoreProgress
 from casfs.restore.verdict import Status, Verdict
 from casfs.restore.worklist import Stage, Totals, Worklist
+from casfs.throughput import RateWindow
 
 _NAMED = 20
 """Failures that are named on the terminal; the manifest and JSON lines have all."""
-_RATE_SECONDS = 60.0
+_MEASURED = 30.0
+"""Seconds after which a rate says what can be fetched in time."""
+_RISK_SECONDS = 30.0
+_NAMED_AT_RISK = 10
 
 
 @dataclass
@@ -36,22 +44,28 @@ class RestoreReport:
     Attributes:
         messages: gets text and JSON.
         worklist: has the archives.
+        metrics: counts what is received.
+        now: returns the time by the service's clock, UTC.
         verbose: name each archive that was restored.
-        stats: seconds between two lines of text.
-        fetcher: fetches, once there is one.
+        view: shows how far it is, once it has begun.
         file: tells other processes how far it is, once it has begun.
+        busy: seconds in which something was fetched.
     """
 
     messages: Messages
     worklist: Worklist
+    metrics: Metrics
+    now: Callable[[], datetime]
     verbose: bool = False
-    stats: float = 60.0
-    fetcher: Fetcher | None = None
+    view: ProgressView | None = None
     file: ProgressFile | None = None
     states: Counter[str] = field(default_factory=Counter)
-    written: int = 0
+    busy: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _samples: list[tuple[float, int]] = field(default_factory=list)
+    _rates: RateWindow = field(default_factory=RateWindow)
+    _ready: datetime | None = None
+    _risk: int | None = None
+    _risk_due: float = 0.0
     _told: float = field(default_factory=time.monotonic)
 
     def agrees_again(self, prepared: Prepared) -> bool:
@@ -84,8 +98,6 @@ class RestoreReport:
         """Tell what became of an archive."""
         with self._lock:
             self.states[line.state] += 1
-            if line.is_restored:
-                self.written += line.size or 0
             self.messages.facts(
                 "archive",
                 archive=line.archive,
@@ -112,48 +124,87 @@ class RestoreReport:
 
     def progress(self, progress: RestoreProgress) -> None:
         """Tell how far it is."""
-        facts = self.status_facts(progress)
+        standing = self._standing(progress)
         if self.file is not None:
-            self.file.write(facts)
-        with self._lock:
-            self.messages.facts("status", **facts)
-            if time.monotonic() - self._told >= self.stats:
-                self._told = time.monotonic()
-                self.messages.text(_status_text(facts, progress))
+            self.file.write(self._facts(standing))
+        if progress.phase == "waiting" and progress.running and progress.ready != self._ready:
+            self._ready = progress.ready
+            until = f", usually done by {local_text(self._ready)}" if self._ready else ""
+            with self._lock:
+                self.messages.text(f"waiting for {progress.running:,} jobs{until}")
+        if self.view is not None:
+            with self._lock:
+                self.view.show(standing)
 
-    def status_facts(self, progress: RestoreProgress) -> dict[str, Any]:
-        """Return how far it is, as a `status` line has it."""
+    def _standing(self, progress: RestoreProgress) -> Standing:
+        """Return how far it is."""
         totals = self.worklist.totals()
-        done = (Stage.RESTORED, Stage.SKIPPED, Stage.FAILED)
-        total = _sum(totals, *Stage)
-        ended = _sum(totals, *done)
-        fetched = self.fetcher.counts.bytes if self.fetcher else 0
-        left = _sum(totals, Stage.READABLE, Stage.FETCHING)
-        share = (ended.bytes + 1) / (total.bytes + 1) if total.bytes else 1.0
+        all_of_it, left = (
+            _sum(totals, *Stage),
+            _sum(totals, Stage.READABLE, Stage.FETCHING),
+        )
+        received, time_now = self.metrics.received(), time.monotonic()
+        self._rates.note(received)
+        if progress.phase == "restoring":
+            self.busy += time_now - self._told
+        self._told = time_now
+        done = _sum(totals, Stage.RESTORED, Stage.SKIPPED)
+        return Standing(
+            phase=progress.phase,
+            files=totals[Stage.RESTORED].archives,
+            total_files=all_of_it.archives,
+            skipped=totals[Stage.SKIPPED].archives,
+            failed=totals[Stage.FAILED].archives,
+            size=done.bytes,
+            total=all_of_it.bytes,
+            rate=self._rates.rate(),
+            expiry=self.worklist.soonest_expiry(),
+            now=self.now(),
+            at_risk=self._at_risk(),
+            unit="archives",
+            facts={
+                "bytes_restored": totals[Stage.RESTORED].bytes,
+                "jobs_running": progress.running,
+                "jobs_readable": left.archives,
+                "jobs_ready": progress.ready,
+            },
+        )
+
+    def _facts(self, standing: Standing) -> dict[str, Any]:
         return {
-            "phase": progress.phase,
-            "percent_done": round(100 * min(1.0, share), 1),
-            "total_files": total.archives,
-            "files_restored": totals[Stage.RESTORED].archives,
-            "files_skipped": totals[Stage.SKIPPED].archives,
-            "files_failed": totals[Stage.FAILED].archives,
-            "total_bytes": total.bytes,
-            "bytes_restored": totals[Stage.RESTORED].bytes,
-            "jobs_running": progress.running,
-            "jobs_readable": left.archives,
-            "soonest_expiry": self.worklist.soonest_expiry(),
-            "rate_bytes": self._rate(fetched),
-            "eta": progress.ready,
+            "phase": standing.phase,
+            "percent_done": standing.percent(),
+            "total_files": standing.total_files,
+            "files_restored": standing.files,
+            "files_skipped": standing.skipped,
+            "files_failed": standing.failed,
+            "total_bytes": standing.total,
+            "soonest_expiry": standing.expiry,
+            "bytes_at_risk": standing.at_risk,
+            "rate_bytes": standing.rate,
+            "eta": standing.eta(),
+            **(standing.facts or {}),
         }
 
-    def _rate(self, fetched: int) -> float:
-        """Return the bytes per second of the last minute."""
-        now = time.monotonic()
-        self._samples.append((now, fetched))
-        while self._samples[0][0] < now - _RATE_SECONDS:
-            del self._samples[0]
-        begun, before = self._samples[0]
-        return round((fetched - before) / (now - begun), 1) if now > begun else 0.0
+    def _at_risk(self) -> int | None:
+        """Return the bytes that expire before they can be fetched; warn if that is new."""
+        rate = self._rates.rate()
+        if rate is None or self._rates.span() < _MEASURED or time.monotonic() < self._risk_due:
+            return self._risk
+        self._risk_due = time.monotonic() + _RISK_SECONDS
+        left = (
+            Fetchable.of(one.path, one.size or 0, one.expiry) for one in self.worklist.to_fetch()
+        )
+        found = shortfall(left, rate, self.now())
+        if found.bytes and not self._risk:
+            names = ", ".join(one.key for one in found.first[:_NAMED_AT_RISK])
+            self.warn(
+                f"needs {found.rate / 1e6:,.1f} MB/s, has {rate / 1e6:,.1f}: "
+                f"{size_text(found.bytes)} cannot be fetched before they expire; these "
+                f"{found.outputs:,} archives: {names}"
+            )
+        self._risk = found.bytes
+        return self._risk
 
     def finish(self, verdict: Verdict, manifest: str) -> dict[str, Any]:
         """Tell the result, and return its counts; they add up to all."""
@@ -199,16 +250,3 @@ class RestoreReport:
 def _sum(totals: dict[Stage, Totals], *stages: Stage) -> Totals:
     found = [totals[stage] for stage in stages]
     return Totals(sum(one.archives for one in found), sum(one.bytes for one in found))
-
-
-def _status_text(facts: dict[str, Any], progress: RestoreProgress) -> str:
-    done, total = facts["files_restored"] + facts["files_skipped"], facts["total_files"]
-    text = (
-        f"{done:,} of {total:,} restored, {size_text(facts['bytes_restored'])} of "
-        f"{size_text(facts['total_bytes'])}, {facts['rate_bytes'] / 1e6:,.1f} MB/s"
-    )
-    if facts["jobs_running"]:
-        text += f"; {facts['jobs_running']:,} jobs running"
-    if progress.ready is not None and facts["jobs_running"]:
-        text += f", usually done by {local_text(progress.ready)}"
-    return text

@@ -9,6 +9,7 @@ from casfs import __version__
 from casfs.cli.archive_request import open_ledger
 from casfs.cli.messages import Messages
 from casfs.cli.plan_text import plan_facts, plan_lines
+from casfs.cli.progress import open_progress
 from casfs.cli.restore_consent import refusal
 from casfs.cli.restore_plan import restore_facts, restore_lines
 from casfs.cli.restore_report import RestoreReport
@@ -31,6 +32,7 @@ from casfs.restore.destination.sha256sums import sum_lines
 from casfs.restore.fetch_lanes import Fetcher
 from casfs.restore.fetch_order import Lanes
 from casfs.restore.ledger import Ledger
+from casfs.restore.measured_rate import record_rate
 from casfs.restore.preparing import Prepared
 from casfs.restore.progress_file import ProgressFile
 from casfs.restore.request_options import Options
@@ -97,7 +99,9 @@ class RestoreSession:
             tree = OpenedTree(wish.destination) if exists or not wish.dry_run else None
             own = stack.enter_context(OwnDirectory(tree)) if tree and not wish.dry_run else None
             manifest = self._manifest(stack)
-            report = RestoreReport(self._messages, worklist, wish.verbose)
+            report = RestoreReport(
+                self._messages, worklist, client.metrics, client.retrievals.now, wish.verbose
+            )
             goal = Restore(
                 client=client,
                 vault=vault,
@@ -134,13 +138,14 @@ class RestoreSession:
             with self._recording(tree, own, goal, prepared) as (writer, recorder):
                 restorer = self._restorer(goal, files, tree, recorder, report)
                 self._fetcher = Fetcher(worklist, restorer, Lanes.of(client.config.connections))
-                report.fetcher = self._fetcher
                 report.file = self._progress_file(prepared, tree)
                 run = RestoreRun(goal, planner, self._fetcher, restorer, manifest, wish.waits)
                 try:
-                    verdict = run.run(prepared, spool, again)
+                    with open_progress(self._messages.lines, wish.stats) as report.view:
+                        verdict = run.run(prepared, spool, again)
                 finally:
                     self._close(ledger, files, recorder)
+                    self._record_rate(vault, report)
                 report.file.end(int(verdict.status))
                 counts = report.finish(verdict, str(wish.manifest or own.manifest))
                 end = {"status": int(verdict.status), "reason": verdict.reason, **counts}
@@ -195,6 +200,11 @@ class RestoreSession:
             fetcher.close(_ENDING)
         recorder.close()
         self._note_delivered(ledger)
+
+    def _record_rate(self, vault: Vault, report: RestoreReport) -> None:
+        account = self._client.retrievals.account_key(vault)
+        received = self._client.metrics.received()
+        record_rate(self._client.config.state_dir, account, received, report.busy)
 
     def _note_delivered(self, ledger: Ledger) -> None:
         """Record the jobs whose outputs are restored: they may be requested again, for others."""

@@ -24,6 +24,7 @@ class RestoreWish:
         yes: agree to the plan.
         waits: wait for jobs.
         verbose: name each archive.
+        stats: seconds between two reports of how far it is; None for what is usual.
     """
 
     path: str
@@ -38,3 +39,4 @@ class RestoreWish:
     yes: bool
     waits: bool
     verbose: bool
+    stats: float | None
