@@ -24,6 +24,7 @@ from casfs.errors import (
     ThreadError,
     TransientError,
 )
+from casfs.reasons import reason
 from casfs.restore.fetch_order import Fetchable, FetchOrder, Lanes
 from casfs.restore.worklist import Stage, WorkItem, Worklist
 from casfs.threads import start_thread
@@ -141,6 +142,16 @@ class Fetcher:
             thread.join(max(0.0, end - time.monotonic()))
 
     def _run(self) -> None:
+        try:
+            self._restore_each()
+        except CasfsError as error:
+            self.stop(error)
+        except Exception as error:
+            # Whoever waits until nothing is left would wait for this lane.
+            log.info("a lane of a restore ends", exc_info=error)
+            self.stop(CasfsError(f"the restore cannot go on: {reason(error)}"))
+
+    def _restore_each(self) -> None:
         while True:
             with self._changed:
                 taken = self._take()

@@ -5,6 +5,7 @@ one for each archive; of several lines for a path the last one holds. With it th
 verified on a machine that has no account.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from casfs.errors import CasfsError, ConfigError, DestinationError
+from casfs.destination_errors import destination_error
+from casfs.errors import CasfsError, ConfigError
 from casfs.reasons import reason
 from casfs.treehash import MD5, SHA256, TreeHash
 
@@ -141,12 +143,11 @@ class ManifestWriter:
                 view = view[os.write(self._file, view) :]
             os.fsync(self._file)
         except OSError as error:
-            # Half a line would spoil the next one.
-            os.ftruncate(self._file, end)
-            raise DestinationError(
-                f"cannot write the manifest {self._shown}: {reason(error)}; what is restored "
-                "stays; see to it and run the same command again"
-            ) from error
+            # Half a line would spoil the next one; the next run cuts it off, if this cannot.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, end)
+            shown = f"the manifest {self._shown}"
+            raise destination_error(shown, self._shown.parent, error) from error
 
     def close(self) -> None:
         """Close it."""
