@@ -32,6 +32,7 @@ def report_command(destination: Path, html: Path | None, as_json: bool) -> None:
     DEST is the directory that was restored to, or a manifest. Needs no account.
     """
     # Imported here: `--help` must not wait for it.
+    from casfs.restore.destination.line_check import damaged_text
     from casfs.restore.destination.manifest import ManifestIndex
     from casfs.restore.destination.own_directory import manifest_of
     from casfs.restore.report_data import report_data
@@ -41,6 +42,8 @@ def report_command(destination: Path, html: Path | None, as_json: bool) -> None:
         raise ConfigError(f"{manifest} is missing; name the directory that was restored to")
     with ManifestIndex(manifest) as index:
         data = report_data(index)
+    if data.damaged:
+        say(f"casfs: {damaged_text(data.damaged)}", err=True)
     if html is not None:
         _write(html, data)
     if as_json:

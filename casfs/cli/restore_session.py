@@ -20,6 +20,7 @@ from casfs.ledger.request import RequestState
 from casfs.model import Vault
 from casfs.restore.archive_restorer import ArchiveRestorer
 from casfs.restore.destination import placing
+from casfs.restore.destination.line_check import damaged_text
 from casfs.restore.destination.manifest import ALGORITHMS, ManifestIndex, ManifestWriter, now_text
 from casfs.restore.destination.opened_tree import OpenedTree
 from casfs.restore.destination.own_directory import (
@@ -225,6 +226,8 @@ class RestoreSession:
         if not path.exists() or not path.stat().st_size:
             return None
         index = stack.enter_context(ManifestIndex(path))
+        if index.damaged:
+            self._messages.warn(f"{path}: {damaged_text(index.damaged)}")
         if index.header.get("vault") != self._options.vault:
             raise ConfigError(
                 f"{path} is the manifest of vault {index.header.get('vault')}; restore "

@@ -11,6 +11,7 @@ from casfs.cli import exit_status
 from casfs.cli.messages import Messages
 from casfs.cli.show import size_text
 from casfs.errors import ConfigError
+from casfs.restore.destination.line_check import damaged_text
 
 _NAMED = 1000
 """Files that are named at most; JSON lines have all."""
@@ -66,13 +67,16 @@ def verify_restored(dest: str, options: Mapping[str, Any]) -> int:
             if time.monotonic() - told >= every:
                 told = time.monotonic()
                 messages.text(f"{sum(counts.values()):,} of {restored:,}, {size_text(size)}")
-        return _finish(counts, size, messages)
+        return _finish(counts, size, index.damaged, messages)
 
 
-def _finish(counts: Counter[str], size: int, messages: Messages) -> int:
+def _finish(counts: Counter[str], size: int, damaged: int, messages: Messages) -> int:
     unverified = counts["not checked"]
     wrong = sum(counts.values()) - counts["ok"] - unverified
     status = exit_status.MISMATCH if wrong else exit_status.DONE
+    if damaged:
+        status = status or exit_status.FAILED
+        messages.warn(damaged_text(damaged))
     messages.text(
         f"{counts['ok']:,} files are as they were restored ({size_text(size)} read), {wrong:,} are "
         f"not, {unverified:,} have no hash"

@@ -68,6 +68,7 @@ class ReportData:
         fetched: bytes that were fetched from service or cache.
         reasons: why archives failed; those beyond the most frequent are counted as "".
         history: None if nothing happened yet.
+        damaged: lines that cannot be read.
     """
 
     header: dict[str, Any]
@@ -76,6 +77,7 @@ class ReportData:
     fetched: int = 0
     reasons: dict[str, Reason] = field(default_factory=dict)
     history: History | None = None
+    damaged: int = 0
 
     @property
     def all(self) -> StateTotal:
@@ -97,6 +99,7 @@ def report_data(index: ManifestIndex) -> ReportData:
         ConfigError: the manifest cannot be read.
     """
     data = ReportData(index.header, index.runs, {state: StateTotal() for state in STATES})
+    data.damaged = index.damaged
     first: datetime | None = None
     last: datetime | None = None
     for line in index.lines():

@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from casfs.errors import ConfigError
+from casfs.restore.destination.line_check import damaged_text
 from casfs.restore.report_data import History, ReportData
 from casfs.sanitize import printable
 
@@ -73,10 +74,11 @@ def _totals(data: ReportData, size_text: Callable[[int], str]) -> str:
         for state, total in rows
     )
     total = data.all
+    damaged = f"<p class=bad>{_text(damaged_text(data.damaged))}.</p>\n" if data.damaged else ""
     return (
         f"<h2>Archives</h2>\n<table><tr><th>state<th>archives<th>size{cells}<tr class=sum><td>all"
         f"<td class=number>{total.archives:,}<td class=number>{size_text(total.bytes)}</table>\n"
-        f"<p>{size_text(data.fetched)} were fetched.</p>\n"
+        f"<p>{size_text(data.fetched)} were fetched.</p>\n{damaged}"
     )
 
 
@@ -99,7 +101,7 @@ def _runs(data: ReportData) -> str:
     rows = []
     for run in data.runs[-100:]:
         what = "begun" if run.get("type") == "run" else f"ended with {run.get('status')}"
-        rows.append(f"<tr><td>{_text(run.get('time'))}<td>{_text(run.get('run'))}<td>{what}")
+        rows.append(f"<tr><td>{_text(run.get('time'))}<td>{_text(run.get('run'))}<td>{_text(what)}")
     return f"<h2>Runs</h2>\n<table><tr><th>time<th>restore<th>{''.join(rows)}</table>\n</html>\n"
 
 

@@ -33,6 +33,8 @@ def hash_file(file: int, tree: TreeHash | None) -> FileHashes:
     """
     whole, leaves, size = hashlib.sha256(), [], 0
     memory = memoryview(bytearray(LEAF_SIZE))
+    # What is on disk counts, not what memory still has of it.
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
     while True:
         got = _fill(file, memory, size)
         if not got:

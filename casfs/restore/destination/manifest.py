@@ -5,13 +5,12 @@ one for each archive; of several lines for a path the last one holds. With it th
 verified on a machine that has no account.
 """
 
-import contextlib
 import hashlib
 import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 from casfs.destination_errors import destination_error
 from casfs.errors import CasfsError, ConfigError
 from casfs.reasons import reason
+from casfs.restore.destination.line_check import LONGEST_LINE, facts_of, is_archive_line
 from casfs.treehash import MD5, SHA256, TreeHash
 
 VERSION = 1
@@ -144,7 +144,7 @@ class ManifestWriter:
             os.fsync(self._file)
         except OSError as error:
             # Half a line would spoil the next one; the next run cuts it off, if this cannot.
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 os.ftruncate(self._file, end)
             shown = f"the manifest {self._shown}"
             raise destination_error(shown, self._shown.parent, error) from error
@@ -176,7 +176,7 @@ def check_header(first: bytes, shown: Path) -> dict[str, Any]:
     try:
         facts = json.loads(first)
         version = int(facts["version"]) if facts["type"] == "header" else None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         version = None
     if version is None:
         raise ConfigError(f"{shown} is not a manifest of casfs restore")
@@ -196,6 +196,7 @@ class ManifestIndex:
     Attributes:
         header: facts of its first line.
         runs: facts of the lines with which runs began and ended.
+        damaged: how many lines cannot be read; one that was being written is none of them.
 
     Raises:
         ConfigError: it cannot be read, or is not a manifest.
@@ -204,21 +205,24 @@ class ManifestIndex:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.runs: list[dict[str, Any]] = []
+        self.damaged = 0
+        self._ended = 0
+        """Runs that came to their end."""
         self._places = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._places.execute(
-            "CREATE TABLE places (path BLOB PRIMARY KEY, place INTEGER, current INTEGER)"
+            "CREATE TABLE places (path BLOB PRIMARY KEY, place INTEGER, restored INTEGER)"
         )
-        with ExitStack() as failed:
-            failed.callback(self._places.close)
+        with ExitStack() as stack:
+            stack.callback(self._places.close)
             try:
-                self._file = failed.enter_context(path.open("rb"))
-                self.header = check_header(self._file.readline(), path)
+                self._file = stack.enter_context(path.open("rb"))
+                self.header = check_header(self._file.readline(LONGEST_LINE), path)
                 self._read()
             except CasfsError:
                 raise
             except OSError as error:
                 raise ConfigError(f"the manifest {path} cannot be read: {reason(error)}") from error
-            failed.pop_all()
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> "ManifestIndex":
         return self
@@ -229,8 +233,7 @@ class ManifestIndex:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
-        self._places.close()
+        self._stack.close()
 
     def __len__(self) -> int:
         """Return how many paths it has."""
@@ -249,38 +252,43 @@ class ManifestIndex:
 
     def is_current(self, path: str) -> bool:
         """Return whether a path was restored by a run that has not come to its end yet."""
-        query = "SELECT current FROM places WHERE path = ?"
+        query = "SELECT restored FROM places WHERE path = ?"
         found = self._places.execute(query, (_key(path),)).fetchone()
-        return bool(found and found[0])
+        return found is not None and found[0] == self._ended
 
     def _read(self) -> None:
-        place = self._file.tell()
         self._places.execute("BEGIN")
-        for raw in self._file:
-            facts = _facts(raw)
-            kind = facts.get("type")
-            if kind == "archive" and isinstance(facts.get("path"), str):
-                values = (_key(facts["path"]), place, facts.get("state") in (VERIFIED, UNVERIFIED))
+        for place, raw in self._lines():
+            facts = facts_of(raw)
+            kind = facts["type"] if facts is not None else None
+            if facts is None or (kind == "archive" and not is_archive_line(facts, STATES)):
+                self.damaged += raw.endswith(b"\n")
+            elif kind == "archive":
+                restored = facts["state"] in (VERIFIED, UNVERIFIED)
+                values = (_key(facts["path"]), place, self._ended if restored else None)
                 self._places.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", values)
             elif kind in ("run", "end"):
                 self.runs.append(facts)
-                if kind == "end" and facts.get("status") in (0, 1, 3):
-                    self._places.execute("UPDATE places SET current = 0 WHERE current")
-            place += len(raw)
+                self._ended += kind == "end" and facts.get("status") in (0, 1, 3)
         self._places.execute("COMMIT")
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield each line and where it is; what is too long is damaged, whatever it says."""
+        place = self._file.tell()
+        while raw := self._file.readline(LONGEST_LINE):
+            length = len(raw)
+            while len(raw) == LONGEST_LINE and not raw.endswith(b"\n"):
+                raw = self._file.readline(LONGEST_LINE)
+                length += len(raw)
+            if length > LONGEST_LINE:
+                raw = b"?\n"
+            if raw.strip():
+                yield place, raw
+            place += length
 
     def _line(self, place: int) -> ManifestLine:
         self._file.seek(place)
-        return ManifestLine.of(_facts(self._file.readline()))
-
-
-def _facts(raw: bytes) -> dict[str, Any]:
-    """Return the facts of a line; none of one that is torn."""
-    try:
-        facts = json.loads(raw)
-    except ValueError:
-        return {}
-    return facts if isinstance(facts, dict) else {}
+        return ManifestLine.of(json.loads(self._file.readline(LONGEST_LINE)))
 
 
 def _key(path: str) -> bytes:

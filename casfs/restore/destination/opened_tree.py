@@ -8,6 +8,7 @@ such a directory. A link that is swapped in is refused.
 import contextlib
 import errno
 import os
+import re
 import stat
 import threading
 from collections import OrderedDict
@@ -20,6 +21,8 @@ OWN = ".casfs-restore"
 """The directory in DEST that has the manifest; no archive is restored there."""
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_OPEN = 128
+_OWN_FILE = re.compile(r"\.casfs-[0-9a-f]{32}\.(part|leaves)")
+"""What casfs writes beside a file until that has its name; see `PartPlace`."""
 
 
 class OpenedDirectory:
@@ -161,9 +164,17 @@ def split(path: str) -> tuple[str, ...]:
     for name in names:
         if name in ("", ".", "..") or "\0" in name:
             raise DestinationError(f"{path!r} is not a path that can be restored")
-    if names[0] == OWN:
+    if _folded(names[0]) == OWN:
         raise DestinationError(f"{path!r} is where casfs keeps the record of this restore")
+    for name in names:
+        if _OWN_FILE.fullmatch(_folded(name)):
+            raise DestinationError(f"{path!r} has the name of a file that casfs writes itself")
     return names
+
+
+def _folded(name: str) -> str:
+    """Return what file systems that ignore case, and blanks and dots at the end, may call alike."""
+    return name.casefold().rstrip(". ")
 
 
 def _kind(name: str, above: int) -> str:

@@ -1,0 +1,72 @@
+"""Whether a line of a manifest is one that casfs could have written: pure, no I/O.
+
+A manifest may come from anywhere, and rot. What is wrong in one line must neither end the reading
+of the others nor be taken for true.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+LONGEST_LINE = 1 << 20
+"""Bytes; a line that is longer is not read."""
+_MOST = 1 << 63
+_YEARS = range(1970, 9000)
+_TEXTS = ("mtime", "tree_hash", "algorithm", "sha256", "job", "reason")
+
+
+def facts_of(raw: bytes) -> dict[str, Any] | None:
+    """Return the facts of a line, None if it is damaged."""
+    try:
+        facts = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return facts if isinstance(facts, dict) and isinstance(facts.get("type"), str) else None
+
+
+def is_archive_line(facts: Mapping[str, Any], states: tuple[str, ...]) -> bool:
+    """Return whether a line about an archive has what it must, and nothing of a wrong kind.
+
+    Args:
+        facts: of the line.
+        states: which there are.
+    """
+    return (
+        _is_path(facts.get("path"))
+        and isinstance(facts.get("archive"), str)
+        and facts.get("state") in states
+        and all(isinstance(facts.get(name), str | None) for name in _TEXTS)
+        and (facts.get("size") is None or _is_count(facts["size"]))
+        and _is_count(facts.get("fetched", 0))
+        and _are_times(facts.get("times", {}))
+    )
+
+
+def damaged_text(count: int) -> str:
+    """Return what is to be said of lines that are damaged."""
+    lines = "1 line of the manifest is" if count == 1 else f"{count:,} lines of the manifest are"
+    return f"{lines} damaged; nothing is known of what was recorded there"
+
+
+def _is_path(fact: object) -> bool:
+    try:
+        return isinstance(fact, str) and bool(os.fsencode(fact))
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_count(fact: object) -> bool:
+    return type(fact) is int and 0 <= fact < _MOST
+
+
+def _are_times(fact: object) -> bool:
+    return isinstance(fact, dict) and all(map(_is_time, fact.values()))
+
+
+def _is_time(fact: object) -> bool:
+    try:
+        return isinstance(fact, str) and datetime.fromisoformat(fact).astimezone(UTC).year in _YEARS
+    except (ValueError, OverflowError):
+        return False
