@@ -14,7 +14,7 @@ from casfs.restore.report_page import report_page
 
 HEADER = {"type": "header", "version": 1, "vault": "photos", "destination": "/mnt/new"}
 GOOD = {"type": "archive", "path": "a", "archive": "1", "state": "verified", "size": 1}
-WRONG = (
+WRONG: tuple[dict[str, object], ...] = (
     {"archive": None},
     {"archive": 7},
     {"state": ["verified"]},

@@ -40,7 +40,8 @@ def ends(work):
     "error", [BrokenPipeError(32, "Broken pipe"), sqlite3.OperationalError("disk full")]
 )
 def test_whoever_waits_for_a_record_learns_what_ended_the_recorder(tmp_path, error):
-    path, told = tmp_path / "manifest.jsonl", []
+    path = tmp_path / "manifest.jsonl"
+    told: list[CasfsError] = []
     writer = ManifestWriter(os.open(path, os.O_RDWR | os.O_CREAT), path, {"vault": "photos"})
     recorder = Recorder(writer, OpenedTree(tmp_path), told.append)
 
