@@ -192,12 +192,16 @@ class Preparation:
         if coverage.waiting and incomplete:
             archives.refresh(name, lambda *_: None)
             coverage = archives.completeness(name)
-        if not coverage.cataloged and self.options.ids is None:
+        if not coverage.cataloged and self._needs_catalog():
             raise NotFoundError(
                 f"nothing is cataloged of vault {name}; to start an inventory job, run: "
                 f"casfs request {name} --inventory"
             )
         return coverage
+
+    def _needs_catalog(self) -> bool:
+        """Return whether only a catalog can say what is wanted."""
+        return self.options.ids is None and self.wanted is None
 
     def _fill(self, planner: Planner, prepared: Prepared) -> None:
         for one in self._selected():
