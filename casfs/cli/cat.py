@@ -1,8 +1,10 @@
 """`casfs cat`: the bytes of a job's output or of an archive, on standard output."""
 
+import contextlib
 import json
 import shlex
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,14 +13,17 @@ from casfs.cli.completion import complete_job_or_path, complete_vault
 from casfs.cli.gaps import unread_text
 from casfs.cli.options import (
     IdentifierCommand,
+    bwlimit_option,
     open_client,
     profile_option,
     service_options,
     skip_bad_records_option,
 )
+from casfs.cli.progress import ProgressView, Standing, open_progress, stats_option
 from casfs.cli.show import local_text, say
 from casfs.errors import CasfsError, ConfigError, ExpiredError, NotFoundError, NotReadyError
 from casfs.model import Job, JobKind, JobState
+from casfs.throughput import RateWindow
 
 if TYPE_CHECKING:
     from casfs.client import Client, Listed, Node
@@ -42,6 +47,8 @@ _PIECE = 1 << 20
     help="Write the job's inventory in this format, whichever format the job has.",
 )
 @skip_bad_records_option("Leave out records that cannot be read, and say how many.")
+@bwlimit_option
+@stats_option
 @profile_option
 @service_options
 def cat_command(
@@ -49,6 +56,7 @@ def cat_command(
     name: str,
     byte_range: str | None,
     inventory: str | None,
+    stats: float | None,
     profile: str | None,
     **flags: Any,
 ) -> None:
@@ -65,12 +73,26 @@ def cat_command(
     wanted = None if byte_range is None else parse_bytes(byte_range)
     with open_client(profile, flags) as client:
         node = _node(client, vault, name, inventory)
-        _write(client, node, wanted, name)
+        with _progress(stats) as view:
+            _write(client, node, wanted, name, view)
         if (count := client.left_out(node)) != 0:
             say(f"casfs: {unread_text(count, name)}, and left out", err=True)
 
 
-def _write(client: "Client", node: "Node", wanted: tuple[int, int] | None, name: str) -> None:
+@contextlib.contextmanager
+def _progress(stats: float | None) -> Iterator[ProgressView]:
+    """Show progress, unless the bytes themselves go to the terminal."""
+    with open_progress(None, 0.0 if sys.stdout.isatty() else stats) as view:
+        yield view
+
+
+def _write(
+    client: "Client",
+    node: "Node",
+    wanted: tuple[int, int] | None,
+    name: str,
+    view: ProgressView,
+) -> None:
     """Write a file, or a range of its bytes.
 
     Raises:
@@ -83,11 +105,24 @@ def _write(client: "Client", node: "Node", wanted: tuple[int, int] | None, name:
         if wanted is not None and first >= file.size:
             raise ConfigError(f"--range begins at byte {first}, but {name} has {file.size} bytes")
         end = min(last + 1, file.size)
+        total, rates = max(0, end - first), RateWindow()
         while first < end:
             # Up to the end of a block, so that no block is read twice.
             size = min(end - first, _PIECE - first % _PIECE)
             sys.stdout.buffer.write(file.pread(size, first))
             first += size
+            done = total - (end - first)
+            rates.note(done)
+            view.show(
+                Standing(
+                    phase="writing",
+                    files=int(done == total),
+                    total_files=1,
+                    size=done,
+                    total=total,
+                    rate=rates.rate(),
+                )
+            )
         sys.stdout.buffer.flush()
     finally:
         file.close()

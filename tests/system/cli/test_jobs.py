@@ -121,6 +121,9 @@ def test_cat_takes_a_job_an_archive_or_a_path(casfs, known):
     for what in (jobs[name], archives[name], name, f"./{name}", f"by-id/{archives[name]}"):
         done = casfs("cat", VAULT, what)
         assert (done.returncode, done.stderr, done.stdout == data) == (0, b"", True), what
+    done = casfs("cat", VAULT, name, "--stats", "0.001s", "--bwlimit", "8M")
+    assert done.stdout == data
+    assert b"writing: 1 of 1 outputs, 2.0 MiB of 2.0 MiB (100 %)" in done.stderr
     for first, last in ((0, 0), (MIB - 3, MIB + 2), (5, 2 * MIB + 16), (2 * MIB, 9 * MIB)):
         done = casfs("cat", VAULT, name, "--range", f"{first}-{last}")
         assert (done.returncode, done.stdout) == (0, data[first : last + 1])
