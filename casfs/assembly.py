@@ -1,6 +1,7 @@
 """Makes the parts of a client that the configuration describes: service, block caches."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from casfs.bandwidth import parse_bandwidth
@@ -10,11 +11,13 @@ from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache, OutputStores
 from casfs.blocks.disk.write_behind import BlockWriter, WriteBehind
 from casfs.blocks.output_files import OutputFiles, PartStores
+from casfs.blocks.reader import Reader
 from casfs.blocks.write_through import WriteThrough
 from casfs.config import Config
 from casfs.credentials import KeySource, owner
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics
+from casfs.model import Output
 from casfs.rotation import RotatingKeys
 from casfs.service.registry import DIALECTS
 from casfs.service.retries import Limits
@@ -24,6 +27,8 @@ from casfs.status import StatusFile
 from casfs.tree.expiry_watch import ExpiryWatch
 from casfs.tree.fetchable import FetchableOutputs
 from casfs.tree.metadata.account import Account
+from casfs.tree.metadata.job_table import catalog_path
+from casfs.tree.sqlite.database import Database
 
 log = logging.getLogger(__name__)
 
@@ -126,3 +131,21 @@ def output_files_of(
     parts = PartStores(disk, metrics)
     writer = WriteThrough(write_behind if keep_in_cache else None)
     return OutputFiles(block_cache_of(config, service, parts, writer, metrics), parts, metrics)
+
+
+def first_read_of(blocks: BlockCache, metrics: Metrics) -> Callable[[Output], None]:
+    """Return what reads the beginning of an output, whose answer tells its size."""
+
+    def read(output: Output) -> None:
+        reader = Reader(blocks, blocks.open(output), metrics)
+        try:
+            reader.pread(1, 0)
+        finally:
+            reader.close()
+
+    return read
+
+
+def database_of(disk: DiskCache, service: Service) -> Database:
+    """Return the catalog of an account, which is in the cache directory."""
+    return Database(catalog_path(disk.private.path, service.origin), disk.private)

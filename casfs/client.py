@@ -11,13 +11,12 @@ from casfs.blocks.disk.contents import CacheContents
 from casfs.blocks.disk.derived_files import DerivedFiles
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.fill_cache import Filler
-from casfs.blocks.reader import Reader
 from casfs.blocks.verify import Verifier
 from casfs.config import Config
 from casfs.errors import CasfsError
 from casfs.ledger.ledger_reader import LedgerReader
 from casfs.metrics import Metrics
-from casfs.model import Job, Output, Vault
+from casfs.model import Job, Vault
 from casfs.rotation import RotatingKeys
 from casfs.service.route import make_paths_absolute
 from casfs.status import StatusSource, padded
@@ -45,7 +44,7 @@ from casfs.tree.inventory_outputs import InventoryOutputs
 from casfs.tree.job_list import JobEntry, JobList
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.account_settings import AccountSettings
-from casfs.tree.metadata.job_table import JobTable, catalog_path
+from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.metadata.same_account import SameAccount
 from casfs.tree.node import ArchiveFile, Directory, InventoryFile, Node, SmallFile
 from casfs.tree.open_files import File
@@ -54,7 +53,6 @@ from casfs.tree.requested import Requested
 from casfs.tree.restorable import Restorable, RestorableFile
 from casfs.tree.retrievals import Retrievals
 from casfs.tree.sqlite.connection import DamagedError
-from casfs.tree.sqlite.database import Database
 
 __all__ = [
     "ArchiveFile",
@@ -108,13 +106,12 @@ class Client(contextlib.AbstractContextManager["Client"]):
         write_behind = assembly.write_behind_of(config, disk, self.metrics)
         self._blocks = assembly.block_cache_of(config, service, disk, write_behind, self.metrics)
         self._status = assembly.status_of(config, self.metrics, write_behind, self._blocks)
-        self._database = database = Database(
-            catalog_path(disk.private.path, service.origin), disk.private
-        )
+        self._database = database = assembly.database_of(disk, service)
         self._table = table = JobTable(database)
         settings = AccountSettings(config.listing_ttl, config.deadline, config.vaults, own)
+        first_read = assembly.first_read_of(self._blocks, self.metrics)
         self._account = account = Account(
-            service, self._table, disk.holds_whole, self._read_some, settings, self.metrics
+            service, self._table, disk.holds_whole, first_read, settings, self.metrics
         )
         outputs = InventoryOutputs(account, self._blocks, self.metrics)
         self._ingest = ingest = IngestWorker(
@@ -301,10 +298,3 @@ class Client(contextlib.AbstractContextManager["Client"]):
     def report(self, source: StatusSource) -> None:
         """Let somebody add facts of its own to `status`."""
         self._status.add(source)
-
-    def _read_some(self, output: Output) -> None:
-        reader = Reader(self._blocks, self._blocks.open(output), self.metrics)
-        try:
-            reader.pread(1, 0)
-        finally:
-            reader.close()
