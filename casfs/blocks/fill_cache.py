@@ -1,6 +1,7 @@
 """Brings an output into the disk cache, whole; what is there already is not fetched."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from casfs.blocks.block_cache import BlockCache
 from casfs.blocks.disk.cache_room import Room
@@ -9,6 +10,7 @@ from casfs.blocks.reader import Reader
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics
 from casfs.model import Output
+from casfs.ranges import runs
 
 _ROUNDS = 3
 """Times that blocks are brought which are not on disk at the end: somebody may have evicted one."""
@@ -107,23 +109,32 @@ class Filling:
         filler = self._filler
         filler.write_behind.keep_all(filler.patience)
         for _ in range(_ROUNDS):
-            lacking = list(self._lacking())
+            # As runs: the numbers of all blocks of a large output take too much memory.
+            lacking = list(runs(self._lacking()))
             if not lacking:
                 return True
-            reader = Reader(filler.blocks, self._opened, filler.metrics)
-            try:
-                for number in lacking:
-                    if stopped():
-                        return False
-                    first, stop = self._output.layout.span(range(number, number + 1))
-                    reader.pread(stop - first, first)
-                    note(stop - first)
-            finally:
-                reader.close()
+            if not self._bring(chain.from_iterable(lacking), note, stopped):
+                return False
             if not filler.write_behind.wait_until_written(self._opened.key, filler.patience):
                 break
-        if any(self._lacking()):
+        if next(self._lacking(), None) is not None:
             raise NotKeptError(f"the cache disk did not keep all of the {self._output}")
+        return True
+
+    def _bring(
+        self, numbers: Iterable[int], note: Callable[[int], None], stopped: Callable[[], bool]
+    ) -> bool:
+        """Read blocks, so that they are cached; return False if that was stopped."""
+        reader = Reader(self._filler.blocks, self._opened, self._filler.metrics)
+        try:
+            for number in numbers:
+                if stopped():
+                    return False
+                first, stop = self._output.layout.span(range(number, number + 1))
+                reader.pread(stop - first, first)
+                note(stop - first)
+        finally:
+            reader.close()
         return True
 
     def _lacking(self) -> Iterator[int]:

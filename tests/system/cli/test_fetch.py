@@ -170,6 +170,19 @@ def test_a_full_disk_is_named_and_room_lets_it_go_on(service, tmp_path):
         assert casfs("fetch", VAULT, job, *there).returncode == 0
 
 
+def test_what_the_disk_does_not_take_is_not_called_fetched(casfs, service, tmp_path):
+    """Not even where it is only the first block."""
+    job = service.jobs["over"]
+    assert casfs("fetch", VAULT, job).returncode == 0
+    (first,) = (tmp_path / "cache").glob("blocks-1/??/*/0/0")
+    first.unlink()
+    first.mkdir()
+    (first / "in-its-way").touch()
+    done = casfs("fetch", VAULT, job)
+    assert done.returncode == 1
+    assert b"did not keep all" in done.stderr
+
+
 def test_many_small_outputs_come_beside_a_huge_one(tmp_path):
     """The huge one expires first, and does not hold up the others; nor they it."""
     count = 300
