@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
+from pathlib import Path
 
 from casfs.blocks.disk.derived_files import DerivedFiles
 from casfs.blocks.disk.output_store import OutputStore
@@ -106,9 +107,17 @@ class CacheChecker:
         Raises:
             ConfigError: it is a link, or belongs to somebody else.
         """
-        file = self._derived.find(key)
+        path = self._derived.path(key)
+        try:
+            used = os.lstat(path)
+        except OSError:
+            # It was evicted meanwhile.
+            return CheckedOutput(0, (), (), 0, None)
+        rotten: list[str] = []
+        file = self._derived.find(key, rotten.append)
         if file is None:
-            return CheckedOutput(0, (0,), (), 0, None)
+            is_unreadable = not rotten and os.path.lexists(path)
+            return CheckedOutput(0, (0,) if rotten else (), (0,) if is_unreadable else (), 0, None)
         with contextlib.closing(file):
             layout = Layout(file.size)
             wrong = []
@@ -116,6 +125,9 @@ class CacheChecker:
                 if file.read(number) is None:
                     wrong.append(number)
                 note(layout.length(number))
+            if wrong:
+                self._derived.remove_rotten(key, file)
+        _restore_times(path, used)
         good = file.size - sum(map(layout.length, wrong))
         return CheckedOutput(good, tuple(wrong), (), 0, not wrong)
 
@@ -129,15 +141,23 @@ def _check(store: OutputStore, number: int) -> BlockState:
     # Without a leaf it is none, and may be there after a crash.
     if store.leaves.leaf(number) is None:
         return BlockState.MISSING
+    rotten: list[int] = []
     try:
-        stored = store.load(number)
+        stored = store.load(number, rotten.append)
     except CasfsError:
         raise
     except OSError:
         return BlockState.UNREADABLE
     if stored is None:
-        return BlockState.UNREADABLE if os.path.lexists(path) else BlockState.WRONG
-    with contextlib.suppress(OSError):
-        # Eviction goes by when it was last used, which this is not.
-        os.utime(path, ns=(used.st_atime_ns, used.st_mtime_ns))
+        if rotten:
+            return BlockState.WRONG
+        # Another process may have evicted it meanwhile.
+        return BlockState.UNREADABLE if os.path.lexists(path) else BlockState.MISSING
+    _restore_times(path, used)
     return BlockState.UNCHECKED if stored.trust < Trust.CHECKED else BlockState.GOOD
+
+
+def _restore_times(path: Path, used: os.stat_result) -> None:
+    """Set a file's times to what they were: eviction goes by its last use, which this is not."""
+    with contextlib.suppress(OSError):
+        os.utime(path, ns=(used.st_atime_ns, used.st_mtime_ns))

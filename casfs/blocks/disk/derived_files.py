@@ -116,15 +116,19 @@ class DerivedFiles:
         self._lock = threading.Lock()
         self._in_memory: dict[str, DerivedFile] = {}
 
-    def find(self, key: str) -> DerivedFile | None:
+    def find(self, key: str, rotten: Callable[[str], None] | None = None) -> DerivedFile | None:
         """Open a derived file, None if there is none; one that is damaged is removed.
+
+        Args:
+            key: names it.
+            rotten: is called with the key of one that is damaged.
 
         Raises:
             ConfigError: what is in its place is a link, or belongs to somebody else.
         """
         if (remembered := self._remembered(key)) is not None:
             return remembered
-        path = self._path(key)
+        path = self.path(key)
         try:
             self._private.check_directory(path.parent.parent)
             self._private.check_directory(path.parent)
@@ -145,6 +149,8 @@ class DerivedFiles:
             return None
         if derived is None:
             file.close()
+            if rotten is not None:
+                rotten(key)
             self._remove_rotten(path)
             return None
         derived.touch()
@@ -165,7 +171,7 @@ class DerivedFiles:
         try:
             size, leaves = _write(partial, pieces)
             key = key_of()
-            partial.place(self._path(key))
+            partial.place(self.path(key))
         except BaseException:
             partial.discard()
             raise
@@ -194,7 +200,7 @@ class DerivedFiles:
             remembered = self._in_memory.pop(key, None)
         if remembered is not None:
             remembered.close()
-        path = self._path(key)
+        path = self.path(key)
         if derived.is_at(path):
             self._remove_rotten(path)
 
@@ -206,7 +212,8 @@ class DerivedFiles:
         except OSError as error:
             log.warning("cannot remove %s: %s", path, reason(error))
 
-    def _path(self, key: str) -> Path:
+    def path(self, key: str) -> Path:
+        """Return where a derived file is, or would be."""
         return self._directory / key[:2] / key[2:] / NAME
 
 

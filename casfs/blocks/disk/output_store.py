@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from casfs.blocks.buffers import Buffers
@@ -77,8 +78,12 @@ class OutputStore(BlockStore):
         except OSError:
             return False
 
-    def load(self, block: int) -> Stored | None:
+    def load(self, block: int, rotten: Callable[[int], None] | None = None) -> Stored | None:
         """Return a block whose bytes hash to its leaf, and what is known of it, else None.
+
+        Args:
+            block: number of the block.
+            rotten: is called with it if its bytes are wrong, and not only gone.
 
         Raises:
             ConfigError: what is in its place is a link, or belongs to somebody else.
@@ -101,6 +106,8 @@ class OutputStore(BlockStore):
             trust = self.leaves.confirm(block, leaf)
             return Stored(data, leaf, trust) if trust else None
         self._metrics.rotten_blocks.inc()
+        if rotten is not None:
+            rotten(block)
         log.warning("block %s is corrupt, fetching it again", path)
         self.remove(block)
         return None
