@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from casfs.blocks.fill_cache import Filler, Filling
 from casfs.errors import CasfsError, ExpiredError, NotFoundError
@@ -125,7 +125,7 @@ class FetchableOutputs:
             if isinstance(found, FetchableOutput):
                 whole.add(archive.id)
                 yield found
-        now = datetime.now(UTC)
+        now = self._retrievals.now()
         for _, description, listed in self._table.jobs(vault):
             job = self._retrievals.service.parse_job(vault, description)
             gone = job.expires is not None and job.expires <= now
@@ -223,7 +223,7 @@ class FetchableOutputs:
     ) -> Unreadable:
         running = False
         if archive is not None:
-            state = self._jobs.condition(vault, archive, datetime.now(UTC)).state
+            state = self._jobs.condition(vault, archive, self._retrievals.now()).state
             running = state is ArchiveState.RUNNING
         reason = "its job is still running; see: casfs wait"
         if not running:

@@ -6,6 +6,8 @@ import json
 import sqlite3
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -275,3 +277,16 @@ def test_a_file_that_cannot_be_fetched_ahead_is_no_reason_to_refuse_another(clie
             connection.execute("UPDATE jobs SET description = '{}' WHERE id = ?", (JOBS[3],))
         for job in JOBS[:3] + JOBS[4:]:
             assert content(client, f"/vaults/77/jobs/{job}/output") == DATA
+
+
+def test_what_has_expired_by_the_service_s_clock_cannot_be_fetched(emulator, client_of):
+    """This machine's clock may be days wrong."""
+    client = client_of()
+    inventory = emulator.start("v", Type="inventory-retrieval")
+    assert inventory in names(client, "/vaults/v/jobs")
+    assert content(client, f"/vaults/v/jobs/{inventory}/output")
+    fetchable = client.fetchable
+    assert inventory in {one.job for one in fetchable.all("v", ask=False)}
+    later = datetime.now(UTC) + timedelta(days=2)
+    client.service.clock.note({"Date": format_datetime(later, usegmt=True)})
+    assert inventory not in {one.job for one in fetchable.all("v", ask=False)}
