@@ -173,7 +173,7 @@ class Waiting:
                     return
                 pause = min(pause, remaining)
             yield Progress(ended, running, pause, failure)
-            left |= self._sleep_all(pause)
+            left |= self._sleep_all(pause, not left)
             if not left:
                 # Nothing was started yet, so that there is nothing to list.
                 failure = None
@@ -204,8 +204,13 @@ class Waiting:
         ended = [job for job in jobs if job.state is not JobState.RUNNING]
         return ended, [job for job in jobs if job.state is JobState.RUNNING]
 
-    def _sleep_all(self, seconds: float) -> set[str]:
-        """Sleep; return jobs that were started meanwhile, and are to be waited for as well."""
+    def _sleep_all(self, seconds: float, is_idle: bool) -> set[str]:
+        """Sleep; return jobs that were started meanwhile, and are to be waited for as well.
+
+        Args:
+            seconds: for how long.
+            is_idle: no job runs: it ends once nothing more may be started.
+        """
         end = _uptime() + seconds
         started: set[str] = set()
         while (remaining := end - _uptime()) > 0:
@@ -213,6 +218,8 @@ class Waiting:
             self._sleep(min(remaining, _LONGEST_SLEEP))
             if self._supply is not None and self._supply.is_pending:
                 found = self._supply.poll()
+                if is_idle and not (started or found or self._supply.is_pending):
+                    break
                 if found and not started:
                     # They may be done before those that run already.
                     end = min(end, _uptime() + INTERVAL)

@@ -113,3 +113,21 @@ def test_a_job_that_no_list_shows_is_described(monkeypatch):
     assert [one.id for one in found[0].ended] == ["gone"]
     assert "no longer" in found[0].ended[0].message
     assert [one.id for one in found[0].running] == ["late", "unknown"]
+
+
+class Uncertain:
+    """A supply that asks once, and then has nothing more."""
+
+    is_pending = True
+
+    def poll(self):
+        self.is_pending = False
+        return set()
+
+
+def test_nobody_sleeps_once_there_is_nothing_left_to_wait_for(monkeypatch):
+    world = World(monkeypatch, [])
+    made = Waiting(cast(Any, world), world.describe, lambda: None, world.sleep, Uncertain())
+    (_, last) = made.until_ended([], set(), WaitLimits())
+    assert (last.ended, last.running, last.pause) == ([], [], None)
+    assert world.uptime - 1000 <= 30
