@@ -20,6 +20,7 @@ from casfs.errors import ConfigError
 LEAST = 4096.0
 """Bytes a second: with fewer, blocks that several connections receive would come too slowly to be
 told from connections that are dead."""
+_MOST = float(1 << 60)
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY_MINUTES = 24 * 60
@@ -113,6 +114,8 @@ def _one_rate(part: str, text: str, name: str) -> float | None:
     rate = float(match[1]) * 1024.0 ** "bkmgtp".index(unit)
     if not rate:
         return None
+    if rate > _MOST:
+        raise _error(name, text, "that is more than any line has")
     if rate < LEAST:
         raise _error(name, text, "less than 4K cannot be told from a dead connection")
     return rate

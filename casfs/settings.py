@@ -121,7 +121,9 @@ def parse_duration(text: str, name: str) -> float:
     try:
         if match and any(match.groups()):
             parts = zip(match.groups(), _DURATION_UNITS, strict=True)
-            return sum(float(number) * unit for number, unit in parts if number)
+            seconds = sum(float(number) * unit for number, unit in parts if number)
+            if seconds <= _LONGEST_DURATION:
+                return seconds
     except ValueError:
         pass
     raise ConfigError(f"{name} must be a duration such as 90s, 15m or 1h30m, not {text!r}")
@@ -165,6 +167,8 @@ def _seconds_or_never(text: str, name: str) -> float:
 _DURATION = re.compile(
     r"(?:([0-9.]{1,30})d)?(?:([0-9.]{1,30})h)?(?:([0-9.]{1,30})m)?(?:([0-9.]{1,30})s?)?"
 )
+_LONGEST_DURATION = 36500 * 86400.0
+"""A century in seconds: dates that are farther away cannot be computed."""
 _DURATION_UNITS = (86400.0, 3600.0, 60.0, 1.0)
 
 EXPIRING_WITHIN = 6 * 3600.0

@@ -27,7 +27,7 @@ EVERY = 60.0
 """Seconds between two lines, unless `--stats` says otherwise."""
 _FIRST = 10.0
 """Seconds until the first line: what takes less needs none."""
-_LONGEST = timedelta(days=3650)
+_LONGEST = 3650 * 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +68,8 @@ class Standing:
         """Return when it is done at this rate."""
         if self.total is None or not self.rate:
             return None
-        left = max(0, self.total - self.size) / self.rate
-        return (self.now or datetime.now(UTC)) + min(timedelta(seconds=left), _LONGEST)
+        left = min(_LONGEST, max(0, self.total - self.size) / self.rate)
+        return (self.now or datetime.now(UTC)) + timedelta(seconds=left)
 
     def percent(self) -> float | None:
         """Return how much of the bytes is done, or of the files if there are no bytes."""
