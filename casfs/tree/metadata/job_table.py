@@ -96,6 +96,7 @@ class JobTable:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM vaults WHERE name = ?", (name,))
             connection.execute("DELETE FROM jobs WHERE vault = ?", (name,))
+            connection.execute("DELETE FROM newest_jobs WHERE vault = ?", (name,))
             scope = f"{_VAULTS}/{name}"
             connection.execute(
                 "DELETE FROM listings WHERE scope IN (?, ?)", (scope, f"{_BEGUN}/{scope}")
@@ -116,16 +117,16 @@ class JobTable:
 
     def newest_job(self, vault: str) -> int | None:
         """Return the mtime of the newest job of a vault, as `put_newest_job` got it."""
-        query = "SELECT newest FROM listings WHERE scope = ?"
-        rows = self._database.rows(query, f"{_VAULTS}/{vault}")
-        return None if not rows or rows[0][0] is None else int(rows[0][0])
+        rows = self._database.rows("SELECT mtime FROM newest_jobs WHERE vault = ?", vault)
+        return int(rows[0][0]) if rows else None
 
     def put_newest_job(self, vault: str, time: int | None) -> None:
-        """Store the mtime of the newest job of a listed vault, in nanoseconds since 1970."""
+        """Store the mtime of a vault's newest job in nanoseconds since 1970, None if none has one."""
         if time != self.newest_job(vault):
-            values = (time, f"{_VAULTS}/{vault}")
             with self._database.transaction() as connection:
-                connection.execute("UPDATE listings SET newest = ? WHERE scope = ?", values)
+                connection.execute("DELETE FROM newest_jobs WHERE vault = ?", (vault,))
+                if time is not None:
+                    connection.execute("INSERT INTO newest_jobs VALUES (?, ?)", (vault, time))
 
     def begun_at(self) -> int:
         """Return when the catalog was begun, in nanoseconds since 1970: never a wrong time."""

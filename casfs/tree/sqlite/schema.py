@@ -1,9 +1,9 @@
 """The tables of an account's catalog, and how a file of an older version is upgraded.
 
-    listings(scope, generation, listed_at, newest)  one row for all vaults, and one a vault;
+    listings(scope, generation, listed_at)          one row for all vaults, and one a vault;
                                                     one more each for a listing that has begun;
                                                     `catalog` says when the file was made
-                                                    newest: mtime of the newest job, as below
+    newest_jobs(vault, mtime)                       the newest listed job, in nanoseconds since 1970
     vaults(name, description, generation)           description is the service's JSON
     jobs(vault, id, description, size, generation)  size is set where it was measured
         + kind, state, archive, hash, whole         what archives and inventories depend on;
@@ -188,11 +188,13 @@ NEWEST = f"""ifnull(
     ({_NEWEST_ARCHIVE % 1}))"""  # noqa: S608
 """The mtime of the newest that is listed in a row of `folders`, NULL if nothing is."""
 _DIRECTORY_TIMES = (
-    "ALTER TABLE listings ADD COLUMN newest INTEGER",
-    "INSERT INTO listings VALUES ('catalog', 0, CAST(strftime('%s') AS INTEGER), NULL)",
-    """UPDATE listings SET newest = (SELECT max(mtime) * 1000 FROM jobs
-        WHERE jobs.generation >= listings.generation AND vault = substr(scope, 8))
-    WHERE scope LIKE 'vaults/%'""",
+    "INSERT INTO listings VALUES ('catalog', 0, CAST(strftime('%s') AS INTEGER))",
+    # No column of `listings`: a mount of the version before may be running, which inserts rows
+    # without naming the columns.
+    "CREATE TABLE newest_jobs (vault TEXT PRIMARY KEY, mtime INTEGER NOT NULL) WITHOUT ROWID",
+    """INSERT INTO newest_jobs SELECT vault, max(mtime) * 1000 FROM jobs
+        JOIN listings ON scope = 'vaults/' || vault AND jobs.generation >= listings.generation
+    WHERE mtime IS NOT NULL GROUP BY vault""",
     f"UPDATE archives SET mtime = {JOB_TIME} WHERE readable = 1 AND {UNKNOWN_TIME}",  # noqa: S608
     "ALTER TABLE folders ADD COLUMN newest",
     "CREATE TABLE aged (folder INTEGER PRIMARY KEY)",

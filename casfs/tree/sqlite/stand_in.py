@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 _BYTES = 64 << 20
 _PAGE = 4096
-_LISTINGS = ("listings", "vaults", "jobs")
+_LISTINGS = ("listings", "newest_jobs", "vaults", "jobs")
 
 
 class StandIn:
@@ -77,6 +77,9 @@ class StandIn:
             schema.prepare(self.connection, path)
             for table in _LISTINGS:
                 columns = [row[1] for row in file.execute(f"PRAGMA table_info({table})")]
+                if not columns:
+                    # The file is of an earlier version.
+                    continue
                 marks = ", ".join("?" * len(columns))
                 into = f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
                 rows = file.execute(f"SELECT * FROM {table}")  # noqa: S608 - constants

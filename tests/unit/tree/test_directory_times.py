@@ -131,3 +131,9 @@ def test_a_catalog_of_the_version_before_gets_times(tmp_path: Path) -> None:
         assert vaults.archives.newest("v") == (3000, 5_000_000_000)
         assert vaults.catalog.newest_job("v") == 5_000_000_000
         assert vaults.catalog.begun_at() > 10**18
+        # A mount of that version may still be running, and go on to list jobs.
+        with closing(sqlite3.connect(path, isolation_level=None)) as older:
+            older.execute("INSERT OR REPLACE INTO listings VALUES (?, ?, ?)", ("vaults/v", 8, 3.0))
+            older.execute("INSERT INTO vaults VALUES ('w', '{}', 1)")
+        assert vaults.catalog.jobs_listed_at("v") == 3.0
+        assert vaults.catalog.newest_job("v") == 5_000_000_000
