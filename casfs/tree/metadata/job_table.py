@@ -118,15 +118,17 @@ class JobTable:
     def newest_job(self, vault: str) -> int | None:
         """Return the mtime of the newest job of a vault, as `put_newest_job` got it."""
         rows = self._database.rows("SELECT mtime FROM newest_jobs WHERE vault = ?", vault)
-        return int(rows[0][0]) if rows else None
+        return int(rows[0][0]) * 1000 if rows else None
 
     def put_newest_job(self, vault: str, time: int | None) -> None:
-        """Store the mtime of a vault's newest job in nanoseconds since 1970, None if none has one."""
+        """Store the mtime of a vault's newest job, in nanoseconds since 1970; None if none has."""
         if time != self.newest_job(vault):
             with self._database.transaction() as connection:
                 connection.execute("DELETE FROM newest_jobs WHERE vault = ?", (vault,))
                 if time is not None:
-                    connection.execute("INSERT INTO newest_jobs VALUES (?, ?)", (vault, time))
+                    # Nanoseconds of years after 2262 are more than a column holds.
+                    row = (vault, time // 1000)
+                    connection.execute("INSERT INTO newest_jobs VALUES (?, ?)", row)
 
     def begun_at(self) -> int:
         """Return when the catalog was begun, in nanoseconds since 1970: never a wrong time."""

@@ -3,7 +3,7 @@
     listings(scope, generation, listed_at)          one row for all vaults, and one a vault;
                                                     one more each for a listing that has begun;
                                                     `catalog` says when the file was made
-    newest_jobs(vault, mtime)                       the newest listed job, in nanoseconds since 1970
+    newest_jobs(vault, mtime)                       the newest listed job, in microseconds
     vaults(name, description, generation)           description is the service's JSON
     jobs(vault, id, description, size, generation)  size is set where it was measured
         + kind, state, archive, hash, whole         what archives and inventories depend on;
@@ -192,7 +192,7 @@ _DIRECTORY_TIMES = (
     # No column of `listings`: a mount of the version before may be running, which inserts rows
     # without naming the columns.
     "CREATE TABLE newest_jobs (vault TEXT PRIMARY KEY, mtime INTEGER NOT NULL) WITHOUT ROWID",
-    """INSERT INTO newest_jobs SELECT vault, max(mtime) * 1000 FROM jobs
+    """INSERT INTO newest_jobs SELECT vault, max(mtime) FROM jobs
         JOIN listings ON scope = 'vaults/' || vault AND jobs.generation >= listings.generation
     WHERE mtime IS NOT NULL GROUP BY vault""",
     f"UPDATE archives SET mtime = {JOB_TIME} WHERE readable = 1 AND {UNKNOWN_TIME}",  # noqa: S608

@@ -137,3 +137,11 @@ def test_a_catalog_of_the_version_before_gets_times(tmp_path: Path) -> None:
             older.execute("INSERT INTO vaults VALUES ('w', '{}', 1)")
         assert vaults.catalog.jobs_listed_at("v") == 3.0
         assert vaults.catalog.newest_job("v") == 5_000_000_000
+
+
+def test_a_job_of_the_year_9999_has_its_time(tmp_path: Path) -> None:
+    """Its nanoseconds since 1970 are more than a column of SQLite holds."""
+    time = 253402300799 * 10**9
+    with vaults_at(tmp_path / "c.sqlite") as vaults:
+        vaults.catalog.put_newest_job("v", time)
+        assert vaults.catalog.newest_job("v") == time
