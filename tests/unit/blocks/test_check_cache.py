@@ -24,7 +24,7 @@ def disk(tmp_path):
     disk = DiskCache(tmp_path, Verifier(SHA256), Metrics())
     store = disk.store(OUTPUT)
     for number in range(OUTPUT.layout.blocks):
-        block = DATA[number * MIB : (number + 1) * MIB]
+        block = memoryview(DATA[number * MIB : (number + 1) * MIB])
         store.leaves.put(number, SHA256.leaf(block), Trust.CHECKED)
         store.write(number, block)
     return disk
