@@ -5,11 +5,28 @@ import sys
 import click
 
 from casfs.cli.restore_wish import RestoreWish
+from casfs.errors import NotFoundError
 from casfs.restore.caps import objection
 from casfs.restore.plan import Group
 from casfs.restore.preparing import Prepared
 from casfs.restore.request_options import Options
 from casfs.restore.verdict import Status, Verdict
+from casfs.restore.worklist import Worklist
+
+
+def require_archives(prepared: Prepared, worklist: Worklist) -> None:
+    """Refuse to restore nothing where that only means that nothing is known.
+
+    Raises:
+        NotFoundError: there are neither archives nor an inventory.
+    """
+    known = any(total.archives for total in worklist.totals().values())
+    if not known and (prepared.coverage is None or not prepared.coverage.cataloged):
+        name = prepared.vault.name
+        raise NotFoundError(
+            f"nothing is known of vault {name}; to start an inventory job, run: "
+            f"casfs request {name} --inventory"
+        )
 
 
 def refusal(prepared: Prepared, options: Options, wish: RestoreWish, again: bool) -> Verdict | None:

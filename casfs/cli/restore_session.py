@@ -10,12 +10,12 @@ from casfs.cli.archive_request import open_ledger
 from casfs.cli.messages import Messages
 from casfs.cli.plan_text import plan_facts, plan_lines
 from casfs.cli.progress import open_progress
-from casfs.cli.restore_consent import refusal
+from casfs.cli.restore_consent import refusal, require_archives
 from casfs.cli.restore_plan import restore_facts, restore_lines
 from casfs.cli.restore_report import RestoreReport
 from casfs.cli.restore_wish import RestoreWish
 from casfs.client import Client
-from casfs.errors import CasfsError, ConfigError, DestinationDiskError, NotFoundError
+from casfs.errors import CasfsError, ConfigError, DestinationDiskError
 from casfs.ledger.request import RequestState
 from casfs.model import Vault
 from casfs.restore.archive_restorer import ArchiveRestorer
@@ -128,7 +128,7 @@ class RestoreSession:
             )
             prepared = planner.prepare(spool, survey.run)
             self._messages.lines.run = prepared.run
-            self._require_archives(prepared, worklist)
+            require_archives(prepared, worklist)
             again = self._includes_again()
             self._show_plan(prepared, worklist, again)
             if wish.dry_run or tree is None or own is None:
@@ -221,20 +221,6 @@ class RestoreSession:
             self._messages.warn(str(error))
             return max(verdict.status, Status.UNFINISHED)
         return verdict.status
-
-    def _require_archives(self, prepared: Prepared, worklist: Worklist) -> None:
-        """Refuse to restore nothing where that only means that nothing is known.
-
-        Raises:
-            NotFoundError: there are neither archives nor an inventory.
-        """
-        known = any(total.archives for total in worklist.totals().values())
-        if not known and (prepared.coverage is None or not prepared.coverage.cataloged):
-            name = prepared.vault.name
-            raise NotFoundError(
-                f"nothing is known of vault {name}; to start an inventory job, run: "
-                f"casfs request {name} --inventory"
-            )
 
     def _manifest(self, stack: ExitStack) -> ManifestIndex | None:
         path = self._wish.manifest or manifest_of(self._wish.destination)

@@ -12,6 +12,7 @@ import re
 import stat
 import threading
 from collections import OrderedDict
+from functools import cached_property
 from pathlib import Path
 
 from casfs.destination_errors import destination_error
@@ -73,6 +74,15 @@ class OpenedTree:
             self.top = OpenedDirectory(os.open(self.path, _OPEN & ~os.O_NOFOLLOW))
         except OSError as error:
             raise self.error("", error) from error
+
+    @cached_property
+    def ignores_case(self) -> bool:
+        """Return whether the file system takes names that differ in case for one."""
+        try:
+            other = os.lstat(OWN.upper(), dir_fd=self.top.descriptor)
+            return os.path.samestat(other, os.lstat(OWN, dir_fd=self.top.descriptor))
+        except OSError:
+            return False
 
     def directory(self, names: tuple[str, ...], make: bool) -> OpenedDirectory | None:
         """Return a directory below the top.

@@ -3,9 +3,15 @@
 import errno
 import os
 import stat
+import threading
+from unicodedata import normalize
 
-from casfs.errors import CasfsError
+from casfs.errors import CasfsError, DestinationError
 from casfs.restore.destination.opened_tree import OpenedDirectory, OpenedTree
+
+_placing = threading.Lock()
+"""Of two names that a file system takes for one, the second finds the first. Innermost; held for
+looking and renaming."""
 
 
 class FileAppearedError(CasfsError):
@@ -58,13 +64,19 @@ def place(
 
     Raises:
         FileAppearedError: there is one by now that may not be replaced.
-        DestinationError: it cannot be renamed.
+        DestinationError: it cannot be renamed, or would replace a file of another name.
     """
     name, where = path.rpartition("/")[2], directory.descriptor
     try:
-        if not replace and _exists(name, where):
-            raise FileAppearedError(f"{tree.path / path} has appeared meanwhile; it is kept")
-        os.rename(part, name, src_dir_fd=where, dst_dir_fd=where)
+        with _placing:
+            if _exists(name, where):
+                if not replace:
+                    raise FileAppearedError(
+                        f"{tree.path / path} has appeared meanwhile; it is kept"
+                    )
+                if tree.ignores_case or normalize("NFC", name) != normalize("NFD", name):
+                    _require_own_name(tree, path, name, where)
+            os.rename(part, name, src_dir_fd=where, dst_dir_fd=where)
     except CasfsError:
         raise
     except OSError as error:
@@ -78,6 +90,24 @@ def is_same_file(directory: OpenedDirectory, name: str, file: int) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(status.st_mode) and os.path.samestat(status, os.fstat(file))
+
+
+def _require_own_name(tree: OpenedTree, path: str, name: str, where: int) -> None:
+    """Refuse to replace a file that only the file system takes for one of this name.
+
+    Some ignore case, or how a letter is composed: two archives are one file there.
+
+    Raises:
+        DestinationError: it is such a file.
+    """
+    status = os.lstat(name, dir_fd=where)
+    with os.scandir(where) as entries:
+        names = [entry.name for entry in entries if entry.inode() == status.st_ino]
+    if names and name not in names:
+        raise DestinationError(
+            f"cannot write {tree.path / path}: its file system takes the name for that of "
+            f"{names[0]}, which is there; restore one of the two elsewhere"
+        )
 
 
 def _exists(name: str, directory: int) -> bool:

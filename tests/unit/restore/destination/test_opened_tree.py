@@ -51,3 +51,19 @@ def test_a_file_gets_mode_and_a_time_before_1970_with_its_name(tmp_path):
         place(tree, tree.top, ".part", "name", replace=False)
     place(tree, tree.top, ".part", "name", replace=True)
     assert (tmp_path / "name").read_bytes() == b"other"
+
+
+def test_a_name_that_the_file_system_takes_for_another_replaces_nothing(tmp_path, monkeypatch):
+    tree = OpenedTree(tmp_path)
+    for name in (".part", "Straße"):
+        (tmp_path / name).write_bytes(name.encode())
+    lstat = os.lstat
+
+    def ignoring_case(path, **more):
+        return lstat("Straße" if path == "STRASSE" else path, **more)
+
+    monkeypatch.setattr(os, "lstat", ignoring_case)
+    monkeypatch.setattr(OpenedTree, "ignores_case", True)
+    with pytest.raises(DestinationError, match="takes the name for that of Straße"):
+        place(tree, tree.top, ".part", "STRASSE", replace=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".part", "Straße"]
