@@ -108,12 +108,12 @@ def state(vaults, archive_id):
 
 def test_states_of_archives(vaults):
     vaults.list_jobs(
-        job("j", "1", CompletionDate=hours_ago(20)),
+        job("j", "1", CompletionDate=hours_ago(17)),
         run("k", "2", CreationDate=hours_ago(3), Tier="Bulk"),
         run("l", "2", CreationDate=hours_ago(2), Tier="Expedited"),
     )
     assert state(vaults, "1").state is ArchiveState.READABLE
-    assert state(vaults, "1").expires == NOW + timedelta(hours=4)
+    assert state(vaults, "1").expires == NOW + timedelta(hours=7)
     running = state(vaults, "2")
     assert (running.state, running.tier) == (ArchiveState.RUNNING, "Bulk")
     assert running.started == NOW - timedelta(hours=3)
