@@ -1,7 +1,7 @@
 """Tables for people: they fit the terminal, and are whole in a pipe."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ from casfs.sanitize import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-_WIDEST = 10_000
 _NARROWEST = 24
 """Width that a column which folds has at least, unless it is all that is left."""
 _HEAD, _TAIL = 8, 4
@@ -61,6 +60,10 @@ def show_table(
     A terminal gets a table of its width, in which identifiers are shortened and columns left out;
     a pipe, and `-l`, all of everything, a row in a line.
     """
+    if not is_brief(is_long):
+        _print_whole([column.title for column in columns], rows)
+    if not sys.stdout.isatty():
+        return
     # Imported here: no command needs it for its `--help`.
     import rich.console
     import rich.text
@@ -68,13 +71,33 @@ def show_table(
     console = rich.console.Console()
     if is_brief(is_long):
         console.print(fitted_table(columns, rows, console.width))
-    else:
-        table = _table(columns, [[printable(cell) for cell in row] for row in rows], folds=False)
-        unbounded = console.options.update_width(_WIDEST)
-        console.width = max(console.width, console.measure(table, options=unbounded).maximum)
-        console.print(table)
-    if totals is not None and sys.stdout.isatty():
+    if totals is not None:
         console.print(rich.text.Text(printable(totals)))
+
+
+def _print_whole(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a row in a line, however wide; rich would take minutes for a million."""
+    from rich.cells import cell_len
+
+    cells = [[printable(cell) for cell in row] for row in (titles, *rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    between, rule = " " * _BETWEEN, "─"
+    try:
+        rule.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        rule = "-"
+
+    def lines() -> Iterator[str]:
+        for number, row in enumerate(cells):
+            padded = (
+                cell + " " * (width - cell_len(cell))
+                for cell, width in zip(row, widths, strict=True)
+            )
+            yield f"{between.join(padded).rstrip()}\n"
+            if number == 0:
+                yield f"{rule * (sum(widths) + _BETWEEN * (len(widths) - 1))}\n"
+
+    sys.stdout.writelines(lines())
 
 
 def fitted_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int) -> "Table":
@@ -99,14 +122,13 @@ def fitted_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width
         if columns[last].rank == 0:
             break
         chosen.remove(last)
-    return _table(
+    return _folding_table(
         [columns[number] for number in chosen],
         [[row[number] for number in chosen] for row in short],
-        folds=True,
     )
 
 
-def _table(columns: Sequence[Column], rows: Iterable[Sequence[str]], folds: bool) -> "Table":
+def _folding_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> "Table":
     import rich.box
     import rich.table
     import rich.text
@@ -115,8 +137,7 @@ def _table(columns: Sequence[Column], rows: Iterable[Sequence[str]], folds: bool
         box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False
     )
     for column in columns:
-        is_whole = not (folds and column.folds)
-        table.add_column(printable(column.title), overflow="fold", no_wrap=is_whole)
+        table.add_column(printable(column.title), overflow="fold", no_wrap=not column.folds)
     for row in rows:
         # Names come from the service: they are text, never markup.
         table.add_row(*map(rich.text.Text, row))
