@@ -27,6 +27,8 @@ EVERY = 60.0
 """Seconds between two lines, unless `--stats` says otherwise."""
 _FIRST = 10.0
 """Seconds until the first line: what takes less needs none."""
+_BARS_SECONDS = 0.5
+"""Seconds until there are bars on a terminal."""
 _LONGEST = 3650 * 86400.0
 
 
@@ -118,7 +120,7 @@ def open_progress(lines: JsonLines | None, stats: float | None) -> Iterator[Prog
 
 def standing_text(standing: Standing) -> str:
     """Return how far a phase is, as a line for a person."""
-    parts = [_files_text(standing)]
+    parts = [_files_text(standing)] if standing.files or standing.total_files is not None else []
     if standing.total:
         percent = standing.percent() or 0.0
         parts.append(f"{size_text(standing.size)} of {size_text(standing.total)} ({percent:.0f} %)")
@@ -226,14 +228,26 @@ class _Lines:
 
 
 class _Bars:
-    """Shows a bar for each phase."""
+    """Shows a bar for each phase, unless that takes no time.
 
-    def __init__(self, progress: "Progress") -> None:
+    Args:
+        progress: draws them.
+        stack: ends that.
+    """
+
+    def __init__(self, progress: "Progress", stack: contextlib.ExitStack) -> None:
         self._progress = progress
+        self._stack = stack
+        self._begun = time.monotonic()
         self._tasks: dict[str, TaskID] = {}
 
     def show(self, standing: Standing) -> None:
         """Move the bar of a phase."""
+        if not self._tasks and time.monotonic() - self._begun < _BARS_SECONDS:
+            return
+        if not self._tasks:
+            self._stack.enter_context(self._progress)
+            self._stack.enter_context(_logging_to_standard_error())
         task = self._tasks.get(standing.phase)
         text = standing_text(standing).partition(": ")[2]
         if task is None:
@@ -260,8 +274,8 @@ def _bars() -> Iterator[_Bars]:
     progress = Progress(
         *columns, console=Console(stderr=True), redirect_stdout=to_terminal, refresh_per_second=4
     )
-    with progress, _logging_to_standard_error():
-        yield _Bars(progress)
+    with contextlib.ExitStack() as stack:
+        yield _Bars(progress, stack)
 
 
 @contextlib.contextmanager

@@ -274,6 +274,11 @@ def test_a_terminal_gets_bars_and_a_pipe_a_line_now_and_then(casfs, service, tmp
     assert any(map(known.search, lines)), lines
     assert not set(b"\x1b\r") & set(done.stdout + done.stderr)
     assert casfs("cache", "clear", "-y").returncode == 0
+    written = casfs("cat", VAULT, job, "--stats", "0.1", "--bwlimit", "1M")
+    assert written.stdout == service.files["over"]
+    assert b" of 3.0 MiB (" in written.stderr
+    assert not set(b"\x1b\r") & set(written.stderr)
+    assert casfs("cache", "clear", "-y").returncode == 0
 
     main, other = pty.openpty()
     environment = {
