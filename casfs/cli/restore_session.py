@@ -181,6 +181,7 @@ class RestoreSession:
             recorder=recorder,
             algorithm=self._algorithm,
             mode=0o666 & ~placing.umask(),
+            overwrite=self._wish.overwrite,
             told=report.told,
             delivered=delivered,
             gone=gone,

@@ -11,6 +11,7 @@ from casfs.errors import CasfsError, DestinationError, ExpiredError
 from casfs.ledger.request import to_time
 from casfs.model import Output
 from casfs.restore.destination import placing
+from casfs.restore.destination.existing_files import Overwrite
 from casfs.restore.destination.file_hashes import FileHashes, hash_file
 from casfs.restore.destination.manifest import (
     ALGORITHMS,
@@ -42,6 +43,7 @@ class ArchiveRestorer:
         recorder: records what became of them.
         algorithm: the service's tree hash, by its name in the manifest.
         mode: permissions of files.
+        overwrite: which files may be replaced.
         told: is called with each line that was recorded, by one thread at a time.
         delivered: is called with the jobs whose output has been restored.
         gone: is called with the jobs whose output has expired.
@@ -55,6 +57,7 @@ class ArchiveRestorer:
     recorder: Recorder
     algorithm: str
     mode: int
+    overwrite: Overwrite
     told: Callable[[ManifestLine], None]
     delivered: Callable[[tuple[str, ...]], None]
     gone: Callable[[tuple[str, ...]], None]
@@ -99,7 +102,10 @@ class ArchiveRestorer:
                 "renamed. Find out who did that, and run the same command again"
             )
         fetched = now_text()
-        placing.place(self.tree, directory, place.name, item.path, item.replace)
+        replaces = item.replace and placing.may_replace(
+            directory, item.path, item.mtime, self.overwrite
+        )
+        placing.place(self.tree, directory, place.name, item.path, replaces)
         tree_hash = filled.tree_hash or output.tree_hash
         line = ManifestLine(
             path=item.path,

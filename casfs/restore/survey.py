@@ -77,7 +77,7 @@ class Survey:
         except CasfsError as error:
             self.worklist.add(file, Stage.FAILED, reason=str(error))
             return None
-        replace = self.overwrite is not Overwrite.NEVER
+        replace = existing is Existing.REPLACE or (here and existing is Existing.SAME)
         if here:
             self.worklist.add(file, Stage.READABLE, replace=replace, here=True)
             return None
@@ -99,6 +99,8 @@ class Survey:
         if status is not None and self._is_restored_by_us(file, status):
             # Replacing it once is enough, however often the restore is started.
             return Existing.SAME
+        if status is not None and self.tree is not None:
+            self.tree.require_name(file.path)
         try:
             found = judge_existing(status, file.size, file.mtime, overwrite, self.checksum)
         except DestinationError as error:

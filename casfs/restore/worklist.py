@@ -42,7 +42,7 @@ class WorkItem(NamedTuple):
         expires: when its output expires.
         requested: when this restore requested it.
         readable: when it was first seen to be readable.
-        replace: a file may be replaced by it.
+        replace: a file was there that may be replaced by it.
         here: all of its bytes seem to be in its file already, which only lacks its name.
         reason: why it is skipped, or cannot be restored.
     """

@@ -39,6 +39,11 @@ class Existing(Enum):
         return self in (Existing.ABSENT, Existing.REPLACE)
 
     @property
+    def is_kept(self) -> bool:
+        """Return whether what is there must stay, since it is something else."""
+        return self in (Existing.NEWER, Existing.KEPT)
+
+    @property
     def reason(self) -> str:
         """Return why an archive is skipped."""
         return _REASONS[self]

@@ -11,6 +11,7 @@ import os
 import re
 import stat
 import threading
+import unicodedata
 from collections import OrderedDict
 from functools import cached_property
 from pathlib import Path
@@ -31,10 +32,12 @@ class OpenedDirectory:
 
     Attributes:
         descriptor: of the directory.
+        has_own_name: it is known to have the name under which it was entered.
     """
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        self.has_own_name = False
 
     def __del__(self) -> None:
         os.close(self.descriptor)
@@ -131,6 +134,37 @@ class OpenedTree:
         except OSError as error:
             raise self.error(path, error) from error
 
+    def require_name(self, path: str) -> None:
+        """Require that what is at a path has this very name, not one that only looks alike.
+
+        Some file systems ignore case, or how letters are composed, or dots at the end. Two archives
+        whose names they take for one must not replace each other.
+
+        Raises:
+            DestinationError: it has another name.
+        """
+        names = split(path)
+        for depth, name in enumerate(names):
+            parent = self.directory(names[:depth], make=False)
+            entered = None if depth == len(names) - 1 else self.directory(names[: depth + 1], False)
+            if parent is None or (entered is not None and entered.has_own_name):
+                continue
+            if _may_have_other_name(name, parent.descriptor):
+                self._require_entry(path, name, parent)
+            if entered is not None:
+                entered.has_own_name = True
+
+    def _require_entry(self, path: str, name: str, parent: OpenedDirectory) -> None:
+        try:
+            found = os.listdir(parent.descriptor)
+        except OSError as error:
+            raise self.error(path, error) from error
+        if name not in found:
+            raise DestinationError(
+                f"cannot restore {path}: the file system takes its name for that of another file, "
+                "which is kept; restore it into another directory"
+            )
+
     def forget(self) -> None:
         """Close what is open below the top, so that directories that were replaced are seen."""
         with self._lock:
@@ -162,6 +196,19 @@ class OpenedTree:
                     "it away and run the same command again"
                 ) from error
             raise self.error(path, error) from error
+
+
+def _may_have_other_name(name: str, directory: int) -> bool:
+    """Return whether a file is found under names that only look like its own."""
+    normal = unicodedata.normalize
+    alike = {name.swapcase(), normal("NFC", name), normal("NFD", name), name.rstrip(". ")}
+    with contextlib.suppress(OSError):
+        own = os.lstat(name, dir_fd=directory)
+        for other in alike - {name, ""}:
+            with contextlib.suppress(OSError, ValueError):
+                if os.path.samestat(own, os.lstat(other, dir_fd=directory)):
+                    return True
+    return False
 
 
 def split(path: str) -> tuple[str, ...]:

@@ -1,17 +1,19 @@
 """Gives a file that is whole and verified its name; until then it has none that anybody uses."""
 
+import ctypes
 import errno
 import os
 import stat
-import threading
 from unicodedata import normalize
 
 from casfs.errors import CasfsError, DestinationError
+from casfs.restore.destination.existing_files import Overwrite, judge_other
 from casfs.restore.destination.opened_tree import OpenedDirectory, OpenedTree
 
-_placing = threading.Lock()
-"""Of two names that a file system takes for one, the second finds the first. Innermost; held for
-looking and renaming."""
+_NOREPLACE = 1
+"""RENAME_NOREPLACE of renameat2(2)."""
+_renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+"""None where the C library has none."""
 
 
 class FileAppearedError(CasfsError):
@@ -68,19 +70,73 @@ def place(
     """
     name, where = path.rpartition("/")[2], directory.descriptor
     try:
-        with _placing:
-            if _exists(name, where):
-                if not replace:
-                    raise FileAppearedError(
-                        f"{tree.path / path} has appeared meanwhile; it is kept"
-                    )
-                if tree.ignores_case or normalize("NFC", name) != normalize("NFD", name):
-                    _require_own_name(tree, path, name, where)
+        if replace:
+            if tree.ignores_case or normalize("NFC", name) != normalize("NFD", name):
+                _require_own_name(tree, path, name, where)
             os.rename(part, name, src_dir_fd=where, dst_dir_fd=where)
+        else:
+            _rename_to_new(part, name, where)
     except CasfsError:
         raise
+    except FileExistsError as error:
+        raise FileAppearedError(
+            f"{tree.path / path} has appeared meanwhile, or its file system takes its name for "
+            "that of another archive; what is there is kept. Move it away and run the same "
+            "command again"
+        ) from error
     except OSError as error:
         raise tree.error(path, error) from error
+
+
+def may_replace(directory: OpenedDirectory, path: str, mtime: int, overwrite: Overwrite) -> bool:
+    """Return whether what is at a path now may be replaced: hours after it was judged first.
+
+    Args:
+        directory: that the file is in.
+        path: of the file.
+        mtime: of the archive, nanoseconds since 1970.
+        overwrite: which files may be replaced.
+
+    Raises:
+        FileAppearedError: it may not: somebody has put something else there.
+    """
+    try:
+        status = os.lstat(path.rpartition("/")[2], dir_fd=directory.descriptor)
+    except FileNotFoundError:
+        return False
+    if overwrite is Overwrite.ALWAYS:
+        return True
+    if not stat.S_ISREG(status.st_mode) or judge_other(status.st_mtime_ns, mtime).is_kept:
+        raise FileAppearedError(
+            f"{path} has been replaced meanwhile by what is newer; that is kept"
+        )
+    return True
+
+
+def _rename_to_new(old: str, new: str, directory: int) -> None:
+    """Rename a file, unless there is one of that name: in one step, where the system can.
+
+    Raises:
+        FileExistsError: there is one.
+        OSError: it cannot be renamed.
+    """
+    if _renameat2 is not None:
+        if not _renameat2(directory, os.fsencode(old), directory, os.fsencode(new), _NOREPLACE):
+            return
+        code = ctypes.get_errno()
+        if code not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise OSError(code, os.strerror(code))
+    try:
+        os.link(old, new, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:
+        # There are no hard links, either.
+        if _exists(new, directory):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        os.rename(old, new, src_dir_fd=directory, dst_dir_fd=directory)
+    else:
+        os.unlink(old, dir_fd=directory)
 
 
 def is_same_file(directory: OpenedDirectory, name: str, file: int) -> bool:

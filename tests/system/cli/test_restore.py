@@ -128,6 +128,23 @@ def test_files_that_are_there_are_replaced_as_wanted(vault, restored):
     assert Counter(states(restored).values()) == {"verified": 24}
 
 
+def test_what_others_write_meanwhile_is_kept(vault, restored, tmp_path, monkeypatch):
+    new, old = tmp_path / "large/0.bin", tmp_path / "large/1.bin"
+    old.parent.mkdir()
+    old.write_text("older")
+    os.utime(old, (1, 1))
+    monkeypatch.setitem(vault.settings, "CASFS_BWLIMIT", "6M")
+    with vault.start("restore", f"{VAULT}:large", str(tmp_path)) as process:
+        wait_until(lambda: len(list(tmp_path.rglob("*.part"))) == 2, "both to be written")
+        new.write_text("theirs")
+        old.write_text("newer")
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1, errors
+    assert (new.read_text(), old.read_text()) == ("theirs", "newer")
+    assert "has appeared meanwhile" in errors
+    assert "what is newer" in errors
+
+
 def test_links_and_files_in_the_way_are_named_and_never_followed(vault, restored, tmp_path):
     destination, outside = tmp_path / "dest", tmp_path / "outside"
     outside.mkdir()
