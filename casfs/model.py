@@ -16,6 +16,14 @@ OUTPUT_LIFETIME = timedelta(hours=24)
 documentation, "Get Job Output"; Aliyun OAS, "Get Job Output"; at least that with Glacier)."""
 
 
+def later(time: datetime, span: timedelta) -> datetime | None:
+    """Return a time that is later by a span; None if no date is, as a service may state any."""
+    try:
+        return time + span
+    except OverflowError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Vault:
     """A vault as the service describes it; times are UTC, sizes bytes, None is unknown.
@@ -108,10 +116,7 @@ class Job:
     @property
     def expires(self) -> datetime | None:
         """Return when the service drops the output; None while that is unknown."""
-        try:
-            return self.completed + OUTPUT_LIFETIME if self.completed else None
-        except OverflowError:
-            return None
+        return later(self.completed, OUTPUT_LIFETIME) if self.completed else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from casfs.cli.tables import Column, is_brief, show_table
 from casfs.client import ArchiveState, Listed
 from casfs.job_requests import LATEST_ELSE, Tier
 from casfs.ledger.request import Request, RequestState
+from casfs.model import later
 from casfs.restore.amounts import amount_text
 
 
@@ -94,7 +95,7 @@ def usual_end(started: datetime | None, tier_name: str | None) -> datetime | Non
     if started is None:
         return None
     tier = Tier.named(tier_name)
-    return started + (tier.latest if tier else LATEST_ELSE)
+    return later(started, tier.latest if tier else LATEST_ELSE)
 
 
 def cost_text(request: Request | None) -> str:

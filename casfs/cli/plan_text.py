@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from casfs.cli.show import size_text
+from casfs.cli.show import local_time, size_text
 from casfs.job_requests import PolicyKind, RetrievalPolicy
 from casfs.restore.amounts import Estimate, amount_text
 from casfs.restore.listed_jobs import latest
@@ -176,7 +176,7 @@ def _size(found: Sum) -> str:
 
 
 def _clock(time: datetime) -> str:
-    local, today = time.astimezone(), datetime.now().astimezone().date()
+    local, today = local_time(time), datetime.now().astimezone().date()
     return f"{local:%H:%M %Z}" if local.date() == today else f"{local:%Y-%m-%d %H:%M %Z}"
 
 

@@ -18,7 +18,8 @@ import click
 
 from casfs.cli.durations import DurationType
 from casfs.cli.json_lines import JsonLines
-from casfs.cli.show import say, size_text
+from casfs.cli.show import local_time, say, size_text
+from casfs.model import later
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -71,7 +72,7 @@ class Standing:
         if self.total is None or not self.rate:
             return None
         left = min(_LONGEST, max(0, self.total - self.size) / self.rate)
-        return (self.now or datetime.now(UTC)) + timedelta(seconds=left)
+        return later(self.now or datetime.now(UTC), timedelta(seconds=left))
 
     def percent(self) -> float | None:
         """Return how much of the bytes is done, or of the files if there are no bytes."""
@@ -155,7 +156,7 @@ def rate_text(rate: float) -> str:
 
 def clock_text(moment: datetime) -> str:
     """Return a time in this machine's zone: the hour alone if that is within half a day."""
-    local, now = moment.astimezone(), datetime.now(UTC).astimezone()
+    local, now = local_time(moment), datetime.now(UTC).astimezone()
     near = abs((local - now).total_seconds()) < 43200
     return f"{local:%H:%M}" if near else f"{local:%Y-%m-%d %H:%M %Z}"
 

@@ -45,12 +45,20 @@ def size_text(size: int | None) -> str:
 
 def local_text(time: datetime | None) -> str:
     """Return a time in this machine's zone, to the minute, with the zone."""
-    return time.astimezone().strftime("%Y-%m-%d %H:%M %Z") if time else "-"
+    return local_time(time).strftime("%Y-%m-%d %H:%M %Z") if time else "-"
+
+
+def local_time(time: datetime) -> datetime:
+    """Return a time in this machine's zone; where that has no such date, in its own."""
+    try:
+        return time.astimezone()
+    except OverflowError:
+        return time
 
 
 def brief_time(time: datetime) -> str:
     """Return a time in this machine's zone, to the minute, as short as it can be: today's alone."""
-    local, now = time.astimezone(), datetime.now().astimezone()
+    local, now = local_time(time), datetime.now().astimezone()
     return local.strftime("%H:%M" if local.date() == now.date() else "%d %b %H:%M")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from casfs.at_risk import Due, Outlook, outlook
 from casfs.client import Client, FetchableOutput, Unreadable
 from casfs.errors import CasfsError
+from casfs.model import later
 from casfs.reasons import reason
 from casfs.restore.measured_rate import MeasuredRate, recorded_rate
 
@@ -120,7 +121,7 @@ def make_plan(client: Client, options: FetchOptions) -> FetchPlan:
     plan = FetchPlan(vault.name, client.retrievals.account_key(vault), client.retrievals.now())
     latest = None
     if options.expiring_within is not None:
-        latest = plan.now + timedelta(seconds=options.expiring_within)
+        latest = later(plan.now, timedelta(seconds=options.expiring_within))
     for one in _found(client, options, vault.name):
         if isinstance(one, Unreadable):
             plan.unreadable.append(one)

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from casfs.errors import CasfsError, DeadlineError, NotFoundError, TransientError
 from casfs.job_requests import LATEST_ELSE
-from casfs.model import JobState
+from casfs.model import JobState, later
 from casfs.restore.clock import now
 from casfs.restore.sweeps import ListedJob, Sweeps
 
@@ -87,7 +87,7 @@ def latest(job: ListedJob) -> datetime | None:
     """Return by when a job is usually ready, by the service's clock; None if that is unknown."""
     if job.created is None:
         return None
-    return job.created + (job.tier.latest if job.tier else LATEST_ELSE)
+    return later(job.created, job.tier.latest if job.tier else LATEST_ELSE)
 
 
 def pause_until(
@@ -103,7 +103,7 @@ def pause_until(
     wait = INTERVAL if interval is None else interval
     if interval is None and service_now is not None:
         left = [
-            (job.created + soonest(job) - service_now).total_seconds()
+            (job.created - service_now + soonest(job)).total_seconds()
             for job in running
             if job.created is not None
         ]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from casfs.ledger.request import TO_THE_END, Request, covers
-from casfs.model import Job, JobKind, JobState
+from casfs.model import Job, JobKind, JobState, later
 
 ASSUMED_RATE = 10 << 20
 """Bytes per second that are fetched, where nothing else is known."""
@@ -54,7 +54,7 @@ class JobFacts(NamedTuple):
     @property
     def ready(self) -> datetime | None:
         """Return when it is done at the latest, if it takes as long as usual."""
-        return None if self.created is None else self.created + latest(self.tier)
+        return None if self.created is None else later(self.created, latest(self.tier))
 
 
 def latest(tier: str) -> timedelta:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from casfs.model import later
 from casfs.service import fields
 
 
@@ -25,4 +26,5 @@ class ServiceClock:
         if noted is None:
             return None
         date, moment = noted
-        return date + timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME) - moment)
+        since = timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME) - moment)
+        return later(date, since) or date
