@@ -16,6 +16,7 @@ from casfs.cli.progress import ProgressView, Standing
 from casfs.cli.show import local_text, size_text
 from casfs.ledger.request import last_byte
 from casfs.metrics import Metrics
+from casfs.restore.amounts import amount_text
 from casfs.restore.destination.manifest import FAILED, ManifestLine
 from casfs.restore.fetch_order import Fetchable, shortfall
 from casfs.restore.job_sending import Sent
@@ -68,14 +69,18 @@ class RestoreReport:
     _risk_due: float = 0.0
     _told: float = field(default_factory=time.monotonic)
 
-    def agrees_again(self, prepared: Prepared) -> bool:
-        """Return whether the user agrees to request again what is lost."""
+    def agrees_again(self, prepared: Prepared, tier: str) -> bool:
+        """Return whether the user agrees to request again, at a tier, what is lost."""
         if not sys.stdin.isatty():
             return False
-        load = prepared.plan.load("", again=True)
+        load = prepared.plan.load(tier, again=True)
+        cost = prepared.cost(load)
         count = prepared.plan.groups[Group.AGAIN].archives
-        size = size_text(load.bytes)
-        question = f"{count:,} failed or expired before they were fetched ({size}); request again?"
+        size, amount = size_text(load.bytes), amount_text(cost.total, cost.currency)
+        question = (
+            f"{count:,} failed or expired before they were fetched ({size}, {amount}); request "
+            "again?"
+        )
         return click.confirm(question, err=True)
 
     def sent(self, sent: Sent) -> None:

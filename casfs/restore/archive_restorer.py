@@ -62,6 +62,7 @@ class ArchiveRestorer:
     delivered: Callable[[tuple[str, ...]], None]
     gone: Callable[[tuple[str, ...]], None]
     _jobs: dict[int, tuple[str, ...]] = field(default_factory=dict, init=False)
+    _lost: dict[int, tuple[str, ...]] = field(default_factory=dict, init=False)
 
     def restore(self, item: WorkItem, note: Callable[[int], None]) -> None:
         """Fetch an archive, and let it be recorded.
@@ -184,11 +185,21 @@ class ArchiveRestorer:
         finally:
             os.close(file)
 
-    def expired(self, item: WorkItem, error: CasfsError) -> None:
-        """Note that the output of an archive has expired before all of it was fetched."""
+    def expired(self, item: WorkItem, error: CasfsError) -> bool:
+        """Note that the output of an archive has expired before all of it was fetched.
+
+        Returns:
+            False if the service still lists the jobs of which it had no output before: asking once
+            more would never end.
+        """
         del error
+        jobs = self._jobs.get(item.number, ())
+        if jobs and self._lost.get(item.number) == jobs:
+            return False
+        self._lost[item.number] = jobs
         self.worklist.note_lost(item.archive)
         self.gone(self._jobs.pop(item.number, ()))
+        return True
 
     def failed(self, item: WorkItem, error: CasfsError) -> None:
         """Record that an archive cannot be restored.

@@ -49,8 +49,12 @@ class Restores(Protocol):
             CasfsError: it cannot be restored.
         """
 
-    def expired(self, item: WorkItem, error: CasfsError) -> None:
-        """Note that the output of an archive has expired before all of it was fetched."""
+    def expired(self, item: WorkItem, error: CasfsError) -> bool:
+        """Note that the output of an archive has expired before all of it was fetched.
+
+        Returns:
+            whether it may be read from another job, or was not asked for twice already.
+        """
 
     def failed(self, item: WorkItem, error: CasfsError) -> None:
         """Note that an archive cannot be restored."""
@@ -214,16 +218,18 @@ class Fetcher:
         if isinstance(error, DestinationDiskError | DeniedError):
             self._worklist.set_stage(item.number, Stage.READABLE)
             self.stop(error)
-        elif isinstance(error, ExpiredError | NotReadyError):
+        elif isinstance(error, ExpiredError):
             with self._changed:
                 self.counts.expired += 1
-            self._restores.expired(item, error)
-            self._worklist.set_stage(item.number, Stage.WAITING)
+            if self._restores.expired(item, error):
+                self._worklist.set_stage(item.number, Stage.WAITING)
+            else:
+                self._fail(item, error)
         elif isinstance(error, OutputMismatchError | MismatchError):
             with self._changed:
                 self.counts.mismatches += 1
             self._fail(item, error)
-        elif isinstance(error, TransientError | DeadlineError):
+        elif isinstance(error, TransientError | DeadlineError | NotReadyError):
             self._try_later(item, error)
         else:
             self._fail(item, error)

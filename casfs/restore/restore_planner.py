@@ -38,8 +38,8 @@ class RestoreProgress:
 class RestoreWatcher(Protocol):
     """Tells how a restore goes, and asks."""
 
-    def agrees_again(self, prepared: Prepared) -> bool:
-        """Return whether the user agrees to request again what is lost."""
+    def agrees_again(self, prepared: Prepared, tier: str) -> bool:
+        """Return whether the user agrees to request again, at a tier, what is lost."""
 
     def sent(self, sent: Sent) -> None:
         """Tell what came of a request."""

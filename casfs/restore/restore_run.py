@@ -145,8 +145,8 @@ class RestoreRun:
         self._watcher.sent(sent)
 
     def _agrees_again(self, prepared: Prepared) -> bool:
-        wanted = self._restore.options.rerequest
-        return wanted == "yes" or (wanted == "ask" and self._watcher.agrees_again(prepared))
+        wanted, tier = self._restore.options.rerequest, self._restore.options.tier.value
+        return wanted == "yes" or (wanted == "ask" and self._watcher.agrees_again(prepared, tier))
 
     def _record_decided(self) -> None:
         """Record what was decided without fetching it: skipped, or failed."""

@@ -1,0 +1,94 @@
+"""What is lost while it is fetched: that ends, and costs nothing for which nobody was asked."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+
+from casfs.cli.restore_report import RestoreReport
+from casfs.client import RestorableFile
+from casfs.errors import CasfsError, ExpiredError, NotReadyError
+from casfs.restore.archive_restorer import ArchiveRestorer
+from casfs.restore.fetch_lanes import Fetcher
+from casfs.restore.fetch_order import Lanes
+from casfs.restore.plan import Group
+from casfs.restore.worklist import Stage, Worklist
+
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+
+
+class Restores:
+    """Fetches from one job, of which the service says the same each time."""
+
+    def __init__(self, worklist: Worklist, error: CasfsError) -> None:
+        self.error = error
+        self.gone: list[tuple[str, ...]] = []
+        self.failures: list[str] = []
+        self.worklist = worklist
+        names = ("client", "vault", "files", "tree", "recorder", "algorithm", "mode", "overwrite")
+        others: dict[str, Any] = dict.fromkeys((*names, "told", "delivered"))
+        self.restorer = ArchiveRestorer(**others, worklist=worklist, gone=self.gone.append)
+
+    def restore(self, item, note):
+        self.restorer._jobs[item.number] = ("job",)
+        raise self.error
+
+    def expired(self, item, error):
+        return self.restorer.expired(item, error)
+
+    def failed(self, item, error):
+        self.failures.append(item.path)
+        self.worklist.set_stage(item.number, Stage.FAILED)
+
+
+@pytest.fixture
+def worklist():
+    with Worklist() as made:
+        file = RestorableFile("1", "a", 1, 0, None, 0, readable=True)
+        made.add(file, Stage.READABLE)
+        yield made
+
+
+def fetch(worklist: Worklist, restores: Restores) -> None:
+    fetcher = Fetcher(worklist, restores, Lanes(2, 1))
+    fetcher.start()
+    assert fetcher.wait(5)
+    fetcher.close(5)
+
+
+def test_jobs_that_are_listed_without_an_output_are_asked_twice_at_most(worklist):
+    restores = Restores(worklist, ExpiredError("gone"))
+    for _ in range(5):
+        fetch(worklist, restores)
+        # The service lists the job still.
+        worklist.note_readable("1", None, NOW)
+    assert (restores.gone, restores.failures) == ([("job",)], ["a"])
+
+
+def test_a_job_that_is_not_ready_is_not_taken_to_be_lost(worklist, monkeypatch):
+    """It would be requested, and paid for, once more."""
+    monkeypatch.setattr("casfs.restore.fetch_lanes._PAUSE", 0.0)
+    restores = Restores(worklist, NotReadyError("running"))
+    fetch(worklist, restores)
+    assert (restores.gone, restores.failures) == ([], [])
+    assert worklist.totals()[Stage.LEFT].archives == 1
+
+
+def test_the_question_whether_to_request_again_names_the_price(worklist, monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(click, "confirm", lambda text, err: asked.append(text))
+    load = SimpleNamespace(bytes=3 << 30)
+    plan = SimpleNamespace(
+        load=lambda tier, again: load if (tier, again) == ("bulk", True) else None,
+        groups={Group.AGAIN: SimpleNamespace(archives=7)},
+    )
+    cost = SimpleNamespace(total=Decimal(12), currency="CNY")
+    prepared: Any = SimpleNamespace(plan=plan, cost=lambda one: cost if one is load else None)
+    nothing: Any = None
+    RestoreReport(nothing, worklist, nothing, nothing).agrees_again(prepared, "bulk")
+    assert "7 failed or expired" in asked[0]
+    assert "12.00 CNY" in asked[0]
