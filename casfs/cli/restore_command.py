@@ -194,9 +194,11 @@ def _options(vault: str, wish: "RestoreWish", own: dict[str, Any]) -> "Options":
         return None if own[name] is None else parse(own[name], *more)
 
     shown = wish.elsewhere.shown if wish.elsewhere else None
+    # However the directory is spelled, it is the same restore, under the same --max-cost.
+    destination = wish.destination.resolve()
     return Options(
         vault=vault,
-        identity=restore_identity(vault, wish.path, wish.destination, wish.wanted, shown),
+        identity=restore_identity(vault, wish.path, destination, wish.wanted, shown),
         tier=Tier(own["tier"]),
         order=own["order"],
         max_cost=parsed("max_cost", Cap.parse),

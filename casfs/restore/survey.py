@@ -67,7 +67,7 @@ class Survey:
                 yield selected
 
     def _add(self, file: RestorableFile) -> Selected | None:
-        if self.elsewhere is not None and file.archive in self.elsewhere.archives:
+        if self.elsewhere is not None and self.elsewhere.has(file.archive):
             reason = f"restored elsewhere, by {self.elsewhere.shown}"
             self.worklist.add(file, Stage.SKIPPED, reason=reason)
             return None

@@ -3,7 +3,9 @@
 import fnmatch
 import hashlib
 import json
-from dataclasses import dataclass, field
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from casfs.errors import ConfigError
@@ -47,17 +49,30 @@ class WantedPaths:
         return [sorted(set(self.include)), sorted(set(self.exclude)), listed]
 
 
-@dataclass(frozen=True)
 class Elsewhere:
     """The archives that another disk has, by the manifest of the restore to it.
 
-    Attributes:
+    A million of them take no memory: they are in a temporary file.
+
+    Args:
         shown: path of the manifest.
         archives: their ids.
     """
 
-    shown: str
-    archives: frozenset[str] = field(repr=False)
+    def __init__(self, shown: str, archives: Iterable[str]) -> None:
+        self.shown = shown
+        self._ids = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._ids.execute("CREATE TABLE ids (id BLOB PRIMARY KEY) WITHOUT ROWID")
+        self._ids.execute("BEGIN")
+        self._ids.executemany("INSERT OR IGNORE INTO ids VALUES (?)", map(_key, archives))
+
+    def __del__(self) -> None:
+        self._ids.close()
+
+    def has(self, archive: str) -> bool:
+        """Return whether an archive is there."""
+        query = "SELECT 1 FROM ids WHERE id = ?"
+        return self._ids.execute(query, _key(archive)).fetchone() is not None
 
 
 def read_paths(path: Path) -> frozenset[str]:
@@ -83,8 +98,8 @@ def read_elsewhere(path: Path) -> Elsewhere:
         ConfigError: it cannot be read, or is not a manifest.
     """
     with ManifestIndex(path) as index:
-        restored = frozenset(line.archive for line in index.lines() if line.is_restored)
-    return Elsewhere(str(path), restored)
+        restored = (line.archive for line in index.lines() if line.is_restored)
+        return Elsewhere(str(path), restored)
 
 
 def restore_identity(
@@ -92,6 +107,10 @@ def restore_identity(
 ) -> str:
     """Return what identifies a restore, so that the same command continues it."""
     return json.dumps(["restore", vault, path, str(destination), wanted.identity, elsewhere])
+
+
+def _key(archive: str) -> tuple[bytes]:
+    return (hashlib.blake2b(archive.encode("utf-8", "surrogatepass"), digest_size=16).digest(),)
 
 
 def _above(path: str) -> list[str]:

@@ -9,6 +9,7 @@ another name, or belongs to somebody else is refused, never followed.
 
 import errno
 import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -54,6 +55,8 @@ class PartPlace:
         self.name = self._names + DATA
         self.leaves = Path(f"/proc/self/fd/{self.directory}/{self._names}{LEAVES}")
         self._ended = False
+        self._owner = os.geteuid()
+        """To whom the file system gives our files: CIFS or vfat may give all to one user."""
 
     @property
     def directory(self) -> int:
@@ -108,7 +111,9 @@ class PartPlace:
                 raise self._foreign(name, "is a link") from error
             raise
         status = os.fstat(file)
-        reason = _foreign(status)
+        if stat.S_ISREG(status.st_mode) and status.st_uid != self._owner:
+            self._owner = self._owner_of_new()
+        reason = _foreign(status, self._owner)
         if reason is not None:
             os.close(file)
             raise self._foreign(name, reason)
@@ -145,6 +150,21 @@ class PartPlace:
         except FileNotFoundError:
             return
 
+    def _owner_of_new(self) -> int:
+        """Return to whom a file belongs that this process makes here.
+
+        Raises:
+            OSError: none can be made.
+        """
+        name = f"{PREFIX}{secrets.token_hex(16)}.probe"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.open(name, flags, 0o600, dir_fd=self.directory)
+        try:
+            return os.fstat(file).st_uid
+        finally:
+            os.close(file)
+            self._remove(name)
+
     def _foreign(self, name: str, reason: str) -> DestinationError:
         return DestinationError(
             f"cannot write {self.shown}: {name} in its directory {reason}; remove it and run the "
@@ -152,10 +172,10 @@ class PartPlace:
         )
 
 
-def _foreign(status: os.stat_result) -> str | None:
+def _foreign(status: os.stat_result, owner: int) -> str | None:
     """Return why a file is not ours alone, None if it is."""
     if not stat.S_ISREG(status.st_mode):
         return "is not a file"
-    if status.st_uid != os.geteuid():
+    if status.st_uid != owner:
         return "belongs to somebody else"
     return "has another name as well" if status.st_nlink > 1 else None

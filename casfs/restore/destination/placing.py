@@ -1,9 +1,12 @@
 """Gives a file that is whole and verified its name; until then it has none that anybody uses."""
 
+import contextlib
 import ctypes
 import errno
 import os
+import re
 import stat
+from pathlib import Path
 from unicodedata import normalize
 
 from casfs.errors import CasfsError, DestinationError
@@ -23,7 +26,11 @@ class FileAppearedError(CasfsError):
 
 
 def umask() -> int:
-    """Return the umask; call it while there is one thread."""
+    """Return the umask, without setting it meanwhile for all threads where the kernel says it."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"^Umask:\s*([0-7]+)$", Path("/proc/self/status").read_text(), re.M)
+        if found is not None:
+            return int(found[1], 8)
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
@@ -32,7 +39,7 @@ def umask() -> int:
 def set_facts(file: int, mtime: int, mode: int) -> None:
     """Give a file that is open the mode and the time that it will have under its name.
 
-    A time that the file system cannot store is left as it is.
+    A mode or a time that the file system cannot store is left as it is.
 
     Args:
         file: descriptor.
@@ -42,7 +49,12 @@ def set_facts(file: int, mtime: int, mode: int) -> None:
     Raises:
         OSError: it cannot be changed.
     """
-    os.fchmod(file, mode)
+    try:
+        os.fchmod(file, mode)
+    except OSError as error:
+        # The owner may change it, unless the file system has one mode for all files.
+        if error.errno not in (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
     try:
         os.utime(file, ns=(mtime, mtime))
     except OverflowError:

@@ -1,8 +1,10 @@
 """Which archives are restored."""
 
+import tracemalloc
+
 import pytest
 
-from casfs.restore.wanted_paths import WantedPaths
+from casfs.restore.wanted_paths import Elsewhere, WantedPaths
 
 
 @pytest.mark.parametrize(
@@ -22,3 +24,14 @@ from casfs.restore.wanted_paths import WantedPaths
 )
 def test_paths_are_compared_with_patterns_and_lists(wanted, path, expected):
     assert wanted.wants(path) is expected
+
+
+def test_what_another_disk_has_takes_no_memory(tmp_path):
+    count = 100_000
+    tracemalloc.start()
+    elsewhere = Elsewhere("manifest.jsonl", (f"{number:0138}" for number in range(count)))
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert taken < 10 * count
+    assert elsewhere.has(f"{count - 1:0138}")
+    assert not elsewhere.has(f"{count:0138}")
