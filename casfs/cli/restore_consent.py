@@ -4,11 +4,13 @@ import sys
 
 import click
 
+from casfs.cli.restore_plan import readable_load
 from casfs.cli.restore_wish import RestoreWish
 from casfs.errors import NotFoundError
-from casfs.restore.caps import objection
+from casfs.restore.caps import OverCapError, check_cost, objection
 from casfs.restore.plan import Group
 from casfs.restore.preparing import Prepared
+from casfs.restore.prices import Load
 from casfs.restore.request_options import Options
 from casfs.restore.verdict import Status, Verdict
 from casfs.restore.worklist import Worklist
@@ -39,6 +41,9 @@ def refusal(prepared: Prepared, options: Options, wish: RestoreWish, again: bool
         again: whether what was requested before, and is lost, is requested again.
     """
     load = prepared.plan.load(options.tier.value, again)
+    too_dear = _over_cap(prepared, options, load)
+    if too_dear is not None:
+        return too_dear
     if not load.jobs:
         left = 0 if again else prepared.plan.groups[Group.AGAIN].archives
         if left and left == prepared.plan.all.archives:
@@ -61,3 +66,22 @@ def refusal(prepared: Prepared, options: Options, wish: RestoreWish, again: bool
     if click.confirm(f"start {jobs}? They cannot be canceled.", err=True):
         return None
     return Verdict(Status.NOT_STARTED, "nothing was sent")
+
+
+def _over_cap(prepared: Prepared, options: Options, load: Load) -> Verdict | None:
+    """Return why a restore must not begin whose traffic alone may be more than --max-cost.
+
+    What it has requested itself is counted with its traffic, and later only that is: a restore that
+    was begun is not refused for its own outputs.
+    """
+    readable = readable_load(prepared)
+    if options.max_cost is None or prepared.spent or not readable.bytes:
+        return None
+    loads = [readable, load] if load.jobs else [readable]
+    if prepared.prices.estimate(loads, prepared.place.inside).is_free:
+        return None
+    try:
+        check_cost(options.max_cost, prepared.prices, loads, prepared.place.inside)
+    except OverCapError as error:
+        return Verdict(Status.NOT_STARTED, str(error))
+    return None

@@ -50,12 +50,16 @@ def restore_facts(prepared: Prepared, worklist: Worklist, destination: Path) -> 
     }
 
 
-def _traffic(prepared: Prepared) -> Estimate:
-    """Return what fetching costs that needs no request."""
+def readable_load(prepared: Prepared) -> Load:
+    """Return what is fetched that needs no request: only its traffic and its GETs cost."""
     groups = (prepared.plan.groups[one] for one in (Group.READABLE, Group.RUNNING))
     size = sum(one.bytes for one in groups)
-    load = Load("standard", 0, size, load_of("", size).gets)
-    return prepared.prices.estimate([load], prepared.place.inside)
+    return Load("standard", 0, size, load_of("", size).gets)
+
+
+def _traffic(prepared: Prepared) -> Estimate:
+    """Return what fetching costs that needs no request."""
+    return prepared.prices.estimate([readable_load(prepared)], prepared.place.inside)
 
 
 def _to_write(totals: dict[Stage, Totals]) -> int:

@@ -104,16 +104,22 @@ class OwnDirectory:
 
 
 def open_manifest_at(path: Path) -> int:
-    """Open a manifest that is somewhere else, and make it if there is none.
+    """Open a manifest that is somewhere else, and make it if there is none; its name is on disk.
 
     Raises:
         ConfigError: it cannot be opened.
     """
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.open(path, flags, _MODE)
+        directory = os.open(path.absolute().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            file = os.open(path, flags, _MODE)
+            os.fsync(directory)
+        finally:
+            os.close(directory)
     except OSError as error:
         raise ConfigError(f"--manifest {path} cannot be opened: {reason(error)}") from error
+    return file
 
 
 def manifest_of(destination: Path) -> Path:

@@ -74,8 +74,11 @@ def test_another_run_or_directory_requests_and_fetches_only_what_is_new(vault, r
     status, output, _ = vault.restore(restored)
     assert (status, f"skipped {len(SIZES)}" in output) == (0, True)
     assert (vault.requested(), vault.fetched()) == (requested, fetched)
-    # Nothing costs anything, so nobody is asked.
+    # Nothing is requested, so nobody is asked; but traffic costs, and may be too dear.
     part = tmp_path / "part"
+    status, _, errors = vault.run("restore", f"{VAULT}:3", str(part), "--max-cost", "0")
+    assert (status, "more than --max-cost 0" in errors) == (4, True), errors
+    assert (vault.requested(), vault.fetched()) == (requested, fetched)
     status, output, errors = vault.run("restore", f"{VAULT}:3", str(part), "--exclude", "*1.bin")
     names = sorted(path.relative_to(part).as_posix() for path in part.rglob("*.bin"))
     assert (status, names) == (0, sorted(n for n in SIZES if n[:2] == "3/" and n[-5:] != "1.bin"))
