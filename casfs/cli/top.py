@@ -9,7 +9,7 @@ import threading
 import time
 import tty
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from casfs.cli.mounting import all_mounts, with_rates
 from casfs.cli.restore_view import RestoreFacts, known_restores, restore_table, state_dir_option
 from casfs.cli.show import say, size_text, span_text
 from casfs.cli.tables import Column, fitted_table, show_table
+from casfs.reasons import reason
 from casfs.sanitize import printable
 
 if TYPE_CHECKING:
@@ -69,10 +70,15 @@ def top_command(
 
 @dataclass(frozen=True)
 class _Sample:
-    """What there was at a time."""
+    """What there was at a time.
+
+    Attributes:
+        failure: why nothing newer can be seen, "" if it can.
+    """
 
     mounts: list[MountFacts]
     restores: list[RestoreFacts]
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,15 +128,24 @@ class _Sampler:
     def _run(self) -> None:
         before: dict[str, tuple[float, MountFacts]] = {}
         while not self._ended.is_set():
-            found = self._source.mounts()
-            now = time.monotonic()
-            shown = []
-            for one in found:
-                earlier = before.get(one.mountpoint)
-                shown.append(one if earlier is None else one.with_rates(*earlier, now))
-            before = {one.mountpoint: (now, one) for one in found if one.error is None}
-            self.last = _Sample(shown, self._source.restores())
+            try:
+                before = self._look(before)
+            except OSError as error:
+                self.last = replace(self.last or _Sample([], []), failure=reason(error))
             self._ended.wait(self._interval)
+
+    def _look(
+        self, before: dict[str, tuple[float, MountFacts]]
+    ) -> dict[str, tuple[float, MountFacts]]:
+        """Take a sample; return the mounts that were seen, and when, for the next rates."""
+        found = self._source.mounts()
+        now = time.monotonic()
+        shown = []
+        for one in found:
+            earlier = before.get(one.mountpoint)
+            shown.append(one if earlier is None else one.with_rates(*earlier, now))
+        self.last = _Sample(shown, self._source.restores())
+        return {one.mountpoint: (now, one) for one in found if one.error is None}
 
 
 def _print_once(source: _Source) -> None:
@@ -260,6 +275,8 @@ def _spent(restores: list[RestoreFacts]) -> list[str]:
 
 def _errors(sample: _Sample) -> Iterator[str]:
     """Yield the last warnings and errors, a line each."""
+    if sample.failure:
+        yield f"what you see is old: {sample.failure}"
     for mount in sample.mounts:
         if text := mount.part("last_warning").text("text"):
             yield f"{mount.mountpoint}: {text}"
