@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from casfs.errors import ConfigError
 from casfs.ledger.files import RATES, state_directory
 from casfs.reasons import reason
 
@@ -64,7 +63,7 @@ def record_rate(directory: Path | None, account: str, received: int, seconds: fl
         new.write_text(json.dumps(facts))
         new.chmod(0o600)
         new.replace(path)
-    except (OSError, ConfigError) as error:
+    except OSError as error:
         log.warning(
             "the rate of this transfer is not remembered: cannot write %s: %s", path, reason(error)
         )
@@ -89,12 +88,13 @@ def recorded_rate(directory: Path | None, account: str) -> MeasuredRate | None:
         with open(private.open(path, os.O_RDONLY), encoding="utf-8") as file:
             facts = json.load(file)
         found = MeasuredRate(float(facts["rate"]), datetime.fromisoformat(facts["measured"]))
-        if facts["version"] != _VERSION or not (math.isfinite(found.rate) and found.rate > 0):
+        usable = math.isfinite(found.rate) and found.rate > 0 and found.measured.tzinfo is not None
+        if facts["version"] != _VERSION or not usable:
             raise ValueError("no such rate")
         return found
     except FileNotFoundError:
         return None
-    except (OSError, ConfigError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, OverflowError, RecursionError, TypeError, KeyError) as error:
         log.info("cannot use %s: %s", path, reason(error))
         return None
 

@@ -140,7 +140,8 @@ def _read(private: PrivateDirectory, path: Path) -> dict[str, Any] | None:
     if not isinstance(facts, dict):
         return None
     if age > _KEPT_SECONDS and not _is_alive(facts):
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
         return None
     return facts
 

@@ -33,7 +33,9 @@ def test_a_transfer_that_says_nothing_is_not_remembered(tmp_path):
 @pytest.mark.parametrize(
     "text",
     ["", "[]", '{"version": 1, "rate": -1, "measured": "2026-01-01T00:00:00+00:00"}',
-     '{"version": 1, "rate": NaN, "measured": "2026-01-01T00:00:00+00:00"}', "\xff"],
+     '{"version": 1, "rate": NaN, "measured": "2026-01-01T00:00:00+00:00"}', "\xff",
+     '{"version": 1, "rate": 1%s, "measured": "2026-01-01T00:00:00+00:00"}' % ("0" * 400),
+     "[" * 100_000, '{"version": 1, "rate": 9, "measured": "2026-01-01T00:00:00"}'],
 )  # fmt: skip
 def test_a_damaged_record_is_no_record(tmp_path, text):
     record_rate(tmp_path / "state", "one", LEAST_BYTES, 1.0)

@@ -1,5 +1,6 @@
 """Where a restore stands, as another process reads it."""
 
+import errno
 import json
 import os
 import subprocess
@@ -46,8 +47,12 @@ def test_a_process_that_was_killed_is_not_alive_even_if_another_has_its_number(
     assert not one["alive"]
 
 
+def refuse(path: Path, missing_ok: bool = False) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+
 def test_what_is_damaged_or_cannot_be_written_ends_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = tmp_path / "state"
     assert restores(None) == restores(state) == []
@@ -56,6 +61,16 @@ def test_what_is_damaged_or_cannot_be_written_ends_nothing(
     for name, text in {"half": '{"pid": 1', "list": "[]", "deep": "[" * 100_000}.items():
         (state / "restores" / f"{name}.json").write_text(text)
     assert [one["run"] for one in restores(state)] == ["good"]
+    # What ended long ago is removed, if it can be.
+    old = state / "restores" / "good.json"
+    old.write_text(json.dumps(json.loads(old.read_text()) | {"process_started": None}))
+    os.utime(old, (0, 0))
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        assert restores(state) == []
+    assert old.exists()
+    assert restores(state) == []
+    assert not old.exists()
     (tmp_path / "file").touch()
     file = ProgressFile(tmp_path / "file", "r", "v", tmp_path)
     file.write({})
