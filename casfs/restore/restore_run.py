@@ -25,6 +25,8 @@ from casfs.restore.worklist import Stage
 
 _INTERVAL = 300.0
 """Seconds between two lists of jobs."""
+_AFTER_LOSS = 30.0
+"""Seconds before another list where outputs expire, which they may do one after another."""
 _EMULATOR_INTERVAL = 1.0
 _JITTER = 0.1
 _STEP = 1.0
@@ -171,7 +173,8 @@ class RestoreRun:
             self._fetcher.sleep(min(left, _STEP))
             if self._is_stopped():
                 return True
-            if self._fetcher.counts.expired != expired:
+            lost = self._fetcher.counts.expired != expired
+            if lost and interval - left >= min(_AFTER_LOSS, interval) - _STEP:
                 break
         return False
 
