@@ -15,6 +15,8 @@ from casfs.restore.request_options import Options
 from casfs.restore.verdict import Status, Verdict
 from casfs.restore.worklist import Worklist
 
+_NAMED = 10
+
 
 def require_archives(prepared: Prepared, worklist: Worklist) -> None:
     """Refuse to restore nothing where that only means that nothing is known.
@@ -66,6 +68,15 @@ def refusal(prepared: Prepared, options: Options, wish: RestoreWish, again: bool
     if click.confirm(f"start {jobs}? They cannot be canceled.", err=True):
         return None
     return Verdict(Status.NOT_STARTED, "nothing was sent")
+
+
+def unmet_text(paths: list[str]) -> str:
+    """Return what is to be said of paths of --files-from that the catalog does not have, or ""."""
+    if not paths:
+        return ""
+    what = "1 path" if len(paths) == 1 else f"{len(paths):,} paths"
+    named = ", ".join(paths[:_NAMED]) + (", ..." if len(paths) > _NAMED else "")
+    return f"{what} of --files-from not in the catalog: {named}"
 
 
 def _over_cap(prepared: Prepared, options: Options, load: Load) -> Verdict | None:

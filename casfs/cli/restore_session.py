@@ -10,7 +10,7 @@ from casfs.cli.archive_request import open_ledger
 from casfs.cli.messages import Messages
 from casfs.cli.plan_text import plan_facts, plan_lines
 from casfs.cli.progress import open_progress
-from casfs.cli.restore_consent import refusal, require_archives
+from casfs.cli.restore_consent import refusal, require_archives, unmet_text
 from casfs.cli.restore_plan import restore_facts, restore_lines
 from casfs.cli.restore_report import RestoreReport
 from casfs.cli.restore_wish import RestoreWish
@@ -131,6 +131,9 @@ class RestoreSession:
             require_archives(prepared, worklist)
             again = self._includes_again()
             self._show_plan(prepared, worklist, again)
+            unmet = unmet_text(wish.wanted.unmet())
+            if unmet:
+                self._messages.warn(unmet)
             if wish.dry_run or tree is None or own is None:
                 return Status.DONE
             refused = refusal(prepared, self._options, wish, again)
@@ -148,6 +151,8 @@ class RestoreSession:
                 finally:
                     self._close(ledger, files, recorder)
                     self._record_rate(vault, report)
+                if unmet and verdict.status is Status.DONE:
+                    verdict = Verdict(Status.FAILED, unmet)
                 report.file.end(int(verdict.status))
                 counts = report.finish(verdict, str(wish.manifest or own.manifest))
                 end = {"status": int(verdict.status), "reason": verdict.reason, **counts}

@@ -5,7 +5,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from casfs.errors import ConfigError
@@ -30,14 +30,22 @@ class WantedPaths:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     listed: frozenset[str] | None = None
+    _met: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
 
     def wants(self, path: str) -> bool:
-        """Return whether an archive at a path is wanted."""
-        if self.listed is not None and not any(one in self.listed for one in _above(path)):
-            return False
+        """Return whether an archive at a path is wanted; what is listed and met is noted."""
+        if self.listed is not None:
+            met = self.listed.intersection(_above(path))
+            if not met:
+                return False
+            self._met.update(met)
         if self.include and not any(_matches(path, pattern) for pattern in self.include):
             return False
         return not any(_matches(path, pattern) for pattern in self.exclude)
+
+    def unmet(self) -> list[str]:
+        """Return what is listed, and at or below which no archive was."""
+        return sorted((self.listed or frozenset()) - self._met)
 
     @property
     def identity(self) -> list[object]:
@@ -85,7 +93,8 @@ def read_paths(path: Path) -> frozenset[str]:
         text = path.read_text("utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise ConfigError(f"--files-from {path} cannot be read: {reason(error)}") from error
-    found = frozenset(line.strip("/") for line in text.split("\n") if line.strip("/\r"))
+    lines = (line.removesuffix("\r").strip("/") for line in text.split("\n"))
+    found = frozenset(filter(None, lines))
     if not found:
         raise ConfigError(f"--files-from {path} has no paths")
     return found

@@ -96,6 +96,11 @@ def test_another_run_or_directory_requests_and_fetches_only_what_is_new(vault, r
     assert found == {"large/0.bin", *(name for name in SIZES if name[:2] == "3/")} - set(names)
     assert f"skipped {len(names)}" in output
     assert vault.requested() == requested
+    # As Windows writes it; what the catalog does not have is not passed over in silence.
+    lists.write_bytes(b"3\r\nlarge/0.bin\r\nlarge/2.bin\r\n")
+    status, output, errors = vault.restore(rest, *arguments)
+    assert (status, f"skipped {len(found) + len(names)}" in output) == (1, True), output + errors
+    assert "1 path of --files-from not in the catalog: large/2.bin" in errors
 
 
 def test_files_that_are_there_are_replaced_as_wanted(vault, restored):
