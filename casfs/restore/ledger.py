@@ -220,16 +220,20 @@ class Ledger:
         where = "account = ? AND vault = ? AND state IN ('failed', 'expired') AND intended >= ?"
         yield from self._pages(where, (*self._whose, since))
 
-    def requested_since(self, run: str, uptime_seconds: timedelta) -> int:
-        """Return the bytes that a restore requested in the last time, by the wall clock.
+    def requested_since(self, run: str, span: timedelta) -> int:
+        """Return the bytes that a restore requested in the last time.
+
+        In this boot that goes by the clock that nobody sets, else by the wall clock.
 
         Raises:
             LedgerError: the file fails.
         """
-        since = to_microseconds(now().time - uptime_seconds)
+        moment = now()
+        since = (moment.boot, moment.uptime - span.total_seconds())
         query = """SELECT ifnull(sum(size), 0) FROM requests
-            WHERE run = ? AND state <> 'refused' AND intended >= ?"""
-        return int(self._file.rows(query, (run, since))[0][0])
+            WHERE run = ? AND state <> 'refused' AND iif(boot = ?, uptime >= ?, intended >= ?)"""
+        values = (run, *since, to_microseconds(moment.time - span))
+        return int(self._file.rows(query, values)[0][0])
 
     def spent(self, run: str) -> list[Load]:
         """Return what a restore has requested, refusals aside.

@@ -71,8 +71,9 @@ def test_later_waves_follow_while_the_command_waits(tmp_path):
                 (foreign, *_) = sorted(one.archives() - one.jobs().keys())
                 one.emulator.retrieve(VAULT, foreign)
                 for count in (3, 4):
-                    age = 13 * HOUR * 1_000_000
-                    rows(one, "UPDATE requests SET intended = intended - ?", age)
+                    age = 13 * HOUR
+                    shift = "UPDATE requests SET uptime = uptime - ?, intended = intended - ?"
+                    rows(one, shift, age, age * 1_000_000)
                     wait_until(partial(has_jobs, one, count), f"{count} jobs")
                 text = process.communicate(timeout=60)[0]
             finally:

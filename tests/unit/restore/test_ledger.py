@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as futures_wait
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -168,6 +168,26 @@ def test_a_clock_that_was_once_wrong_forgets_no_restore(tmp_path, monkeypatch):
         assert one.run_of("all") == run
         monkeypatch.setattr("casfs.restore.ledger.now", lambda: right)
         assert one.run_of("all") == run
+
+
+def test_a_clock_that_steps_makes_no_wave_early_or_late(tmp_path, monkeypatch):
+    with closing(ledger(tmp_path)) as one:
+        run = one.run_of("all")
+        intended(one, run)
+        moment, wave = now(), timedelta(hours=12)
+        for step in (timedelta(days=1), timedelta(days=-1)):
+            there = replace(moment, time=moment.time + step)
+            monkeypatch.setattr("casfs.restore.ledger.now", lambda there=there: there)
+            assert one.requested_since(run, wave) == 100
+            over = replace(there, uptime=there.uptime + wave.total_seconds() + 60)
+            monkeypatch.setattr("casfs.restore.ledger.now", lambda over=over: over)
+            assert one.requested_since(run, wave) == 0
+        # In another boot there is nothing but the wall clock.
+        other = replace(moment, boot="another", uptime=10.0)
+        monkeypatch.setattr("casfs.restore.ledger.now", lambda: other)
+        assert one.requested_since(run, wave) == 100
+        other = replace(other, time=other.time + timedelta(days=1))
+        assert one.requested_since(run, wave) == 0
 
 
 def test_a_first_run_that_was_killed_leaves_a_ledger_that_can_be_used(tmp_path):
