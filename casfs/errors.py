@@ -4,6 +4,7 @@
     ├── ConfigError            EINVAL     the configuration or command line cannot be used
     ├── LedgerError            EIO        the record of requests cannot be used, so nothing is sent
     ├── DestinationError       EIO        a restored file cannot be written
+    │   ├── DestinationBusyError EBUSY another restore writes to the directory
     │   └── DestinationDiskError       the disk of a restore fails, so nothing more can be written
     │       └── DestinationFullError ENOSPC that disk is full
     ├── MountError             EIO        the mount cannot be created or removed
@@ -68,6 +69,12 @@ class LedgerError(CasfsError):
 
 class DestinationError(CasfsError):
     """A restored file cannot be written, or is not on disk as it was written."""
+
+
+class DestinationBusyError(DestinationError):
+    """Another restore writes to the directory."""
+
+    code = errno.EBUSY
 
 
 class DestinationDiskError(DestinationError):

@@ -16,7 +16,13 @@ from casfs.cli.options import (
     service_options,
 )
 from casfs.cli.progress import stats_option
-from casfs.errors import CasfsError, ConfigError, DestinationDiskError, LedgerError
+from casfs.errors import (
+    CasfsError,
+    ConfigError,
+    DestinationBusyError,
+    DestinationDiskError,
+    LedgerError,
+)
 
 if TYPE_CHECKING:
     from casfs.cli.restore_wish import RestoreWish
@@ -136,7 +142,7 @@ def _tell(error: BaseException, interrupted: int, messages: Any) -> None:
             code = exit_status.USAGE
         if isinstance(error, LedgerError):
             code = exit_status.NOT_STARTED
-        if isinstance(error, DestinationDiskError):
+        if isinstance(error, DestinationDiskError | DestinationBusyError):
             code = exit_status.UNFINISHED
     messages.facts("exit_error", code=code, message=message)
     messages.complain(message)

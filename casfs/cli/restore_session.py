@@ -26,6 +26,7 @@ from casfs.restore.destination.opened_tree import OpenedTree
 from casfs.restore.destination.own_directory import (
     OwnDirectory,
     manifest_of,
+    open_destination,
     open_manifest_at,
 )
 from casfs.restore.destination.recorder import Recorder
@@ -96,9 +97,9 @@ class RestoreSession:
             spool = stack.enter_context(Spool())
             worklist = stack.enter_context(Worklist())
             files = stack.enter_context(client.restorable.output_files(wish.keep_in_cache))
-            exists = wish.destination.is_dir()
-            tree = OpenedTree(wish.destination) if exists or not wish.dry_run else None
-            own = stack.enter_context(OwnDirectory(tree)) if tree and not wish.dry_run else None
+            tree, own = open_destination(wish.destination, writes=not wish.dry_run)
+            if own is not None:
+                stack.enter_context(own)
             manifest = self._manifest(stack)
             report = RestoreReport(
                 self._messages, worklist, client.metrics, client.retrievals.now, wish.verbose

@@ -12,6 +12,7 @@ PROMISED = {
     "ConfigError": errno.EINVAL,
     "LedgerError": errno.EIO,
     "DestinationError": errno.EIO,
+    "DestinationBusyError": errno.EBUSY,
     "DestinationDiskError": errno.EIO,
     "DestinationFullError": errno.ENOSPC,
     "LibraryError": errno.EIO,

@@ -11,7 +11,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from casfs.errors import ConfigError, DestinationError
+from casfs.errors import (
+    ConfigError,
+    DestinationBusyError,
+    DestinationDiskError,
+    DestinationError,
+)
 from casfs.reasons import reason
 from casfs.restore.destination.manifest import NAME, SUMS
 from casfs.restore.destination.opened_tree import OWN, OpenedDirectory, OpenedTree
@@ -31,7 +36,8 @@ class OwnDirectory:
         sums: path of the file for `sha256sum -c`.
 
     Raises:
-        DestinationError: it cannot be made, or another restore writes there.
+        DestinationBusyError: another restore writes there.
+        DestinationError: it cannot be made.
     """
 
     def __init__(self, tree: OpenedTree) -> None:
@@ -47,8 +53,9 @@ class OwnDirectory:
             fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._locked)
-            raise DestinationError(
-                f"another casfs is restoring into {tree.path}; wait for its end"
+            raise DestinationBusyError(
+                f"another casfs is restoring into {tree.path}; wait for its end, and run the same "
+                "command again"
             ) from None
         except OSError as error:
             os.close(self._locked)
@@ -101,6 +108,31 @@ class OwnDirectory:
             return os.open(name, flags, _MODE, dir_fd=self._directory.descriptor)
         except OSError as error:
             raise self._tree.error(f"{OWN}/{name}", error) from error
+
+
+def open_destination(
+    path: Path, writes: bool
+) -> tuple[OpenedTree, OwnDirectory] | tuple[OpenedTree | None, None]:
+    """Open the directory of a restore, and lock what casfs keeps there.
+
+    Args:
+        path: of the directory.
+        writes: make and lock what is missing; otherwise None stands for it.
+
+    Raises:
+        ConfigError: it cannot be written to.
+        DestinationBusyError: another restore writes there.
+        DestinationDiskError: its disk is full, or fails.
+    """
+    if not writes:
+        return (OpenedTree(path) if path.is_dir() else None), None
+    try:
+        tree = OpenedTree(path)
+        return tree, OwnDirectory(tree)
+    except (DestinationBusyError, DestinationDiskError):
+        raise
+    except DestinationError as error:
+        raise ConfigError(str(error)) from error
 
 
 def open_manifest_at(path: Path) -> int:

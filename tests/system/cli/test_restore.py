@@ -1,5 +1,6 @@
 """`casfs restore` against a real service: what is on disk, in the manifest, and on the bill."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -151,6 +152,18 @@ def test_what_others_write_meanwhile_is_kept(vault, restored, tmp_path, monkeypa
     assert (new.read_text(), old.read_text()) == ("theirs", "newer")
     assert "has appeared meanwhile" in errors
     assert "what is newer" in errors
+
+
+def test_a_directory_that_cannot_be_written_to_now_is_no_failure_of_archives(
+    vault, restored, tmp_path
+):
+    with (restored / ".casfs-restore/lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        status, _, errors = vault.restore(restored)
+    assert (status, "another casfs is restoring" in errors) == (75, True), errors
+    (tmp_path / "file").write_text("mine")
+    status, _, errors = vault.restore(tmp_path / "file")
+    assert (status, "cannot write" in errors) == (2, True), errors
 
 
 def test_links_and_files_in_the_way_are_named_and_never_followed(vault, restored, tmp_path):
