@@ -20,7 +20,7 @@ from casfs.ledger.request import RequestState
 from casfs.model import Vault
 from casfs.restore.archive_restorer import ArchiveRestorer
 from casfs.restore.destination import placing
-from casfs.restore.destination.line_check import damaged_text
+from casfs.restore.destination.line_check import damaged_text, is_begun
 from casfs.restore.destination.manifest import ALGORITHMS, ManifestIndex, ManifestWriter, now_text
 from casfs.restore.destination.opened_tree import OpenedTree
 from casfs.restore.destination.own_directory import (
@@ -231,7 +231,7 @@ class RestoreSession:
 
     def _manifest(self, stack: ExitStack) -> ManifestIndex | None:
         path = self._wish.manifest or manifest_of(self._wish.destination)
-        if not path.exists() or not path.stat().st_size:
+        if not is_begun(path):
             return None
         index = stack.enter_context(ManifestIndex(path))
         if index.damaged:

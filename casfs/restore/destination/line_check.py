@@ -1,4 +1,4 @@
-"""Whether a line of a manifest is one that casfs could have written: pure, no I/O.
+"""Whether a line of a manifest is one that casfs could have written.
 
 A manifest may come from anywhere, and rot. What is wrong in one line must neither end the reading
 of the others nor be taken for true.
@@ -8,13 +8,37 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 LONGEST_LINE = 1 << 20
 """Bytes; a line that is longer is not read."""
+_HEAD = b'{"type": "header"'
 _MOST = 1 << 63
 _YEARS = range(1970, 9000)
 _TEXTS = ("mtime", "tree_hash", "algorithm", "sha256", "job", "reason")
+
+
+def is_torn_header(begin: bytes) -> bool:
+    """Return whether a manifest, with this beginning, was torn while its first line was written.
+
+    It holds nothing then. What was never a manifest is not torn.
+    """
+    if b"\n" in begin or len(begin) >= LONGEST_LINE:
+        return False
+    return begin.startswith(_HEAD) or _HEAD.startswith(begin) or not begin.strip(b"\0")
+
+
+def is_begun(path: Path) -> bool:
+    """Return whether a manifest is there, and is more than a torn first line."""
+    try:
+        with path.open("rb") as file:
+            return not is_torn_header(file.read(LONGEST_LINE))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        # Whoever reads it tells why that fails.
+        return True
 
 
 def facts_of(raw: bytes) -> dict[str, Any] | None:

@@ -19,7 +19,12 @@ from typing import Any
 from casfs.destination_errors import destination_error
 from casfs.errors import CasfsError, ConfigError
 from casfs.reasons import reason
-from casfs.restore.destination.line_check import LONGEST_LINE, facts_of, is_archive_line
+from casfs.restore.destination.line_check import (
+    LONGEST_LINE,
+    facts_of,
+    is_archive_line,
+    is_torn_header,
+)
 from casfs.treehash import MD5, SHA256, TreeHash
 
 VERSION = 1
@@ -121,13 +126,13 @@ class ManifestWriter:
     def __init__(self, file: int, shown: Path, head: Mapping[str, Any]) -> None:
         self._file = file
         self._shown = shown
-        size = os.fstat(file).st_size
-        if size:
-            first = os.pread(file, 1 << 16, 0).split(b"\n", 1)[0]
-            check_header(first, shown)
-            self._drop_torn_line(size)
-        else:
+        begin = os.pread(file, LONGEST_LINE, 0)
+        if is_torn_header(begin):
+            os.ftruncate(file, 0)
             self.append([{"type": "header", "version": VERSION, **head}])
+        else:
+            check_header(begin.split(b"\n", 1)[0], shown)
+            self._drop_torn_line()
 
     def append(self, lines: list[Mapping[str, Any]]) -> None:
         """Append lines; when this returns, they are on disk.
@@ -153,9 +158,9 @@ class ManifestWriter:
         """Close it."""
         os.close(self._file)
 
-    def _drop_torn_line(self, size: int) -> None:
+    def _drop_torn_line(self) -> None:
         """Cut off what a process that was killed has left of a line, which never counted."""
-        end = size
+        end = size = os.fstat(self._file).st_size
         while end and os.pread(self._file, 1, end - 1) != b"\n":
             end -= 1
         if end < size:
