@@ -1,8 +1,9 @@
 """Archives of the catalog as `casfs ls` and `casfs find` print them."""
 
 import contextlib
+import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from casfs.cli.show import brief_time, local_text, size_text, span_text, time_text
@@ -14,8 +15,15 @@ from casfs.model import later
 from casfs.restore.amounts import amount_text
 
 
-def show(listed: Sequence[Listed], now: datetime, is_long: bool) -> None:
-    """Print a listing as a table; `cost` only where something was requested from here."""
+def show(listed: Iterable[Listed], now: datetime, is_long: bool, costs: bool) -> None:
+    """Print a listing as a table: on a terminal with a line of totals, else each row as it comes.
+
+    Args:
+        listed: the rows.
+        now: UTC.
+        is_long: show everything on a terminal.
+        costs: something may have been requested from here.
+    """
     is_narrow = is_brief(is_long)
     columns: list[tuple[Column, Callable[[Listed], str]]] = [
         (Column("state"), lambda one: state_text(one) or "directory"),
@@ -23,13 +31,17 @@ def show(listed: Sequence[Listed], now: datetime, is_long: bool) -> None:
         (Column("size"), lambda one: size_text(one.archive.size) if one.archive else ""),
         (Column("modified", rank=2), _modified_text),
     ]
-    if any(one.request is not None for one in listed):
+    if costs:
         columns.append((Column("cost", rank=1), lambda one: cost_text(one.request)))
     if is_long:
         columns.append((Column("archive"), lambda one: one.archive.id if one.archive else ""))
     columns.append((Column("name", folds=True), _name))
-    rows = [[text(one) for _, text in columns] for one in listed]
-    show_table([column for column, _ in columns], rows, _totals(listed, now), is_long)
+    totals = None
+    if sys.stdout.isatty():
+        listed = list(listed)
+        totals = _totals(listed, now)
+    rows = ([text(one) for _, text in columns] for one in listed)
+    show_table([column for column, _ in columns], rows, totals, is_long)
 
 
 def _name(one: Listed) -> str:

@@ -1,6 +1,7 @@
 """`casfs ls`, `casfs find`, `casfs catalog refresh`."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from casfs.cli.options import (
     service_options,
 )
 from casfs.cli.progress import ProgressView, Standing, open_progress, stats_option
-from casfs.cli.show import say, show_json
+from casfs.cli.show import say, show_json, show_json_list
 from casfs.cli.tables import long_option
 from casfs.errors import InventoryError
 from casfs.model import Job
@@ -53,10 +54,12 @@ def ls_command(
     """List the cataloged archives of a vault, and their states."""
     with open_client(profile, flags) as client:
         answer = asked(client, vault)
-        found = list(client.archives.entries(vault, path.strip("/"), everything))
+        found, is_any = _begun(client.archives.entries(vault, path.strip("/"), everything))
         completeness = client.archives.completeness(vault)
-        _show(found, None if as_json else is_long, gap_facts(vault, completeness), answer)
-        if not found:
+        costs = client.archives.is_requested(vault)
+        gaps = gap_facts(vault, completeness)
+        _show(found, None if as_json else is_long, costs, gaps, answer)
+        if not is_any:
             tell_nothing(vault, completeness, f"there are no archives at {path or 'the top'}")
         tell_gaps(vault, completeness)
     answer.finish()
@@ -78,10 +81,12 @@ def find_command(
     """
     with open_client(profile, flags) as client:
         answer = asked(client, vault)
-        found = list(client.archives.find(vault, pattern))
+        found, is_any = _begun(client.archives.find(vault, pattern))
         completeness = client.archives.completeness(vault)
-        _show(found, None if as_json else is_long, gap_facts(vault, completeness), answer)
-        if not found:
+        costs = client.archives.is_requested(vault)
+        gaps = gap_facts(vault, completeness)
+        _show(found, None if as_json else is_long, costs, gaps, answer)
+        if not is_any:
             tell_nothing(vault, completeness, f"no archive matches {pattern}")
         tell_gaps(vault, completeness)
     answer.finish()
@@ -148,9 +153,16 @@ def _tell(view: ProgressView, job: Job, archives: int) -> None:
     view.show(Standing(phase=phase, files=archives, unit="archives"))
 
 
+def _begun(found: Iterator["Listed"]) -> tuple[Iterator["Listed"], bool]:
+    """Return a listing that has looked at what is new, and whether there is anything in it."""
+    first = list(itertools.islice(found, 1))
+    return itertools.chain(first, found), bool(first)
+
+
 def _show(
-    found: Sequence["Listed"],
+    found: Iterator["Listed"],
     is_long: bool | None,
+    costs: bool,
     gaps: list[dict[str, object]],
     answer: Asked,
 ) -> None:
@@ -159,6 +171,7 @@ def _show(
     from casfs.cli import archive_rows
 
     if is_long is None:
-        show_json([*(archive_rows.facts(one) | answer.stale for one in found), *gaps])
-        return
-    archive_rows.show(found, datetime.now(UTC), is_long)
+        facts = (archive_rows.facts(one) | answer.stale for one in found)
+        show_json_list(itertools.chain(facts, gaps))
+    else:
+        archive_rows.show(found, datetime.now(UTC), is_long, costs)

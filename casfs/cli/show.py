@@ -1,6 +1,8 @@
 """Text for a person, and JSON for a program."""
 
 import sys
+import textwrap
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import click
@@ -22,6 +24,16 @@ def say(text: str, err: bool = False) -> None:
 def show_json(facts: object) -> None:
     """Print facts as JSON; what `say` escapes is an escape of JSON here."""
     click.echo(pretty(facts), nl=False)
+
+
+def show_json_list(items: Iterable[object]) -> None:
+    """Print facts as one list of JSON, each of them as soon as it comes; as `show_json` would."""
+    before = "[\n"
+    for item in items:
+        text = pretty(item).decode().rstrip("\n")
+        sys.stdout.write(before + textwrap.indent(text, "  "))
+        before = ",\n"
+    sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
 
 
 def show_line(line: str) -> None:

@@ -1,7 +1,8 @@
 """Tables for people: they fit the terminal, and are whole in a pipe."""
 
+import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ _HEAD, _TAIL = 8, 4
 """Characters at both ends of an identifier that a terminal shows."""
 _BETWEEN = 2
 """Blanks between two columns."""
+_ALIGNED = 1000
+"""Rows that decide how wide the columns of a whole table are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +79,30 @@ def show_table(
 
 
 def _print_whole(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a row in a line, however wide; rich would take minutes for a million."""
+    """Print a row in a line, however wide, as it comes; rich would take minutes for a million.
+
+    The first rows decide how wide columns are: a longer cell after them moves the rest of its row.
+    """
     from rich.cells import cell_len
 
-    cells = [[printable(cell) for cell in row] for row in (titles, *rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    between, rule = " " * _BETWEEN, "─"
+    cells = ([printable(cell) for cell in row] for row in rows)
+    first = list(itertools.islice(cells, _ALIGNED))
+    widths = [max(map(cell_len, column)) for column in zip(titles, *first, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        padded = (
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        )
+        return f"{(' ' * _BETWEEN).join(padded).rstrip()}\n"
+
+    rule = "─"
     try:
         rule.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
         rule = "-"
-
-    def lines() -> Iterator[str]:
-        for number, row in enumerate(cells):
-            padded = (
-                cell + " " * (width - cell_len(cell))
-                for cell, width in zip(row, widths, strict=True)
-            )
-            yield f"{between.join(padded).rstrip()}\n"
-            if number == 0:
-                yield f"{rule * (sum(widths) + _BETWEEN * (len(widths) - 1))}\n"
-
-    sys.stdout.writelines(lines())
+    rule *= sum(widths) + _BETWEEN * (len(widths) - 1)
+    sys.stdout.write(f"{line(titles)}{rule}\n")
+    sys.stdout.writelines(map(line, itertools.chain(first, cells)))
 
 
 def fitted_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int) -> "Table":

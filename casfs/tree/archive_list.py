@@ -180,6 +180,10 @@ class ArchiveList:
         """Return the requests from this machine that started jobs of a vault, by the jobs' ids."""
         return self._requested.by_job(vault)
 
+    def is_requested(self, vault: str) -> bool:
+        """Return whether anything in a vault was ever requested from this machine."""
+        return self._requested.has(vault)
+
     def completeness(self, vault: str) -> Completeness:
         """Return how much of a vault its cataloged inventories cover, without asking for jobs.
 

@@ -41,6 +41,11 @@ class Requested:
         found = () if known is None else self._ledger.of_vault(known)
         return {request.job: request for request in found if request.job is not None}
 
+    def has(self, vault: str) -> bool:
+        """Return whether there is a request for something in a vault."""
+        known = self._vault(vault)
+        return known is not None and next(self._ledger.of_vault(known), None) is not None
+
     def attributes(self, job: Job | None) -> dict[str, str | None]:
         """Return when a job was requested (by the service's clock), and in which tier."""
         if job is None:
