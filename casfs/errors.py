@@ -152,6 +152,10 @@ class InventoryError(CasfsError):
     """An inventory is malformed or truncated, so a listing made from it would be incomplete."""
 
 
+class NotKeptError(CasfsError):
+    """The cache did not keep what was fetched."""
+
+
 class ThreadError(CasfsError):
     """A thread cannot be started because the system's limit is reached."""
 

@@ -7,17 +7,15 @@ from casfs.blocks.block_cache import BlockCache
 from casfs.blocks.disk.cache_room import Room
 from casfs.blocks.disk.write_behind import WriteBehind
 from casfs.blocks.reader import Reader
-from casfs.errors import CasfsError
+from casfs.errors import NotKeptError
 from casfs.metrics import Metrics
 from casfs.model import Output
 from casfs.ranges import runs
 
 _ROUNDS = 3
 """Times that blocks are brought which are not on disk at the end: somebody may have evicted one."""
-
-
-class NotKeptError(CasfsError):
-    """The cache did not keep what was fetched."""
+_MOST_LOST = 8
+"""Blocks that the disk does not take before nothing more is asked for: each is paid for."""
 
 
 class Filler:
@@ -108,28 +106,42 @@ class Filling:
         self._opened.require_current()
         filler = self._filler
         filler.write_behind.keep_all(filler.patience)
+        most_lost = filler.write_behind.lost + _MOST_LOST
         for _ in range(_ROUNDS):
             # As runs: the numbers of all blocks of a large output take too much memory.
             lacking = list(runs(self._lacking()))
             if not lacking:
                 return True
-            if not self._bring(chain.from_iterable(lacking), note, stopped):
+            if not self._bring(chain.from_iterable(lacking), note, stopped, most_lost):
                 return False
             if not filler.write_behind.wait_until_written(self._opened.key, filler.patience):
                 break
         if next(self._lacking(), None) is not None:
-            raise NotKeptError(f"the cache disk did not keep all of the {self._output}")
+            raise self._not_kept()
         return True
 
+    def _not_kept(self) -> NotKeptError:
+        return NotKeptError(f"the cache disk did not keep all of the {self._output}")
+
     def _bring(
-        self, numbers: Iterable[int], note: Callable[[int], None], stopped: Callable[[], bool]
+        self,
+        numbers: Iterable[int],
+        note: Callable[[int], None],
+        stopped: Callable[[], bool],
+        most_lost: int,
     ) -> bool:
-        """Read blocks, so that they are cached; return False if that was stopped."""
+        """Read blocks, so that they are cached; return False if that was stopped.
+
+        Raises:
+            NotKeptError: more than `most_lost` blocks were lost since the cache was opened.
+        """
         reader = Reader(self._filler.blocks, self._opened, self._filler.metrics)
         try:
             for number in numbers:
                 if stopped():
                     return False
+                if self._filler.write_behind.lost > most_lost:
+                    raise self._not_kept()
                 first, stop = self._output.layout.span(range(number, number + 1))
                 reader.pread(stop - first, first)
                 note(stop - first)

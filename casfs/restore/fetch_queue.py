@@ -72,6 +72,8 @@ class FetchQueue:
         self._counts: Counter[str] = Counter()
         self._lost = 0
         """Outputs in a row that failed because the service did not answer."""
+        self._unkept = 0
+        """Outputs in a row that the disk did not take."""
         self._given_up: str | None = None
 
     def take(self) -> Taken | None:
@@ -102,6 +104,7 @@ class FetchQueue:
             if ended is not None:
                 if ended.state == "fetched":
                     self._size += ended.item.missing - came
+                    self._unkept = 0
                 self._note_end(ended)
             self._changed.notify_all()
 
@@ -115,6 +118,16 @@ class FetchQueue:
         with self._changed:
             self._lost += 1
             if for_good or self._lost > self._patience:
+                self._given_up = reason
+
+    def miss(self, reason: str) -> None:
+        """Note that the disk did not take an output; after some in a row, the run gives up.
+
+        What is asked for in vain is paid for.
+        """
+        with self._changed:
+            self._unkept += 1
+            if self._unkept > self._patience:
                 self._given_up = reason
 
     def leave(self) -> None:

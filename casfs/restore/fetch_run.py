@@ -15,6 +15,7 @@ from casfs.errors import (
     DeadlineError,
     DeniedError,
     MismatchError,
+    NotKeptError,
     OutputMismatchError,
     SizeError,
     ThreadError,
@@ -161,6 +162,8 @@ class FetchRun:
                 return None
             if isinstance(error, DeniedError | TransientError | DeadlineError):
                 self._queue.lose(str(error), isinstance(error, DeniedError))
+            elif isinstance(error, NotKeptError):
+                self._queue.miss(str(error))
             return Ended(item, "failed", str(error))
         except Exception as error:
             log.exception("fetching %s met a bug; please report it", item.name)

@@ -28,6 +28,7 @@ PROMISED = {
     "SizeError": errno.EIO,
     "OutputMismatchError": errno.EIO,
     "InventoryError": errno.EIO,
+    "NotKeptError": errno.EIO,
     "ThreadError": errno.EIO,
     "TransientError": errno.EIO,
     "UnreachableError": errno.EIO,

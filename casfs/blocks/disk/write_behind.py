@@ -80,6 +80,7 @@ class WriteBehind:
 
     Attributes:
         evictor: keeps the cache at its size.
+        lost: how many blocks were dropped, or could not be written.
     """
 
     def __init__(self, evictor: Evictor, metrics: Metrics) -> None:
@@ -90,6 +91,7 @@ class WriteBehind:
         # Of those who wait for room one is woken at a time: all would only wait again.
         self._room = threading.Condition(lock)
         self._ended = threading.Condition(lock)
+        self.lost = 0
         self._patience = TUNING.write_patience
         self._queue: dict[Key, _Waiting] = {}
         self._writing: dict[Key, _Waiting] = {}
@@ -121,6 +123,7 @@ class WriteBehind:
             for block, data in blocks:
                 if self._closed or (self._slow and len(self._queue) >= TUNING.queue_blocks):
                     self._metrics.unsaved_blocks.inc()
+                    self.lost += 1
                     continue
                 self._queue[output, block] = _Waiting((output, block), sink, data)
                 queued += 1
@@ -257,6 +260,7 @@ class WriteBehind:
         with self._room:
             tell = error is not None and not self._failing
             self._failing = error is not None
+            self.lost += self._failing
             # The block may have come, and been queued, once more in the meantime.
             if self._writing.get(block.key) is block:
                 del self._writing[block.key]

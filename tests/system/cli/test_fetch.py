@@ -183,6 +183,21 @@ def test_what_the_disk_does_not_take_is_not_called_fetched(casfs, service, tmp_p
     assert b"did not keep all" in done.stderr
 
 
+def test_what_the_disk_takes_nothing_of_is_not_paid_for_again_and_again(casfs, service, tmp_path):
+    job, size = service.jobs["large"], len(service.files["large"])
+    assert casfs("fetch", VAULT, job).returncode == 0
+    for block in (tmp_path / "cache").glob("blocks-1/??/*/0/*"):
+        block.unlink()
+        block.mkdir()
+        (block / "in-its-way").touch()
+    before = log_length(service)
+    # Less than the output: in memory it would stay.
+    done = casfs("fetch", VAULT, job, CASFS_MEMORY_SIZE="16MiB")
+    assert done.returncode == 1
+    assert b"did not keep all" in done.stderr
+    assert requested(service, before)[0] <= size
+
+
 def test_many_small_outputs_come_beside_a_huge_one(tmp_path):
     """The huge one expires first, and does not hold up the others; nor they it."""
     count = 120
