@@ -20,6 +20,7 @@
     ├── OutputMismatchError    EIO        the whole output does not match its job's tree hash
     ├── SizeError              EIO        the size of an output is not the one measured before
     ├── InventoryError         EIO        an inventory is malformed or truncated
+    ├── NotKeptError           EIO        the disk of the cache did not keep what was fetched
     ├── ThreadError            EIO        the system's limit on threads is reached
     └── TransientError         EIO        a retry may succeed; raised after retries failed
         ├── UnreachableError              no connection, or it broke or stalled
