@@ -177,7 +177,7 @@ def _of_job(client: "Client", vault: str, job_id: str, inventory: str | None) ->
         again = shlex.join(["casfs", "request", vault, job.archive_id or "--inventory"])
         raise CasfsError(f"{what} failed: {reason}; to request it again, run: {again}")
     if inventory and job.kind is not JobKind.INVENTORY:
-        raise ConfigError(f"{what} retrieves an archive, not an inventory; omit --inventory")
+        raise CasfsError(f"{what} retrieves an archive, not an inventory; omit --inventory")
     return client.job_file(vault, job_id, f"inventory.{inventory}" if inventory else "output")
 
 

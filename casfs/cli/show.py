@@ -34,6 +34,8 @@ def show_json_list(items: Iterable[object]) -> None:
         sys.stdout.write(before + textwrap.indent(text, "  "))
         before = ",\n"
     sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
+    # What cannot be written must fail here, not at exit.
+    sys.stdout.flush()
 
 
 def show_line(line: str) -> None:

@@ -103,6 +103,8 @@ def _print_whole(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     rule *= sum(widths) + _BETWEEN * (len(widths) - 1)
     sys.stdout.write(f"{line(titles)}{rule}\n")
     sys.stdout.writelines(map(line, itertools.chain(first, cells)))
+    # What cannot be written must fail here, not at exit.
+    sys.stdout.flush()
 
 
 def fitted_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int) -> "Table":
