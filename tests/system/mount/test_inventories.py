@@ -119,7 +119,7 @@ def test_cat_writes_either_form(service: Service, home: Path) -> None:
     assert [row["ArchiveId"] for row in rows_of(in_csv.encode())] == ids
     refused = mount.run(CASFS, "cat", "--inventory", "csv", VAULT, service.jobs["one"])
     assert refused.returncode == 1
-    assert "has no inventory.csv" in refused.stderr
+    assert "retrieves an archive, not an inventory" in refused.stderr
 
 
 def test_two_who_look_at_once_cost_one_reading(tmp_path: Path, home: Path) -> None:
