@@ -6,12 +6,11 @@ leaf. The SHA-256 of the file is computed of what was read.
 """
 
 import ctypes
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 
 from casfs.blocks.disk.part_store import PartStore
-from casfs.blocks.verify import Verifier
+from casfs.blocks.verify import Verifier, file_hash
 from casfs.errors import DestinationError
 from casfs.ranges import BLOCK_SIZE, Layout
 
@@ -44,12 +43,12 @@ class ReadBack:
         self._verifier = verifier
         self._bring = bring
         self._memory = memoryview(bytearray(min(BLOCK_SIZE, layout.size)))
-        self._sha256 = hashlib.sha256()
+        self._sha256 = file_hash()
 
     @property
     def sha256(self) -> str:
         """Return the SHA-256 of what was read so far, in hexadecimal."""
-        return self._sha256.hexdigest()
+        return self._sha256.digest().hex()
 
     def check(self, piece: Piece, sync: Callable[[int], None] = os.fdatasync) -> None:
         """Sync a piece, and compare what is on disk with what was verified.

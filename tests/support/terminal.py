@@ -62,7 +62,8 @@ def on_terminal(
     before = termios.tcgetattr(theirs)
     process = subprocess.Popen(
         command,
-        env={"TERM": "xterm", **environment},
+        # pytest's workers set its size in their environment.
+        env={"TERM": "xterm", **environment, "COLUMNS": "", "LINES": ""},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
