@@ -78,8 +78,8 @@ def _finish(counts: Counter[str], size: int, damaged: int, messages: Messages) -
         status = status or exit_status.FAILED
         messages.warn(damaged_text(damaged))
     messages.text(
-        f"{counts['ok']:,} files are as they were restored ({size_text(size)} read), {wrong:,} are "
-        f"not, {unverified:,} have no hash"
+        f"as restored: {counts['ok']:,} ({size_text(size)} read); not as restored: {wrong:,}; "
+        f"without a hash: {unverified:,}"
     )
     messages.facts(
         "summary",
@@ -91,7 +91,7 @@ def _finish(counts: Counter[str], size: int, damaged: int, messages: Messages) -
         exit_status=status,
     )
     if wrong:
-        message = f"{wrong:,} files are not as they were restored"
+        message = f"not as restored: {wrong:,} of {sum(counts.values()):,} files"
         messages.facts("exit_error", code=status, message=message)
         messages.complain(message)
     sys.stdout.flush()

@@ -71,7 +71,7 @@ def test_a_damaged_line_is_counted_and_verify_does_not_pass(tmp_path, capsys, da
     manifest(tmp_path, damaged, GOOD | {"sha256": sha256})
     status = verify_restored(str(tmp_path), {"verbose": False, "as_json": False})
     told = capsys.readouterr()
-    assert "1 files are as they were restored" in told.out
+    assert "as restored: 1 (" in told.out
     assert "1 line of the manifest is damaged" in told.err
     assert status == 1
 
