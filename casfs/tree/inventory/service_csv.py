@@ -49,10 +49,14 @@ _STANDARD = (*COLUMNS, _HASH)
 _MOST_COLUMNS = 32
 """The most columns of a header, from which a pattern is made; services have five."""
 _USUAL = re.compile(
-    '^([^,]++),(?:"([^"]*+)"|([^,]*+)),([0-9TZ:.+-]++),([0-9]{1,18}+),([0-9A-Fa-f]{64})\n',
+    '^([^,\n]++),(?:"([^"\n]*+)"|([^,\n]*+)),([0-9TZ:.+-]++),([0-9]{1,18}+),([0-9A-Fa-f]{64})\n',
     re.MULTILINE,
 )
-"""Nearly every line, provided that what is not quoted contains no quotes."""
+"""Nearly every line, provided that what is not quoted contains no quotes.
+
+No field crosses the end of its line: what fails at one line would be read again at each that
+follows.
+"""
 _BACKSLASHES = re.compile(r'[^"]*(?:(?<=\\)"[^"]*)*')
 r"""Text in which a backslash precedes each quote, so that it has no two quotes in a row."""
 _DOUBLED = re.compile(r'[^"]*(?:""[^"]*)*')

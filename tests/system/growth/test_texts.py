@@ -90,6 +90,8 @@ def read(data):
 @example(head=CSV, pump=("a,", ",0", ",b\n"))
 @example(head=CSV, pump=('a,"', '\\"', '""x\\"",2019-04-12,5,\n'))
 @example(head='{"ArchiveList":[{"a":', pump=("[", "{},", "5x"))
+# From each line end, the identifier of a usual line was read to the end of the piece.
+@example(head=CSV + "a,", pump=("", "\r\n", ""))
 def test_an_inventory_takes_linear_work(head, pump):
     # Longer than one piece that is read: what does not fit into it is looked at again.
     assert_linear(
