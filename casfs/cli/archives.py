@@ -19,8 +19,9 @@ from casfs.cli.options import (
     profile_option,
     service_options,
 )
-from casfs.cli.progress import ProgressView, Standing, open_progress, stats_option
+from casfs.cli.progress import ProgressView, open_progress, stats_option
 from casfs.cli.show import say, show_json, show_json_list
+from casfs.cli.standing import Standing
 from casfs.cli.tables import long_option
 from casfs.errors import InventoryError
 from casfs.model import Job

@@ -19,8 +19,9 @@ from casfs.cli.options import (
     service_options,
     skip_bad_records_option,
 )
-from casfs.cli.progress import ProgressView, Standing, open_progress, stats_option
+from casfs.cli.progress import ProgressView, open_progress, stats_option
 from casfs.cli.show import local_text, say
+from casfs.cli.standing import Standing
 from casfs.errors import CasfsError, ConfigError, ExpiredError, NotFoundError, NotReadyError
 from casfs.model import Job, JobKind, JobState
 from casfs.throughput import RateWindow

@@ -15,8 +15,9 @@ from casfs.cli.fetch_text import (
 )
 from casfs.cli.json_lines import line
 from casfs.cli.messages import Messages
-from casfs.cli.progress import ProgressView, Standing, open_progress
+from casfs.cli.progress import ProgressView, open_progress
 from casfs.cli.show import size_text
+from casfs.cli.standing import Standing
 from casfs.client import Client, FetchableOutput
 from casfs.restore.fetch_plan import FetchOptions, FetchPlan, make_plan
 from casfs.restore.fetch_queue import Ended

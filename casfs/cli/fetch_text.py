@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from casfs.at_risk import Outlook
-from casfs.cli.progress import Standing, done_text, rate_text, span_text
 from casfs.cli.show import local_text, size_text
+from casfs.cli.standing import Standing, done_text, rate_text, span_text
 from casfs.client import FetchableOutput
 from casfs.disks import disk_of
 from casfs.restore.fetch_plan import FetchPlan, NoRoom

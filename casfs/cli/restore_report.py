@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 from casfs.cli.messages import Messages
-from casfs.cli.progress import ProgressView, Standing
+from casfs.cli.progress import ProgressView
 from casfs.cli.show import local_text, size_text
+from casfs.cli.standing import Standing
 from casfs.ledger.request import last_byte
 from casfs.metrics import Metrics
 from casfs.restore.amounts import amount_text

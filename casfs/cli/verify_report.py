@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 from casfs.cli import exit_status
 from casfs.cli.messages import Messages
-from casfs.cli.progress import Standing, open_progress
+from casfs.cli.progress import open_progress
 from casfs.cli.show import size_text
+from casfs.cli.standing import Standing
 from casfs.client import CachedOutput, Client
 from casfs.errors import NotFoundError
 from casfs.throughput import RateWindow

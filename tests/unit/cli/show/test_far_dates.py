@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from casfs.cli.archive_rows import usual_end
-from casfs.cli.progress import clock_text
 from casfs.cli.show import brief_time, local_text
+from casfs.cli.standing import clock_text
 from casfs.job_requests import Tier
 from casfs.model import JobKind, JobState
 from casfs.restore.job_waiting import latest, pause_until

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from casfs.cli.durations import DurationType
-from casfs.cli.progress import Standing, standing_text
+from casfs.cli.standing import Standing, standing_text
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
