@@ -33,7 +33,7 @@ def report_command(destination: Path, html: Path | None, as_json: bool) -> None:
     """
     # Imported here: `--help` must not wait for it.
     from casfs.restore.destination.line_check import damaged_text
-    from casfs.restore.destination.manifest import ManifestIndex
+    from casfs.restore.destination.manifest_index import ManifestIndex
     from casfs.restore.destination.own_directory import manifest_of
     from casfs.restore.report_data import report_data
 

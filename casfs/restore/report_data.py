@@ -1,15 +1,17 @@
 """What a restore did, from its manifest alone: counts that add up, and how it went over time.
 
-The manifest is read twice, line by line, so that a million archives take no memory.
+The manifest is read line by line, so that a million archives take no memory.
 """
 
-from collections import Counter
-from collections.abc import Iterator
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
-from casfs.restore.destination.manifest import FAILED, STATES, ManifestIndex, ManifestLine
+from casfs.restore.destination.manifest import FAILED, STATES
+from casfs.restore.destination.manifest_index import ManifestIndex
 
 EVENTS = ("requested", "readable", "fetched", "verified")
 """What happens to an archive, in this order."""
@@ -100,53 +102,59 @@ def report_data(index: ManifestIndex) -> ReportData:
     """
     data = ReportData(index.header, index.runs, {state: StateTotal() for state in STATES})
     data.damaged = index.damaged
-    first: datetime | None = None
-    last: datetime | None = None
-    for line in index.lines():
-        _count(line, data)
-        for _, at in _events(line):
-            first = at if first is None else min(first, at)
-            last = at if last is None else max(last, at)
-    if first is not None and last is not None:
-        data.history = _history(index, first, last)
+    steps = None if index.span is None else _Steps(*index.span)
+    for facts in index.facts():
+        _count(facts, data)
+        if steps is not None:
+            steps.note(facts)
+    data.history = None if steps is None else steps.history()
     return data
 
 
-def _count(line: ManifestLine, data: ReportData) -> None:
-    total = data.totals.setdefault(line.state, StateTotal())
+def _count(facts: Mapping[str, Any], data: ReportData) -> None:
+    total = data.totals[facts["state"]]
     total.archives += 1
-    total.bytes += line.size or 0
-    data.fetched += line.fetched
-    if line.state == FAILED:
-        reason = line.reason or "unknown"
+    total.bytes += facts.get("size") or 0
+    data.fetched += facts.get("fetched", 0)
+    if facts["state"] == FAILED:
+        reason = facts.get("reason") or "unknown"
         if reason not in data.reasons and len(data.reasons) >= _REASONS:
             reason = ""
         found = data.reasons.setdefault(reason, Reason())
         found.archives += 1
         if len(found.paths) < _NAMED:
-            found.paths.append(line.path)
+            found.paths.append(facts["path"])
 
 
-def _history(index: ManifestIndex, first: datetime, last: datetime) -> History:
-    step = max((last - first) / _STEPS, timedelta(seconds=1))
-    steps = max(1, -(-(last - first) // step))
-    counts = {event: Counter[int]() for event in EVENTS}
-    fetched = [0] * steps
-    for line in index.lines():
-        for event, at in _events(line):
-            number = min(int((at - first) / step), steps - 1)
-            counts[event][number] += 1
+class _Steps:
+    """Counts in steps what happened.
+
+    Args:
+        first: when the first of it did, in seconds since 1970.
+        last: when the last did.
+    """
+
+    def __init__(self, first: float, last: float) -> None:
+        self._first = first
+        self._step = max((last - first) / _STEPS, 1.0)
+        self._steps = max(1, math.ceil((last - first) / self._step))
+        self._counts = {event: [0] * self._steps for event in EVENTS}
+        self._fetched = [0] * self._steps
+
+    def note(self, facts: Mapping[str, Any]) -> None:
+        """Count what a line tells."""
+        for event, text in facts.get("times", {}).items():
+            counts = self._counts.get(event)
+            if counts is None:
+                continue
+            passed = datetime.fromisoformat(text).timestamp() - self._first
+            number = min(int(passed / self._step), self._steps - 1)
+            counts[number] += 1
             if event == "fetched":
-                fetched[number] += line.fetched
-    events = {}
-    for event, found in counts.items():
-        so_far = 0
-        events[event] = [so_far := so_far + found[number] for number in range(steps)]
-    return History(first, step, events, fetched)
+                self._fetched[number] += facts.get("fetched", 0)
 
-
-def _events(line: ManifestLine) -> Iterator[tuple[str, datetime]]:
-    for event in EVENTS:
-        text = line.times.get(event)
-        if text is not None:
-            yield event, datetime.fromisoformat(text).astimezone(UTC)
+    def history(self) -> History:
+        """Return what happened when."""
+        events = {event: list(accumulate(counts)) for event, counts in self._counts.items()}
+        begun = datetime.fromtimestamp(self._first, UTC)
+        return History(begun, timedelta(seconds=self._step), events, self._fetched)

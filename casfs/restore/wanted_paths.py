@@ -10,7 +10,7 @@ from pathlib import Path
 
 from casfs.errors import ConfigError
 from casfs.reasons import reason
-from casfs.restore.destination.manifest import ManifestIndex
+from casfs.restore.destination.manifest_index import ManifestIndex
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 LONGEST_LINE = 1 << 20
 """Bytes; a line that is longer is not read."""
 _HEAD = b'{"type": "header"'
 _MOST = 1 << 63
-_YEARS = range(1970, 9000)
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 _TEXTS = ("mtime", "tree_hash", "algorithm", "sha256", "job", "reason")
 
 
@@ -44,28 +46,54 @@ def is_begun(path: Path) -> bool:
 def facts_of(raw: bytes) -> dict[str, Any] | None:
     """Return the facts of a line, None if it is damaged."""
     try:
-        facts = json.loads(raw)
+        facts = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        facts = _other_facts(raw)
+    return facts if isinstance(facts, dict) and isinstance(facts.get("type"), str) else None
+
+
+def _other_facts(raw: bytes) -> object:
+    """Return what orjson refuses, such as names that are not UTF-8; None if it is damaged."""
+    try:
+        return json.loads(raw)
     except (ValueError, RecursionError):
         return None
-    return facts if isinstance(facts, dict) and isinstance(facts.get("type"), str) else None
 
 
 def is_archive_line(facts: Mapping[str, Any], states: tuple[str, ...]) -> bool:
     """Return whether a line about an archive has what it must, and nothing of a wrong kind.
 
+    Its times are left to `times_of`.
+
     Args:
         facts: of the line.
         states: which there are.
     """
-    return (
+    if not (
         _is_path(facts.get("path"))
         and isinstance(facts.get("archive"), str)
         and facts.get("state") in states
-        and all(isinstance(facts.get(name), str | None) for name in _TEXTS)
-        and (facts.get("size") is None or _is_count(facts["size"]))
         and _is_count(facts.get("fetched", 0))
-        and _are_times(facts.get("times", {}))
-    )
+        and (facts.get("size") is None or _is_count(facts["size"]))
+    ):
+        return False
+    for name in _TEXTS:
+        fact = facts.get(name)
+        if fact is not None and not isinstance(fact, str):
+            return False
+    return True
+
+
+def times_of(facts: Mapping[str, Any]) -> list[float] | None:
+    """Return when what a line tells happened, in seconds since 1970; None if those are no times."""
+    times = facts.get("times", {})
+    if not isinstance(times, dict):
+        return None
+    try:
+        found = [datetime.fromisoformat(text).timestamp() for text in times.values()]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if all(0 <= time < _LATEST for time in found) else None
 
 
 def damaged_text(count: int) -> str:
@@ -83,14 +111,3 @@ def _is_path(fact: object) -> bool:
 
 def _is_count(fact: object) -> bool:
     return type(fact) is int and 0 <= fact < _MOST
-
-
-def _are_times(fact: object) -> bool:
-    return isinstance(fact, dict) and all(map(_is_time, fact.values()))
-
-
-def _is_time(fact: object) -> bool:
-    try:
-        return isinstance(fact, str) and datetime.fromisoformat(fact).astimezone(UTC).year in _YEARS
-    except (ValueError, OverflowError):
-        return False

@@ -5,26 +5,18 @@ one for each archive; of several lines for a path the last one holds. With it th
 verified on a machine that has no account.
 """
 
-import hashlib
 import json
 import os
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from casfs.destination_errors import destination_error
-from casfs.errors import CasfsError, ConfigError
-from casfs.reasons import reason
-from casfs.restore.destination.line_check import (
-    LONGEST_LINE,
-    facts_of,
-    is_archive_line,
-    is_torn_header,
-)
+from casfs.errors import ConfigError
+from casfs.restore.destination.line_check import LONGEST_LINE, is_torn_header
 from casfs.treehash import MD5, SHA256, TreeHash
 
 VERSION = 1
@@ -134,7 +126,7 @@ class ManifestWriter:
             check_header(begin.split(b"\n", 1)[0], shown)
             self._drop_torn_line()
 
-    def append(self, lines: list[Mapping[str, Any]]) -> None:
+    def append(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """Append lines; when this returns, they are on disk.
 
         Raises:
@@ -169,7 +161,7 @@ class ManifestWriter:
 
 def archive_line(line: ManifestLine) -> dict[str, Any]:
     """Return a line as it is written."""
-    return {"type": "archive", **asdict(line)}
+    return {"type": "archive", **{name: getattr(line, name) for name in ManifestLine.__slots__}}
 
 
 def check_header(first: bytes, shown: Path) -> dict[str, Any]:
@@ -188,113 +180,3 @@ def check_header(first: bytes, shown: Path) -> dict[str, Any]:
     if version > VERSION:
         raise ConfigError(f"{shown} was written by a later casfs; update this one")
     return dict(facts)
-
-
-class ManifestIndex:
-    """A manifest that is read: the last line for each path, however many there are.
-
-    A million lines take no memory: where each is, is noted in a temporary file. A context manager.
-
-    Args:
-        path: of the manifest.
-
-    Attributes:
-        header: facts of its first line.
-        runs: facts of the lines with which runs began and ended.
-        damaged: how many lines cannot be read; one that was being written is none of them.
-
-    Raises:
-        ConfigError: it cannot be read, or is not a manifest.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.runs: list[dict[str, Any]] = []
-        self.damaged = 0
-        self._ended = 0
-        """Runs that came to their end."""
-        self._places = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._places.execute(
-            "CREATE TABLE places (path BLOB PRIMARY KEY, place INTEGER, restored INTEGER)"
-        )
-        with ExitStack() as stack:
-            stack.callback(self._places.close)
-            try:
-                self._file = stack.enter_context(path.open("rb"))
-                self.header = check_header(self._file.readline(LONGEST_LINE), path)
-                self._read()
-            except CasfsError:
-                raise
-            except OSError as error:
-                raise ConfigError(f"the manifest {path} cannot be read: {reason(error)}") from error
-            self._stack = stack.pop_all()
-
-    def __enter__(self) -> "ManifestIndex":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Close it."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._stack.close()
-
-    def __len__(self) -> int:
-        """Return how many paths it has."""
-        return int(self._places.execute("SELECT count(*) FROM places").fetchone()[0])
-
-    def lines(self) -> Iterator[ManifestLine]:
-        """Yield the last line for each path, in the order in which they were written."""
-        for (place,) in self._places.execute("SELECT place FROM places ORDER BY place"):
-            yield self._line(place)
-
-    def get(self, path: str) -> ManifestLine | None:
-        """Return the last line for a path, None if there is none."""
-        query = "SELECT place FROM places WHERE path = ?"
-        found = self._places.execute(query, (_key(path),)).fetchone()
-        return None if found is None else self._line(found[0])
-
-    def is_current(self, path: str) -> bool:
-        """Return whether a path was restored by a run that has not come to its end yet."""
-        query = "SELECT restored FROM places WHERE path = ?"
-        found = self._places.execute(query, (_key(path),)).fetchone()
-        return found is not None and found[0] == self._ended
-
-    def _read(self) -> None:
-        self._places.execute("BEGIN")
-        for place, raw in self._lines():
-            facts = facts_of(raw)
-            kind = facts["type"] if facts is not None else None
-            if facts is None or (kind == "archive" and not is_archive_line(facts, STATES)):
-                self.damaged += raw.endswith(b"\n")
-            elif kind == "archive":
-                restored = facts["state"] in (VERIFIED, UNVERIFIED)
-                values = (_key(facts["path"]), place, self._ended if restored else None)
-                self._places.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?)", values)
-            elif kind in ("run", "end"):
-                self.runs.append(facts)
-                self._ended += kind == "end" and facts.get("status") in (0, 1, 3)
-        self._places.execute("COMMIT")
-
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield each line and where it is; what is too long is damaged, whatever it says."""
-        place = self._file.tell()
-        while raw := self._file.readline(LONGEST_LINE):
-            length = len(raw)
-            while len(raw) == LONGEST_LINE and not raw.endswith(b"\n"):
-                raw = self._file.readline(LONGEST_LINE)
-                length += len(raw)
-            if length > LONGEST_LINE:
-                raw = b"?\n"
-            if raw.strip():
-                yield place, raw
-            place += length
-
-    def _line(self, place: int) -> ManifestLine:
-        self._file.seek(place)
-        return ManifestLine.of(json.loads(self._file.readline(LONGEST_LINE)))
-
-
-def _key(path: str) -> bytes:
-    return hashlib.blake2b(path.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from casfs.restore.destination.manifest import ManifestIndex
+from casfs.restore.destination.manifest_index import ManifestIndex
 
 _ESCAPES = ((b"\\", b"\\\\"), (b"\n", b"\\n"), (b"\r", b"\\r"))
 

@@ -7,13 +7,13 @@ import pytest
 
 from casfs.errors import ConfigError
 from casfs.restore.destination.manifest import (
-    ManifestIndex,
     ManifestLine,
     ManifestWriter,
     archive_line,
     mtime_text,
     to_nanoseconds,
 )
+from casfs.restore.destination.manifest_index import ManifestIndex
 from casfs.restore.destination.sha256sums import sum_line
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

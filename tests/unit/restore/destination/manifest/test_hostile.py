@@ -7,7 +7,7 @@ import pytest
 from casfs.cli.restored_check import verify_restored
 from casfs.cli.show import size_text
 from casfs.errors import ConfigError, DestinationError
-from casfs.restore.destination.manifest import ManifestIndex
+from casfs.restore.destination.manifest_index import ManifestIndex
 from casfs.restore.destination.opened_tree import split
 from casfs.restore.report_data import report_data
 from casfs.restore.report_page import report_page

@@ -6,7 +6,8 @@ import pytest
 
 from casfs.errors import ConfigError
 from casfs.restore.destination.line_check import is_begun
-from casfs.restore.destination.manifest import ManifestIndex, ManifestWriter
+from casfs.restore.destination.manifest import ManifestWriter
+from casfs.restore.destination.manifest_index import ManifestIndex
 
 
 def write(path):
