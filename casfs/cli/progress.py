@@ -36,6 +36,9 @@ class ProgressView(Protocol):
     def show(self, standing: Standing) -> None:
         """Show how far a phase is; cheap, and may be called at any rate."""
 
+    def hold(self, held: bool) -> None:
+        """Draw over nothing on the terminal for as long as it is held."""
+
 
 def stats_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--stats`."""
@@ -127,6 +130,9 @@ class _Lines:
             self._shown = standing
             self._show(standing)
 
+    def hold(self, held: bool) -> None:
+        """Do nothing: lines follow what is there."""
+
 
 class _Bars:
     """Shows a bar for each phase, unless that takes no time.
@@ -141,9 +147,20 @@ class _Bars:
         self._stack = stack
         self._begun = time.monotonic()
         self._tasks: dict[str, TaskID] = {}
+        self._held = False
+
+    def hold(self, held: bool) -> None:
+        """Draw no bars for as long as they are held."""
+        self._held = held
+        if held:
+            self._progress.stop()
+        elif self._tasks:
+            self._progress.start()
 
     def show(self, standing: Standing) -> None:
         """Move the bar of a phase."""
+        if self._held:
+            return
         if not self._tasks and time.monotonic() - self._begun < _BARS_SECONDS:
             return
         if not self._tasks:

@@ -10,7 +10,8 @@ from casfs.restore.amounts import Estimate, amount_text
 from casfs.restore.plan import Group
 from casfs.restore.preparing import Prepared
 from casfs.restore.prices import Load, load_of
-from casfs.restore.worklist import Stage, Totals, Worklist
+from casfs.restore.work_items import Stage, Totals
+from casfs.restore.worklist import Worklist
 
 
 def restore_lines(prepared: Prepared, worklist: Worklist, destination: Path) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Tells how a restore goes: text for a person, lines of JSON for a program."""
 
-import sys
 import threading
 import time
 from collections import Counter
@@ -9,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import click
-
 from casfs.cli.messages import Messages
+from casfs.cli.open_question import OpenQuestion
 from casfs.cli.progress import ProgressView
 from casfs.cli.show import local_text, size_text
 from casfs.cli.standing import Standing
@@ -26,7 +24,8 @@ from casfs.restore.preparing import Prepared
 from casfs.restore.progress_file import ProgressFile
 from casfs.restore.restore_planner import RestoreProgress
 from casfs.restore.verdict import Status, Verdict
-from casfs.restore.worklist import Stage, Totals, Worklist
+from casfs.restore.work_items import Stage, Totals
+from casfs.restore.worklist import Worklist
 from casfs.throughput import RateWindow
 
 _NAMED = 20
@@ -70,19 +69,17 @@ class RestoreReport:
     _risk_due: float = 0.0
     _told: float = field(default_factory=time.monotonic)
 
-    def agrees_again(self, prepared: Prepared, tier: str) -> bool:
-        """Return whether the user agrees to request again, at a tier, what is lost."""
-        if not sys.stdin.isatty():
-            return False
+    def ask_again(self, prepared: Prepared, tier: str) -> OpenQuestion:
+        """Ask whether to request again, at a tier, what is lost."""
         load = prepared.plan.load(tier, again=True)
         cost = prepared.cost(load)
         count = prepared.plan.groups[Group.AGAIN].archives
         size, amount = size_text(load.bytes), amount_text(cost.total, cost.currency)
-        question = (
+        return OpenQuestion(
             f"{count:,} failed or expired before they were fetched ({size}, {amount}); request "
-            "again?"
+            "again?",
+            self.view,
         )
-        return click.confirm(question, err=True)
 
     def sent(self, sent: Sent) -> None:
         """Tell what came of a request."""

@@ -21,7 +21,8 @@ from casfs.model import Vault
 from casfs.restore.archive_restorer import ArchiveRestorer
 from casfs.restore.destination import placing
 from casfs.restore.destination.line_check import damaged_text, is_begun
-from casfs.restore.destination.manifest import ALGORITHMS, ManifestIndex, ManifestWriter, now_text
+from casfs.restore.destination.manifest import ALGORITHMS, ManifestWriter, now_text
+from casfs.restore.destination.manifest_index import ManifestIndex
 from casfs.restore.destination.opened_tree import OpenedTree
 from casfs.restore.destination.own_directory import (
     OwnDirectory,

@@ -24,7 +24,8 @@ from casfs.restore.destination.manifest import (
 )
 from casfs.restore.destination.opened_tree import OpenedDirectory, OpenedTree, split
 from casfs.restore.destination.recorder import Recorded, Recorder
-from casfs.restore.worklist import Stage, WorkItem, Worklist
+from casfs.restore.work_items import Stage, WorkItem
+from casfs.restore.worklist import Worklist
 
 if TYPE_CHECKING:
     from casfs.blocks.output_files import OutputFiles

@@ -26,7 +26,8 @@ from casfs.errors import (
 )
 from casfs.reasons import reason
 from casfs.restore.fetch_order import Fetchable, FetchOrder, Lanes
-from casfs.restore.worklist import Stage, WorkItem, Worklist
+from casfs.restore.work_items import Stage, WorkItem
+from casfs.restore.worklist import Worklist
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)

@@ -94,6 +94,7 @@ class Planner:
         late: what was requested, and expires before it can be fetched.
         largest: bytes beyond which the service refuses an archive at the tier.
         adopted: gets the ids of running jobs.
+        agreed: archive -> whether the user agreed already to requesting it again.
     """
 
     jobs: ListedJobs
@@ -104,6 +105,7 @@ class Planner:
     late: "LateRequests" = field(default_factory=lambda: LateRequests())
     largest: int | None = None
     adopted: set[str] = field(default_factory=set)
+    agreed: Callable[[str], bool] = lambda _: False
 
     def group(self, item: Item, archive_size: int | None, readable: bool, plan: Plan) -> Group:
         """Return the group of an item, and count it.
@@ -132,9 +134,9 @@ class Planner:
         return None
 
     def _was_lost(self, item: Item) -> bool:
-        if self.lost and range_key(item.archive, item.first, item.last) in self.lost:
-            return True
-        return bool(self.late.covering(item))
+        key = range_key(item.archive, item.first, item.last) if self.lost else 0
+        was_lost = key in self.lost or bool(self.late.covering(item))
+        return was_lost and not self.agreed(item.archive)
 
     def _group(self, item: Item, archive_size: int | None, readable: bool, plan: Plan) -> Group:
         job = self.jobs.adoptable(item.archive, item.first, item.last, item.size, self.fetching)

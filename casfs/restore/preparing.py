@@ -103,6 +103,7 @@ class Preparation:
             known.
         noted: is called with each item and what is known of it.
         lost: `range_key` of more that counts as requested before, and lost.
+        agreed: archive -> whether the user agreed already to requesting it again.
     """
 
     client: Client
@@ -113,6 +114,7 @@ class Preparation:
     wanted: Callable[[], Iterator[Selected]] | None = None
     noted: Callable[[Item, Group], None] | None = None
     lost: frozenset[int] = frozenset()
+    agreed: Callable[[str], bool] = lambda _: False
 
     def prepare(self) -> Prepared:
         """Return what would be requested.
@@ -144,6 +146,7 @@ class Preparation:
             ),
             LateRequests(found.late),
             retrievals.features.expedited_limit if expedited else None,
+            agreed=self.agreed,
         )
         prepared = Prepared(
             run=run,

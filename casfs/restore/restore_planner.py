@@ -1,7 +1,7 @@
 """Finds out, with a list of jobs, what a restore can read and what it must request."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -35,11 +35,18 @@ class RestoreProgress:
     next_list: float | None = None
 
 
+class Question(Protocol):
+    """A question to the user, while the restore goes on."""
+
+    def answer(self) -> bool | None:
+        """Return the answer, None as long as there is none; does not wait for it."""
+
+
 class RestoreWatcher(Protocol):
     """Tells how a restore goes, and asks."""
 
-    def agrees_again(self, prepared: Prepared, tier: str) -> bool:
-        """Return whether the user agrees to request again, at a tier, what is lost."""
+    def ask_again(self, prepared: Prepared, tier: str) -> Question:
+        """Ask whether to request again, at a tier, what is lost."""
 
     def sent(self, sent: Sent) -> None:
         """Tell what came of a request."""
@@ -79,12 +86,12 @@ class ListedWork:
     Attributes:
         running: how many have a job that runs, or a request that may be one.
         planned: how many are to be requested.
-        again: archives of which what was requested is lost.
+        again: of how many archives what was requested is lost; the worklist has them.
     """
 
     running: int = 0
     planned: int = 0
-    again: list[str] = field(default_factory=list)
+    again: int = 0
 
 
 class RestorePlanner:
@@ -117,6 +124,7 @@ class RestorePlanner:
             wanted=wanted,
             noted=self._note,
             lost=frozenset(range_key(archive, 0, TO_THE_END) for archive in unplanned),
+            agreed=restore.worklist.is_agreed,
         ).prepare()
 
     def _note(self, item: Item, group: Group) -> None:
@@ -132,7 +140,8 @@ class RestorePlanner:
             seen.planned += 1
             restore.worklist.note_planned(item.archive)
         elif group is Group.AGAIN:
-            seen.again.append(item.archive)
+            seen.again += 1
+            restore.worklist.note_again(item.archive)
         elif group is Group.TOO_LARGE:
             tier = restore.options.tier.value
             restore.worklist.fail(item.archive, f"it is too large for the tier {tier}")

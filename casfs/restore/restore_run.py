@@ -3,7 +3,8 @@
 Each round lists the jobs once, finds out what can be read by now, requests what may be requested,
 and lets the lanes fetch what can be read meanwhile. What a plan contained to which the user agreed
 is requested under that consent, in waves if there is a pace. What is lost after that (its job
-failed, or its output expired before it was fetched) is requested again only with consent.
+failed, or its output expired before it was fetched) is requested again only with consent; while the
+user is asked for that, everything else goes on.
 """
 
 import random
@@ -13,15 +14,16 @@ from casfs.endpoints import is_this_machine
 from casfs.errors import DeadlineError, TransientError
 from casfs.restore.archive_restorer import ArchiveRestorer
 from casfs.restore.clock import now
-from casfs.restore.destination.manifest import FAILED, SKIPPED, ManifestIndex
+from casfs.restore.destination.manifest import FAILED, SKIPPED
+from casfs.restore.destination.manifest_index import ManifestIndex
 from casfs.restore.fetch_lanes import Fetcher
 from casfs.restore.job_sending import Sent
 from casfs.restore.preparing import Prepared
-from casfs.restore.restore_planner import Restore, RestorePlanner, RestoreProgress
+from casfs.restore.restore_planner import Question, Restore, RestorePlanner, RestoreProgress
 from casfs.restore.running import Run
 from casfs.restore.spool import Spool
 from casfs.restore.verdict import DONE, Status, Verdict
-from casfs.restore.worklist import Stage
+from casfs.restore.work_items import Again, Stage
 
 _INTERVAL = 300.0
 """Seconds between two lists of jobs."""
@@ -67,6 +69,7 @@ class RestoreRun:
         self._watcher = restore.watcher
         self._verdict = DONE
         self._progress = RestoreProgress()
+        self._question: Question | None = None
 
     def run(self, prepared: Prepared, spool: Spool, again: bool) -> Verdict:
         """Restore everything; return how it ends.
@@ -81,7 +84,7 @@ class RestoreRun:
         """
         self._record_decided()
         self._fetcher.start()
-        may_come = self._request(prepared, spool, again)
+        may_come = self._request(prepared, spool, self._decide(prepared, again))
         while self._may_go_on(may_come):
             may_come = self._look()
         self._record_decided()
@@ -93,7 +96,8 @@ class RestoreRun:
     def _may_go_on(self, may_come: bool) -> bool:
         """Wait until the jobs are worth another list; return False if nothing more will come."""
         expired = self._fetcher.counts.expired
-        if self._waits and may_come and self._waiting() and not self._pause():
+        may_come = may_come and self._waits
+        if (may_come or self._question) and self._waiting() and not self._pause():
             return not self._is_stopped()
         while not self._fetcher.wait(_STEP):
             self._tell(None)
@@ -114,17 +118,33 @@ class RestoreRun:
                 self._worklist.note_lost(request.archive)
                 self._watcher.warn(f"job {request.job} of archive {request.archive}: {reason}")
             self._fetcher.wake()
-            again = bool(self._planner.seen.again) and self._agrees_again(prepared)
+            again = self._decide(prepared, self._restore.options.rerequest == "yes")
             return self._request(prepared, spool, again)
+
+    def _decide(self, prepared: Prepared, agreed: bool) -> bool:
+        """Decide what becomes of what is lost, or ask; return whether it is requested again now."""
+        tier = self._restore.options.tier.value
+        if agreed or self._restore.options.rerequest != "ask":
+            self._worklist.decide(Again.LOST, None if agreed else _LOST)
+            return agreed
+        if self._question is None and self._planner.seen.again:
+            self._worklist.note_asked()
+            self._question = self._watcher.ask_again(prepared, tier)
+            self._take_answer()
+        return False
+
+    def _take_answer(self) -> bool:
+        """Return whether an open question has an answer by now, and do as it says."""
+        agreed = None if self._question is None else self._question.answer()
+        if agreed is None:
+            return False
+        self._question = None
+        self._worklist.decide(Again.ASKED, None if agreed else _LOST)
+        return True
 
     def _request(self, prepared: Prepared, spool: Spool, again: bool) -> bool:
         """Request what a plan contains; return whether something may come of jobs."""
         seen = self._planner.seen
-        for archive in seen.again:
-            if again:
-                self._worklist.note_planned(archive)
-            else:
-                self._worklist.fail(archive, _LOST)
         self._progress.running, self._progress.ready = seen.running, prepared.plan.ready
         left = 0
         restore = self._restore
@@ -145,10 +165,6 @@ class RestoreRun:
             self._progress.running += 1
             self._worklist.note_requested(sent.item.archive, datetime.now(UTC))
         self._watcher.sent(sent)
-
-    def _agrees_again(self, prepared: Prepared) -> bool:
-        wanted, tier = self._restore.options.rerequest, self._restore.options.tier.value
-        return wanted == "yes" or (wanted == "ask" and self._watcher.agrees_again(prepared, tier))
 
     def _record_decided(self) -> None:
         """Record what was decided without fetching it: skipped, or failed."""
@@ -173,6 +189,8 @@ class RestoreRun:
             self._fetcher.sleep(min(left, _STEP))
             if self._is_stopped():
                 return True
+            if self._take_answer():
+                break
             lost = self._fetcher.counts.expired != expired
             if lost and interval - left >= min(_AFTER_LOSS, interval) - _STEP:
                 break

@@ -42,8 +42,8 @@ class Spool:
     def add(self, item: Item) -> None:
         """Add an item."""
         self._blocked = self._blocked or item.blocked_by is not None
-        texts = {"archive": to_column(item.archive), "name": to_column(item.name)}
-        self._page.append((*(item._asdict() | texts).values(),))
+        archive, name, *others = item
+        self._page.append((to_column(archive), to_column(name), *others))
         if len(self._page) == _AT_ONCE:
             self._write()
 

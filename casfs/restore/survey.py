@@ -14,10 +14,12 @@ from casfs.restore.destination.existing_files import (
     judge_other,
 )
 from casfs.restore.destination.file_hashes import FileHashes, hash_file
-from casfs.restore.destination.manifest import ALGORITHMS, ManifestIndex
+from casfs.restore.destination.manifest import ALGORITHMS
+from casfs.restore.destination.manifest_index import ManifestIndex
 from casfs.restore.destination.opened_tree import OpenedTree, split
 from casfs.restore.wanted_paths import Elsewhere, WantedPaths
-from casfs.restore.worklist import Stage, Worklist
+from casfs.restore.work_items import Stage
+from casfs.restore.worklist import Worklist
 
 if TYPE_CHECKING:
     from casfs.blocks.output_files import OutputFiles
@@ -149,10 +151,11 @@ class Survey:
 
         Either only their name is missing, or they have it, and the manifest does not say so yet.
         """
-        if existing not in (Existing.ABSENT, Existing.REPLACE, Existing.SAME, Existing.KEPT):
+        possible = (Existing.ABSENT, Existing.REPLACE, Existing.SAME, Existing.KEPT)
+        if self.tree is None or existing not in possible:
             return False
         names = split(file.path)
-        parent = None if self.tree is None else self.tree.directory(names[:-1], make=False)
+        parent = self.tree.directory(names[:-1], make=False)
         output = None
         if parent is not None:
             output = self.client.restorable.output_without_jobs(self.vault, file)

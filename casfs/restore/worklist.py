@@ -5,80 +5,17 @@ Lock order: the one lock guards the connection, and is innermost.
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import Enum
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from casfs.client import RestorableFile, Selected
 from casfs.ledger.request import to_column, to_microseconds, to_text, to_time
-from casfs.restore.fetch_order import LARGE
+from casfs.restore.work_items import NEVER, Again, Stage, Totals, WorkItem
+from casfs.restore.worklist_tables import COUNT, INDEXES, INSERT, ITEM, TABLES
 
 _AT_ONCE = 1000
-_NEVER = to_microseconds(datetime.max.replace(tzinfo=UTC))
-
-
-class Stage(Enum):
-    """How far an archive is."""
-
-    WAITING = "waiting"
-    """It cannot be read yet."""
-    READABLE = "readable"
-    FETCHING = "fetching"
-    RESTORED = "restored"
-    SKIPPED = "skipped"
-    FAILED = "failed"
-    LEFT = "left"
-    """It is left to another run: the service fails."""
-
-
-class WorkItem(NamedTuple):
-    """An archive that is to be restored; times are microseconds since 1970, None is unknown.
-
-    Attributes:
-        number: identifies it here.
-        mtime: nanoseconds since 1970.
-        expires: when its output expires.
-        requested: when this restore requested it.
-        readable: when it was first seen to be readable.
-        replace: a file was there that may be replaced by it.
-        here: all of its bytes seem to be in its file already, which only lacks its name.
-        reason: why it is skipped, or cannot be restored.
-    """
-
-    number: int
-    archive: str
-    path: str
-    size: int | None
-    mtime: int
-    tree_hash: str | None
-    expires: int | None
-    requested: int | None
-    readable: int | None
-    replace: bool
-    here: bool = False
-    reason: str = ""
-
-    @property
-    def expiry(self) -> datetime | None:
-        """Return when its output expires, UTC; None if that is unknown, or it does not."""
-        return None if self.expires is None or self.expires >= _NEVER else to_time(self.expires)
-
-    @property
-    def file(self) -> RestorableFile:
-        """Return the archive as the catalog has it."""
-        return RestorableFile(
-            self.archive, self.path, self.size, self.mtime, self.tree_hash, 0, readable=False
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """How many archives there are, and their bytes as far as they are known."""
-
-    archives: int = 0
-    bytes: int = 0
 
 
 class Worklist:
@@ -87,10 +24,12 @@ class Worklist:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        for statement in _TABLES:
+        for statement in TABLES:
             self._connection.execute(statement)
         self._connection.execute("BEGIN")
-        self._page: list[tuple[Any, ...]] = []
+        self._new: dict[str, dict[str, Any]] = {}
+        """Rows that are not in the table yet, by archive."""
+        self._indexed = False
 
     def __enter__(self) -> "Worklist":
         return self
@@ -109,12 +48,27 @@ class Worklist:
         reason: str = "",
     ) -> None:
         """Add an archive; see `WorkItem`."""
-        texts = (to_column(file.archive), to_column(file.path))
-        facts = (file.size, str(file.mtime), file.tree_hash, file.created)
+        row = {
+            "archive": to_column(file.archive),
+            "path": to_column(file.path),
+            "size": file.size,
+            "mtime": str(file.mtime),
+            "tree_hash": file.tree_hash,
+            "created": file.created,
+            "stage": stage.value,
+            "replace": replace,
+            "here": here,
+            "reason": reason,
+            "expires": None,
+            "readable": None,
+            "planned": False,
+            "again": Again.NO,
+            "agreed": False,
+        }
         with self._lock:
-            self._page.append((*texts, *facts, stage.value, replace, here, reason))
-            if len(self._page) >= _AT_ONCE:
+            if len(self._new) >= _AT_ONCE or file.archive in self._new:
                 self._write()
+            self._new[file.archive] = row
 
     def totals(self) -> dict[Stage, Totals]:
         """Return how many archives there are in each stage."""
@@ -130,23 +84,61 @@ class Worklist:
 
     def note_readable(self, archive: str, expires: datetime | None, now: datetime) -> None:
         """Note that a waiting archive can be read, and until when; None if it does not expire."""
-        until = _NEVER if expires is None else to_microseconds(expires)
-        self._change(
-            """UPDATE work SET stage = 'readable', expires = ?,
-            readable = ifnull(readable, ?) WHERE archive = ? AND stage = 'waiting'""",
-            (until, to_microseconds(now), to_column(archive)),
+        until = NEVER if expires is None else to_microseconds(expires)
+        self._change_archive(
+            archive,
+            """UPDATE work SET stage = :stage, expires = :expires,
+            readable = ifnull(readable, :readable) WHERE archive = :archive AND stage = 'waiting'
+            """,
+            {"stage": "readable", "expires": until, "readable": to_microseconds(now)},
         )
 
     def note_requested(self, archive: str, now: datetime) -> None:
         """Note that an archive was requested."""
         self._change(
-            "UPDATE work SET requested = ?, readable = NULL WHERE archive = ?",
+            "UPDATE work SET requested = ?, readable = NULL, agreed = 0 WHERE archive = ?",
             (to_microseconds(now), to_column(archive)),
         )
 
     def note_planned(self, archive: str) -> None:
         """Note that an archive is to be requested, by a plan that the user will agree to."""
-        self._change("UPDATE work SET planned = 1 WHERE archive = ?", (to_column(archive),))
+        statement = "UPDATE work SET planned = :planned WHERE archive = :archive"
+        self._change_archive(archive, statement, {"planned": True})
+
+    def note_again(self, archive: str) -> None:
+        """Note that what was requested for a waiting archive is lost, and nothing is decided."""
+        self._change_archive(
+            archive,
+            """UPDATE work SET again = max(again, :again)
+            WHERE archive = :archive AND stage = 'waiting'""",
+            {"again": Again.LOST},
+        )
+
+    def note_asked(self) -> None:
+        """Note that the user is asked whether to request again what is lost."""
+        self._change("UPDATE work SET again = ? WHERE again = ?", (Again.ASKED, Again.LOST))
+
+    def decide(self, lost: Again, refusal: str | None) -> None:
+        """Decide whether what is lost is requested again.
+
+        Args:
+            lost: what that is: all of which nothing was asked, or all of which something was.
+            refusal: why it is not, so that it cannot be restored; None if it is.
+        """
+        if refusal is None:
+            self._change(
+                "UPDATE work SET planned = 1, agreed = 1, again = 0 WHERE again = ?", (lost,)
+            )
+            return
+        self._change(
+            "UPDATE work SET stage = 'failed', reason = ?, again = 0 WHERE again = ?",
+            (refusal, lost),
+        )
+
+    def is_agreed(self, archive: str) -> bool:
+        """Return whether an archive is to be requested again, as the user agreed, and was not."""
+        rows = self._rows("SELECT max(agreed) FROM work WHERE archive = ?", to_column(archive))
+        return bool(rows[0][0])
 
     def unplanned(self) -> Iterator[str]:
         """Yield the waiting archives that no plan to which the user agreed has requested."""
@@ -156,14 +148,17 @@ class Worklist:
     def note_lost(self, archive: str) -> None:
         """Note that what was requested for an archive is lost: requesting it again costs again."""
         self._change(
-            "UPDATE work SET planned = 0, here = 0 WHERE archive = ?", (to_column(archive),)
+            "UPDATE work SET planned = 0, agreed = 0, here = 0 WHERE archive = ?",
+            (to_column(archive),),
         )
 
     def fail(self, archive: str, reason: str) -> None:
         """Note that a waiting archive cannot be restored; `untold` yields it."""
-        self._change(
-            "UPDATE work SET stage = 'failed', reason = ? WHERE archive = ? AND stage = 'waiting'",
-            (reason, to_column(archive)),
+        self._change_archive(
+            archive,
+            """UPDATE work SET stage = :stage, reason = :reason
+            WHERE archive = :archive AND stage = 'waiting'""",
+            {"stage": "failed", "reason": reason},
         )
 
     def take_readable(self, large: bool, count: int) -> list[WorkItem]:
@@ -173,10 +168,10 @@ class Worklist:
             large: whether large or small ones are wanted.
             count: most that are wanted.
         """
-        query = f"""SELECT {_ITEM} FROM work WHERE stage = 'readable' AND large = ?
+        query = f"""SELECT {ITEM} FROM work WHERE stage = 'readable' AND large = ?
             ORDER BY expires, number LIMIT ?"""  # noqa: S608 - constants
         with self._lock:
-            self._write()
+            self._settle()
             items = [_item(row) for row in self._connection.execute(query, (large, count))]
             self._connection.executemany(
                 "UPDATE work SET stage = 'fetching' WHERE number = ?",
@@ -187,7 +182,7 @@ class Worklist:
     def to_fetch(self) -> Iterator[WorkItem]:
         """Yield what can be read and is not fetched, soonest expiry first."""
         last: tuple[int, int] = (-1, -1)
-        query = f"""SELECT {_ITEM} FROM work WHERE stage IN ('readable', 'fetching')
+        query = f"""SELECT {ITEM} FROM work WHERE stage IN ('readable', 'fetching')
             AND (expires, number) > (?, ?) ORDER BY expires, number LIMIT {_AT_ONCE}"""  # noqa: S608
         while rows := self._rows(query, *last):
             items = [_item(row) for row in rows]
@@ -203,7 +198,7 @@ class Worklist:
 
     def untold(self, stage: Stage) -> Iterator[WorkItem]:
         """Yield the archives that were decided without being fetched, and not told yet."""
-        for row in self._pages(f"stage = '{stage.value}' AND reason <> '' AND NOT told", _ITEM):
+        for row in self._pages(f"stage = '{stage.value}' AND reason <> '' AND NOT told", ITEM):
             yield _item(row)
 
     def note_told(self, number: int) -> None:
@@ -215,7 +210,7 @@ class Worklist:
         rows = self._rows(
             """SELECT expires FROM work WHERE stage IN ('readable', 'fetching')
             AND expires < ? ORDER BY expires LIMIT 1""",
-            _NEVER,
+            NEVER,
         )
         return to_time(rows[0][0]) if rows else None
 
@@ -228,52 +223,44 @@ class Worklist:
 
     def _rows(self, query: str, *values: object) -> list[Any]:
         with self._lock:
-            self._write()
+            self._settle()
             return self._connection.execute(query, values).fetchall()
 
-    def _change(self, statement: str, values: tuple[object, ...]) -> None:
+    def _change(self, statement: str, values: Sequence[object] | Mapping[str, object]) -> None:
         with self._lock:
-            self._write()
+            self._settle()
             self._connection.execute(statement, values)
 
+    def _change_archive(self, archive: str, statement: str, changes: dict[str, Any]) -> None:
+        """Change the row of an archive, in the table or before it gets there."""
+        with self._lock:
+            row = self._new.get(archive)
+            if row is not None and row["stage"] == Stage.WAITING.value:
+                row.update(changes)
+                return
+        self._change(statement, {**changes, "archive": to_column(archive)})
+
+    def _settle(self) -> None:
+        """Put all into the table, and make its indexes if there are any rows; the lock is held."""
+        has_rows = bool(self._new)
+        self._write()
+        if has_rows and not self._indexed:
+            for statement in INDEXES:
+                self._connection.execute(statement)
+            self._indexed = True
+
     def _write(self) -> None:
-        if self._page:
-            page, self._page = self._page, []
-            self._connection.executemany(_INSERT, page)
-
-
-_ITEM = (
-    "number, archive, path, size, mtime, tree_hash, expires, requested, readable, "
-    "replace_existing, here, reason"
-)
-_INSERT = """INSERT INTO work
-    (archive, path, size, mtime, tree_hash, created, stage, replace_existing, here, reason)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_TABLES = (
-    f"""CREATE TABLE work (
-        number INTEGER PRIMARY KEY, archive NOT NULL, path NOT NULL, size INTEGER,
-        mtime TEXT NOT NULL, tree_hash TEXT, created INTEGER NOT NULL, stage TEXT NOT NULL,
-        replace_existing INTEGER NOT NULL, here INTEGER NOT NULL, reason TEXT NOT NULL,
-        expires INTEGER, requested INTEGER, readable INTEGER,
-        planned INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0,
-        large INTEGER GENERATED ALWAYS AS (ifnull(size, 0) >= {LARGE}) STORED
-    )""",
-    "CREATE INDEX by_archive ON work (archive)",
-    "CREATE INDEX readable ON work (large, expires, number) WHERE stage = 'readable'",
-    "CREATE INDEX left ON work (expires, number) WHERE stage IN ('readable', 'fetching')",
-    "CREATE INDEX by_stage ON work (stage, number)",
-    "CREATE TABLE totals (stage TEXT PRIMARY KEY, archives INTEGER, bytes INTEGER) WITHOUT ROWID",
-    """CREATE TRIGGER came AFTER INSERT ON work BEGIN
-        INSERT INTO totals VALUES (new.stage, 1, ifnull(new.size, 0))
-        ON CONFLICT DO UPDATE SET archives = archives + 1, bytes = bytes + excluded.bytes;
-    END""",
-    """CREATE TRIGGER moved AFTER UPDATE OF stage, size ON work BEGIN
-        UPDATE totals SET archives = archives - 1, bytes = bytes - ifnull(old.size, 0)
-        WHERE stage = old.stage;
-        INSERT INTO totals VALUES (new.stage, 1, ifnull(new.size, 0))
-        ON CONFLICT DO UPDATE SET archives = archives + 1, bytes = bytes + excluded.bytes;
-    END""",
-)
+        if not self._new:
+            return
+        rows, self._new = list(self._new.values()), {}
+        self._connection.executemany(INSERT, rows)
+        totals: Counter[str] = Counter()
+        sizes: Counter[str] = Counter()
+        for row in rows:
+            totals[row["stage"]] += 1
+            sizes[row["stage"]] += row["size"] or 0
+        found = [(stage, count, sizes[stage]) for stage, count in totals.items()]
+        self._connection.executemany(COUNT, found)
 
 
 def _item(row: Sequence[Any]) -> WorkItem:

@@ -5,7 +5,6 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-import click
 import pytest
 
 from casfs.cli.restore_report import RestoreReport
@@ -15,7 +14,8 @@ from casfs.restore.archive_restorer import ArchiveRestorer
 from casfs.restore.fetch_lanes import Fetcher
 from casfs.restore.fetch_order import Lanes
 from casfs.restore.plan import Group
-from casfs.restore.worklist import Stage, Worklist
+from casfs.restore.work_items import Stage
+from casfs.restore.worklist import Worklist
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
@@ -77,10 +77,8 @@ def test_a_job_that_is_not_ready_is_not_taken_to_be_lost(worklist, monkeypatch):
     assert worklist.totals()[Stage.LEFT].archives == 1
 
 
-def test_the_question_whether_to_request_again_names_the_price(worklist, monkeypatch):
-    asked: list[str] = []
+def test_the_question_whether_to_request_again_names_the_price(worklist, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr(click, "confirm", lambda text, err: asked.append(text))
     load = SimpleNamespace(bytes=3 << 30)
     plan = SimpleNamespace(
         load=lambda tier, again: load if (tier, again) == ("bulk", True) else None,
@@ -89,6 +87,6 @@ def test_the_question_whether_to_request_again_names_the_price(worklist, monkeyp
     cost = SimpleNamespace(total=Decimal(12), currency="CNY")
     prepared: Any = SimpleNamespace(plan=plan, cost=lambda one: cost if one is load else None)
     nothing: Any = None
-    RestoreReport(nothing, worklist, nothing, nothing).agrees_again(prepared, "bulk")
-    assert "7 failed or expired" in asked[0]
-    assert "12.00 CNY" in asked[0]
+    RestoreReport(nothing, worklist, nothing, nothing).ask_again(prepared, "bulk")
+    told = capsys.readouterr().err
+    assert "7 failed or expired before they were fetched (3.0 GiB, 12.00 CNY)" in told

@@ -13,7 +13,8 @@ from casfs.restore.destination.opened_tree import OpenedTree
 from casfs.restore.destination.recorder import Recorded, Recorder
 from casfs.restore.fetch_lanes import Fetcher
 from casfs.restore.fetch_order import Lanes
-from casfs.restore.worklist import Stage, Worklist
+from casfs.restore.work_items import Stage
+from casfs.restore.worklist import Worklist
 
 SOON = 3.0
 LINE = ManifestLine(path="a", archive="1", state="verified", size=1)
