@@ -71,8 +71,11 @@ class OpenedTree:
         self.path = Path(os.path.abspath(path))
         self._lock = threading.Lock()
         self._open: OrderedDict[tuple[str, ...], OpenedDirectory] = OrderedDict()
+        self._made: list[Path] = []
+        missing = [one for one in (self.path, *self.path.parents) if not os.path.lexists(one)]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._made = missing
             # What a user names may be a link; what is below it may not.
             self.top = OpenedDirectory(os.open(self.path, _OPEN & ~os.O_NOFOLLOW))
         except OSError as error:
@@ -169,6 +172,12 @@ class OpenedTree:
         """Close what is open below the top, so that directories that were replaced are seen."""
         with self._lock:
             self._open.clear()
+
+    def remove_made(self) -> None:
+        """Remove the directory, and those above it, if this has made them and they are empty."""
+        with contextlib.suppress(OSError):
+            for path in self._made:
+                path.rmdir()
 
     def error(self, path: str, error: OSError) -> CasfsError:
         """Return the error of a path that cannot be used, with what to do about it."""

@@ -51,21 +51,31 @@ class OwnDirectory:
         self._locked = self._open(_LOCK, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_removed = not os.fstat(self._locked).st_nlink
         except BlockingIOError:
+            is_removed = True
+        except OSError as error:
+            os.close(self._locked)
+            raise tree.error(OWN, error) from error
+        if is_removed:
+            # It is locked, or whoever had it has removed it just now.
             os.close(self._locked)
             raise DestinationBusyError(
                 f"another casfs is restoring into {tree.path}; wait for its end, and run the same "
                 "command again"
-            ) from None
-        except OSError as error:
-            os.close(self._locked)
-            raise tree.error(OWN, error) from error
+            )
 
     def __enter__(self) -> "OwnDirectory":
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Release the lock."""
+        """Release the lock; what was made for nothing is removed."""
+        where = self._directory.descriptor
+        with contextlib.suppress(OSError):
+            if os.listdir(where) == [_LOCK]:
+                os.unlink(_LOCK, dir_fd=where)
+                os.rmdir(OWN, dir_fd=self._tree.top.descriptor)
+                self._tree.remove_made()
         os.close(self._locked)
 
     def open_manifest(self) -> int:
@@ -126,12 +136,15 @@ def open_destination(
     """
     if not writes:
         return (OpenedTree(path) if path.is_dir() else None), None
+    tree = None
     try:
         tree = OpenedTree(path)
         return tree, OwnDirectory(tree)
-    except (DestinationBusyError, DestinationDiskError):
-        raise
     except DestinationError as error:
+        if tree is not None:
+            tree.remove_made()
+        if isinstance(error, DestinationBusyError | DestinationDiskError):
+            raise
         raise ConfigError(str(error)) from error
 
 

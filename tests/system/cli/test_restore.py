@@ -43,7 +43,13 @@ def test_nothing_is_sent_or_written_without_consent(vault, tmp_path):
         assert status == expected, output + errors
         assert "to be requested" in output or before
     assert vault.requested() == before
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] in ([], ["lock"])
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for destination in (tmp_path / "deep" / "dest", mine):
+        status, _, errors = vault.run("restore", f"{VAULT}:nosuch", str(destination), "-y")
+        assert (status, "is not a cataloged archive" in errors) == (1, True)
+    # Nothing is left, but for a directory that was there before.
+    assert list(tmp_path.rglob("*")) == [mine]
 
 
 def test_everything_is_restored_once_and_as_it_was_archived(vault, restored):
