@@ -28,10 +28,10 @@ def verify_restored(dest: str, options: Mapping[str, Any]) -> int:
     Raises:
         ConfigError: there is no manifest.
     """
-    from casfs.restore.destination.manifest import ManifestIndex
+    from casfs.restore.destination.manifest_index import ManifestIndex
     from casfs.restore.destination.opened_tree import OpenedTree
     from casfs.restore.destination.own_directory import manifest_of
-    from casfs.restore.destination.restored_files import check_restored
+    from casfs.restore.destination.restored_files import CHANGED, check_restored
 
     destination = Path(dest)
     manifest = destination if destination.is_file() else manifest_of(destination)
@@ -43,7 +43,7 @@ def verify_restored(dest: str, options: Mapping[str, Any]) -> int:
         messages = Messages(bool(options.get("as_json")), str(index.header.get("vault")))
         if not destination.is_dir():
             raise ConfigError(f"{destination} is not a directory")
-        restored = sum(line.is_restored for line in index.lines())
+        restored = index.restored
         messages.text(f"comparing {restored:,} files in {destination} with {manifest}")
         counts: Counter[str] = Counter()
         size, told = 0, time.monotonic()
@@ -60,7 +60,8 @@ def verify_restored(dest: str, options: Mapping[str, Any]) -> int:
                 reason=checked.reason or None,
                 size=checked.line.size,
             )
-            if checked.is_wrong and sum(counts.values()) - counts["ok"] <= _NAMED:
+            differs = checked.is_wrong or checked.state == CHANGED
+            if differs and sum(counts.values()) - counts["ok"] <= _NAMED:
                 messages.complain(f"{checked.line.path}: {checked.state}: {checked.reason}")
             elif options.get("verbose"):
                 messages.text(f"{checked.line.path}: {checked.reason or checked.state}")
@@ -71,27 +72,31 @@ def verify_restored(dest: str, options: Mapping[str, Any]) -> int:
 
 
 def _finish(counts: Counter[str], size: int, damaged: int, messages: Messages) -> int:
-    unverified = counts["not checked"]
-    wrong = sum(counts.values()) - counts["ok"] - unverified
+    unverified, changed = counts["not checked"], counts["changed"]
+    wrong = sum(counts.values()) - counts["ok"] - unverified - changed
     status = exit_status.MISMATCH if wrong else exit_status.DONE
     if damaged:
-        status = status or exit_status.FAILED
         messages.warn(damaged_text(damaged))
+    if damaged or changed:
+        status = status or exit_status.FAILED
     messages.text(
         f"as restored: {counts['ok']:,} ({size_text(size)} read); not as restored: {wrong:,}; "
-        f"without a hash: {unverified:,}"
+        f"changed since: {changed:,}; without a hash: {unverified:,}"
     )
     messages.facts(
         "summary",
         total_files=sum(counts.values()),
         files_verified=counts["ok"],
         files_wrong=wrong,
+        files_changed=changed,
         files_unverified=unverified,
         total_bytes=size,
         exit_status=status,
     )
-    if wrong:
-        message = f"not as restored: {wrong:,} of {sum(counts.values()):,} files"
+    if wrong or changed:
+        what = [f"not as restored: {wrong:,}"] if wrong else []
+        what += [f"changed since they were restored: {changed:,}"] if changed else []
+        message = f"{'; '.join(what)}; of {sum(counts.values()):,} files"
         messages.facts("exit_error", code=status, message=message)
         messages.complain(message)
     sys.stdout.flush()

@@ -47,7 +47,8 @@ def verify_command(  # noqa: PLR0913 (its options)
     Of a vault, every cached block is hashed, and every output that is there as a whole is compared
     with the tree hash that the catalog states. The service is not asked. Wrong blocks are removed.
 
-    Exits with 0 if all is right, 3 if bytes are wrong, 1 if something could not be read.
+    Exits with 0 if all is right, 3 if bytes are wrong, 1 if something could not be read, or if
+    restored files have been written since, as their times show.
     """
     # Imported here: `--help` must not wait for it.
     from casfs.cli.interruption import interruptible

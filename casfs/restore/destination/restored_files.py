@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from casfs.errors import CasfsError
 from casfs.reasons import reason
+from casfs.restore.destination.existing_files import same_time
 from casfs.restore.destination.file_hashes import hash_file
-from casfs.restore.destination.manifest import ALGORITHMS, ManifestIndex, ManifestLine
+from casfs.restore.destination.manifest import ALGORITHMS, ManifestLine, to_nanoseconds
+from casfs.restore.destination.manifest_index import ManifestIndex
 from casfs.restore.destination.opened_tree import OpenedTree, split
 
-OK, MISMATCH, MISSING, UNREADABLE, NOT_CHECKED = (
-    *("ok", "mismatch", "missing", "unreadable"),
+OK, CHANGED, MISMATCH, MISSING, UNREADABLE, NOT_CHECKED = (
+    *("ok", "changed", "mismatch", "missing", "unreadable"),
     "not checked",
 )
 
@@ -23,8 +25,9 @@ class CheckedFile:
 
     Attributes:
         line: what the manifest says of it.
-        state: `ok`, `mismatch`, `missing`, `unreadable`, or `not checked`, where the manifest has
-            no hash for it.
+        state: `ok`, `missing`, `unreadable`, or `not checked`, where the manifest has no hash for
+            it. Other bytes are `changed` if the file has another time as well: somebody has
+            written it since. With the time of the archive they are a `mismatch`.
         reason: what is wrong.
         size: bytes that were read.
     """
@@ -36,8 +39,8 @@ class CheckedFile:
 
     @property
     def is_wrong(self) -> bool:
-        """Return whether the file is not what was restored."""
-        return self.state not in (OK, NOT_CHECKED)
+        """Return whether the file is not what was restored, and nothing tells why."""
+        return self.state not in (OK, CHANGED, NOT_CHECKED)
 
 
 def check_restored(index: ManifestIndex, tree: OpenedTree) -> Iterator[CheckedFile]:
@@ -78,16 +81,26 @@ def _compare(line: ManifestLine, file: int) -> CheckedFile:
     if not stat.S_ISREG(status.st_mode):
         return CheckedFile(line, MISMATCH, "it is not a file")
     if line.size is not None and status.st_size != line.size:
-        text = f"it has {status.st_size} bytes instead of {line.size}"
-        return CheckedFile(line, MISMATCH, text)
+        return _other(line, status, f"it has {status.st_size} bytes instead of {line.size}")
     tree = ALGORITHMS.get(line.algorithm or "")
     if line.sha256 is None and (tree is None or line.tree_hash is None):
         return CheckedFile(line, NOT_CHECKED, "the manifest has no hash for it")
     found = hash_file(file, tree)
     if line.sha256 is not None and found.sha256 != line.sha256:
         text = f"its SHA-256 is {found.sha256} instead of {line.sha256}"
-        return CheckedFile(line, MISMATCH, text, found.size)
+        return _other(line, status, text, found.size)
     if tree is not None and line.tree_hash is not None and found.tree_hash != line.tree_hash:
         text = f"its tree hash is {found.tree_hash} instead of {line.tree_hash}"
-        return CheckedFile(line, MISMATCH, text, found.size)
+        return _other(line, status, text, found.size)
     return CheckedFile(line, OK, size=found.size)
+
+
+def _other(line: ManifestLine, status: os.stat_result, text: str, size: int = 0) -> CheckedFile:
+    """Return that a file has other bytes than were restored."""
+    try:
+        is_rewritten = not same_time(status.st_mtime_ns, to_nanoseconds(line.mtime or ""))
+    except ValueError:
+        is_rewritten = False
+    if is_rewritten:
+        return CheckedFile(line, CHANGED, f"it was written since it was restored: {text}", size)
+    return CheckedFile(line, MISMATCH, text, size)
