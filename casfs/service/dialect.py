@@ -166,24 +166,26 @@ class Dialect:
         Raises:
             WrongAnswerError: the answer describes none.
         """
-        job_id = fields.text(answer.get("JobId"))
+        get = answer.get
+        job_id = fields.text(get("JobId"))
         if job_id is None:
             raise WrongAnswerError(f"a job of vault {vault} without JobId; check the endpoint")
-        kind = _KINDS.get(str(answer.get("Action")), JobKind.OTHER)
-        archive_size = fields.integer(answer.get("ArchiveSizeInBytes")) or None
-        span = fields.byte_range(answer.get("RetrievalByteRange"))
+        kind = _KINDS.get(str(get("Action")), JobKind.OTHER)
+        archive_size = fields.integer(get("ArchiveSizeInBytes")) or None
+        asked = fields.text(get("RetrievalByteRange"))
+        span = fields.byte_range(asked) if asked else None
         size = archive_size
         if kind is JobKind.INVENTORY:
-            size = fields.integer(answer.get("InventorySizeInBytes")) or None
+            size = fields.integer(get("InventorySizeInBytes")) or None
         elif span is not None:
             # A range that goes on behind its archive tells nothing.
             within = archive_size is None or span[1] < archive_size
             size = span[1] - span[0] + 1 if within else None
-        tree_hash = self._digest(answer.get(self.tree_hash_field))
-        archive_tree_hash = self._digest(answer.get(self.archive_tree_hash_field))
+        shown, of_archive = get(self.tree_hash_field), get(self.archive_tree_hash_field)
+        tree_hash = self._digest(shown)
+        archive_tree_hash = tree_hash if of_archive == shown else self._digest(of_archive)
         # A job that was given no range brings all of its archive, too.
-        whole = fields.text(answer.get("RetrievalByteRange")) is None
-        whole = whole or span == (0, (archive_size or 0) - 1)
+        whole = asked is None or span == (0, (archive_size or 0) - 1)
         if tree_hash is None and whole and kind is JobKind.ARCHIVE:
             tree_hash = archive_tree_hash
         return Job(
@@ -191,10 +193,10 @@ class Dialect:
             id=job_id,
             kind=kind,
             state=_state(answer),
-            created=self.date(answer.get("CreationDate")),
-            completed=self.date(answer.get("CompletionDate")),
-            description=fields.text(answer.get("JobDescription")) or "",
-            archive_id=fields.text(answer.get("ArchiveId")),
+            created=self.date(get("CreationDate")),
+            completed=self.date(get("CompletionDate")),
+            description=fields.text(get("JobDescription")) or "",
+            archive_id=fields.text(get("ArchiveId")),
             archive_size=archive_size,
             first_byte=span[0] if span and kind is JobKind.ARCHIVE else 0,
             size=size,

@@ -1,6 +1,7 @@
 """Values in JSON answers, read tolerantly: what cannot be read is unknown, never an exception."""
 
 import json
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -9,6 +10,7 @@ from casfs.treehash import Digest
 
 _LARGEST = (1 << 63) - 1
 """Larger numbers fit neither a file's size nor the catalog."""
+_RANGE = re.compile(r"\s*([0-9]{1,19})\s*-\s*([0-9]{1,19})\s*")
 
 
 def text(value: Any) -> str | None:
@@ -20,11 +22,10 @@ def text(value: Any) -> str | None:
 
 def integer(value: Any) -> int | None:
     """Return a number from 0, sent as a number or as a string of digits, else None."""
-    if isinstance(value, bool):
-        return None
     if isinstance(value, str) and len(value) < 20 and value.isascii() and value.isdigit():
         value = int(value)
-    return value if isinstance(value, int) and 0 <= value <= _LARGEST else None
+    # The exact type: true and false are integers of Python, too.
+    return value if type(value) is int and 0 <= value <= _LARGEST else None
 
 
 def digest(value: Any, length: int) -> Digest | None:
@@ -38,11 +39,11 @@ def digest(value: Any, length: int) -> Digest | None:
 
 def byte_range(value: Any) -> tuple[int, int] | None:
     """Return first and last byte of a range such as "0-1048575", else None."""
-    first, dash, last = value.partition("-") if isinstance(value, str) else ("", "", "")
-    start, end = integer(first.strip()), integer(last.strip())
-    if not dash or start is None or end is None or end < start:
+    found = _RANGE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
         return None
-    return start, end
+    start, end = int(found[1]), int(found[2])
+    return (start, end) if start <= end <= _LARGEST else None
 
 
 def iso_date(value: Any) -> datetime | None:
