@@ -71,7 +71,7 @@ class BlockTuning:
     # memory
     region_blocks: int = 8
     """Blocks for which memory is asked for at a time."""
-    end_bytes: int = 8 << 10
+    end_bytes: int = 12 << 10
     """That go with a block that ends an output: it may be the only one in memory that keeps what
     is known of it."""
     stay: int = 12
