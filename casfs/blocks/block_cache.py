@@ -185,18 +185,19 @@ class BlockCache:
             opened.prefetcher.missed(number)
         return Got(blocks, queued)
 
-    def prefetch(self, output: Output, limit: int) -> int:
-        """Begin to fetch an output that may be read soon; only the first block of a large one.
+    def prefetch(self, output: Output, limit: int, most_of_larger: int = 1) -> int:
+        """Begin to fetch an output that may be read soon; only the beginning of a larger one.
 
         Args:
             output: what may be read.
-            limit: blocks to fetch at most.
+            limit: blocks up to which all of it is fetched.
+            most_of_larger: blocks that are fetched of a larger one.
 
         Returns:
             the number of blocks that it has or will have in memory.
         """
         blocks = output.layout.blocks
-        run = range(blocks if blocks <= limit else 1)
+        run = range(blocks if blocks <= limit else most_of_larger)
         self._prefetch(self.open(output), run)
         return len(run)
 

@@ -3,7 +3,6 @@
 import os
 import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +11,7 @@ from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.disk.part_place import PartPlace
 from casfs.blocks.disk.part_store import PartStore
 from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.read_back import Piece, ReadBack
+from casfs.blocks.read_back import Piece, ReadBack, ReadBehind
 from casfs.blocks.reader import Reader
 from casfs.blocks.verify import Digest, Verifier
 from casfs.errors import ExpiredError, OutputMismatchError
@@ -20,9 +19,8 @@ from casfs.metrics import Metrics
 from casfs.model import JobSlice, Output
 from casfs.ranges import BLOCK_SIZE
 
-_PIECE = 8
-"""Blocks that are synced and read back at a time; two pieces wait, and stay in memory."""
-_WAITING = 2
+_PIECE = 4
+"""Blocks that are read back at a time."""
 _PASSES = 3
 """An output that is wrong as a whole is fetched again twice: first what nothing vouched for."""
 
@@ -115,7 +113,7 @@ class PartFilling:
     @property
     def descriptor(self) -> int:
         """Return the descriptor of the file, for as long as this object is used."""
-        return self._store.descriptor
+        return self._store.file.descriptor
 
     def missing(self) -> int:
         """Return how many bytes are not in the file yet."""
@@ -150,8 +148,9 @@ class PartFilling:
         opened = self._cache.open(self._output)
         opened.require_current()
         opened.require_whole()
-        if self._store.missing() == self._layout.size:
-            self._cache.prefetch(self._output, self._cache.window())
+        if self._layout.blocks > 1 and self._store.missing() == self._layout.size:
+            window = self._cache.window()
+            self._cache.prefetch(self._output, window, most_of_larger=window)
         reader = Reader(self._cache, opened, self._metrics)
         try:
             return self._fill(partial(self._bring, reader), note, finish)
@@ -166,20 +165,15 @@ class PartFilling:
     ) -> str:
         """Bring what is missing, and read back what is written behind that; return the SHA-256."""
         back = ReadBack(self._store, self._layout, self._verifier, bring)
-        waiting: list[Future[None]] = []
         last: Piece = ()
-        with ThreadPoolExecutor(1, "read-back") as pool:
-            try:
-                for piece in self._pieces(bring, note):
-                    if last:
-                        _let_end(waiting, _WAITING)
-                        waiting.append(pool.submit(back.check, last))
-                    last = piece
-                _let_end(waiting, 0)
-            finally:
-                pool.shutdown(cancel_futures=True)
-        finish(self._store.descriptor)
-        back.check(last, os.fsync)
+        with ReadBehind(back) as behind:
+            for piece in self._pieces(bring, note):
+                if last:
+                    behind.add(last)
+                last = piece
+            behind.end()
+        finish(self._store.file.descriptor)
+        back.hash(back.check(last, os.fsync))
         return back.sha256
 
     def _pieces(
@@ -254,9 +248,3 @@ class OutputFiles:
         except OSError as error:
             raise place.error(error) from error
         return PartFilling(self._cache, output, store, self._parts.verifier, self._metrics)
-
-
-def _let_end(waiting: list["Future[None]"], most: int) -> None:
-    """Wait until at most so many are left; raise what they raise."""
-    while len(waiting) > most:
-        waiting.pop(0).result()

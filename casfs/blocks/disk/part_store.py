@@ -12,7 +12,8 @@ from casfs.blocks.buffers import Buffers
 from casfs.blocks.disk.block_store import BlockStore, Stored
 from casfs.blocks.disk.held import Held
 from casfs.blocks.disk.leaf_index import LeafIndex
-from casfs.blocks.disk.part_place import OwnDescriptor, PartPlace
+from casfs.blocks.disk.part_file import PartFile
+from casfs.blocks.disk.part_place import PartPlace
 from casfs.blocks.verify import Trust, Verifier
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE, Layout
@@ -45,6 +46,7 @@ class PartStore(BlockStore):
     Attributes:
         place: where the file and its leaves are.
         cached: the same output in the cache.
+        file: the file; it stays open as long as this object is used.
 
     Raises:
         DestinationError: somebody else has put something in its place.
@@ -68,15 +70,10 @@ class PartStore(BlockStore):
         self._verifier = verifier
         self._memory = memory
         self._metrics = metrics
-        self._file = OwnDescriptor(place.open_data())
+        self.file = PartFile(place.open_data(), layout)
         self.leaves = LeafIndex(place.leaves, layout, verifier, place)
         self._there = bytearray(layout.blocks)
         self._take_stock()
-
-    @property
-    def descriptor(self) -> int:
-        """Return the descriptor of the file, which stays open as long as this object is used."""
-        return self._file.number
 
     def holds(self, block: int) -> bool:
         """Return whether a block seems to be there, without reading it."""
@@ -94,7 +91,7 @@ class PartStore(BlockStore):
             return None
         data = self._memory.take(self._layout.length(block))
         try:
-            whole = self.read_into(block, data)
+            whole = self.file.read(block, data)
         except OSError as error:
             log.warning("cannot read %s, fetching it again: %s", self.place.shown, reason(error))
             return None
@@ -106,27 +103,11 @@ class PartStore(BlockStore):
         self.remove(block)
         return None
 
-    def read_into(self, block: int, data: memoryview) -> bool:
-        """Fill memory with a block as it is in the file; return False if the file is shorter.
-
-        Raises:
-            OSError: it cannot be read.
-        """
-        done, start = 0, block * BLOCK_SIZE
-        while done < len(data):
-            got = os.preadv(self.descriptor, [data[done:]], start + done)
-            if got == 0:
-                return False
-            done += got
-        return True
-
     def write(self, block: int, data: memoryview, generation: int | None = None) -> None:
         """Write a block to its place; see `BlockStore.write`."""
         if generation not in (None, self.leaves.generation):
             return
-        done, start = 0, block * BLOCK_SIZE
-        while done < len(data):
-            done += os.pwrite(self.descriptor, data[done:], start + done)
+        self.file.write(block, data)
         self._there[block] = 1
 
     def share(self, block: int, path: Path) -> None:
@@ -152,9 +133,9 @@ class PartStore(BlockStore):
         return self._layout.size - self.missing()
 
     def _take_stock(self) -> None:
-        size = os.fstat(self.descriptor).st_size
+        size = os.fstat(self.file.descriptor).st_size
         if size > self._layout.size:
-            os.ftruncate(self.descriptor, self._layout.size)
+            os.ftruncate(self.file.descriptor, self._layout.size)
         for block in self.leaves.known():
             if block * BLOCK_SIZE + self._layout.length(block) <= size:
                 self._there[block] = 1
