@@ -1,38 +1,18 @@
 """The account that the origin serves: files of random bytes, their hash trees and descriptions."""
 
-import base64
 import hashlib
 import json
 import mmap
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape
+
+from benchmarks import answers
+from benchmarks.answers import Output as Output
 
 LEAF = 1 << 20
 PAGE_JOBS = 1000
-_DATE = "2024-06-01T08:00:00Z"
-_QCS = "qcs::cas:benchmark:uid/-:vaults/"
-_HTTP_DATE = "Sat, 01 Jun 2024 08:00:00 GMT"
-_ENTRY = """<D:response><D:href>{href}</D:href><D:propstat><D:prop>
-<D:getlastmodified>{date}</D:getlastmodified>{kind}</D:prop>
-<D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>
-"""
-
-
-@dataclass(frozen=True)
-class Output:
-    """A job's output, which is also a plain file for other programs; `size` in bytes."""
-
-    vault: str
-    job: str
-    size: int
-
-    @property
-    def file(self) -> str:
-        """Path below the folder of plain files."""
-        return f"{self.vault}/{self.job}"
+_INVENTORY = "inventory"
 
 
 def hash_tree(leaves: Sequence[bytes]) -> list[tuple[int, int, bytes]]:
@@ -50,27 +30,6 @@ def hash_tree(leaves: Sequence[bytes]) -> list[tuple[int, int, bytes]]:
         nodes += parents
         level = parents + (level[-1:] if len(level) % 2 else [])
     return nodes
-
-
-def describe(number: int) -> str:
-    """Return the description of an archive, as one of four tools writes it.
-
-    Every 200th stands in one large folder, the others 100 to a folder.
-    """
-    folder = f"projects/{number // 10_000:03d}/run {number // 100 % 100:02d}"
-    path = f"{folder if number % 200 else 'mosaic'}/frame-{number:08d}.tif"
-    match number // 100 % 4:
-        case 0:
-            text = base64.b64encode(path.encode()).decode()
-            return f"<m><v>4</v><p>{text}</p><lm>20190412T081530Z</lm></m>"
-        case 1:
-            facts = json.dumps({"filename": path, "mtime": "20190412T081530Z"})
-            text = base64.urlsafe_b64encode(facts.encode()).decode().rstrip("=")
-            return f"mt2 {text}"
-        case 2:
-            return json.dumps({"Path": path, "UTCDateModified": "20190412T081530Z"})
-        case _:
-            return path
 
 
 class Contents:
@@ -94,7 +53,7 @@ class Contents:
             sizes: job id and bytes of each output; ids in lexicographic order.
         """
         outputs = [Output(vault, job, size) for job, size in sizes]
-        self._publish(vault, [self._describe(one, self._fill(one)) for one in outputs])
+        self._publish(vault, [answers.job(one, self._fill(one)) for one in outputs])
         self._list_files(vault, [(one.job, one.size) for one in outputs])
         return outputs
 
@@ -102,7 +61,7 @@ class Contents:
         """Make a vault of jobs to be listed, not read; the plain files are their descriptions."""
         digest = hashlib.sha256(vault.encode()).hexdigest()
         outputs = [Output(vault, f"job-{number:07d}", LEAF) for number in range(count)]
-        self._publish(vault, [self._describe(one, digest) for one in outputs])
+        self._publish(vault, [answers.job(one, digest) for one in outputs])
         files = self._root / "data" / vault
         files.parent.mkdir(exist_ok=True)
         files.symlink_to(self._root / "api" / vault / "jobs")
@@ -118,35 +77,39 @@ class Contents:
             size: bytes of each archive.
         """
         step = count // restored
-        outputs = [Output(vault, f"job-{number:08d}", size) for number in range(0, count, step)]
+        outputs = [Output(vault, _job(number), size) for number in range(0, count, step)]
         hashes = {one.job: self._fill(one) for one in outputs}
-        jobs = [self._describe(one, hashes[one.job]) for one in outputs]
-        inventory = self.path(Output(vault, "inventory", 0))
-        with open(inventory, "w", encoding="ascii") as file:
-            file.write(f'{{"VaultQCS":"{_QCS}{vault}","InventoryDate":"{_DATE}","ArchiveList":[')
-            for number in range(count):
-                digest = hashes.get(f"job-{number:08d}") or f"{number:064x}"
-                entry = {
-                    "ArchiveId": f"archive-job-{number:08d}",
-                    "ArchiveDescription": describe(number),
-                    "CreationDate": _DATE,
-                    "Size": size,
-                    "SHA256TreeHash": digest,
-                }
-                file.write(("," if number else "") + json.dumps(entry))
-            file.write("]}")
-        listed = Output(vault, "inventory", inventory.stat().st_size)
-        job = self._describe(listed, self._hash(listed)) | {
-            "Action": "InventoryRetrieval",
-            "ArchiveId": None,
-            "ArchiveSHA256TreeHash": None,
-            "ArchiveSizeInBytes": None,
-            "InventorySizeInBytes": listed.size,
-            "InventoryRetrievalParameters": {"Format": "JSON"},
-            "RetrievalByteRange": None,
-            "SHA256TreeHash": None,
-        }
-        self._publish(vault, [job, *jobs])
+        jobs = [answers.job(one, hashes[one.job]) for one in outputs]
+        archives = (
+            (number, size, hashes.get(_job(number)) or f"{number:064x}") for number in range(count)
+        )
+        self._publish(vault, [self._list_archives(vault, archives), *jobs])
+
+    def add_restored(self, vault: str, sizes: Sequence[int]) -> list[Output]:
+        """Make a vault of archives that an inventory lists, all of which can be read.
+
+        Args:
+            vault: its name.
+            sizes: bytes of each.
+        """
+        outputs = [Output(vault, _job(number), size) for number, size in enumerate(sizes)]
+        hashes = [self._fill(one) for one in outputs]
+        archives = zip(range(len(sizes)), sizes, hashes, strict=True)
+        jobs = list(map(answers.job, outputs, hashes))
+        self._publish(vault, [self._list_archives(vault, archives), *jobs])
+        self._list_files(vault, [(one.job, one.size) for one in outputs])
+        return outputs
+
+    def _list_archives(
+        self, vault: str, archives: Iterable[tuple[int, int, str]]
+    ) -> dict[str, object]:
+        """Write an inventory; return the job that brought it."""
+        path = self.path(Output(vault, _INVENTORY, 0))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", encoding="ascii") as file:
+            file.writelines(answers.inventory(vault, archives))
+        listed = Output(vault, _INVENTORY, path.stat().st_size)
+        return answers.inventory_job(listed, self._hash(listed))
 
     def damage(self, output: Output) -> None:
         """Change a byte of an output behind its hash tree's back."""
@@ -208,31 +171,6 @@ class Contents:
         self._write(f"hashes/{output.file}", "".join([*lines, f"0 0 {nodes[-1][2].hex()}\n"]))
         return nodes[-1][2].hex()
 
-    def _describe(self, output: Output, tree_hash: str) -> dict[str, object]:
-        return {
-            "Action": "ArchiveRetrieval",
-            "ArchiveId": f"archive-{output.job}",
-            "ArchiveSHA256TreeHash": tree_hash,
-            "ArchiveSizeInBytes": output.size,
-            "Bucket": None,
-            "CallBackUrl": None,
-            "Completed": True,
-            "CompletionDate": _DATE,
-            "CreationDate": _DATE,
-            "InventoryRetrievalParameters": None,
-            "InventorySizeInBytes": None,
-            "JobCallBackUrl": None,
-            "JobDescription": "",
-            "JobId": output.job,
-            "Object": None,
-            "RetrievalByteRange": f"0-{output.size - 1}",
-            "SHA256TreeHash": tree_hash,
-            "StatusCode": "Succeeded",
-            "StatusMessage": "Succeeded",
-            "Tier": "Standard",
-            "VaultQCS": f"{_QCS}{output.vault}",
-        }
-
     def _publish(self, vault: str, jobs: list[dict[str, object]]) -> None:
         for job in jobs:
             self._write(f"api/{vault}/jobs/{job['JobId']}", json.dumps(job))
@@ -245,35 +183,17 @@ class Contents:
             marker = jobs[at]["JobId"] if at else ""
             self._write(f"api/{vault}/page-{marker}.json", json.dumps(page))
         self._vaults[vault] = jobs
-        described = {
-            name: {
-                "CreationDate": _DATE,
-                "LastInventoryDate": None,
-                "NumberOfArchives": None,
-                "SizeInBytes": None,
-                "VaultName": name,
-                "VaultQCS": f"{_QCS}{name}",
-            }
-            for name in sorted(self._vaults)
-        }
-        self._write(f"api/{vault}/vault.json", json.dumps(described[vault]))
-        listing = {"VaultList": list(described.values()), "Marker": None}
+        self._write(f"api/{vault}/vault.json", json.dumps(answers.vault(vault)))
+        listing = {"VaultList": list(map(answers.vault, sorted(self._vaults))), "Marker": None}
         self._write("api/vaults.json", json.dumps(listing))
 
     def _list_files(self, vault: str, files: list[tuple[str, int]]) -> None:
         """Write the WebDAV listing of a folder of plain files, and of the folder above."""
-        entries = [_folder(f"/dav/{vault}/")]
-        entries += [
-            _ENTRY.format(
-                href=escape(f"/dav/{vault}/{name}"),
-                date=_HTTP_DATE,
-                kind=f"<D:getcontentlength>{size}</D:getcontentlength><D:resourcetype/>",
-            )
-            for name, size in files
-        ]
-        self._write(f"listings/{vault}.xml", _multistatus(entries))
-        folders = [_folder("/dav/"), *(_folder(f"/dav/{name}/") for name in sorted(self._vaults))]
-        self._write("listings/.xml", _multistatus(folders))
+        folder = f"/dav/{vault}/"
+        listed = answers.webdav_listing([folder], [(folder + name, size) for name, size in files])
+        self._write(f"listings/{vault}.xml", listed)
+        folders = ["/dav/", *(f"/dav/{name}/" for name in sorted(self._vaults))]
+        self._write("listings/.xml", answers.webdav_listing(folders))
 
     def _write(self, name: str, text: str) -> None:
         path = self._root / name
@@ -284,11 +204,5 @@ class Contents:
         fresh.replace(path)
 
 
-def _folder(href: str) -> str:
-    kind = "<D:resourcetype><D:collection/></D:resourcetype>"
-    return _ENTRY.format(href=escape(href), date=_HTTP_DATE, kind=kind)
-
-
-def _multistatus(entries: Iterable[str]) -> str:
-    text = "".join(entries)
-    return f'<?xml version="1.0"?>\n<D:multistatus xmlns:D="DAV:">\n{text}</D:multistatus>\n'
+def _job(number: int) -> str:
+    return f"job-{number:08d}"

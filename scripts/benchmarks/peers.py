@@ -11,6 +11,8 @@ from benchmarks import processes
 from benchmarks.contents import Output
 from benchmarks.mounts import Mount
 
+_RCLONE = Path(sys.executable).with_name("rclone")
+
 
 @dataclass(frozen=True)
 class Mode:
@@ -52,7 +54,7 @@ def rclone(mode: Mode, endpoint: str, folder: Path, cache: Path) -> Iterator[Mou
     mountpoint.mkdir(parents=True)
     log = folder / "rclone.log"
     command: list[str | Path] = [
-        Path(sys.executable).with_name("rclone"),
+        _RCLONE,
         "mount",
         ":webdav:",
         mountpoint,
@@ -74,6 +76,29 @@ def rclone(mode: Mode, endpoint: str, folder: Path, cache: Path) -> Iterator[Mou
 def curl_to_file(endpoint: str, output: Output, target: Path) -> Sequence[str]:
     """Return the command that fetches an output into a file."""
     return ["curl", "-sSf", "-o", str(target), url(endpoint, output)]
+
+
+def rclone_copy(
+    endpoint: str, vault: str, target: Path, options: Iterable[str]
+) -> Sequence[str | Path]:
+    """Return the command that copies all outputs of a vault into a folder, with rclone."""
+    return [
+        *(_RCLONE, "copy", f":webdav:{vault}", target, f"--config={os.devnull}"),
+        *(f"--webdav-url={endpoint}/dav/", "--webdav-vendor=other", *options),
+    ]
+
+
+def aria2_to_file(endpoint: str, output: Output, target: Path) -> Sequence[str | Path]:
+    """Return the command that fetches an output into a file over eight connections, with aria2.
+
+    Its TLS library reads no variable that names the authorities to trust. By default it would use
+    five of the connections, and write the file twice, first with zeros.
+    """
+    return [
+        *("aria2c", "--no-conf", "--quiet", "-x8", "-s8", "--file-allocation=none"),
+        f"--ca-certificate={os.environ['SSL_CERT_FILE']}",
+        *(f"--dir={target.parent}", f"--out={target.name}", url(endpoint, output)),
+    ]
 
 
 def curl_and_hash(endpoint: str, output: Output) -> Sequence[str]:

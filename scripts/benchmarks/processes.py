@@ -2,10 +2,13 @@
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 _START_SECONDS = 60.0
@@ -15,6 +18,21 @@ _LOOK_SECONDS = 0.05
 
 class BenchmarkError(Exception):
     """The benchmark cannot go on; the message says why."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a program took from its start to its end.
+
+    Attributes:
+        seconds: of the clock.
+        cpu: seconds of the processors, in user space and kernel.
+        memory: most bytes that were resident.
+    """
+
+    seconds: float
+    cpu: float
+    memory: int
 
 
 def start(
@@ -112,6 +130,50 @@ def peak_memory_at_end(process: "subprocess.Popen[bytes]") -> int:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_LOOK_SECONDS)
     return peak
+
+
+def run_measured(
+    command: Sequence[str | Path], log: Path, environment: dict[str, str] | None = None
+) -> Usage:
+    """Run a program to its end; nothing else that this program has started may end meanwhile.
+
+    Args:
+        command: to run.
+        log: file for what it says.
+        environment: more variables for it.
+
+    Raises:
+        BenchmarkError: it failed; with the end of what it said.
+    """
+    peaks = [0]
+    ended = threading.Event()
+    before, started = _children_seconds(), time.perf_counter()
+    process = start(command, log, environment)
+
+    def watch() -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            with contextlib.suppress(BenchmarkError, OSError):
+                peaks.append(peak_memory(process.pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        process.wait()
+        seconds = time.perf_counter() - started
+    finally:
+        ended.set()
+        end(process)
+        watcher.join()
+    if process.returncode != 0:
+        told = log.read_text("utf-8", "replace")[-1000:]
+        raise BenchmarkError(f"{command[0]} failed with status {process.returncode}: {told}")
+    return Usage(seconds, _children_seconds() - before, max(peaks))
+
+
+def _children_seconds() -> float:
+    """Return the processor seconds of all children that have ended and were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def cpu_seconds(pid: int) -> float:

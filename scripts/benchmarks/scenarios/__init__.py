@@ -17,6 +17,10 @@ from benchmarks.scenarios import (
     many_small,
     memory,
     random_reads,
+    restore,
+    restore_cloud,
+    restore_memory,
+    restore_small,
     slow_lines,
     two_mounts,
     warm,
@@ -36,8 +40,15 @@ _OVER_HTTP: dict[str, Scenario] = {
     "memory": memory.run,
     "archives": archives.run,
     "inventories": inventories.run,
+    "restore": restore.run,
+    "restore-cloud": restore_cloud.run,
+    "restore-small": restore_small.run,
+    "restore-memory": restore_memory.run,
 }
-_ALSO_OVER_TLS = ("cold", "warm", "cloud", "random", "many-small")
+_ALSO_OVER_TLS = (
+    *("cold", "warm", "cloud", "random", "many-small"),
+    *("restore", "restore-cloud", "restore-small"),
+)
 
 
 def _over_tls(run: Scenario, bench: Bench) -> Result:

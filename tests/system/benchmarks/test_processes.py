@@ -8,6 +8,7 @@ import pytest
 from benchmarks import processes
 from benchmarks.processes import BenchmarkError
 
+MEMORY = 64 << 20
 BUSY = "import time\nwhile time.process_time() < 0.3: pass\n"
 PARENT = f"""
 import subprocess, sys
@@ -39,3 +40,18 @@ def test_processor_time_of_a_process_that_has_ended_is_refused():
         process.wait()
     with pytest.raises(BenchmarkError, match="has ended"):
         processes.cpu_seconds(process.pid)
+
+
+def test_what_a_program_takes_is_measured_from_its_start_to_its_end(tmp_path):
+    memory = f"filled = bytearray({MEMORY}); import time\n"
+    command = [sys.executable, "-c", f"{memory}{BUSY}time.sleep(0.1)"]
+    usage = processes.run_measured(command, tmp_path / "log", {"PYTHONDONTWRITEBYTECODE": "1"})
+    assert usage.cpu >= 0.3
+    assert usage.seconds >= 0.4
+    assert MEMORY < usage.memory < 2 * MEMORY
+
+
+def test_a_program_that_fails_is_told_of_with_what_it_said(tmp_path):
+    command = [sys.executable, "-c", "import sys; sys.exit('no such vault')"]
+    with pytest.raises(BenchmarkError, match="status 1: no such vault"):
+        processes.run_measured(command, tmp_path / "log")
