@@ -18,7 +18,7 @@ from casfs.credentials import KeySource, owner
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics
 from casfs.model import Output
-from casfs.rotation import RotatingKeys
+from casfs.rotation import CheckKey, RotatingKeys
 from casfs.service.registry import DIALECTS
 from casfs.service.retries import Limits
 from casfs.service.service import Service
@@ -33,21 +33,31 @@ from casfs.tree.sqlite.database import Database
 log = logging.getLogger(__name__)
 
 
-def service_of(
-    config: Config, metrics: Metrics, keys: KeySource, rotating: RotatingKeys | None = None
-) -> Service:
+def keys_of(config: Config, check: CheckKey | None) -> KeySource:
+    """Return the key of a configuration; one that may be replaced after a refusal if it can change.
+
+    Args:
+        config: says where the key was found.
+        check: see `RotatingKeys`.
+    """
+    if config.find_key_again is None:
+        return config.credentials
+    return RotatingKeys(config.credentials, config.find_key_again, check)
+
+
+def service_of(config: Config, metrics: Metrics, keys: KeySource) -> Service:
     """Return the service of a configuration.
 
     Args:
         config: says which one, and how to reach it.
         metrics: counts what is sent.
         keys: sign requests.
-        rotating: the same if they may be replaced after a refusal.
     """
     limits = Limits(config.connect_timeout, config.read_timeout, config.attempts)
     dialect = DIALECTS[config.dialect].dialect(config.account, keys, config.region)
     whose = owner(config.account, config.credentials)
     ca_file = ("ca_bundle of the AWS configuration", config.ca_bundle)
+    rotating = keys if isinstance(keys, RotatingKeys) else None
     dialect = replace(dialect, keys=rotating, ca_file=ca_file if config.ca_bundle else None)
     service = Service(dialect, config.endpoint, whose, limits, metrics)
     service.throttle.set_limit(config.bwlimit)

@@ -17,7 +17,6 @@ from casfs.errors import CasfsError
 from casfs.ledger.ledger_reader import LedgerReader
 from casfs.metrics import Metrics
 from casfs.model import Job, Vault
-from casfs.rotation import RotatingKeys
 from casfs.service.route import make_paths_absolute
 from casfs.status import StatusSource, padded
 from casfs.tree.account_tree import AccountTree
@@ -100,8 +99,8 @@ class Client(contextlib.AbstractContextManager["Client"]):
         unchecked = partial(assembly.service_of, config, self.metrics)
         self._same_account = SameAccount(unchecked, lambda: self._table.vaults())
         check = self._same_account.check if own else None
-        keys = RotatingKeys(config.credentials, config.find_key_again, check)
-        self.service = service = assembly.service_of(config, self.metrics, keys, keys)
+        keys = assembly.keys_of(config, check)
+        self.service = service = assembly.service_of(config, self.metrics, keys)
         self._disk = disk = DiskCache(config.cache_dir, Verifier(service.tree_hash), self.metrics)
         write_behind = assembly.write_behind_of(config, disk, self.metrics)
         self._blocks = assembly.block_cache_of(config, service, disk, write_behind, self.metrics)

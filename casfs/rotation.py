@@ -42,26 +42,24 @@ class RotatingKeys:
 
     Args:
         first: the key that was found.
-        find_again: finds it again; None if it cannot change.
+        find_again: finds it again.
         check: checks a new key before it is used; None if any key may be used.
+
+    Attributes:
+        edition: a number that changes whenever the key does.
     """
 
     def __init__(
-        self, first: KeySource, find_again: FindAgain | None, check: CheckKey | None = None
+        self, first: KeySource, find_again: FindAgain, check: CheckKey | None = None
     ) -> None:
         self.identity = first.identity
         self._find_again = find_again
         self._check = check
         self._lock = threading.Lock()
         self._keys = first
-        self._edition = 0
+        self.edition = 0
         self._looking: threading.Event | None = None
         self._looked = -_INTERVAL
-
-    @property
-    def edition(self) -> int:
-        """Return a number that changes whenever the key does."""
-        return self._edition
 
     def current(self) -> Credentials:
         """Return the key to sign with now.
@@ -81,12 +79,10 @@ class RotatingKeys:
         Returns:
             Whether there is a key other than the one that was rejected.
         """
-        if self._find_again is None:
-            return False
         deadline = Deadline(seconds)
         while True:
             with self._lock:
-                if self._edition != refused:
+                if self.edition != refused:
                     return True
                 looking = self._looking
                 if looking is None:
@@ -96,7 +92,7 @@ class RotatingKeys:
             if looking is None:
                 return self._look(self._find_again, deadline)
             if not looking.wait(deadline.remaining()):
-                return self._edition != refused
+                return self.edition != refused
 
     def _look(self, find_again: FindAgain, deadline: Deadline) -> bool:
         """Look for a new key, wake the waiting threads, and return whether there is one."""
@@ -107,7 +103,7 @@ class RotatingKeys:
             with self._lock:
                 if found is not None:
                     self._keys = found
-                    self._edition += 1
+                    self.edition += 1
                 if final:
                     self._looked = time.monotonic()
                 ended, self._looking = self._looking, None

@@ -113,6 +113,7 @@ class Downloader:
     ) -> None:
         self.line = Line(deadline)
         self._service = service
+        self._outputs = service.outputs
         self._delivery = delivery
         self._slots = slots
         self._memory = delivery.memory
@@ -214,7 +215,7 @@ class Downloader:
         """Send a GET; return False if it is left to a whole-body transfer."""
         get.progress.ask()
         with self._stalls.watch(get.progress):
-            received = self._service.read(
+            received = self._outputs.read(
                 get.opened.output, get.span, partial(self._receive, get), get.deadline
             )
         if received:

@@ -16,10 +16,14 @@ class ReceivedDescriptions:
 
     Args:
         header: which one of an output tells it, None if none does.
+
+    Attributes:
+        are_sent: there is such a header.
     """
 
     def __init__(self, header: str | None) -> None:
         self._header = header
+        self.are_sent = header is not None
         self._lock = threading.Lock()
         self._known: LRUCache[tuple[str, str], str] = LRUCache(TUNING.remembered_descriptions)
         self.on_received: Callable[[str, str, str], None] = lambda *_: None

@@ -34,14 +34,14 @@ def read_into(answer: requests.Response, memory: bytearray | memoryview) -> int:
         raise connection_error("Get Job Output", str(answer.url), error) from error
 
 
-def finish(answer: requests.Response) -> None:
+def finish(answer: requests.Response, source: HTTPResponse) -> None:
     """Check that a body has ended, and give its connection back for the next request.
 
     Raises:
         WrongAnswerError: it goes on, which only a body without an announced length can.
         UnreachableError: see `read_into`.
     """
-    if not source_of(answer).isclosed() and read_into(answer, bytearray(1)):
+    if not source.isclosed() and read_into(answer, bytearray(1)):
         raise WrongAnswerError(f"GET {answer.url}: the body is longer than the range")
     answer.raw.release_conn()
 
@@ -61,6 +61,9 @@ class Receiver:
         answer: the answer, its body unread.
         note: is notified how many bytes came, whenever some are read.
         throttle: limits how fast they are received.
+
+    Attributes:
+        source: the answer of the standard library; see `source_of`.
     """
 
     def __init__(
@@ -69,7 +72,8 @@ class Receiver:
         self._answer = answer
         self._note = note
         self._throttle = throttle
-        self._source = source_of(answer)
+        self.source = source_of(answer)
+        self._begun = False
         self._broken: OSError | None = None
         self._intercept()
 
@@ -81,10 +85,10 @@ class Receiver:
         """
         if self._throttle.is_set is not self._throttled:
             self._intercept()
-        found = 0
+        self._begun, found = True, 0
         error: Exception | None = None
         try:
-            found = self._source.readinto(memory)
+            found = self.source.readinto(memory)
         except IncompleteRead as met:
             found, error = len(met.partial), met
         except (OSError, HTTPException) as met:
@@ -93,13 +97,23 @@ class Receiver:
         if found != len(memory):
             raise self._failure(len(memory) - found, found, self._broken or error)
 
+    def finish(self) -> None:
+        """Check that the body has ended, as `finish` does; close one of which nothing was read.
+
+        Nobody wanted that, and a connection with an unread body is of no more use.
+        """
+        if self._begun:
+            finish(self._answer, self.source)
+        else:
+            self._answer.close()
+
     def _intercept(self) -> None:
         """Receive through this object; what waits for the throttle is put in place if need be."""
         self._throttled = self._throttle.is_set
         # A body of no bytes has been closed already.
-        if not self._source.isclosed():
+        if not self.source.isclosed():
             wrap = self._take_turns if self._throttled else self._catch_errors
-            intercept_receive(self._source, wrap)
+            intercept_receive(self.source, wrap)
 
     def _take_turns(self, receive: Callable[[memoryview], int]) -> Callable[[memoryview], int]:
         caught, throttle = self._catch_errors(receive), self._throttle

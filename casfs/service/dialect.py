@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -219,9 +220,8 @@ def _account(full_name: Any) -> str | None:
     return found[1] if found else None
 
 
-def escape(text: str) -> str:
-    """Return a name as it is written in a path; one that no service can have is escaped, too."""
-    return quote(text, safe="-_.~", errors="surrogatepass")
+escape: Callable[[str], str] = partial(quote, safe="-_.~", errors="surrogatepass")
+"""Returns a name as it is written in a path; one that no service can have is escaped, too."""
 
 
 def _state(answer: Mapping[str, Any]) -> JobState:

@@ -6,13 +6,27 @@ which has one connection, and gives it back.
 Lock order: the one lock here is innermost; no connection is made or closed under it.
 """
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.client import HTTPException
 
 import requests
+import urllib3
 
+from casfs.deadline import Deadline
+from casfs.errors import CasfsError, UnreachableError
 from casfs.service.service_tuning import TUNING
+from casfs.service.watchdog import Watchdog
+
+CONNECTION_ERRORS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    HTTPException,
+    OSError,
+)
+"""What requests and those below it raise; errors of casfs are among them."""
 
 
 class Sessions:
@@ -23,25 +37,44 @@ class Sessions:
 
     Args:
         make: makes a session, which connects when it is used.
+        watchdog: ends what takes too long.
     """
 
-    def __init__(self, make: Callable[[], requests.Session]) -> None:
+    def __init__(self, make: Callable[[], requests.Session], watchdog: Watchdog) -> None:
         self._make = make
+        self._watchdog = watchdog
         self._lock = threading.Lock()
         self._idle: list[tuple[float, requests.Session]] = []
         self._closed = False
 
-    def borrow(self, fresh: bool) -> requests.Session:
-        """Return a session for one request; one that is yet to connect if `fresh`."""
-        if not fresh:
-            self.drop_aged()
-            with self._lock:
-                if self._idle:
-                    return self._idle.pop()[1]
-        return self._make()
+    @contextlib.contextmanager
+    def borrow(self, fresh: bool, deadline: Deadline) -> Iterator[requests.Session]:
+        """Lend a session for one request, whose answer is read to its end inside.
 
-    def give_back(self, session: requests.Session) -> None:
-        """Take back a session whose answer was read to its end."""
+        Args:
+            fresh: one that is yet to connect.
+            deadline: ends the connection.
+
+        Raises:
+            ThreadError: nobody would see to that.
+        """
+        session = self._make() if fresh else self._idle_one() or self._make()
+        try:
+            with self._watchdog.limit(deadline):
+                yield session
+        except BaseException as error:
+            session.close()
+            if _is_broken(error):
+                self._drop_all()
+            raise
+        self._give_back(session)
+
+    def _idle_one(self) -> requests.Session | None:
+        self.drop_aged()
+        with self._lock:
+            return self._idle.pop()[1] if self._idle else None
+
+    def _give_back(self, session: requests.Session) -> None:
         with self._lock:
             if not self._closed:
                 self._idle.append((_now(), session))
@@ -56,7 +89,7 @@ class Sessions:
             aged, self._idle = self._idle[:fresh], [] if fresh is None else self._idle[fresh:]
         _close(aged)
 
-    def drop_all(self) -> None:
+    def _drop_all(self) -> None:
         """Close what is idle: each is older than the connection that just broke."""
         with self._lock:
             dropped, self._idle = self._idle, []
@@ -66,7 +99,14 @@ class Sessions:
         """Close what is idle, and whatever is given back later."""
         with self._lock:
             self._closed = True
-        self.drop_all()
+        self._drop_all()
+
+
+def _is_broken(error: BaseException) -> bool:
+    """Return whether that is how a connection ends that broke."""
+    if isinstance(error, UnreachableError) or isinstance(error.__cause__, UnreachableError):
+        return True
+    return isinstance(error, CONNECTION_ERRORS) and not isinstance(error, CasfsError)
 
 
 def _close(entries: list[tuple[float, requests.Session]]) -> None:

@@ -40,7 +40,7 @@ class OutputRequest:
 
 
 class GetOutput(Protocol):
-    """Asks for the output of a job, as `Service` does."""
+    """Asks for the output of a job, as `OutputCalls` does."""
 
     def __call__(
         self,
@@ -52,7 +52,7 @@ class GetOutput(Protocol):
 
         Raises:
             RequestError: there is no such range.
-            CasfsError: as `Service.read`.
+            CasfsError: as `OutputCalls.read`.
         """
         ...
 
@@ -80,7 +80,7 @@ class Measuring:
         """Return the bytes of an output; costs a GET, two where a range of it tells nothing.
 
         Raises:
-            ExpiredError, NotReadyError, WrongAnswerError: see `Service.read`.
+            ExpiredError, NotReadyError, WrongAnswerError: see `OutputCalls.read`.
         """
         return self._measure(job.vault, job.id, job.size, deadline)
 
@@ -95,7 +95,7 @@ class Measuring:
 
         Raises:
             SizeError: it has.
-            CasfsError: as `Service.read`.
+            CasfsError: as `OutputCalls.read`.
         """
 
         def doubting(answer: requests.Response) -> T:

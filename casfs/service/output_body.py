@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPResponse
 
 import requests
 
@@ -26,7 +27,7 @@ class Body:
         tree_hash: digest of exactly these bytes, if the service sent one.
         etag: what names the state of the output that they are of, if the service sent that.
         read_into: fills memory with the next bytes, as `Receiver.fill`.
-        finish: checks that the body ends here; see `finish`.
+        finish: checks that the body ends here; see `Receiver.finish`.
     """
 
     first: int
@@ -107,10 +108,10 @@ def _check_output(answer: requests.Response) -> None:
         raise WrongAnswerError(f"GET {answer.url}: a page where an output was asked for")
 
 
-def is_announced(answer: requests.Response) -> bool:
+def _is_announced(answer: requests.Response, source: HTTPResponse) -> bool:
     """Return whether the answer says how long its body is; `answered_span` checks what it says."""
     # Where there are chunks, they count (RFC 9112, 6.3).
-    return "Content-Length" in answer.headers and not source_of(answer).chunked
+    return "Content-Length" in answer.headers and not source.chunked
 
 
 def answered_span(answer: requests.Response, asked: tuple[int, int], size: int) -> tuple[int, int]:
@@ -172,14 +173,15 @@ def body_of(
         RequestError: a range that begins inside a MiB was asked for, and another one came.
     """
     first, stop = _given_span(answer, asked, size)
+    receiver = Receiver(answer, received, throttle)
     return Body(
         first=first,
         stop=stop,
-        announced=is_announced(answer),
+        announced=_is_announced(answer, receiver.source),
         tree_hash=_tree_hash(answer, tree_hash_header),
         etag=answer.headers.get("ETag"),
-        read_into=Receiver(answer, received, throttle).fill,
-        finish=lambda: finish(answer),
+        read_into=receiver.fill,
+        finish=receiver.finish,
     )
 
 
@@ -224,7 +226,7 @@ def total_size(answer: requests.Response) -> int | None:
         UnreachableError: see `read_into`.
     """
     _check_output(answer)
-    size = _content_length(answer) if is_announced(answer) else None
+    size = _content_length(answer) if _is_announced(answer, source_of(answer)) else None
     if answer.status_code == requests.codes.partial_content:
         size = _content_range(answer)[2]
     elif size == LEAF_SIZE:
@@ -241,7 +243,7 @@ def total_size(answer: requests.Response) -> int | None:
     body = bytearray(stop - first)
     if (found := read_into(answer, body)) != len(body):
         raise short(answer, len(body) - found)
-    finish(answer)
+    finish(answer, source_of(answer))
     return size
 
 
@@ -263,9 +265,10 @@ def whole_size(answer: requests.Response, known: int | None) -> int:
     if answer.status_code == requests.codes.partial_content or "Content-Range" in answer.headers:
         raise WrongAnswerError(f"GET {answer.url}: a part, which does not tell the output's size")
     size = _content_length(answer)
-    if size is None or not is_announced(answer):
+    source = source_of(answer)
+    if size is None or not _is_announced(answer, source):
         announced, size, memory = size, 0, bytearray(TUNING.piece)
-        ends_by_itself = source_of(answer).chunked
+        ends_by_itself = source.chunked
         while found := read_into(answer, memory):
             size += found
         if not ends_by_itself and known is not None and size < known:

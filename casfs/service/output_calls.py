@@ -1,8 +1,9 @@
 """Asks for outputs, and finds out what a refusal of one means."""
 
 import contextlib
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 import requests
 
@@ -17,12 +18,36 @@ from casfs.errors import (
     RequestError,
     TransientError,
 )
-from casfs.model import Job, JobState
+from casfs.model import Job, JobState, Output
+from casfs.ranges import BLOCK_SIZE
+from casfs.reasons import reason
 from casfs.service.archive_descriptions import ReceivedDescriptions
-from casfs.service.measuring import OutputRequest
+from casfs.service.dialect import escape
+from casfs.service.measuring import Measuring, OutputRequest
+from casfs.service.output_body import Body
 from casfs.service.transport import Transport
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class JobsPaths:
+    """The paths of the jobs of vaults.
+
+    Attributes:
+        known: by vault, as far as they are known.
+        find: asks the service for one that is not; raises NotFoundError if there is no such vault.
+    """
+
+    known: Mapping[str, str]
+    find: Callable[[str, Deadline], str]
+
+
+class Receive(Protocol):
+    """Makes the body of an answer, as `body_of` does."""
+
+    def __call__(self, answer: requests.Response, asked: tuple[int, int], size: int) -> Body:
+        """Return the body, unread."""
 
 
 class OutputCalls:
@@ -30,22 +55,78 @@ class OutputCalls:
 
     Args:
         transport: asks the service.
-        path: vault, job -> path of Get Job Output.
+        paths: where jobs are.
         describe_job: asks for a job, and raises NotFoundError if there is none.
+        receive: makes the bodies of answers.
         descriptions: keeps what answers say of archives.
+
+    Attributes:
+        measuring: measures outputs, and reads those whose size was measured.
     """
 
     def __init__(
         self,
         transport: Transport,
-        path: Callable[[str, str, Deadline], str],
+        paths: JobsPaths,
         describe_job: Callable[[str, str, Deadline], Job],
+        receive: Receive,
         descriptions: ReceivedDescriptions,
     ) -> None:
         self._transport = transport
-        self._path = path
+        self._paths = paths
         self._describe_job = describe_job
-        self._descriptions = descriptions
+        self._receive = receive
+        self._note_description = descriptions.note if descriptions.are_sent else None
+        self.measuring = Measuring(self.get)
+
+    def read(
+        self,
+        output: Output,
+        span: tuple[int, int],
+        consume: Callable[[Body], T],
+        deadline: Deadline,
+    ) -> T:
+        """Ask for the bytes `span[0]` to `span[1] - 1` of an output, all from one source.
+
+        Returns what `consume` makes of the body. A transient error that it raises (a tree hash
+        that does not match) has the bytes asked for again, on a new connection.
+
+        Raises:
+            ExpiredError: the service no longer has the output.
+            NotReadyError: the job is still running.
+            WrongAnswerError: the answer is not the range that was asked for.
+            RequestError: ranges that begin inside a block, as this one does, are not given.
+            SizeError: the output has another size than was measured.
+            CasfsError: this machine failed, in `consume`.
+        """
+        source = output.sources[output.source_number(span[0] // BLOCK_SIZE)]
+        # The job counts from where its own output begins.
+        begin = source.begin * BLOCK_SIZE
+        asked = (span[0] - begin, span[1] - begin)
+
+        def take(answer: requests.Response) -> T:
+            body = self._receive(answer, asked, source.layout.size)
+            if begin:
+                body = replace(body, first=body.first + begin, stop=body.stop + begin)
+            try:
+                result = consume(body)
+            except CasfsError:
+                raise
+            except OSError as error:
+                raise CasfsError(
+                    f"the {output} was received, but this machine could not store it "
+                    f"({reason(error)}); make room in memory and in the cache directory"
+                ) from error
+            body.finish()
+            return result
+
+        headers = {"Range": f"bytes={asked[0]}-{asked[1] - 1}"}
+        request = OutputRequest(
+            output.vault, source.job_id, headers, doubtful=asked[0] % BLOCK_SIZE != 0
+        )
+        if output.measured:
+            return self.measuring.read(output, request, take, deadline)
+        return self.get(request, take, deadline)
 
     def get(
         self,
@@ -57,15 +138,18 @@ class OutputCalls:
 
         Raises:
             RequestError: there is no such range.
-            CasfsError: as `Service.read`.
+            CasfsError: as `read`.
         """
         vault, job_id = request.vault, request.job_id
-        path = self._path(vault, job_id, deadline)
+        jobs = self._paths.known.get(vault) or self._paths.find(vault, deadline)
+        path = f"{jobs}/{escape(job_id)}/output"
+        note = self._note_description
 
         def noted(answer: requests.Response) -> T:
             result = consume(answer)
             # What an answer tells counts once its bytes turned out to be those of the output.
-            self._descriptions.note(vault, job_id, answer)
+            if note is not None:
+                note(vault, job_id, answer)
             return result
 
         def ask_job(error: ForeignAnswerError) -> None:

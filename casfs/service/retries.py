@@ -74,50 +74,49 @@ class Failure(NamedTuple):
 
 
 class Persistence:
-    """Decides, for one call, whether and when to ask again; tenacity does so.
+    """Decides, for one call that failed, whether and when to ask again; tenacity does so.
 
     Pauses grow and are random, so that many clients do not return at once. Where a pause would end
     behind the deadline, one more attempt is made just before it.
+
+    Args:
+        limits: how long and how often to try.
+        deadline: ends all attempts together.
+        restarts: how often that had been restarted when the call began.
 
     Attributes:
         exhausted: it ended before the deadline, and asking on is of no use.
     """
 
-    def __init__(self, limits: Limits, deadline: Deadline) -> None:
+    def __init__(self, limits: Limits, deadline: Deadline, restarts: int) -> None:
         self._limits = limits
         self._deadline = deadline
         self._pause = tenacity.wait_random_exponential(TUNING.first_pause, limits.longest_pause)
         self._mismatches = 0
         self._breaks = 0
-        self._restarts = deadline.restarts
+        self._restarts = restarts
         self._last_chance = min(TUNING.last_chance, deadline.seconds / 10)
         self._last_chances = 0
         self.exhausted = False
 
     def run(
-        self, attempt: Callable[[], T], closed: threading.Event, note: Callable[[Failure], None]
+        self,
+        attempt: Callable[[], T],
+        began: float,
+        closed: threading.Event,
+        note: Callable[[Failure], None],
     ) -> T:
         """Return what an attempt returns, after as many more as may be made.
 
         Args:
-            attempt: asks the service once.
+            attempt: asks the service once; at first, it raises what the first attempt met.
+            began: when that began, by the monotonic clock.
             closed: ends pauses, and asking.
             note: is notified of each failure after which the service is asked again.
 
         Raises:
             Exception: whatever the last attempt raised.
         """
-        began = time.monotonic()
-        try:
-            # Not by way of tenacity, which takes as long as all else of a small answer.
-            return attempt()
-        except TransientError as error:
-            failed = [error]
-
-        def again() -> T:
-            if failed:
-                raise failed.pop()
-            return attempt()
 
         def tell(state: tenacity.RetryCallState) -> None:
             note(Failure(state.attempt_number, _error(state), time.monotonic() - began))
@@ -130,7 +129,7 @@ class Persistence:
             after=tell,
             reraise=True,
         )
-        return retrying(again)
+        return retrying(attempt)
 
     def retry(self, state: tenacity.RetryCallState) -> bool:
         """Return whether what the last attempt met may be mended by another."""

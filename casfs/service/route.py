@@ -39,6 +39,8 @@ class Route:
 
     Attributes:
         settings: arguments of a session's `send`.
+        checked: `check` found nothing, and no connection has failed since.
+        reached: an answer came, so that what fails may come back.
     """
 
     def __init__(
@@ -61,12 +63,8 @@ class Route:
         self._proxy_variable = next(_proxy_variables(scheme), "the proxy") if proxy else None
         self._proxy = proxy or ""
         self._encrypted = scheme == "https" or self._proxy.lower().startswith("https:")
-        self._checked = False
-        self._reached = False
-
-    def note_reached(self) -> None:
-        """Note that an answer came: from now on what fails may come back."""
-        self._reached = True
+        self.checked = False
+        self.reached = False
 
     def check(self) -> None:
         """Refuse what can never work.
@@ -75,22 +73,22 @@ class Route:
             ConfigError: a proxy of an unknown kind, one that needs a package that is missing, or
                 certificates that do not exist or are none.
         """
-        if self._checked:
+        if self.checked:
             return
         if self._proxy_variable is not None:
             self._check_proxy(self._proxy_variable)
         if self._ca_name is not None and self._encrypted:
             self._check_certificates(self._ca_name, self.settings["verify"])
-        self._checked = True
+        self.checked = True
 
     def explain(self, causes: Iterable[BaseException]) -> CasfsError | None:
         """Return what is wrong on this machine if that is why a connection failed, else None."""
-        self._checked = False
+        self.checked = False
         try:
             self.check()
         except ConfigError as error:
             return error
-        if self._proxy_variable is None or self._reached:
+        if self._proxy_variable is None or self.reached:
             return None
         parts = self._proxy_parts()
         # A SOCKS proxy may leave it to us to look up the endpoint.

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
 
 import requests
-import urllib3
 
 from casfs.deadline import Deadline
 from casfs.errors import RequestError
@@ -13,14 +11,6 @@ from casfs.service.dialect import Authorization
 from casfs.service.retries import Limits
 from casfs.service.route import Route
 from casfs.service.watchdog import Watchdog, WatchedAdapter
-
-CONNECTION_ERRORS = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    HTTPException,
-    OSError,
-)
-"""What requests and those below it raise; errors of casfs are among them."""
 
 
 class UnsentError(Exception):

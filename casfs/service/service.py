@@ -1,34 +1,26 @@
 """The calls that a restore needs, the same for every dialect: listings, jobs, outputs."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import TypeVar
-
-import requests
+from collections.abc import Iterator
+from functools import partial
 
 from casfs.deadline import Deadline
-from casfs.errors import CasfsError, ForbiddenError, NotFoundError
+from casfs.errors import ForbiddenError, NotFoundError
 from casfs.job_requests import JobFeatures, JobRequest, Outcome, RetrievalPolicy
 from casfs.metrics import Metrics
 from casfs.model import Job, Output, Vault, output_of
-from casfs.ranges import BLOCK_SIZE
-from casfs.reasons import reason
 from casfs.service.archive_descriptions import ReceivedDescriptions
 from casfs.service.dialect import Dialect
 from casfs.service.error_mapping import json_body
 from casfs.service.job_calls import JobCalls
-from casfs.service.measuring import Measuring, OutputRequest
-from casfs.service.output_body import Body, body_of
-from casfs.service.output_calls import OutputCalls
+from casfs.service.output_body import body_of
+from casfs.service.output_calls import JobsPaths, OutputCalls
 from casfs.service.paging import listed
 from casfs.service.retries import Limits
 from casfs.service.service_clock import ServiceClock
 from casfs.service.throttle import Throttle
 from casfs.service.transport import Transport
 from casfs.service.vault_addresses import Addresses
-
-T = TypeVar("T")
 
 
 class Service:
@@ -41,16 +33,18 @@ class Service:
         tree_hash: how archives are hashed.
         inventory_fields: how an inventory names vault and tree hash.
         descriptions: what answers said of archives beside their bytes.
+        outputs: reads outputs, and measures them.
         measuring: measures outputs, and tells of those that have another size than it found.
         throttle: limits how fast outputs are received.
+        any_range: a range of an output may begin anywhere, not only on a MiB.
     """
 
     def __init__(
         self, dialect: Dialect, endpoint: str, owner: str, limits: Limits, metrics: Metrics
     ) -> None:
         self.dialect = dialect
+        self.any_range = dialect.any_range
         self.throttle = Throttle()
-        self._metrics = metrics
         # Two regions behind one endpoint hold different vaults.
         region = (dialect.region,) if dialect.region else ()
         self.origin = (dialect.name, endpoint, owner, *region)
@@ -59,8 +53,15 @@ class Service:
         self.tree_hash = dialect.tree_hash
         self.inventory_fields = dialect.inventory_fields
         self._transport = Transport(endpoint, dialect, limits, metrics)
-        self._outputs = OutputCalls(self._transport, self._output_path, self.job, self.descriptions)
-        self.measuring = Measuring(self._outputs.get)
+        receive = partial(
+            body_of,
+            tree_hash_header=dialect.tree_hash_header,
+            received=metrics.received_bytes.inc,
+            throttle=self.throttle,
+        )
+        paths = JobsPaths(self._addresses.jobs_paths, self._jobs_path)
+        self.outputs = OutputCalls(self._transport, paths, self.job, receive, self.descriptions)
+        self.measuring = self.outputs.measuring
         self._job_calls = JobCalls(self._transport, dialect, self._address, self.vault)
 
     @property
@@ -80,11 +81,6 @@ class Service:
     def may_ask_again(self, lost: int, deadline: Deadline) -> bool:
         """Wait as `Transport.may_ask_again`."""
         return self._transport.may_ask_again(lost, deadline)
-
-    @property
-    def any_range(self) -> bool:
-        """Return whether a range of an output may begin anywhere, not only on a MiB."""
-        return self.dialect.any_range
 
     def vaults(self, deadline: Deadline) -> Iterator[Vault]:
         """Yield every vault of the account, page by page."""
@@ -119,7 +115,7 @@ class Service:
         Raises:
             NotFoundError: there is no such vault.
         """
-        path = self.dialect.jobs_path(self._address(vault, deadline))
+        path = self._jobs_path(vault, deadline)
         limit = self.dialect.jobs_limit
         keys = ("JobList", "JobId")
         for answer in listed(self._transport, "List Jobs", path, keys, limit, deadline):
@@ -155,66 +151,6 @@ class Service:
         """Return the bytes of an output, as `Measuring.measure`."""
         return self.measuring.measure(job, deadline)
 
-    def read(
-        self,
-        output: Output,
-        span: tuple[int, int],
-        consume: Callable[[Body], T],
-        deadline: Deadline,
-    ) -> T:
-        """Ask for the bytes `span[0]` to `span[1] - 1` of an output, all from one source.
-
-        Returns what `consume` makes of the body. A transient error that it raises (a tree hash
-        that does not match) has the bytes asked for again, on a new connection.
-
-        Raises:
-            ExpiredError: the service no longer has the output.
-            NotReadyError: the job is still running.
-            WrongAnswerError: the answer is not the range that was asked for.
-            RequestError: ranges that begin inside a block, as this one does, are not given.
-            SizeError: the output has another size than was measured.
-            CasfsError: this machine failed, in `consume`.
-        """
-        source = output.sources[output.source_number(span[0] // BLOCK_SIZE)]
-        # The job counts from where its own output begins.
-        begin = source.begin * BLOCK_SIZE
-        asked = (span[0] - begin, span[1] - begin)
-
-        def check(answer: requests.Response) -> T:
-            begun = False
-
-            def note(received: int) -> None:
-                nonlocal begun
-                begun = True
-                self._metrics.received_bytes.inc(received)
-
-            header = self.dialect.tree_hash_header
-            body = body_of(answer, asked, source.layout.size, header, note, self.throttle)
-            body = replace(body, first=body.first + begin, stop=body.stop + begin)
-            try:
-                result = consume(body)
-            except CasfsError:
-                raise
-            except OSError as error:
-                raise CasfsError(
-                    f"the {output} was received, but this machine could not store it "
-                    f"({reason(error)}); make room in memory and in the cache directory"
-                ) from error
-            if begun:
-                body.finish()
-            else:
-                # Nobody wanted the body, and a connection with an unread one is of no more use.
-                answer.close()
-            return result
-
-        headers = {"Range": f"bytes={asked[0]}-{asked[1] - 1}"}
-        request = OutputRequest(
-            output.vault, source.job_id, headers, doubtful=asked[0] % BLOCK_SIZE != 0
-        )
-        if output.measured:
-            return self.measuring.read(output, request, check, deadline)
-        return self._outputs.get(request, check, deadline)
-
     @property
     def clock(self) -> ServiceClock:
         """Return the service's clock, as its answers with lists tell it."""
@@ -233,8 +169,10 @@ class Service:
         """Return the account's data retrieval policy, None if it has none; see `JobStarter`."""
         return self._job_calls.policy(deadline)
 
-    def _output_path(self, vault: str, job_id: str, deadline: Deadline) -> str:
-        return f"{self.dialect.job_path(self._address(vault, deadline), job_id)}/output"
+    def _jobs_path(self, vault: str, deadline: Deadline) -> str:
+        path = self.dialect.jobs_path(self._address(vault, deadline))
+        self._addresses.jobs_paths.setdefault(vault, path)
+        return path
 
     def _address(self, name: str, deadline: Deadline) -> str:
         """Return what names a vault in paths; lists the vaults if it is not known.

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
@@ -22,11 +23,11 @@ from casfs.errors import (
 from casfs.metrics import Metrics
 from casfs.service.dialect import Dialect
 from casfs.service.error_mapping import answer_error, causes, connection_error
-from casfs.service.idle_connections import Sessions
+from casfs.service.idle_connections import CONNECTION_ERRORS, Sessions
 from casfs.service.malformed_headers import log_malformed_headers_once
 from casfs.service.retries import Failure, Limits, Persistence
 from casfs.service.route import Route
-from casfs.service.sending import CONNECTION_ERRORS, Message, Sender, UnsentError
+from casfs.service.sending import Message, Sender, UnsentError
 from casfs.service.service_clock import ServiceClock
 from casfs.service.service_tuning import TUNING
 from casfs.service.watchdog import Watchdog
@@ -46,15 +47,10 @@ class Transport:
 
     Attributes:
         clock: the service's, as answers with lists tell it.
+        received: returns the bytes that a thread's connection received; see `Watchdog.received`.
     """
 
-    def __init__(
-        self,
-        endpoint: str,
-        dialect: Dialect,
-        limits: Limits,
-        metrics: Metrics,
-    ) -> None:
+    def __init__(self, endpoint: str, dialect: Dialect, limits: Limits, metrics: Metrics) -> None:
         self._endpoint = endpoint
         self._dialect = dialect
         self._limits = limits
@@ -62,9 +58,10 @@ class Transport:
         self._closed = threading.Event()
         log_malformed_headers_once()
         self._watchdog = Watchdog(lambda: self._sessions.drop_aged())
+        self.received = self._watchdog.received
         self._route = Route(endpoint, dialect.ca_variables, dialect.ca_file)
         self._sender = Sender(endpoint, dialect.authorization, limits, self._watchdog, self._route)
-        self._sessions = Sessions(self._sender.session)
+        self._sessions = Sessions(self._sender.session, self._watchdog)
         self._keys = dialect.keys
         self.clock = ServiceClock()
         self._warned = -TUNING.warning_interval
@@ -95,10 +92,6 @@ class Transport:
         pause = min(TUNING.first_pause * 2.0**lost, self._limits.longest_pause) if lost > 1 else 0.0
         self._closed.wait(min(pause, deadline.remaining()))
         return not self._closed.is_set()
-
-    def received(self, thread: int) -> int | None:
-        """Return the bytes that a thread's connection received; see `Watchdog.received`."""
-        return self._watchdog.received(thread)
 
     def get(  # noqa: PLR0913 (most calls need only the first four)
         self,
@@ -134,35 +127,54 @@ class Transport:
         """
         query = urlencode(parameters or {}, quote_via=quote, safe="")
         url = f"{self._endpoint}{path}{'?' if query else ''}{query}"
-        persistence = Persistence(self._limits, deadline)
-        tries = 0
-        notified = False
+        deadline.check(f"{call} {path}")
+        if not self._route.checked:
+            self._route.check()
+        edition = self.key_edition
+        ask = partial(self._persist, call, url, consume, headers or {}, deadline, on_foreign)
+        try:
+            return ask()
+        except DeniedError:
+            if not self.renew_key(edition, deadline):
+                raise
+            return ask()
+
+    def _persist(
+        self,
+        call: str,
+        url: str,
+        consume: Callable[[requests.Response], T],
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        on_foreign: Callable[[ForeignAnswerError], None] | None,
+    ) -> T:
+        tries, notified = 0, False
+        failed: list[TransientError] = []
+        began, restarts = time.monotonic(), deadline.restarts
 
         def attempt() -> T:
             nonlocal tries, notified
+            if failed:
+                raise failed.pop()
             tries += 1
             try:
                 # One attempt may meet a connection that died unnoticed, the next one must not.
-                return self._attempt(call, url, consume, headers or {}, deadline, fresh=tries > 1)
+                return self._attempt(call, url, consume, headers, deadline, fresh=tries > 1)
             except ForeignAnswerError as error:
                 if on_foreign is not None and not notified:
                     notified = True
                     on_foreign(error)
                 raise
 
-        def note(failure: Failure) -> None:
-            self._note_failure(failure, deadline)
-
-        deadline.check(f"{call} {path}")
-        self._route.check()
-        edition = self.key_edition
         try:
-            try:
-                return persistence.run(attempt, self._closed, note)
-            except DeniedError:
-                if not self.renew_key(edition, deadline):
-                    raise
-                return persistence.run(attempt, self._closed, note)
+            return attempt()
+        except TransientError as error:
+            # Only what fails goes by way of tenacity, which takes as long as all else of an answer.
+            failed.append(error)
+        persistence = Persistence(self._limits, deadline, restarts)
+        note = partial(self._note_failure, deadline=deadline)
+        try:
+            return persistence.run(attempt, began, self._closed, note)
         except MismatchError:
             raise
         except TransientError as error:
@@ -206,7 +218,7 @@ class Transport:
                 deadline.check(f"{call} {path}")
                 message = Message("POST", url, {}, body)
                 with self._sender.send(session, message, deadline) as answer:
-                    self._route.note_reached()
+                    self._route.reached = True
                     self._metrics.count_answer(call)
                     return consume(answer)
         except CONNECTION_ERRORS as error:
@@ -256,30 +268,18 @@ class Transport:
         deadline: Deadline,
         fresh: bool,
     ) -> T:
-        session = self._sessions.borrow(fresh)
         try:
-            with self._watchdog.limit(deadline):
+            with self._sessions.borrow(fresh, deadline) as session:
                 self._check_open()
-                answer = self._sender.send(session, Message("GET", url, headers), deadline)
-                with answer:
-                    self._route.note_reached()
+                with self._sender.send(session, Message("GET", url, headers), deadline) as answer:
+                    self._route.reached = True
                     self._metrics.count_answer(call)
                     if answer.status_code // 100 != 2:
                         raise answer_error(
                             call, answer, self._dialect.error, self._dialect.request_id_header
                         )
-                    result = consume(answer)
+                    return consume(answer)
         except CONNECTION_ERRORS as error:
-            session.close()
-            if isinstance(error, UnreachableError) or not isinstance(error, CasfsError):
-                self._sessions.drop_all()
             if isinstance(error, CasfsError):
                 raise
             raise self._explained(call, url, error) from error
-        except BaseException as error:
-            session.close()
-            if isinstance(error.__cause__, UnreachableError):
-                self._sessions.drop_all()
-            raise
-        self._sessions.give_back(session)
-        return result

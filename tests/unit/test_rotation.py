@@ -44,11 +44,6 @@ def test_another_key_is_taken_and_the_cache_stays_the_first_ones(clock):
     assert owner("-", keys) == owner("-", OLD)
 
 
-def test_a_key_that_stands_where_nothing_changes_is_not_looked_for():
-    keys = RotatingKeys(OLD, None)
-    assert not keys.renew(keys.edition, 1)
-
-
 @pytest.mark.parametrize(
     "there", [OLD, None, ConfigError("no file"), DeniedError("sign in again")], ids=str
 )

@@ -132,7 +132,7 @@ OUTPUT = Output.of_job("photos", "j", "k", Layout(MIB), None)
 
 def read(*answers):
     with serving(in_turn(*answers)) as server, service_of_glacier(server.url) as service:
-        return service.read(OUTPUT, (0, MIB), lambda body: None, Deadline(60))
+        return service.outputs.read(OUTPUT, (0, MIB), lambda body: None, Deadline(60))
 
 
 def described(state: str) -> Answer:
@@ -148,7 +148,7 @@ def test_the_description_of_an_archive_comes_with_its_bytes(sent, told):
     with serving(in_turn(answer)) as server, service_of_glacier(server.url) as service:
         job = DIALECT.job("photos", ARCHIVE_JOB | {"JobId": "j"})
         assert service.descriptions.of_job(job.vault, job.id) is None
-        service.read(OUTPUT, (0, MIB), lambda body: None, Deadline(60))
+        service.outputs.read(OUTPUT, (0, MIB), lambda body: None, Deadline(60))
         assert service.descriptions.of_job(job.vault, job.id) == told
 
 

@@ -211,7 +211,9 @@ def test_the_etag_of_an_answer_is_read_and_ranges_are_whole_mib():
     ):
         service.parse_vault(json.dumps(vault("photos", "ID")))
         output = Output.of_job("photos", "J", "k", Layout(3 * MIB), None)
-        service.read(output, (0, 3 * MIB), lambda body: found.append(body.tree_hash), Deadline(60))
+        service.outputs.read(
+            output, (0, 3 * MIB), lambda body: found.append(body.tree_hash), Deadline(60)
+        )
     assert found == [bytes.fromhex(etag)]
     assert server.requests[0].path == "/vaults/ID/jobs/J/output"
     assert server.requests[0].headers["range"] == f"bytes=0-{3 * MIB - 1}"
@@ -223,7 +225,7 @@ def test_a_job_that_runs_is_not_ready_without_asking_again():
         service.parse_vault(json.dumps(vault("photos", "ID")))
         output = Output.of_job("photos", "J", "k", Layout(MIB), None)
         with pytest.raises(NotReadyError):
-            service.read(output, (0, MIB), lambda body: None, Deadline(60))
+            service.outputs.read(output, (0, MIB), lambda body: None, Deadline(60))
     assert len(server.requests) == 1
 
 

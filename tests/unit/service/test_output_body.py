@@ -47,7 +47,7 @@ def whole_body(body: Body) -> tuple[Body, bytes]:
 def read(archive, attempts=2, span=SPAN, consume=whole_body, data=DATA):
     """Read from an archive; return the body, its bytes, and the server."""
     with serving(archive) as server, service_at(server.url, attempts=attempts) as service:
-        found = service.read(output_of_bytes(data), span, consume, Deadline(60))
+        found = service.outputs.read(output_of_bytes(data), span, consume, Deadline(60))
         return *found, server
 
 
@@ -240,7 +240,7 @@ def test_what_fails_on_this_machine_is_not_laid_on_the_network_nor_asked_again()
 
     with serving(Archive(DATA)) as server, service_at(server.url) as service:
         with pytest.raises(CasfsError, match=r"job j .*this machine.*allocate memory") as caught:
-            service.read(output_of_bytes(DATA), SPAN, out_of_memory, Deadline(60))
+            service.outputs.read(output_of_bytes(DATA), SPAN, out_of_memory, Deadline(60))
         assert caught.value.errno == errno.EIO
         assert "network" not in str(caught.value)
         assert server.spans() == [SPAN]
@@ -381,9 +381,9 @@ def test_a_description_counts_when_its_answer_was_right():
     archive = Archive(DATA, spoil=once(described("a stranger's", lambda answer: Answer(200, b"x"))))
     with serving(archive) as server, service_at(server.url, dialect=dialect) as service:
         service.descriptions.on_received = lambda vault, job, text: told.append(text)
-        service.read(output_of_bytes(DATA), SPAN, whole_body, Deadline(60))
+        service.outputs.read(output_of_bytes(DATA), SPAN, whole_body, Deadline(60))
         archive.spoil = described("mine")
-        service.read(output_of_bytes(DATA), SPAN, whole_body, Deadline(60))
+        service.outputs.read(output_of_bytes(DATA), SPAN, whole_body, Deadline(60))
     assert told == ["mine"]
 
 
