@@ -74,6 +74,10 @@ class Ownership:
             code = errno.ENOTDIR if directory else errno.EISDIR
             raise OSError(code, os.strerror(code), str(path))
 
+    def ordinary_file(self) -> tuple[int, int]:
+        """Return owner and mode of a file to which there is nothing to object."""
+        return self._uid, stat.S_IFREG | 0o600
+
     def owns(self, status: os.stat_result) -> bool:
         """Return whether something belongs to this user."""
         return status.st_uid == self._uid

@@ -41,6 +41,8 @@ class PrivateDirectory:
 
     Attributes:
         path: path of the directory, with symbolic links in its parents resolved.
+        ordinary_file: owner and mode of a file that casfs made; `check_open` objects to none of
+            them, and looks at others closely.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class PrivateDirectory:
         self._names = names
         self._identity: tuple[int, int] | None = None
         self.path = Path(os.path.realpath(path.parent)) / path.name
+        self.ordinary_file = self._ownership.ordinary_file()
 
     def make(self) -> None:
         """Create the directory if it is missing, and check it and its parents.
@@ -72,6 +75,7 @@ class PrivateDirectory:
             if path != self.path:
                 raise ConfigError(f"{self._wanted} now resolves to another path: {path}")
             self._ownership.check_top(directory)
+            self.ordinary_file = self._ownership.ordinary_file()
             self._close(directory)
             status = os.fstat(directory)
             self._identity = (status.st_dev, status.st_ino)

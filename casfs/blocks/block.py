@@ -1,8 +1,12 @@
-"""A block that came from the service."""
+"""A block that came from the service, and what names one in the caches."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from casfs.blocks.verify import Digest, Trust
+
+Key = tuple[Hashable, int]
+"""Key of an open output and number of a block."""
 
 
 @dataclass(frozen=True, slots=True)

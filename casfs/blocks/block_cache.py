@@ -12,10 +12,11 @@ from casfs.blocks.delivery import Delivery
 from casfs.blocks.disk.store import OutputStores
 from casfs.blocks.disk.write_behind import BlockWriter
 from casfs.blocks.download import Downloader, Slots
+from casfs.blocks.found_blocks import Found, wait
 from casfs.blocks.get_queue import GetQueue, Left, Queued, owner_of
 from casfs.blocks.gets.pool import Pool
 from casfs.blocks.gets.tasks import Task
-from casfs.blocks.memory_cache import Found, MemoryCache, wait
+from casfs.blocks.memory_cache import MemoryCache
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.streams import Streams
 from casfs.deadline import Deadline
@@ -30,12 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """What `BlockCache.get` returns.
-
-    Attributes:
-        blocks: the blocks that were asked for, by number.
-        ahead: what was queued to be prefetched.
-    """
+    """The blocks that were asked for, by number, and what was queued to be prefetched."""
 
     blocks: dict[int, memoryview]
     ahead: list[Queued]
@@ -79,7 +75,7 @@ class BlockCache:
         self._write_behind = write_behind
         self._deadline = limits.deadline
         self._metrics = metrics
-        self._memory = MemoryCache(limits.memory, write_behind.waiting, write_behind.queued)
+        self._memory = MemoryCache(limits.memory, write_behind.unwritten)
         slots = Slots.of(limits.connections)
         self._network = Pool(
             "fetch", slots.requests + slots.reserve, lambda: self._downloader.width()
@@ -166,21 +162,22 @@ class BlockCache:
             DeadlineError: a block did not come in time.
             CasfsError: the service failed in another way.
         """
-        opened.begin_read(run)
+        if opened.transferred:
+            opened.note_read(run)
         ahead = opened.prefetcher.after(reader, offset, end - offset, self)
         ended = run.stop if end == opened.output.layout.size else end // BLOCK_SIZE
-        found = self._find(opened, run, ended)
+        found = self._memory.look_up(opened.key, run, opened, ended)
         self._metrics.blocks.labels("memory").inc(len(found.here))
+        if found.in_flight:
+            self._bring(opened, found)
         queued = self._prefetch(opened, ahead) if ahead else []
-        if not found.in_flight and opened.is_settled():
-            return Got(found.here, queued)
-        try:
-            blocks = self._wait(opened, run, ended, found)
-            # What came while we waited may have shown that what we were given is wrong.
-            opened.require_current()
-        except BaseException:
-            self.cancel(queued)
-            raise
+        blocks = found.here
+        if found.in_flight or opened.state.undoubted != opened.generation:
+            try:
+                blocks = self._wait(opened, run, ended, found)
+            except BaseException:
+                self.cancel(queued)
+                raise
         for number in found.missing:
             opened.prefetcher.missed(number)
         return Got(blocks, queued)
@@ -208,48 +205,55 @@ class BlockCache:
                 wanted = self._memory.cancel(item.opened.key, item.left.run)
                 self._gets.request(item.opened, wanted, urgent=True)
 
-    def _find(self, opened: OpenOutput, run: range, ended: int) -> Found:
-        found = self._memory.look_up(opened.key, run, opened, ended)
+    def _bring(self, opened: OpenOutput, found: Found) -> None:
+        """Bring what only this reader can bring, and have others brought sooner."""
         if found.missing:
-            self._load(opened, found.missing)
+            for number, data in self._load(opened, found.missing).items():
+                found.here[number] = data
+                del found.in_flight[number]
         for task in found.tasks:
             self._network.promote(task)
             self._disks.promote(task)
-        return found
 
     def _wait(
         self, opened: OpenOutput, run: range, ended: int, found: Found
     ) -> dict[int, memoryview]:
+        def moved(owner: object) -> float:
+            return owner.moved if isinstance(owner, OpenOutput) else 0.0
+
         deadline = Deadline(self._deadline)
         while True:
             try:
-                blocks = wait(found, deadline, opened.output, _moved)
+                blocks = wait(found, deadline, opened.output, moved)
                 break
             except CasfsError as error:
                 if deadline.passed() or not found.failed_elsewhere(opened):
                     raise
                 log.info("asking for blocks %s of the %s again: %s", run, opened.output, error)
-            found = self._find(opened, run, ended)
-        opened.wait_for_doubts(deadline)
+            found = self._memory.look_up(opened.key, run, opened, ended)
+            self._bring(opened, found)
+        # What came while we waited may have shown that what we were given is wrong.
+        if opened.state.undoubted != opened.generation:
+            opened.wait_for_doubts(deadline)
+            opened.require_current()
         return blocks
 
-    def _load(self, opened: OpenOutput, numbers: list[int]) -> None:
-        """Take blocks in flight from disk, here and now; ask the service for the rest."""
+    def _load(self, opened: OpenOutput, numbers: list[int]) -> dict[int, memoryview]:
+        """Take blocks in flight from disk, and return them; ask the service for the rest."""
+        there: dict[int, memoryview] = {}
         try:
-            missing = [n for n in numbers if not self._take_from_disk(opened, n)]
+            for number in numbers:
+                if (data := opened.read(number)) is not None:
+                    there[number] = data
+                    self._metrics.blocks.labels("disk").inc()
+                    self._memory.complete(opened.key, [(number, data)])
+            missing = [number for number in numbers if number not in there]
             if missing:
                 self._gets.request(opened, missing, urgent=True)
         except BaseException as error:
             self._memory.fail(opened.key, numbers, error)
             raise
-
-    def _take_from_disk(self, opened: OpenOutput, number: int) -> bool:
-        data = opened.read(number)
-        if data is None:
-            return False
-        self._metrics.blocks.labels("disk").inc()
-        self._memory.complete(opened.key, [(number, data)])
-        return True
+        return there
 
     def _prefetch(self, opened: OpenOutput, run: range) -> list[Queued]:
         new = self._memory.begin_prefetch(opened.key, run, opened)
@@ -291,7 +295,3 @@ class BlockCache:
 
     def _load_adopted(self, opened: OpenOutput, run: range) -> None:
         self._load_in_background(opened, self._memory.under_way(opened.key, run))
-
-
-def _moved(owner: object) -> float:
-    return owner.moved if isinstance(owner, OpenOutput) else 0.0

@@ -176,7 +176,7 @@ class Downloader:
         finally:
             # Whoever keeps an error keeps no memory of blocks with it.
             resumable.drop()
-            if opened.transferred or not opened.is_settled():
+            if opened.transferred or opened.state.undoubted != opened.generation:
                 for left in self._whole.end(opened, run.start, self._service.closed):
                     self._again(opened, left)
 
@@ -228,7 +228,7 @@ class Downloader:
         if not blocks:
             return
         self._delivery.record(opened, blocks)
-        if not opened.is_settled():
+        if opened.state.undoubted != opened.generation:
             opened.require_undoubted(opened.source(blocks[0].number))
         self._delivery.deliver(opened, blocks)
         resumable.note_handed_on(blocks)

@@ -1,8 +1,8 @@
 """The memory tier of the cache, and the blocks in flight: no block is asked for twice.
 
 Lock order: `MemoryCache._lock` is taken alone. Under it nothing is read, written, sent or waited
-for; pools, write-behind and leaves have locks of their own, taken when it is free. (The queue of
-blocks to be written is looked at under it, which takes no lock.)
+for; pools, write-behind and leaves have locks of their own, taken when it is free. (The blocks to
+be written are looked up under it, which takes no lock.)
 
 A block is looked up and registered as in flight in one locked step, and it is queued to be written
 before it stops being in flight. So at every moment it is in memory, queued, on disk, in flight, or
@@ -10,63 +10,51 @@ missing.
 """
 
 import threading
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
 
+from cachetools import FIFOCache
+
+from casfs.blocks.block import Key
+from casfs.blocks.block_tuning import TUNING
+from casfs.blocks.found_blocks import Found, InFlight
 from casfs.blocks.gets.tasks import Task
-from casfs.blocks.idle_transfer import IdleTransferError
-from casfs.blocks.resident_blocks import Key, ResidentBlocks
-from casfs.deadline import Deadline
-from casfs.errors import CasfsError, DeadlineError
+from casfs.errors import CasfsError
 from casfs.ranges import BLOCK_SIZE
-from casfs.threads import result_within
 
 
-@dataclass(eq=False, slots=True)
-class _InFlight:
-    """A block in flight: for whom, and the task it has.
+class _Resident(FIFOCache[Key, memoryview]):
+    """Blocks in memory. Those that were read to their end leave first, then those that came first.
 
-    It is `wanted` when somebody waits for it, and `read` when somebody who does reads to its end.
+    A block that leaves before it is read must be read from disk and hashed again. One that was
+    read is in the kernel's page cache, so nobody is likely to ask for it here. But the kernel may
+    ask for the parts of a block in any order, so the last few that were read stay.
+
+    Args:
+        size: bytes that it holds at most; at least one block.
     """
 
-    result: Future[memoryview]
-    owner: object
-    wanted: bool
-    task: Task | None = None
-    read: bool = False
+    def __init__(self, size: int) -> None:
+        super().__init__(max(size, BLOCK_SIZE), _size_in_memory)
+        self._read: dict[Key, None] = {}
+        self._stay = int(self.maxsize) // BLOCK_SIZE // TUNING.stay
 
+    def note_read(self, key: Key) -> None:
+        """Note that a block was read to its end, if it is here."""
+        if key in self:
+            self._read[key] = None
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What is known of the blocks that a reader wants.
+    def popitem(self) -> tuple[Key, memoryview]:
+        """Remove the block that is to leave first, and return it with its key."""
+        if len(self._read) <= self._stay:
+            return super().popitem()
+        key = next(iter(self._read))
+        return key, self.pop(key)
 
-    Attributes:
-        here: blocks by number.
-        in_flight: blocks in flight by number, to be waited for.
-        missing: numbers of those among them that the caller has to bring.
-        tasks: tasks that wait for their turn to bring others of them.
-    """
-
-    here: dict[int, memoryview]
-    in_flight: dict[int, _InFlight]
-    missing: list[int]
-    tasks: set[Task]
-
-    def failed_elsewhere(self, owner: object) -> bool:
-        """Return whether a block failed in a way in which it need not fail for this owner.
-
-        Another one brought it, whose job may have expired; or time ran out that had begun to run,
-        or nobody read, before the caller came.
-        """
-        joined = [entry for n, entry in self.in_flight.items() if n not in self.missing]
-        return any(
-            entry.owner is not owner
-            or isinstance(entry.result.exception(), DeadlineError | IdleTransferError)
-            for entry in joined
-            if entry.result.done() and entry.result.exception() is not None
-        )
+    def __delitem__(self, key: Key) -> None:
+        """Remove a block."""
+        super().__delitem__(key)
+        self._read.pop(key, None)
 
 
 class MemoryCache:
@@ -75,21 +63,14 @@ class MemoryCache:
     Args:
         memory_size: bytes of blocks in memory, those being received and those to be written
             included.
-        pending: returns a block that waits to be written to disk; takes no lock.
-        queued: returns which blocks wait to be written; takes no lock.
+        unwritten: the blocks that wait to be written to disk, in memory as well; see `BlockWriter`.
     """
 
-    def __init__(
-        self,
-        memory_size: int,
-        pending: Callable[[Key], memoryview | None],
-        queued: Callable[[], Collection[Key]],
-    ) -> None:
-        self._pending = pending
-        self._queued = queued
+    def __init__(self, memory_size: int, unwritten: Mapping[Key, memoryview]) -> None:
+        self._unwritten = unwritten
         self._lock = threading.Lock()
-        self._resident = ResidentBlocks(memory_size)
-        self._in_flight: dict[Key, _InFlight] = {}
+        self._resident = _Resident(memory_size)
+        self._in_flight: dict[Key, InFlight] = {}
         self._receiving: set[Key] = set()
         self._closed = False
 
@@ -225,7 +206,7 @@ class MemoryCache:
         for entry in entries:
             entry.result.set_exception(_closed())
 
-    def _end(self, key: Key) -> _InFlight | None:
+    def _end(self, key: Key) -> InFlight | None:
         self._receiving.discard(key)
         return self._in_flight.pop(key, None)
 
@@ -235,52 +216,25 @@ class MemoryCache:
             self._resident.popitem()
 
     def _room(self) -> int:
-        only_saving = sum(key not in self._resident for key in self._queued())
+        # To copy the keys is one step of the interpreter: no other thread changes them meanwhile.
+        only_saving = sum(key not in self._resident for key in list(self._unwritten))
         elsewhere = len(self._receiving) + only_saving
         return int(self._resident.maxsize) - elsewhere * BLOCK_SIZE
 
     def _present(self, key: Key) -> memoryview | None:
         data = self._resident.get(key)
-        return data if data is not None else self._pending(key)
+        return data if data is not None else self._unwritten.get(key)
 
-    def _begin(self, key: Key, owner: object) -> _InFlight:
+    def _begin(self, key: Key, owner: object) -> InFlight:
         if self._closed:
             raise _closed()
-        entry = self._in_flight[key] = _InFlight(Future(), owner, wanted=False)
+        entry = self._in_flight[key] = InFlight(Future(), owner, wanted=False)
         return entry
-
-
-def wait(
-    found: Found, deadline: Deadline, what: object, moved: Callable[[object], float]
-) -> dict[int, memoryview]:
-    """Return all blocks that were looked up, once they have come.
-
-    Args:
-        found: what is known of them.
-        deadline: restarts while somebody who fetches one of them makes progress.
-        what: what they are of, for messages.
-        moved: reports when an owner last made progress, by the monotonic clock.
-
-    Raises:
-        DeadlineError: one did not.
-        CasfsError: one could not be brought.
-        InterruptedError: the program that waits is being killed.
-    """
-    blocks = dict(found.here)
-    for number, entry in found.in_flight.items():
-        while True:
-            try:
-                blocks[number] = result_within(entry.result, deadline.remaining())
-                break
-            except FutureTimeoutError:
-                deadline.extend(moved(entry.owner))
-            if deadline.passed() and not entry.result.done():
-                raise DeadlineError(
-                    f"received nothing of block {number} of the {what} for {deadline.seconds:g} s; "
-                    "check the network, or allow more with `deadline`"
-                )
-    return blocks
 
 
 def _closed() -> CasfsError:
     return CasfsError("the file system is being unmounted")
+
+
+def _size_in_memory(data: memoryview) -> int:
+    return min(len(data) + TUNING.end_bytes, BLOCK_SIZE)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from casfs.blocks.block import Block
+from casfs.blocks.disk.leaf_index import Judged
 from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.disk.store import OutputStores
 from casfs.blocks.prefetch import Prefetcher
@@ -43,6 +44,9 @@ class OpenOutput:
         key: names what is delivered together, in memory and in flight: blocks of one generation.
             So bytes from before a mismatch never reach whoever opens the output after it.
         sources: the jobs that bring it, in the order of `Output.sources`.
+        state: of its leaves. While `state.undoubted` is `generation`, the one in which it was
+            opened, nothing of it is wrong, or doubted: what was read may be delivered.
+        generation: see `state`.
         prefetcher: decides what to prefetch for all of its readers together.
         transferred: the sources whose whole output came, or comes, where a range was asked for.
         moved: when bytes of it last came from the service, by the monotonic clock.
@@ -51,10 +55,12 @@ class OpenOutput:
     def __init__(self, output: Output, disk: OutputStores, streams: Streams) -> None:
         self.output = output
         self.store = disk.store(output)
-        self._state = self.store.leaves.state
-        self._generation = self._state.generation
-        self.key = (self.store, self._generation)
+        self.state = self.store.leaves.state
+        self.generation = self.state.generation
+        self.key = (self.store, self.generation)
         self.sources = [OpenSource(output, source, disk) for source in output.sources]
+        # Then blocks may be cached for a job's own output, and not for this one.
+        self._apart = any(source.is_cached_apart for source in self.sources)
         self.prefetcher = Prefetcher(output.layout, streams)
         self.transferred: set[OpenSource] = set()
         self.moved = 0.0
@@ -62,7 +68,7 @@ class OpenOutput:
     @property
     def refusal(self) -> str | None:
         """Return why its bytes are not delivered, None if they are."""
-        if self._state.generation == self._generation:
+        if self.state.generation == self.generation:
             return None
         return self.store.leaves.mismatch or f"the {self.output} has changed; read it again"
 
@@ -70,25 +76,14 @@ class OpenOutput:
         """Return the source of a block."""
         return self.sources[self.output.source_number(block)]
 
-    def begin_read(self, run: range) -> None:
-        """Note that somebody reads a run now, wherever it comes from.
-
-        Raises:
-            OutputMismatchError: as `require_current`.
-        """
-        if self._state.generation != self._generation:
-            self.require_current()
-        if self.transferred:
-            for number in self.output.touched(run):
-                self.sources[number].shared.note_read(run)
-
-    def is_settled(self) -> bool:
-        """Return whether what was read may be delivered: nothing of it is doubted, or wrong."""
-        return self._state.generation == self._generation and not self._state.pages.doubted
+    def note_read(self, run: range) -> None:
+        """Tell whole-body transfers that somebody reads a run now, wherever it comes from."""
+        for number in self.output.touched(run):
+            self.sources[number].shared.note_read(run)
 
     def holds(self, block: int) -> bool:
         """Return whether a block seems to be on disk, without reading it."""
-        return self.store.holds(block) or self.source(block).holds(block)
+        return self.store.holds(block) or (self._apart and self.source(block).holds(block))
 
     def read(self, block: int) -> memoryview | None:
         """Return a block that is on disk, else None.
@@ -96,8 +91,10 @@ class OpenOutput:
         Raises:
             OutputMismatchError: it is the last one, and the whole is not what it should be.
         """
-        data = self.store.read(block)
-        return data if data is not None else self._adopt(block)
+        stored = self.store.load(block)
+        if stored is not None:
+            return stored.data
+        return self._adopt(block) if self._apart else None
 
     def _adopt(self, block: int) -> memoryview | None:
         """Return a block that was cached for its job's own output; link it here as well."""
@@ -107,11 +104,14 @@ class OpenOutput:
             return None
         trust = trust_if_adopted(stored.trust)
         # Where it contradicts what came before, the service is to decide.
-        verdict = self.store.leaves.put(block, stored.leaf, trust, self._generation)
-        if verdict is not LeafVerdict.GOOD:
+        adopted = [Block(block, stored.data, stored.leaf, trust)]
+        judged = self.store.leaves.put(adopted, self.generation)
+        if judged.verdict is not LeafVerdict.GOOD:
             return None
+        self.store.leaves.flush()
         source.share(block, self.store)
-        self.require_whole()
+        if judged.complete:
+            self.require_whole()
         return stored.data
 
     def compare(self, blocks: Iterable[Block]) -> None:
@@ -121,13 +121,10 @@ class OpenOutput:
             MismatchError: they are something else.
             OutputMismatchError: everybody who has the output open is refused.
         """
-        leaves = self.store.leaves
-        for block in blocks:
-            verdict = leaves.judge(block.number, block.leaf, block.trust, self._generation)
-            self._raise_if_wrong(block, verdict)
+        self._raise_if_wrong(self.store.leaves.judge(blocks, self.generation))
 
     def record(self, blocks: Iterable[Block], transfer: Transfer | None = None) -> None:
-        """Record the leaves of blocks that came.
+        """Record the leaves of blocks that came; check the whole output if they were the last ones.
 
         Args:
             blocks: what came.
@@ -137,20 +134,19 @@ class OpenOutput:
             MismatchError: one of them is not what was verified before.
             OutputMismatchError: one of them is not what came before, and nobody knows which of
                 the two is right. As with a mismatch of the whole, everybody is refused. Or that
-                is so already.
+                is so already; or the whole is wrong, see `check_whole`.
         """
-        leaves, generation = self.store.leaves, self._generation
-        for block in blocks:
-            part_of = transfer if block.provisional else None
-            verdict = leaves.put(block.number, block.leaf, block.trust, generation, part_of)
-            self._raise_if_wrong(block, verdict)
-            if verdict is LeafVerdict.DOUBTFUL:
-                message = (
-                    f"block {block.number} of the {self.output} arrived twice with different "
-                    "bytes; do not use what was read of it, read it again"
-                )
-                self.store.invalidate(message, generation, [block.number])
-                raise OutputMismatchError(message)
+        judged = self.store.leaves.put(blocks, self.generation, transfer)
+        self._raise_if_wrong(judged)
+        if judged.block is not None:
+            message = (
+                f"block {judged.block.number} of the {self.output} arrived twice with different "
+                "bytes; do not use what was read of it, read it again"
+            )
+            self.store.invalidate(message, self.generation, [judged.block.number])
+            raise OutputMismatchError(message)
+        if judged.complete:
+            self.require_whole()
 
     def check_whole(self) -> WholeMismatch | None:
         """Compare the whole output with its tree hash, once its last leaf is known.
@@ -161,12 +157,13 @@ class OpenOutput:
         `LeafIndex.remedy`.
         """
         leaves, expected = self.store.leaves, self.output.tree_hash
-        generation, changes = self._generation, leaves.changes
+        generation, changes = self.generation, leaves.changes
         if expected is None or not leaves.complete() or matches(leaves.whole, expected):
             return None
         if leaves.generation != generation:
-            # Whoever has it open now checks what came since.
-            return None
+            return None  # Whoever has it open now checks what came since.
+        # What is found must be found again after a restart, though the last block is not written.
+        leaves.flush()
         found = leaves.root()
         if matches(found, expected):
             leaves.trust_whole(expected, changes)
@@ -234,7 +231,7 @@ class OpenOutput:
                 f"the {self.output} came in one piece that broke off, so that what was read of it "
                 "may be wrong; do not use that, read it again"
             )
-            self.store.invalidate_doubted(message, self._generation, source.run)
+            self.store.invalidate_doubted(message, self.generation, source.run)
         self.require_current()
 
     def require_current(self) -> None:
@@ -248,19 +245,22 @@ class OpenOutput:
 
     def transfer(self, run: range) -> AbstractContextManager[Transfer]:
         """Expect that a run comes in one piece; see `Doubts.transfer`."""
-        return self.store.leaves.doubts.transfer(run, self._generation)
+        return self.store.leaves.doubts.transfer(run, self.generation)
 
     def write(self, block: int, data: memoryview) -> None:
         """Put a block's file in its place, unless everybody is refused by then.
 
+        Its leaf is written before it, with those of all blocks that came meanwhile.
+
         Raises:
             OSError: as `OutputStore.write`.
         """
-        self.store.write(block, data, self._generation)
+        self.store.leaves.flush()
+        self.store.write(block, data, self.generation)
 
     def doubted(self) -> bool:
         """Return whether a block is doubted, so that readers must wait."""
-        return bool(self._state.pages.doubted) and self.refusal is None
+        return bool(self.state.pages.doubted) and self.refusal is None
 
     def wait_for_doubts(self, deadline: Deadline) -> None:
         """Wait until what was taken back has come again the same, or everybody is refused.
@@ -268,14 +268,14 @@ class OpenOutput:
         Raises:
             DeadlineError: that took too long.
         """
-        wait = partial(self.store.leaves.doubts.wait, self._generation)
+        wait = partial(self.store.leaves.doubts.wait, self.generation)
         if self.doubted() and not wait_within(wait, deadline.remaining()):
             raise deadline.error(f"the {self.output}, which comes again from its beginning")
 
-    def _raise_if_wrong(self, block: Block, verdict: LeafVerdict) -> None:
-        if verdict is LeafVerdict.LATE:
+    def _raise_if_wrong(self, judged: Judged) -> None:
+        if judged.verdict is LeafVerdict.LATE:
             self.require_current()
-        if verdict is LeafVerdict.WRONG:
+        if judged.verdict is LeafVerdict.WRONG and (block := judged.block):
             raise MismatchError(
                 f"block {block.number} of the {self.output} has hash {block.leaf.hex()}, which is "
                 "not what was verified before; none of it was delivered"

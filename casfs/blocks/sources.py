@@ -22,6 +22,7 @@ class OpenSource:
     Attributes:
         shared: the transfer of the job's whole output, where the server ignores ranges.
         run: the job's own blocks.
+        is_cached_apart: blocks of the job's own output have a place of their own on disk.
     """
 
     def __init__(self, output: Output, source: JobSlice, disk: OutputStores) -> None:
@@ -29,6 +30,7 @@ class OpenSource:
         self.run = range(source.begin, source.run.stop)
         self._begin = source.begin
         self._store = disk.source_store(output, source)
+        self.is_cached_apart = self._store is not None
 
     def holds(self, block: int) -> bool:
         """Return whether a block seems to be cached for the job's own output; do not read it."""

@@ -5,12 +5,12 @@ dropped where the disk is slow, and a full disk is an error.
 """
 
 import logging
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 
+from casfs.blocks.block import Block, Key
 from casfs.blocks.disk.part_store import PartStore
 from casfs.blocks.disk.write_behind import BlockSink, WriteBehind
 from casfs.blocks.open_output import OpenOutput
-from casfs.blocks.resident_blocks import Key
 from casfs.blocks.verify import LeafVerdict
 from casfs.reasons import reason
 
@@ -26,19 +26,14 @@ class WriteThrough:
     Args:
         keep: the writer of the cache, which counts what is written there; None to keep nothing
             there.
+
+    Attributes:
+        unwritten: nothing, ever: no block waits.
     """
 
     def __init__(self, keep: WriteBehind | None) -> None:
         self._keep = keep
-
-    def waiting(self, key: Key) -> memoryview | None:
-        """Return None: no block waits."""
-        del key
-        return None
-
-    def queued(self) -> list[Key]:
-        """Return nothing: no block waits."""
-        return []
+        self.unwritten: Mapping[Key, memoryview] = {}
 
     def save(
         self, sink: BlockSink, output: Hashable, blocks: Iterable[tuple[int, memoryview]]
@@ -79,7 +74,9 @@ class WriteThrough:
             return
         cached = store.cached
         try:
-            if cached.leaves.put(block, leaf, store.leaves.trust(block)) is LeafVerdict.GOOD:
+            known = [Block(block, data, leaf, store.leaves.trust(block))]
+            if cached.leaves.put(known).verdict is LeafVerdict.GOOD:
+                cached.leaves.flush()
                 cached.write(block, data)
                 writer.added(len(data))
         except OSError as error:

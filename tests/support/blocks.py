@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from casfs.blocks.block import Block
 from casfs.blocks.block_cache import BlockCache, ReadLimits
 from casfs.blocks.disk.eviction import Evictor
+from casfs.blocks.disk.leaf_index import LeafIndex
+from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import WriteBehind
 from casfs.blocks.reader import Reader
-from casfs.blocks.verify import Verifier
+from casfs.blocks.verify import Digest, LeafVerdict, Trust, Verifier
 from casfs.metrics import Metrics
 from casfs.model import Output
 from casfs.service.dialect import Dialect
@@ -77,3 +80,25 @@ def block_files(folder: Path) -> dict[str, Path]:
 def leaves_file(folder: Path) -> Path:
     (found,) = folder.glob("blocks-*/??/*/leaves")
     return found
+
+
+def put_leaf(
+    leaves: LeafIndex,
+    number: int,
+    leaf: Digest,
+    trust: Trust,
+    generation: int | None = None,
+    transfer: Transfer | None = None,
+) -> LeafVerdict:
+    """Record the leaf of a block, also in the file; return the verdict."""
+    block = Block(number, memoryview(b""), leaf, trust, provisional=transfer is not None)
+    judged = leaves.put([block], generation, transfer)
+    leaves.flush()
+    return judged.verdict
+
+
+def judge_leaf(
+    leaves: LeafIndex, number: int, leaf: Digest, trust: Trust, generation: int | None = None
+) -> LeafVerdict:
+    """Return what is known of a block with a leaf."""
+    return leaves.judge([Block(number, memoryview(b""), leaf, trust)], generation).verdict

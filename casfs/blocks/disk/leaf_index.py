@@ -6,10 +6,12 @@ of them together say what the whole output hashes to, even when blocks have been
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
+from casfs.blocks.block import Block
 from casfs.blocks.disk.doubts import Doubts
-from casfs.blocks.disk.leaf_file import LeafDirectory
-from casfs.blocks.disk.leaf_pages import DOUBTED, INHERITED, TRUST, UNSAVED
+from casfs.blocks.disk.leaf_file import LeafDirectory, Record
+from casfs.blocks.disk.leaf_pages import INHERITED, TRUST, UNSAVED
 from casfs.blocks.disk.leaf_state import LeafState
 from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.verify import (
@@ -18,12 +20,21 @@ from casfs.blocks.verify import (
     LeafVerdict,
     Trust,
     Verifier,
-    matches,
     remedy,
-    trust_on_record,
 )
 from casfs.private import PrivateDirectory
 from casfs.ranges import Layout
+
+
+class Judged(NamedTuple):
+    """The verdict on blocks: of the first `block` that is not good, or that all are.
+
+    Where leaves were recorded, it also says whether that of every block is known by now.
+    """
+
+    verdict: LeafVerdict
+    block: Block | None = None
+    complete: bool = False
 
 
 class LeafIndex:
@@ -106,57 +117,63 @@ class LeafIndex:
         with self.state.lock:
             return self.state.pages.known(block)
 
-    def judge(
-        self, block: int, leaf: Digest, trust: Trust, generation: int | None = None
-    ) -> LeafVerdict:
-        """Return what is known of bytes that came for a block, with this leaf; see `put`."""
+    def judge(self, blocks: Iterable[Block], generation: int | None = None) -> Judged:
+        """Return what is known of blocks that came; see `put`."""
         with self.state.lock:
             if generation not in (None, self.state.generation):
-                return LeafVerdict.LATE
-            return self.state.pages.judge(block, leaf, trust, self.trust(block))
+                return Judged(LeafVerdict.LATE)
+            whole, pages = self.state.whole is not None, self.state.pages
+            for block in blocks:
+                verdict = pages.judge(block.number, block.leaf, block.trust, whole)
+                if verdict is not LeafVerdict.GOOD:
+                    return Judged(verdict, block)
+        return Judged(LeafVerdict.GOOD)
 
     def put(
         self,
-        block: int,
-        leaf: Digest,
-        trust: Trust,
+        blocks: Iterable[Block],
         generation: int | None = None,
         transfer: Transfer | None = None,
-    ) -> LeafVerdict:
-        """Record a leaf if the verdict is good.
+    ) -> Judged:
+        """Record the leaves of blocks that came, up to the first of which the verdict is not good.
+
+        They are written to the file by `flush`.
 
         Args:
-            block: number of the block.
-            leaf: what came for it.
-            trust: how sure we are of that.
-            generation: in which it was asked for, None for the present one.
-            transfer: what brought it, if more is to come of that; the leaf is written to the file
-                by `Doubts.keep` then.
+            blocks: what came.
+            generation: in which they were asked for, None for the present one.
+            transfer: what brings those that are provisional; their leaves are written to the file
+                by `Doubts.keep`.
         """
+        records: list[Record] = []
         with self.state.lock:
             if generation not in (None, self.state.generation):
-                return LeafVerdict.LATE
-            verdict = self.state.pages.judge(block, leaf, trust, self.trust(block))
-            state = self.state.pages.state(block)
-            if verdict is not LeafVerdict.GOOD:
-                return verdict
-            known = state & TRUST
-            same = bool(known) and matches(self.state.pages.leaf(block), leaf)
-            saved = same and not state & UNSAVED
-            trust = trust_on_record(trust, Trust(known), same)
-            unsaved = 0 if transfer is None or saved else UNSAVED
-            self.state.pages.set(block, trust | unsaved, None if same else leaf)
-            if transfer is not None:
-                transfer.brought(block)
-            self.state.changes += not same
-            if state & DOUBTED and not self.state.pages.doubted:
-                self.state.settled.notify_all()
-            write = not unsaved and not (saved and trust == known)
-            if write:
-                self.state.file.queue([(block, trust, leaf)])
-        if write:
-            self.state.file.flush()
-        return verdict
+                return Judged(LeafVerdict.LATE)
+            judged = self._put(blocks, transfer, records)
+            self.state.file.queue(records)
+        return judged
+
+    def _put(
+        self, blocks: Iterable[Block], transfer: Transfer | None, records: list[Record]
+    ) -> Judged:
+        whole, pages = self.state.whole is not None, self.state.pages
+        for block in blocks:
+            provisional = transfer is not None and block.provisional
+            put = pages.put(block.number, block.leaf, block.trust, whole, provisional)
+            if put.verdict is not LeafVerdict.GOOD:
+                return Judged(put.verdict, block)
+            if transfer is not None and provisional:
+                transfer.brought(block.number)
+            self.state.changes += put.changed
+            if put.settled:
+                self.state.note_doubts()
+            if put.record is not None:
+                records.append(put.record)
+        return Judged(LeafVerdict.GOOD, complete=not pages.unknown)
+
+    def flush(self) -> None:
+        """Write to the file what is not there yet."""
+        self.state.file.flush()
 
     def write_again(self) -> None:
         """Write all leaves once more, since their file was removed."""

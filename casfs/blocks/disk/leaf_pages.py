@@ -6,9 +6,18 @@ its leaves changes.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from casfs.blocks.disk.leaf_file import PAGE, Record
-from casfs.blocks.verify import Digest, LeafVerdict, Trust, Verifier, judge, matches
+from casfs.blocks.verify import (
+    Digest,
+    LeafVerdict,
+    Trust,
+    Verifier,
+    judge,
+    matches,
+    trust_on_record,
+)
 
 TRUST = 0x0F
 """The bits of a state that are a `Trust`."""
@@ -24,6 +33,22 @@ _LOADED = bytes(
     for byte in range(256)
 )
 """The state that a byte of trust in a file means."""
+
+
+class Put(NamedTuple):
+    """What became of bytes that came for a block.
+
+    Attributes:
+        verdict: what is known of them; nothing was changed if it is not good.
+        changed: another leaf was known, or none.
+        settled: the block was doubted, and is no more.
+        record: what is to be written to the file, None if that has it, or is to have it later.
+    """
+
+    verdict: LeafVerdict
+    changed: bool = False
+    settled: bool = False
+    record: Record | None = None
 
 
 class _Page:
@@ -42,19 +67,21 @@ class LeafPages:
         blocks: number of blocks.
         counts: how many blocks have each trust, but for the first, whose count is not kept.
         doubted: how many blocks are doubted.
+        unknown: of how many blocks the leaf is not known.
     """
 
     def __init__(self, blocks: int, verifier: Verifier) -> None:
         self.blocks = blocks
         self.counts = [0] * (TRUST + 1)
         self.doubted = 0
+        self.unknown = blocks
         self._verifier = verifier
         self._size = verifier.digest_size
         self._pages: dict[int, _Page] = {}
 
     def complete(self) -> bool:
         """Return whether every leaf is known."""
-        return sum(self.counts[1:]) == self.blocks
+        return not self.unknown
 
     def state(self, block: int) -> int:
         """Return trust and marks of a block, 0 if nothing is known."""
@@ -126,20 +153,55 @@ class LeafPages:
         known = (trust for trust in reversed(Trust) if self.counts[trust])
         return next(known, Trust.UNKNOWN)
 
-    def judge(self, block: int, leaf: Digest, trust: Trust, known: Trust) -> LeafVerdict:
+    def judge(self, block: int, leaf: Digest, trust: Trust, whole: bool) -> LeafVerdict:
         """Return what is known of bytes that came for a block.
 
         Args:
             block: number of the block.
             leaf: what its bytes hash to.
             trust: how sure we are of them.
-            known: how sure we are of what is known of the block.
+            whole: the output as a whole matched its hash.
         """
         state = self.state(block)
+        if not state:
+            return LeafVerdict.GOOD
+        known = Trust.WHOLE if whole and state & TRUST else Trust(state & TRUST)
         # What is known from the file alone was not delivered, and may have rotted. What is not
         # known any more, and not doubted, was taken back.
         delivered = bool(state & DOUBTED or (known and not state & INHERITED))
-        return judge(leaf, trust, self.leaf(block) if state else None, known, delivered)
+        return judge(leaf, trust, self.leaf(block), known, delivered)
+
+    def put(self, block: int, leaf: Digest, trust: Trust, whole: bool, unsaved: bool) -> Put:
+        """Record the leaf of bytes that came for a block, if the verdict is good.
+
+        Args:
+            block: number of the block.
+            leaf: what its bytes hash to.
+            trust: how sure we are of them.
+            whole: the output as a whole matched its hash.
+            unsaved: the leaf is not to be written to the file yet, unless that has it.
+        """
+        state = self.state(block)
+        if not state:
+            self.set(block, trust | UNSAVED if unsaved else trust, leaf)
+            record = None if unsaved else (block, trust, leaf)
+            return Put(LeafVerdict.GOOD, changed=True, record=record)
+        verdict = self.judge(block, leaf, trust, whole)
+        if verdict is not LeafVerdict.GOOD:
+            return Put(verdict)
+        known = state & TRUST
+        same = bool(known) and matches(self.leaf(block), leaf)
+        saved = same and not state & UNSAVED
+        trust = trust_on_record(trust, Trust(known), same)
+        later = unsaved and not saved
+        self.set(block, trust | UNSAVED if later else trust, None if same else leaf)
+        done = later or (saved and trust == known)
+        return Put(
+            verdict,
+            changed=not same,
+            settled=bool(state & DOUBTED),
+            record=None if done else (block, trust, leaf),
+        )
 
     def records(self, blocks: Iterable[int]) -> list[Record]:
         """Return the records of blocks that have a state."""
@@ -174,6 +236,7 @@ class LeafPages:
     def _count(self, state: int, change: int) -> None:
         if state & TRUST:
             self.counts[state & TRUST] += change
+            self.unknown -= change
         if state & DOUBTED:
             self.doubted += change
 

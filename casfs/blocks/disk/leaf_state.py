@@ -21,6 +21,8 @@ class LeafState:
         pages: the leaves.
         file: the file that they are written to.
         generation, mismatch, changes, whole: see `LeafIndex`.
+        undoubted: the generation, while nothing of it is doubted, else -1. Readers look at it at
+            each read, without the lock.
         note: what was found in the file beside the leaves.
     """
 
@@ -33,6 +35,7 @@ class LeafState:
         self.settled = threading.Condition(self.lock)
         self.pages = LeafPages(layout.blocks, verifier)
         self.generation = 0
+        self.undoubted = 0
         self.mismatch: str | None = None
         self.changes = 0
         self.whole: Digest | None = None
@@ -66,7 +69,9 @@ class LeafState:
         """End the generation, and forget nothing."""
         # First: who finds the generation ended looks at it.
         self.mismatch = message
+        self.undoubted = -1
         self.generation += 1
+        self.note_doubts()
         self.settled.notify_all()
 
     def forget(self, blocks: list[int]) -> None:
@@ -80,6 +85,11 @@ class LeafState:
         if blocks:
             self.whole = None
             self.changes += 1
+        self.note_doubts()
+
+    def note_doubts(self) -> None:
+        """Note that blocks may be doubted that were not, or the other way round."""
+        self.undoubted = -1 if self.pages.doubted else self.generation
         if not self.pages.doubted:
             self.settled.notify_all()
 

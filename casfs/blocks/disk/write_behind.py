@@ -10,14 +10,14 @@ it is not held while writing.
 
 import logging
 import threading
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from casfs.blocks.block import Key
 from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.disk.cache_room import Room, spare_bytes
 from casfs.blocks.disk.eviction import Evictor
-from casfs.blocks.resident_blocks import Key
 from casfs.deadline import Deadline
 from casfs.disks import trouble
 from casfs.errors import ThreadError
@@ -40,13 +40,16 @@ class BlockSink(Protocol):
 
 
 class BlockWriter(Protocol):
-    """Writes blocks that came; see `WriteBehind`, whose methods these are."""
+    """Writes blocks that came; see `WriteBehind`, whose methods these are.
 
-    def waiting(self, key: Key) -> memoryview | None:
-        """Return a block that is not written yet."""
+    Attributes:
+        unwritten: the blocks that are not on disk yet. Other threads change it at any time: one
+            block may be looked up in it, and `list` copies its keys, without a lock.
+    """
 
-    def queued(self) -> list[Key]:
-        """Return which blocks are not written yet."""
+    @property
+    def unwritten(self) -> Mapping[Key, memoryview]:
+        """Return the blocks that are not on disk yet."""
 
     def save(
         self, sink: BlockSink, output: Hashable, blocks: Iterable[tuple[int, memoryview]]
@@ -80,6 +83,7 @@ class WriteBehind:
 
     Attributes:
         evictor: keeps the cache at its size.
+        unwritten: the blocks that are not on disk yet; see `BlockWriter`.
         lost: how many blocks were dropped, or could not be written.
     """
 
@@ -94,7 +98,7 @@ class WriteBehind:
         self.lost = 0
         self._patience = TUNING.write_patience
         self._queue: dict[Key, _Waiting] = {}
-        self._writing: dict[Key, _Waiting] = {}
+        self.unwritten: dict[Key, memoryview] = {}
         self._evicting = False
         self._failing = False
         self._slow = False
@@ -102,17 +106,6 @@ class WriteBehind:
         """Threads are missing that could not be started."""
         self._closed = False
         self._threads: list[threading.Thread] = []
-
-    def waiting(self, key: Key) -> memoryview | None:
-        """Return a block that is not written yet."""
-        # In this order: it is never in neither of both until it is on disk.
-        waiting = self._queue.get(key) or self._writing.get(key)
-        return waiting.data if waiting else None
-
-    def queued(self) -> list[Key]:
-        """Return which blocks are not written yet."""
-        # To copy a dict is one step of the interpreter: no other thread changes it meanwhile.
-        return list(self._queue) + list(self._writing)
 
     def save(
         self, sink: BlockSink, output: Hashable, blocks: Iterable[tuple[int, memoryview]]
@@ -126,6 +119,7 @@ class WriteBehind:
                     self.lost += 1
                     continue
                 self._queue[output, block] = _Waiting((output, block), sink, data)
+                self.unwritten[output, block] = data
                 queued += 1
             refused = self._begin()
             # To wake more of them costs the readers time.
@@ -174,7 +168,7 @@ class WriteBehind:
             False if one still does, and nothing was written for so many seconds.
         """
         with self._ended:
-            while any(key[0] == output for key in self.queued()):
+            while any(key[0] == output for key in self.unwritten):
                 if not self._ended.wait(seconds):
                     return False
         return True
@@ -193,7 +187,7 @@ class WriteBehind:
         deadline = Deadline(seconds)
         for thread in threads:
             thread.join(deadline.remaining())
-        if left := len(self.queued()):
+        if left := len(self.unwritten):
             log.warning("the cache disk is slow; %d blocks were not cached", left)
 
     def _begin(self) -> ThreadError | None:
@@ -223,9 +217,7 @@ class WriteBehind:
                 if self.evictor.due:
                     self._evicting = True
                 elif self._queue:
-                    key = next(iter(self._queue))
-                    block = self._writing[key] = self._queue[key]
-                    del self._queue[key]
+                    block = self._queue.pop(next(iter(self._queue)))
                 else:
                     return
             if block is None:
@@ -262,8 +254,8 @@ class WriteBehind:
             self._failing = error is not None
             self.lost += self._failing
             # The block may have come, and been queued, once more in the meantime.
-            if self._writing.get(block.key) is block:
-                del self._writing[block.key]
+            if self.unwritten.get(block.key) is block.data:
+                del self.unwritten[block.key]
             self._ended.notify_all()
             if not self._queue:
                 self._slow = False

@@ -12,7 +12,7 @@ from casfs.blocks.verify import Trust, Verifier
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256
 from tests.support.archive import MIB, flipped, output_of_bytes, random_bytes
-from tests.support.blocks import block_files
+from tests.support.blocks import block_files, put_leaf
 
 DATA = random_bytes(2 * MIB + 5)
 OUTPUT = output_of_bytes(DATA)
@@ -25,7 +25,7 @@ def disk(tmp_path):
     store = disk.store(OUTPUT)
     for number in range(OUTPUT.layout.blocks):
         block = memoryview(DATA[number * MIB : (number + 1) * MIB])
-        store.leaves.put(number, SHA256.leaf(block), Trust.CHECKED)
+        put_leaf(store.leaves, number, SHA256.leaf(block), Trust.CHECKED)
         store.write(number, block)
     return disk
 

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from casfs.blocks.block_tuning import TUNING
+from casfs.blocks.found_blocks import wait
 from casfs.blocks.gets.tasks import Task
-from casfs.blocks.memory_cache import MemoryCache, wait
+from casfs.blocks.memory_cache import MemoryCache
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, DeadlineError, ServerError
 
@@ -18,7 +19,7 @@ BLOCK = memoryview(bytes(1 << 20))
 
 def flights_of(memory_blocks=4, saved=None):
     saved = saved or {}
-    return MemoryCache(memory_blocks << 20, saved.get, saved.keys)
+    return MemoryCache(memory_blocks << 20, saved)
 
 
 def got(found, seconds=GENEROUS):

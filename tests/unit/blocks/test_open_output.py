@@ -12,6 +12,7 @@ from casfs.blocks.verify import Trust, Verifier
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256, Digest
 from tests.support.archive import MIB, output_of_bytes, random_bytes, root
+from tests.support.blocks import put_leaf
 
 DATA = random_bytes(3 * MIB + 5, seed=8)
 OUTPUT = output_of_bytes(DATA, root(DATA))
@@ -29,7 +30,7 @@ def blocks(trust, numbers=range(4)):
 
 
 def bring(opened, trust, numbers=range(4)):
-    opened.record(blocks(trust, numbers))
+    opened.store.leaves.put(blocks(trust, numbers), opened.generation)
     return opened.check_whole()
 
 
@@ -56,7 +57,7 @@ def test_without_the_jobs_hash_the_answers_hashes_decide(opened_of, trust, verif
 def test_on_a_mismatch_only_what_nobody_vouched_for_comes_again(opened_of):
     opened = opened_of(replace(OUTPUT, tree_hash=Digest(bytes(32))))
     bring(opened, Trust.CHECKED, [0, 2])
-    opened.store.leaves.put(1, SHA256.leaf(PARTS[1]), Trust.UNCHECKED)
+    put_leaf(opened.store.leaves, 1, SHA256.leaf(PARTS[1]), Trust.UNCHECKED)
     opened.store.write(1, PARTS[1])
     mismatch = bring(opened, Trust.UNCHECKED, [3])
     assert mismatch is not None

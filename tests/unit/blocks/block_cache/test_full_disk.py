@@ -181,7 +181,7 @@ def test_what_is_read_after_the_cache_was_emptied_is_kept(tmp_path, ranges):
         with bringing(server.url, tmp_path, memory=2 * MIB) as parts:
             reader = parts.reader(OUTPUT)
             assert read_all(reader) == DATA
-            wait_until(lambda: not parts.write_behind.queued(), "blocks to be written")
+            wait_until(lambda: not parts.write_behind.unwritten, "blocks to be written")
             shutil.rmtree(tmp_path / "blocks-1")
             assert read_all(reader) == DATA
         with bringing(server.url, tmp_path, memory=2 * MIB) as parts:

@@ -50,7 +50,7 @@ def test_a_directory_that_is_made_again_is_in_use_as_well(tmp_path):
         shutil.rmtree(directory(parts))
         assert bytes(reader.pread(10, 0)) == DATA[:10]
         wait_until(
-            lambda: block_files(tmp_path) and not parts.write_behind.queued(), "it to be written"
+            lambda: block_files(tmp_path) and not parts.write_behind.unwritten, "it to be written"
         )
         assert is_in_use(parts)
         reader.close()

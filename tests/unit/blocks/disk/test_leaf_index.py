@@ -9,6 +9,7 @@ from casfs.blocks.disk.leaf_index import LeafIndex
 from casfs.blocks.verify import Forgiven, LeafVerdict, Trust, Verifier
 from casfs.ranges import BLOCK_SIZE, Layout
 from casfs.treehash import SHA256
+from tests.support.blocks import judge_leaf, put_leaf
 
 N = 5
 LAYOUT = Layout(N * BLOCK_SIZE - 7, 0, N)
@@ -28,7 +29,7 @@ def opened(path, layout=LAYOUT):
 def filled(path, trust=Trust.CHECKED):
     leaves = opened(path)
     for number, leaf in enumerate(LEAVES):
-        leaves.put(number, leaf, trust)
+        put_leaf(leaves, number, leaf, trust)
     return leaves
 
 
@@ -64,9 +65,9 @@ def test_a_root_needs_every_leaf(path):
     leaves = opened(path)
     for number in (0, 1, 2, 4):
         assert leaves.root() is None
-        leaves.put(number, LEAVES[number], Trust.CHECKED)
+        put_leaf(leaves, number, LEAVES[number], Trust.CHECKED)
     assert leaves.root() is None
-    leaves.put(3, LEAVES[3], Trust.CHECKED)
+    put_leaf(leaves, 3, LEAVES[3], Trust.CHECKED)
     assert leaves.root() == ROOT
 
 
@@ -75,9 +76,9 @@ def test_trust_in_the_whole_lasts_while_the_leaves_are_the_same(path):
     leaves.trust_whole(ROOT, leaves.changes)
     assert leaves.trust(2) is leaves.least_trust() is Trust.WHOLE
     assert leaves.whole == ROOT
-    leaves.put(2, LEAVES[2], Trust.UNCHECKED)
+    put_leaf(leaves, 2, LEAVES[2], Trust.UNCHECKED)
     assert leaves.least_trust() is Trust.WHOLE
-    assert leaves.put(2, LEAVES[1], Trust.CHECKED) is LeafVerdict.WRONG
+    assert put_leaf(leaves, 2, LEAVES[1], Trust.CHECKED) is LeafVerdict.WRONG
     assert leaves.leaf(2) == opened(path).leaf(2) == LEAVES[2]
     leaves.end_generation(0, [2])
     assert leaves.whole is None
@@ -95,7 +96,7 @@ def test_a_whole_is_not_trusted_whose_leaf_changed_while_it_was_computed(path):
     leaves = filled(path, Trust.UNCHECKED)
     again = opened(path)
     changes = again.changes
-    assert again.put(2, LEAVES[1], Trust.UNCHECKED) is LeafVerdict.GOOD
+    assert put_leaf(again, 2, LEAVES[1], Trust.UNCHECKED) is LeafVerdict.GOOD
     again.trust_whole(ROOT, changes)
     assert again.least_trust() is opened(path).least_trust() is Trust.UNCHECKED
     assert leaves.least_trust() is Trust.UNCHECKED
@@ -105,37 +106,37 @@ def test_a_whole_is_not_trusted_whose_leaf_changed_while_it_was_computed(path):
 @pytest.mark.parametrize("came", [Trust.UNCHECKED, Trust.CHECKED])
 def test_a_leaf_that_differs_is_judged_by_what_was_vouched_for(path, known, came):
     leaves = opened(path)
-    leaves.put(2, LEAVES[2], known)
+    put_leaf(leaves, 2, LEAVES[2], known)
     verdict = LeafVerdict.WRONG if known > came else LeafVerdict.DOUBTFUL
-    assert leaves.judge(2, LEAVES[1], came) is leaves.put(2, LEAVES[1], came) is verdict
+    assert judge_leaf(leaves, 2, LEAVES[1], came) is put_leaf(leaves, 2, LEAVES[1], came) is verdict
     assert leaves.leaf(2) == LEAVES[2]
     # Nobody was given what is known from the file alone, until a block on disk agrees with it.
     again = opened(path)
     assert not again.confirm(2, LEAVES[1])
-    assert again.judge(2, LEAVES[1], came) is (
+    assert judge_leaf(again, 2, LEAVES[1], came) is (
         LeafVerdict.WRONG if known > came else LeafVerdict.GOOD
     )  # fmt: skip
     assert again.confirm(2, LEAVES[2])
-    assert again.judge(2, LEAVES[1], came) is verdict
+    assert judge_leaf(again, 2, LEAVES[1], came) is verdict
 
 
 def test_the_same_leaf_never_loses_trust(path):
     leaves = filled(path)
-    leaves.put(1, LEAVES[1], Trust.UNCHECKED)
+    put_leaf(leaves, 1, LEAVES[1], Trust.UNCHECKED)
     assert leaves.trust(1) is opened(path).trust(1) is Trust.CHECKED
 
 
 def test_what_nobody_vouched_for_is_forgotten(path):
     leaves = opened(path)
     for number, leaf in enumerate(LEAVES):
-        leaves.put(number, leaf, Trust.UNCHECKED if number in (1, 4) else Trust.CHECKED)
+        put_leaf(leaves, number, leaf, Trust.UNCHECKED if number in (1, 4) else Trust.CHECKED)
     assert leaves.end_generation(0, []) == [1, 4]
     for known in (leaves, opened(path)):
         assert [known.leaf(n) for n in range(N)] == [
             LEAVES[0], None, LEAVES[2], LEAVES[3], None
         ]  # fmt: skip
         assert not known.complete()
-    leaves.put(1, LEAVES[1], Trust.UNCHECKED)
+    put_leaf(leaves, 1, LEAVES[1], Trust.UNCHECKED)
     assert leaves.end_generation(0, []) == [], "it ended before"
     assert leaves.end_generation(1, [0]) == [0, 1]
 
@@ -144,7 +145,7 @@ def test_only_what_is_still_known_from_the_file_alone_is_forgotten(path):
     filled(path)
     leaves = opened(path)
     assert leaves.inherited() == list(range(N))
-    leaves.put(3, LEAVES[3], Trust.CHECKED)
+    put_leaf(leaves, 3, LEAVES[3], Trust.CHECKED)
     leaves.forget_inherited([2, 3])
     assert [leaves.leaf(n) is None for n in range(N)] == [False, False, True, False, False]
 
@@ -162,7 +163,7 @@ def test_a_file_that_cannot_be_written_costs_nothing_before_a_restart(path, capl
     leaves = opened(path)
     path.mkdir()
     for number, leaf in enumerate(LEAVES):
-        leaves.put(number, leaf, Trust.CHECKED)
+        put_leaf(leaves, number, leaf, Trust.CHECKED)
     assert leaves.root() == ROOT
     assert caplog.text.count("cannot write hashes") == 1
 
@@ -176,7 +177,7 @@ def test_a_torn_file_is_as_good_as_what_is_left_of_it(path, size):
         assert leaves.leaf(number) == (leaf if (number + 1) * 33 <= size else None)
     assert leaves.least_trust() is (Trust.CHECKED if size >= 5 * 33 else Trust.UNKNOWN)
     for number, leaf in enumerate(LEAVES):
-        leaves.put(number, leaf, Trust.CHECKED)
+        put_leaf(leaves, number, leaf, Trust.CHECKED)
     assert leaves.root() == ROOT
 
 
@@ -188,7 +189,7 @@ def test_what_is_said_to_be_large_takes_memory_for_what_is_known(path):
     try:
         leaves = opened(path, Layout(40 << 40, 0, BLOCKS_OF_40_TIB))
         for number in (0, BLOCKS_OF_40_TIB // 2, BLOCKS_OF_40_TIB - 1):
-            leaves.put(number, LEAVES[0], Trust.CHECKED)
+            put_leaf(leaves, number, LEAVES[0], Trust.CHECKED)
         assert leaves.root() is None
         assert leaves.least_trust() is Trust.UNKNOWN
         again = opened(path, Layout(40 << 40, 0, BLOCKS_OF_40_TIB))
@@ -207,11 +208,11 @@ def test_the_root_is_that_of_all_pages(path, count):
     leaves = opened(path, layout)
     for number in reversed(range(count)):
         assert leaves.root() is None
-        leaves.put(number, wanted[number], Trust.UNCHECKED)
+        put_leaf(leaves, number, wanted[number], Trust.UNCHECKED)
     assert leaves.root() == opened(path, layout).root() == SHA256.root(wanted)
     leaves.end_generation(0, [])
     for number in range(count):
-        leaves.put(number, LEAVES[0], Trust.UNCHECKED)
+        put_leaf(leaves, number, LEAVES[0], Trust.UNCHECKED)
     assert leaves.root() == opened(path, layout).root() == SHA256.root([LEAVES[0]] * count)
 
 
@@ -219,7 +220,7 @@ def test_what_came_with_an_answer_that_goes_on_is_written_when_it_has_ended(path
     leaves = opened(path)
     with leaves.doubts.transfer(range(N), 0) as whole:
         for number in range(N):
-            leaves.put(number, LEAVES[number], Trust.UNCHECKED, transfer=whole)
+            put_leaf(leaves, number, LEAVES[number], Trust.UNCHECKED, transfer=whole)
         assert leaves.complete()
         assert opened(path).most_trust() is Trust.UNKNOWN
         leaves.doubts.keep(whole)
@@ -228,12 +229,12 @@ def test_what_came_with_an_answer_that_goes_on_is_written_when_it_has_ended(path
 
 def test_what_came_twice_or_with_a_hash_waits_for_no_end(path):
     leaves = opened(path)
-    leaves.put(0, LEAVES[0], Trust.UNCHECKED)
+    put_leaf(leaves, 0, LEAVES[0], Trust.UNCHECKED)
     with leaves.doubts.transfer(range(N), 0) as whole:
-        leaves.put(0, LEAVES[0], Trust.UNCHECKED, transfer=whole)
-        leaves.put(1, LEAVES[1], Trust.UNCHECKED, transfer=whole)
-        leaves.put(1, LEAVES[1], Trust.CHECKED)
-        leaves.put(2, LEAVES[2], Trust.UNCHECKED, transfer=whole)
+        put_leaf(leaves, 0, LEAVES[0], Trust.UNCHECKED, transfer=whole)
+        put_leaf(leaves, 1, LEAVES[1], Trust.UNCHECKED, transfer=whole)
+        put_leaf(leaves, 1, LEAVES[1], Trust.CHECKED)
+        put_leaf(leaves, 2, LEAVES[2], Trust.UNCHECKED, transfer=whole)
         assert leaves.doubts.doubt(whole) == [2]
     again = opened(path)
     assert [again.trust(n) for n in range(3)] == [Trust.UNCHECKED, Trust.CHECKED, Trust.UNKNOWN]
@@ -241,19 +242,19 @@ def test_what_came_twice_or_with_a_hash_waits_for_no_end(path):
 
 def test_a_doubt_ends_with_the_same_bytes_or_with_a_refusal(path):
     leaves = opened(path)
-    leaves.put(0, LEAVES[0], Trust.CHECKED)
+    put_leaf(leaves, 0, LEAVES[0], Trust.CHECKED)
     with leaves.doubts.transfer(range(1, 3), 0) as whole:
         for number in (1, 2):
-            leaves.put(number, LEAVES[number], Trust.UNCHECKED, transfer=whole)
+            put_leaf(leaves, number, LEAVES[number], Trust.UNCHECKED, transfer=whole)
         assert leaves.doubts.doubt(whole) == [1, 2]
     assert (leaves.leaf(1), leaves.trust(2)) == (None, Trust.UNKNOWN)
     assert not leaves.doubts.wait(0, 0)
-    assert leaves.put(1, LEAVES[3], Trust.CHECKED) is LeafVerdict.DOUBTFUL
-    assert leaves.put(1, LEAVES[1], Trust.UNCHECKED) is LeafVerdict.GOOD
+    assert put_leaf(leaves, 1, LEAVES[3], Trust.CHECKED) is LeafVerdict.DOUBTFUL
+    assert put_leaf(leaves, 1, LEAVES[1], Trust.UNCHECKED) is LeafVerdict.GOOD
     assert (leaves.doubts.doubted(), leaves.doubts.doubted(range(2))) == (True, False)
     assert leaves.end_generation(0, []) == [1, 2]
     assert leaves.doubts.wait(1, 0)
-    assert leaves.put(2, LEAVES[3], Trust.UNCHECKED) is LeafVerdict.GOOD
+    assert put_leaf(leaves, 2, LEAVES[3], Trust.UNCHECKED) is LeafVerdict.GOOD
 
 
 def test_two_transfers_take_back_only_what_none_of_them_may_still_confirm(path):
@@ -263,9 +264,9 @@ def test_two_transfers_take_back_only_what_none_of_them_may_still_confirm(path):
         leaves.doubts.transfer(range(1, N), 0) as other,
     ):
         for number in range(3):
-            leaves.put(number, LEAVES[number], Trust.UNCHECKED, transfer=one)
+            put_leaf(leaves, number, LEAVES[number], Trust.UNCHECKED, transfer=one)
         for number in range(1, 4):
-            leaves.put(number, LEAVES[number], Trust.UNCHECKED, transfer=other)
+            put_leaf(leaves, number, LEAVES[number], Trust.UNCHECKED, transfer=other)
         assert leaves.doubts.doubt(one) == [0]
         assert leaves.doubts.doubt(other) == [1, 2, 3]
         assert leaves.doubts.doubt(other) == []
@@ -274,7 +275,7 @@ def test_two_transfers_take_back_only_what_none_of_them_may_still_confirm(path):
 def test_a_doubt_is_given_up_once_nothing_is_to_come_again(path):
     leaves = opened(path)
     with leaves.doubts.transfer(range(3), 0) as one:
-        leaves.put(0, LEAVES[0], Trust.UNCHECKED, transfer=one)
+        put_leaf(leaves, 0, LEAVES[0], Trust.UNCHECKED, transfer=one)
         assert leaves.doubts.doubt(one) == [0]
         assert leaves.doubts.give_up(range(3), 0, "wrong") is None, "another attempt is to come"
     assert leaves.doubts.give_up(range(1, 3), 0, "wrong") is None, "none of these is doubted"
@@ -286,13 +287,13 @@ def test_a_doubt_is_given_up_once_nothing_is_to_come_again(path):
 def test_what_belongs_to_an_earlier_generation_comes_too_late(path):
     leaves = opened(path)
     with leaves.doubts.transfer(range(N), 0) as old:
-        leaves.put(0, LEAVES[0], Trust.UNCHECKED, transfer=old)
+        put_leaf(leaves, 0, LEAVES[0], Trust.UNCHECKED, transfer=old)
         leaves.end_generation(0, [], "wrong")
         with leaves.doubts.transfer(range(N), 1) as new:
-            leaves.put(0, LEAVES[1], Trust.UNCHECKED, 1, new)
-            assert leaves.put(0, LEAVES[0], Trust.UNCHECKED, 0, old) is LeafVerdict.LATE
-            assert leaves.put(1, LEAVES[0], Trust.CHECKED, 0) is LeafVerdict.LATE
-            assert leaves.judge(0, LEAVES[0], Trust.CHECKED, 0) is LeafVerdict.LATE
+            put_leaf(leaves, 0, LEAVES[1], Trust.UNCHECKED, 1, new)
+            assert put_leaf(leaves, 0, LEAVES[0], Trust.UNCHECKED, 0, old) is LeafVerdict.LATE
+            assert put_leaf(leaves, 1, LEAVES[0], Trust.CHECKED, 0) is LeafVerdict.LATE
+            assert judge_leaf(leaves, 0, LEAVES[0], Trust.CHECKED, 0) is LeafVerdict.LATE
             assert leaves.doubts.doubt(old) == []
             leaves.doubts.keep(old)
             assert opened(path).most_trust() is Trust.UNKNOWN
@@ -306,12 +307,12 @@ def test_of_a_wrong_whole_everything_is_forgotten_once(path):
         return found, leaves.end_wrong_whole(leaves.generation, found)
 
     leaves = filled(path)
-    leaves.put(4, LEAVES[4], Trust.UNCHECKED)
+    put_leaf(leaves, 4, LEAVES[4], Trust.UNCHECKED)
     leaves.end_generation(0, [4])
-    leaves.put(4, LEAVES[4], Trust.UNCHECKED)
+    put_leaf(leaves, 4, LEAVES[4], Trust.UNCHECKED)
     assert remedy(leaves) == (Forgiven.UNVOUCHED, [4])
     leaves = opened(path)
-    leaves.put(4, LEAVES[4], Trust.UNCHECKED)
+    put_leaf(leaves, 4, LEAVES[4], Trust.UNCHECKED)
     assert remedy(leaves) == (Forgiven.EVERYTHING, [0, 1, 2, 3, 4])
     assert opened(path).most_trust() is Trust.UNKNOWN
     leaves = filled(path)
@@ -338,10 +339,10 @@ def test_a_foreign_file_is_no_knowledge(path):
 def test_two_who_look_at_one_file_see_each_others_leaves(path):
     """Two processes may read one output."""
     one = opened(path)
-    one.put(0, LEAVES[0], Trust.CHECKED)
+    put_leaf(one, 0, LEAVES[0], Trust.CHECKED)
     other = opened(path)
-    other.put(1, LEAVES[1], Trust.CHECKED)
-    one.put(2, LEAVES[2], Trust.CHECKED)
+    put_leaf(other, 1, LEAVES[1], Trust.CHECKED)
+    put_leaf(one, 2, LEAVES[2], Trust.CHECKED)
     third = opened(path)
     assert [third.leaf(n) for n in range(3)] == LEAVES[:3]
 
@@ -355,7 +356,7 @@ def test_no_file_stays_open(path):
 
 def test_what_this_process_recorded_counts_whatever_another_writes(path):
     leaves, other = filled(path), opened(path)
-    other.put(2, LEAVES[0], Trust.UNCHECKED)
+    put_leaf(other, 2, LEAVES[0], Trust.UNCHECKED)
     assert leaves.leaf(2) == LEAVES[2]
     assert leaves.root() == ROOT
     path.unlink()

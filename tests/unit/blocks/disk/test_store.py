@@ -18,7 +18,7 @@ from casfs.errors import ConfigError
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256
 from tests.support.archive import MIB, flipped, output_of_bytes, random_bytes
-from tests.support.blocks import block_files, leaves_file
+from tests.support.blocks import block_files, leaves_file, put_leaf
 
 DATA = random_bytes(3 * MIB + 5)
 OUTPUT = output_of_bytes(DATA)
@@ -30,7 +30,7 @@ def cache_at(folder, metrics=None):
 
 
 def put(store, number):
-    store.leaves.put(number, SHA256.leaf(BLOCKS[number]), Trust.CHECKED)
+    put_leaf(store.leaves, number, SHA256.leaf(BLOCKS[number]), Trust.CHECKED)
     store.write(number, BLOCKS[number])
 
 

@@ -12,7 +12,7 @@ from casfs.blocks.verify import Trust, Verifier
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256
 from tests.support.archive import output_of_bytes
-from tests.support.blocks import block_files
+from tests.support.blocks import block_files, put_leaf
 from tests.support.threads import no_new_threads
 
 GENEROUS = 30
@@ -46,7 +46,7 @@ def metrics():
 @pytest.fixture
 def disk(tmp_path, metrics):
     store = DiskCache(tmp_path, Verifier(SHA256), metrics).store(OUTPUT)
-    store.leaves.put(0, SHA256.leaf(BLOCK), Trust.CHECKED)
+    put_leaf(store.leaves, 0, SHA256.leaf(BLOCK), Trust.CHECKED)
     return Disk(store)
 
 
@@ -78,11 +78,11 @@ def test_a_block_that_waits_is_found(write_behind, disk):
     save(write_behind, disk, [7, 8])
     assert disk.begun.wait(GENEROUS)
     for number in (7, 8):
-        assert write_behind.waiting((OUTPUT.key, number)) == BLOCK
-    assert write_behind.waiting((OUTPUT.key, 9)) is None
+        assert write_behind.unwritten.get((OUTPUT.key, number)) == BLOCK
+    assert write_behind.unwritten.get((OUTPUT.key, 9)) is None
     disk.go_on.set()
     write_behind.close(GENEROUS)
-    assert write_behind.waiting((OUTPUT.key, 7)) is None
+    assert write_behind.unwritten.get((OUTPUT.key, 7)) is None
 
 
 def test_a_slow_disk_drops_blocks_instead_of_holding_readers_up(
@@ -122,7 +122,7 @@ def test_a_bug_is_reported_and_ends_no_thread(write_behind, disk, metrics, tmp_p
     disk.error = ValueError("a bug")
     save(write_behind, disk, range(6))
     for number in range(6):
-        while write_behind.waiting((OUTPUT.key, number)) is not None:
+        while write_behind.unwritten.get((OUTPUT.key, number)) is not None:
             assert all(thread.is_alive() for thread in write_behind._threads)
     disk.error = None
     save(write_behind, disk, [7])
@@ -135,7 +135,7 @@ def test_a_bug_is_reported_and_ends_no_thread(write_behind, disk, metrics, tmp_p
 def test_a_closed_saver_takes_nothing(write_behind, disk, metrics):
     write_behind.close(GENEROUS)
     save(write_behind, disk, [1])
-    assert write_behind.waiting((OUTPUT.key, 1)) is None
+    assert write_behind.unwritten.get((OUTPUT.key, 1)) is None
     assert metrics.as_dict()["unsaved_blocks"] == 1
 
 
@@ -172,7 +172,7 @@ def test_nothing_is_written_while_room_is_made(write_behind, disk, evictor, monk
     go_on.set()
     write_behind.close(GENEROUS)
     assert disk.begun.is_set()
-    assert all(write_behind.waiting((OUTPUT.key, number)) is None for number in range(6))
+    assert all(write_behind.unwritten.get((OUTPUT.key, number)) is None for number in range(6))
 
 
 def test_a_folder_that_cannot_be_looked_through_stops_nothing(
@@ -195,7 +195,7 @@ def test_blocks_wait_where_no_thread_can_be_started_and_are_written_later(
         save(write_behind, disk, range(3))
         save(write_behind, disk, range(3, 5))
     assert caplog.text.count("ulimit") == 1
-    assert write_behind.waiting((OUTPUT.key, 0)) == BLOCK
+    assert write_behind.unwritten.get((OUTPUT.key, 0)) == BLOCK
     save(write_behind, disk, [5])
     write_behind.close(GENEROUS)
     assert block_files(tmp_path).keys() == {str(number) for number in range(6)}

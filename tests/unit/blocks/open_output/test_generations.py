@@ -25,7 +25,7 @@ from tests.support.archive import (
     root,
     wrong_at,
 )
-from tests.support.blocks import bringing
+from tests.support.blocks import bringing, put_leaf
 from tests.support.jobs import RangeJobs
 from tests.support.processes import wait_until
 from tests.support.server import serving
@@ -214,14 +214,14 @@ def test_what_is_written_late_of_refused_bytes_takes_no_place(tmp_path, monkeypa
 def test_a_leaf_that_is_noted_late_does_not_outlive_its_refusal(tmp_path, monkeypatch):
     layout, leaf = Layout(3 * MIB, 0, 3), SHA256.leaf(b"leaf")
     leaves = LeafIndex(tmp_path / "leaves", layout, Verifier(SHA256))
-    leaves.put(0, leaf, Trust.CHECKED)
+    put_leaf(leaves, 0, leaf, Trust.CHECKED)
     held = Held(monkeypatch, LeafFile, "_open")
     with ThreadPoolExecutor(1) as pool, gates(held):
-        put = pool.submit(leaves.put, 1, leaf, Trust.UNCHECKED)
+        late = pool.submit(put_leaf, leaves, 1, leaf, Trust.UNCHECKED)
         held.wait()
         assert leaves.end_generation(0, []) == [1]
         held.let_go()
-        put.result(60)
+        late.result(60)
     again = LeafIndex(tmp_path / "leaves", layout, Verifier(SHA256))
     assert (again.leaf(0), again.leaf(1)) == (leaf, None)
 

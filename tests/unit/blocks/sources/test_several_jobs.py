@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from casfs.blocks.verify import Digest, Trust
 from casfs.errors import ExpiredError, OutputMismatchError
 from tests.support.archive import MIB, cut_after, flipped, once, random_bytes, root
-from tests.support.blocks import bringing
+from tests.support.blocks import bringing, put_leaf
 from tests.support.jobs import RangeJobs
 from tests.support.server import Server, serving
 
@@ -227,7 +227,7 @@ def test_a_block_that_contradicts_what_was_verified_is_asked_for(tmp_path):
         with bringing(server.url, tmp_path) as parts:
             read_all(parts.reader(jobs.own("b")))
             kept = parts.disk.store(output)
-            kept.leaves.put(6, parts.service.tree_hash.leaf(block(6)), Trust.CHECKED)
+            put_leaf(kept.leaves, 6, parts.service.tree_hash.leaf(block(6)), Trust.CHECKED)
         jobs.serve("b")
         with bringing(server.url, tmp_path) as parts:
             assert read_all(parts.reader(output)) == DATA
