@@ -47,10 +47,3 @@ class Delivery:
         unchecked = sum(block.trust is Trust.UNCHECKED for block in blocks)
         self.metrics.unchecked_blocks.inc(unchecked)
         opened.record(blocks, transfer)
-
-    def deliver(self, opened: OpenOutput, blocks: list[Block]) -> None:
-        """Hand recorded blocks to the disk, to memory, and to whoever waits for them."""
-        pairs = [(block.number, block.data) for block in blocks]
-        # First: a block must be found somewhere at every moment.
-        self.write_behind.save(opened, opened.key, pairs)
-        self.memory.complete(opened.key, pairs)

@@ -10,11 +10,10 @@ from functools import partial
 
 from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.delivery import Delivery
-from casfs.blocks.gets.get_progress import GetProgress
 from casfs.blocks.gets.line import Line, LineSpeed
 from casfs.blocks.gets.pool import Pool
 from casfs.blocks.gets.resume import ResumableRun
-from casfs.blocks.gets.stalls import Stalls
+from casfs.blocks.gets.stalls import GetProgress, Stalls, WatchedGet
 from casfs.blocks.gets.turns import Turns
 from casfs.blocks.idle_transfer import IdleTransferError
 from casfs.blocks.open_output import OpenOutput
@@ -50,7 +49,7 @@ class Get:
         run: the run that it brings, or a part of it.
         span: the bytes that it asks for.
         deadline: ends it.
-        progress: is notified of its answers.
+        watched: is notified of its answers.
         transfers: the transfers of whole outputs that its answers turn out to be.
     """
 
@@ -58,7 +57,7 @@ class Get:
     run: ResumableRun
     span: tuple[int, int]
     deadline: Deadline
-    progress: GetProgress
+    watched: WatchedGet
     transfers: ExitStack
 
 
@@ -149,7 +148,8 @@ class Downloader:
 
     def bring(self, opened: OpenOutput, run: range) -> None:
         """Download a run in flight; whoever waits for it gets the blocks or the error."""
-        if (refusal := opened.refusal) is not None:
+        settled = opened.state.undoubted == opened.generation
+        if not settled and (refusal := opened.refusal) is not None:
             self._memory.fail(opened.key, run, OutputMismatchError(refusal))
             return
         if opened.transferred and self._whole.adopt(opened, run):
@@ -189,12 +189,16 @@ class Downloader:
         # A transfer of the whole is expected until the last attempt has ended.
         with ExitStack() as transfers:
             lost = 0
-            while resumable.left:
-                span = resumable.ask(self.line.largest_get())
-                get = Get(opened, resumable, span, deadline, progress, transfers)
+            # The run was cut just now to what one GET may bring.
+            span = resumable.ask(len(resumable.asked))
+            while span is not None:
                 try:
-                    if not self._ask(get):
-                        return
+                    with self._stalls.watch(progress) as watched:
+                        get = Get(opened, resumable, span, deadline, watched, transfers)
+                        receive = partial(self._receive, get)
+                        if not self._outputs.read(opened.output, span, receive, deadline):
+                            return
+                        watched.brought = span[1] - span[0]
                 except _AgainError as again:
                     self._delivery.metrics.failures.labels("BrokenOff").inc()
                     log.info("asking for the rest of the %s: %s", opened.output, again)
@@ -210,18 +214,7 @@ class Downloader:
                         raise
                 else:
                     self._hand_on(opened, resumable)
-
-    def _ask(self, get: Get) -> bool:
-        """Send a GET; return False if it is left to a whole-body transfer."""
-        get.progress.ask()
-        with self._stalls.watch(get.progress):
-            received = self._outputs.read(
-                get.opened.output, get.span, partial(self._receive, get), get.deadline
-            )
-        if received:
-            get.progress.end(get.span[1] - get.span[0])
-            self.line.note_well()
-        return received
+                span = resumable.ask(self.line.largest_get())
 
     def _hand_on(self, opened: OpenOutput, resumable: ResumableRun) -> None:
         blocks = resumable.accept()
@@ -230,10 +223,13 @@ class Downloader:
         self._delivery.record(opened, blocks)
         if opened.state.undoubted != opened.generation:
             opened.require_undoubted(opened.source(blocks[0].number))
-        self._delivery.deliver(opened, blocks)
-        resumable.note_handed_on(blocks)
+        pairs = [(block.number, block.data) for block in blocks]
+        # First: a block must be found somewhere at every moment.
+        self._delivery.write_behind.save(opened, opened.key, pairs)
+        self._memory.complete(opened.key, pairs)
+        resumable.note_handed_on()
         # Who waits for room must not hold the memory of what has been written and read.
-        del blocks
+        del blocks, pairs
         self._delivery.write_behind.wait_for_room()
 
     def _note_progress(self, opened: OpenOutput, moment: float) -> None:
@@ -250,29 +246,27 @@ class Downloader:
 
     def _receive(self, get: Get, body: Body) -> bool:
         """Receive a body; return False if it is left to a whole-body transfer."""
-        get.progress.begin(get.span)
-        self._stalls.begin_answer()
+        get.watched.begin_answer(get.span)
         try:
-            get.opened.require_current()
+            if get.opened.state.undoubted != get.opened.generation:
+                get.opened.require_current()
             if (body.first, body.stop) == get.span:
                 self._receive_range(get, body)
                 return True
             self._whole.take(get.opened, get.run.rest, body, get.deadline, get.transfers)
             return False
         except Exception as error:
+            get.watched.progress.leave()
             # Whoever keeps the error, and cycles around it, keep no memory of blocks with it.
             traceback.clear_frames(error.__traceback__)
             raise
-        finally:
-            get.progress.leave()
 
     def _receive_range(self, get: Get, body: Body) -> None:
         try:
             with self._turn(get):
                 # One that stalls before its body comes keeps no room from others.
                 self._memory.receive(get.opened.key, get.run.asked)
-                get.run.receive(body, self._delivery.buffers)
-                get.opened.compare(get.run.ready())
+                get.opened.compare(get.run.receive(body, self._delivery.buffers))
         except TransientError as error:
             if not isinstance(error, MismatchError):
                 self.line.note_break(len(get.run.asked))

@@ -27,7 +27,7 @@ is fetched again, and check 3 rereads each block that only that file vouches for
 asked for an archive is decided in `tree/coverage.py`; what they bring passes the same checks.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
 
@@ -138,7 +138,7 @@ def contradicted(
     root: Callable[[Sequence[Digest]], Digest],
     complete: Sequence[Announced],
     leaves: Mapping[int, Digest],
-    is_delivered: Callable[[int], bool],
+    delivered: Collection[int],
 ) -> Iterator[tuple[Announced, Digest]]:
     """Yield the announced hashes that the blocks do not have, with the one that they have.
 
@@ -149,12 +149,12 @@ def contradicted(
         root: returns the digest over leaves.
         complete: hashes of which each block has come, in the order in which they are compared.
         leaves: those of the blocks that have come.
-        is_delivered: returns whether a block was delivered already.
+        delivered: the blocks that were delivered already.
     """
-    fresh = [one for one in complete if not any(map(is_delivered, one.run))]
+    fresh = [one for one in complete if not any(block in delivered for block in one.run)]
     for one in complete:
         if one not in fresh and all(
-            is_delivered(block) or any(block in other.run for other in fresh) for block in one.run
+            block in delivered or any(block in other.run for other in fresh) for block in one.run
         ):
             continue
         found = root([leaves[block] for block in one.run])
@@ -163,19 +163,19 @@ def contradicted(
 
 
 def trust_of_answers(
-    block: int, announced: Sequence[Announced], leaves: Mapping[int, Digest]
-) -> Trust | None:
-    """Return how sure we are of a block that came, None while it must wait for others.
+    blocks: Iterable[int], announced: Sequence[Announced], leaves: Mapping[int, Digest]
+) -> dict[int, Trust]:
+    """Return how sure we are of blocks that came, without those that must wait for others.
 
-    Args:
-        block: number of the block.
-        announced: the hashes that came with answers; those that are complete were compared.
-        leaves: those of the blocks that have come.
+    Of the hashes that were announced, those that are complete were compared; see `contradicted`.
     """
-    covering = [one for one in announced if block in one.run]
-    if not covering:
-        return Trust.UNCHECKED
-    return Trust.CHECKED if any(one.is_complete(leaves) for one in covering) else None
+    compared = [(one.run, one.is_complete(leaves)) for one in announced]
+    trusts = {}
+    for block in blocks:
+        covering = [complete for run, complete in compared if block in run]
+        if any(covering) or not covering:
+            trusts[block] = Trust.CHECKED if covering else Trust.UNCHECKED
+    return trusts
 
 
 def left_to_whole(whole: Announced, complete: Sequence[Announced], mismatches: int) -> bool:

@@ -64,8 +64,15 @@ class Line:
             self._well = 0
             self._unbroken = min(self._unbroken, max(blocks // 2, 1))
 
-    def note_well(self) -> None:
-        """Note that a GET brought all that was asked for."""
+    def note_well(self, size: int, seconds: float) -> None:
+        """Note that a GET brought all that was asked for.
+
+        Args:
+            size: bytes of it that were not noted before.
+            seconds: in which those came.
+        """
+        if size:
+            self.note(size, seconds)
         if self._unbroken == TUNING.largest_get:
             return
         with self._lock:

@@ -39,6 +39,7 @@ class ResumableRun:
         any_range: a range may begin inside a block.
 
     Attributes:
+        asked: the blocks that were asked for last.
         mismatches: how often what came was wrong.
         kept: something of the last answer that failed was kept.
     """
@@ -49,10 +50,12 @@ class ResumableRun:
         self._any_range = any_range
         self._limit = len(run)
         self._missing = list(run)
-        self._asked, self._span = run, (0, 0)
+        self.asked, self._span = run, (0, 0)
         self._leaves: dict[int, Digest] = {}
         self._waiting: dict[int, memoryview] = {}
         """Blocks that came, and are not delivered while a hash of theirs is open."""
+        self._ready: list[Block] = []
+        """Of these and the answer's, those that may be delivered if that answer is right."""
         self._part: Part | None = None
         """Of the first missing block."""
         self._announced: list[Announced] = []
@@ -71,30 +74,30 @@ class ResumableRun:
         return sorted([*self._missing, *self._waiting])
 
     @property
-    def asked(self) -> range:
-        """Return the blocks that were asked for last."""
-        return self._asked
-
-    @property
     def rest(self) -> range:
         """Return the run from the first block that was not delivered yet to the last one."""
         left = self.left
         return range(left[0], left[-1] + 1)
 
-    def ask(self, limit: int) -> tuple[int, int]:
-        """Return the first byte to ask for next, and the one behind the last.
+    def ask(self, limit: int) -> tuple[int, int] | None:
+        """Return the first byte to ask for next, and the one behind the last; None at the end.
 
         Args:
             limit: blocks to ask for at most.
         """
+        if not self._missing:
+            return None
         limit = 1 if self._part else min(limit, self._limit)
-        self._asked = next(self._output.split(next(runs(self._missing)), limit))
-        start, stop = self._output.layout.span(self._asked)
+        self.asked = next(self._output.split(next(runs(self._missing)), limit))
+        start, stop = self._output.layout.span(self.asked)
         self._span = start + (self._part.filled if self._part else 0), stop
         return self._span
 
-    def receive(self, body: Body, memory: Buffers) -> None:
+    def receive(self, body: Body, memory: Buffers) -> list[Block]:
         """Read the body of an answer that carries what was asked for.
+
+        Returns:
+            the blocks that may be delivered if the answer is right.
 
         Raises:
             MismatchError: what came does not match a tree hash of the service.
@@ -103,14 +106,14 @@ class ResumableRun:
         self._forget_answer()
         part, self._answer.announced = self._part, body.announced
         if part is None and body.tree_hash is not None:
-            self._answer.announced_hashes = [Announced(self._asked, body.tree_hash)]
+            self._answer.announced_hashes = [Announced(self.asked, body.tree_hash)]
         if part is not None and part.etag != body.etag:
             self._any_range = False
             raise MismatchError(
                 f"the {self._output} has the ETag {body.etag}, and had {part.etag} before; "
                 "the part of a block that came before is requested again"
             )
-        for number in self._asked:
+        for number in self.asked:
             data, filled = (part.data, part.filled) if part else (self._take(number, memory), 0)
             try:
                 body.read_into(data[filled:] if filled else data)
@@ -121,26 +124,24 @@ class ResumableRun:
             self._answer.blocks[number] = data
             self._leaves[number] = self._verifier.leaf(data)
         self._compare()
-
-    def ready(self) -> list[Block]:
-        """Return the blocks that may be delivered if the answer that was received is right."""
         came = self._waiting | self._answer.blocks
-        announced = self._all_announced()
-        return [
-            Block(number, data, self._leaves[number], trust)
-            for number, data in came.items()
-            if (trust := trust_of_answers(number, announced, self._leaves)) is not None
+        trusts = trust_of_answers(came, self._all_announced(), self._leaves)
+        self._ready = [
+            Block(number, came[number], self._leaves[number], trust)
+            for number, trust in trusts.items()
         ]
+        return self._ready
 
     def accept(self) -> list[Block]:
         """Take the answer that was received for right; return the blocks that may be delivered."""
         self._keep()
-        return self.ready()
+        return self._ready
 
-    def note_handed_on(self, blocks: list[Block]) -> None:
-        """Release blocks that were delivered."""
-        for block in blocks:
+    def note_handed_on(self) -> None:
+        """Release the blocks that were accepted: they have been delivered."""
+        for block in self._ready:
             del self._waiting[block.number]
+        self._ready = []
 
     def go_on(self, error: TransientError) -> bool:
         """Keep what can be used of an answer that failed, and ask for less.
@@ -159,7 +160,7 @@ class ResumableRun:
             # Where neither a length nor a hash was announced, what broke off may be anything.
             worth = part is not None and self._is_worth_keeping(part)
             if (self._answer.blocks or worth) and (
-                self._answer.announced or self._has_hash(self._asked[0])
+                self._answer.announced or self._has_hash(self.asked[0])
             ):
                 self._keep()
                 self._part = part if worth else self._part
@@ -196,27 +197,25 @@ class ResumableRun:
         complete = [one for one in self._all_announced() if one.is_complete(self._leaves)]
         # The job's own hash last: what it shows is another matter where all others match.
         complete.sort(key=lambda one: one is self._whole)
-        wrong = contradicted(self._verifier.root, complete, self._leaves, self._is_delivered)
+        here = self._waiting | self._answer.blocks
+        delivered = self._leaves.keys() - here.keys()
+        wrong = contradicted(self._verifier.root, complete, self._leaves, delivered)
         for one, found in wrong:
             if one is self._whole and left_to_whole(one, complete, self.mismatches):
                 self._announced.remove(one)
                 self._whole = None
                 continue
             fate = "none of it was delivered"
-            if any(map(self._is_delivered, one.run)):
+            if any(block in delivered for block in one.run):
                 fate = "what was delivered of it had another hash, which matched"
             raise mismatch(self._output, one.run, found, one.digest, fate)
-
-    def _is_delivered(self, number: int) -> bool:
-        here = number in self._waiting or number in self._answer.blocks
-        return number in self._leaves and not here
 
     def _is_worth_keeping(self, part: Part) -> bool:
         before = self._part.filled if self._part and not self._answer.blocks else 0
         if not self._any_range or part.filled - before < TUNING.least_kept:
             return False
         # Without a hash, only the ETag shows whether two answers have the same bytes.
-        number = self._asked[len(self._answer.blocks)]
+        number = self.asked[len(self._answer.blocks)]
         return self._has_hash(number) or part.is_tagged()
 
     def _keep(self) -> None:
@@ -231,7 +230,7 @@ class ResumableRun:
     def _forget_answer(self) -> None:
         for number in self._answer.blocks:
             del self._leaves[number]
-        self._answer = Answer()
+        self._answer, self._ready = Answer(), []
 
     def _forget_all(self) -> None:
         """Ask for everything again that was not delivered: any of it may be what is wrong."""

@@ -1,9 +1,10 @@
 """Reports which GETs under way bring bytes, and which stall.
 
-Whether bytes come is seen at the connections, from time to time, so it costs the bytes nothing. A
-GET that has no connection, because it waits for one or for its next attempt, stalls. So does one
-whose bytes come so slowly that a block takes much of the deadline: others do not wait for it.
-That does not end it: the deadline restarts as bytes come (see `progress`).
+While one brings bytes, nobody who waits for its blocks gives up. Whether bytes come is seen at the
+connections, from time to time, so it costs the bytes nothing. A GET that has no connection, because
+it waits for one or for its next attempt, stalls. So does one whose bytes come so slowly that a
+block takes much of the deadline: others do not wait for it. That does not end it: the deadline
+restarts as bytes come.
 """
 
 import contextlib
@@ -14,19 +15,94 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from casfs.blocks.block_tuning import TUNING
-from casfs.blocks.gets.get_progress import GetProgress
+from casfs.blocks.gets.line import Line
+from casfs.deadline import Deadline
 from casfs.errors import ThreadError
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
 
 
+class GetProgress:
+    """The bytes of the GETs for one run, as they come.
+
+    Only the bytes of answers that may bring the run count, since pages of errors and headers may
+    come for ever. Where nothing is kept of an answer that broke off, the next one must bring more
+    than it did to count: else a GET whose answer always breaks off at the same place would never
+    end.
+
+    Args:
+        deadline: of the GETs; restarts as bytes come.
+        line: learns how fast they come.
+        tell: is notified of the moment of each progress.
+    """
+
+    def __init__(self, deadline: Deadline, line: Line, tell: Callable[[float], None]) -> None:
+        self._deadline = deadline
+        self._line = line
+        self._tell = tell
+        self._need = TUNING.least_rate * deadline.seconds
+        self._span: object = None
+        self._came = 0
+        """Bytes of this answer."""
+        self._counted = 0.0
+        """Bytes of this span that have counted as progress."""
+        self._asked = self._since = time.monotonic()
+        self._more = 0
+        """Bytes since then, which were not reported to the line."""
+        self._reported = False
+        self._counting = False
+
+    def ask(self) -> None:
+        """Note that a request is sent."""
+        self._asked = self._since = time.monotonic()
+        self._more, self._reported = 0, False
+        self._counting = False
+
+    def begin(self, span: tuple[int, int]) -> None:
+        """Note that an answer with these bytes of the output begins."""
+        if span != self._span:
+            self._span, self._counted = span, 0.0
+        self._came = 0
+        self._counting = True
+
+    def leave(self) -> None:
+        """Note that the answer that began brings nothing more."""
+        self._counting = False
+
+    def note(self, size: int) -> None:
+        """Note that so many bytes came."""
+        if not self._counting:
+            return
+        now = time.monotonic()
+        self._came += size
+        self._more += size
+        if self._came >= self._counted + self._need:
+            self._counted = self._came
+            self.note_kept(now)
+        if now - self._since >= TUNING.note_seconds:
+            self._line.note(self._more, now - self._since)
+            self._since, self._more, self._reported = now, 0, True
+
+    def end(self, size: int) -> None:
+        """Note that an answer of so many bytes has come to its end."""
+        now = time.monotonic()
+        self._line.note_well(0 if self._reported else size, now - self._asked)
+        self.note_kept(now)
+
+    def note_kept(self, now: float) -> None:
+        """Note that something came that need not come again."""
+        self._deadline.extend(now)
+        self._tell(now)
+
+
 @dataclass(slots=True)
-class _Watched:
+class WatchedGet:
     """A GET: when it last did not stall, and how many bytes its connection had received by then.
 
     `reported` is what its connection had received when its progress was last reported, None where
-    nothing is known yet of its connection.
+    nothing is known yet of its connection. `brought` are the bytes of an answer that has ended as
+    it should.
     """
 
     progress: GetProgress
@@ -35,6 +111,13 @@ class _Watched:
     reported: int | None = None
     paused: bool = False
     stalled: bool = False
+    brought: int = 0
+
+    def begin_answer(self, span: tuple[int, int]) -> None:
+        """Note that an answer with these bytes of the output begins."""
+        # There may be another connection than before.
+        self.reported = None
+        self.progress.begin(span)
 
 
 class Stalls:
@@ -63,27 +146,27 @@ class Stalls:
         self._tell = tell
         self._lock = threading.Lock()
         self._begun = threading.Condition(self._lock)
-        self._watched: dict[int, _Watched] = {}
+        self._watched: dict[int, WatchedGet] = {}
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
 
     @contextlib.contextmanager
-    def watch(self, progress: GetProgress) -> Iterator[None]:
-        """Watch the calling thread inside, and report its progress."""
+    def watch(self, progress: GetProgress) -> Iterator[WatchedGet]:
+        """Watch the calling thread inside, which sends a request, and report its progress."""
         thread = threading.get_ident()
+        progress.ask()
+        watched = WatchedGet(progress, time.monotonic())
         with self._lock:
-            self._watched[thread] = _Watched(progress, time.monotonic())
+            self._watched[thread] = watched
             self._start()
             self._begun.notify()
         try:
-            yield
+            yield watched
         finally:
             with self._lock:
                 self._set(thread, self._watched.pop(thread), stalled=False)
-
-    def begin_answer(self) -> None:
-        """Note that the calling thread may have another connection than before."""
-        self._watched[threading.get_ident()].reported = None
+        if watched.brought:
+            progress.end(watched.brought)
 
     @contextlib.contextmanager
     def pause(self) -> Iterator[None]:
@@ -120,7 +203,7 @@ class Stalls:
                 for thread, watched in self._watched.items():
                     self._set(thread, watched, self._stalls(thread, watched, now))
 
-    def _stalls(self, thread: int, watched: _Watched, now: float) -> bool:
+    def _stalls(self, thread: int, watched: WatchedGet, now: float) -> bool:
         if watched.paused:
             return False
         received = self._received(thread)
@@ -134,13 +217,13 @@ class Stalls:
             watched.since = now
         return now - watched.since > TUNING.stalled_seconds
 
-    def _set(self, thread: int, watched: _Watched, stalled: bool) -> None:
+    def _set(self, thread: int, watched: WatchedGet, stalled: bool) -> None:
         if watched.stalled != stalled:
             watched.stalled = stalled
             self._tell(thread, stalled)
 
 
-def _tell_progress(watched: _Watched, received: int) -> None:
+def _tell_progress(watched: WatchedGet, received: int) -> None:
     before, watched.reported = watched.reported, received
     if before is not None and received > before >= 0:
         watched.progress.note(received - before)

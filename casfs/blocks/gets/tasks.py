@@ -4,22 +4,21 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 
+@dataclass(slots=True, eq=False)
 class Task:
     """A piece of work that waits its turn.
 
-    Args:
+    Attributes:
         work: what to do; it must not raise.
         urgent: somebody waits for it now.
         owner: those with the same one are likely to stall together.
+        begun: it waits no more.
     """
 
-    __slots__ = ("begun", "owner", "urgent", "work")
-
-    def __init__(self, work: Callable[[], None], urgent: bool, owner: Hashable = None) -> None:
-        self.work = work
-        self.urgent = urgent
-        self.owner = owner
-        self.begun = False
+    work: Callable[[], None]
+    urgent: bool
+    owner: Hashable = None
+    begun: bool = False
 
 
 @dataclass(slots=True)

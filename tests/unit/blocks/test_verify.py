@@ -91,7 +91,7 @@ def test_of_the_hashes_of_answers_each_wrong_one_shows(known, delivered, data):
         Announced(run, data.draw(digests)) if data.draw(st.booleans()) else right(run, known)
         for run in all_runs
     ]
-    wrong = list(contradicted(SHA256.root, announced, known, delivered.__contains__))
+    wrong = list(contradicted(SHA256.root, announced, known, delivered))
     for one, found in wrong:
         assert found == SHA256.root([known[n] for n in one.run]) != one.digest
     shown = [one for one, _ in wrong]
@@ -105,7 +105,7 @@ def test_a_block_waits_while_each_hash_that_covers_it_is_open(known, announced, 
     block = data.draw(st.integers(0, BLOCKS - 1))
     covering = [one for one in announced if block in one.run]
     complete = [one for one in covering if one.is_complete(known)]
-    trust = trust_of_answers(block, announced, known)
+    trust = trust_of_answers([block], announced, known).get(block)
     assert (trust is Trust.UNCHECKED) == (not covering)
     assert (trust is Trust.CHECKED) == bool(complete)
     assert (trust is None) == bool(covering and not complete)

@@ -71,5 +71,5 @@ def test_gets_are_halved_by_what_breaks_and_grow_when_the_line_is_well(line):
         sizes.append(line.largest_get())
     assert sizes == [4, 2, 1, 1, 1]
     for _ in range(24):
-        line.note_well()
+        line.note_well(0, 0.0)
     assert line.largest_get() == TUNING.largest_get

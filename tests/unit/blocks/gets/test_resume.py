@@ -75,7 +75,7 @@ def fetch(run, service, cuts, limit=8):
                 continue
             blocks = run.accept()
             handed_on |= {block.number: (bytes(block.data), block.trust) for block in blocks}
-            run.note_handed_on(blocks)
+            run.note_handed_on()
             break
     raise AssertionError(f"no end: {service.asked}")
 
@@ -124,7 +124,7 @@ def receive(run, service, cut=8 * MIB):
         run.go_on(error)
         return []
     blocks = run.accept()
-    run.note_handed_on(blocks)
+    run.note_handed_on()
     return [block.number for block in blocks]
 
 

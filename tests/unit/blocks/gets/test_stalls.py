@@ -5,9 +5,8 @@ import threading
 
 import pytest
 
-from casfs.blocks.gets.get_progress import GetProgress
 from casfs.blocks.gets.line import Line
-from casfs.blocks.gets.stalls import Stalls
+from casfs.blocks.gets.stalls import GetProgress, Stalls
 from casfs.deadline import Deadline
 from tests.support.processes import wait_until
 
