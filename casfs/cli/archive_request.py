@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from casfs.cli.event_command import EventCommand
 from casfs.cli.gaps import tell_gaps
 from casfs.cli.messages import Messages
 from casfs.cli.plan_text import plan_facts, plan_lines
@@ -60,7 +61,7 @@ def request_archives(
     Args:
         client: of the account.
         options: what is wanted.
-        flags: `dry_run`, `yes` and `wait`.
+        flags: `dry_run`, `yes`, `wait`, `on_event` and `event_timeout`.
         messages: gets plan and outcome.
 
     Raises:
@@ -94,6 +95,8 @@ def _request(
             return None
         report = RequestReport(prepared, messages)
         waits = WaitReport(messages.lines, paths=report.paths)
+        if flags["on_event"] is not None:
+            waits.events = EventCommand(flags["on_event"], waits.warn, flags["event_timeout"])
         run = Run(client, options, ledger, spool, prepared, report.tell)
         try:
             if verdict is None:

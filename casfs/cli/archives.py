@@ -11,15 +11,8 @@ import click
 from casfs.cli.asking import Asked, asked
 from casfs.cli.completion import complete_path, complete_vault
 from casfs.cli.gaps import completeness_facts, gap_facts, tell_gaps, tell_nothing
-from casfs.cli.options import (
-    IdentifierCommand,
-    bwlimit_option,
-    json_option,
-    open_client,
-    profile_option,
-    service_options,
-)
-from casfs.cli.progress import ProgressView, open_progress, stats_option
+from casfs.cli.options import IdentifierCommand, account_options, open_client, transfer_options
+from casfs.cli.progress import ProgressView, open_progress
 from casfs.cli.show import say, show_json, show_json_list
 from casfs.cli.standing import Standing
 from casfs.cli.tables import long_option
@@ -40,9 +33,7 @@ if TYPE_CHECKING:
     help="Also list older versions, and archives without a name.",
 )
 @long_option
-@profile_option
-@json_option
-@service_options
+@account_options
 def ls_command(
     vault: str,
     path: str,
@@ -70,9 +61,7 @@ def ls_command(
 @click.argument("vault", shell_complete=complete_vault)
 @click.argument("pattern", shell_complete=complete_path)
 @long_option
-@profile_option
-@json_option
-@service_options
+@account_options
 def find_command(
     vault: str, pattern: str, is_long: bool, profile: str | None, as_json: bool, **flags: Any
 ) -> None:
@@ -100,11 +89,8 @@ def catalog_command() -> None:
 
 @catalog_command.command("refresh", cls=IdentifierCommand)
 @click.argument("vaults", metavar="[VAULT]...", nargs=-1, shell_complete=complete_vault)
-@bwlimit_option
-@stats_option
-@profile_option
-@json_option
-@service_options
+@transfer_options
+@account_options
 def refresh_command(
     vaults: tuple[str, ...],
     stats: float | None,

@@ -13,13 +13,13 @@ from casfs.cli.completion import complete_job_or_path, complete_vault
 from casfs.cli.gaps import unread_text
 from casfs.cli.options import (
     IdentifierCommand,
-    bwlimit_option,
     open_client,
     profile_option,
     service_options,
     skip_bad_records_option,
+    transfer_options,
 )
-from casfs.cli.progress import ProgressView, open_progress, stats_option
+from casfs.cli.progress import ProgressView, open_progress
 from casfs.cli.show import local_text, say
 from casfs.cli.standing import Standing
 from casfs.errors import CasfsError, ConfigError, ExpiredError, NotFoundError, NotReadyError
@@ -48,8 +48,7 @@ _PIECE = 1 << 20
     help="Write the job's inventory in this format, whichever format the job has.",
 )
 @skip_bad_records_option("Leave out records that cannot be read, and say how many.")
-@bwlimit_option
-@stats_option
+@transfer_options
 @profile_option
 @service_options
 def cat_command(

@@ -1,10 +1,12 @@
 """Runs `casfs fetch`, and tells what becomes of it."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from casfs.at_risk import Outlook
 from casfs.cli import exit_status
-from casfs.cli.event_command import EventCommand
+from casfs.cli.event_command import BackgroundEvents
 from casfs.cli.fetch_text import (
     NAMED,
     late_text,
@@ -51,12 +53,14 @@ class FetchReport:
     Attributes:
         client: the account.
         messages: gets plan, progress and outcome.
-        event: is run when outputs turn out to be at risk; None if nothing is.
+        events: get a warning when outputs turn out to be at risk.
+        clock: returns seconds, which never go back.
     """
 
     client: Client
     messages: Messages
-    event: EventCommand | None = None
+    events: BackgroundEvents
+    clock: Callable[[], float] = time.monotonic
     plan: FetchPlan = field(init=False)
     failed: list[Ended] = field(default_factory=list)
     fetched: int = 0
@@ -93,7 +97,7 @@ class FetchReport:
         if plan.known_rate is not None and plan.items:
             outlook = plan.outlook(plan.known_rate.rate)
             late = [plan.items[index] for index in outlook.late]
-            self._warn_late(outlook, plan.known_rate.rate, late)
+            self._warn_late(outlook, plan.known_rate.rate, late, is_event=not dry_run)
         if dry_run:
             return exit_status.DONE
         if plan.items:
@@ -101,7 +105,7 @@ class FetchReport:
         return self._finish()
 
     def _run(self, order: str, stats: float | None) -> None:
-        run = FetchRun(self.client, self.plan, order, self._tell)
+        run = FetchRun(self.client, self.plan, order, self._tell, self.clock)
         with open_progress(self.messages.lines, stats) as view:
             run.run(lambda standing: self._show(run, standing, view))
         self.size = run.standing().size
@@ -197,7 +201,9 @@ class FetchReport:
             )
         )
 
-    def _warn_late(self, outlook: Outlook, rate: float, late: list[FetchableOutput]) -> None:
+    def _warn_late(
+        self, outlook: Outlook, rate: float, late: list[FetchableOutput], is_event: bool = True
+    ) -> None:
         if not late:
             return
         no_rate = outlook.needed_rate == float("inf")
@@ -210,5 +216,5 @@ class FetchReport:
         }
         self.messages.complain(str(facts["message"]))
         message = self.messages.lines.show("warning", **facts)
-        if self.event is not None:
-            self.event.run(line(message))
+        if is_event:
+            self.events.add(line(message))

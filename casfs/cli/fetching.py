@@ -5,19 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from casfs.cli import exit_status
 from casfs.cli.completion import complete_path, complete_vault
 from casfs.cli.durations import DurationType
 from casfs.cli.options import (
     IdentifierCommand,
-    bwlimit_option,
-    json_option,
+    account_options,
+    dry_run_option,
+    event_options,
     open_client,
-    profile_option,
-    service_options,
+    order_option,
+    transfer_options,
 )
-from casfs.cli.progress import stats_option
-from casfs.errors import CasfsError, ConfigError
 
 if TYPE_CHECKING:
     from casfs.restore.fetch_plan import FetchOptions
@@ -33,28 +31,17 @@ if TYPE_CHECKING:
     metavar="DURATION",
     help="Only what expires within this time, such as 6h; without a JOB or PATTERN, all of it.",
 )
-@click.option(
-    "--order",
-    type=click.Choice(["expiry", "size", "name"]),
-    default="expiry",
-    show_default=True,
-    help="What is fetched first: the soonest expiry, the smallest, or the first name.",
+@order_option(
+    ("expiry", "size", "name"),
+    "What is fetched first: the soonest expiry, the smallest, or the first name.",
 )
 @click.option(
     "--partial", is_flag=True, help="Fetch what the cache has room for, if that is not all."
 )
-@click.option(
-    "--on-event",
-    metavar="CMD",
-    help="Run CMD by sh -c when outputs turn out to be at risk, with the JSON line on its standard "
-    "input.",
-)
-@click.option("-n", "--dry-run", is_flag=True, help="Show the plan, and fetch nothing.")
-@bwlimit_option
-@stats_option
-@profile_option
-@json_option
-@service_options
+@event_options("when outputs turn out to be at risk of expiring before they are fetched")
+@dry_run_option("fetch nothing")
+@transfer_options
+@account_options
 def fetch_command(
     vault: str, profile: str | None, as_json: bool, stats: float | None, **given: Any
 ) -> None:
@@ -68,35 +55,28 @@ def fetch_command(
     4 if the cache has no room, 75 if jobs that were asked for are still running.
     """
     # Imported here: `--help` must not wait for it.
-    from casfs.cli.event_command import EventCommand
+    from casfs.cli.event_command import BackgroundEvents
     from casfs.cli.fetch_report import FetchReport
-    from casfs.cli.interruption import interruptible
+    from casfs.cli.interruption import reported
     from casfs.cli.messages import Messages
 
     own = {name: given.pop(name) for name in _OWN}
     options = _options(vault, own)
     messages = Messages(as_json, vault)
-    status = exit_status.FAILED
-    with interruptible() as caught:
-        try:
-            with open_client(profile, given) as client:
-                event = EventCommand(own["on_event"], messages.warn) if own["on_event"] else None
-                report = FetchReport(client, messages, event)
-                status = report.fetch(options, bool(own["dry_run"]), stats)
-        except CasfsError as error:
-            misused = isinstance(error, ConfigError)
-            code = exit_status.USAGE if misused else exit_status.FAILED
-            messages.facts("exit_error", code=code, message=str(error))
-            raise
-        except KeyboardInterrupt:
-            status = caught.status
-            message = "interrupted; what came is in the cache: run the same command again"
-            messages.facts("exit_error", code=status, message=message)
-            messages.complain(message)
+    command, timeout = own["on_event"], own["event_timeout"]
+    with (
+        reported(messages, "interrupted; what came is in the cache: run the same command again"),
+        open_client(profile, given) as client,
+        BackgroundEvents(command, messages.warn, timeout) as events,
+    ):
+        status = FetchReport(client, messages, events).fetch(options, bool(own["dry_run"]), stats)
     sys.exit(status)
 
 
-_OWN = ("wanted", "everything", "expiring_within", "order", "partial", "dry_run", "on_event")
+_OWN = (
+    *("wanted", "everything", "expiring_within", "order", "partial", "dry_run", "on_event"),
+    "event_timeout",
+)
 
 
 def _options(vault: str, own: dict[str, Any]) -> "FetchOptions":

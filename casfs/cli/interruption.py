@@ -5,8 +5,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from casfs.cli import exit_status
+from casfs.errors import CasfsError, ConfigError
+
+if TYPE_CHECKING:
+    from casfs.cli.messages import Messages
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -55,3 +60,28 @@ def interruptible() -> Iterator[Interruption]:
     finally:
         for number in taken:
             signal.signal(number, before[number])
+
+
+@contextmanager
+def reported(messages: "Messages", interrupted: str) -> Iterator[None]:
+    """Report what ends a long command early: an error, which goes on, or a signal, which ends it.
+
+    Args:
+        messages: get it.
+        interrupted: what to say after a signal.
+
+    Raises:
+        SystemExit: after a signal, with its status.
+    """
+    with interruptible() as caught:
+        try:
+            yield
+        except CasfsError as error:
+            misused = isinstance(error, ConfigError)
+            code = exit_status.USAGE if misused else exit_status.FAILED
+            messages.facts("exit_error", code=code, message=str(error))
+            raise
+        except KeyboardInterrupt:
+            messages.facts("exit_error", code=caught.status, message=interrupted)
+            messages.complain(interrupted)
+            raise SystemExit(caught.status) from None

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from casfs.cli.archive_request import open_ledger
+from casfs.cli.event_command import EventCommand
+from casfs.cli.json_lines import line
 from casfs.cli.messages import Messages
 from casfs.client import Client
 from casfs.errors import ConfigError
@@ -54,9 +56,11 @@ def request_inventory(
     config, vault = client.config, client.retrievals.vault(name)
     prices = find_prices(config.dialect, config.region, config.prices)
     seen: Counter[str] = Counter()
+    last: list[str] = []
 
     def watch(state: str, job: str | None) -> None:
         seen[state] += 1
+        last.extend(filter(None, [job]))
         _tell(state, job, messages)
 
     with open_ledger(client, vault, dry_run=flags["dry_run"]) as ledger:
@@ -85,6 +89,8 @@ def request_inventory(
             if verdict is None:
                 again = None if lost is None else lost.number
                 verdict = run.bring(flags["wait"], count, again)
+                if flags["wait"] and last:
+                    _tell_end(last[-1], verdict, flags, messages)
         finally:
             found = job.id if job else None
             messages.facts("summary", jobs=count, started=seen["started"], job=found)
@@ -165,6 +171,25 @@ def _tell(state: str, job: str | None, messages: Messages) -> None:
         messages.text("a request has no answer; nothing is sent twice")
     elif job is not None:
         messages.text(f"inventory job {job} {_STATES[state]}")
+
+
+def _tell_end(job: str, verdict: Verdict, flags: Mapping[str, Any], messages: Messages) -> None:
+    """Tell that the job that was waited for has ended, and run the user's command for that."""
+    if verdict.status not in (Status.DONE, Status.FAILED):
+        return
+    message = messages.lines.show(
+        "archive",
+        job=job,
+        kind="inventory",
+        archive=None,
+        path=None,
+        tier=None,
+        state="readable" if verdict.status is Status.DONE else "failed",
+        reason=verdict.reason or None,
+        expires=None,
+    )
+    if flags["on_event"] is not None:
+        EventCommand(flags["on_event"], messages.warn, flags["event_timeout"]).run(line(message))
 
 
 _STATES = {

@@ -13,13 +13,7 @@ from casfs.cli import exit_status
 from casfs.cli.asking import Asked, asked
 from casfs.cli.completion import complete_vault
 from casfs.cli.durations import DurationType
-from casfs.cli.options import (
-    IdentifierCommand,
-    json_option,
-    open_client,
-    profile_option,
-    service_options,
-)
+from casfs.cli.options import IdentifierCommand, account_options, open_client
 from casfs.cli.show import brief_time, local_text, show_json, size_text, span_text, time_text
 from casfs.cli.tables import Column, is_brief, long_option, show_table
 from casfs.ledger.request import Request
@@ -59,9 +53,7 @@ _LAST = datetime.max.replace(tzinfo=UTC)
     "any.",
 )
 @long_option
-@profile_option
-@json_option
-@service_options
+@account_options
 def jobs_command(  # noqa: PLR0913 (its options)
     vault: str,
     states: tuple[str, ...],

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from casfs.cli.asking import Asked, asked
-from casfs.cli.options import json_option, open_client, profile_option, service_options
+from casfs.cli.options import account_options, open_client
 from casfs.cli.show import show_json, size_text, time_text
 from casfs.cli.tables import Column, long_option, show_table
 from casfs.model import Vault
@@ -15,9 +15,7 @@ from casfs.model import Vault
 
 @click.command("vaults")
 @long_option
-@profile_option
-@json_option
-@service_options
+@account_options
 def vaults_command(is_long: bool, profile: str | None, as_json: bool, **flags: Any) -> None:
     """List the vaults of the account.
 

@@ -16,6 +16,7 @@ from casfs.cli.completion import complete_mount_argument, complete_mountpoint
 from casfs.cli.mount_view import MountFacts, detail_rows, mount_table
 from casfs.cli.options import (
     bwlimit_option,
+    event_options,
     json_option,
     load_config,
     path_option,
@@ -61,12 +62,7 @@ log = logging.getLogger(__name__)
     "--log-file",
     "File to log to.  [default: a file in ~/.local/state/casfs/log; with -f, standard error]",
 )
-@click.option(
-    "--on-event",
-    metavar="CMD",
-    help="Run CMD by sh -c when outputs cannot be fetched before they expire, with the JSON line "
-    "on its standard input.",
-)
+@event_options("when outputs turn out to be at risk of expiring before they are fetched")
 @bwlimit_option
 @skip_bad_records_option("Leave records that cannot be read out of inventory.csv and .json.")
 @service_options
@@ -76,6 +72,7 @@ def mount_command(
     options: tuple[str, ...],
     log_file: Path | None,
     on_event: str | None,
+    event_timeout: float | None,
     **flags: Any,
 ) -> None:
     """Mount an account's vaults, jobs and outputs as read-only files.
@@ -96,7 +93,7 @@ def mount_command(
     if on_event is not None:
         from casfs.cli.risk_event import risk_command
 
-        given = replace(given, on_risk=risk_command(on_event))
+        given = replace(given, on_risk=risk_command(on_event, event_timeout))
     settings = given.settings | {name: value for name, value in flags.items() if value is not None}
     settings["skip_bad_records"] = flags["skip_bad_records"] or given.skip_bad_records
     mount(

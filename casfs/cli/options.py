@@ -1,8 +1,8 @@
-"""Options that several commands take."""
+"""Options that several commands share: each is spelled and explained here, and nowhere else."""
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,16 @@ import click
 
 from casfs import config
 from casfs.cli.completion import complete_profile
+from casfs.cli.durations import DurationType
 from casfs.config import Config
 from casfs.endpoints import warn_if_readable
 from casfs.settings import variable
 
 if TYPE_CHECKING:
     from casfs.client import Client
+
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
 
 _SERVICE: list[tuple[str, str]] = [
     ("dialect", f"Wire form of the service: {', '.join(config.DIALECT_NAMES)}."),
@@ -66,7 +70,7 @@ class IdentifierCommand(click.Command):
         return super().parse_args(ctx, [*options, "--", *identifiers])
 
 
-def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def service_options(command: Command) -> Command:
     """Add the options that say which service to talk to, and how."""
     for name, text in reversed(_SERVICE):
         extra = f"env var: {variable(name.replace('-', '_'))}"
@@ -76,7 +80,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def profile_option(command: Callable[..., Any]) -> Callable[..., Any]:
+def profile_option(command: Command) -> Command:
     """Add `--profile`."""
     text = "Named set of settings in the configuration file.  [env var: CASFS_PROFILE]"
     return click.option("--profile", metavar="NAME", shell_complete=complete_profile, help=text)(
@@ -84,7 +88,7 @@ def profile_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def bwlimit_option(command: Callable[..., Any]) -> Callable[..., Any]:
+def bwlimit_option(command: Command) -> Command:
     """Add `--bwlimit`, a setting for commands that read outputs."""
     text = (
         "Limit of bandwidth as rclone writes it: 10M, off, or a timetable such as '08:00,512K "
@@ -93,14 +97,128 @@ def bwlimit_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--bwlimit", metavar="RATE", help=text)(command)
 
 
-def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+def json_option(command: Command) -> Command:
     """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(
         command
     )
 
 
-def skip_bad_records_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def account_options(command: Command) -> Command:
+    """Add what a command takes that asks an account: `--profile`, `--json`, and the service."""
+    return profile_option(json_option(service_options(command)))
+
+
+def transfer_options(command: Command) -> Command:
+    """Add what a command takes that fetches outputs for long: `--bwlimit` and `--stats`."""
+    return bwlimit_option(stats_option(command))
+
+
+def stats_option(command: Command) -> Command:
+    """Add `--stats`."""
+    return click.option(
+        "--stats",
+        type=DurationType(),
+        metavar="DURATION",
+        help="Time between two lines of progress where there is no terminal, or with --json; "
+        "0 for none.  [default: 1m]",
+    )(command)
+
+
+def event_options(when: str) -> Decorator:
+    """Return the options of a command that is run for events.
+
+    Args:
+        when: it is run, such as "for each job that ends".
+    """
+    text = f"Run CMD by sh -c {when}, with the JSON line on its standard input."
+    timeout = "How long CMD may take, 5 min by default; then it is killed."
+
+    def add(command: Command) -> Command:
+        command = click.option("--event-timeout", type=DurationType(), help=timeout)(command)
+        return click.option("--on-event", metavar="CMD", help=text)(command)
+
+    return add
+
+
+def retrieval_options(command: Command) -> Command:
+    """Add the options that say how archives are requested, and up to what cost."""
+    rerequest = "Whether to request again what failed or expired; -y does not agree to that."
+    for option in (
+        click.option(
+            "--rerequest",
+            type=click.Choice(["ask", "never", "yes"]),
+            default="ask",
+            show_default=True,
+            help=rerequest,
+        ),
+        click.option("--pace", metavar="SIZE/h|auto", help="Request what can be fetched in time."),
+        click.option("--max-bytes", metavar="SIZE", help="Start nothing that would bring more."),
+        click.option(
+            "--max-cost", metavar="AMOUNT[CUR]", help="Start nothing that would cost more."
+        ),
+        order_option(("created", "size", "name"), "What is requested first."),
+        click.option(
+            "--tier",
+            type=click.Choice(["expedited", "standard", "bulk"]),
+            default="standard",
+            show_default=True,
+            help="How fast archives are retrieved, and at what price.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+RETRIEVAL_OPTIONS = ("tier", "order", "max_cost", "max_bytes", "pace", "rerequest")
+"""The names of what `retrieval_options` adds."""
+
+
+def retrieval_values(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what `retrieval_options` were given as `casfs.restore.request_options.Options` has it.
+
+    Raises:
+        ConfigError: a value is malformed.
+    """
+    from casfs.job_requests import Tier
+    from casfs.restore.amounts import Cap
+    from casfs.restore.request_options import Pace
+    from casfs.settings import parse_size
+
+    cost, size, pace = given["max_cost"], given["max_bytes"], given["pace"]
+    return {
+        "tier": Tier(given["tier"]),
+        "order": given["order"],
+        "max_cost": None if cost is None else Cap.parse(cost),
+        "max_bytes": None if size is None else parse_size(size, "--max-bytes"),
+        "pace": None if pace is None else Pace.parse(pace),
+        "rerequest": given["rerequest"],
+    }
+
+
+def order_option(orders: Sequence[str], text: str) -> Decorator:
+    """Return `--order`; the first of the orders is the default."""
+    return click.option(
+        "--order", type=click.Choice(orders), default=orders[0], show_default=True, help=text
+    )
+
+
+def dry_run_option(text: str) -> Decorator:
+    """Return `-n`; the text says what is not done."""
+    return click.option("-n", "--dry-run", is_flag=True, help=f"Show the plan, and {text}.")
+
+
+def yes_option(command: Command) -> Command:
+    """Add `-y`."""
+    return click.option("-y", "--yes", is_flag=True, help="Agree to the plan.")(command)
+
+
+def verbose_option(text: str) -> Decorator:
+    """Return `-v`."""
+    return click.option("-v", "--verbose", is_flag=True, help=text)
+
+
+def skip_bad_records_option(text: str) -> Decorator:
     """Return the option `--skip-bad-records`, which `load_config` knows."""
     return click.option("--skip-bad-records", is_flag=True, help=text)
 
@@ -137,6 +255,6 @@ def open_client(profile: str | None, flags: dict[str, Any]) -> Iterator["Client"
         client.close()
 
 
-def path_option(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def path_option(name: str, text: str) -> Decorator:
     """Return an option whose value is a path."""
     return click.option(name, type=click.Path(path_type=Path), help=text)

@@ -12,9 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-import click
-
-from casfs.cli.durations import DurationType
 from casfs.cli.json_lines import JsonLines
 from casfs.cli.show import say
 from casfs.cli.standing import Standing, standing_text
@@ -38,17 +35,6 @@ class ProgressView(Protocol):
 
     def hold(self, held: bool) -> None:
         """Draw over nothing on the terminal for as long as it is held."""
-
-
-def stats_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--stats`."""
-    return click.option(
-        "--stats",
-        type=DurationType(),
-        metavar="DURATION",
-        help="Time between two lines of progress where there is no terminal, or with --json; "
-        "0 for none.  [default: 1m]",
-    )(command)
 
 
 @contextlib.contextmanager

@@ -9,11 +9,15 @@ import click
 from casfs.cli.completion import complete_path, complete_vault
 from casfs.cli.interruption import interruptible
 from casfs.cli.options import (
+    RETRIEVAL_OPTIONS,
     IdentifierCommand,
-    json_option,
+    account_options,
+    dry_run_option,
+    event_options,
     open_client,
-    profile_option,
-    service_options,
+    retrieval_options,
+    retrieval_values,
+    yes_option,
 )
 from casfs.errors import CasfsError, ConfigError, LedgerError
 
@@ -21,7 +25,6 @@ if TYPE_CHECKING:
     from casfs.cli.messages import Messages
     from casfs.restore.request_options import Options
 
-_TIERS = ("expedited", "standard", "bulk")
 _FAILED, _USAGE, _NOT_STARTED = 1, 2, 4
 
 
@@ -30,43 +33,19 @@ _FAILED, _USAGE, _NOT_STARTED = 1, 2, 4
 @click.argument("patterns", nargs=-1, shell_complete=complete_path)
 @click.option("--ids", metavar="FILE", help="Archives by their ids, one a line; - reads them.")
 @click.option("--all", "everything", is_flag=True, help="All archives of the vault.")
-@click.option(
-    "--tier",
-    type=click.Choice(_TIERS),
-    default="standard",
-    show_default=True,
-    help="How fast, and at what price.",
-)
 @click.option("--range", "byte_range", metavar="A-B", help="These bytes only, whole MiB.")
 @click.option("--split", metavar="SIZE", help="Several jobs for larger archives, each verifiable.")
-@click.option(
-    "--order",
-    type=click.Choice(["created", "size", "name"]),
-    default="created",
-    show_default=True,
-    help="What is requested first.",
-)
-@click.option("--max-cost", metavar="AMOUNT[CUR]", help="Start nothing that would cost more.")
-@click.option("--max-bytes", metavar="SIZE", help="Start nothing that would bring more.")
-@click.option("--pace", metavar="SIZE/h|auto", help="Request what can be fetched in time.")
-@click.option(
-    "--rerequest",
-    type=click.Choice(["ask", "never", "yes"]),
-    default="ask",
-    show_default=True,
-    help="Whether to request again what failed or expired.",
-)
+@retrieval_options
 @click.option("--inventory", is_flag=True, help="The list of archives instead of archives.")
 @click.option("--since", metavar="DATE", help="With --inventory: archives uploaded since.")
 @click.option("--until", metavar="DATE", help="With --inventory: archives uploaded until.")
 @click.option("--sns-topic", metavar="ARN", help="Topic that the service notifies (Glacier).")
 @click.option("--callback", metavar="URL", help="URL that the service calls (CAS).")
-@click.option("-n", "--dry-run", is_flag=True, help="Show the plan, and send nothing.")
-@click.option("-y", "--yes", is_flag=True, help="Agree to the plan.")
+@dry_run_option("send nothing")
+@yes_option
 @click.option("--wait", is_flag=True, help="Wait until the jobs are done.")
-@profile_option
-@json_option
-@service_options
+@event_options("for each job that ends while --wait waits")
+@account_options
 def request_command(
     vault: str, profile: str | None, as_json: bool, inventory: bool, **given: Any
 ) -> None:
@@ -106,6 +85,8 @@ def _request(
     given: dict[str, Any],
     messages: "Messages",
 ) -> int:
+    if own["on_event"] is not None and not own["wait"]:
+        raise click.UsageError("--on-event is for --wait")
     with open_client(profile, given) as client:
         if inventory:
             from casfs.cli.inventory_request import request_inventory
@@ -120,9 +101,9 @@ def _request(
 
 
 _OWN = (
-    *("patterns", "ids", "everything", "tier", "byte_range", "split", "order", "max_cost"),
-    *("max_bytes", "pace", "rerequest", "since", "until", "sns_topic", "callback"),
-    *("dry_run", "yes", "wait"),
+    *RETRIEVAL_OPTIONS,
+    *("patterns", "ids", "everything", "byte_range", "split", "since", "until", "sns_topic"),
+    *("callback", "dry_run", "yes", "wait", "on_event", "event_timeout"),
 )
 _OF_ARCHIVES = ("patterns", "ids", "everything", "byte_range", "split", "max_bytes", "pace")
 
@@ -161,28 +142,19 @@ def _ids(path: str | None) -> tuple[str, ...] | None:
 
 
 def _options(vault: str, ids: tuple[str, ...] | None, own: dict[str, Any]) -> "Options":
-    from casfs.job_requests import Tier
-    from casfs.restore.amounts import Cap
     from casfs.restore.items import parse_range
-    from casfs.restore.request_options import Options, Pace
+    from casfs.restore.request_options import Options
     from casfs.settings import parse_size
 
-    def parsed(name: str, parse: Any, *more: str) -> Any:
-        return None if own[name] is None else parse(own[name], *more)
-
+    part, split = own["byte_range"], own["split"]
     return Options(
         vault=vault,
         patterns=own["patterns"],
         ids=ids,
         everything=own["everything"],
-        tier=Tier(own["tier"]),
-        byte_range=parsed("byte_range", parse_range),
-        split=parsed("split", parse_size, "--split"),
-        order=own["order"],
-        max_cost=parsed("max_cost", Cap.parse),
-        max_bytes=parsed("max_bytes", parse_size, "--max-bytes"),
-        pace=parsed("pace", Pace.parse),
-        rerequest=own["rerequest"],
+        byte_range=None if part is None else parse_range(part),
+        split=None if split is None else parse_size(split, "--split"),
         sns_topic=own["sns_topic"],
         call_back=own["callback"],
+        **retrieval_values(own),
     )

@@ -8,14 +8,18 @@ import click
 from casfs.cli import exit_status
 from casfs.cli.completion import complete_vault
 from casfs.cli.options import (
+    RETRIEVAL_OPTIONS,
     IdentifierCommand,
-    bwlimit_option,
-    json_option,
+    account_options,
+    dry_run_option,
+    event_options,
     open_client,
-    profile_option,
-    service_options,
+    retrieval_options,
+    retrieval_values,
+    transfer_options,
+    verbose_option,
+    yes_option,
 )
-from casfs.cli.progress import stats_option
 from casfs.errors import (
     CasfsError,
     ConfigError,
@@ -54,30 +58,7 @@ if TYPE_CHECKING:
     help="Which files in DEST may be replaced. Changed: another size, or an older time.",
 )
 @click.option("--checksum", is_flag=True, help="Compare content where size and time would decide.")
-@click.option(
-    "--tier",
-    type=click.Choice(["expedited", "standard", "bulk"]),
-    default="standard",
-    show_default=True,
-    help="How fast archives are retrieved, and at what price.",
-)
-@click.option(
-    "--order",
-    type=click.Choice(["created", "size", "name"]),
-    default="created",
-    show_default=True,
-    help="What is requested first.",
-)
-@click.option("--max-cost", metavar="AMOUNT[CUR]", help="Start nothing that would cost more.")
-@click.option("--max-bytes", metavar="SIZE", help="Start nothing that would bring more.")
-@click.option("--pace", metavar="SIZE/h|auto", help="Request what can be fetched in time.")
-@click.option(
-    "--rerequest",
-    type=click.Choice(["ask", "never", "yes"]),
-    default="ask",
-    show_default=True,
-    help="Whether to request again what failed or expired; -y does not agree to that.",
-)
+@retrieval_options
 @click.option("--no-wait", is_flag=True, help="Request, restore what can be read now, and end.")
 @click.option("--keep-in-cache", is_flag=True, help="Keep what is fetched in the cache as well.")
 @click.option(
@@ -86,14 +67,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The record of the restore, instead of DEST/.casfs-restore/manifest.jsonl.",
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Show the plan, and do nothing.")
-@click.option("-y", "--yes", is_flag=True, help="Agree to the plan.")
-@click.option("-v", "--verbose", is_flag=True, help="Name each archive.")
-@bwlimit_option
-@stats_option
-@profile_option
-@json_option
-@service_options
+@event_options("when archives turn out to be at risk of expiring before they are fetched")
+@dry_run_option("do nothing")
+@yes_option
+@verbose_option("Name each archive.")
+@transfer_options
+@account_options
 def restore_command(
     source: str, destination: Path, profile: str | None, as_json: bool, **given: Any
 ) -> None:
@@ -103,6 +82,7 @@ def restore_command(
     and run the same command again: it goes on, and nothing is requested or fetched twice.
     """
     # Imported here: `--help` must not wait for it.
+    from casfs.cli.event_command import BackgroundEvents
     from casfs.cli.interruption import interruptible
     from casfs.cli.messages import Messages
 
@@ -115,10 +95,14 @@ def restore_command(
             _refuse_mount(destination)
             wish = _wish(path, destination, own)
             options = _options(vault, wish, own)
-            with open_client(profile, given) as client:
-                from casfs.cli.restore_session import restore
+            command, timeout = own["on_event"], own["event_timeout"]
+            with (
+                open_client(profile, given) as client,
+                BackgroundEvents(command, messages.warn, timeout) as events,
+            ):
+                from casfs.cli.restore_session import RestoreSession
 
-                status = restore(client, wish, options, messages)
+                status = RestoreSession(client, wish, options, messages, events).run()
         except (CasfsError, click.Abort, KeyboardInterrupt) as error:
             _tell(error, caught.status, messages)
     if status:
@@ -126,9 +110,10 @@ def restore_command(
 
 
 _OWN = (
-    *("include", "exclude", "files_from", "except_manifest", "overwrite", "checksum", "tier"),
-    *("order", "max_cost", "max_bytes", "pace", "rerequest", "no_wait", "keep_in_cache"),
-    *("manifest", "dry_run", "yes", "verbose", "stats"),
+    *RETRIEVAL_OPTIONS,
+    *("include", "exclude", "files_from", "except_manifest", "overwrite", "checksum", "no_wait"),
+    *("keep_in_cache", "manifest", "dry_run", "yes", "verbose", "stats", "on_event"),
+    "event_timeout",
 )
 
 
@@ -190,14 +175,8 @@ def _wish(path: str, destination: Path, own: dict[str, Any]) -> "RestoreWish":
 
 
 def _options(vault: str, wish: "RestoreWish", own: dict[str, Any]) -> "Options":
-    from casfs.job_requests import Tier
-    from casfs.restore.amounts import Cap
-    from casfs.restore.request_options import Options, Pace
+    from casfs.restore.request_options import Options
     from casfs.restore.wanted_paths import restore_identity
-    from casfs.settings import parse_size
-
-    def parsed(name: str, parse: Any, *more: str) -> Any:
-        return None if own[name] is None else parse(own[name], *more)
 
     shown = wish.elsewhere.shown if wish.elsewhere else None
     # However the directory is spelled, it is the same restore, under the same --max-cost.
@@ -205,10 +184,5 @@ def _options(vault: str, wish: "RestoreWish", own: dict[str, Any]) -> "Options":
     return Options(
         vault=vault,
         identity=restore_identity(vault, wish.path, destination, wish.wanted, shown),
-        tier=Tier(own["tier"]),
-        order=own["order"],
-        max_cost=parsed("max_cost", Cap.parse),
-        max_bytes=parsed("max_bytes", parse_size, "--max-bytes"),
-        pace=parsed("pace", Pace.parse),
-        rerequest=own["rerequest"],
+        **retrieval_values(own),
     )

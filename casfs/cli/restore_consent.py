@@ -33,6 +33,13 @@ def require_archives(prepared: Prepared, worklist: Worklist) -> None:
         )
 
 
+def includes_again(options: Options, wish: RestoreWish) -> bool:
+    """Return whether the plan includes what was requested before, and failed or expired."""
+    if options.rerequest == "ask":
+        return sys.stdin.isatty() and (wish.dry_run or not wish.yes)
+    return options.rerequest == "yes"
+
+
 def refusal(prepared: Prepared, options: Options, wish: RestoreWish, again: bool) -> Verdict | None:
     """Return why nothing is begun, None if it may; asks, if something costs.
 

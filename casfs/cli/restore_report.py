@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from casfs.cli.event_command import BackgroundEvents
+from casfs.cli.json_lines import line
 from casfs.cli.messages import Messages
 from casfs.cli.open_question import OpenQuestion
 from casfs.cli.progress import ProgressView
 from casfs.cli.show import local_text, size_text
-from casfs.cli.standing import Standing
+from casfs.cli.standing import Standing, rate_text
 from casfs.ledger.request import last_byte
 from casfs.metrics import Metrics
 from casfs.restore.amounts import amount_text
@@ -44,9 +46,11 @@ class RestoreReport:
 
     Attributes:
         messages: gets text and JSON.
+        events: get a warning when archives turn out to be at risk.
         worklist: has the archives.
         metrics: counts what is received.
         now: returns the time by the service's clock, UTC.
+        clock: returns seconds, which never go back.
         verbose: name each archive that was restored.
         view: shows how far it is, once it has begun.
         file: tells other processes how far it is, once it has begun.
@@ -54,20 +58,26 @@ class RestoreReport:
     """
 
     messages: Messages
+    events: BackgroundEvents
     worklist: Worklist
     metrics: Metrics
     now: Callable[[], datetime]
+    clock: Callable[[], float] = time.monotonic
     verbose: bool = False
     view: ProgressView | None = None
     file: ProgressFile | None = None
     states: Counter[str] = field(default_factory=Counter)
     busy: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _rates: RateWindow = field(default_factory=RateWindow)
+    _rates: RateWindow = field(init=False)
     _ready: datetime | None = None
     _risk: int | None = None
     _risk_due: float = 0.0
-    _told: float = field(default_factory=time.monotonic)
+    _told: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rates = RateWindow(clock=self.clock)
+        self._told = self.clock()
 
     def ask_again(self, prepared: Prepared, tier: str) -> OpenQuestion:
         """Ask whether to request again, at a tier, what is lost."""
@@ -146,7 +156,7 @@ class RestoreReport:
             _sum(totals, *Stage),
             _sum(totals, Stage.READABLE, Stage.FETCHING),
         )
-        received, time_now = self.metrics.received(), time.monotonic()
+        received, time_now = self.metrics.received(), self.clock()
         self._rates.note(received)
         if progress.phase == "restoring":
             self.busy += time_now - self._told
@@ -192,22 +202,33 @@ class RestoreReport:
     def _at_risk(self) -> int | None:
         """Return the bytes that expire before they can be fetched; warn if that is new."""
         rate = self._rates.rate()
-        if rate is None or self._rates.span() < _MEASURED or time.monotonic() < self._risk_due:
+        if rate is None or self._rates.span() < _MEASURED or self.clock() < self._risk_due:
             return self._risk
-        self._risk_due = time.monotonic() + _RISK_SECONDS
+        self._risk_due = self.clock() + _RISK_SECONDS
         left = (
             Fetchable.of(one.path, one.size or 0, one.expiry) for one in self.worklist.to_fetch()
         )
         found = shortfall(left, rate, self.now())
         if found.bytes and not self._risk:
             names = ", ".join(one.key for one in found.first[:_NAMED_AT_RISK])
-            self.warn(
-                f"needs {found.rate / 1e6:,.1f} MB/s, has {rate / 1e6:,.1f}: "
-                f"{size_text(found.bytes)} cannot be fetched before they expire; these "
-                f"{found.outputs:,} archives: {names}"
+            which = "this archive" if found.outputs == 1 else f"these {found.outputs:,} archives"
+            needed = rate_text(found.rate) if found.rate else "more than any rate"
+            self._warn_of_risk(
+                message=f"needs {needed}, has {rate_text(rate)}: {size_text(found.bytes)} cannot "
+                f"be fetched before they expire; {which}: {names}",
+                needed_rate=found.rate or None,
+                rate_bytes=rate,
+                bytes_at_risk=found.bytes,
+                at_risk=[one.key for one in found.first],
             )
         self._risk = found.bytes
         return self._risk
+
+    def _warn_of_risk(self, message: str, **facts: Any) -> None:
+        with self._lock:
+            self.messages.complain(message)
+            warning = self.messages.lines.show("warning", message=message, **facts)
+        self.events.add(line(warning))
 
     def finish(self, verdict: Verdict, manifest: str) -> dict[str, Any]:
         """Tell the result, and return its counts; they add up to all."""

@@ -1,16 +1,16 @@
 """A restore from the command line: plan, question, and what came of it."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from casfs import __version__
 from casfs.cli.archive_request import open_ledger
+from casfs.cli.event_command import BackgroundEvents
 from casfs.cli.messages import Messages
 from casfs.cli.plan_text import plan_facts, plan_lines
 from casfs.cli.progress import open_progress
-from casfs.cli.restore_consent import refusal, require_archives, unmet_text
+from casfs.cli.restore_consent import includes_again, refusal, require_archives, unmet_text
 from casfs.cli.restore_plan import restore_facts, restore_lines
 from casfs.cli.restore_report import RestoreReport
 from casfs.cli.restore_wish import RestoreWish
@@ -55,19 +55,6 @@ _JOBS = 256
 """Jobs whose outputs are restored that are recorded at a time."""
 
 
-def restore(client: Client, wish: RestoreWish, options: Options, messages: Messages) -> int:
-    """Restore a vault, or a part of it; return the exit status.
-
-    Raises:
-        ConfigError: something about the command cannot be done.
-        LedgerError: the record of requests cannot be used; nothing is sent.
-        CasfsError: it cannot go on.
-    """
-    options.check(client.retrievals.features)
-    session = RestoreSession(client, wish, options, messages)
-    return session.run(client.retrievals.vault(options.vault))
-
-
 class RestoreSession:
     """A restore, from its plan to its end.
 
@@ -76,23 +63,38 @@ class RestoreSession:
         wish: what is wanted.
         options: how archives are requested.
         messages: gets plan, progress and result.
+        events: get a warning when archives turn out to be at risk.
     """
 
     def __init__(
-        self, client: Client, wish: RestoreWish, options: Options, messages: Messages
+        self,
+        client: Client,
+        wish: RestoreWish,
+        options: Options,
+        messages: Messages,
+        events: BackgroundEvents,
     ) -> None:
         self._client = client
         self._wish = wish
         self._options = options
         self._messages = messages
+        self._events = events
         self._fetcher: Fetcher | None = None
         self._delivered: list[str] = []
         service_hash = client.service.tree_hash
         self._algorithm = next(name for name, one in ALGORITHMS.items() if one is service_hash)
 
-    def run(self, vault: Vault) -> int:
-        """Restore; return the exit status."""
+    def run(self) -> int:
+        """Restore; return the exit status.
+
+        Raises:
+            ConfigError: something about the command cannot be done.
+            LedgerError: the record of requests cannot be used; nothing is sent.
+            CasfsError: it cannot go on.
+        """
         wish, client = self._wish, self._client
+        self._options.check(client.retrievals.features)
+        vault = client.retrievals.vault(self._options.vault)
         with ExitStack() as stack:
             ledger = stack.enter_context(open_ledger(client, vault, dry_run=wish.dry_run))
             spool = stack.enter_context(Spool())
@@ -103,8 +105,9 @@ class RestoreSession:
                 stack.enter_context(own)
             manifest = self._manifest(stack)
             report = RestoreReport(
-                self._messages, worklist, client.metrics, client.retrievals.now, wish.verbose
+                self._messages, self._events, worklist, client.metrics, client.retrievals.now
             )
+            report.verbose = wish.verbose
             goal = Restore(
                 client=client,
                 vault=vault,
@@ -131,7 +134,7 @@ class RestoreSession:
             prepared = planner.prepare(spool, survey.run)
             self._messages.lines.run = prepared.run
             require_archives(prepared, worklist)
-            again = self._includes_again()
+            again = includes_again(self._options, wish)
             self._show_plan(prepared, worklist, again)
             unmet = unmet_text(wish.wanted.unmet())
             if unmet:
@@ -281,12 +284,6 @@ class RestoreSession:
         """Begin nothing more, since what is restored cannot be recorded."""
         if self._fetcher is not None:
             self._fetcher.stop(error)
-
-    def _includes_again(self) -> bool:
-        wish, asked = self._wish, sys.stdin.isatty()
-        if self._options.rerequest == "ask":
-            return asked and (wish.dry_run or not wish.yes)
-        return self._options.rerequest == "yes"
 
     def _show_plan(self, prepared: Prepared, worklist: Worklist, again: bool) -> None:
         messages, wish = self._messages, self._wish

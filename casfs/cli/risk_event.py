@@ -14,9 +14,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def risk_command(command: str) -> "Callable[[VaultExpiry, float], None]":
-    """Return what runs a command for a vault of which something is at risk, and for the rate."""
-    event = EventCommand(command, log.warning)
+def risk_command(
+    command: str, deadline: float | None = None
+) -> "Callable[[VaultExpiry, float], None]":
+    """Return what runs a command for a vault of which something is at risk, and for the rate.
+
+    Args:
+        command: for `sh -c`.
+        deadline: seconds that it may take, None for the usual ones.
+    """
+    event = EventCommand(command, log.warning, deadline)
 
     def run(found: "VaultExpiry", rate: float) -> None:
         if found.outlook is None:

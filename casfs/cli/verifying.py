@@ -5,17 +5,14 @@ from typing import Any
 
 import click
 
-from casfs.cli import exit_status
 from casfs.cli.completion import complete_path, complete_vault
 from casfs.cli.options import (
     IdentifierCommand,
-    json_option,
+    account_options,
     open_client,
-    profile_option,
-    service_options,
+    stats_option,
+    verbose_option,
 )
-from casfs.cli.progress import stats_option
-from casfs.errors import CasfsError, ConfigError
 
 
 @click.command("verify", cls=IdentifierCommand)
@@ -27,11 +24,9 @@ from casfs.errors import CasfsError, ConfigError
     help="Check the files in this directory against the manifest of casfs restore; needs no "
     "account.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Print a line for each file.")
+@verbose_option("Print a line for each file.")
 @stats_option
-@profile_option
-@json_option
-@service_options
+@account_options
 def verify_command(  # noqa: PLR0913 (its options)
     vault: str | None,
     patterns: tuple[str, ...],
@@ -51,32 +46,21 @@ def verify_command(  # noqa: PLR0913 (its options)
     restored files have been written since, as their times show.
     """
     # Imported here: `--help` must not wait for it.
-    from casfs.cli.interruption import interruptible
+    from casfs.cli.interruption import reported
     from casfs.cli.messages import Messages
 
     if (vault is None) == (restored is None):
         raise click.UsageError("give a VAULT, or --restored DEST")
     messages = Messages(as_json, vault or "")
-    status = exit_status.FAILED
-    with interruptible() as caught:
-        try:
-            if restored is not None:
-                from casfs.cli.restored_check import verify_restored
+    with reported(messages, "interrupted; not everything was checked"):
+        if restored is not None:
+            from casfs.cli.restored_check import verify_restored
 
-                options = {"verbose": verbose, "stats": stats, "as_json": as_json}
-                status = verify_restored(restored, options)
-            else:
-                from casfs.cli.verify_report import verify_cache
+            options = {"verbose": verbose, "stats": stats, "as_json": as_json}
+            status = verify_restored(restored, options)
+        else:
+            from casfs.cli.verify_report import verify_cache
 
-                with open_client(profile, flags) as client:
-                    status = verify_cache(client, patterns, verbose, stats, messages)
-        except CasfsError as error:
-            misused = isinstance(error, ConfigError)
-            code = exit_status.USAGE if misused else exit_status.FAILED
-            messages.facts("exit_error", code=code, message=str(error))
-            raise
-        except KeyboardInterrupt:
-            status = caught.status
-            messages.facts("exit_error", code=status, message="interrupted")
-            messages.complain("interrupted; not everything was checked")
+            with open_client(profile, flags) as client:
+                status = verify_cache(client, patterns, verbose, stats, messages)
     sys.exit(status)

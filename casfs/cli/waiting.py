@@ -9,15 +9,14 @@ import click
 from casfs.cli import exit_status
 from casfs.cli.completion import complete_job, complete_vault
 from casfs.cli.durations import DurationType
-from casfs.cli.event_command import DEADLINE, EventCommand
+from casfs.cli.event_command import EventCommand
 from casfs.cli.interruption import interruptible
 from casfs.cli.json_lines import JsonLines
 from casfs.cli.options import (
     IdentifierCommand,
-    json_option,
+    account_options,
+    event_options,
     open_client,
-    profile_option,
-    service_options,
 )
 from casfs.cli.show import say
 from casfs.cli.wait_report import WaitReport
@@ -39,33 +38,21 @@ _INTERRUPTED = "interrupted; jobs that were started go on: run the same command 
     type=DurationType(),
     help="Until then at most, such as 6h; exit with 75 if jobs are still running.",
 )
-@click.option(
-    "--on-event",
-    metavar="CMD",
-    help="Run CMD by sh -c for each job that ends, with the JSON line on its standard input.",
-)
-@click.option(
-    "--event-timeout",
-    type=DurationType(),
-    default=DEADLINE,
-    help="How long CMD may take, 5 min by default; then it is killed.",
-)
+@event_options("for each job that ends")
 @click.option(
     "--interval",
     type=DurationType(),
     help="Time between two lists of jobs, instead of what suits their tiers: first when one may be "
     "done, then every 5 min; every second from an emulator on this machine.",
 )
-@profile_option
-@json_option
-@service_options
+@account_options
 def wait_command(  # noqa: PLR0913 (its options)
     vault: str,
     wanted: tuple[str, ...],
     any_: bool,
     timeout: float | None,
     on_event: str | None,
-    event_timeout: float,
+    event_timeout: float | None,
     interval: float | None,
     profile: str | None,
     as_json: bool,

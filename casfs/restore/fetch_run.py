@@ -68,10 +68,16 @@ class FetchRun:
         plan: what is to be fetched.
         order: one of `ORDERS`.
         on_end: is told what became of each output, in the thread that calls `run`.
+        clock: returns seconds, which never go back.
     """
 
     def __init__(
-        self, client: Client, plan: FetchPlan, order: str, on_end: Callable[[Ended], None]
+        self,
+        client: Client,
+        plan: FetchPlan,
+        order: str,
+        on_end: Callable[[Ended], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         connections = client.config.connections
         self._client = client
@@ -80,8 +86,9 @@ class FetchRun:
         self._workers = min(connections + -(-connections // _MORE), len(plan.items))
         large = Lanes.of(connections).large
         self._queue = FetchQueue(plan.items, order, self._workers, large)
-        self._rates = RateWindow()
-        self._begun = time.monotonic()
+        self._clock = clock
+        self._rates = RateWindow(clock=clock)
+        self._begun = clock()
         self._soonest: tuple[float, datetime | None] = (self._begun, plan.soonest_expiry)
 
     def run(self, tick: Callable[[FetchStanding], None]) -> None:
@@ -93,7 +100,7 @@ class FetchRun:
         Raises:
             ThreadError: no thread can be started.
         """
-        self._begun = time.monotonic()
+        self._begun = self._clock()
         before = self._client.metrics.received()
         self._start()
         received = 0
@@ -108,12 +115,12 @@ class FetchRun:
                 tick(self.standing())
         finally:
             self._queue.stop()
-            seconds = time.monotonic() - self._begun
+            seconds = self._clock() - self._begun
             record_rate(self._client.config.state_dir, self._plan.account, received, seconds)
 
     def standing(self) -> FetchStanding:
         """Return how far it is."""
-        now = time.monotonic()
+        now = self._clock()
         looked, soonest = self._soonest
         if now - looked > _EXPIRY_SECONDS:
             times = (due.expires for _, due in self._queue.left() if due.expires is not None)

@@ -17,13 +17,13 @@ MIB = 1 << 20
 
 @pytest.fixture
 def service(tmp_path):
-    with serving("cas", tmp_path / "service", {"read": 16 * MIB, "left": 40 * MIB}) as running:
+    with serving("cas", tmp_path / "service", {"read": 9 * MIB, "left": 40 * MIB}) as running:
         yield running
 
 
 def test_what_is_at_risk_is_counted_told_once_and_shown(service, tmp_path, caplog):
     flags = {
-        "bwlimit": "16M",
+        "bwlimit": "4M",
         "cache_dir": str(tmp_path / "cache"),
         "state_dir": str(tmp_path / "state"),
     }
@@ -45,7 +45,7 @@ def test_what_is_at_risk_is_counted_told_once_and_shown(service, tmp_path, caplo
         watch.on_risk = tell
         # Nothing was read yet: no rate is known, and nothing is said to be at risk.
         (one,) = watch.look().vaults
-        assert (one.outputs, one.size, one.cached) == (2, 56 * MIB, 0)
+        assert (one.outputs, one.size, one.cached) == (2, 49 * MIB, 0)
         assert (one.at_risk, told) == (None, [])
         metrics = client.metrics.as_text().decode()
         assert f'casfs_soonest_expiry_timestamp_seconds{{vault="{VAULT}"}}' in metrics
@@ -61,8 +61,8 @@ def test_what_is_at_risk_is_counted_told_once_and_shown(service, tmp_path, caplo
         assert (one.at_risk, told) == (0, [])
         assert one.cached
 
-        # Now the rest, of two seconds and a half at this rate, expires before it can come.
-        service.change_job(service.jobs["left"], completed=time.time() - DAY + 1.5)
+        # Now the rest, of ten seconds at this rate, expires before it can come.
+        service.change_job(service.jobs["left"], completed=time.time() - DAY + 6)
         client.ask(VAULT)
         with caplog.at_level("WARNING"):
             risky, _ = (watch.look().vaults[0] for _ in range(2))

@@ -11,7 +11,13 @@ import time
 
 import pytest
 
+from casfs.cli.event_command import BackgroundEvents
+from casfs.cli.fetch_report import FetchReport
+from casfs.cli.messages import Messages
+from casfs.client import Client
+from casfs.config import load
 from casfs.ranges import BLOCK_SIZE
+from casfs.restore.fetch_plan import FetchOptions
 from tests.support.command import CASFS
 from tests.support.disks import disk, fill
 from tests.support.emulated_service import VAULT, serving
@@ -267,7 +273,11 @@ def test_what_cannot_come_in_time_is_named_with_the_rate_that_would_do(service, 
     (record,) = tmp_path.rglob("rates/*.json")
     record.write_text(json.dumps({**json.loads(record.read_text()), "rate": 100_000}))
     event = tmp_path / "event"
-    wanted = (soon, later, "-n", "--json", "--on-event", f"cat > {event}")
+    wanted = (soon, later, "--json", "--on-event", f"cat > {event}")
+    done = casfs("fetch", VAULT, *wanted, "-n")
+    assert len(of_type(done, "warning")) == 1
+    # A dry run changes nothing, and runs no command, whose mail would say that it is real.
+    assert not event.exists()
     done = casfs("fetch", VAULT, *wanted)
     (warning,) = of_type(done, "warning")
     assert json.loads(event.read_text()) == warning
@@ -276,6 +286,36 @@ def test_what_cannot_come_in_time_is_named_with_the_rate_that_would_do(service, 
     assert "cannot be fetched before they expire" in warning["message"]
     assert warning["needed_rate"] > 3 * warning["rate_bytes"]
     assert 20 * MIB < warning["bytes_at_risk"] < 40 * MIB
+
+
+def test_after_half_a_minute_the_rate_that_was_measured_says_what_comes_too_late(
+    service, tmp_path, capfd
+):
+    """A clock that runs a hundred times as fast, so that a line of 20 MB/s has 200 kB/s."""
+    environment = {**service.settings, "CASFS_CONFIG": str(tmp_path / "none.toml")}
+    (tmp_path / "none.toml").touch()
+    flags = {"cache_dir": str(tmp_path / "cache"), "state_dir": str(tmp_path / "state")}
+    config = load(None, {**flags, "bwlimit": "20M"}, environment, tmp_path)
+    soon = service.add_job("large", "job-of-two-minutes", completed=time.time() - DAY + 90)
+    event, messages = tmp_path / "event", Messages(True, VAULT)
+    with (
+        Client(config) as client,
+        BackgroundEvents(f"cat > {event}", messages.warn) as events,
+    ):
+        report = FetchReport(client, messages, events, lambda: 100 * time.monotonic())
+        status = report.fetch(FetchOptions(VAULT, [soon, service.jobs["small"]]), False, None)
+    said = capfd.readouterr()
+    lines = checked_lines(said.out)
+    (warning,) = (one for one in lines if one["message_type"] == "warning")
+    assert status == 0
+    assert json.loads(event.read_text()) == warning
+    assert warning["at_risk"] == [soon]
+    assert 0 < warning["rate_bytes"] < 300_000 < warning["needed_rate"] < 500_000
+    line = re.compile(
+        r"casfs: needs 0\.[0-9] MB/s, has 0\.[0-9] MB/s: [0-9.]+ MiB cannot be fetched before they "
+        rf"expire; this output: output of job {soon}"
+    )
+    assert any(map(line.fullmatch, said.err.splitlines())), said.err
 
 
 def test_a_pipe_gets_a_line_now_and_then(casfs, service):

@@ -73,3 +73,11 @@ def test_examples_of_a_help_text_can_be_typed(words):
     for line in lines:
         if line.startswith("casfs "):
             parse(line)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_what_runs_a_command_for_events_lets_one_say_for_how_long(words):
+    names = {name for one in context_of(words).command.params for name in one.opts}
+    assert ("--on-event" in names) is ("--event-timeout" in names)
+    waits = words in {("mount",), ("request",), ("restore",), ("fetch",), ("wait",)}
+    assert ("--on-event" in names) is waits

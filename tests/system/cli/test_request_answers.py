@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.support.request_stress import FAULTS, UNFINISHED, stress
+from tests.support.schemas import checked_lines
 
 
 def statuses(one, count):
@@ -126,8 +127,17 @@ def test_expedited_takes_no_large_archive(tmp_path):
 
 def test_a_command_may_wait_for_its_jobs(tmp_path):
     with stress("cas", tmp_path, 2, 60, "--job-seconds", "2") as one:
-        status, text = one.request("--all", "-y", "--wait")
+        events = tmp_path / "events"
+        command = ("--on-event", f"cat >> {events}")
+        status, text = one.request("--all", "-y", *command)
+        assert (status, "--on-event is for --wait" in text, one.jobs().total()) == (2, True, 0)
+        status, text = one.request("--all", "-y", "--wait", *command)
         assert status == 0, text
+        ended = checked_lines(events.read_text())
+        assert {(one["state"], one["path"]) for one in ended} == {
+            ("readable", "000000.bin"),
+            ("readable", "000001.bin"),
+        }
         assert "started 2 jobs" in text
         assert text.count("can be read until") == 2
         assert "\n000001.bin (job " in text

@@ -135,8 +135,13 @@ def test_a_failed_inventory_is_named_and_requested_again_with_consent_alone(tmp_
         failing.create_vault(VAULT)
         failing.upload(VAULT, b"one", "one.txt")
         casfs = command_in(tmp_path, failing.url)
-        done = casfs("request", VAULT, "--inventory", "-y", "--wait")
+        event = tmp_path / "event"
+        command = ("--on-event", f"cat > {event}")
+        done = casfs("request", VAULT, "--inventory", "-y", "--wait", *command)
         assert done.returncode == 1
+        (ended,) = checked_lines(event.read_bytes())
+        assert (ended["kind"], ended["state"]) == ("inventory", "failed")
+        assert "internal failure" in ended["reason"]
         assert "internal failure" in done.stderr.decode()
         assert len(inventories(failing)) == 1
         for more in ((), ("--rerequest", "never")):

@@ -1,8 +1,11 @@
 """The command of --on-event: one that hangs is ended, and does not hold casfs up for long."""
 
 import os
+import time
 
-from casfs.cli.event_command import EventCommand
+import pytest
+
+from casfs.cli.event_command import BackgroundEvents, EventCommand
 from tests.support.processes import wait_until
 
 
@@ -37,3 +40,39 @@ def test_a_command_that_takes_long_once_is_run_on(tmp_path):
         events.run(line)
     assert (tmp_path / "events").read_text().split() == ["one", "two"]
     assert len(said) == 1
+
+
+def test_a_command_in_the_background_holds_up_nothing_and_is_waited_for(tmp_path):
+    said: list[str] = []
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    command = f"read line; read go <{go}; echo $line $go >>{tmp_path}/events"
+    with BackgroundEvents(command, said.append) as events:
+        for line in ("one", "two"):
+            events.add(line)
+        for answer in ("yes", "no"):
+            go.write_text(f"{answer}\n")
+    assert (tmp_path / "events").read_text().splitlines() == ["one yes", "two no"]
+    with BackgroundEvents(None, said.append) as events:
+        events.add("nobody wants this")
+    assert said == []
+
+
+def test_a_signal_ends_a_command_in_the_background(tmp_path):
+    said: list[str] = []
+    pids = tmp_path / "pids"
+    command = f"echo $$ >{tmp_path}/new; mv {tmp_path}/new {pids}; exec sleep 1000"
+
+    def interrupted():
+        with BackgroundEvents(command, said.append) as events:
+            events.add("one")
+            events.add("two")
+            wait_until(pids.exists, "it to be run")
+            raise KeyboardInterrupt
+
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert time.monotonic() - begun < 60
+    wait_until(lambda: is_gone(int(pids.read_text())), "it to be gone")
+    assert said == []

@@ -87,6 +87,6 @@ def test_the_question_whether_to_request_again_names_the_price(worklist, monkeyp
     cost = SimpleNamespace(total=Decimal(12), currency="CNY")
     prepared: Any = SimpleNamespace(plan=plan, cost=lambda one: cost if one is load else None)
     nothing: Any = None
-    RestoreReport(nothing, worklist, nothing, nothing).ask_again(prepared, "bulk")
+    RestoreReport(nothing, nothing, worklist, nothing, nothing).ask_again(prepared, "bulk")
     told = capsys.readouterr().err
     assert "7 failed or expired before they were fetched (3.0 GiB, 12.00 CNY)" in told
