@@ -1,13 +1,12 @@
 """`casfs top`: a live view of mounts and restores."""
 
 import contextlib
+import errno
 import os
-import select
+import signal
 import sys
-import termios
 import threading
 import time
-import tty
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,8 +15,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from casfs.cli import exit_status
 from casfs.cli.completion import complete_mountpoint
 from casfs.cli.durations import DurationType
+from casfs.cli.interruption import interruptible
+from casfs.cli.keyboard import keys_of
 from casfs.cli.mount_view import MountFacts, mount_table
 from casfs.cli.mounting import all_mounts, with_rates
 from casfs.cli.restore_view import RestoreFacts, known_restores, restore_table, state_dir_option
@@ -27,10 +29,10 @@ from casfs.reasons import reason
 from casfs.sanitize import printable
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import ConsoleDimensions, RenderableType
 
-_QUIT = "qQ\x03\x1b"
-"""Keys that end the view: q, Ctrl-C where it is a key, and Escape."""
+_QUIT = b"qQ\x03"
+"""Keys that end the view: q, and Ctrl-C where it is a key."""
 
 
 @click.command(
@@ -63,9 +65,13 @@ def top_command(
     if once:
         _print_once(source)
         return
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise click.UsageError("casfs top needs a terminal; use --once, or casfs status --json")
-    _watch(source, max(interval, 0.1))
+    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if not is_terminal or os.environ.get("TERM", "dumb") == "dumb":
+        raise click.UsageError(
+            "casfs top needs a terminal whose cursor can be moved; use --once, or casfs status "
+            "--json"
+        )
+    sys.exit(_watch(source, max(interval, 0.1)))
 
 
 @dataclass(frozen=True)
@@ -160,57 +166,45 @@ def _print_once(source: _Source) -> None:
         say(line)
 
 
-def _watch(source: _Source, interval: float) -> None:
+def _watch(source: _Source, interval: float) -> int:
+    """Show the view until a key or a signal ends it; return the exit status."""
+    sampler = _Sampler(source, interval)
+    sampler.start()
+    with interruptible() as caught:
+        try:
+            _show(sampler)
+        except KeyboardInterrupt:
+            # Ctrl-C is the other way to end it; other signals are not the user's.
+            return exit_status.DONE if caught.number == signal.SIGINT else caught.status
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return 128 + signal.SIGHUP
+        finally:
+            sampler.end()
+    return exit_status.DONE
+
+
+def _show(sampler: _Sampler) -> None:
+    """Show the view until a key ends it.
+
+    Raises:
+        OSError: the terminal has gone away (EIO).
+    """
     from rich.console import Console
     from rich.live import Live
 
     console = Console()
-    sampler = _Sampler(source, interval)
-    sampler.start()
-    try:
-        with (
-            _keys() as pressed,
-            Live(console=console, screen=True, auto_refresh=False) as live,
-        ):
-            shown: tuple[_Sample | None, int] | None = None
-            while not pressed():
-                now = sampler.last, console.width
-                if now != shown:
-                    live.update(_view(*now), refresh=True)
-                    shown = now
-    except KeyboardInterrupt:
-        pass
-    finally:
-        sampler.end()
-
-
-@contextlib.contextmanager
-def _keys() -> Iterator["_Pressed"]:
-    """Read single keys while the context lasts; the terminal behaves as before after it."""
-    file = sys.stdin.fileno()
-    before = termios.tcgetattr(file)
-    try:
-        tty.setcbreak(file)
-        yield _Pressed(file)
-    finally:
-        termios.tcsetattr(file, termios.TCSADRAIN, before)
-
-
-class _Pressed:
-    """Whether a key was pressed that ends the view; waits a moment for one."""
-
-    _SECONDS = 0.2
-
-    def __init__(self, file: int) -> None:
-        self._file = file
-
-    def __call__(self) -> bool:
-        ready, _, _ = select.select([self._file], [], [], self._SECONDS)
-        if not ready:
-            return False
-        # Nothing at all is a terminal that was closed.
-        keys = os.read(self._file, 64).decode(errors="replace")
-        return not keys or keys[0] in _QUIT
+    with (
+        keys_of(sys.stdin.fileno()) as keys,
+        Live(console=console, screen=True, auto_refresh=False) as live,
+    ):
+        shown: tuple[_Sample | None, ConsoleDimensions] | None = None
+        while not keys.pressed(_QUIT):
+            now = sampler.last, console.size
+            if now != shown:
+                live.update(_view(now[0], console.width), refresh=True)
+                shown = now
 
 
 def _view(sample: _Sample | None, width: int) -> "RenderableType":

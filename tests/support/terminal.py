@@ -48,6 +48,7 @@ def on_terminal(
     environment: Mapping[str, str],
     columns: int = 80,
     keys: Callable[[str], bytes | None] = lambda text: None,
+    act: Callable[[str, "subprocess.Popen[bytes]", int], None] = lambda text, process, ours: None,
 ) -> Shown:
     """Run a command on a terminal until it ends.
 
@@ -56,6 +57,7 @@ def on_terminal(
         environment: all of its environment.
         columns: width of the terminal.
         keys: gets all that was shown so far, and returns what to type, once; None is not yet.
+        act: gets all that was shown so far, the process, and the other end of the terminal.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
@@ -80,6 +82,7 @@ def on_terminal(
                 raw += os.read(ours, 65536)
             elif has_ended:
                 break
+            act(raw.decode(errors="replace"), process, ours)
             if not typed and (typed := keys(raw.decode(errors="replace"))):
                 os.write(ours, typed)
             assert time.monotonic() < deadline, raw[-4000:]

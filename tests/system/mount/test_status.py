@@ -1,10 +1,15 @@
 """`casfs status` and `casfs top`: what they say of real mounts, for people and for programs."""
 
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
+import struct
+import subprocess
 import sys
+import termios
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -91,10 +96,97 @@ def test_top_shows_mounts_until_q_or_ctrl_c(mount):
         assert "Traceback" not in shown.text
 
 
+ARROWS = b"\x1b[A\x1b[D\x1bOB\x1b[1;5C\x1b[15~\x1bOq\x1bq\x1b[<0;1;1M\x1a\r ?h"
+"""What arrow and function keys send, a key of the keypad, Alt-q, the mouse, and Ctrl-Z."""
+
+
+def test_top_goes_on_after_any_other_key_and_fits_a_terminal_that_is_resized(mount):
+    steps, sizes = [], []
+
+    def resize(columns, ours):
+        sizes.append(columns)
+        fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+
+    def act(text, process, ours):
+        looks = text.count("q ends")
+        if not steps and "mounted on" in text:
+            os.write(ours, ARROWS[:-8] + b"\x1b")
+            steps.append(looks)
+        elif len(steps) == 1 and looks > steps[0] + 1:
+            # The rest of a sequence that was begun, and keys that mean nothing.
+            os.write(ours, b"[B" + ARROWS[-8:])
+            resize(200, ours)
+            steps.append(looks)
+        elif len(steps) == 2 and looks > steps[1] + 2:
+            resize(60, ours)
+            steps.append(looks)
+        elif len(steps) == 3 and looks > steps[2] + 2:
+            os.write(ours, b"q")
+            steps.append(looks)
+
+    command = [CASFS, "top", "--interval", "0.1"]
+    shown = on_terminal(command, mount.environment, 140, act=act)
+    assert (shown.status, shown.modes_restored, len(steps)) == (0, True, 4), shown.text[-2000:]
+    wide, narrow = shown.raw.split("\x1b[?1049h")[1], shown.raw[-3000:]
+    assert "first expiry" in wide
+    assert str(mount.mountpoint)[:20] in narrow
+
+
+@pytest.mark.parametrize("columns", [20, 60, 80, 200, 400])
+def test_top_fits_the_terminal(mount, columns):
+    press = lambda text: b"q" if "received" in text else None  # noqa: E731
+    shown = on_terminal([CASFS, "top"], mount.environment, columns, press)
+    assert (shown.status, shown.modes_restored) == (0, True), shown.text
+    assert shown.widest <= columns
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 0)]
+)
+def test_a_signal_ends_top_and_gives_the_terminal_back(mount, number, status):
+    sent = []
+
+    def act(text, process, ours):
+        if "mounted on" in text and not sent:
+            sent.append(number)
+            process.send_signal(number)
+
+    shown = on_terminal([CASFS, "top"], mount.environment, act=act)
+    assert (shown.status, shown.modes_restored) == (status, True), shown.text
+    assert shown.raw.index("\x1b[?1049h") < shown.raw.index("\x1b[?1049l")
+    assert "\x1b[?25h" in shown.raw
+    assert "Traceback" not in shown.text
+
+
+def test_top_ends_with_its_terminal(mount):
+    """A window that is closed: everybody in it gets SIGHUP, which nohup ignores."""
+    ours, theirs = pty.openpty()
+    command = f"trap '' HUP; exec {CASFS} top"
+    process = subprocess.Popen(
+        ["sh", "-c", command],
+        env={**mount.environment, "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    text = b""
+    while b"mounted on" not in text:
+        text += os.read(ours, 65536)
+    os.close(ours)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 129
+    assert b"Traceback" not in said
+
+
 def test_top_off_a_terminal_refuses_or_prints_once(mount):
     done = mount.run(CASFS, "top")
     assert done.returncode == 2
     assert "--once" in done.stderr
+    dumb = on_terminal([CASFS, "top"], {**mount.environment, "TERM": "dumb"})
+    assert (dumb.status, "--once" in dumb.text, "\x1b" in dumb.raw) == (2, True, False)
     once = mount.good(CASFS, "top", "--once")
     assert "\x1b" not in once
     assert "\r" not in once
