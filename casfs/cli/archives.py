@@ -11,6 +11,7 @@ import click
 from casfs.cli.asking import Asked, asked
 from casfs.cli.completion import complete_path, complete_vault
 from casfs.cli.gaps import completeness_facts, gap_facts, tell_gaps, tell_nothing
+from casfs.cli.json_lines import JsonLines
 from casfs.cli.options import IdentifierCommand, account_options, open_client, transfer_options
 from casfs.cli.progress import ProgressView, open_progress
 from casfs.cli.show import say, show_json, show_json_list
@@ -109,7 +110,8 @@ def refresh_command(
         for vault in vaults or _all_vaults(client):
             taken = None
             try:
-                with open_progress(None, stats) as view:
+                # Standard output has the list.
+                with open_progress(JsonLines(as_json, vault, err=True), stats) as view:
                     taken = client.archives.refresh(vault, partial(_tell, view))
             except InventoryError as error:
                 malformed.append(error)

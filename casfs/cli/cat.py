@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from casfs.cli import exit_status
 from casfs.cli.completion import complete_job_or_path, complete_vault
 from casfs.cli.gaps import unread_text
+from casfs.cli.json_lines import JsonLines
 from casfs.cli.options import (
     IdentifierCommand,
     open_client,
@@ -48,14 +50,21 @@ _PIECE = 1 << 20
     help="Write the job's inventory in this format, whichever format the job has.",
 )
 @skip_bad_records_option("Leave out records that cannot be read, and say how many.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print progress and result as JSON, for programs, on standard error.",
+)
 @transfer_options
 @profile_option
 @service_options
-def cat_command(
+def cat_command(  # noqa: PLR0913 (its options)
     vault: str,
     name: str,
     byte_range: str | None,
     inventory: str | None,
+    as_json: bool,
     stats: float | None,
     profile: str | None,
     **flags: Any,
@@ -64,6 +73,9 @@ def cat_command(
 
     The name is a job's id, else an archive's id, else a path of the catalog; ./PATH is always a
     path. Starts no job: what cannot be read yet must be requested first.
+
+    Bytes for which the service gave no hash are written as well, and a line on standard error says
+    that they are unverified; the exit status is 0 all the same.
     """
     # Imported here: no command needs it for its `--help`.
     from casfs.restore.items import parse_bytes
@@ -71,18 +83,34 @@ def cat_command(
     if flags["skip_bad_records"] and not inventory:
         raise click.UsageError("--skip-bad-records is for --inventory csv|json")
     wanted = None if byte_range is None else parse_bytes(byte_range)
+    # Standard output has the bytes.
+    lines = JsonLines(as_json, vault, err=True)
     with open_client(profile, flags) as client:
         node = _node(client, vault, name, inventory)
-        with _progress(stats) as view:
-            _write(client, node, wanted, name, view)
+        with _progress(lines, stats) as view:
+            size, is_verified = _write(client, node, wanted, name, view)
+        if not is_verified:
+            _warn(lines, f"{name} is unverified: {_UNVERIFIED}")
         if (count := client.left_out(node)) != 0:
-            say(f"casfs: {unread_text(count, name)}, and left out", err=True)
+            _warn(lines, f"{unread_text(count, name)}, and left out")
+    verified = "yes" if is_verified else "no"
+    lines.show("summary", bytes_written=size, verified=verified, exit_status=exit_status.DONE)
+
+
+_UNVERIFIED = "the service gave no hash that vouches for all of its bytes"
+
+
+def _warn(lines: JsonLines, text: str) -> None:
+    if lines.wanted:
+        lines.show("warning", message=text)
+    else:
+        say(f"casfs: {text}", err=True)
 
 
 @contextlib.contextmanager
-def _progress(stats: float | None) -> Iterator[ProgressView]:
+def _progress(lines: JsonLines, stats: float | None) -> Iterator[ProgressView]:
     """Show progress, unless the bytes themselves go to the terminal."""
-    with open_progress(None, 0.0 if sys.stdout.isatty() else stats) as view:
+    with open_progress(lines, 0.0 if sys.stdout.isatty() else stats) as view:
         yield view
 
 
@@ -92,8 +120,11 @@ def _write(
     wanted: tuple[int, int] | None,
     name: str,
     view: ProgressView,
-) -> None:
+) -> tuple[int, bool]:
     """Write a file, or a range of its bytes.
+
+    Returns:
+        how many bytes were written, and whether hashes of the service vouch for them.
 
     Raises:
         ConfigError: the range begins after its end.
@@ -124,6 +155,7 @@ def _write(
                 )
             )
         sys.stdout.buffer.flush()
+        return total, file.cacheable
     finally:
         file.close()
 

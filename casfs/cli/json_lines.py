@@ -1,4 +1,6 @@
-"""Lines of JSON on standard output, one a message, as docs/json.md documents them.
+"""Lines of JSON, one a message, as docs/json.md documents them.
+
+They go to standard output, or to standard error where standard output has the result.
 
 Their schema ships with casfs: `casfs/schemas/lines.schema.json`.
 """
@@ -18,12 +20,16 @@ class JsonLines:
         wanted: whether to print.
         vault: name of the vault.
         run: identifies the restore that the messages belong to, None if there is none.
+        err: print to standard error.
     """
 
-    def __init__(self, wanted: bool, vault: str, run: str | None = None) -> None:
+    def __init__(
+        self, wanted: bool, vault: str, run: str | None = None, *, err: bool = False
+    ) -> None:
         self.wanted = wanted
         self.vault = vault
         self.run = run
+        self._err = err
 
     def message(self, message_type: str, **facts: Any) -> dict[str, Any]:
         """Return a message with what all of them have; times become text."""
@@ -39,7 +45,7 @@ class JsonLines:
         """Print a message at once, and return it."""
         made = self.message(message_type, **facts)
         if self.wanted:
-            show_line(line(made))
+            show_line(line(made), self._err)
         return made
 
 

@@ -1,7 +1,7 @@
 """How far a long command is: bars on a terminal, a line a minute elsewhere, or lines of JSON.
 
-It goes to standard error, since standard output has the result; lines of JSON go to standard
-output. Nothing but a terminal gets a control character.
+It goes to standard error, since standard output has the result; lines of JSON go where `JsonLines`
+has them. Nothing but a terminal gets a control character.
 """
 
 import contextlib

@@ -177,6 +177,8 @@ class RestoreReport:
             unit="archives",
             facts={
                 "bytes_restored": totals[Stage.RESTORED].bytes,
+                "bytes_skipped": totals[Stage.SKIPPED].bytes,
+                "files_unverified": self.states["unverified"],
                 "jobs_running": progress.running,
                 "jobs_readable": left.archives,
                 "jobs_ready": progress.ready,

@@ -17,7 +17,6 @@ from casfs.settings import variable
 _SHOWN = timedelta(days=1)
 """How long a restore is shown after it has ended."""
 _ENDED = {
-    exit_status.DONE: "done, all files verified",
     exit_status.FAILED: "ended, and some files failed",
     exit_status.MISMATCH: "ended, and bytes did not match their tree hash",
     exit_status.NOT_STARTED: "not started",
@@ -57,6 +56,8 @@ class RestoreFacts:
         status = self._facts.number("exit_status")
         if status is None:
             return "interrupted; run the same command again"
+        if status == exit_status.DONE:
+            return self._done()
         return _ENDED.get(status, f"ended with status {status}; run the same command again")
 
     @property
@@ -67,8 +68,9 @@ class RestoreFacts:
 
     @property
     def bytes(self) -> str:
-        """Return how many bytes of how many are restored."""
+        """Return how many bytes of how many are there."""
         done, total = self._number("bytes_restored"), self._number("total_bytes")
+        done += self._number("bytes_skipped")
         part = f" ({100 * done // total} %)" if total else ""
         return f"{size_text(done)} of {size_text(total)}{part}"
 
@@ -117,7 +119,7 @@ class RestoreFacts:
             "vault": self.vault,
             "state": self.state,
             "files": f"{self.files}; {skipped:,} were there already, {failed:,} failed",
-            "bytes": self.bytes,
+            "bytes": self.bytes + self._there_already(),
             "rate now": self.rate,
             "done": expiry_text(eta, now) if self.is_running else "",
             "jobs": self._jobs() if self.is_running else "",
@@ -145,6 +147,18 @@ class RestoreFacts:
             self.cost,
             f"{self.failed:,}" if self.failed else "",
         ]
+
+    def _done(self) -> str:
+        if unverified := self._number("files_unverified"):
+            return f"done, but {unverified:,} {'is' if unverified == 1 else 'are'} unverified"
+        # Of those that were there already, only size and time may be known.
+        if self._number("files_skipped"):
+            return "done, all files are there"
+        return "done, all files verified"
+
+    def _there_already(self) -> str:
+        size = self._number("bytes_skipped")
+        return f"; {size_text(size)} were there already" if size else ""
 
     def _jobs(self) -> str:
         running, readable = self._number("jobs_running"), self._number("jobs_readable")

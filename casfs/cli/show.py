@@ -38,10 +38,10 @@ def show_json_list(items: Iterable[object]) -> None:
     sys.stdout.flush()
 
 
-def show_line(line: str) -> None:
+def show_line(line: str, err: bool = False) -> None:
     """Print a line of JSON, in which `json_safe` has escaped what `say` would, at once."""
-    click.echo(line)
-    sys.stdout.flush()
+    click.echo(line, err=err)
+    (sys.stderr if err else sys.stdout).flush()
 
 
 def size_text(size: int | None) -> str:

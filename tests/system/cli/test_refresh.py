@@ -1,9 +1,11 @@
 """A command called refresh asks the service, however young what is known may be."""
 
+import json
 import os
 import signal
 
 from tests.support.processes import freeze
+from tests.support.schemas import checked_lines
 from tests.system.cli.said import one_line
 
 
@@ -14,7 +16,13 @@ def test_an_inventory_that_finished_since_is_taken_in(casfs, emulator):
     emulator.sql("UPDATE jobs SET completed = 9999999999 WHERE id = ?", inventory)
     assert b"running" in casfs("jobs", "v").stdout
     emulator.sql("UPDATE jobs SET completed = ? WHERE id = ?", completed, inventory)
-    assert casfs("catalog", "refresh", "v").stdout == b"v: 1 new inventory\n"
+    done = casfs("catalog", "refresh", "v", "--json", "--stats", "0.000001")
+    (facts,) = json.loads(done.stdout)
+    assert (facts["vault"], facts["inventories"]) == ("v", 1)
+    # Standard output has the list.
+    (status,) = checked_lines(done.stderr)
+    assert (status["message_type"], status["files_restored"]) == ("status", 1)
+    assert status["phase"].startswith("inventory of job ")
     assert b"a.txt" in casfs("ls", "v").stdout
 
 

@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from casfs.cli.show import size_text
 from tests.support.processes import wait_until
 from tests.support.restores import MIB, VAULT, Restores, manifest, restores, sizes_of, states
 
@@ -81,6 +82,10 @@ def test_another_run_or_directory_requests_and_fetches_only_what_is_new(vault, r
     status, output, _ = vault.restore(restored)
     assert (status, f"skipped {len(SIZES)}" in output) == (0, True)
     assert (vault.requested(), vault.fetched()) == (requested, fetched)
+    told = " ".join(vault.run("status", str(restored))[1].split())
+    size = size_text(sum(SIZES.values()))
+    assert f"files 24 of 24; 24 were there already, 0 failed bytes {size} of {size} (100 %)" in told
+    assert "done, all files are there" in told
     # Nothing is requested, so nobody is asked; but traffic costs, and may be too dear.
     part = tmp_path / "part"
     status, _, errors = vault.run("restore", f"{VAULT}:3", str(part), "--max-cost", "0")
@@ -238,7 +243,7 @@ def test_an_interrupted_restore_goes_on_where_it_was(tmp_path):
         assert status == 0, output + errors
         vault.check(destination)
         _, told, _ = vault.run("status", str(destination))
-        assert "done, all files verified" in told
+        assert "done, all files are there" in told
         assert "3 of 3" in told
         assert set(vault.requested().values()) == {1}
         # Each interruption costs what had not reached the disk, at most.

@@ -7,6 +7,7 @@ from tests.support.emulator.running import KEYS
 from tests.support.origin_account import MIB, made_bytes
 from tests.support.restores import manifest
 from tests.support.running_origin import RunningOrigin
+from tests.support.schemas import checked_lines
 
 SIZE = 9 * MIB + 5
 
@@ -39,3 +40,44 @@ def test_broken_connections_cost_nothing_twice_and_what_has_no_hash_is_marked(tm
         assert b"1 are unverified" in done.stderr
         report = run_command(["report", destination], environment)
         assert b"unverified" in report.stdout
+        status = run_command(["status", destination], environment)
+        assert b"done, but 1 is unverified" in status.stdout
+
+
+def test_cat_marks_what_has_no_hash(tmp_path):
+    jobs = [
+        {"JobId": "whole", "ArchiveId": "a1", "@size": SIZE, "@seed": 1},
+        {"JobId": "bare", "ArchiveId": "a2", "@size": 3 * MIB, "@seed": 2, "@hashes": False},
+        {"JobId": "late", "ArchiveId": "a3", "@size": SIZE, "@seed": 3},
+    ]
+    with RunningOrigin(tmp_path / "origin", {"v": {"jobs": jobs}}) as origin:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "CASFS_ENDPOINT": origin.url,
+            **KEYS,
+        }
+
+        origin.misbehave({"when": {"call": "output", "job": "late"}, "do": {"hash": None}})
+
+        def cat(*arguments):
+            done = run_command(["cat", "v", *arguments], environment)
+            assert done.returncode == 0, done.stderr
+            return done.stdout, done.stderr
+
+        bare = made_bytes(3 * MIB, 2)
+        marked = b"casfs: bare is unverified: the service gave no hash that vouches for all of "
+        assert cat("whole") == (made_bytes(SIZE, 1), b"")
+        # Its hash is known as soon as all of it is there.
+        assert cat("late") == (made_bytes(SIZE, 3), b"")
+        assert cat("bare") == (bare, marked + b"its bytes\n")
+        # From the cache, too, and of a part.
+        assert cat("bare", "--range", "5-9") == (bare[5:10], marked + b"its bytes\n")
+        for job, verified in (("whole", "yes"), ("bare", "no")):
+            written, said = cat(job, "--range", "0-9", "--json", "--stats", "0.000001")
+            lines = checked_lines(said)
+            kinds = ["status", *(["warning"] if verified == "no" else []), "summary"]
+            assert [line["message_type"] for line in lines] == kinds
+            assert lines[0]["percent_done"] == 100
+            result = (lines[-1]["bytes_written"], lines[-1]["verified"], lines[-1]["exit_status"])
+            assert result == (len(written), verified, 0)
