@@ -16,6 +16,7 @@ from casfs.blocks.write_through import WriteThrough
 from casfs.config import Config
 from casfs.credentials import KeySource, owner
 from casfs.errors import CasfsError
+from casfs.ledger.measured_rate import record_rate
 from casfs.metrics import Metrics
 from casfs.model import Output
 from casfs.rotation import CheckKey, RotatingKeys
@@ -28,6 +29,8 @@ from casfs.tree.expiry_watch import ExpiryWatch
 from casfs.tree.fetchable import FetchableOutputs
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.job_table import catalog_path
+from casfs.tree.rate_sampler import LineLoad, RateSampler
+from casfs.tree.retrievals import Retrievals
 from casfs.tree.sqlite.database import Database
 
 log = logging.getLogger(__name__)
@@ -79,6 +82,19 @@ def expiry_watch_of(
         return [vault.name for vault in account.known_vaults()]
 
     return ExpiryWatch(names, fetchable, service.clock.now, metrics)
+
+
+def sampler_of(
+    config: Config, retrievals: Retrievals, blocks: BlockCache, metrics: Metrics
+) -> RateSampler:
+    """Return what measures the rate at which outputs come; nothing starts it yet."""
+
+    def record(size: int, seconds: float) -> None:
+        # The vaults of an account share its record.
+        for vault in retrievals.account.known_vaults()[:1]:
+            record_rate(config.state_dir, retrievals.account_key(vault), size, seconds)
+
+    return RateSampler(LineLoad(metrics.received, blocks.busy, config.connections), record)
 
 
 def status_of(

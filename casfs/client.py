@@ -141,14 +141,13 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self.fetchable = FetchableOutputs(account, table, jobs, archives, self.retrievals, filler)
         self.expiry_watch = assembly.expiry_watch_of(account, self.fetchable, service, self.metrics)
         self.report(self.expiry_watch)
+        self.rate_sampler = assembly.sampler_of(config, self.retrievals, self._blocks, self.metrics)
         output_files = partial(
             assembly.output_files_of, config, service, disk, write_behind, self.metrics
         )
         self.restorable = Restorable(index, jobs, service, output_files)
         stock = CacheContents(disk.directory, disk.private)
-        self.cache = CacheReport(
-            stock, service, self._table, archives, self._blocks, account.known_size
-        )
+        self.cache = CacheReport(stock, service, table, archives, self._blocks, account.known_size)
         self.checker = CacheChecker(disk, derived)
         times = DirectoryTimes(account, self._table, archives)
         tree = ArchiveTree(account, jobs, index, ingest, times, config.listing_ttl)
@@ -166,6 +165,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
     def close(self) -> None:
         """End every wait with an error, write what is queued, and stop."""
         self.expiry_watch.close()
+        self.rate_sampler.close()
         self.service.close()
         self._same_account.close()
         self._blocks.close()

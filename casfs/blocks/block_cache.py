@@ -116,9 +116,13 @@ class BlockCache:
                 opened = self._opened[key] = made
             return opened
 
+    def busy(self) -> int:
+        """Return how many downloads are under way."""
+        return self._network.busy()
+
     def status_facts(self) -> Mapping[str, object]:
         """Return how many downloads are under way."""
-        return {"connections_in_use": self._network.busy()}
+        return {"connections_in_use": self.busy()}
 
     def close(self) -> None:
         """End every wait with an error, and write what is still to be written."""

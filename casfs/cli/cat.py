@@ -87,6 +87,7 @@ def cat_command(  # noqa: PLR0913 (its options)
     lines = JsonLines(as_json, vault, err=True)
     with open_client(profile, flags) as client:
         node = _node(client, vault, name, inventory)
+        client.rate_sampler.start()
         with _progress(lines, stats) as view:
             size, is_verified = _write(client, node, wanted, name, view)
         if not is_verified:

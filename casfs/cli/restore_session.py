@@ -16,6 +16,7 @@ from casfs.cli.restore_report import RestoreReport
 from casfs.cli.restore_wish import RestoreWish
 from casfs.client import Client
 from casfs.errors import CasfsError, ConfigError, DestinationDiskError
+from casfs.ledger.measured_rate import record_rate
 from casfs.ledger.request import RequestState
 from casfs.model import Vault
 from casfs.restore.archive_restorer import ArchiveRestorer
@@ -35,7 +36,6 @@ from casfs.restore.destination.sha256sums import sum_lines
 from casfs.restore.fetch_lanes import Fetcher
 from casfs.restore.fetch_order import Lanes
 from casfs.restore.ledger import Ledger
-from casfs.restore.measured_rate import record_rate
 from casfs.restore.preparing import Prepared
 from casfs.restore.progress_file import ProgressFile
 from casfs.restore.request_options import Options

@@ -100,6 +100,7 @@ def _serve(
         if reload is not None:
             ending.reload_on_hangup(partial(_reload, client, reload))
         client.expiry_watch.start(options.on_risk)
+        client.rate_sampler.start()
         log.info("%s is mounted on %s", config.endpoint, mountpoint)
         ready()
         is_ready = True

@@ -8,9 +8,9 @@ from typing import Any
 from casfs.at_risk import Due, Outlook, outlook
 from casfs.client import Client, FetchableOutput, Unreadable
 from casfs.errors import CasfsError
+from casfs.ledger.measured_rate import MeasuredRate, recorded_rate
 from casfs.model import later
 from casfs.reasons import reason
-from casfs.restore.measured_rate import MeasuredRate, recorded_rate
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 

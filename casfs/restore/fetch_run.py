@@ -21,11 +21,11 @@ from casfs.errors import (
     ThreadError,
     TransientError,
 )
+from casfs.ledger.measured_rate import record_rate
 from casfs.reasons import reason
 from casfs.restore.fetch_order import Lanes
 from casfs.restore.fetch_plan import FetchPlan
 from casfs.restore.fetch_queue import Ended, FetchQueue
-from casfs.restore.measured_rate import record_rate
 from casfs.threads import start_thread
 from casfs.throughput import RateWindow
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from casfs.client import Client, Completeness, Selected
 from casfs.errors import ConfigError, NotFoundError
 from casfs.job_requests import RetrievalPolicy, Tier
+from casfs.ledger.measured_rate import recorded_rate
 from casfs.ledger.request import TO_THE_END, Request, RequestState
 from casfs.model import OUTPUT_LIFETIME, Vault
 from casfs.restore.amounts import Estimate
@@ -14,7 +15,6 @@ from casfs.restore.clock import now
 from casfs.restore.items import Item, is_verifiable, ranged, split
 from casfs.restore.ledger import Ledger
 from casfs.restore.listed_jobs import ASSUMED_RATE, Fetching, ListedJobs
-from casfs.restore.measured_rate import recorded_rate
 from casfs.restore.plan import Group, LateRequests, Plan, Planner, open_by_archive, range_key
 from casfs.restore.price_table import find_prices
 from casfs.restore.prices import Load, Prices

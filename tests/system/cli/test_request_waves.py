@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from casfs.cli.main import casfs as casfs_command
 from casfs.client import Client
 from casfs.config import load
-from casfs.restore.measured_rate import record_rate
+from casfs.ledger.measured_rate import record_rate
 from tests.support.processes import wait_until
 from tests.support.request_stress import VAULT, stress
 

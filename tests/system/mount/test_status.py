@@ -101,10 +101,9 @@ ARROWS = b"\x1b[A\x1b[D\x1bOB\x1b[1;5C\x1b[15~\x1bOq\x1bq\x1b[<0;1;1M\x1a\r ?h"
 
 
 def test_top_goes_on_after_any_other_key_and_fits_a_terminal_that_is_resized(mount):
-    steps, sizes = [], []
+    steps: list[int] = []
 
     def resize(columns, ours):
-        sizes.append(columns)
         fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
 
     def act(text, process, ours):
@@ -132,7 +131,7 @@ def test_top_goes_on_after_any_other_key_and_fits_a_terminal_that_is_resized(mou
     assert str(mount.mountpoint)[:20] in narrow
 
 
-@pytest.mark.parametrize("columns", [20, 60, 80, 200, 400])
+@pytest.mark.parametrize("columns", [20, 200])
 def test_top_fits_the_terminal(mount, columns):
     press = lambda text: b"q" if "received" in text else None  # noqa: E731
     shown = on_terminal([CASFS, "top"], mount.environment, columns, press)
@@ -144,7 +143,7 @@ def test_top_fits_the_terminal(mount, columns):
     ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 0)]
 )
 def test_a_signal_ends_top_and_gives_the_terminal_back(mount, number, status):
-    sent = []
+    sent: list[int] = []
 
     def act(text, process, ours):
         if "mounted on" in text and not sent:

@@ -44,14 +44,14 @@ def test_a_command_that_takes_long_once_is_run_on(tmp_path):
 
 def test_a_command_in_the_background_holds_up_nothing_and_is_waited_for(tmp_path):
     said: list[str] = []
-    go = tmp_path / "go"
-    os.mkfifo(go)
-    command = f"read line; read go <{go}; echo $line $go >>{tmp_path}/events"
+    for line in ("one", "two"):
+        os.mkfifo(tmp_path / line)
+    command = f"read line; read go <{tmp_path}/$line; echo $line $go >>{tmp_path}/events"
     with BackgroundEvents(command, said.append) as events:
         for line in ("one", "two"):
             events.add(line)
-        for answer in ("yes", "no"):
-            go.write_text(f"{answer}\n")
+        for line, answer in (("one", "yes"), ("two", "no")):
+            (tmp_path / line).write_text(f"{answer}\n")
     assert (tmp_path / "events").read_text().splitlines() == ["one yes", "two no"]
     with BackgroundEvents(None, said.append) as events:
         events.add("nobody wants this")

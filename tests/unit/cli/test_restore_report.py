@@ -8,7 +8,8 @@ from casfs.cli.restore_report import RestoreReport
 from casfs.client import RestorableFile
 from casfs.metrics import Metrics
 from casfs.restore.restore_planner import RestoreProgress
-from casfs.restore.worklist import Stage, Worklist
+from casfs.restore.work_items import Stage
+from casfs.restore.worklist import Worklist
 from tests.support.schemas import checked_lines
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)

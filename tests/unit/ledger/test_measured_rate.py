@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from casfs.restore.measured_rate import LEAST_BYTES, record_rate, recorded_rate
+from casfs.ledger.measured_rate import LEAST_BYTES, record_rate, recorded_rate
 
 MIB = 1 << 20
 
