@@ -17,6 +17,9 @@ from casfs.restore.request_options import Options
 from casfs.restore.spool import Spool
 from casfs.restore.worklist import Worklist
 
+_AT_ONCE = 500
+"""Archives whose jobs are looked up together."""
+
 
 @dataclass
 class RestoreProgress:
@@ -103,6 +106,7 @@ class RestorePlanner:
 
     def __init__(self, restore: Restore) -> None:
         self._restore = restore
+        self._readable: list[str] = []
         self.seen = ListedWork()
 
     def prepare(self, spool: Spool, wanted: Callable[[], Iterator[Selected]]) -> Prepared:
@@ -113,9 +117,9 @@ class RestorePlanner:
         Raises:
             CasfsError: as `Preparation.prepare`.
         """
-        restore, self.seen = self._restore, ListedWork()
+        restore, self.seen, self._readable = self._restore, ListedWork(), []
         unplanned = restore.worklist.unplanned()
-        return Preparation(
+        prepared = Preparation(
             restore.client,
             restore.options,
             restore.ledger,
@@ -126,14 +130,24 @@ class RestorePlanner:
             lost=frozenset(range_key(archive, 0, TO_THE_END) for archive in unplanned),
             agreed=restore.worklist.is_agreed,
         ).prepare()
+        self._note_readable()
+        return prepared
+
+    def _note_readable(self) -> None:
+        """Note until when archives can be read, many at a time."""
+        restore, archives = self._restore, self._readable
+        self._readable = []
+        expiries = restore.client.restorable.expiries(restore.vault.name, archives)
+        now = datetime.now(UTC)
+        for archive, expires in expiries.items():
+            restore.worklist.note_readable(archive, expires, now)
 
     def _note(self, item: Item, group: Group) -> None:
         restore, seen = self._restore, self.seen
         if group in (Group.READABLE, Group.CACHED):
-            name = restore.vault.name
-            readable, expires = restore.client.restorable.expiry(name, item.archive)
-            if readable:
-                restore.worklist.note_readable(item.archive, expires, datetime.now(UTC))
+            self._readable.append(item.archive)
+            if len(self._readable) >= _AT_ONCE:
+                self._note_readable()
         elif group in (Group.RUNNING, Group.UNCERTAIN):
             seen.running += 1
         elif group is Group.REQUESTED:

@@ -73,6 +73,11 @@ class ArchiveIndex:
         wanted = archive is not None and (archive.readable or scope is Scope.ALL)
         return archive if wanted else None
 
+    def by_ids(self, vault: str, archive_ids: Sequence[str]) -> Iterator[Archive]:
+        """Yield those of some archives that are known, as `Archives.by_ids`."""
+        self._names.update(vault)
+        return self._archives.by_ids(vault, archive_ids)
+
     def entries(self, vault: str, names: Sequence[str], scope: Scope) -> Iterator[Entry]:
         """Yield all entries of a directory that is not `by-id`, as `Archives.entries`."""
         self._names.update(vault)

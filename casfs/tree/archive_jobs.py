@@ -1,6 +1,6 @@
 """The bytes of an archive, from the jobs that retrieved it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from casfs.blocks.verify import Digest
@@ -80,6 +80,15 @@ class ArchiveJobs:
     def condition(self, vault: str, archive: Archive, now: datetime) -> Condition:
         """Return whether an archive can be read at a time, and for how long."""
         return condition(archive, self._of(vault, archive), now, self._expiring_within)
+
+    def conditions(
+        self, vault: str, archives: Sequence[Archive], now: datetime
+    ) -> Iterator[tuple[Archive, Condition]]:
+        """Yield archives, and what `condition` says of each."""
+        jobs = self._jobs.of(vault, [archive.id for archive in archives])
+        for archive in archives:
+            known = jobs.get(archive.id, [])
+            yield archive, condition(archive, known, now, self._expiring_within)
 
     def latest(self, vault: str, archive: Archive) -> Job | None:
         """Return the succeeded job of an archive that was created last, None if there is none."""

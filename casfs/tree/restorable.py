@@ -1,7 +1,7 @@
 """What a restore needs to know of archives: where each belongs, and which output has its bytes."""
 
 import glob
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -88,17 +88,18 @@ class Restorable:
             nameless = self.index.nameless(vault, Scope.ALL)
             yield from (_file(one) for one in nameless if not one.is_directory)
 
-    def expiry(self, vault: str, archive_id: str) -> tuple[bool, datetime | None]:
-        """Return whether an archive can be read, and when its output expires, None if it does not.
+    def expiries(self, vault: str, archive_ids: Sequence[str]) -> dict[str, datetime | None]:
+        """Return when the outputs of archives expire, None if one does not.
+
+        Those that cannot be read are left out.
 
         Raises:
             CasfsError: the catalog cannot be read.
         """
-        archive = self._archive(vault, archive_id, Scope.READABLE)
-        if archive is None:
-            return False, None
         now = self.service.clock.now() or datetime.now(UTC)
-        return True, self.jobs.condition(vault, archive, now).expires
+        archives = [one for one in self.index.by_ids(vault, archive_ids) if one.readable]
+        found = self.jobs.conditions(vault, archives, now)
+        return {archive.id: condition.expires for archive, condition in found}
 
     def output(self, vault: str, archive_id: str) -> Output:
         """Return the output from which an archive is read now.

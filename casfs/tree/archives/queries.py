@@ -1,7 +1,8 @@
 """Archives and directories of a vault, found by index."""
 
 import itertools
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from casfs.errors import NotFoundError
@@ -120,8 +121,19 @@ class Archives:
         rows = self._database.rows(_BY_ID, hash_of(vault, archive_id), storable(archive_id))
         if not rows:
             return None
-        row = ArchiveRow._make(rows[0])
-        return row.archive("" if row.directory is None else self._path(row.directory))
+        return self._archive(ArchiveRow._make(rows[0]), _no_paths())
+
+    def by_ids(self, vault: str, archive_ids: Sequence[str]) -> Iterator[Archive]:
+        """Yield those of some archives that are known, in any order.
+
+        Raises:
+            CasfsError: the catalog cannot be read.
+        """
+        wanted, paths = set(archive_ids), _no_paths()
+        hashes = json.dumps([hash_of(vault, archive_id) for archive_id in archive_ids])
+        for row in map(ArchiveRow._make, self._database.rows(_BY_IDS, hashes)):
+            if loaded(row.id) in wanted:
+                yield self._archive(row, paths)
 
     def readable_nameless(self, vault: str) -> Iterator[Archive]:
         """Yield the readable archives of a vault that are reached by id alone, in order.
@@ -177,13 +189,16 @@ class Archives:
 
     def _by_id(self, query: str, vault: str) -> Iterator[Archive]:
         after: Any = ""
-        paths: dict[int | None, str] = {None: ""}
+        paths = _no_paths()
         while rows := self._database.rows(query, vault, after, TUNING.query_rows):
-            for row in map(ArchiveRow._make, rows):
-                if row.directory not in paths:
-                    paths[row.directory] = self._path(row.directory or 0)
-                yield row.archive(paths[row.directory])
+            yield from (self._archive(row, paths) for row in map(ArchiveRow._make, rows))
             after = rows[-1][0]
+
+    def _archive(self, row: ArchiveRow, paths: dict[int | None, str]) -> Archive:
+        """Return the archive of a row; `paths` are those of directories that are known so far."""
+        if row.directory not in paths:
+            paths[row.directory] = self._path(row.directory or 0)
+        return row.archive(paths[row.directory])
 
     def _directory(self, vault: str, path: str, scope: Scope) -> int | None:
         row = self._child(0, vault, Scope.ALL)
@@ -198,10 +213,7 @@ class Archives:
         return known_directory(rows[0]) if rows else None
 
     def _path(self, directory: int) -> str:
-        names: list[str] = []
-        while rows := self._database.rows(_PARENT, directory):
-            ((directory, name),) = rows
-            names.append(name)
+        names = [name for _, name in sorted(self._database.rows(_NAMES, directory))]
         return "/".join(names[-2::-1])
 
     def _named(self, directory: int, name: str) -> ArchiveRow | None:
@@ -229,9 +241,20 @@ class Archives:
         return None
 
 
+def _no_paths() -> dict[int | None, str]:
+    return {None: ""}
+
+
 _CHILD = "SELECT number, name, newest FROM folders WHERE parent = ? AND name = ? AND readable >= ?"
-_PARENT = "SELECT parent, name FROM folders WHERE number = ?"
+_NAMES = """WITH RECURSIVE above (depth, parent, name) AS (
+    SELECT 0, parent, name FROM folders WHERE number = ?
+    UNION ALL
+    SELECT depth + 1, folders.parent, folders.name
+    FROM above JOIN folders ON folders.number = above.parent
+) SELECT depth, name FROM above"""
+"""The name of a directory, at depth 0, and of each above it; the last is that of the vault."""
 _BY_ID = f"{SELECT} WHERE hash = ? AND id = ?"
+_BY_IDS = f"{SELECT} WHERE hash IN (SELECT value FROM json_each(?))"  # noqa: S608 - constants
 _NEWEST = f"{SELECT} WHERE folder = ? AND name = ? ORDER BY created DESC, id DESC LIMIT 1"
 _OLDER = f"{SELECT} WHERE folder = ? AND name = ? AND created BETWEEN ? AND ?"
 _OLDER_OF_CUT = f"{SELECT} WHERE folder = ? AND name BETWEEN ? AND ?"

@@ -68,9 +68,12 @@ def test_names_depend_on_neither_order_nor_split(tmp_path_factory, data):
             else:
                 assert isinstance(found, Archive)
                 assert (found.id, found.path) == (archive_id, path)
+        ids = [entry.id for entry in entries]
+        together = {one.id: one for one in vaults.archives.by_ids("v", [*ids, "unknown"])}
         for entry in entries:
             by_id = vaults.archives.by_id("v", entry.id)
             assert by_id is not None
+            assert by_id == together[entry.id]
             assert by_id.description == entry.description
             assert by_id.path is None or expected[by_id.path] == entry.id
             assert (by_id.path is None) == (entry.id not in expected.values())
