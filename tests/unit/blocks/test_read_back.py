@@ -8,6 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from casfs.blocks.block import Block
 from casfs.blocks.buffers import Buffers
 from casfs.blocks.disk.part_place import PartPlace
 from casfs.blocks.disk.part_store import PartStore
@@ -34,8 +35,9 @@ class Restored:
         self.writes = True
         self.store = self.open()
         for number in range(self.layout.blocks):
-            self.store.leaves.put(number, SHA256.leaf(self.block(number)), Trust.CHECKED)
-            self.store.write(number, self.block(number))
+            data = self.block(number)
+            self.store.leaves.put([Block(number, data, SHA256.leaf(data), Trust.CHECKED)])
+            self.store.write(number, data)
 
     def open(self):
         directory = os.open(self.path, os.O_RDONLY)
