@@ -219,6 +219,17 @@ def test_the_etag_of_an_answer_is_read_and_ranges_are_whole_mib():
     assert server.requests[0].headers["range"] == f"bytes=0-{3 * MIB - 1}"
 
 
+def test_outputs_of_a_vault_that_was_recreated_are_asked_for_at_its_new_address():
+    output = Output.of_job("photos", "J", "k", Layout(MIB), None)
+    answers = in_turn(*[Answer(206, bytes(MIB), {"Content-Range": f"bytes=0-{MIB - 1}/{MIB}"})] * 2)
+    with serving(answers) as server, service_at(server.url, dialect=DIALECT) as service:
+        for address in ("OLD", "NEW"):
+            service.parse_vault(json.dumps(vault("photos", address)))
+            service.outputs.read(output, (0, MIB), lambda body: None, Deadline(60))
+    asked = [request.path for request in server.requests]
+    assert asked == ["/vaults/OLD/jobs/J/output", "/vaults/NEW/jobs/J/output"]
+
+
 def test_a_job_that_runs_is_not_ready_without_asking_again():
     answers = in_turn(refusal(400, "JobNotReady"))
     with serving(answers) as server, service_at(server.url, dialect=DIALECT) as service:

@@ -3,8 +3,11 @@
 import shutil
 import threading
 
+import pytest
+
 from casfs.blocks.disk.contents import CacheContents
 from casfs.blocks.disk.eviction import Evictor
+from casfs.errors import ConfigError
 from casfs.metrics import Metrics
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, renamed, root
 from tests.support.blocks import block_files, bringing
@@ -52,6 +55,26 @@ def test_a_directory_that_is_made_again_is_in_use_as_well(tmp_path):
         wait_until(
             lambda: block_files(tmp_path) and not parts.write_behind.unwritten, "it to be written"
         )
+        assert is_in_use(parts)
+        reader.close()
+        assert not is_in_use(parts)
+
+
+def test_a_link_in_the_place_of_a_directory_is_refused_until_it_is_gone(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with serving(Archive(DATA)) as server, bringing(server.url, tmp_path / "cache") as parts:
+        opened = parts.cache.open(OUTPUT)
+        link = directory(parts)
+        parts.disk.private.make_below(link.parent)
+        link.symlink_to(elsewhere)
+        with pytest.raises(ConfigError, match="symbolic link"):
+            parts.reader(OUTPUT)
+        assert list(elsewhere.iterdir()) == []
+        link.unlink()
+        reader = parts.reader(OUTPUT)
+        assert reader.pread(len(DATA), 0) == DATA
+        assert opened.verified() == "yes"
         assert is_in_use(parts)
         reader.close()
         assert not is_in_use(parts)
