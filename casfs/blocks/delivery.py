@@ -1,4 +1,4 @@
-"""Where blocks that came from the service go."""
+"""Where blocks that come from the service are received, and where they go."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from casfs.metrics import Metrics
 
 @dataclass(frozen=True)
 class Delivery:
-    """Receives blocks, and takes them to the caches and to whoever waits.
+    """What all who bring blocks share; records what they bring.
 
     Attributes:
         buffers: what blocks are received in.

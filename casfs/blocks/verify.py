@@ -7,8 +7,8 @@ pass in all that they look at, and do what they say.
    ranges, where several answers may bring what one hash covers; `whole_body` calls
    `Verifier.require_run` for a body that carries a whole output. No byte that a hash covers is
    delivered before the comparison: `trust_of_answers` says which blocks must wait.
-2. A block against the leaf known from before. `disk/leaf_pages.py` calls `judge` for each block
-   that comes, before it is delivered and again as its leaf is recorded.
+2. A block against the leaf known from before, if one is. `disk/leaf_pages.py` calls `judge` for
+   each block that comes, before it is delivered and again as its leaf is recorded.
 3. The whole output against the hash that its job or an inventory has. `open_output.py` calls
    `matches` when the last leaf becomes known. On a mismatch all readers get an error from then on,
    and `remedy` (called by `disk/leaf_index.py`) says what to fetch again. An output without bytes
