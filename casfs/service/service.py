@@ -171,7 +171,9 @@ class Service:
 
     def _jobs_path(self, vault: str, deadline: Deadline) -> str:
         path = self.dialect.jobs_path(self._address(vault, deadline))
-        self._addresses.jobs_paths.setdefault(vault, path)
+        # Where only the name could be tried, the address may become known later.
+        if self._addresses.of(vault) is not None:
+            self._addresses.jobs_paths.setdefault(vault, path)
         return path
 
     def _address(self, name: str, deadline: Deadline) -> str:

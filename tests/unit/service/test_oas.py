@@ -230,6 +230,18 @@ def test_outputs_of_a_vault_that_was_recreated_are_asked_for_at_its_new_address(
     assert asked == ["/vaults/OLD/jobs/J/output", "/vaults/NEW/jobs/J/output"]
 
 
+def test_a_key_that_may_list_vaults_later_finds_their_addresses():
+    """Until then only the name can be tried, which is an address for keys of one vault."""
+    output = Output.of_job("photos", "J", "k", Layout(MIB), None)
+    part = Answer(206, bytes(MIB), {"Content-Range": f"bytes=0-{MIB - 1}/{MIB}"})
+    answers = in_turn(refusal(403, "AccessDenied"), part, listing(vault("photos", "ID")), part)
+    with serving(answers) as server, service_at(server.url, dialect=DIALECT) as service:
+        for _ in range(2):
+            service.outputs.read(output, (0, MIB), lambda body: None, Deadline(60))
+    jobs = [request.path for request in server.requests if "jobs" in request.path]
+    assert jobs == ["/vaults/photos/jobs/J/output", "/vaults/ID/jobs/J/output"]
+
+
 def test_a_job_that_runs_is_not_ready_without_asking_again():
     answers = in_turn(refusal(400, "JobNotReady"))
     with serving(answers) as server, service_at(server.url, dialect=DIALECT) as service:
