@@ -20,6 +20,7 @@ from benchmarks.scenarios import (
     restore,
     restore_cloud,
     restore_memory,
+    restore_plans,
     restore_small,
     slow_lines,
     two_mounts,
@@ -44,6 +45,7 @@ _OVER_HTTP: dict[str, Scenario] = {
     "restore-cloud": restore_cloud.run,
     "restore-small": restore_small.run,
     "restore-memory": restore_memory.run,
+    "restore-plans": restore_plans.run,
 }
 _ALSO_OVER_TLS = (
     *("cold", "warm", "cloud", "random", "many-small"),
