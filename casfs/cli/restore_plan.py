@@ -14,12 +14,15 @@ from casfs.restore.work_items import Stage, Totals
 from casfs.restore.worklist import Worklist
 
 
-def restore_lines(prepared: Prepared, worklist: Worklist, destination: Path) -> Iterator[str]:
+def restore_lines(
+    prepared: Prepared, worklist: Worklist, directories: int, destination: Path
+) -> Iterator[str]:
     """Yield the lines of a plan about its destination.
 
     Args:
         prepared: the plan.
         worklist: has the archives.
+        directories: how many the vault has a marker of.
         destination: directory that gets them.
     """
     totals = worklist.totals()
@@ -27,6 +30,8 @@ def restore_lines(prepared: Prepared, worklist: Worklist, destination: Path) -> 
         count, size = totals[stage].archives, size_text(totals[stage].bytes)
         if count:
             yield f"  {title:<16} {count:>9,}  {size:>10}"
+    if directories:
+        yield f"  {'directories':<16} {directories:>9,}  {'':>10}   made by their markers alone"
     traffic = _traffic(prepared)
     if traffic.traffic != 0:
         amount = amount_text(traffic.traffic, traffic.currency)
@@ -37,7 +42,9 @@ def restore_lines(prepared: Prepared, worklist: Worklist, destination: Path) -> 
     yield text if needed <= free else f"{text}: THIS IS TOO LITTLE"
 
 
-def restore_facts(prepared: Prepared, worklist: Worklist, destination: Path) -> dict[str, object]:
+def restore_facts(
+    prepared: Prepared, worklist: Worklist, directories: int, destination: Path
+) -> dict[str, object]:
     """Return the same for programs."""
     totals = worklist.totals()
     traffic = _traffic(prepared)
@@ -45,6 +52,7 @@ def restore_facts(prepared: Prepared, worklist: Worklist, destination: Path) -> 
         "destination": str(destination),
         "files_skipped": totals[Stage.SKIPPED].archives,
         "files_failed": totals[Stage.FAILED].archives,
+        "directories": directories,
         "bytes_to_write": _to_write(totals),
         "bytes_free": _free(destination),
         "traffic_of_readable": None if traffic.traffic is None else f"{traffic.traffic:f}",

@@ -1,10 +1,8 @@
 """A restore from the command line: plan, question, and what came of it."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from casfs import __version__
 from casfs.cli.archive_request import open_ledger
 from casfs.cli.event_command import BackgroundEvents
 from casfs.cli.messages import Messages
@@ -12,30 +10,26 @@ from casfs.cli.plan_text import plan_facts, plan_lines
 from casfs.cli.progress import open_progress
 from casfs.cli.restore_consent import includes_again, refusal, require_archives, unmet_text
 from casfs.cli.restore_plan import restore_facts, restore_lines
+from casfs.cli.restore_record import RestoreRecord
 from casfs.cli.restore_report import RestoreReport
 from casfs.cli.restore_wish import RestoreWish
 from casfs.client import Client
-from casfs.errors import CasfsError, ConfigError, DestinationDiskError
+from casfs.errors import CasfsError
 from casfs.ledger.measured_rate import record_rate
 from casfs.ledger.request import RequestState
 from casfs.model import Vault
 from casfs.restore.archive_restorer import ArchiveRestorer
 from casfs.restore.destination import placing
-from casfs.restore.destination.line_check import damaged_text, is_begun
-from casfs.restore.destination.manifest import ALGORITHMS, ManifestWriter, now_text
-from casfs.restore.destination.manifest_index import ManifestIndex
+from casfs.restore.destination.manifest import ALGORITHMS, now_text
 from casfs.restore.destination.opened_tree import OpenedTree
 from casfs.restore.destination.own_directory import (
-    OwnDirectory,
-    manifest_of,
     open_destination,
-    open_manifest_at,
 )
 from casfs.restore.destination.recorder import Recorder
-from casfs.restore.destination.sha256sums import sum_lines
 from casfs.restore.fetch_lanes import Fetcher
 from casfs.restore.fetch_order import Lanes
 from casfs.restore.ledger import Ledger
+from casfs.restore.marked_directories import MarkedDirectories
 from casfs.restore.preparing import Prepared
 from casfs.restore.progress_file import ProgressFile
 from casfs.restore.request_options import Options
@@ -103,7 +97,8 @@ class RestoreSession:
             tree, own = open_destination(wish.destination, writes=not wish.dry_run)
             if own is not None:
                 stack.enter_context(own)
-            manifest = self._manifest(stack)
+            record = RestoreRecord(client.config, wish, self._options, self._messages)
+            manifest = record.earlier(stack)
             report = RestoreReport(
                 self._messages, self._events, worklist, client.metrics, client.retrievals.now
             )
@@ -135,20 +130,24 @@ class RestoreSession:
             self._messages.lines.run = prepared.run
             require_archives(prepared, worklist)
             again = includes_again(self._options, wish)
-            self._show_plan(prepared, worklist, again)
-            unmet = unmet_text(wish.wanted.unmet())
-            if unmet:
-                self._messages.warn(unmet)
+            directories = MarkedDirectories(client, vault.name, wish.path, wish.wanted)
+            self._show_plan(prepared, worklist, directories.count(), again)
+            wrong = unmet_text(wish.wanted.unmet())
+            if wrong:
+                self._messages.warn(wrong)
             if wish.dry_run or tree is None or own is None:
                 return Status.DONE
             refused = refusal(prepared, self._options, wish, again)
             if refused is not None:
                 report.end(refused)
                 return refused.status
-            with self._recording(tree, own, goal, prepared) as (writer, recorder):
+            with record.recording(prepared.run, tree, own, self._stop) as (writer, recorder):
                 restorer = self._restorer(goal, files, tree, recorder, report)
                 self._fetcher = Fetcher(worklist, restorer, Lanes.of(client.config.connections))
                 report.file = self._progress_file(prepared, tree)
+                for error in directories.make(tree):
+                    wrong = wrong or str(error)
+                    self._messages.warn(str(error))
                 run = RestoreRun(goal, planner, self._fetcher, restorer, manifest, wish.waits)
                 try:
                     with open_progress(self._messages.lines, wish.stats) as report.view:
@@ -156,13 +155,13 @@ class RestoreSession:
                 finally:
                     self._close(ledger, files, recorder)
                     self._record_rate(vault, report)
-                if unmet and verdict.status is Status.DONE:
-                    verdict = Verdict(Status.FAILED, unmet)
+                if wrong and verdict.status is Status.DONE:
+                    verdict = Verdict(Status.FAILED, wrong)
                 report.file.end(int(verdict.status))
                 counts = report.finish(verdict, str(wish.manifest or own.manifest))
                 end = {"status": int(verdict.status), "reason": verdict.reason, **counts}
                 writer.append([{"type": "end", "run": prepared.run, "time": now_text(), **end}])
-            return self._write_sums(own, verdict)
+            return record.write_sums(own, verdict)
 
     def _restorer(
         self,
@@ -224,74 +223,21 @@ class RestoreSession:
         ledger.note_outputs(self._delivered, RequestState.VERIFIED)
         self._delivered.clear()
 
-    def _write_sums(self, own: OwnDirectory, verdict: Verdict) -> int:
-        try:
-            with ManifestIndex(self._wish.manifest or own.manifest) as index:
-                own.replace_sums(sum_lines(index))
-        except DestinationDiskError as error:
-            self._messages.warn(str(error))
-            return max(verdict.status, Status.UNFINISHED)
-        return verdict.status
-
-    def _manifest(self, stack: ExitStack) -> ManifestIndex | None:
-        path = self._wish.manifest or manifest_of(self._wish.destination)
-        if not is_begun(path):
-            return None
-        index = stack.enter_context(ManifestIndex(path))
-        if index.damaged:
-            self._messages.warn(f"{path}: {damaged_text(index.damaged)}")
-        if index.header.get("vault") != self._options.vault:
-            raise ConfigError(
-                f"{path} is the manifest of vault {index.header.get('vault')}; restore "
-                f"{self._options.vault} into another directory, or give another --manifest"
-            )
-        return index
-
-    @contextmanager
-    def _recording(
-        self, tree: OpenedTree, own: OwnDirectory, goal: Restore, prepared: Prepared
-    ) -> Iterator[tuple[ManifestWriter, Recorder]]:
-        wish = self._wish
-        path = wish.manifest or own.manifest
-        file = own.open_manifest() if wish.manifest is None else open_manifest_at(path)
-        head = {
-            "casfs": __version__,
-            "vault": goal.vault.name,
-            "dialect": self._client.config.dialect,
-            "endpoint": self._client.config.endpoint,
-            "destination": str(tree.path),
-            "created": now_text(),
-        }
-        writer = ManifestWriter(file, path, head)
-        try:
-            writer.append([
-                {
-                    "type": "run",
-                    "run": prepared.run,
-                    "time": now_text(),
-                    "casfs": __version__,
-                    "path": wish.path,
-                    "tier": self._options.tier.value,
-                    "overwrite": wish.overwrite.value,
-                    "checksum": wish.checksum,
-                }
-            ])  # fmt: skip
-            yield writer, Recorder(writer, tree, self._stop)
-        finally:
-            writer.close()
-
     def _stop(self, error: CasfsError) -> None:
         """Begin nothing more, since what is restored cannot be recorded."""
         if self._fetcher is not None:
             self._fetcher.stop(error)
 
-    def _show_plan(self, prepared: Prepared, worklist: Worklist, again: bool) -> None:
+    def _show_plan(
+        self, prepared: Prepared, worklist: Worklist, directories: int, again: bool
+    ) -> None:
         messages, wish = self._messages, self._wish
         for request, reason in prepared.failed:
             messages.warn(f"job {request.job} for archive {request.archive} failed: {reason}")
         for line in plan_lines(prepared, self._options, again):
             messages.text(line)
-        for line in restore_lines(prepared, worklist, wish.destination):
+        for line in restore_lines(prepared, worklist, directories, wish.destination):
             messages.text(line)
         facts: dict[str, Any] = plan_facts(prepared, self._options, again)
-        messages.facts("plan", **facts, **restore_facts(prepared, worklist, wish.destination))
+        facts |= restore_facts(prepared, worklist, directories, wish.destination)
+        messages.facts("plan", **facts)

@@ -94,6 +94,11 @@ class ArchiveIndex:
             return self._archives.readable_nameless(vault)
         return self._archives.nameless(vault)
 
+    def marked_directories(self, vault: str) -> Iterator[tuple[str, int]]:
+        """Yield the directories that archives mark, as `Archives.marked_directories`."""
+        self._names.update(vault)
+        return self._archives.marked_directories(vault)
+
     def find(self, vault: str, pattern: str) -> Iterator[Archive]:
         """Yield all archives whose path matches a pattern, as `Archives.find`."""
         self._names.update(vault)

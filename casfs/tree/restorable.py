@@ -61,7 +61,7 @@ class Restorable:
     def files(self, vault: str, path: str) -> Iterator[RestorableFile]:
         """Yield every archive at or below a path, older ones of a name and nameless ones included.
 
-        Markers of directories are left out: they hold nothing.
+        Markers of directories are left out, since they hold nothing: see `directories`.
 
         Args:
             vault: name of the vault.
@@ -87,6 +87,18 @@ class Restorable:
         if path in ("", BY_ID):
             nameless = self.index.nameless(vault, Scope.ALL)
             yield from (_file(one) for one in nameless if not one.is_directory)
+
+    def directories(self, vault: str, path: str) -> Iterator[tuple[str, int]]:
+        """Yield path and mtime of the directories, at or below a path, that archives mark.
+
+        An mtime is nanoseconds since 1970.
+
+        Raises:
+            CasfsError: the catalog cannot be read.
+        """
+        for marked, mtime in self.index.marked_directories(vault):
+            if not path or marked == path or marked.startswith(f"{path}/"):
+                yield marked, mtime
 
     def expiries(self, vault: str, archive_ids: Sequence[str]) -> dict[str, datetime | None]:
         """Return when the outputs of archives expire, None if one does not.

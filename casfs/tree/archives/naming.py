@@ -12,7 +12,7 @@ from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import LARGEST, NO_TIME, Value, loaded, size_or_none
 from casfs.tree.tree_tuning import TUNING
 
-_DECODER = 2
+_DECODER = 3
 """Raise it when `decode` returns other names than before, so that they are derived again."""
 _LARGEST_MARKER = 1
 """The largest marker of a directory, in bytes."""

@@ -8,6 +8,7 @@ from typing import Any
 from casfs.errors import NotFoundError
 from casfs.tree.archives.completeness import Completeness, completeness
 from casfs.tree.archives.entries import (
+    IS_DIRECTORY,
     SELECT,
     Archive,
     ArchiveRow,
@@ -151,6 +152,19 @@ class Archives:
         """
         return self._by_id(_NAMELESS, vault)
 
+    def marked_directories(self, vault: str) -> Iterator[tuple[str, int]]:
+        """Yield each directory that an archive marks, and its mtime; scans all archives.
+
+        Raises:
+            CasfsError: the catalog cannot be read.
+        """
+        after: Any = ""
+        while rows := self._database.rows(_MARKERS, vault, after, TUNING.query_rows):
+            for row in map(ArchiveRow._make, rows):
+                path = self._path(row.directory or 0)
+                yield path, row.archive(path).mtime
+            after = rows[-1][0]
+
     def sizes(self, vault: str) -> Iterator[tuple[str, int, str | None]]:
         """Yield id, bytes and tree hash of every archive of a vault whose size is known.
 
@@ -272,3 +286,5 @@ _NEWEST_NAMELESS = f"""SELECT {ARCHIVE_TIME} FROM archives INDEXED BY readable_b
     WHERE readable = 1 AND {PLACE} = ? AND ({IS_MARKER}) = 0
     ORDER BY CAST({ARCHIVE_TIME} AS REAL) DESC, {ARCHIVE_TIME} DESC LIMIT 1"""  # noqa: S608 - constants
 _NAMELESS = f"{SELECT} {_OF_VAULT} AND name IS NULL ORDER BY id LIMIT ?"
+_MARKERS = f"""{SELECT} {_OF_VAULT} AND name IS NULL AND folder IS NOT NULL
+    AND flags & {IS_DIRECTORY} ORDER BY id LIMIT ?"""

@@ -20,7 +20,7 @@ class Decoded:
         path: safe file names from the top; () if the description names nothing (null, blanks).
         rule: name of the rule that matched; "" if none did.
         mtime: nanoseconds since 1970, UTC; None if it is missing or invalid.
-        is_directory: the archive is the marker of a directory (FastGlacier's, of one byte).
+        is_directory: the archive is the marker of a directory (of one byte, or less).
         compressed: the archive's bytes are compressed, and are not the file.
         encrypted: the archive's bytes are encrypted, and are not the file.
         original_size: bytes of the file before that; None if it is missing.

@@ -1,10 +1,11 @@
 r"""Descriptions that are a path or a file name as it is, as of most scripts and command lines.
 
-`/` separates. A backslash does so only after a leading drive or server; or, by the rule
-`windows-paths`, wherever there is no `/`.
+`/` separates; at the end it marks a directory, as in object stores. A backslash separates only
+after a leading drive or server; or, by the rule `windows-paths`, wherever there is no `/`.
 """
 
 import re
+from dataclasses import replace
 
 from casfs.tree.descriptions.described import Described, described_path
 from casfs.tree.descriptions.path_text import split_windows
@@ -19,7 +20,11 @@ def decode(text: str) -> Described | None:
     """Return the path that a text is; None if it has no separator and is not like a file name."""
     if "/" in text or "\\" in text or _FILE_NAME.fullmatch(text):
         # The slash in `</p>` or in JSON does not make directories.
-        return None if _FORM_OF_A_TOOL.match(text) else described_path(text)
+        if _FORM_OF_A_TOOL.match(text):
+            return None
+        found = described_path(text)
+        is_directory = text.endswith("/")
+        return replace(found, is_directory=True) if found is not None and is_directory else found
     return None
 
 
