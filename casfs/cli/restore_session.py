@@ -21,6 +21,7 @@ from casfs.model import Vault
 from casfs.restore.archive_restorer import ArchiveRestorer
 from casfs.restore.destination import placing
 from casfs.restore.destination.manifest import ALGORITHMS, now_text
+from casfs.restore.destination.name_rules import NameRules, TakenNames
 from casfs.restore.destination.opened_tree import OpenedTree
 from casfs.restore.destination.own_directory import (
     open_destination,
@@ -125,6 +126,8 @@ class RestoreSession:
                 files=files,
                 manifest=manifest,
                 worklist=worklist,
+                rules=own.name_rules() if own is not None else NameRules(),
+                taken=self._taken(stack, tree),
             )
             prepared = planner.prepare(spool, survey.run)
             self._messages.lines.run = prepared.run
@@ -162,6 +165,14 @@ class RestoreSession:
                 end = {"status": int(verdict.status), "reason": verdict.reason, **counts}
                 writer.append([{"type": "end", "run": prepared.run, "time": now_text(), **end}])
             return record.write_sums(own, verdict)
+
+    def _taken(self, stack: ExitStack, tree: OpenedTree | None) -> TakenNames | None:
+        """Return what notes the paths of archives, until the stack ends, where case is ignored."""
+        if tree is None or not tree.ignores_case:
+            return None
+        taken = TakenNames()
+        stack.callback(taken.close)
+        return taken
 
     def _restorer(
         self,

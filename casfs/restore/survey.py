@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from casfs.client import Client, RestorableFile, Selected
@@ -16,6 +16,7 @@ from casfs.restore.destination.existing_files import (
 from casfs.restore.destination.file_hashes import FileHashes, hash_file
 from casfs.restore.destination.manifest import ALGORITHMS
 from casfs.restore.destination.manifest_index import ManifestIndex
+from casfs.restore.destination.name_rules import NameRules, TakenNames
 from casfs.restore.destination.opened_tree import OpenedTree, split
 from casfs.restore.wanted_paths import Elsewhere, WantedPaths
 from casfs.restore.work_items import Stage
@@ -42,6 +43,8 @@ class Survey:
         files: finds what earlier runs left there.
         manifest: of earlier runs, None if there is none.
         worklist: gets the archives.
+        rules: which names the file system of the directory refuses.
+        taken: the paths so far, where the file system ignores case; else None.
     """
 
     client: Client
@@ -56,6 +59,8 @@ class Survey:
     files: "OutputFiles"
     manifest: ManifestIndex | None
     worklist: Worklist
+    rules: NameRules = field(default_factory=NameRules)
+    taken: TakenNames | None = None
 
     def run(self) -> Iterator[Selected]:
         """Add every archive to the worklist; yield those that jobs must bring.
@@ -96,6 +101,9 @@ class Survey:
             DestinationError: what is there is in the way.
         """
         names = split(file.path)
+        self.rules.require(file.path)
+        if self.taken is not None:
+            self.taken.take(file.path)
         status = None if self.tree is None else self.tree.status(file.path)
         overwrite = self.overwrite
         if status is not None and self._is_restored_by_us(file, status):

@@ -19,6 +19,7 @@ from casfs.errors import (
 )
 from casfs.reasons import reason
 from casfs.restore.destination.manifest import NAME, SUMS
+from casfs.restore.destination.name_rules import NameRules, probed_rules
 from casfs.restore.destination.opened_tree import OWN, OpenedDirectory, OpenedTree
 
 _LOCK = "lock"
@@ -77,6 +78,10 @@ class OwnDirectory:
                 os.rmdir(OWN, dir_fd=self._tree.top.descriptor)
                 self._tree.remove_made()
         os.close(self._locked)
+
+    def name_rules(self) -> NameRules:
+        """Return which names the file system refuses."""
+        return probed_rules(self._directory.descriptor)
 
     def open_manifest(self) -> int:
         """Open the manifest, and make it if there is none; the caller closes it.
