@@ -1,17 +1,21 @@
 """Checks what the disk cache holds: every block against its leaf, whole outputs against their hash.
 
 A block that is wrong is removed, as when it is read: then it is fetched again, while the service
-has it.
+has it. So is one whose leaf was lost: nothing can tell whether it is right. But where all blocks
+are there, and the hash of the whole output vouches for them, the leaves are what is damaged; they
+are made again.
 """
 
 import contextlib
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
+from casfs.blocks.block import Block
 from casfs.blocks.disk.derived_files import DerivedFiles
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.disk.store import DiskCache
@@ -23,6 +27,8 @@ from casfs.ranges import Layout
 _AT_ONCE = 256
 """Blocks that are handed to the threads at a time."""
 _MOST_THREADS = 8
+_IN_FLIGHT = 60.0
+"""Seconds for which a block may be there before its leaf is."""
 
 
 class BlockState(Enum):
@@ -33,6 +39,8 @@ class BlockState(Enum):
     UNCHECKED = auto()
     """As it came, but no hash of the service ever vouched for it."""
     WRONG = auto()
+    BARE = auto()
+    """It is there, and what it has to hash to is not known."""
     UNREADABLE = auto()
 
 
@@ -44,6 +52,7 @@ class CheckedOutput:
         size: bytes that were read and are right, or unverified.
         wrong: blocks that were wrong, and are removed.
         unreadable: blocks that could not be read.
+        bare: blocks for which there was no leaf to compare them with, and that are removed.
         unchecked: blocks for which no hash of the service vouches.
         whole: all of it is there, and has the hash that the catalog states; False if it has
             another one, None if not all of it is there, or the catalog states none.
@@ -54,6 +63,7 @@ class CheckedOutput:
     unreadable: tuple[int, ...]
     unchecked: int
     whole: bool | None
+    bare: tuple[int, ...] = ()
 
 
 class CacheChecker:
@@ -89,6 +99,16 @@ class CacheChecker:
                     found[state].append(number)
                     if state is not BlockState.MISSING:
                         note(layout.length(number))
+        doubtful = found[BlockState.BARE] + found[BlockState.WRONG]
+        lacking = found[BlockState.MISSING] or found[BlockState.UNREADABLE]
+        if doubtful and not lacking and self._recover(output, store, doubtful):
+            found[BlockState.GOOD] += doubtful
+            found[BlockState.BARE], found[BlockState.WRONG] = [], []
+        for number in found[BlockState.BARE]:
+            store.remove(number)
+        for number in found[BlockState.WRONG]:
+            # This removes it, and counts it.
+            store.load(number)
         good = found[BlockState.GOOD] + found[BlockState.UNCHECKED]
         whole = None
         if len(good) == layout.blocks and output.tree_hash is not None:
@@ -99,7 +119,25 @@ class CacheChecker:
             tuple(found[BlockState.UNREADABLE]),
             0 if whole else len(found[BlockState.UNCHECKED]),
             whole,
+            tuple(found[BlockState.BARE]),
         )
+
+    def _recover(self, output: Output, store: OutputStore, doubtful: list[int]) -> bool:
+        """Record the leaves of blocks anew, if the hash of the whole output vouches for these."""
+        leaves = {number: store.hashed(number) for number in doubtful}
+        every = [
+            leaves[number] if number in leaves else store.leaves.leaf(number)
+            for number in range(output.layout.blocks)
+        ]
+        known = [leaf for leaf in every if leaf is not None]
+        if len(known) < len(every):
+            return False
+        if not matches(self._disk.verifier.root(known), output.tree_hash):
+            return False
+        nothing = memoryview(b"")
+        store.leaves.put(Block(n, nothing, known[n], Trust.CHECKED) for n in doubtful)
+        store.leaves.flush()
+        return True
 
     def derived(self, key: str, note: Callable[[int], None]) -> CheckedOutput:
         """Check a file that was made of an output, against the leaves that it was written with.
@@ -138,23 +176,23 @@ def _check(store: OutputStore, number: int) -> BlockState:
         used = os.lstat(path)
     except OSError:
         return BlockState.MISSING
-    # Without a leaf it is none, and may be there after a crash.
-    if store.leaves.leaf(number) is None:
-        return BlockState.MISSING
-    rotten: list[int] = []
+    leaf = store.leaves.leaf(number)
+    if leaf is None:
+        # It may have come just now, for a mount that has not written its leaf yet.
+        is_new = time.time() - used.st_mtime < _IN_FLIGHT
+        return BlockState.MISSING if is_new else BlockState.BARE
     try:
-        stored = store.load(number, rotten.append)
+        hashed = store.hashed(number)
     except CasfsError:
         raise
     except OSError:
-        return BlockState.UNREADABLE
-    if stored is None:
-        if rotten:
-            return BlockState.WRONG
         # Another process may have evicted it meanwhile.
         return BlockState.UNREADABLE if os.path.lexists(path) else BlockState.MISSING
     _restore_times(path, used)
-    return BlockState.UNCHECKED if stored.trust < Trust.CHECKED else BlockState.GOOD
+    if hashed != leaf:
+        return BlockState.WRONG
+    trust = store.leaves.confirm(number, leaf)
+    return BlockState.UNCHECKED if trust < Trust.CHECKED else BlockState.GOOD
 
 
 def _restore_times(path: Path, used: os.stat_result) -> None:

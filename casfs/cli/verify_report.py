@@ -45,7 +45,7 @@ def verify_cache(
         CasfsError: the catalog cannot be read, or the cache is not ours.
     """
     vault = messages.lines.vault
-    items = client.cache.items()
+    items = client.cache.items(opened=False)
     chosen = _chosen(items, vault, patterns)
     total = sum(item.cached for item in chosen)
     messages.text(
@@ -135,6 +135,9 @@ class _VerifyReport:
             return "wrong", "all blocks are as they came, but the whole has another tree hash"
         if found.unreadable:
             return "unreadable", f"{_blocks(found.unreadable)} could not be read"
+        if found.bare:
+            what = _blocks(found.bare)
+            return "unreadable", f"the record of what {what} must hash to is damaged; removed"
         if found.unchecked:
             return "unverified", None
         return ("verified" if found.whole or found.size == item.size else "partial"), None

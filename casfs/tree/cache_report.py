@@ -89,8 +89,12 @@ class CacheReport:
         self._blocks = blocks
         self._size_of = size_of
 
-    def items(self) -> list[CachedOutput]:
+    def items(self, opened: bool = True) -> list[CachedOutput]:
         """Return what is in the cache, used last first; asks the catalog and not the service.
+
+        Args:
+            opened: whether to open each output, as a reader would: only that shows whether it is
+                verified, and it drops blocks that turn out to be damaged.
 
         Raises:
             CasfsError: the catalog cannot be read.
@@ -111,6 +115,8 @@ class CacheReport:
                 for item in self._of_archive(left, retrieved):
                     found[item.key] = _merged(found.get(item.key), item)
         self._add_without_jobs(found, left)
+        if opened:
+            found = {key: self._opened(item) for key, item in found.items()}
         unknown = [_unknown(item) for key, item in left.items() if key not in found]
         return sorted([*found.values(), *unknown], key=lambda item: item.used, reverse=True)
 
@@ -215,13 +221,12 @@ class CacheReport:
                 )
 
     def _known(self, item: CachedItem, output: Output, **facts: Any) -> CachedOutput:
-        return replace(
-            _unknown(item),
-            size=output.layout.size,
-            output=output,
-            verified=self._blocks.open(output).verified(),
-            **facts,
-        )
+        return replace(_unknown(item), size=output.layout.size, output=output, **facts)
+
+    def _opened(self, item: CachedOutput) -> CachedOutput:
+        if item.output is None:
+            return item
+        return replace(item, verified=self._blocks.open(item.output).verified())
 
     def _path(self, job: Job) -> str | None:
         if job.archive_id is None:

@@ -13,7 +13,7 @@ from casfs.blocks.disk.held import Held
 from casfs.blocks.disk.in_use import Use
 from casfs.blocks.disk.leaf_index import LeafIndex
 from casfs.blocks.disk.staging import Temporary
-from casfs.blocks.verify import Trust, Verifier
+from casfs.blocks.verify import Digest, Trust, Verifier
 from casfs.disks import is_disk_failure
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics
@@ -111,6 +111,18 @@ class OutputStore(BlockStore):
         log.warning("block %s is corrupt, fetching it again", path)
         self.remove(block)
         return None
+
+    def hashed(self, block: int) -> Digest | None:
+        """Return what the file of a block hashes to, None if it has another length.
+
+        Raises:
+            CasfsError: what is in its place is a link, or belongs to somebody else.
+            OSError: it cannot be read.
+        """
+        path = self.path(block)
+        self._check(path.parent)
+        data = read_file(path, self._layout.length(block), self._memory, self._private)
+        return None if data is None else self._verifier.leaf(data)
 
     def write(self, block: int, data: memoryview, generation: int | None = None) -> None:
         """Put a block's file in its place.

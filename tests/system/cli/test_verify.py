@@ -123,3 +123,45 @@ def test_what_is_there_in_part_is_right_and_patterns_must_find_something(casfs, 
         assert b"is in the cache; see: casfs cache ls" in missing.stderr
     assert casfs("verify").returncode == 2
     assert casfs("verify", VAULT, "--restored", "x").returncode == 2
+
+
+def damage_leaves(folder, count, damage):
+    """Damage the leaves of the output with so many blocks, which were stored an hour ago."""
+    (output,) = (
+        path.parent
+        for path in folder.glob("cache/blocks-1/??/*/leaves")
+        if len(list(path.parent.glob("0/*"))) == count
+    )
+    for path in output.glob("0/*"):
+        os.utime(path, (path.stat().st_atime - 3600, path.stat().st_mtime - 3600))
+    records = bytearray((output / "leaves").read_bytes())
+    if damage == "trust":
+        records[0] = 0xA5
+    elif damage == "record":
+        records[:33] = bytes(33)
+    elif damage == "leaf":
+        records[7] ^= 1
+    (output / "leaves").write_bytes(b"" if damage == "file" else records)
+
+
+@pytest.mark.parametrize("damage", ["trust", "record", "leaf", "file"])
+def test_damaged_leaves_are_made_again_if_the_whole_vouches_for_them(casfs, folder, damage):
+    damage_leaves(folder, 4, damage)
+    done = casfs("verify", VAULT, "--json")
+    assert (done.returncode, states(done)["three"]) == (0, "verified"), done.stderr
+    assert b"casfs: " not in done.stderr
+    # Nothing need be fetched again.
+    assert b"3.0 MiB of 3.0 MiB" in casfs("verify", VAULT, "three", "-v").stdout
+
+
+@pytest.mark.parametrize("damage", ["trust", "file"])
+def test_a_block_for_which_nothing_vouches_any_more_is_named(casfs, folder, damage):
+    (last,) = blocks(folder, 5)
+    damage_leaves(folder, 4, damage)
+    last.unlink()
+    done = casfs("verify", VAULT, "--json")
+    assert (done.returncode, states(done)["three"]) == (1, "unreadable")
+    what = "block 0" if damage == "trust" else "3 blocks"
+    assert f"three: unreadable: the record of what {what} must hash to".encode() in done.stderr
+    again = casfs("verify", VAULT, "--json")
+    assert (again.returncode, states(again).get("three", "partial")) == (0, "partial")
