@@ -11,7 +11,7 @@ from casfs.blocks.block import Block, Key
 from casfs.blocks.disk.part_store import PartStore
 from casfs.blocks.disk.write_behind import BlockSink, WriteBehind
 from casfs.blocks.open_output import OpenOutput
-from casfs.blocks.verify import LeafVerdict
+from casfs.blocks.verify import LeafVerdict, Trust
 from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,9 @@ class WriteThrough:
             return
         cached = store.cached
         try:
-            known = [Block(block, data, leaf, store.leaves.trust(block))]
+            # A record says no more than that of a block; that the whole is right is found anew.
+            trust = min(store.leaves.trust(block), Trust.CHECKED)
+            known = [Block(block, data, leaf, trust)]
             if cached.leaves.put(known).verdict is LeafVerdict.GOOD:
                 cached.leaves.flush()
                 cached.write(block, data)
