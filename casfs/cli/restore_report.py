@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from casfs.at_risk import Due, outlook_in_order
 from casfs.cli.event_command import BackgroundEvents
 from casfs.cli.json_lines import line
 from casfs.cli.messages import Messages
@@ -19,7 +20,6 @@ from casfs.ledger.request import last_byte
 from casfs.metrics import Metrics
 from casfs.restore.amounts import amount_text
 from casfs.restore.destination.manifest import FAILED, ManifestLine
-from casfs.restore.fetch_order import Fetchable, shortfall
 from casfs.restore.job_sending import Sent
 from casfs.restore.plan import Group
 from casfs.restore.preparing import Prepared
@@ -36,6 +36,8 @@ _MEASURED = 30.0
 """Seconds after which a rate says what can be fetched in time."""
 _RISK_SECONDS = 30.0
 _NAMED_AT_RISK = 10
+_MOST_AT_RISK = 1000
+"""Archives at risk that lines of JSON name at most."""
 
 
 @dataclass
@@ -207,23 +209,23 @@ class RestoreReport:
         if rate is None or self._rates.span() < _MEASURED or self.clock() < self._risk_due:
             return self._risk
         self._risk_due = self.clock() + _RISK_SECONDS
-        left = (
-            Fetchable.of(one.path, one.size or 0, one.expiry) for one in self.worklist.to_fetch()
-        )
-        found = shortfall(left, rate, self.now())
-        if found.bytes and not self._risk:
-            names = ", ".join(one.key for one in found.first[:_NAMED_AT_RISK])
-            which = "this archive" if found.outputs == 1 else f"these {found.outputs:,} archives"
-            needed = rate_text(found.rate) if found.rate else "more than any rate"
+        left = (Due(one.expiry, one.size or 0, one.path) for one in self.worklist.to_fetch())
+        found = outlook_in_order(left, max(rate, 1.0), self.now(), _MOST_AT_RISK)
+        if found.bytes_at_risk and not self._risk:
+            size, late = size_text(found.bytes_at_risk), found.late_outputs
+            names = ", ".join(found.late_names[:_NAMED_AT_RISK])
+            which = "this archive" if late == 1 else f"these {late:,} archives"
+            possible = found.needed_rate != float("inf")
+            needed = rate_text(found.needed_rate) if possible else "more than any rate"
             self._warn_of_risk(
-                message=f"needs {needed}, has {rate_text(rate)}: {size_text(found.bytes)} cannot "
-                f"be fetched before they expire; {which}: {names}",
-                needed_rate=found.rate or None,
+                message=f"needs {needed}, has {rate_text(rate)}: {size} cannot be fetched before "
+                f"they expire; {which}: {names}",
+                needed_rate=found.needed_rate if possible else None,
                 rate_bytes=rate,
-                bytes_at_risk=found.bytes,
-                at_risk=[one.key for one in found.first],
+                bytes_at_risk=found.bytes_at_risk,
+                at_risk=list(found.late_names),
             )
-        self._risk = found.bytes
+        self._risk = found.bytes_at_risk
         return self._risk
 
     def _warn_of_risk(self, message: str, **facts: Any) -> None:

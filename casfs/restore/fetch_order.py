@@ -1,4 +1,4 @@
-"""In which order outputs are fetched, and which expire before they can be: pure, no I/O.
+"""In which order outputs are fetched: pure, no I/O.
 
 The output that expires first comes first. Several are fetched at once, in lanes. Large outputs
 take some of the lanes only, so that one that takes hours does not hold up a thousand small ones;
@@ -6,9 +6,8 @@ and small ones leave a lane to large ones, so that the reverse does not happen e
 """
 
 import heapq
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 LARGE = 32 << 20
@@ -119,53 +118,3 @@ class FetchOrder:
     def done(self, output: Fetchable) -> None:
         """Free the lane of an output, whatever came of it."""
         self._fetching.pop(output.key, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Shortfall:
-    """What cannot be fetched before it expires.
-
-    Attributes:
-        outputs: how many.
-        bytes: of these.
-        rate: bytes per second that would do for all that is to be fetched.
-        first: some of those that cannot, soonest expiry first.
-    """
-
-    outputs: int
-    bytes: int
-    rate: float
-    first: list[Fetchable]
-
-
-_NAMED = 1000
-
-
-def shortfall(outputs: Iterable[Fetchable], rate: float, now: datetime) -> Shortfall:
-    """Return what cannot be fetched in time, one output after the other in the order given.
-
-    What cannot be fetched in time takes no time from what comes after it.
-
-    Args:
-        outputs: what is left to fetch, soonest expiry first.
-        rate: bytes per second.
-        now: UTC, by the service's clock.
-    """
-    found = Shortfall(0, 0, 0.0, [])
-    count = missed = ahead = everything = 0
-    needed = 0.0
-    for output in outputs:
-        everything += output.size
-        if output.expires >= _NEVER - timedelta(days=2):
-            continue
-        left = (output.expires - now).total_seconds()
-        if left > 0:
-            needed = max(needed, everything / left)
-        if left <= 0 or rate <= 0 or (ahead + output.size) / rate > left:
-            count += 1
-            missed += output.size
-            if len(found.first) < _NAMED:
-                found.first.append(output)
-        else:
-            ahead += output.size
-    return Shortfall(count, missed, needed, found.first)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casfs.at_risk import Due, outlook
+from casfs.at_risk import Due, outlook, outlook_in_order
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 TB = 10**12
@@ -49,3 +49,15 @@ def test_at_the_rate_that_would_do_nothing_is_at_risk(sizes, rate):
     assert bool(found.late) == any(dues[index].size for index in found.late)
     if 0 < found.needed_rate < float("inf"):
         assert outlook(dues, found.needed_rate * 1.001, NOW).bytes_at_risk == 0
+
+
+def test_some_of_what_is_at_risk_is_named_and_all_of_it_counted():
+    hour = 3600
+    dues = [due(10 * hour, 1), due(30 * hour, 2), due(5 * hour, 2), due(99 * hour, None)]
+    named = [one._replace(name=name) for one, name in zip(dues, "abcd", strict=True)]
+    found = outlook_in_order(iter(named), 10.0, NOW, 1)
+    assert (found.late, found.late_names, found.late_outputs) == ((1,), ("b",), 2)
+    # 10 + 30 + 5 in two hours, of which 20 come.
+    assert (found.bytes_at_risk, found.needed_rate) == (25 * hour, 22.5)
+    whole = outlook(named, 10.0, NOW)
+    assert (whole.late, whole.bytes_at_risk) == ((1, 2), 25 * hour)

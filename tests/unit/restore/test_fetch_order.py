@@ -1,8 +1,8 @@
-"""Which output is fetched next, and what cannot be fetched in time."""
+"""Which output is fetched next."""
 
 from datetime import UTC, datetime, timedelta
 
-from casfs.restore.fetch_order import LARGE, Fetchable, FetchOrder, Lanes, shortfall
+from casfs.restore.fetch_order import LARGE, Fetchable, FetchOrder, Lanes
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -56,23 +56,3 @@ def test_large_outputs_alone_use_their_lanes_and_wait():
     assert run(order, 0) == ["0", "1"]
     assert len(order) == 3
     assert order.take() is None
-
-
-def test_what_cannot_be_fetched_in_time_is_named_with_the_rate_that_would_do():
-    hour = 3600
-    outputs = [
-        output("a", 10 * hour, 1),
-        output("b", 30 * hour, 2),
-        output("c", 5 * hour, 3),
-        output("cached", 99 * hour, None),
-    ]
-    found = shortfall(outputs, 10.0, NOW)
-    assert ([one.key for one in found.first], found.outputs, found.bytes) == (["b"], 1, 30 * hour)
-    # 10 + 30 in two hours.
-    assert found.rate == 20.0
-    assert shortfall(outputs, 20.0, NOW).outputs == 0
-
-
-def test_what_has_expired_or_at_no_rate_cannot_be_fetched():
-    assert shortfall([output("a", 1, -1)], 1e9, NOW).outputs == 1
-    assert shortfall([output("a", 1, 1)], 0.0, NOW).outputs == 1
