@@ -184,7 +184,8 @@ def _node(client: "Client", vault: str, name: str, inventory: str | None) -> "No
     if is_gone:
         raise ExpiredError(
             f"job {name} of vault {vault} is gone: a service drops an output about 24 hours after "
-            f"its job completed; to request it again, run: casfs request {shlex.quote(vault)}"
+            f"its job completed; find its archive with: casfs ls {shlex.quote(vault)}, and request "
+            "that again"
         )
     where = f"casfs ls {shlex.quote(vault)}"
     if by_path:

@@ -1,5 +1,6 @@
 """What a listing of a vault does not show, in words and as facts."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 from casfs.cli.show import say
@@ -85,12 +86,13 @@ def _missing(vault: str, completeness: "Completeness") -> str:
 
 
 def _advice(vault: str, completeness: "Completeness") -> str:
-    refresh = f"casfs catalog refresh {vault}"
+    name = shlex.quote(vault)
+    refresh = f"casfs catalog refresh {name}"
     if completeness.waiting:
         return f"run: {refresh}"
     if completeness.marker is None:
-        return f"run: casfs request {vault} --inventory, and when that is done: {refresh}"
+        return f"run: casfs request {name} --inventory, and when that is done: {refresh}"
     return (
         f"inventory {completeness.job} continues at marker {completeness.marker}; "
-        f"run: casfs request {vault} --inventory, and when that is done: {refresh}"
+        f"run: casfs request {name} --inventory, and when that is done: {refresh}"
     )

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -152,7 +153,8 @@ def status_command(mountpoint: str | None, state_dir: str | None, as_json: bool)
         _show_all(with_rates(every))
         _show_restores(known_restores(state_dir))
     if silent:
-        raise MountError(f"{', '.join(silent)}: no answer; run: casfs umount {silent[0]}")
+        command = shlex.join(["casfs", "umount", silent[0]])
+        raise MountError(f"{', '.join(silent)}: no answer; run: {command}")
 
 
 _RATE_SECONDS = 0.5

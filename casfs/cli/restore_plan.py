@@ -33,7 +33,7 @@ def restore_lines(
     if directories:
         yield f"  {'directories':<16} {directories:>9,}  {'':>10}   made by their markers alone"
     traffic = _traffic(prepared)
-    if traffic.traffic != 0:
+    if readable_load(prepared).bytes and traffic.traffic != 0:
         amount = amount_text(traffic.traffic, traffic.currency)
         yield f"  traffic of what can be read already: {amount}"
     needed, free = _to_write(totals), _free(destination)

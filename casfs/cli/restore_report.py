@@ -54,6 +54,7 @@ class RestoreReport:
         now: returns the time by the service's clock, UTC.
         clock: returns seconds, which never go back.
         verbose: name each archive that was restored.
+        in_flight: returns the bytes that have come of archives that are being fetched.
         view: shows how far it is, once it has begun.
         file: tells other processes how far it is, once it has begun.
         busy: seconds in which something was fetched.
@@ -66,6 +67,7 @@ class RestoreReport:
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
     verbose: bool = False
+    in_flight: Callable[[], int] = lambda: 0
     view: ProgressView | None = None
     file: ProgressFile | None = None
     states: Counter[str] = field(default_factory=Counter)
@@ -163,14 +165,16 @@ class RestoreReport:
         if progress.phase == "restoring":
             self.busy += time_now - self._told
         self._told = time_now
-        done = _sum(totals, Stage.RESTORED, Stage.SKIPPED)
+        done = _sum(totals, Stage.RESTORED, Stage.SKIPPED).bytes
+        # An archive may be recorded before its lane is free.
+        in_flight = min(self.in_flight(), all_of_it.bytes - done)
         return Standing(
             phase=progress.phase,
             files=totals[Stage.RESTORED].archives,
             total_files=all_of_it.archives,
             skipped=totals[Stage.SKIPPED].archives,
             failed=totals[Stage.FAILED].archives,
-            size=done.bytes,
+            size=done + in_flight,
             total=all_of_it.bytes,
             rate=self._rates.rate(),
             expiry=self.worklist.soonest_expiry(),
@@ -178,7 +182,7 @@ class RestoreReport:
             at_risk=self._at_risk(),
             unit="archives",
             facts={
-                "bytes_restored": totals[Stage.RESTORED].bytes,
+                "bytes_restored": totals[Stage.RESTORED].bytes + in_flight,
                 "bytes_skipped": totals[Stage.SKIPPED].bytes,
                 "files_unverified": self.states["unverified"],
                 "jobs_running": progress.running,

@@ -147,6 +147,7 @@ class RestoreSession:
             with record.recording(prepared.run, tree, own, self._stop) as (writer, recorder):
                 restorer = self._restorer(goal, files, tree, recorder, report)
                 self._fetcher = Fetcher(worklist, restorer, Lanes.of(client.config.connections))
+                report.in_flight = self._fetcher.in_flight
                 report.file = self._progress_file(prepared, tree)
                 for error in directories.make(tree):
                     wrong = wrong or str(error)

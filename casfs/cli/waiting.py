@@ -1,5 +1,6 @@
 """`casfs wait`."""
 
+import shlex
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,8 @@ def wait_command(  # noqa: PLR0913 (its options)
                 limits = WaitLimits(timeout, any_, run.interval if interval is None else interval)
                 selected = run.select(wanted)
                 for text in selected.without_job:
-                    report.warn(f"{text}: there is no job; start one with casfs request {vault}")
+                    request = shlex.join(["casfs", "request", vault, text])
+                    report.warn(f"{text}: there is no job; start one with {request}")
                 report.paths = selected.paths
                 for progress in run.wait(selected, limits):
                     report.show(progress)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -70,7 +71,8 @@ def status(mountpoint: str) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, OSError) and error.errno == errno.ENOTCONN:
             raise MountError(
-                f"{mountpoint} holds a casfs mount that died; run: casfs umount {mountpoint}"
+                f"{mountpoint} holds a casfs mount that died; run: casfs umount "
+                f"{shlex.quote(mountpoint)}"
             ) from error
         raise MountError(
             f"{mountpoint} is not a casfs mount that answers: {reason(error)}"

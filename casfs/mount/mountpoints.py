@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -41,10 +42,12 @@ def check_free(mountpoint: str, nonempty: bool) -> None:
             if error.errno != errno.ENOTCONN:
                 raise MountError(f"{mountpoint}: {error.strerror}") from error
             raise MountError(
-                f"{mountpoint} holds a casfs mount that died; run: casfs umount {mountpoint}"
+                f"{mountpoint} holds a casfs mount that died; run: casfs umount "
+                f"{shlex.quote(mountpoint)}"
             ) from error
         raise MountError(
-            f"{mountpoint} is already mounted by casfs; use it, or run: casfs umount {mountpoint}"
+            f"{mountpoint} is already mounted by casfs; use it, or run: casfs umount "
+            f"{shlex.quote(mountpoint)}"
         )
     if not os.path.isdir(mountpoint):
         raise ConfigError(f"{mountpoint} is not a directory; create it, or name another")

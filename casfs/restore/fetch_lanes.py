@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from casfs.errors import (
@@ -95,6 +96,7 @@ class Fetcher:
         self._order = FetchOrder(lanes)
         self._items: dict[str, WorkItem] = {}
         self._tries: Counter[int] = Counter()
+        self._in_flight: Counter[int] = Counter()
         self._later: list[tuple[float, WorkItem]] = []
         self._ended = False
         self._threads: list[threading.Thread] = []
@@ -114,6 +116,11 @@ class Fetcher:
                 if not self._threads:
                     raise
                 return
+
+    def in_flight(self) -> int:
+        """Return the bytes that have come of archives that are being fetched."""
+        with self._changed:
+            return self._in_flight.total()
 
     def wake(self) -> None:
         """Look at the worklist again: more can be read now."""
@@ -171,6 +178,7 @@ class Fetcher:
             finally:
                 with self._changed:
                     self._order.done(taken)
+                    self._in_flight.pop(item.number, None)
                     self._changed.notify_all()
 
     def _take(self) -> Fetchable | None:
@@ -201,7 +209,7 @@ class Fetcher:
 
     def _restore(self, item: WorkItem) -> None:
         try:
-            self._restores.restore(item, self._note)
+            self._restores.restore(item, partial(self._note, item.number))
         except CasfsError as error:
             self._give_up(item, error)
         except Exception as error:
@@ -251,6 +259,7 @@ class Fetcher:
         except CasfsError as stop:
             self.stop(stop)
 
-    def _note(self, size: int) -> None:
+    def _note(self, number: int, size: int) -> None:
         with self._changed:
             self.counts.bytes += size
+            self._in_flight[number] += size

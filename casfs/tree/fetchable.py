@@ -1,5 +1,6 @@
 """Which outputs of a vault can be fetched now, until when, and how much of each is missing."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -179,7 +180,7 @@ class FetchableOutputs:
             return self._of_job(job)
         running = job.state is JobState.RUNNING
         if running:
-            reason = "its job is still running; see: casfs wait"
+            reason = _reason("its job is still running; run:", "wait", vault, job.id)
         elif job.state is JobState.FAILED:
             reason = "its job failed"
         else:
@@ -225,10 +226,16 @@ class FetchableOutputs:
         if archive is not None:
             state = self._jobs.condition(vault, archive, self._retrievals.now()).state
             running = state is ArchiveState.RUNNING
-        reason = "its job is still running; see: casfs wait"
-        if not running:
-            reason = "no job brings it; start one with casfs request"
+        # By its id: another archive may have the same name.
+        if running:
+            reason = _reason("its job is still running; run:", "wait", vault, archive_id)
+        else:
+            reason = _reason("no job brings it; start one with", "request", vault, archive_id)
         return Unreadable(name, archive_id, None, running, reason)
+
+
+def _reason(why: str, *command: str) -> str:
+    return f"{why} {shlex.join(['casfs', *command])}"
 
 
 def _named(archive_id: str, name: str) -> str:

@@ -237,11 +237,12 @@ def test_what_cannot_be_read_is_told_by_the_status(service, casfs):
     assert done.returncode == 1
     states = {line["archive"]: line["state"] for line in of_type(done, "archive")}
     assert states == {nobody: "failed", service.archives["small"]: "fetched"}
-    assert b"casfs request" in done.stderr
+    # What is said can be pasted.
+    assert f"start one with casfs request {VAULT} {nobody}\n".encode() in done.stderr
     running = service.add_job("small", "job-still-running", completed=time.time() + 1000)
     done = casfs("fetch", VAULT, running, service.jobs["small"])
     assert done.returncode == 75
-    assert b"casfs wait" in done.stderr
+    assert f"; run: casfs wait {VAULT} {running}\n".encode() in done.stderr
     assert casfs("fetch", VAULT).returncode == 2
     assert casfs("fetch", "no-such-vault", "--all").returncode == 1
 

@@ -68,6 +68,22 @@ def test_jobs_that_are_listed_without_an_output_are_asked_twice_at_most(worklist
     assert (restores.gone, restores.failures) == ([("job",)], ["a"])
 
 
+def test_what_has_come_of_an_archive_counts_until_its_lane_is_free(worklist):
+    class Slow(Restores):
+        def restore(self, item, note):
+            note(300)
+            note(44)
+            self.seen = fetcher.in_flight()
+            raise self.error
+
+    restores = Slow(worklist, ExpiredError("gone"))
+    fetcher = Fetcher(worklist, restores, Lanes(2, 1))
+    fetcher.start()
+    assert fetcher.wait(5)
+    fetcher.close(5)
+    assert (restores.seen, fetcher.in_flight(), fetcher.counts.bytes) == (344, 0, 344)
+
+
 def test_a_job_that_is_not_ready_is_not_taken_to_be_lost(worklist, monkeypatch):
     """It would be requested, and paid for, once more."""
     monkeypatch.setattr("casfs.restore.fetch_lanes._PAUSE", 0.0)
