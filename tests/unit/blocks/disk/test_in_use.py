@@ -1,5 +1,8 @@
 """Who reads an output is seen by those who remove, whatever happened to its directory."""
 
+import contextlib
+import fcntl
+import os
 import shutil
 import threading
 
@@ -7,6 +10,7 @@ import pytest
 
 from casfs.blocks.disk.contents import CacheContents
 from casfs.blocks.disk.eviction import Evictor
+from casfs.blocks.disk.in_use import lock
 from casfs.errors import ConfigError
 from casfs.metrics import Metrics
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, renamed, root
@@ -78,6 +82,21 @@ def test_a_link_in_the_place_of_a_directory_is_refused_until_it_is_gone(tmp_path
         assert is_in_use(parts)
         reader.close()
         assert not is_in_use(parts)
+
+
+def test_a_reader_does_not_wait_for_whoever_empties_its_directory(tmp_path):
+    """It reads without a lock then: what is removed is fetched again."""
+    with serving(Archive(DATA)) as server, bringing(server.url, tmp_path) as parts:
+        place = directory(parts)
+        parts.disk.private.make_below(place)
+        taken = lock(place, fcntl.LOCK_EX)
+        assert taken is not None
+        reader = parts.reader(OUTPUT)
+        assert reader.pread(len(DATA), 0) == DATA
+        os.close(taken.descriptor)
+        reader.close()
+        with contextlib.closing(parts.reader(OUTPUT)):
+            assert is_in_use(parts)
 
 
 def test_a_reader_that_begins_as_the_last_one_ends_is_noted(tmp_path, monkeypatch):
