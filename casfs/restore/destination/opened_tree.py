@@ -72,6 +72,8 @@ class OpenedTree:
         self._lock = threading.Lock()
         self._open: OrderedDict[tuple[str, ...], OpenedDirectory] = OrderedDict()
         self._made: list[Path] = []
+        self._listed: tuple[OpenedDirectory, frozenset[str]] | None = None
+        """The directory that was listed last, and what was in it."""
         missing = [one for one in (self.path, *self.path.parents) if not os.path.lexists(one)]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -85,8 +87,9 @@ class OpenedTree:
     def ignores_case(self) -> bool:
         """Return whether the file system takes names that differ in case for one."""
         try:
-            other = os.lstat(OWN.upper(), dir_fd=self.top.descriptor)
-            return os.path.samestat(other, os.lstat(OWN, dir_fd=self.top.descriptor))
+            os.lstat(OWN.upper(), dir_fd=self.top.descriptor)
+            # Inodes say nothing: a FUSE file system may have one for each spelling.
+            return OWN.upper() not in os.listdir(self.top.descriptor)
         except OSError:
             return False
 
@@ -158,10 +161,14 @@ class OpenedTree:
                 entered.has_own_name = True
 
     def _require_entry(self, path: str, name: str, parent: OpenedDirectory) -> None:
+        known = self._listed
+        if known is not None and known[0] is parent and name in known[1]:
+            return
         try:
-            found = os.listdir(parent.descriptor)
+            found = frozenset(os.listdir(parent.descriptor))
         except OSError as error:
             raise self.error(path, error) from error
+        self._listed = parent, found
         if name not in found:
             raise DestinationError(
                 f"cannot restore {path}: the file system takes its name for that of another file, "
@@ -172,6 +179,7 @@ class OpenedTree:
         """Close what is open below the top, so that directories that were replaced are seen."""
         with self._lock:
             self._open.clear()
+        self._listed = None
 
     def remove_made(self) -> None:
         """Remove the directory, and those above it, if this has made them and they are empty."""
@@ -208,15 +216,13 @@ class OpenedTree:
 
 
 def _may_have_other_name(name: str, directory: int) -> bool:
-    """Return whether a file is found under names that only look like its own."""
+    """Return whether there is a file under a name that only looks like this one: maybe the same."""
     normal = unicodedata.normalize
     alike = {name.swapcase(), normal("NFC", name), normal("NFD", name), name.rstrip(". ")}
-    with contextlib.suppress(OSError):
-        own = os.lstat(name, dir_fd=directory)
-        for other in alike - {name, ""}:
-            with contextlib.suppress(OSError, ValueError):
-                if os.path.samestat(own, os.lstat(other, dir_fd=directory)):
-                    return True
+    for other in alike - {name, ""}:
+        with contextlib.suppress(OSError, ValueError):
+            os.lstat(other, dir_fd=directory)
+            return True
     return False
 
 

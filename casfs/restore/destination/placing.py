@@ -168,14 +168,18 @@ def _require_own_name(tree: OpenedTree, path: str, name: str, where: int) -> Non
     Raises:
         DestinationError: it is such a file.
     """
-    status = os.lstat(name, dir_fd=where)
-    with os.scandir(where) as entries:
-        names = [entry.name for entry in entries if entry.inode() == status.st_ino]
-    if names and name not in names:
+    os.lstat(name, dir_fd=where)
+    names = os.listdir(where)
+    if name not in names:
+        other = next((one for one in names if _folded(one) == _folded(name)), "another file")
         raise DestinationError(
             f"cannot write {tree.path / path}: its file system takes the name for that of "
-            f"{names[0]}, which is there; restore one of the two elsewhere"
+            f"{other}, which is there; restore one of the two elsewhere"
         )
+
+
+def _folded(name: str) -> str:
+    return normalize("NFC", name).casefold()
 
 
 def _exists(name: str, directory: int) -> bool:

@@ -67,3 +67,20 @@ def test_a_name_that_the_file_system_takes_for_another_replaces_nothing(tmp_path
     with pytest.raises(DestinationError, match="takes the name for that of Straße"):
         place(tree, tree.top, ".part", "STRASSE", replace=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".part", "Straße"]
+
+
+@pytest.mark.parametrize("inode", [0, 1 << 40])
+def test_a_file_system_that_ignores_case_is_known_by_what_it_lists(tmp_path, monkeypatch, inode):
+    """By FUSE, a file may have another inode for each spelling of its name."""
+    lstat = os.lstat
+
+    def ignoring_case(path, **more):
+        found = list(lstat(path.lower() if isinstance(path, str) else path, **more))
+        found[1] += inode if path != str(path).lower() else 0
+        return os.stat_result(found)
+
+    assert not OpenedTree(tmp_path).ignores_case
+    (tmp_path / ".casfs-restore").mkdir()
+    assert not OpenedTree(tmp_path).ignores_case
+    monkeypatch.setattr(os, "lstat", ignoring_case)
+    assert OpenedTree(tmp_path).ignores_case

@@ -103,7 +103,8 @@ def test_what_was_to_be_replaced_is_judged_again(tree):
         may_replace(tree.top, "name", mtime, IF_CHANGED)
 
 
-def test_names_that_a_file_system_takes_for_one_are_told_apart(tree, monkeypatch):
+@pytest.mark.parametrize("inodes", ["one", "one for each spelling, as in exFAT by FUSE"])
+def test_names_that_a_file_system_takes_for_one_are_told_apart(tree, monkeypatch, inodes):
     """As vfat, exFAT, CIFS and case-folding ext4 do: a file is found under other names."""
     (tree.path / "Sub").mkdir()
     (tree.path / "Sub/Name.txt").write_text("theirs")
@@ -116,7 +117,12 @@ def test_names_that_a_file_system_takes_for_one_are_told_apart(tree, monkeypatch
             else {"name.txt": "Name.txt", "sub": "Sub"}.get(name.casefold(), name)
         )
 
-    monkeypatch.setattr(os, "lstat", lambda name, **more: plain(folded(name), **more))
+    def looked_up(name, **more):
+        found = list(plain(folded(name), **more))
+        found[1] += 0 if inodes == "one" or folded(name) == name else 1 << 40
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "lstat", looked_up)
     monkeypatch.setattr(os, "open", lambda name, *rest, **more: enter(folded(name), *rest, **more))
     tree.require_name("Sub/Name.txt")
     for other in ("Sub/NAME.TXT", "Sub/name.txt", "sub/Name.txt"):
