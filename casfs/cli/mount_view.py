@@ -230,7 +230,8 @@ def _running(facts: MountFacts) -> str:
     seconds, process = facts.found.get("uptime_seconds"), facts.number("pid")
     if not isinstance(seconds, int | float) or not 0 <= seconds < 1e10:
         return ""
-    text = f"for {span_text(timedelta(seconds=seconds))}"
+    span = f"{seconds:.0f} s" if seconds < 120 else span_text(timedelta(seconds=seconds))
+    text = f"for {span}"
     return text + (f", process {process}" if process is not None else "")
 
 

@@ -23,6 +23,7 @@ EVERY = 60.0
 """Seconds between two lines, unless `--stats` says otherwise."""
 _FIRST = 10.0
 """Seconds until the first line: what takes less needs none."""
+_NARROWEST_BAR = 8
 _BARS_SECONDS = 0.5
 """Seconds until there are bars on a terminal."""
 
@@ -152,11 +153,13 @@ class _Bars:
         if not self._tasks:
             self._stack.enter_context(self._progress)
             self._stack.enter_context(_logging_to_standard_error())
-        task = self._tasks.get(standing.phase)
+        # What is done needs no bar of its own.
+        phase = next(reversed(self._tasks), "done") if standing.phase == "done" else standing.phase
+        task = self._tasks.get(phase)
         text = standing_text(standing).partition(": ")[2]
         if task is None:
-            task = self._progress.add_task(standing.phase, total=100, text=text)
-            self._tasks[standing.phase] = task
+            task = self._progress.add_task(phase, total=100, text=text)
+            self._tasks[phase] = task
         percent = standing.percent()
         total = None if percent is None else 100
         self._progress.update(task, completed=percent or 0.0, total=total, text=text)
@@ -167,11 +170,13 @@ def _bars() -> Iterator[_Bars]:
     # Imported here: no command needs it for its `--help`.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
 
+    # In a narrow terminal the text takes several lines; else the phase and the bar would go first.
     columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[text]}", markup=False),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=20, table_column=Column(no_wrap=True, min_width=_NARROWEST_BAR)),
+        TextColumn("{task.fields[text]}", markup=False, table_column=Column(overflow="fold")),
     )
     # What else is printed appears above the bars.
     to_terminal = sys.stdout.isatty()
