@@ -38,8 +38,11 @@ def restore_lines(
         yield f"  traffic of what can be read already: {amount}"
     needed, free = _to_write(totals), _free(destination)
     where = disk_of(existing(destination))
-    text = f"to {destination}: {size_text(needed)}; the disk at {where} has {size_text(free)} free"
-    yield text if needed <= free else f"{text}: THIS IS TOO LITTLE"
+    there = worklist.allocated
+    allocated = f", {size_text(there)} of it allocated before" if there else ""
+    disk = f"the disk at {where} has {size_text(free)} free"
+    text = f"to {destination}: {size_text(needed)}{allocated}; {disk}"
+    yield text if needed <= free + there else f"{text}: THIS IS TOO LITTLE"
 
 
 def restore_facts(
@@ -54,6 +57,7 @@ def restore_facts(
         "files_failed": totals[Stage.FAILED].archives,
         "directories": directories,
         "bytes_to_write": _to_write(totals),
+        "bytes_allocated": worklist.allocated,
         "bytes_free": _free(destination),
         "traffic_of_readable": None if traffic.traffic is None else f"{traffic.traffic:f}",
     }

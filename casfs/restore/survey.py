@@ -170,6 +170,7 @@ class Survey:
         if parent is None or output is None:
             return False
         place = self.files.place(parent.descriptor, output, file.path)
+        self.worklist.allocated += place.allocated()
         if not existing.is_restored:
             return place.has_leaves() and not place.exists()
         return place.exists() and self.files.fill(output, place).missing() == 0

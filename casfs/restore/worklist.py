@@ -19,7 +19,11 @@ _AT_ONCE = 1000
 
 
 class Worklist:
-    """The archives of a restore. A context manager."""
+    """The archives of a restore. A context manager.
+
+    Attributes:
+        allocated: bytes of the disk that files take which earlier runs began: they need no room.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -30,6 +34,7 @@ class Worklist:
         self._new: dict[str, dict[str, Any]] = {}
         """Rows that are not in the table yet, by archive."""
         self._indexed = False
+        self.allocated = 0
 
     def __enter__(self) -> "Worklist":
         return self

@@ -19,6 +19,8 @@ from casfs.errors import CasfsError, DestinationError
 PREFIX = ".casfs-"
 DATA, LEAVES = ".part", ".leaves"
 _NAME_DIGITS = 32
+_BLOCK = 512
+"""Bytes of a block as `st_blocks` counts them; see stat(2)."""
 
 
 class OwnDescriptor:
@@ -75,6 +77,13 @@ class PartPlace:
         except FileNotFoundError:
             return False
         return True
+
+    def allocated(self) -> int:
+        """Return the bytes of the disk that the file with the bytes takes; 0 if it is not there."""
+        try:
+            return os.lstat(self.name, dir_fd=self.directory).st_blocks * _BLOCK
+        except FileNotFoundError:
+            return 0
 
     def has_leaves(self) -> bool:
         """Return whether leaves are here: an earlier run has not recorded the file, or not yet."""

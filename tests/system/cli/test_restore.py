@@ -1,6 +1,7 @@
 """`casfs restore` against a real service: what is on disk, in the manifest, and on the bill."""
 
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -239,6 +240,10 @@ def test_an_interrupted_restore_goes_on_where_it_was(tmp_path):
             parts = [path.name for path in destination.rglob(".casfs-*.part")]
             assert parts, "what was fetched is found again"
         assert "interrupted; run the same command again" in vault.run("status", str(destination))[1]
+        # What is allocated already needs no room once more.
+        allocated = sum(path.stat().st_blocks * 512 for path in destination.rglob("*.part"))
+        plan = json.loads(vault.restore(destination, "-n", "--json")[1].splitlines()[0])
+        assert plan["bytes_allocated"] == allocated > 0
         status, output, errors = vault.restore(destination, "-y")
         assert status == 0, output + errors
         vault.check(destination)
