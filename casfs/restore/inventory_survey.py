@@ -167,7 +167,7 @@ class InventorySurvey:
                 found[job.id] = job
 
         retrievals.catalog_jobs(name, note)
-        self.room = retrievals.most_listed - len(listed.by_id)
+        self.room = retrievals.most_listed - len(listed)
         config = self.client.config
         settling = Settling(
             listed,

@@ -1,13 +1,23 @@
 """The jobs that a service lists, as far as they may bring what is wanted."""
 
+import hashlib
 import json
 import re
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from casfs.ledger.request import TO_THE_END, Request, covers
+from casfs.ledger.request import (
+    TO_THE_END,
+    Request,
+    covers,
+    to_column,
+    to_microseconds,
+    to_text,
+    to_time,
+)
 from casfs.model import Job, JobKind, JobState, later
 
 ASSUMED_RATE = 10 << 20
@@ -107,30 +117,53 @@ class Fetching:
 class ListedJobs:
     """A complete list of a vault's jobs.
 
+    Half a million take no memory: they are in a temporary file.
+
     Args:
         jobs: all of them.
     """
 
     def __init__(self, jobs: Iterable[Job] = ()) -> None:
-        self.by_id: dict[str, JobFacts] = {}
-        self._by_token: dict[str, list[JobFacts]] = {}
-        self._by_archive: dict[str, list[JobFacts]] = {}
+        self._jobs = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._jobs.execute(_TABLE)
+        self._jobs.execute("BEGIN")
+        self._new: list[tuple[Any, ...]] = []
+        self._count: int | None = 0
         for job in jobs:
             self.add(job)
 
+    def __del__(self) -> None:
+        self._jobs.close()
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        self._settle()
+        return self._count or 0
+
+    def __contains__(self, job_id: str) -> bool:
+        """Return whether there is a job with this id."""
+        return self.get(job_id) is not None
+
     def add(self, job: Job) -> None:
         """Add a job, unless it was added before."""
-        if job.id in self.by_id:
-            return
-        facts = self.by_id[job.id] = facts_of(job)
-        if facts.token is not None:
-            self._by_token.setdefault(facts.token, []).append(facts)
-        if facts.archive is not None and facts.state is not JobState.FAILED:
-            self._by_archive.setdefault(facts.archive, []).append(facts)
+        facts = facts_of(job)
+        archive = None if facts.state is JobState.FAILED else facts.archive
+        keys = (_key(facts.id), _key(facts.token), _key(archive))
+        self._new.append((*keys, *_row(facts)))
+        self._count = None
+        if len(self._new) >= _AT_ONCE:
+            self._write()
+
+    def get(self, job_id: str) -> JobFacts | None:
+        """Return the job with an id, None if there is none."""
+        found = self._find("id_key", job_id)
+        return next((job for job in found if job.id == job_id), None)
 
     def of_request(self, request: Request) -> JobFacts | None:
         """Return the job with the token of a request, if it brings what was requested."""
-        for job in self._by_token.get(request.token, ()):
+        for job in self._find("token_key", request.token):
+            if job.token != request.token:
+                continue
             if request.kind != "archive":
                 if job.kind is JobKind.INVENTORY:
                     return job
@@ -149,8 +182,8 @@ class ListedJobs:
         """
         running = None
         best: JobFacts | None = None
-        for job in self._by_archive.get(archive, ()):
-            if not job.covers(first, last, size):
+        for job in self._find("archive_key", archive):
+            if job.archive != archive or not job.covers(first, last, size):
                 continue
             if job.state is JobState.RUNNING:
                 if running is None or _starts_before(job, running):
@@ -158,6 +191,86 @@ class ListedJobs:
             elif fetching.suffices(job, size) and (best is None or _expires_after(job, best)):
                 best = job
         return best or running
+
+    def _find(self, column: str, text: str) -> list[JobFacts]:
+        """Return the jobs with the hash of a text, in the order in which they came."""
+        self._settle()
+        if not self._count:
+            return []
+        query = f"SELECT {_COLUMNS} FROM jobs WHERE {column} = ? ORDER BY number"  # noqa: S608
+        return [_facts(row) for row in self._jobs.execute(query, (_key(text),))]
+
+    def _write(self) -> None:
+        marks = ", ".join("?" * (3 + len(JobFacts._fields)))
+        statement = f"INSERT INTO jobs ({_KEYS}, {_COLUMNS}) VALUES ({marks})"  # noqa: S608
+        self._jobs.executemany(statement, self._new)
+        self._new.clear()
+
+    def _settle(self) -> None:
+        """Find jobs by their keys from now on; of one that was added twice, the first counts."""
+        if self._count is not None:
+            return
+        self._write()
+        for statement in _SETTLE:
+            self._jobs.execute(statement)
+        self._count = int(self._jobs.execute("SELECT count(*) FROM jobs").fetchone()[0])
+
+
+_AT_ONCE = 1000
+_LARGEST = (1 << 63) - 1
+"""Of a column; a service may state more."""
+_KEYS = "id_key, token_key, archive_key"
+_COLUMNS = ", ".join(JobFacts._fields)
+_TABLE = f"CREATE TABLE jobs (number INTEGER PRIMARY KEY, {_KEYS}, {_COLUMNS})"
+_SETTLE = (
+    *(
+        f"CREATE INDEX IF NOT EXISTS by_{column} ON jobs ({column}, number)"
+        for column in ("id_key", "token_key", "archive_key")
+    ),
+    """DELETE FROM jobs WHERE number IN (SELECT later.number FROM jobs AS later
+        JOIN jobs AS one ON one.id_key = later.id_key AND one.number < later.number
+        WHERE one.id = later.id)""",
+)
+"""Sorting all jobs once is much faster than keeping indexes of ids, which are in no order."""
+
+
+def _key(text: str | None) -> int | None:
+    if text is None:
+        return None
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def _row(facts: JobFacts) -> tuple[Any, ...]:
+    texts = (facts.id, facts.archive, facts.token, facts.tier, facts.reason)
+    id_, archive, token, tier, reason = (
+        None if text is None else to_column(text) for text in texts
+    )
+    created, expires = (
+        None if at is None else to_microseconds(at) for at in (facts.created, facts.expires)
+    )
+    return (
+        *(id_, facts.kind.value, facts.state.value, archive),
+        *(min(facts.first, _LARGEST), min(facts.last, _LARGEST)),
+        *(created, expires, token, tier, reason),
+    )
+
+
+def _facts(row: Sequence[Any]) -> JobFacts:
+    id_, kind, state, archive, first, last, created, expires, token, tier, reason = row
+    return JobFacts(
+        to_text(id_),
+        JobKind(kind),
+        JobState(state),
+        None if archive is None else to_text(archive),
+        first,
+        last,
+        None if created is None else to_time(created),
+        None if expires is None else to_time(expires),
+        None if token is None else to_text(token),
+        to_text(tier),
+        to_text(reason),
+    )
 
 
 def _starts_before(one: JobFacts, other: JobFacts) -> bool:

@@ -93,7 +93,7 @@ class Planner:
         lost: `range_key` of what was requested lately, and failed or expired.
         late: what was requested, and expires before it can be fetched.
         largest: bytes beyond which the service refuses an archive at the tier.
-        adopted: gets the ids of running jobs.
+        adopted: gets the ids of running jobs, None if nobody wants them.
         agreed: archive -> whether the user agreed already to requesting it again.
     """
 
@@ -104,7 +104,7 @@ class Planner:
     lost: frozenset[int] = frozenset()
     late: "LateRequests" = field(default_factory=lambda: LateRequests())
     largest: int | None = None
-    adopted: set[str] = field(default_factory=set)
+    adopted: set[str] | None = field(default_factory=set)
     agreed: Callable[[str], bool] = lambda _: False
 
     def group(self, item: Item, archive_size: int | None, readable: bool, plan: Plan) -> Group:
@@ -133,6 +133,10 @@ class Planner:
                 return request.number
         return None
 
+    def _adopt(self, job: str) -> None:
+        if self.adopted is not None:
+            self.adopted.add(job)
+
     def _was_lost(self, item: Item) -> bool:
         key = range_key(item.archive, item.first, item.last) if self.lost else 0
         was_lost = key in self.lost or bool(self.late.covering(item))
@@ -147,13 +151,13 @@ class Planner:
         if job is not None:
             if job.ready is not None and (plan.ready is None or plan.ready < job.ready):
                 plan.ready = job.ready
-            self.adopted.add(job.id)
+            self._adopt(job.id)
             return Group.RUNNING
         for request in self.open.get(item.archive, ()):
             if request.covers(item.first, item.last, item.size):
                 uncertain = request.state is RequestState.UNCERTAIN
                 if request.job is not None:
-                    self.adopted.add(request.job)
+                    self._adopt(request.job)
                 return Group.UNCERTAIN if uncertain else Group.RUNNING
         if self._was_lost(item):
             return Group.AGAIN

@@ -146,6 +146,8 @@ class Preparation:
             ),
             LateRequests(found.late),
             retrievals.features.expedited_limit if expedited else None,
+            # A restore finds out by itself which jobs it waits for: it may be half a million.
+            adopted=set() if self.wanted is None else None,
             agreed=self.agreed,
         )
         prepared = Prepared(
@@ -158,7 +160,7 @@ class Preparation:
             rate=rate,
             measured=measured,
             has_tiers=len(retrievals.features.tiers) > 1,
-            room=retrievals.most_listed - len(jobs.by_id),
+            room=retrievals.most_listed - len(jobs),
             policy=policy,
             coverage=self._cataloged(),
             failed=[
@@ -168,7 +170,7 @@ class Preparation:
             ],
         )
         self._fill(planner, prepared)
-        prepared.adopted, prepared.late = planner.adopted, planner.late
+        prepared.adopted, prepared.late = planner.adopted or set(), planner.late
         return prepared
 
     def _rate(self) -> tuple[float, datetime | None]:

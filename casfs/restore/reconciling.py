@@ -62,7 +62,7 @@ def reconcile(
             found.refused.append(request)
         elif settled.late:
             found.late.append(_with(request, settled))
-        elif settled.job is None or settled.job not in settling.jobs.by_id:
+        elif settled.job is None or settled.job not in settling.jobs:
             found.open.append(_with(request, settled))
         if len(notes) >= _AT_ONCE:
             ledger.note_settled(notes)

@@ -75,7 +75,7 @@ class Settlement:
         before = [one.number for one in self.open()]
         begun, vault = now(), self._prepared.vault.name
         listed = ListedJobs(self._retrievals.jobs(vault))
-        self.room = self._retrievals.most_listed - len(listed.by_id)
+        self.room = self._retrievals.most_listed - len(listed)
         settling = Settling(
             listed,
             self.fetching,

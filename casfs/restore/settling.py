@@ -62,7 +62,7 @@ class Settling:
             sending: the process that committed it is running, and may be about to send it.
         """
         if request.job is not None:
-            return self._of_job(request, self.jobs.by_id.get(request.job), elapsed)
+            return self._of_job(request, self.jobs.get(request.job), elapsed)
         job = self.jobs.of_request(request) or self._made_since(request)
         if job is not None:
             return self._of_job(request, job, elapsed)
