@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from types import TracebackType
 
 from casfs.errors import ThreadError
 from casfs.reasons import reason
@@ -115,16 +114,12 @@ class BackgroundEvents:
     def __enter__(self) -> "BackgroundEvents":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        """Wait for the command; end it after a signal."""
         if self._command is None or self._thread is None:
             return
         self._texts.put(None)
-        if isinstance(error, KeyboardInterrupt):
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
             self._command.cancel()
         try:
             self._thread.join()

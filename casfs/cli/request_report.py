@@ -20,6 +20,21 @@ def tell_failed(failed: list[tuple[Request, str]], messages: Messages) -> None:
         messages.warn(text, archive=request.archive, job=request.job, state="failed")
 
 
+def sent_facts(sent: Sent) -> dict[str, object]:
+    """Return what came of a request, for programs."""
+    item = sent.item
+    return {
+        "state": sent.state,
+        "archive": item.archive,
+        "path": item.name or None,
+        "first": item.first,
+        "last": last_byte(item.first, item.last, item.size),
+        "size": item.size,
+        "job": sent.job,
+        "reason": sent.reason,
+    }
+
+
 class RequestReport:
     """What a command that requests archives has to tell.
 
@@ -51,17 +66,7 @@ class RequestReport:
             self.jobs.add(sent.job)
         if item.name and len(self.paths) < _NAMED:
             self.paths[item.archive] = item.name
-        self._messages.facts(
-            "request",
-            state=sent.state,
-            archive=item.archive,
-            path=item.name or None,
-            first=item.first,
-            last=last_byte(item.first, item.last, item.size),
-            size=item.size,
-            job=sent.job,
-            reason=sent.reason,
-        )
+        self._messages.facts("request", **sent_facts(sent))
         if sent.state == "refused":
             self._messages.warn(f"{item.shown}: {sent.reason}", archive=item.archive)
 

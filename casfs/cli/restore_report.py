@@ -14,9 +14,9 @@ from casfs.cli.json_lines import line
 from casfs.cli.messages import Messages
 from casfs.cli.open_question import OpenQuestion
 from casfs.cli.progress import ProgressView
+from casfs.cli.request_report import sent_facts
 from casfs.cli.show import local_text, size_text
 from casfs.cli.standing import Standing, rate_text
-from casfs.ledger.request import last_byte
 from casfs.metrics import Metrics
 from casfs.restore.amounts import amount_text
 from casfs.restore.destination.manifest import FAILED, ManifestLine
@@ -97,19 +97,8 @@ class RestoreReport:
 
     def sent(self, sent: Sent) -> None:
         """Tell what came of a request."""
-        item = sent.item
         with self._lock:
-            self.messages.facts(
-                "request",
-                state=sent.state,
-                archive=item.archive,
-                path=item.name or None,
-                first=item.first,
-                last=last_byte(item.first, item.last, item.size),
-                size=item.size,
-                job=sent.job,
-                reason=sent.reason,
-            )
+            self.messages.facts("request", **sent_facts(sent))
 
     def told(self, line: ManifestLine) -> None:
         """Tell what became of an archive."""
