@@ -150,6 +150,7 @@ class RestorePlanner:
                 self._note_readable()
         elif group in (Group.RUNNING, Group.UNCERTAIN):
             seen.running += 1
+            restore.worklist.note_coming(item.archive)
         elif group is Group.REQUESTED:
             seen.planned += 1
             restore.worklist.note_planned(item.archive)

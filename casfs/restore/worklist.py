@@ -34,6 +34,8 @@ class Worklist:
         self._new: dict[str, dict[str, Any]] = {}
         """Rows that are not in the table yet, by archive."""
         self._indexed = False
+        self._undecided = False
+        """Of some, something must be decided."""
         self.allocated = 0
 
     def __enter__(self) -> "Worklist":
@@ -92,10 +94,15 @@ class Worklist:
         until = NEVER if expires is None else to_microseconds(expires)
         self._change_archive(
             archive,
-            """UPDATE work SET stage = :stage, expires = :expires,
+            """UPDATE work SET stage = :stage, expires = :expires, again = :again,
             readable = ifnull(readable, :readable) WHERE archive = :archive AND stage = 'waiting'
             """,
-            {"stage": "readable", "expires": until, "readable": to_microseconds(now)},
+            {
+                "stage": "readable",
+                "expires": until,
+                "readable": to_microseconds(now),
+                "again": Again.NO,
+            },
         )
 
     def note_requested(self, archive: str, now: datetime) -> None:
@@ -118,6 +125,14 @@ class Worklist:
             WHERE archive = :archive AND stage = 'waiting'""",
             {"again": Again.LOST},
         )
+        self._undecided = True
+
+    def note_coming(self, archive: str) -> None:
+        """Note that an archive comes after all: nothing need be decided of it any more."""
+        # Asked for each archive of a vault, at each list of jobs.
+        if self._undecided:
+            statement = "UPDATE work SET again = :again WHERE archive = :archive AND again"
+            self._change_archive(archive, statement, {"again": Again.NO})
 
     def note_asked(self) -> None:
         """Note that the user is asked whether to request again what is lost."""
@@ -134,11 +149,12 @@ class Worklist:
             self._change(
                 "UPDATE work SET planned = 1, agreed = 1, again = 0 WHERE again = ?", (lost,)
             )
-            return
-        self._change(
-            "UPDATE work SET stage = 'failed', reason = ?, again = 0 WHERE again = ?",
-            (refusal, lost),
-        )
+        else:
+            self._change(
+                "UPDATE work SET stage = 'failed', reason = ?, again = 0 WHERE again = ?",
+                (refusal, lost),
+            )
+        self._undecided = bool(self._rows("SELECT 1 FROM work WHERE again LIMIT 1"))
 
     def is_agreed(self, archive: str) -> bool:
         """Return whether an archive is to be requested again, as the user agreed, and was not."""

@@ -3,9 +3,19 @@
 from types import SimpleNamespace
 from typing import Any
 
+from casfs.client import RestorableFile
+from casfs.ledger.request import TO_THE_END
 from casfs.restore import restore_run
+from casfs.restore.items import Item
+from casfs.restore.plan import Group
+from casfs.restore.restore_planner import RestorePlanner
 from casfs.restore.restore_run import RestoreRun
+from casfs.restore.work_items import Again, Stage
 from casfs.restore.worklist import Worklist
+
+
+def item_of(archive):
+    return Item(archive, archive, 0, TO_THE_END, 1, 0, whole=True)
 
 
 def test_outputs_that_expire_one_after_another_do_not_list_the_jobs_each(monkeypatch):
@@ -28,3 +38,31 @@ def test_outputs_that_expire_one_after_another_do_not_list_the_jobs_each(monkeyp
         run = RestoreRun(restore, nothing, fetcher, nothing, nothing, waits=True)
         assert run._pause() is False
     assert 20 < clock.uptime < 60
+
+
+def test_an_answer_decides_only_of_what_is_still_lost_by_then():
+    """Somebody else's job may bring it while the user is asked; nothing is paid or given up."""
+    lost, running, readable = "lost", "running", "readable"
+    restorable = SimpleNamespace(expiries=lambda vault, archives: dict.fromkeys(archives))
+    for agreed in (True, False):
+        with Worklist() as worklist:
+            restore: Any = SimpleNamespace(
+                client=SimpleNamespace(restorable=restorable),
+                vault=SimpleNamespace(name="vault"),
+                worklist=worklist,
+            )
+            planner = RestorePlanner(restore)
+            for archive in (lost, running, readable):
+                file = RestorableFile(archive, archive, 1, 0, None, 0, readable=False)
+                worklist.add(file, Stage.WAITING)
+                planner._note(item_of(archive), Group.AGAIN)
+            worklist.note_asked()
+            planner._note(item_of(running), Group.RUNNING)
+            planner._note(item_of(readable), Group.READABLE)
+            planner._note_readable()
+            worklist.decide(Again.ASKED, None if agreed else "nobody wants it")
+            stages = {stage: total.archives for stage, total in worklist.totals().items()}
+            assert stages[Stage.READABLE] == 1
+            assert stages[Stage.WAITING] == (2 if agreed else 1)
+            assert [worklist.is_agreed(one) for one in (lost, running)] == [agreed, False]
+            assert [one.archive for one in worklist.untold(Stage.FAILED)] == [lost] * (not agreed)
