@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from casfs.errors import ThreadError
+from casfs.reasons import reason
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ _ENOUGH = 30.0
 """Seconds of busy connections that are a measurement."""
 _NEXT = 300.0
 """The same for the next ones: a rate that was just recorded is not recorded all the time."""
+_CLOSING = 2.0
+"""Seconds that `close` waits for a record that is being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class RateSampler:
 
     Args:
         line: what is measured.
-        record: is called with bytes, and the seconds in which they came.
+        record: is called with bytes, and the seconds in which they came; what it raises is logged.
         clock: returns seconds, which never go back.
     """
 
@@ -80,8 +83,9 @@ class RateSampler:
         """Measure no more, and record what was measured if that is enough."""
         self._closed.set()
         if self._thread is not None:
-            self._thread.join()
-            self._flush(_ENOUGH)
+            self._thread.join(_CLOSING)
+            if not self._thread.is_alive():
+                self._flush(_ENOUGH)
 
     def look(self) -> None:
         """Count what has come since the last look, if the line was busy."""
@@ -98,6 +102,11 @@ class RateSampler:
             self._closed.wait(_SECONDS)
 
     def _flush(self, enough: float) -> None:
-        if self._seconds >= enough:
+        if self._seconds < enough:
+            return
+        try:
             self._record(self._size, self._seconds)
-            self._size, self._seconds, self._enough = 0, 0.0, _NEXT
+        except OSError as error:
+            # Plans do without; neither this thread nor the end of a mount may depend on it.
+            log.info("the rate is not recorded: %s", reason(error))
+        self._size, self._seconds, self._enough = 0, 0.0, _NEXT

@@ -1,5 +1,9 @@
 """The rate at which a line brings outputs is measured while it is busy, and recorded."""
 
+import threading
+
+from casfs.errors import CasfsError
+from casfs.tree import rate_sampler
 from casfs.tree.rate_sampler import LineLoad, RateSampler
 
 CONNECTIONS = 8
@@ -55,3 +59,37 @@ def test_what_was_measured_until_the_end_is_recorded_if_it_is_enough():
         made.sampler.close()
         assert len(made.records) == records
     assert made.records[-1] == (69_000, 69.0)
+
+
+def test_a_record_that_fails_or_hangs_keeps_no_client_from_closing(monkeypatch):
+    monkeypatch.setattr(rate_sampler, "_CLOSING", 0.05)
+    made, tries, disk = Made(), [], threading.Event()
+
+    def fail(size, seconds):
+        tries.append(size)
+        raise CasfsError("the catalog cannot be read")
+
+    made.sampler._record = fail
+    made.go_on(31, 1000, busy=8)
+    made.go_on(40, 1000, busy=8)
+    made.sampler.start()
+    made.sampler.close()
+    assert tries == [30_000, 41_000]
+
+    made, begun = Made(), threading.Event()
+
+    def hang(size, seconds):
+        begun.set()
+        disk.wait(10)
+
+    made.sampler._record = hang
+    made.go_on(30, 1000, busy=8)
+    made.sampler.start()
+    assert begun.wait(10)
+    made.sampler.close()
+    thread = made.sampler._thread
+    assert thread is not None
+    is_still_writing = thread.is_alive()
+    disk.set()
+    thread.join(10)
+    assert is_still_writing
