@@ -202,6 +202,10 @@ class BlockCache:
         self._prefetch(self.open(output), run)
         return len(run)
 
+    def forget(self, opened: OpenOutput) -> None:
+        """Drop the blocks of an output from memory; who reads it next finds them on disk."""
+        self._memory.forget(opened.key, range(opened.output.layout.blocks))
+
     def cancel(self, ahead: Iterable[Queued]) -> None:
         """Give up prefetching what nobody waits for."""
         for item in ahead:

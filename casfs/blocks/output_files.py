@@ -156,6 +156,8 @@ class PartFilling:
             return self._fill(partial(self._bring, reader), note, finish)
         finally:
             reader.close()
+            # A block in memory keeps its file open, and nobody reads the file here again.
+            self._cache.forget(opened)
 
     def _fill(
         self,
