@@ -256,10 +256,12 @@ class Downloader:
             self._whole.take(get.opened, get.run.rest, body, get.deadline, get.transfers)
             return False
         except Exception as error:
-            get.watched.progress.leave()
             # Whoever keeps the error, and cycles around it, keep no memory of blocks with it.
             traceback.clear_frames(error.__traceback__)
             raise
+        finally:
+            # What comes now is not of the output; the answer may still turn out to be too long.
+            get.watched.progress.leave()
 
     def _receive_range(self, get: Get, body: Body) -> None:
         try:

@@ -116,3 +116,31 @@ def test_few_connections_are_opened_for_many_outputs_on_a_slow_line(tmp_path):
                 time.sleep(0.1)
             assert most > 12, "others get the places of those that stall"
         assert server.connections <= 12 + 2 * len(outputs)
+
+
+def test_a_page_of_an_error_after_a_body_that_was_too_long_is_no_progress(tmp_path):
+    """What comes after the bytes of an answer is not of the output, however much it is."""
+    page, ended = b"<html>" + bytes(64 << 10), threading.Event()
+
+    def behave(request, answer):
+        def too_long(request, wire):
+            wire.send(b"HTTP/1.1 206 Said\r\nTransfer-Encoding: chunked\r\n")
+            wire.send(f"Content-Range: {answer.headers['Content-Range']}\r\n\r\n".encode())
+            wire.send(f"{len(answer.body) + 1:x}\r\n".encode() + answer.body + b"?\r\n0\r\n\r\n")
+
+        def error(request, wire):
+            wire.send(f"HTTP/1.1 503 Said\r\nContent-Length: {len(page)}\r\n\r\n".encode())
+            with contextlib.suppress(OSError):
+                for at in range(0, len(page), 1024):
+                    wire.send(page[at : at + 1024])
+                    time.sleep(0.05)
+                ended.set()
+
+        if ended.is_set():
+            return answer
+        return too_long if request.connection == 0 else error
+
+    with reading(tmp_path, behave, DATA[:MIB], deadline=1) as (reader, _, _):
+        with pytest.raises(CasfsError):
+            reader.pread(1, 0)
+        assert not ended.is_set()
