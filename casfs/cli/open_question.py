@@ -14,7 +14,8 @@ _LONGEST = 4096
 class OpenQuestion:
     """A question that the user has not answered yet; used by one thread.
 
-    Where there is no terminal to answer on, the answer is no.
+    Where there is no terminal to answer on, the answer is no. Nothing is read while another program
+    has the terminal: what is typed is for that one, and who reads all the same is stopped.
 
     Args:
         text: the question.
@@ -31,9 +32,13 @@ class OpenQuestion:
 
     def answer(self) -> bool | None:
         """Return the answer, None as long as there is none; does not wait for it."""
-        while self._answer is None and select.select([sys.stdin], [], [], 0)[0]:
-            # A terminal gives whole lines.
-            read = os.read(sys.stdin.fileno(), _LONGEST)
+        while self._answer is None and _is_typed_here():
+            try:
+                # A terminal gives whole lines.
+                read = os.read(sys.stdin.fileno(), _LONGEST)
+            except OSError:
+                # The terminal has gone.
+                read = b""
             self._typed = (self._typed + read)[-_LONGEST:]
             if read and not read.endswith(b"\n"):
                 continue
@@ -50,3 +55,14 @@ class OpenQuestion:
         if self._view is not None:
             self._view.hold(True)
         say(f"{self._text} [y/N]", err=True)
+
+
+def _is_typed_here() -> bool:
+    """Return whether something was typed, and for this program."""
+    if not select.select([sys.stdin], [], [], 0)[0]:
+        return False
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:
+        # It is a terminal that controls no programs, or has gone: to read stops nobody.
+        return True
