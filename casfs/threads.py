@@ -86,8 +86,13 @@ def start_thread(name: str, work: Callable[..., None], *arguments: object) -> th
     try:
         thread.start()
     except RuntimeError as error:
-        raise ThreadError(
-            f"cannot start the thread {name}: {reason(error)}; the process limit is reached: raise"
-            " `ulimit -u`, systemd's `TasksMax` or docker's `--pids-limit`"
-        ) from error
+        raise thread_refused(name, error) from error
     return thread
+
+
+def thread_refused(name: str, error: RuntimeError) -> ThreadError:
+    """Return what it means that Python could not start a thread."""
+    return ThreadError(
+        f"cannot start the thread {name}: {reason(error)}; the process limit is reached: raise"
+        " `ulimit -u`, systemd's `TasksMax` or docker's `--pids-limit`"
+    )

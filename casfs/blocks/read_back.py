@@ -17,6 +17,7 @@ from casfs.blocks.disk.part_store import PartStore
 from casfs.blocks.verify import Verifier, file_hash
 from casfs.errors import DestinationError
 from casfs.ranges import BLOCK_SIZE, Layout
+from casfs.threads import thread_refused
 
 _TRIES = 3
 """Times that a block is written before the disk is taken to be broken."""
@@ -149,11 +150,15 @@ class ReadBehind:
         """Let a piece be read back and hashed; wait while too many are.
 
         Raises:
+            ThreadError: there is no thread to do it in.
             CasfsError: an earlier one could not be read back.
         """
         self._let_end(_WAITING - 1)
-        checked = self._checks.submit(self._back.check, piece)
-        self._waiting.append(self._hashes.submit(self._hash, checked))
+        try:
+            checked = self._checks.submit(self._back.check, piece)
+            self._waiting.append(self._hashes.submit(self._hash, checked))
+        except RuntimeError as error:
+            raise thread_refused("read-back", error) from error
 
     def end(self) -> None:
         """Wait until all are read back and hashed.

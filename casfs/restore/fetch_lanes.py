@@ -238,7 +238,7 @@ class Fetcher:
             with self._changed:
                 self.counts.mismatches += 1
             self._fail(item, error)
-        elif isinstance(error, TransientError | DeadlineError | NotReadyError):
+        elif isinstance(error, TransientError | DeadlineError | NotReadyError | ThreadError):
             self._try_later(item, error)
         else:
             self._fail(item, error)

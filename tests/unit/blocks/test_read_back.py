@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import threading
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -14,7 +15,7 @@ from casfs.blocks.disk.part_place import PartPlace
 from casfs.blocks.disk.part_store import PartStore
 from casfs.blocks.read_back import ReadBack, ReadBehind
 from casfs.blocks.verify import Trust, Verifier
-from casfs.errors import DestinationError
+from casfs.errors import DestinationError, ThreadError
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE, Layout
 from casfs.treehash import SHA256
@@ -154,3 +155,18 @@ def test_space_is_allocated_ahead_unless_too_little_would_be_left(tmp_path, monk
         found = os.fstat(store.file.descriptor)
         assert found.st_size == 0
         assert (found.st_blocks * 512 >= size) == allocated
+
+
+@pytest.mark.parametrize("refused", ["read-back", "sha256"])
+def test_a_machine_without_threads_says_so(tmp_path, monkeypatch, refused):
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if thread.name.startswith(refused):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    restored = Restored(tmp_path)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(ThreadError, match="process limit"):
+        restored.read_back(received=True)

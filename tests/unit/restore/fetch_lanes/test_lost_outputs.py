@@ -9,7 +9,7 @@ import pytest
 
 from casfs.cli.restore_report import RestoreReport
 from casfs.client import RestorableFile
-from casfs.errors import CasfsError, ExpiredError, NotReadyError
+from casfs.errors import CasfsError, ExpiredError, NotReadyError, ThreadError
 from casfs.restore.archive_restorer import ArchiveRestorer
 from casfs.restore.fetch_lanes import Fetcher
 from casfs.restore.fetch_order import Lanes
@@ -84,10 +84,11 @@ def test_what_has_come_of_an_archive_counts_until_its_lane_is_free(worklist):
     assert (restores.seen, fetcher.in_flight(), fetcher.counts.bytes) == (344, 0, 344)
 
 
-def test_a_job_that_is_not_ready_is_not_taken_to_be_lost(worklist, monkeypatch):
-    """It would be requested, and paid for, once more."""
+@pytest.mark.parametrize("error", [NotReadyError("running"), ThreadError("too many")])
+def test_what_may_be_there_later_is_not_taken_to_be_lost(worklist, monkeypatch, error):
+    """It would be requested, and paid for, once more, or be recorded as failed."""
     monkeypatch.setattr("casfs.restore.fetch_lanes._PAUSE", 0.0)
-    restores = Restores(worklist, NotReadyError("running"))
+    restores = Restores(worklist, error)
     fetch(worklist, restores)
     assert (restores.gone, restores.failures) == ([], [])
     assert worklist.totals()[Stage.LEFT].archives == 1
