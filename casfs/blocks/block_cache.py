@@ -255,8 +255,7 @@ class BlockCache:
                     there[number] = data
                     self._metrics.blocks.labels("disk").inc()
                     self._memory.complete(opened.key, [(number, data)])
-            missing = [number for number in numbers if number not in there]
-            if missing:
+            if missing := [number for number in numbers if number not in there]:
                 self._gets.request(opened, missing, urgent=True)
         except BaseException as error:
             self._memory.fail(opened.key, numbers, error)
