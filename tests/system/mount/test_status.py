@@ -133,7 +133,9 @@ def test_top_goes_on_after_any_other_key_and_fits_a_terminal_that_is_resized(mou
 
 @pytest.mark.parametrize("columns", [20, 200])
 def test_top_fits_the_terminal(mount, columns):
-    press = lambda text: b"q" if "received" in text else None  # noqa: E731
+    def press(text):
+        return b"q" if "received" in text else None
+
     shown = on_terminal([CASFS, "top"], mount.environment, columns, press)
     assert (shown.status, shown.modes_restored) == (0, True), shown.text
     assert shown.widest <= columns

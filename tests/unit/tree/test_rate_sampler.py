@@ -16,8 +16,10 @@ class Made:
         self.now, self.received, self.busy = 0.0, 0, 0
         self.records: list[tuple[int, float]] = []
         line = LineLoad(lambda: self.received, lambda: self.busy, CONNECTIONS)
-        record = lambda size, seconds: self.records.append((size, seconds))  # noqa: E731
-        self.sampler = RateSampler(line, record, lambda: self.now)
+        self.sampler = RateSampler(line, self._record, lambda: self.now)
+
+    def _record(self, size, seconds):
+        self.records.append((size, seconds))
 
     def go_on(self, seconds, rate, busy):
         for _ in range(seconds):
