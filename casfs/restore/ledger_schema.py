@@ -20,6 +20,7 @@ import sqlite3
 import uuid
 from pathlib import Path
 
+from casfs.directory_sync import sync_directory
 from casfs.errors import LedgerError
 from casfs.ledger.files import LEDGER
 from casfs.private import PrivateDirectory
@@ -117,7 +118,7 @@ def _create(private: PrivateDirectory, path: Path) -> None:
         new.unlink(missing_ok=True)
     directory = os.open(private.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(directory)
+        sync_directory(directory)
     finally:
         os.close(directory)
 

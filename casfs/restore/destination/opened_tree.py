@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from casfs.destination_errors import destination_error
+from casfs.directory_sync import sync_directory
 from casfs.errors import CasfsError, DestinationError
 
 OWN = ".casfs-restore"
@@ -43,12 +44,12 @@ class OpenedDirectory:
         os.close(self.descriptor)
 
     def sync(self) -> None:
-        """Bring the names in it to disk.
+        """Bring the names in it to disk; see `sync_directory`.
 
         Raises:
             OSError: the disk fails.
         """
-        os.fsync(self.descriptor)
+        sync_directory(self.descriptor)
 
 
 class OpenedTree:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from casfs.directory_sync import sync_directory
 from casfs.errors import (
     ConfigError,
     DestinationBusyError,
@@ -21,6 +22,7 @@ from casfs.reasons import reason
 from casfs.restore.destination.manifest import NAME, SUMS
 from casfs.restore.destination.name_rules import NameRules, probed_rules
 from casfs.restore.destination.opened_tree import OWN, OpenedDirectory, OpenedTree
+from casfs.restore.destination.placing import is_same_file
 
 _LOCK = "lock"
 _MODE = 0o644
@@ -52,7 +54,8 @@ class OwnDirectory:
         self._locked = self._open(_LOCK, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_removed = not os.fstat(self._locked).st_nlink
+            # Not by the number of its names: file systems without hard links may say 0.
+            is_removed = not is_same_file(directory, _LOCK, self._locked)
         except BlockingIOError:
             is_removed = True
         except OSError as error:
@@ -164,7 +167,7 @@ def open_manifest_at(path: Path) -> int:
         directory = os.open(path.absolute().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             file = os.open(path, flags, _MODE)
-            os.fsync(directory)
+            sync_directory(directory)
         finally:
             os.close(directory)
     except OSError as error:
