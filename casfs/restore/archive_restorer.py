@@ -145,7 +145,14 @@ class ArchiveRestorer:
         if directory is None:
             return False
         place = self.files.place(directory.descriptor, output, item.path)
-        if place.exists() or not place.has_leaves():
+        if not place.has_leaves():
+            return False
+        if place.is_named(names[-1]):
+            try:
+                place.remove_first_name()
+            except OSError as error:
+                raise self.tree.error(item.path, error) from error
+        elif place.exists():
             return False
         hashes = self._hashes(item, directory, names[-1])
         if hashes is None or hashes.tree_hash != item.tree_hash:

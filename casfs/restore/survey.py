@@ -171,6 +171,8 @@ class Survey:
             return False
         place = self.files.place(parent.descriptor, output, file.path)
         self.worklist.allocated += place.allocated()
+        if place.is_named(names[-1]):
+            return place.has_leaves()
         if not existing.is_restored:
             return place.has_leaves() and not place.exists()
         return place.exists() and self.files.fill(output, place).missing() == 0

@@ -27,7 +27,7 @@ class RestorableFile:
         path: where it belongs, as below `archives` of a mount.
         size: bytes, None if unknown.
         mtime: nanoseconds since 1970.
-        tree_hash: of the whole archive in hexadecimal, None if unknown.
+        tree_hash: of the whole archive in hexadecimal, in small letters; None if unknown.
         created: when it was uploaded, in microseconds since 1970.
         readable: it can be read now.
     """
@@ -147,12 +147,14 @@ class Restorable:
 
 
 def _file(archive: Archive) -> RestorableFile:
+    # Inventories of OAS have capital letters in hashes.
+    digest = digest_of(archive.tree_hash)
     return RestorableFile(
         archive.id,
         archive.path or f"{BY_ID}/{to_file_name(archive.id)}",
         archive.size,
         archive.mtime,
-        archive.tree_hash,
+        digest.hex() if digest else None,
         to_microseconds(archive.created),
         archive.readable,
     )

@@ -85,6 +85,17 @@ class PartPlace:
         except FileNotFoundError:
             return 0
 
+    def is_named(self, name: str) -> bool:
+        """Return whether the file with the bytes has another name in the directory as well.
+
+        Where a file is renamed by a link, its first name stays if the process ends just then.
+        """
+        try:
+            first = os.lstat(self.name, dir_fd=self.directory)
+            return os.path.samestat(first, os.lstat(name, dir_fd=self.directory))
+        except OSError:
+            return False
+
     def has_leaves(self) -> bool:
         """Return whether leaves are here: an earlier run has not recorded the file, or not yet."""
         try:
@@ -151,6 +162,10 @@ class PartPlace:
     def remove(self) -> None:
         """Remove both files."""
         self.end()
+        self.remove_first_name()
+
+    def remove_first_name(self) -> None:
+        """Remove the name of the file with the bytes; any other name of it stays."""
         self._remove(self.name)
 
     def _remove(self, name: str) -> None:

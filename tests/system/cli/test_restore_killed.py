@@ -1,6 +1,9 @@
 """`casfs restore` that is killed, runs out of room, or meets outputs that have expired."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -59,3 +62,49 @@ def test_a_full_disk_ends_the_restore_and_it_goes_on_once_there_is_room(tmp_path
 
 def _make_room(small: Path, size: int) -> None:
     assert os.system(f"mount -o remount,size={size} {small}") == 0
+
+
+_KILLED = """
+import os, signal, sys
+from casfs.restore.destination import placing
+from casfs.restore.destination.recorder import Recorder
+
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def link_and_end(old, new, **more):
+    link(old, new, **more)
+    if str(old).endswith(".part"):
+        kill()
+
+link = os.link
+if sys.argv.pop(1) == "linked":
+    placing._renameat2 = None
+    os.link = link_and_end
+else:
+    Recorder._record = kill
+from casfs.cli.main import main
+main()
+"""
+
+
+def test_what_has_its_name_and_is_not_recorded_is_neither_skipped_nor_fetched_again(tmp_path):
+    sizes = {"a.bin": 3, "b/c.bin": 2 * MIB + 1}
+    with restores(tmp_path, sizes, "--job-seconds", "0.2", dialect="oas") as vault:
+        for moment in ("linked", "named"):
+            destination = tmp_path / moment
+            command = [sys.executable, "-c", _KILLED, moment, "restore", VAULT, destination, "-y"]
+            done = subprocess.run(command, env=vault.environment, timeout=60)
+            assert done.returncode == -signal.SIGKILL
+            fetched = vault.fetched()
+            status, output, errors = vault.restore(destination, "--rerequest", "never")
+            assert status == 0, output + errors
+            vault.check(destination)
+            assert states(destination) == dict.fromkeys(sizes, "verified")
+            # What had not been fetched may have been the larger one.
+            assert vault.fetched() - fetched <= sizes["b/c.bin"]
+            assert set(vault.requested().values()) == {1}
+        os.utime(destination / "a.bin", (1, 1))
+        (destination / ".casfs-restore/manifest.jsonl").unlink()
+        status, output, errors = vault.restore(destination, "--checksum")
+        assert (status, "restored 0 " in output + errors) == (0, True), output + errors
