@@ -70,6 +70,8 @@ class RestoreRun:
         self._verdict = DONE
         self._progress = RestoreProgress()
         self._question: Question | None = None
+        self._expired = 0
+        """Archives whose output had expired when the jobs were last listed."""
 
     def run(self, prepared: Prepared, spool: Spool, again: bool) -> Verdict:
         """Restore everything; return how it ends.
@@ -95,7 +97,6 @@ class RestoreRun:
 
     def _may_go_on(self, may_come: bool) -> bool:
         """Wait until the jobs are worth another list; return False if nothing more will come."""
-        expired = self._fetcher.counts.expired
         may_come = may_come and self._waits
         if (may_come or self._question) and self._waiting() and not self._pause():
             return not self._is_stopped()
@@ -104,10 +105,11 @@ class RestoreRun:
         if self._is_stopped() or not self._waits or not self._waiting():
             return False
         # What was lost while it was fetched may be requested again.
-        return may_come or self._fetcher.counts.expired != expired
+        return may_come or self._fetcher.counts.expired != self._expired
 
     def _look(self) -> bool:
         """List the jobs, and request what may be; return whether something may come of that."""
+        self._expired = self._fetcher.counts.expired
         with Spool() as spool:
             try:
                 prepared = self._planner.prepare(spool, self._worklist.waiting)
@@ -183,7 +185,7 @@ class RestoreRun:
         interval = _INTERVAL * (1 + random.uniform(0, _JITTER))  # noqa: S311 - nothing secret
         if is_this_machine(self._restore.client.config.endpoint):
             interval = _EMULATOR_INTERVAL
-        end, expired = now().uptime + interval, self._fetcher.counts.expired
+        end = now().uptime + interval
         while (left := end - now().uptime) > 0:
             self._tell(left)
             self._fetcher.sleep(min(left, _STEP))
@@ -191,7 +193,7 @@ class RestoreRun:
                 return True
             if self._take_answer():
                 break
-            lost = self._fetcher.counts.expired != expired
+            lost = self._fetcher.counts.expired != self._expired
             if lost and interval - left >= min(_AFTER_LOSS, interval) - _STEP:
                 break
         return False

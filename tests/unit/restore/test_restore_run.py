@@ -40,6 +40,20 @@ def test_outputs_that_expire_one_after_another_do_not_list_the_jobs_each(monkeyp
     assert 20 < clock.uptime < 60
 
 
+def test_what_was_lost_before_anybody_waited_is_not_left_to_another_run():
+    """A file that a full disk has spoiled turns out to be so as soon as it is looked at."""
+    counts = SimpleNamespace(expired=0)
+    fetcher: Any = SimpleNamespace(counts=counts, stopped=None, wait=lambda seconds: True)
+    nothing: Any = None
+    with Worklist() as worklist:
+        worklist.add(RestorableFile("1", "1", 1, 0, None, 0, readable=True), Stage.WAITING)
+        restore: Any = SimpleNamespace(client=nothing, worklist=worklist, watcher=nothing)
+        run = RestoreRun(restore, nothing, fetcher, nothing, nothing, waits=True)
+        assert not run._may_go_on(False)
+        counts.expired += 1
+        assert run._may_go_on(False)
+
+
 def test_an_answer_decides_only_of_what_is_still_lost_by_then():
     """Somebody else's job may bring it while the user is asked; nothing is paid or given up."""
     lost, running, readable = "lost", "running", "readable"
