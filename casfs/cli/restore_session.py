@@ -48,6 +48,10 @@ _ENDING = 10.0
 """Seconds for which what is being written when a restore is interrupted may take to end."""
 _JOBS = 256
 """Jobs whose outputs are restored that are recorded at a time."""
+_NO_TIMES = (
+    "the file system of the directory does not store the times of files: they will not have those "
+    "of their archives"
+)
 
 
 class RestoreSession:
@@ -127,6 +131,7 @@ class RestoreSession:
                 manifest=manifest,
                 worklist=worklist,
                 rules=own.name_rules() if own is not None else NameRules(),
+                stores_times=own is None or own.stores_times(),
                 taken=self._taken(stack, tree),
             )
             prepared = planner.prepare(spool, survey.run)
@@ -135,6 +140,8 @@ class RestoreSession:
             again = includes_again(self._options, wish)
             directories = MarkedDirectories(client, vault.name, wish.path, wish.wanted)
             self._show_plan(prepared, worklist, directories.count(), again)
+            if not survey.stores_times:
+                self._messages.warn(_NO_TIMES)
             wrong = unmet_text(wish.wanted.unmet())
             if wrong:
                 self._messages.warn(wrong)

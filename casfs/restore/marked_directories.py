@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from casfs.client import Client
 from casfs.errors import CasfsError, DestinationError
 from casfs.restore.destination.opened_tree import OpenedTree, split
+from casfs.restore.destination.stored_times import set_time
 from casfs.restore.wanted_paths import WantedPaths
 
 
@@ -52,7 +53,7 @@ class MarkedDirectories:
             raise DestinationError(f"the directory {path} has gone")
         try:
             if not os.listdir(directory.descriptor):
-                os.utime(directory.descriptor, ns=(mtime, mtime))
+                set_time(directory.descriptor, mtime)
         except OSError as error:
             raise tree.error(path, error) from error
 

@@ -44,6 +44,7 @@ class Survey:
         manifest: of earlier runs, None if there is none.
         worklist: gets the archives.
         rules: which names the file system of the directory refuses.
+        stores_times: files in the directory keep the times that they are given.
         taken: the paths so far, where the file system ignores case; else None.
     """
 
@@ -60,6 +61,7 @@ class Survey:
     manifest: ManifestIndex | None
     worklist: Worklist
     rules: NameRules = field(default_factory=NameRules)
+    stores_times: bool = True
     taken: TakenNames | None = None
 
     def run(self) -> Iterator[Selected]:
@@ -126,13 +128,11 @@ class Survey:
         if self.manifest is None or not self.manifest.is_current(file.path):
             return False
         line = self.manifest.get(file.path)
-        return (
-            line is not None
-            and line.archive == file.archive
-            and line.size == status.st_size
-            and judge_existing(status, line.size, file.mtime, Overwrite.IF_CHANGED, False)
-            is Existing.SAME
-        )
+        if line is None or line.archive != file.archive or line.size != status.st_size:
+            return False
+        found = judge_existing(status, line.size, file.mtime, Overwrite.IF_CHANGED, False)
+        # Without times, whatever has the size is kept rather than replaced.
+        return found is Existing.SAME or not self.stores_times
 
     def _has_hash(self, file: RestorableFile, names: tuple[str, ...]) -> bool:
         hashes = self._hashes(file, names)

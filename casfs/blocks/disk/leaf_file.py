@@ -150,7 +150,9 @@ class LeafFile:
             self._unwritten, self._there = False, True
         except OSError as error:
             if not self._unwritten:
-                log.warning("cannot write hashes to %s: %s", self._path, reason(error))
+                # The path may lead through /proc, where the directory is a descriptor.
+                shown = os.path.realpath(self._path)
+                log.warning("cannot write hashes to %s: %s", shown, reason(error))
             self._unwritten = True
 
     def _open(self) -> int:

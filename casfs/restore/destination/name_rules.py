@@ -27,10 +27,12 @@ class NameRules:
     Attributes:
         refused: characters.
         dropped: characters that it drops at the end of a name.
+        changes_case: it makes small letters of capitals.
     """
 
     refused: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
+    changes_case: bool = False
 
     def require(self, path: str) -> None:
         """Require that all names in a path can be kept as they are.
@@ -38,13 +40,15 @@ class NameRules:
         Raises:
             DestinationError: one of them cannot.
         """
-        if not (self.refused or self.dropped):
+        if not (self.refused or self.dropped or self.changes_case):
             return
         what = f"cannot restore {path}: the file system of the directory"
         for name in split(path):
             found = self.refused.intersection(name)
             if found:
                 raise DestinationError(f"{what} does not allow {min(found)!r} in a name")
+            if self.changes_case and name != name.lower():
+                raise DestinationError(f"{what} changes the capital letters of a name")
             if name[-1] in self.dropped:
                 raise DestinationError(f"{what} drops {name[-1]!r} at the end of a name")
 
@@ -60,7 +64,8 @@ def probed_rules(directory: int) -> NameRules:
     # A disk that is full or read-only refuses all of them, and says so itself later.
     if not _is_kept(_PROBE, directory):
         return NameRules()
-    return NameRules(frozenset(refused), frozenset(dropped))
+    changes_case = not _is_kept(f"{_PROBE}A", directory)
+    return NameRules(frozenset(refused), frozenset(dropped), changes_case)
 
 
 def _is_kept(name: str, directory: int) -> bool:

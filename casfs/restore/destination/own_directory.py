@@ -23,6 +23,7 @@ from casfs.restore.destination.manifest import NAME, SUMS
 from casfs.restore.destination.name_rules import NameRules, probed_rules
 from casfs.restore.destination.opened_tree import OWN, OpenedDirectory, OpenedTree
 from casfs.restore.destination.placing import is_same_file
+from casfs.restore.destination.stored_times import stores_times
 
 _LOCK = "lock"
 _MODE = 0o644
@@ -85,6 +86,10 @@ class OwnDirectory:
     def name_rules(self) -> NameRules:
         """Return which names the file system refuses."""
         return probed_rules(self._directory.descriptor)
+
+    def stores_times(self) -> bool:
+        """Return whether files keep the times that they are given."""
+        return stores_times(self._directory.descriptor)
 
     def open_manifest(self) -> int:
         """Open the manifest, and make it if there is none; the caller closes it.

@@ -12,9 +12,13 @@ from unicodedata import normalize
 from casfs.errors import CasfsError, DestinationError
 from casfs.restore.destination.existing_files import Overwrite, judge_other
 from casfs.restore.destination.opened_tree import OpenedDirectory, OpenedTree
+from casfs.restore.destination.stored_times import set_time
 
 _NOREPLACE = 1
 """RENAME_NOREPLACE of renameat2(2)."""
+_LISTINGS = 8
+"""A listing may miss a name while others in the directory change, as by FUSE, which lists a large
+directory in pieces."""
 _renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
 """None where the C library has none."""
 
@@ -55,13 +59,7 @@ def set_facts(file: int, mtime: int, mode: int) -> None:
         # The owner may change it, unless the file system has one mode for all files.
         if error.errno not in (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP):
             raise
-    try:
-        os.utime(file, ns=(mtime, mtime))
-    except OverflowError:
-        return
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EOVERFLOW, errno.ERANGE):
-            raise
+    set_time(file, mtime)
 
 
 def place(
@@ -169,13 +167,16 @@ def _require_own_name(tree: OpenedTree, path: str, name: str, where: int) -> Non
         DestinationError: it is such a file.
     """
     os.lstat(name, dir_fd=where)
-    names = os.listdir(where)
-    if name not in names:
-        other = next((one for one in names if _folded(one) == _folded(name)), "another file")
-        raise DestinationError(
-            f"cannot write {tree.path / path}: its file system takes the name for that of "
-            f"{other}, which is there; restore one of the two elsewhere"
-        )
+    other = "another file"
+    for _ in range(_LISTINGS):
+        names = os.listdir(where)
+        if name in names:
+            return
+        other = next((one for one in names if _folded(one) == _folded(name)), other)
+    raise DestinationError(
+        f"cannot write {tree.path / path}: its file system takes the name for that of "
+        f"{other}, which is there; restore one of the two elsewhere"
+    )
 
 
 def _folded(name: str) -> str:

@@ -40,6 +40,18 @@ def test_characters_that_are_refused_or_dropped_are_named(directory, monkeypatch
     rules.require("a/.b/c d")
 
 
+def test_a_file_system_that_changes_capitals_is_known(directory, monkeypatch):
+    """As NTFS-3G does with ignore_case."""
+    real_open, real_unlink = os.open, os.unlink
+    monkeypatch.setattr(os, "open", lambda name, *rest, **at: real_open(name.lower(), *rest, **at))
+    monkeypatch.setattr(os, "unlink", lambda name, **at: real_unlink(name.lower(), **at))
+    rules = probed_rules(directory)
+    assert rules == NameRules(changes_case=True)
+    rules.require("a/b.txt")
+    with pytest.raises(DestinationError, match="changes the capital letters"):
+        rules.require("a/Ä.txt")
+
+
 def test_a_disk_that_takes_nothing_says_nothing_of_names(directory, monkeypatch):
     def full(*arguments, **more):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

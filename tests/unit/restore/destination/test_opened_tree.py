@@ -69,6 +69,18 @@ def test_a_name_that_the_file_system_takes_for_another_replaces_nothing(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == [".part", "Straße"]
 
 
+def test_a_listing_that_misses_a_name_does_not_make_it_another(tmp_path, monkeypatch):
+    """By FUSE a large directory is listed in pieces, while other files in it get their names."""
+    tree, listed = OpenedTree(tmp_path), os.listdir
+    for name in (".part", "name"):
+        (tmp_path / name).write_bytes(name.encode())
+    listings = [[".part"]]
+    monkeypatch.setattr(OpenedTree, "ignores_case", True)
+    monkeypatch.setattr(os, "listdir", lambda at: listings.pop() if listings else listed(at))
+    place(tree, tree.top, ".part", "name", replace=True)
+    assert (tmp_path / "name").read_bytes() == b".part"
+
+
 @pytest.mark.parametrize("inode", [0, 1 << 40])
 def test_a_file_system_that_ignores_case_is_known_by_what_it_lists(tmp_path, monkeypatch, inode):
     """By FUSE, a file may have another inode for each spelling of its name."""
