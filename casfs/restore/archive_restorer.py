@@ -1,7 +1,8 @@
 """Restores one archive: fetched, on disk as it was verified, named, recorded."""
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ from casfs.restore.destination.opened_tree import OpenedDirectory, OpenedTree, s
 from casfs.restore.destination.recorder import Recorded, Recorder
 from casfs.restore.work_items import Stage, WorkItem
 from casfs.restore.worklist import Worklist
+
+_CURRENT = 10.0
+"""Seconds for which an output that was looked up ahead is used."""
 
 if TYPE_CHECKING:
     from casfs.blocks.output_files import OutputFiles
@@ -63,7 +67,20 @@ class ArchiveRestorer:
     delivered: Callable[[tuple[str, ...]], None]
     gone: Callable[[tuple[str, ...]], None]
     _jobs: dict[int, tuple[str, ...]] = field(default_factory=dict, init=False)
+    _outputs: dict[int, tuple[float, Output]] = field(default_factory=dict, init=False)
     _lost: dict[int, tuple[str, ...]] = field(default_factory=dict, init=False)
+
+    def prepare(self, items: Sequence[WorkItem]) -> None:
+        """Look up together what is fetched next.
+
+        Raises:
+            CasfsError: the catalog cannot be read.
+        """
+        outputs = self.client.restorable.outputs(self.vault, [item.archive for item in items])
+        now = time.monotonic()
+        for item in items:
+            if item.archive in outputs:
+                self._outputs[item.number] = now, outputs[item.archive]
 
     def restore(self, item: WorkItem, note: Callable[[int], None]) -> None:
         """Fetch an archive, and let it be recorded.
@@ -71,11 +88,14 @@ class ArchiveRestorer:
         Raises:
             CasfsError: it cannot be restored.
         """
-        output = None
+        looked_up, output = self._outputs.pop(item.number, (0.0, None))
+        if time.monotonic() - looked_up > _CURRENT:
+            # Its jobs may have expired meanwhile, and others may bring it.
+            output = None
         if item.here:
             output = self.client.restorable.output_without_jobs(self.vault, item.file)
-        if output is not None and self._adopt(item, output):
-            return
+            if output is not None and self._adopt(item, output):
+                return
         if output is None:
             output = self.client.restorable.output(self.vault, item.archive)
         self._jobs[item.number] = jobs_of(output)

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -43,6 +43,13 @@ _PAGE_SMALL, _PAGE_LARGE = 64, 4
 
 class Restores(Protocol):
     """Restores one archive."""
+
+    def prepare(self, items: Sequence[WorkItem]) -> None:
+        """Look up together what `restore` needs to know of archives.
+
+        Raises:
+            CasfsError: that failed; `restore` looks up what it needs.
+        """
 
     def restore(self, item: WorkItem, note: Callable[[int], None]) -> None:
         """Fetch an archive, and let it be recorded; `note` is called with the bytes of blocks.
@@ -92,7 +99,13 @@ class Fetcher:
         self._worklist = worklist
         self._restores = restores
         self._lanes = lanes
-        self._changed = threading.Condition(threading.Lock())
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)
+        """Lanes wait for it."""
+        self._news = threading.Condition(lock)
+        """Whoever started the lanes waits for it; not told of each archive."""
+        self._fresh: list[WorkItem] = []
+        """Small archives that were taken from the worklist just now."""
         self._order = FetchOrder(lanes)
         self._items: dict[str, WorkItem] = {}
         self._tries: Counter[int] = Counter()
@@ -125,30 +138,30 @@ class Fetcher:
     def wake(self) -> None:
         """Look at the worklist again: more can be read now."""
         with self._changed:
-            self._changed.notify_all()
+            self._notify()
 
     def wait(self, seconds: float) -> bool:
         """Wait until nothing is left to fetch, for so long at most; return whether that is so."""
         with self._changed:
-            return self._changed.wait_for(self._is_idle, seconds)
+            return self._news.wait_for(self._is_idle, seconds)
 
     def sleep(self, seconds: float) -> None:
         """Wait until something has changed, for so long at most."""
         with self._changed:
-            self._changed.wait(seconds)
+            self._news.wait(seconds)
 
     def stop(self, error: CasfsError) -> None:
         """Begin nothing more, because of an error."""
         with self._changed:
             self.stopped = self.stopped or error
             self._ended = True
-            self._changed.notify_all()
+            self._notify()
 
     def close(self, seconds: float) -> None:
         """Begin nothing more, and wait for what has begun."""
         with self._changed:
             self._ended = True
-            self._changed.notify_all()
+            self._notify()
         end = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
@@ -173,13 +186,30 @@ class Fetcher:
                 if taken is None or self._ended:
                     return
                 item = self._items.pop(taken.key)
+                fresh, self._fresh = self._fresh, []
             try:
+                self._prepare(fresh)
                 self._restore(item)
             finally:
                 with self._changed:
                     self._order.done(taken)
                     self._in_flight.pop(item.number, None)
                     self._changed.notify_all()
+                    if not self._order.fetching:
+                        self._news.notify_all()
+
+    def _notify(self) -> None:
+        """Tell everybody of a change; the lock is held."""
+        self._changed.notify_all()
+        self._news.notify_all()
+
+    def _prepare(self, items: list[WorkItem]) -> None:
+        if not items:
+            return
+        try:
+            self._restores.prepare(items)
+        except CasfsError as error:
+            log.info("archives are looked up one by one: %s", error)
 
     def _take(self) -> Fetchable | None:
         if self._ended:
@@ -189,7 +219,8 @@ class Fetcher:
         self._later = [(at, item) for at, item in self._later if at > now]
         found = list(ready)
         if self._order.wants_small:
-            found += self._worklist.take_readable(large=False, count=_PAGE_SMALL)
+            self._fresh = self._worklist.take_readable(large=False, count=_PAGE_SMALL)
+            found += self._fresh
         if self._order.wants_large:
             found += self._worklist.take_readable(large=True, count=_PAGE_LARGE)
         for item in found:
@@ -230,6 +261,7 @@ class Fetcher:
         elif isinstance(error, ExpiredError):
             with self._changed:
                 self.counts.expired += 1
+                self._news.notify_all()
             if self._restores.expired(item, error):
                 self._worklist.set_stage(item.number, Stage.WAITING)
             else:

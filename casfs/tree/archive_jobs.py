@@ -1,5 +1,6 @@
 """The bytes of an archive, from the jobs that retrieved it."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -44,6 +45,17 @@ class ArchiveJobs:
             CasfsError: jobs and inventory contradict each other.
         """
         return self._output(vault, archive, self._of(vault, archive))
+
+    def outputs(self, vault: str, archives: Sequence[Archive]) -> Iterator[tuple[str, Output]]:
+        """Yield id and output of archives, as `output`; those that it refuses are left out.
+
+        Raises:
+            CasfsError: the catalog cannot be read.
+        """
+        jobs = self._jobs.of(vault, [archive.id for archive in archives])
+        for archive in archives:
+            with contextlib.suppress(CasfsError):
+                yield archive.id, self._output(vault, archive, jobs.get(archive.id, []))
 
     def output_until(self, vault: str, archive: Archive) -> tuple[Output, datetime | None]:
         """Return what `output` does, and until when the service has all of it.

@@ -124,6 +124,17 @@ class Restorable:
             raise NotFoundError(f"archive {archive_id} of vault {vault} is not cataloged")
         return self.jobs.output(vault, archive)
 
+    def outputs(self, vault: str, archive_ids: Sequence[str]) -> dict[str, Output]:
+        """Return the outputs from which archives are read now, by archive, looked up together.
+
+        Those that `output` refuses are left out.
+
+        Raises:
+            CasfsError: the catalog cannot be read.
+        """
+        archives = list(self.index.by_ids(vault, archive_ids))
+        return dict(self.jobs.outputs(vault, archives))
+
     def output_without_jobs(self, vault: str, file: RestorableFile) -> Output | None:
         """Return the output that an archive has, whether or not a job brings it.
 

@@ -32,6 +32,9 @@ class Restores:
         others: dict[str, Any] = dict.fromkeys((*names, "told", "delivered"))
         self.restorer = ArchiveRestorer(**others, worklist=worklist, gone=self.gone.append)
 
+    def prepare(self, items):
+        pass
+
     def restore(self, item, note):
         self.restorer._jobs[item.number] = ("job",)
         raise self.error

@@ -75,6 +75,9 @@ class Failing:
     def __init__(self, error):
         self.error = error
 
+    def prepare(self, items):
+        pass
+
     def restore(self, item, note):
         raise ExpiredError("gone")
 
