@@ -78,7 +78,7 @@ def sign(
 
 
 def _hmac_sha1(key: str, text: str) -> str:
-    return hmac.new(key.encode(), text.encode(), hashlib.sha1).hexdigest()
+    return hmac.digest(key.encode(), text.encode(), "sha1").hex()
 
 
 class CasAuthorization:

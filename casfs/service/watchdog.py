@@ -10,10 +10,14 @@ import logging
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
+from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
 from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection
 
@@ -130,6 +134,21 @@ def _end(sock: socket.socket) -> None:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
+@dataclass(frozen=True, slots=True)
+class _FoundPool:
+    """The connections to an endpoint, without a proxy.
+
+    Attributes:
+        root: what all URLs there begin with.
+        way: by which proxies, and whose certificates are trusted.
+        pool: the connections.
+    """
+
+    root: str
+    way: tuple[object, ...]
+    pool: Any
+
+
 class WatchedAdapter(HTTPAdapter):
     """Tells a watchdog which socket a request of `requests` waits for.
 
@@ -141,12 +160,45 @@ class WatchedAdapter(HTTPAdapter):
     def __init__(self, watchdog: Watchdog, connected: Callable[[], None] = lambda: None) -> None:
         self._watchdog = watchdog
         self._connected = connected
+        self._found: _FoundPool | None = None
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools of urllib3 use connections that are watched and kept alive."""
         super().init_poolmanager(*args, socket_options=_socket_options(), **kwargs)
         self._watch(self.poolmanager)
+
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: bool | str | None,
+        proxies: Mapping[str, str] | None = None,
+        cert: tuple[str, str] | str | None = None,
+    ) -> Any:
+        """Return the connections to the endpoint of a request, found once for all that follow."""
+        way = (verify, proxies, cert)
+        found, url = self._found, request.url or ""
+        if found is not None and found.way == way and url.startswith(found.root):
+            return found.pool
+        self._found = None
+        pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        self.cert_verify(pool, url, verify, cert)
+        if not select_proxy(url, proxies):
+            parts = urlsplit(url)
+            self._found = _FoundPool(f"{parts.scheme}://{parts.netloc}/", way, pool)
+        return pool
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Set how the endpoint's certificate is checked, once."""
+        if self._found is None or self._found.pool is not conn:
+            HTTPAdapter.cert_verify(self, conn, url, verify, cert)  # type: ignore[no-untyped-call]
+
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
+        """Return what the first line of a request names."""
+        if self._found is None:
+            return str(super().request_url(request, proxies))
+        # Several "/" at the begin would be the name of a host (as requests has it).
+        return "/" + str(request.path_url).lstrip("/")
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Return the pools for a proxy, whose connections are watched too."""
