@@ -10,8 +10,10 @@ from casfs.blocks.disk.cache_use import CacheUse
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache, OutputStores
 from casfs.blocks.disk.write_behind import BlockWriter, WriteBehind
+from casfs.blocks.download import Slots
 from casfs.blocks.output_files import OutputFiles, PartStores
 from casfs.blocks.reader import Reader
+from casfs.blocks.small_outputs import SmallOutputs
 from casfs.blocks.write_through import WriteThrough
 from casfs.config import Config
 from casfs.credentials import KeySource, owner
@@ -156,7 +158,13 @@ def output_files_of(
     """
     parts = PartStores(disk, metrics)
     writer = WriteThrough(write_behind if keep_in_cache else None)
-    return OutputFiles(block_cache_of(config, service, parts, writer, metrics), parts, metrics)
+    cache = block_cache_of(config, service, parts, writer, metrics)
+    if keep_in_cache:
+        return OutputFiles(cache, parts, metrics)
+    slots = Slots.of(config.connections)
+    most = slots.requests + slots.reserve
+    small = SmallOutputs(service, disk, metrics, most, config.deadline)
+    return OutputFiles(cache, parts, metrics, small)
 
 
 def first_read_of(blocks: BlockCache, metrics: Metrics) -> Callable[[Output], None]:

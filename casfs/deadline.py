@@ -26,6 +26,10 @@ class Deadline:
         """Extend to `seconds` after `moment` (monotonic clock), when there was progress."""
         self._end = max(self._end, moment + self.seconds)
 
+    def end(self) -> None:
+        """Let it pass now."""
+        self._end = 0.0
+
     def remaining(self) -> float:
         """Return the seconds left, at least 0."""
         return max(0.0, self._end - time.monotonic())

@@ -122,7 +122,7 @@ class ReadBack:
             return self._store.read(number)
         found = self._memory[: len(data)]
         whole = len(data) == self._layout.length(number) and self._store.file.read(number, found)
-        return data if whole and _same(found, data) else None
+        return data if whole and is_same(found, data) else None
 
 
 class ReadBehind:
@@ -180,7 +180,7 @@ _libc = ctypes.CDLL(None)
 _libc.memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
 
-def _same(one: memoryview, other: memoryview) -> bool:
+def is_same(one: memoryview, other: memoryview) -> bool:
     """Compare bytes; comparing memoryviews takes ten times as long, and blocks other threads."""
     if not one:
         return True

@@ -109,7 +109,7 @@ class ArchiveRestorer:
         if directory is None:
             raise DestinationError(f"the directory of {item.path} has gone")
         place = self.files.place(directory.descriptor, output, item.path)
-        filling = self.files.fill(output, place)
+        filling = self.files.begin(output, place)
 
         def finish(file: int) -> None:
             try:

@@ -113,6 +113,15 @@ class PartPlace:
         """
         return self.open(self.name, os.O_RDWR | os.O_CREAT)
 
+    def make_data(self) -> int:
+        """Make the file with the bytes, and open it.
+
+        Raises:
+            FileExistsError: something is there.
+            OSError: it cannot be made.
+        """
+        return self.open(self.name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+
     def open(self, path: Path | str, flags: int) -> int:
         """Open one of the files.
 
@@ -122,7 +131,7 @@ class PartPlace:
         """
         if self._ended:
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
-        name = Path(path).name
+        name = os.path.basename(path)
         flags |= os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             file = os.open(name, flags, 0o600, dir_fd=self.directory)

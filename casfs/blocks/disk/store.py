@@ -102,7 +102,7 @@ class DiskCache:
             store = self._stores.get(output.key)
         if store is not None:
             return store
-        directory = self.directory / output.key[:2] / output.key[2:]
+        directory = self.directory_of(output)
         if directory.parent not in self._checked and self.private.check_directory(directory.parent):
             self._checked.add(directory.parent)
         made = OutputStore(
@@ -110,6 +110,10 @@ class DiskCache:
         )
         with self._lock:
             return self._stores.setdefault(output.key, made)
+
+    def directory_of(self, output: Output | JobSlice) -> Path:
+        """Return the directory in which something of an output may be."""
+        return self.directory / output.key[:2] / output.key[2:]
 
     def source_store(self, output: Output, source: JobSlice) -> OutputStore | None:
         """Return the store of a source's own output, None if it is the same.

@@ -1,0 +1,166 @@
+"""Outputs of one block go straight into their files, and what is unusual goes the other way."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from casfs.blocks.block_cache import BlockCache, ReadLimits
+from casfs.blocks.disk.part_file import PartFile
+from casfs.blocks.output_files import OutputFiles, PartStores
+from casfs.blocks.part_filling import PartFilling
+from casfs.blocks.small_outputs import SmallFilling, SmallOutputs
+from casfs.blocks.write_through import WriteThrough
+from casfs.errors import CasfsError
+from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
+from tests.support.blocks import bringing
+from tests.support.server import Answer, Server, serving
+
+DATA = random_bytes(50_000)
+OUTPUT = output_of_bytes(DATA, root(DATA))
+
+
+class Files:
+    """Where outputs are brought to."""
+
+    def __init__(self, folder, made, connections=4):
+        self.folder = folder / "destination"
+        self.folder.mkdir()
+        self.directory = os.open(self.folder, os.O_RDONLY)
+        self.made = made
+        parts = PartStores(made.disk, made.metrics)
+        limits = ReadLimits(64 * MIB, connections=connections, deadline=30)
+        cache = BlockCache(made.service, parts, WriteThrough(None), limits, made.metrics)
+        self.small = SmallOutputs(made.service, made.disk, made.metrics, connections, 30)
+        self.files = OutputFiles(cache, parts, made.metrics, self.small)
+
+    def begin(self, output=OUTPUT):
+        return self.files.begin(output, self.files.place(self.directory, output, "a.bin"))
+
+    def bring(self, output=OUTPUT):
+        filling = self.begin(output)
+        filled = filling.run(lambda size: None, lambda file: None)
+        return filling, filled
+
+    def found(self):
+        return {path.read_bytes() for path in self.folder.glob("*.part")}
+
+
+@contextmanager
+def fetching(folder, behaviour) -> Iterator[tuple[Files, Server]]:
+    with serving(behaviour) as server, bringing(server.url, folder / "cache") as made:
+        files = Files(folder, made)
+        with files.files:
+            yield files, server
+        os.close(files.directory)
+
+
+def test_one_get_brings_it_and_an_earlier_file_is_not_fetched_again(tmp_path):
+    with fetching(tmp_path, Archive(DATA)) as (files, server):
+        filling, filled = files.bring()
+        assert isinstance(filling, SmallFilling)
+        assert (filled.brought, filled.verified) == (len(DATA), "yes")
+        assert (filled.sha256, filled.tree_hash) == (hashlib.sha256(DATA).hexdigest(), root(DATA))
+        # Killed here, it has no name yet: the next run finds it by its leaf.
+        filling, filled = files.bring()
+        assert (filled.brought, filled.verified) == (0, "yes")
+        assert server.spans() == [(0, len(DATA))]
+        assert files.found() == {DATA}
+
+
+def test_what_is_not_a_block_with_a_hash_goes_the_other_way(tmp_path):
+    larger = random_bytes(2 * MIB)
+    with fetching(tmp_path, Archive(DATA)) as (files, _):
+        large = files.begin(output_of_bytes(larger, root(larger)))
+        # Connections are shared with it: that is what the cache is for.
+        assert isinstance(files.begin(), PartFilling)
+        del large
+        assert isinstance(files.begin(output_of_bytes(DATA, None)), PartFilling)
+        files.made.disk.directory_of(OUTPUT).mkdir(parents=True)
+        assert isinstance(files.begin(), PartFilling)
+
+
+class Once:
+    """Answers wrongly once, and then as it should."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.rest = Archive(DATA)
+
+    def __call__(self, request, wire):
+        wrong, self.answer = self.answer, None
+        return wrong(request, wire) if wrong else self.rest(request, wire)
+
+
+def other_bytes(request, wire):
+    return Answer(206, bytes(len(DATA)), {"Content-Range": f"bytes 0-{len(DATA) - 1}/{len(DATA)}"})
+
+
+def broken_off(request, wire):
+    head = Answer(206, b"", {"Content-Length": str(len(DATA)), "Content-Range": content_range(0)})
+    wire.send(head.head + DATA[:40_000])
+    wire.reset()
+
+
+def content_range(first):
+    return f"bytes {first}-{len(DATA) - 1}/{len(DATA)}"
+
+
+@pytest.mark.parametrize("wrong", [other_bytes, broken_off])
+def test_an_answer_that_is_wrong_or_breaks_off_is_not_what_is_restored(tmp_path, wrong):
+    with fetching(tmp_path, Once(wrong)) as (files, server):
+        _, filled = files.bring()
+        assert filled.verified == "yes"
+        assert files.found() == {DATA}
+        assert len(server.spans()) == 2
+
+
+def test_bytes_that_are_wrong_for_good_are_refused(tmp_path):
+    with (
+        fetching(tmp_path, other_bytes) as (files, _),
+        pytest.raises(CasfsError, match="tree hash"),
+    ):
+        files.bring()
+
+
+def test_what_the_disk_gives_back_otherwise_is_written_again(tmp_path, monkeypatch):
+    read, lies = PartFile.read, [True]
+
+    def lie(file, block, data):
+        whole = read(file, block, data)
+        if lies.pop() if lies else False:
+            data[0] ^= 1
+        return whole
+
+    monkeypatch.setattr(PartFile, "read", lie)
+    with fetching(tmp_path, Archive(DATA)) as (files, _):
+        assert files.bring()[1].verified == "yes"
+        assert files.found() == {DATA}
+
+
+def test_a_get_that_hangs_ends_when_the_restore_does(tmp_path):
+    asked = threading.Event()
+
+    def hang(request, wire):
+        asked.set()
+        wire.hang()
+
+    with fetching(tmp_path, hang) as (files, _):
+        met = []
+
+        def bring():
+            try:
+                files.bring()
+            except CasfsError as error:
+                met.append(error)
+
+        thread = threading.Thread(target=bring)
+        thread.start()
+        assert asked.wait(10)
+        files.files.close()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert met
