@@ -1,7 +1,7 @@
 """Watches what can be read, until when, and what cannot be fetched before it expires.
 
-A look costs a few queries for each readable output, so the time between two of them is a multiple
-of what the last one took.
+A look costs a few queries for each readable output, so it takes a share of the time only, and the
+time between two of them is a multiple of what the last one took.
 
 Lock order: the one lock guards the last report and is innermost.
 """
@@ -20,6 +20,7 @@ from casfs.reasons import reason
 from casfs.threads import start_thread
 from casfs.throughput import RateWindow
 from casfs.tree.fetchable import FetchableOutput, FetchableOutputs
+from casfs.tree.time_share import TimeShare
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,8 @@ _SECONDS = 60.0
 """Between two looks, if they are cheap."""
 _FIRST_SECONDS = 5.0
 """Before the first look: a mount that has just begun has more urgent work."""
-_PART = 20
-"""A look may take one of so many seconds."""
+_PART = 2
+"""A look, with its pauses, may take one of so many seconds."""
 _LEAST = 8 << 20
 """Bytes in the window below which it says nothing about the rate: it is mostly latency."""
 
@@ -158,9 +159,14 @@ class ExpiryWatch:
         return report
 
     def _run(self) -> None:
-        pause = _FIRST_SECONDS
+        pause, postponed = _FIRST_SECONDS, 0.0
         while not self._closed.wait(pause):
-            begun = time.monotonic()
+            if self._fetchable.is_listing and postponed < _SECONDS:
+                # A look would slow the listing, which changes what it finds.
+                pause = _FIRST_SECONDS
+                postponed += pause
+                continue
+            begun, postponed = time.monotonic(), 0.0
             try:
                 self.look()
             except (CasfsError, OSError) as error:
@@ -179,9 +185,11 @@ class ExpiryWatch:
     def _vault(self, name: str, now: datetime) -> VaultExpiry:
         outputs = size = missing = 0
         left: list[FetchableOutput] = []
+        share = TimeShare(self._closed.wait)
         for one in self._fetchable.all(name, ask=False):
             if self._closed.is_set():
                 break
+            share.step()
             outputs, size, missing = outputs + 1, size + one.size, missing + one.missing
             if one.missing and (one.expires is None or one.expires > now):
                 left.append(one)

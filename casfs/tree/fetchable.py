@@ -86,6 +86,11 @@ class FetchableOutputs:
         self._retrievals = retrievals
         self._filler = filler
 
+    @property
+    def is_listing(self) -> bool:
+        """Return whether jobs are being listed now."""
+        return self._table.is_listing
+
     def selected(self, vault: str, wanted: Sequence[str]) -> Iterator[FetchableOutput | Unreadable]:
         """Yield the outputs of jobs and archives, each once.
 
@@ -128,12 +133,14 @@ class FetchableOutputs:
                 yield found
         now = self._retrievals.now()
         for _, description, listed in self._table.jobs(vault):
+            if not listed:
+                continue
             job = self._retrievals.service.parse_job(vault, description)
             gone = job.expires is not None and job.expires <= now
-            if listed and job.readable and not gone and job.archive_id not in whole:
+            if job.readable and not gone and job.archive_id not in whole:
                 output = self._account.output_as_known(job)
                 if output is not None or ask:
-                    yield self._of_job(job)
+                    yield self._of_job(job, output)
 
     def _readable(self, vault: str) -> Iterator[Archive]:
         yield from self._retrievals.index.nameless(vault, Scope.READABLE)
@@ -187,8 +194,8 @@ class FetchableOutputs:
             reason = "the job has no output"
         return Unreadable(f"job {job.id}", None, job.id, running, reason)
 
-    def _of_job(self, job: Job) -> FetchableOutput:
-        output = self._account.output_as_known(job) or self._account.output(job)
+    def _of_job(self, job: Job, known: Output | None = None) -> FetchableOutput:
+        output = known or self._account.output_as_known(job) or self._account.output(job)
         what = "inventory" if job.kind is JobKind.INVENTORY else "output"
         return FetchableOutput(
             vault=job.vault,

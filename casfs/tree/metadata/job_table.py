@@ -42,6 +42,12 @@ class JobTable:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._arriving: set[str] = set()
+
+    @property
+    def is_listing(self) -> bool:
+        """Return whether a listing is arriving now."""
+        return bool(self._arriving)
 
     @property
     def incarnation(self) -> int:
@@ -214,6 +220,7 @@ class JobTable:
             *values,
         )[0]
         generation = self._begin(scope, used, now)
+        self._arriving.add(scope)
         try:
             write_rows(self._database, statement, rows(generation + 1))
         except BaseException:
@@ -221,6 +228,8 @@ class JobTable:
             with contextlib.suppress(CasfsError), self._database.transaction(bulk=True) as changed:
                 changed.execute(f"DELETE FROM {where} generation = ?", (*values, generation + 1))  # noqa: S608
             raise
+        finally:
+            self._arriving.discard(scope)
         gone = f"FROM {where} generation >= ? AND generation < ?"
         lost: list[str] = []
         if listed:

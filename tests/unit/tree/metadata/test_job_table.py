@@ -87,13 +87,16 @@ def test_pages_do_not_show(catalog):
 
 def test_a_listing_that_breaks_off_takes_nothing_away(catalog):
     catalog.list_jobs("v", [job("a"), job("b")], 1.0)
+    arriving = []
 
     def broken():
         yield from (job(f"{number:05}") for number in range(1500))
+        arriving.append(catalog.is_listing)
         raise CasfsError("broken off")
 
     with pytest.raises(CasfsError):
         catalog.list_jobs("v", broken(), 2.0)
+    assert (arriving, catalog.is_listing) == ([True], False)
     assert catalog.jobs_listed_at("v") == 1.0
     assert {"a", "b"} <= set(listed(catalog))
 
