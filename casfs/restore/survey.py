@@ -124,14 +124,22 @@ class Survey:
         return found
 
     def _is_restored_by_us(self, file: RestorableFile, status: os.stat_result) -> bool:
-        """Return whether this restore, before it was interrupted, has put a file there."""
-        if self.manifest is None or not self.manifest.is_current(file.path):
+        """Return whether this restore, before it was interrupted, has put a file there.
+
+        Where files have no times, an earlier restore counts as well: nothing else tells that a file
+        has not changed, and to fetch it again may cost something.
+        """
+        if self.manifest is None:
             return False
         line = self.manifest.get(file.path)
         if line is None or line.archive != file.archive or line.size != status.st_size:
             return False
+        by_size = self.overwrite is Overwrite.IF_CHANGED and not self.checksum
+        if by_size and not self.stores_times:
+            return line.is_restored
+        if not self.manifest.is_current(file.path):
+            return False
         found = judge_existing(status, line.size, file.mtime, Overwrite.IF_CHANGED, False)
-        # Without times, whatever has the size is kept rather than replaced.
         return found is Existing.SAME or not self.stores_times
 
     def _has_hash(self, file: RestorableFile, names: tuple[str, ...]) -> bool:

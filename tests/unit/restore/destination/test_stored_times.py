@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from casfs.client import RestorableFile
+from casfs.restore.destination.existing_files import Overwrite
 from casfs.restore.destination.manifest import ManifestLine
 from casfs.restore.destination.stored_times import set_time, stores_times
 from casfs.restore.survey import Survey
@@ -51,16 +52,28 @@ def test_a_file_system_is_known_by_what_it_keeps(directory, monkeypatch, stored,
     assert stores_times(directory) is expected
 
 
-@pytest.mark.parametrize("stores", [True, False])
-def test_what_this_restore_has_written_is_known_again_without_its_time(tmp_path, stores):
-    """Else a restore that goes on would fetch all of it again."""
+@pytest.mark.parametrize(
+    ("stores", "current", "overwrite", "expected"),
+    [
+        (True, True, Overwrite.IF_CHANGED, False),
+        (False, True, Overwrite.IF_CHANGED, True),
+        (False, False, Overwrite.IF_CHANGED, True),
+        (False, True, Overwrite.ALWAYS, True),
+        (False, False, Overwrite.ALWAYS, False),
+    ],
+)
+def test_what_a_restore_has_written_is_known_again_without_its_time(
+    tmp_path, stores, current, overwrite, expected
+):
+    """Else a restore that goes on, or is run once more, would fetch all of it again."""
     (tmp_path / "a").write_bytes(b"12345")
     file = RestorableFile("1", "a", 5, 4_000_000_000 * SECOND, None, 0, readable=False)
     line = ManifestLine(path="a", archive="1", state="verified", size=5)
     parts: dict[str, Any] = dict.fromkeys(one.name for one in fields(Survey))
     parts |= {
-        "manifest": SimpleNamespace(is_current=lambda path: True, get=lambda path: line),
+        "manifest": SimpleNamespace(is_current=lambda path: current, get=lambda path: line),
+        "overwrite": overwrite,
         "stores_times": stores,
     }
     survey = Survey(**parts)
-    assert survey._is_restored_by_us(file, (tmp_path / "a").stat()) is not stores
+    assert survey._is_restored_by_us(file, (tmp_path / "a").stat()) is expected
