@@ -1,5 +1,6 @@
 """Reads the bodies of answers, and counts what came even where the connection breaks."""
 
+import time
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 
@@ -9,6 +10,9 @@ from casfs.errors import CasfsError, TransientError, WrongAnswerError
 from casfs.service.error_mapping import connection_error
 from casfs.service.throttle import Throttle
 from casfs.third_party_internals import intercept_receive, original_response
+
+_NOTE_SECONDS = 0.5
+"""What fills memory for longer is noted as it comes, so that a slow line does not look idle."""
 
 
 def source_of(answer: requests.Response) -> HTTPResponse:
@@ -74,6 +78,10 @@ class Receiver:
         self._throttle = throttle
         self.source = source_of(answer)
         self._begun = False
+        self._noted = 0.0
+        """When something was noted, or memory began to be filled."""
+        self._came = self._ahead = 0
+        """Bytes that came and are not noted; bytes that are noted of what is being filled."""
         self._broken: OSError | None = None
         self._intercept()
 
@@ -86,6 +94,7 @@ class Receiver:
         if self._throttle.is_set is not self._throttled:
             self._intercept()
         self._begun, found = True, 0
+        self._came, self._noted = 0, time.monotonic()
         error: Exception | None = None
         try:
             found = self.source.readinto(memory)
@@ -93,7 +102,9 @@ class Receiver:
             found, error = len(met.partial), met
         except (OSError, HTTPException) as met:
             error = met
-        self._note(found)
+        self._note(max(0, found - self._ahead))
+        # The framing of chunks is noted with what it frames, and is made up for later.
+        self._ahead = max(0, self._ahead - found)
         if found != len(memory):
             raise self._failure(len(memory) - found, found, self._broken or error)
 
@@ -142,9 +153,16 @@ class Receiver:
     def _catch_errors(self, receive: Callable[[memoryview], int]) -> Callable[[memoryview], int]:
         def read(memory: memoryview) -> int:
             try:
-                return receive(memory)
+                found = receive(memory)
             except OSError as error:
                 self._broken = error
                 return 0
+            self._came += found
+            now = time.monotonic()
+            if now - self._noted >= _NOTE_SECONDS:
+                self._note(self._came)
+                self._ahead += self._came
+                self._came, self._noted = 0, now
+            return found
 
         return read

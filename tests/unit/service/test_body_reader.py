@@ -1,0 +1,50 @@
+"""Bytes of a slow body are counted as they come."""
+
+import socket
+import threading
+from http.client import HTTPResponse
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from casfs.service import body_reader
+from casfs.service.body_reader import Receiver
+from casfs.service.throttle import Throttle
+from casfs.threads import start_thread
+
+PIECES = [bytes(3000), bytes(2000), bytes(1000)]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_slow_line_does_not_look_idle_and_each_byte_counts_once(monkeypatch, chunked):
+    monkeypatch.setattr(body_reader, "_NOTE_SECONDS", 0.0)
+    noted: list[int] = []
+    came = threading.Semaphore(0)
+
+    def note(size: int) -> None:
+        noted.append(size)
+        came.release()
+
+    size = sum(map(len, PIECES))
+    framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % size
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(b"HTTP/1.1 206 Said\r\n" + framing + b"\r\n\r\n")
+        source = HTTPResponse(here)
+        source.begin()
+        answer: Any = SimpleNamespace(
+            raw=SimpleNamespace(_original_response=source), url="http://localhost/"
+        )
+        receiver = Receiver(answer, note, Throttle())
+        memory = memoryview(bytearray(size))
+        filling = start_thread("filling", receiver.fill, memory)
+        for piece in PIECES:
+            there.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            # It has not been filled by the first ones.
+            assert came.acquire(timeout=10)
+        there.sendall(b"0\r\n\r\n" if chunked else b"")
+        filling.join(10)
+        assert not filling.is_alive()
+        source.close()
+    assert size <= sum(noted) <= size + 32 * chunked
