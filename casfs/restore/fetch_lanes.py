@@ -224,7 +224,8 @@ class Fetcher:
         if self._order.wants_large:
             found += self._worklist.take_readable(large=True, count=_PAGE_LARGE)
         for item in found:
-            key = str(item.number)
+            # Its last try may still have a lane.
+            key = f"{item.number}.{self._tries[item.number]}"
             self._items[key] = item
             self._order.add(Fetchable.of(key, item.size or 0, item.expiry))
         return self._order.take()

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 LARGE = 32 << 20
 """Bytes from which an output is large: it keeps all connections busy by itself."""
+_MANY = 32
+"""Lanes from which on more than two for each connection only take memory."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -55,9 +57,10 @@ class Lanes:
     def of(cls, connections: int) -> "Lanes":
         """Return the lanes that keep so many connections busy.
 
-        A small output needs more time than its GET: it is opened, synced and renamed.
+        A small output needs more time than its GET: it is opened, synced and renamed. Threads that
+        are at that must not keep the next request from being sent.
         """
-        return cls(max(2, 2 * connections), 2)
+        return cls(max(2 * connections, min(4 * connections, _MANY)), 2)
 
 
 class FetchOrder:
