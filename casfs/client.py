@@ -125,7 +125,8 @@ class Client(contextlib.AbstractContextManager["Client"]):
         readable = Readable(database, service.parse_job, jobs.joins)
         self._names = names = CurrentNames(database, config.rules, config.deadline)
         index = ArchiveIndex(account, archives, readable, names)
-        requested = Requested(LedgerReader(config.state_dir, service.origin), account)
+        ledger = LedgerReader(config.state_dir, service.origin)
+        requested = Requested(ledger, account, service.job_features)
         self.archives = ArchiveList(account, jobs, index, ingest, requested)
         self.retrievals = Retrievals(
             service=service,

@@ -55,9 +55,18 @@ _TIMES = {
 }
 """Amazon Glacier Developer Guide, "Archive Retrieval Options"; Tencent CAS documentation, "Initiate
 Job"."""
-LATEST_ELSE = timedelta(hours=5)
-"""How long a job takes at most that tells no tier: inventories, and all jobs of Aliyun OAS, which
-take up to 4 hours."""
+_LATEST = {tier.value: tier.latest for tier in Tier}
+_LATEST_ELSE = timedelta(hours=5)
+"""How long a job takes at most that tells no tier, such as one for an inventory."""
+
+
+def latest(tier: object) -> timedelta:
+    """Return how long a job takes at most, as a rule, with the slowest of the services.
+
+    Args:
+        tier: as a service or a user names it; whatever else says that there is none.
+    """
+    return _LATEST.get(str(tier).lower(), _LATEST_ELSE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +217,7 @@ class JobFeatures:
 
     Attributes:
         tiers: those that there are; where there is one speed only, that counts as Standard.
+        one_speed: how long a job takes at most, as a rule, where there are no tiers; else None.
         expedited_limit: bytes beyond which Expedited refuses an archive, None if it does not.
         sns_topic: a job notifies a topic of Amazon SNS.
         call_back: a job calls a URL.
@@ -217,12 +227,17 @@ class JobFeatures:
     """
 
     tiers: tuple[Tier, ...]
+    one_speed: timedelta | None = None
     expedited_limit: int | None = None
     sns_topic: bool = False
     call_back: bool = False
     inventory_query: bool = False
     inventory_csv: bool = False
     policy: bool = False
+
+    def latest(self, tier: object) -> timedelta:
+        """Return how long a job takes at most, as a rule; `tier` as in `latest`."""
+        return latest(tier) if self.one_speed is None else self.one_speed
 
 
 class JobStarter(Protocol):

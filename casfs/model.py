@@ -4,10 +4,11 @@ import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
+from casfs.job_requests import latest
 from casfs.ranges import BLOCK_SIZE, Layout
 from casfs.treehash import Digest
 
@@ -72,6 +73,7 @@ class Job:
         tree_hash: digest of the output, known only if it is a subtree of its archive.
         raw: the description as JSON text, for `job.json`.
         archive_tree_hash: digest of the whole archive.
+        duration: how long such a job takes at most, as a rule.
     """
 
     vault: str
@@ -88,6 +90,12 @@ class Job:
     tree_hash: Digest | None
     raw: str
     archive_tree_hash: Digest | None = None
+    duration: timedelta = field(default_factory=lambda: latest(None))
+
+    @property
+    def ready(self) -> datetime | None:
+        """Return by when the job is done, if it takes as long as usual; None if unknown."""
+        return later(self.created, self.duration) if self.created else None
 
     @property
     def readable(self) -> bool:

@@ -9,9 +9,7 @@ from datetime import UTC, datetime, timedelta
 from casfs.cli.show import brief_time, local_text, size_text, span_text, time_text
 from casfs.cli.tables import Column, is_brief, show_table
 from casfs.client import ArchiveState, Listed
-from casfs.job_requests import LATEST_ELSE, Tier
 from casfs.ledger.request import Request, RequestState
-from casfs.model import later
 from casfs.restore.amounts import amount_text
 
 
@@ -83,31 +81,10 @@ def _is_open(request: Request) -> bool:
 
 
 def _time(one: Listed, now: datetime, is_narrow: bool) -> str:
-    if (ready := ready_by(one)) is not None:
-        return f"by {brief_time(ready)}" if is_narrow else f"ready by {local_text(ready)}"
+    if one.ready is not None:
+        return f"by {brief_time(one.ready)}" if is_narrow else f"ready by {local_text(one.ready)}"
     expires = one.condition.expires if one.condition else None
     return f"{span_text(expires - now)} left" if expires else ""
-
-
-def ready_by(one: Listed) -> datetime | None:
-    """Return when a running job is done at the latest, if it takes as long as usual."""
-    condition, request = one.condition, one.request
-    if condition is None:
-        return None
-    if condition.state is ArchiveState.RUNNING:
-        return usual_end(condition.started, condition.tier)
-    started = request is not None and request.state is RequestState.STARTED
-    if condition.state is ArchiveState.COLD and request is not None and started:
-        return usual_end(request.answered, request.tier)
-    return None
-
-
-def usual_end(started: datetime | None, tier_name: str | None) -> datetime | None:
-    """Return when a job is done at the latest, if it takes as long as usual."""
-    if started is None:
-        return None
-    tier = Tier.named(tier_name)
-    return later(started, tier.latest if tier else LATEST_ELSE)
 
 
 def cost_text(request: Request | None) -> str:
@@ -146,7 +123,7 @@ def facts(one: Listed) -> dict[str, object]:
         "kind": "archive",
         "state": condition.state.value,
         "expires": _iso(condition.expires),
-        "ready": _iso(ready_by(one)),
+        "ready": _iso(one.ready),
         "request": request_facts(one.request),
         "size": archive.size,
         "modified": _iso(_modified(archive.mtime)),

@@ -216,10 +216,7 @@ def _of_job(client: "Client", vault: str, job_id: str, inventory: str | None) ->
 
 
 def _by(job: Job) -> str:
-    from casfs.cli.archive_rows import usual_end
-
-    ready = usual_end(job.created, json.loads(job.raw).get("Tier"))
-    return f", usually done by {local_text(ready)}" if ready else ""
+    return f", usually done by {local_text(job.ready)}" if job.ready else ""
 
 
 def _refuse_unreadable(vault: str, name: str, listed: "Listed") -> None:
@@ -228,7 +225,7 @@ def _refuse_unreadable(vault: str, name: str, listed: "Listed") -> None:
     Raises:
         CasfsError: it cannot.
     """
-    from casfs.cli.archive_rows import ready_by, state_text
+    from casfs.cli.archive_rows import state_text
 
     if listed.archive is None:
         below = shlex.join(["casfs", "ls", vault, listed.path])
@@ -238,7 +235,7 @@ def _refuse_unreadable(vault: str, name: str, listed: "Listed") -> None:
     which = listed.path or listed.archive.id
     state = state_text(listed)
     if state in ("running", "requested"):
-        ready = ready_by(listed)
+        ready = listed.ready
         usually = f", usually ready by {local_text(ready)}" if ready else ""
         wait = shlex.join(["casfs", "wait", vault, which])
         raise NotReadyError(f"{name} is being retrieved{usually}; run: {wait}")

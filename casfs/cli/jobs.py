@@ -158,11 +158,7 @@ def _expires(entry: "JobEntry") -> datetime | None:
 
 def _ready(entry: "JobEntry") -> datetime | None:
     """Return by when a running job is usually done."""
-    from casfs.cli.archive_rows import usual_end
-
-    if entry.job.state is not JobState.RUNNING:
-        return None
-    return usual_end(entry.job.created, json.loads(entry.job.raw).get("Tier"))
+    return entry.job.ready if entry.job.state is JobState.RUNNING else None
 
 
 def _show_json(jobs: Sequence["JobEntry"], requests: Mapping[str, Request], answer: Asked) -> None:

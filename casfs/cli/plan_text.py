@@ -5,18 +5,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from casfs.cli.show import local_time, size_text
-from casfs.job_requests import PolicyKind, RetrievalPolicy
+from casfs.job_requests import JobFeatures, PolicyKind, RetrievalPolicy, Tier
 from casfs.restore.amounts import Estimate, amount_text
-from casfs.restore.listed_jobs import latest
 from casfs.restore.plan import Group, Sum
 from casfs.restore.preparing import Prepared
 from casfs.restore.request_options import Options
-
-TIMES = {"expedited": "1-5 min", "standard": "3-5 h", "bulk": "5-12 h"}
-"""How long a retrieval takes, by tier (Tencent CAS and Amazon Glacier documentation)."""
-
-_ONE_SPEED = "up to 4 h"
-"""How long a retrieval takes with Aliyun OAS, which has no tiers."""
 
 _NOTHING_TO_PAY = "nothing to pay"
 
@@ -36,7 +29,7 @@ def plan_lines(prepared: Prepared, options: Options, again: bool) -> Iterator[st
         what = "archives" if options.split is None else "parts of archives"
     yield f"{prepared.vault.name}: {count:,} {what}, {size}"
     tier = options.tier.value
-    speed = f"{tier.capitalize()}, {TIMES[tier]}" if prepared.has_tiers else _ONE_SPEED
+    speed = _speed_text(prepared.features, options.tier)
     running = "adopted" if plan.ready is None else f"adopted, ready about {_clock(plan.ready)}"
     rows = [
         ("readable now", Group.READABLE, _NOTHING_TO_PAY),
@@ -63,6 +56,20 @@ def plan_lines(prepared: Prepared, options: Options, again: bool) -> Iterator[st
     if load.jobs:
         yield from _estimate_lines(prepared, prepared.cost(load))
         yield from _pace_lines(prepared, options, load.bytes or 0)
+
+
+def _speed_text(features: JobFeatures, tier: Tier) -> str:
+    """Return how long a retrieval takes."""
+    if features.one_speed is not None:
+        return f"up to {_amount_of(features.one_speed)}"
+    least, most = tier.soonest, _amount_of(tier.latest)
+    unit = timedelta(hours=1) if most.endswith("h") else timedelta(minutes=1)
+    return f"{tier.value.capitalize()}, {least // unit}-{most}"
+
+
+def _amount_of(span: timedelta) -> str:
+    hours = span // timedelta(hours=1)
+    return f"{hours} h" if hours else f"{span // timedelta(minutes=1)} min"
 
 
 def _estimate_lines(prepared: Prepared, cost: Estimate) -> Iterator[str]:
@@ -118,7 +125,8 @@ def _pace_lines(prepared: Prepared, options: Options, size: int) -> Iterator[str
     seconds = size / prepared.rate
     waves = max(1, -(-size // prepared.wave))
     source = f" (measured {prepared.measured.astimezone():%Y-%m-%d})" if prepared.measured else ""
-    done = datetime.now(UTC) + latest(options.tier.value) + timedelta(seconds=min(seconds, 1e9))
+    done = datetime.now(UTC) + prepared.features.latest(options.tier.value)
+    done += timedelta(seconds=min(seconds, 1e9))
     yield (
         f"at {_rate(prepared.rate)}{source} {size_text(size)} take "
         f"{_hours(seconds)}: requested in {waves:,} {'wave' if waves == 1 else 'waves'}, done "

@@ -106,11 +106,9 @@ class WaitReport:
             self.events.run(line(message))
 
     def _tell_rest(self, progress: "Progress") -> None:
-        from casfs.restore.job_waiting import latest
-
         if progress.pause is None:
             return
-        eta = max(filter(None, map(latest, progress.running)), default=None)
+        eta = max((job.ready for job in progress.running if job.ready), default=None)
         self.lines.show(
             "status",
             phase="waiting",

@@ -14,8 +14,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from casfs.errors import CasfsError, DeadlineError, NotFoundError, TransientError
-from casfs.job_requests import LATEST_ELSE
-from casfs.model import JobState, later
+from casfs.model import JobState
 from casfs.restore.clock import now
 from casfs.restore.sweeps import ListedJob, Sweeps
 
@@ -81,13 +80,6 @@ class Supply(Protocol):
 def soonest(job: ListedJob) -> timedelta:
     """Return how long a job runs at least."""
     return job.tier.soonest if job.tier else timedelta(0)
-
-
-def latest(job: ListedJob) -> datetime | None:
-    """Return by when a job is usually ready, by the service's clock; None if that is unknown."""
-    if job.created is None:
-        return None
-    return later(job.created, job.tier.latest if job.tier else LATEST_ELSE)
 
 
 def pause_until(

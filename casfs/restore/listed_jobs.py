@@ -18,7 +18,7 @@ from casfs.ledger.request import (
     to_text,
     to_time,
 )
-from casfs.model import Job, JobKind, JobState, later
+from casfs.model import Job, JobKind, JobState
 
 ASSUMED_RATE = 10 << 20
 """Bytes per second that are fetched, where nothing else is known."""
@@ -28,8 +28,6 @@ _FOR_LARGEST = timedelta(hours=12)
 """An archive that takes longer than an output lives is fetched by several jobs, one after the
 other: one of them is worth half of its life."""
 _TOKEN = re.compile(r"casfs-[0-9a-f]{16}")
-_LATEST = {"expedited": timedelta(minutes=5), "bulk": timedelta(hours=12)}
-_LATEST_ELSE = timedelta(hours=5)
 
 
 class JobFacts(NamedTuple):
@@ -41,7 +39,7 @@ class JobFacts(NamedTuple):
         last: last byte, or `TO_THE_END`.
         expires: when the service drops the output.
         token: of the request that started it, if casfs did.
-        tier: as `--tier` has it, "" if unknown.
+        ready: by when it is done, if it takes as long as usual.
         reason: why it failed.
     """
 
@@ -54,22 +52,12 @@ class JobFacts(NamedTuple):
     created: datetime | None
     expires: datetime | None
     token: str | None
-    tier: str
+    ready: datetime | None
     reason: str
 
     def covers(self, first: int, last: int, size: int | None) -> bool:
         """Return whether it brings a range of its archive, as `covers` does."""
         return covers((self.first, self.last), first, last, size)
-
-    @property
-    def ready(self) -> datetime | None:
-        """Return when it is done at the latest, if it takes as long as usual."""
-        return None if self.created is None else later(self.created, latest(self.tier))
-
-
-def latest(tier: str) -> timedelta:
-    """Return how long a retrieval takes at most (restore times as all three services say)."""
-    return _LATEST.get(tier, _LATEST_ELSE)
 
 
 def facts_of(job: Job) -> JobFacts:
@@ -89,7 +77,7 @@ def facts_of(job: Job) -> JobFacts:
         job.created,
         job.expires if job.state is JobState.SUCCEEDED else None,
         found[0] if found else None,
-        str(described.get("Tier") or "").lower(),
+        job.ready,
         str(described.get("StatusMessage") or "the service gives no reason") if failed else "",
     )
 
@@ -242,22 +230,21 @@ def _key(text: str | None) -> int | None:
 
 
 def _row(facts: JobFacts) -> tuple[Any, ...]:
-    texts = (facts.id, facts.archive, facts.token, facts.tier, facts.reason)
-    id_, archive, token, tier, reason = (
-        None if text is None else to_column(text) for text in texts
-    )
-    created, expires = (
-        None if at is None else to_microseconds(at) for at in (facts.created, facts.expires)
+    texts = (facts.id, facts.archive, facts.token, facts.reason)
+    id_, archive, token, reason = (None if text is None else to_column(text) for text in texts)
+    created, expires, ready = (
+        None if at is None else to_microseconds(at)
+        for at in (facts.created, facts.expires, facts.ready)
     )
     return (
         *(id_, facts.kind.value, facts.state.value, archive),
         *(min(facts.first, _LARGEST), min(facts.last, _LARGEST)),
-        *(created, expires, token, tier, reason),
+        *(created, expires, token, ready, reason),
     )
 
 
 def _facts(row: Sequence[Any]) -> JobFacts:
-    id_, kind, state, archive, first, last, created, expires, token, tier, reason = row
+    id_, kind, state, archive, first, last, created, expires, token, ready, reason = row
     return JobFacts(
         to_text(id_),
         JobKind(kind),
@@ -268,7 +255,7 @@ def _facts(row: Sequence[Any]) -> JobFacts:
         None if created is None else to_time(created),
         None if expires is None else to_time(expires),
         None if token is None else to_text(token),
-        to_text(tier),
+        None if ready is None else to_time(ready),
         to_text(reason),
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from casfs.client import Client, Completeness, Selected
 from casfs.errors import ConfigError, NotFoundError
-from casfs.job_requests import RetrievalPolicy, Tier
+from casfs.job_requests import JobFeatures, RetrievalPolicy, Tier
 from casfs.ledger.measured_rate import recorded_rate
 from casfs.ledger.request import TO_THE_END, Request, RequestState
 from casfs.model import OUTPUT_LIFETIME, Vault
@@ -48,7 +48,7 @@ class Prepared:
         failed: requests whose jobs turn out to have failed, and why.
         rate: bytes per second at which outputs are fetched: as wanted, measured, or assumed.
         measured: when it was measured, None if it was not.
-        has_tiers: the service has more than one speed.
+        features: what the service's jobs know.
         room: jobs that can be started, and all be listed again.
         too_large: some of what the service refuses at the tier.
         unverifiable: ranges without a hash.
@@ -64,8 +64,8 @@ class Prepared:
     spent: list[Load]
     rate: float
     room: int
+    features: JobFeatures
     measured: datetime | None = None
-    has_tiers: bool = True
     policy: RetrievalPolicy | None = None
     coverage: Completeness | None = None
     plan: Plan = field(default_factory=Plan)
@@ -159,7 +159,7 @@ class Preparation:
             spent=self.ledger.spent(run),
             rate=rate,
             measured=measured,
-            has_tiers=len(retrievals.features.tiers) > 1,
+            features=retrievals.features,
             room=retrievals.most_listed - len(jobs),
             policy=policy,
             coverage=self._cataloged(),

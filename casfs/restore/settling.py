@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from casfs.job_requests import latest
 from casfs.ledger.request import Request, RequestState
 from casfs.model import OUTPUT_LIFETIME, JobState
-from casfs.restore.listed_jobs import Fetching, JobFacts, ListedJobs, latest
+from casfs.restore.listed_jobs import Fetching, JobFacts, ListedJobs
 
 _CLOCKS = timedelta(minutes=5)
 """How far this machine's clock and the service's may differ."""

@@ -40,6 +40,7 @@ class ListedJob:
         kind: `archive`, `inventory` or `other`.
         tier: None where there is none, or the service does not tell.
         message: why it failed, in the service's words; "" if it did not.
+        ready: by when it is done, if it takes as long as usual.
     """
 
     id: str
@@ -50,6 +51,7 @@ class ListedJob:
     created: datetime | None
     expires: datetime | None
     message: str = ""
+    ready: datetime | None = None
 
     @classmethod
     def of(cls, job: Job) -> "ListedJob":
@@ -66,6 +68,7 @@ class ListedJob:
             created=job.created,
             expires=job.expires if job.state is JobState.SUCCEEDED else None,
             message=str(message or "") if failed else "",
+            ready=job.ready,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -75,6 +78,7 @@ class ListedJob:
             "tier": self.tier and self.tier.value,
             "created": self.created and self.created.isoformat(),
             "expires": self.expires and self.expires.isoformat(),
+            "ready": self.ready and self.ready.isoformat(),
         }
 
     @classmethod
@@ -86,7 +90,7 @@ class ListedJob:
         """
         times = {
             name: facts[name] and datetime.fromisoformat(facts[name])
-            for name in ("created", "expires")
+            for name in ("created", "expires", "ready")
         }
         state = JobState(facts["state"])
         return cls(**{**facts, **times, "state": state, "tier": Tier.named(facts["tier"])})

@@ -204,6 +204,7 @@ class Dialect:
             tree_hash=tree_hash,
             raw=fields.compact(answer),
             archive_tree_hash=archive_tree_hash,
+            duration=self.job_features.latest(get("Tier")),
         )
 
     def error(self, code: str) -> type[CasfsError] | None:

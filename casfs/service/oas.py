@@ -7,6 +7,7 @@ import base64
 import hmac
 import time
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -94,7 +95,8 @@ def oas(account: str, keys: KeySource, region: str) -> Dialect:
         tree_hash_header="x-oas-tree-etag",
         request_id_header="x-oas-request-id",
         job_id_header="x-oas-job-id",
-        job_features=JobFeatures(tiers=(Tier.STANDARD,)),
+        # Aliyun OAS documentation: a job takes from minutes to 4 hours.
+        job_features=JobFeatures(tiers=(Tier.STANDARD,), one_speed=timedelta(hours=4)),
         refusals={
             "ArchiveNotExists": Refusal.ARCHIVE_GONE,
             "VaultNotExists": Refusal.VAULT_GONE,

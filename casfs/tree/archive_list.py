@@ -13,7 +13,7 @@ from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archives.completeness import Completeness
 from casfs.tree.archives.entries import Archive, Entry, Scope, Subdirectory
-from casfs.tree.archives.states import Condition
+from casfs.tree.archives.states import ArchiveState, Condition
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.file_names import to_file_name
 from casfs.tree.ingest_report import Report
@@ -35,12 +35,14 @@ class Listed:
     Attributes:
         path: below `archives/`; "" for an archive without a name.
         request: the latest request for it from this machine that was not refused.
+        ready: by when the job that brings it is done, if it takes as long as usual.
     """
 
     path: str
     archive: Archive | None = None
     condition: Condition | None = None
     request: Request | None = None
+    ready: datetime | None = None
 
     @property
     def place(self) -> str:
@@ -211,7 +213,11 @@ class ArchiveList:
                     yield Listed(one.path)
                     continue
                 condition = self._jobs.condition(vault, one, now)
-                yield Listed(one.path or "", one, condition, requests.get(one.id))
+                request = requests.get(one.id)
+                ready = condition.ready
+                if condition.state is ArchiveState.COLD:
+                    ready = self._requested.ready(request)
+                yield Listed(one.path or "", one, condition, request, ready)
 
 
 def _has_name(archive: Archive, pattern: str) -> bool:

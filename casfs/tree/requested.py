@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from casfs.errors import CasfsError
+from casfs.job_requests import JobFeatures
 from casfs.ledger.ledger_reader import LedgerReader
 from casfs.ledger.request import Request, RequestState
-from casfs.model import Job, Vault
+from casfs.model import Job, Vault, later
 from casfs.tree.file_names import to_file_name
 from casfs.tree.metadata.account import Account
 
@@ -17,11 +19,13 @@ class Requested:
     Args:
         ledger: reads it.
         account: knows the vaults.
+        features: what the service's jobs know.
     """
 
-    def __init__(self, ledger: LedgerReader, account: Account) -> None:
+    def __init__(self, ledger: LedgerReader, account: Account, features: JobFeatures) -> None:
         self._ledger = ledger
         self._account = account
+        self._features = features
 
     def of_archives(self, vault: str, archives: Sequence[str]) -> dict[str, Request]:
         """Return the latest request for each archive that has one that was not refused."""
@@ -40,6 +44,12 @@ class Requested:
         known = self._vault(vault)
         found = () if known is None else self._ledger.of_vault(known)
         return {request.job: request for request in found if request.job is not None}
+
+    def ready(self, request: Request | None) -> datetime | None:
+        """Return by when a started job is done that no list shows, if it takes as long as usual."""
+        if request is None or request.state is not RequestState.STARTED or not request.answered:
+            return None
+        return later(request.answered, self._features.latest(request.tier))
 
     def has(self, vault: str) -> bool:
         """Return whether there is a request for something in a vault."""

@@ -34,14 +34,12 @@ class Condition:
 
     Attributes:
         expires: when the service drops what can be read.
-        started: when the running job was created.
-        tier: the tier of that job.
+        ready: by when the running job is done, if it takes as long as usual.
     """
 
     state: ArchiveState
     expires: datetime | None = None
-    started: datetime | None = None
-    tier: str | None = None
+    ready: datetime | None = None
 
 
 class JobsOfArchives:
@@ -103,9 +101,7 @@ def condition(
 def _running(jobs: list[Job]) -> Condition:
     # The job that was created first is likely to be done first.
     first = min(jobs, key=lambda job: job.created or _LAST)
-    tier = json.loads(first.raw).get("Tier")
-    known_tier = tier if isinstance(tier, str) and tier else None
-    return Condition(ArchiveState.RUNNING, started=first.created, tier=known_tier)
+    return Condition(ArchiveState.RUNNING, ready=first.ready)
 
 
 _JOBS = """SELECT description,

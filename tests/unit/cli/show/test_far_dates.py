@@ -1,19 +1,18 @@
 """Dates at the ends of the calendar, which a service or a foreign mount may state."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from casfs.cli.archive_rows import usual_end
 from casfs.cli.show import brief_time, local_text
 from casfs.cli.standing import clock_text
 from casfs.job_requests import Tier
-from casfs.model import JobKind, JobState
-from casfs.restore.job_waiting import latest, pause_until
-from casfs.restore.listed_jobs import JobFacts
+from casfs.restore.job_waiting import pause_until
 from casfs.restore.sweeps import ListedJob
 from casfs.service.service_clock import ServiceClock
+from tests.support.restore_jobs import made_job
 
 FIRST = datetime(1, 1, 1, tzinfo=UTC)
 LAST = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
@@ -39,13 +38,10 @@ def test_they_can_be_shown_in_every_zone():
 
 
 def test_nothing_is_later_than_the_last_of_them():
-    job = ListedJob("j", "archive", JobState.RUNNING, "a", Tier.BULK, LAST, None)
-    assert latest(job) is None
+    made = replace(made_job(), created=LAST, duration=Tier.BULK.latest)
+    job = ListedJob.of(made)
+    assert made.ready is job.ready is None
     assert pause_until([job], NOW, None) > timedelta(days=365).total_seconds()
-    assert usual_end(LAST, "Bulk") is None
-    unknown = (None, None, "bulk", "")
-    facts = JobFacts("j", JobKind.ARCHIVE, JobState.RUNNING, "a", 0, 1, LAST, *unknown)
-    assert facts.ready is None
 
 
 def test_a_service_may_state_one_as_its_time(monkeypatch):
