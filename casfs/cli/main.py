@@ -165,7 +165,12 @@ def main() -> None:
         # Python must not try to write the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_FAILED)
-    except Exception:
+    except Exception as error:
+        if type(error).__module__ == "sqlite3":
+            # Catalog and record of requests explain their own failures.
+            text = f"a temporary file cannot be used ({error}); free space, or set SQLITE_TMPDIR"
+            say(f"casfs: {text}", err=True)
+            sys.exit(_FAILED)
         # Logged, since Python would print the text of the error as it is, secrets included.
         log.critical("casfs hit a bug; please report it", exc_info=True)
         sys.exit(_FAILED)

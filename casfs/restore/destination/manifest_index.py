@@ -13,6 +13,7 @@ from casfs.restore.destination.line_check import (
     LONGEST_LINE,
     facts_of,
     is_archive_line,
+    is_torn_header,
     times_of,
 )
 from casfs.restore.destination.manifest import (
@@ -37,7 +38,9 @@ _REMOVE_REPLACED = """DELETE FROM lines WHERE place IN (
 class ManifestIndex:
     """A manifest that is read: the last line for each path, however many there are.
 
-    A million lines take no memory: where each is, is noted in a temporary file. A context manager.
+    A million lines take no memory: where each is, is noted in a temporary file. A restore may write
+    to it meanwhile: it appends lines, and may cut off again what it could not write as a whole. A
+    context manager.
 
     Args:
         path: of the manifest.
@@ -65,7 +68,10 @@ class ManifestIndex:
             stack.callback(self._places.close)
             try:
                 self._file = stack.enter_context(path.open("rb"))
-                self.header = check_header(self._file.readline(LONGEST_LINE), path)
+                first = self._file.readline(LONGEST_LINE)
+                if is_torn_header(first):
+                    raise ConfigError(f"{path} holds nothing yet: the restore has only just begun")
+                self.header = check_header(first, path)
                 self._read()
             except CasfsError:
                 raise
@@ -95,8 +101,10 @@ class ManifestIndex:
 
     def facts(self) -> Iterator[dict[str, Any]]:
         """Yield the facts of the last line for each path, in the order of the lines."""
-        for (place,) in self._places.execute("SELECT place FROM lines ORDER BY place"):
-            yield self._facts(place)
+        for place, key in self._places.execute("SELECT place, path FROM lines ORDER BY place"):
+            found = self._facts(place, key)
+            if found is not None:
+                yield found
 
     def lines(self) -> Iterator[ManifestLine]:
         """Yield the last line for each path, in the order in which they were written."""
@@ -104,9 +112,10 @@ class ManifestIndex:
 
     def get(self, path: str) -> ManifestLine | None:
         """Return the last line for a path, None if there is none."""
-        query = "SELECT place FROM lines WHERE path = ?"
-        found = self._places.execute(query, (_key(path),)).fetchone()
-        return None if found is None else ManifestLine.of(self._facts(found[0]))
+        key = _key(path)
+        found = self._places.execute("SELECT place FROM lines WHERE path = ?", (key,)).fetchone()
+        facts = None if found is None else self._facts(found[0], key)
+        return None if facts is None else ManifestLine.of(facts)
 
     def is_current(self, path: str) -> bool:
         """Return whether a path was restored by a run that has not come to its end yet."""
@@ -122,7 +131,7 @@ class ManifestIndex:
             facts = facts_of(raw)
             kind = facts["type"] if facts is not None else None
             if facts is None or (kind == "archive" and not self._is_sound(facts)):
-                self.damaged += raw.endswith(b"\n")
+                self.damaged += 1
             elif kind == "archive":
                 restored = facts["state"] in (VERIFIED, UNVERIFIED)
                 page.append((place, _key(facts["path"]), self._ended if restored else None))
@@ -151,7 +160,7 @@ class ManifestIndex:
         page.clear()
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield each line and where it is; what is too long is damaged, whatever it says."""
+        """Yield each whole line and where it is; one that is too long is damaged."""
         place = self._file.tell()
         while raw := self._file.readline(LONGEST_LINE):
             length = len(raw)
@@ -160,14 +169,18 @@ class ManifestIndex:
                 length += len(raw)
             if length > LONGEST_LINE:
                 raw = b"?\n"
-            if raw.strip():
+            # What has no end yet is being written, or was when its process ended: it never counted.
+            if raw.strip() and raw.endswith(b"\n"):
                 yield place, raw
             place += length
 
-    def _facts(self, place: int) -> dict[str, Any]:
+    def _facts(self, place: int, key: bytes) -> dict[str, Any] | None:
+        """Return the facts of the line about a path, None if it was cut off since it was found."""
         self._file.seek(place)
-        # It was read before, and is one; a manifest is only ever appended to.
-        return facts_of(self._file.readline(LONGEST_LINE)) or {}
+        raw = self._file.readline(LONGEST_LINE)
+        facts = facts_of(raw) if raw.endswith(b"\n") else None
+        path = None if facts is None else facts.get("path")
+        return facts if isinstance(path, str) and _key(path) == key else None
 
     def _number(self, query: str) -> int:
         return int(self._places.execute(query).fetchone()[0])
