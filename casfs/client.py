@@ -31,6 +31,7 @@ from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.selection import Selected
 from casfs.tree.archives.states import ArchiveState, Condition
 from casfs.tree.cache_report import CachedOutput, CacheReport
+from casfs.tree.cached_archives import CachedArchives
 from casfs.tree.current_names import CurrentNames
 from casfs.tree.directory_times import DirectoryTimes
 from casfs.tree.fetchable import FetchableOutput, FetchableOutputs, Unreadable
@@ -98,8 +99,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         own = config.account == "-"
         unchecked = partial(assembly.service_of, config, self.metrics)
         self._same_account = SameAccount(unchecked, lambda: self._table.vaults())
-        check = self._same_account.check if own else None
-        keys = assembly.keys_of(config, check)
+        keys = assembly.keys_of(config, self._same_account.check if own else None)
         self.service = service = assembly.service_of(config, self.metrics, keys)
         self._disk = disk = DiskCache(config.cache_dir, Verifier(service.tree_hash), self.metrics)
         write_behind = assembly.write_behind_of(config, disk, self.metrics)
@@ -134,8 +134,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
             table=self._table,
             database=database,
             index=index,
-            output=jobs.output,
-            is_whole=disk.holds_whole,
+            cached=CachedArchives(index, jobs, disk, service.origin),
             deadline=config.deadline,
         )
         filler = Filler(self._blocks, write_behind, self.metrics, config.deadline)

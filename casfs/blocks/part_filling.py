@@ -29,13 +29,15 @@ class FilledPart:
         sha256: of the file, in hexadecimal.
         tree_hash: of the file, None if it is empty.
         verified: `yes`, `partial` or `no`: whether hashes of the service vouch for it.
-        brought: bytes that were not in the file before.
+        fetched: bytes that came from the service.
+        copied: bytes that came from the cache.
     """
 
     sha256: str
     tree_hash: Digest | None
     verified: str
-    brought: int
+    fetched: int
+    copied: int
 
 
 class PartFilling:
@@ -86,7 +88,7 @@ class PartFilling:
             DestinationError: the file cannot be written, or is not on disk as it was written.
             CasfsError: the service failed.
         """
-        before = self.missing()
+        missing = self.missing()
         for tries in range(_PASSES):
             try:
                 sha256 = self._pass(note, finish)
@@ -96,7 +98,10 @@ class PartFilling:
                     raise
         opened = self._cache.open(self._output)
         opened.require_current()
-        return FilledPart(sha256, self._store.leaves.root(), opened.verified(), before)
+        copied = self._store.copied()
+        fetched = max(0, missing - copied)
+        root = self._store.leaves.root()
+        return FilledPart(sha256, root, opened.verified(), fetched, copied)
 
     def _pass(self, note: Callable[[int], None], finish: Callable[[int], None]) -> str:
         opened = self._cache.open(self._output)

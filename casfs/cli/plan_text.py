@@ -14,16 +14,20 @@ from casfs.restore.request_options import Options
 _NOTHING_TO_PAY = "nothing to pay"
 
 
-def plan_lines(prepared: Prepared, options: Options, again: bool) -> Iterator[str]:
+def plan_lines(
+    prepared: Prepared, options: Options, again: bool, found: Sum | None = None
+) -> Iterator[str]:
     """Yield the lines of a plan.
 
     Args:
         prepared: the plan.
         options: what the user wants.
         again: whether what was requested before is requested again.
+        found: everything that there is, None if jobs must bring all of it.
     """
     plan = prepared.plan
-    count, size = plan.all.archives, _size(plan.all)
+    found = found or plan.all
+    count, size = found.archives, _size(found)
     what = "archive" if options.split is None else "part of archives"
     if count != 1:
         what = "archives" if options.split is None else "parts of archives"
@@ -49,9 +53,9 @@ def plan_lines(prepared: Prepared, options: Options, again: bool) -> Iterator[st
         ),
     ]
     for title, group, note in rows:
-        found = plan.groups[group]
-        if found.archives or group is Group.REQUESTED:
-            yield f"  {title:<16} {found.archives:>9,}  {_size(found):>10}   {note}"
+        of_group = plan.groups[group]
+        if of_group.archives or (group is Group.REQUESTED and plan.all.archives):
+            yield f"  {title:<16} {of_group.archives:>9,}  {_size(of_group):>10}   {note}"
     load = plan.load(tier, again)
     if load.jobs:
         yield from _estimate_lines(prepared, prepared.cost(load))

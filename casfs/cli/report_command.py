@@ -70,7 +70,7 @@ def _lines(data: "ReportData", manifest: Path) -> Iterator[str]:
         if total.archives:
             yield f"  {state:<12} {total.archives:>10,}  {size_text(total.bytes):>10}"
     yield f"  {'all':<12} {data.all.archives:>10,}  {size_text(data.all.bytes):>10}"
-    yield f"fetched {size_text(data.fetched)}"
+    yield data.sources(size_text)
     if data.history is not None:
         times = data.history.times()
         begun, ended = data.history.begun.astimezone(), times[-1].astimezone()
@@ -102,6 +102,7 @@ def _facts(data: "ReportData") -> dict[str, object]:
             for state, total in data.totals.items()
         },
         "fetched_bytes": data.fetched,
+        "cached_bytes": data.cached,
         "failures": [
             {"reason": text, "files": found.archives, "paths": found.paths}
             for text, found in data.reasons.items()

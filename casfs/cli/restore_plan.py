@@ -7,7 +7,7 @@ from pathlib import Path
 from casfs.cli.show import size_text
 from casfs.disks import disk_of, existing
 from casfs.restore.amounts import Estimate, amount_text
-from casfs.restore.plan import Group
+from casfs.restore.plan import Group, Sum
 from casfs.restore.preparing import Prepared
 from casfs.restore.prices import Load, load_of
 from casfs.restore.work_items import Stage, Totals
@@ -15,6 +15,8 @@ from casfs.restore.worklist import Worklist
 
 
 def restore_lines(
+_TO_WRITE = (Stage.WAITING, Stage.READABLE)
+
     prepared: Prepared, worklist: Worklist, directories: int, destination: Path
 ) -> Iterator[str]:
     """Yield the lines of a plan about its destination.
@@ -26,10 +28,21 @@ def restore_lines(
         destination: directory that gets them.
     """
     totals = worklist.totals()
-    for title, stage in (("skipped", Stage.SKIPPED), ("cannot be restored", Stage.FAILED)):
-        count, size = totals[stage].archives, size_text(totals[stage].bytes)
-        if count:
-            yield f"  {title:<16} {count:>9,}  {size:>10}"
+    too_large = prepared.plan.groups[Group.TOO_LARGE]
+    failed = totals[Stage.FAILED]
+    rows = (
+        ("written before", written_before(prepared, worklist), "only their names are missing"),
+        ("skipped", totals[Stage.SKIPPED], ""),
+        (
+            "cannot be restored",
+            Totals(failed.archives - too_large.archives, failed.bytes - too_large.bytes),
+            "",
+        ),
+    )
+    for title, found, note in rows:
+        if found.archives:
+            size = size_text(found.bytes)
+            yield f"  {title:<16} {found.archives:>9,}  {size:>10}   {note}".rstrip()
     if directories:
         yield f"  {'directories':<16} {directories:>9,}  {'':>10}   made by their markers alone"
     traffic = _traffic(prepared)
@@ -40,6 +53,9 @@ def restore_lines(
     where = disk_of(existing(destination))
     there = worklist.allocated
     allocated = f", {size_text(there)} of it allocated before" if there else ""
+    if not any(totals[stage].archives for stage in _TO_WRITE):
+        yield f"to {destination}: nothing is to be done; {size_text(free)} are free at {where}"
+        return
     disk = f"the disk at {where} has {size_text(free)} free"
     text = f"to {destination}: {size_text(needed)}{allocated}; {disk}"
     yield text if needed <= free + there else f"{text}: THIS IS TOO LITTLE"
@@ -49,7 +65,7 @@ def restore_facts(
     prepared: Prepared, worklist: Worklist, directories: int, destination: Path
 ) -> dict[str, object]:
     """Return the same for programs."""
-    totals = worklist.totals()
+    totals, found = worklist.totals(), everything(prepared, worklist)
     traffic = _traffic(prepared)
     return {
         "destination": str(destination),
@@ -76,9 +92,30 @@ def _traffic(prepared: Prepared) -> Estimate:
 
 
 def _to_write(totals: dict[Stage, Totals]) -> int:
-    return sum(totals[one].bytes for one in (Stage.WAITING, Stage.READABLE))
+        "total_files": found.archives,
+        "total_bytes": None if found.unsized else found.bytes,
+    return sum(totals[stage].bytes for stage in _TO_WRITE)
+        "files_written": written_before(prepared, worklist).archives,
 
 
 def _free(destination: Path) -> int:
     facts = os.statvfs(existing(destination))
     return facts.f_bavail * facts.f_frsize
+def everything(prepared: Prepared, worklist: Worklist) -> Sum:
+    """Return all that was found, whatever becomes of it."""
+    totals = worklist.totals().values()
+    count, size = sum(one.archives for one in totals), sum(one.bytes for one in totals)
+    return Sum(count, size, prepared.plan.all.unsized)
+
+
+def written_before(prepared: Prepared, worklist: Worklist) -> Totals:
+    """Return what earlier runs have written: nothing of it is requested or fetched."""
+    totals, found = worklist.totals(), everything(prepared, worklist)
+    too_large, others = prepared.plan.groups[Group.TOO_LARGE], prepared.plan.all
+    parts = (totals[Stage.SKIPPED], totals[Stage.FAILED], others)
+    return Totals(
+        found.archives + too_large.archives - sum(one.archives for one in parts),
+        found.bytes + too_large.bytes - sum(one.bytes for one in parts),
+    )
+
+

@@ -253,7 +253,8 @@ class RestoreSession:
         messages, wish = self._messages, self._wish
         for request, reason in prepared.failed:
             messages.warn(f"job {request.job} for archive {request.archive} failed: {reason}")
-        for line in plan_lines(prepared, self._options, again):
+        found = everything(prepared, worklist)
+        for line in plan_lines(prepared, self._options, again, found):
             messages.text(line)
         for line in restore_lines(prepared, worklist, directories, wish.destination):
             messages.text(line)

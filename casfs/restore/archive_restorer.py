@@ -123,7 +123,9 @@ class ArchiveRestorer:
                 f"{place.name}, in which {item.path} was written, has been replaced; nothing is "
                 "renamed. Find out who did that, and run the same command again"
             )
-        fetched = now_text()
+        times = _times(item)
+        if filled.fetched:
+            times["fetched"] = now_text()
         replaces = item.replace and placing.may_replace(
             directory, item.path, item.mtime, self.overwrite
         )
@@ -139,8 +141,9 @@ class ArchiveRestorer:
             algorithm=self.algorithm if tree_hash else None,
             sha256=filled.sha256,
             job=" ".join(jobs_of(output)) or None,
-            times=_times(item) | {"fetched": fetched, "verified": now_text()},
-            fetched=filled.brought,
+            times=times | {"verified": now_text()},
+            fetched=filled.fetched,
+            cached=filled.copied,
         )
 
         def recorded() -> None:

@@ -88,7 +88,6 @@ class Planner:
     Attributes:
         jobs: all that the service lists.
         fetching: how fast outputs can be fetched.
-        is_cached: archive -> whether all of it is in the cache.
         open: requests by archive whose jobs the list lacks.
         lost: `range_key` of what was requested lately, and failed or expired.
         late: what was requested, and expires before it can be fetched.
@@ -99,7 +98,6 @@ class Planner:
 
     jobs: ListedJobs
     fetching: Fetching
-    is_cached: Callable[[str], bool]
     open: dict[str, list[Request]] = field(default_factory=dict)
     lost: frozenset[int] = frozenset()
     late: "LateRequests" = field(default_factory=lambda: LateRequests())
@@ -107,16 +105,16 @@ class Planner:
     adopted: set[str] | None = field(default_factory=set)
     agreed: Callable[[str], bool] = lambda _: False
 
-    def group(self, item: Item, archive_size: int | None, readable: bool, plan: Plan) -> Group:
+    def group(self, item: Item, archive_size: int | None, cached: bool, plan: Plan) -> Group:
         """Return the group of an item, and count it.
 
         Args:
             item: what is wanted.
             archive_size: bytes of its archive, None if unknown.
-            readable: the catalog has it as readable, from jobs or from the cache.
+            cached: all of its archive is in the cache.
             plan: counts it.
         """
-        found = self._group(item, archive_size, readable, plan)
+        found = Group.CACHED if cached else self._group(item, archive_size, plan)
         plan.all.add(item.size)
         plan.groups[found].add(item.size)
         gets = load_of("", item.size).gets
@@ -142,12 +140,10 @@ class Planner:
         was_lost = key in self.lost or bool(self.late.covering(item))
         return was_lost and not self.agreed(item.archive)
 
-    def _group(self, item: Item, archive_size: int | None, readable: bool, plan: Plan) -> Group:
+    def _group(self, item: Item, archive_size: int | None, plan: Plan) -> Group:
         job = self.jobs.adoptable(item.archive, item.first, item.last, item.size, self.fetching)
         if job is not None and job.state is JobState.SUCCEEDED:
             return Group.READABLE
-        if readable and self.is_cached(item.archive):
-            return Group.CACHED
         if job is not None:
             if job.ready is not None and (plan.ready is None or plan.ready < job.ready):
                 plan.ready = job.ready

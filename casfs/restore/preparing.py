@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
 from casfs.client import Client, Completeness, Selected
 from casfs.errors import ConfigError, NotFoundError
@@ -27,6 +28,8 @@ from casfs.restore.traffic import Place, find_place
 WAVE = OUTPUT_LIFETIME / 2
 """What is requested at once is what can be fetched in this time: outputs of a job live twice as
 long, and the next wave is retrieved while this one is fetched."""
+_AT_ONCE = 500
+"""Archives that are looked up in the cache together."""
 _NAMED = 1000
 """Things that are named one by one at most."""
 
@@ -139,7 +142,6 @@ class Preparation:
         planner = Planner(
             jobs,
             fetching,
-            lambda archive: retrievals.is_cached(name, archive),
             open_by_archive(found.open),
             self.lost.union(
                 range_key(one.archive, one.first, one.last) for one in self.ledger.lost()
@@ -209,9 +211,9 @@ class Preparation:
         return self.options.ids is None and self.wanted is None
 
     def _fill(self, planner: Planner, prepared: Prepared) -> None:
-        for one in self._selected():
+        for one, cached in self._selected_and_cached():
             for item in self._items(one):
-                group = planner.group(item, one.size, one.readable, prepared.plan)
+                group = planner.group(item, one.size, cached, prepared.plan)
                 if self.noted is not None:
                     self.noted(item, group)
                 if group in (Group.REQUESTED, Group.AGAIN):
@@ -222,6 +224,13 @@ class Preparation:
                     self.spool.add(item._replace(blocked_by=planner.blocker(item)))
                 elif group is Group.TOO_LARGE and len(prepared.too_large) < _NAMED:
                     prepared.too_large.append(item)
+
+    def _selected_and_cached(self) -> Iterator[tuple[Selected, bool]]:
+        """Yield what is wanted, and whether all bytes of its archive are in the cache."""
+        selected = self._selected()
+        while some := list(islice(selected, _AT_ONCE)):
+            cached = self.client.retrievals.cached.among(self.vault.name, some)
+            yield from ((one, one.id in cached) for one in some)
 
     def _selected(self) -> Iterator[Selected]:
         options, retrievals, name = self.options, self.client.retrievals, self.vault.name

@@ -4,7 +4,7 @@ The manifest is read line by line, so that a million archives take no memory.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -67,7 +67,8 @@ class ReportData:
         header: facts of the manifest's first line.
         runs: facts of each run's beginning and end.
         totals: by state; they add up to all.
-        fetched: bytes that were fetched from service or cache.
+        fetched: bytes that were fetched from the service.
+        cached: bytes that came from the cache.
         reasons: why archives failed; those beyond the most frequent are counted as "".
         history: None if nothing happened yet.
         damaged: lines that cannot be read.
@@ -77,6 +78,7 @@ class ReportData:
     runs: list[dict[str, Any]]
     totals: dict[str, StateTotal]
     fetched: int = 0
+    cached: int = 0
     reasons: dict[str, Reason] = field(default_factory=dict)
     history: History | None = None
     damaged: int = 0
@@ -86,6 +88,11 @@ class ReportData:
         """Return the sum of all states."""
         found = self.totals.values()
         return StateTotal(sum(one.archives for one in found), sum(one.bytes for one in found))
+
+    def sources(self, size_text: Callable[[int], str]) -> str:
+        """Return in words where bytes came from; `size_text` returns them in words."""
+        cached = f", {size_text(self.cached)} from the cache" if self.cached else ""
+        return f"fetched {size_text(self.fetched)}{cached}"
 
     @property
     def last_end(self) -> dict[str, Any] | None:
@@ -116,6 +123,7 @@ def _count(facts: Mapping[str, Any], data: ReportData) -> None:
     total.archives += 1
     total.bytes += facts.get("size") or 0
     data.fetched += facts.get("fetched", 0)
+    data.cached += facts.get("cached", 0)
     if facts["state"] == FAILED:
         reason = facts.get("reason") or "unknown"
         if reason not in data.reasons and len(data.reasons) >= _REASONS:

@@ -78,7 +78,7 @@ def _totals(data: ReportData, size_text: Callable[[int], str]) -> str:
     return (
         f"<h2>Archives</h2>\n<table><tr><th>state<th>archives<th>size{cells}<tr class=sum><td>all"
         f"<td class=number>{total.archives:,}<td class=number>{size_text(total.bytes)}</table>\n"
-        f"<p>{size_text(data.fetched)} were fetched.</p>\n{damaged}"
+        f"<p>{data.sources(size_text)}</p>\n{damaged}"
     )
 
 

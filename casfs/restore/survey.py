@@ -94,7 +94,7 @@ class Survey:
             self.worklist.add(file, Stage.SKIPPED, reason=existing.reason)
             return None
         self.worklist.add(file, Stage.WAITING, replace=replace)
-        return Selected(file.archive, file.path, file.size, file.created, file.readable)
+        return Selected(file.archive, file.path, file.size, file.created, file.tree_hash)
 
     def _existing(self, file: RestorableFile) -> Existing:
         """Return what becomes of an archive, by what is at its place.

@@ -71,9 +71,7 @@ class WorkItem(NamedTuple):
     @property
     def file(self) -> RestorableFile:
         """Return the archive as the catalog has it."""
-        return RestorableFile(
-            self.archive, self.path, self.size, self.mtime, self.tree_hash, 0, readable=False
-        )
+        return RestorableFile(self.archive, self.path, self.size, self.mtime, self.tree_hash, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,9 +85,10 @@ class Worklist:
 
     def waiting(self) -> Iterator[Selected]:
         """Yield the archives that cannot be read yet, or not any more, as requests take them."""
-        for row in self._pages("stage = 'waiting'", "number, archive, path, size, created"):
-            _, archive, path, size, created = row
-            yield Selected(to_text(archive), to_text(path), size, created, readable=False)
+        columns = "number, archive, path, size, created, tree_hash"
+        for row in self._pages("stage = 'waiting'", columns):
+            _, archive, path, size, created, tree_hash = row
+            yield Selected(to_text(archive), to_text(path), size, created, tree_hash)
 
     def note_readable(self, archive: str, expires: datetime | None, now: datetime) -> None:
         """Note that a waiting archive can be read, and until when; None if it does not expire."""

@@ -29,7 +29,6 @@ class RestorableFile:
         mtime: nanoseconds since 1970.
         tree_hash: of the whole archive in hexadecimal, in small letters; None if unknown.
         created: when it was uploaded, in microseconds since 1970.
-        readable: it can be read now.
     """
 
     archive: str
@@ -38,7 +37,6 @@ class RestorableFile:
     mtime: int
     tree_hash: str | None
     created: int
-    readable: bool
 
 
 @dataclass(frozen=True)
@@ -167,5 +165,4 @@ def _file(archive: Archive) -> RestorableFile:
         archive.mtime,
         digest.hex() if digest else None,
         to_microseconds(archive.created),
-        archive.readable,
     )

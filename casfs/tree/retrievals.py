@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from casfs.deadline import Deadline
-from casfs.errors import DeniedError, ExpiredError, NotFoundError
+from casfs.errors import DeniedError, NotFoundError
 from casfs.job_requests import JobFeatures, JobRequest, Outcome, RetrievalPolicy
 from casfs.ledger.request import account_key
-from casfs.model import Job, Output, Vault
+from casfs.model import Job, Vault
 from casfs.service.paging import MOST_LISTED
 from casfs.service.service import Service
 from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archives.entries import Archive, Scope
 from casfs.tree.archives.selection import Selected, archives_by_id, every_archive, selected
-from casfs.tree.descriptions.safe_path import BY_ID
+from casfs.tree.cached_archives import CachedArchives
 from casfs.tree.file_names import to_file_name
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.job_table import JobTable
@@ -41,8 +41,7 @@ class Retrievals:
         table: stores jobs.
         database: stores archives.
         index: finds them.
-        output: returns the output to read for an archive.
-        is_whole: returns whether an output is fully cached.
+        cached: finds what is in the cache.
         deadline: seconds for each request.
     """
 
@@ -51,8 +50,7 @@ class Retrievals:
     table: JobTable
     database: Database
     index: ArchiveIndex
-    output: Callable[[str, Archive], Output]
-    is_whole: Callable[[Output], bool]
+    cached: CachedArchives
     deadline: float
 
     @property
@@ -177,13 +175,7 @@ class Retrievals:
         Raises:
             CasfsError: the catalog cannot be read.
         """
-        archive = self.index.entry(vault, [BY_ID, to_file_name(archive_id)], Scope.READABLE)
-        if not isinstance(archive, Archive):
-            return False
-        try:
-            return self.is_whole(self.output(vault, archive))
-        except ExpiredError:
-            return False
+        return bool(self.cached.among(vault, list(self.by_id(vault, [archive_id]))))
 
     def _matching(self, vault: str, pattern: str) -> Iterator[Selected]:
         names = pattern.split("/") if pattern else []

@@ -21,6 +21,8 @@ from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
+_WRITTEN, _COPIED = 1, 2
+
 
 class _NoReaders:
     """Nobody removes the file of a restore for want of room, so nobody needs to be told."""
@@ -73,6 +75,7 @@ class PartStore(BlockStore):
         self.file = PartFile(place.open_data(), layout)
         self.leaves = LeafIndex(place.leaves, layout, verifier, place)
         self._there = bytearray(layout.blocks)
+        """0, or what is there: `_WRITTEN`, or `_COPIED` from the cache since this was opened."""
         self._take_stock()
 
     def holds(self, block: int) -> bool:
@@ -83,6 +86,11 @@ class PartStore(BlockStore):
         """Return how many bytes are not there yet."""
         lengths = (self._layout.length(n) for n, there in enumerate(self._there) if not there)
         return sum(lengths)
+
+    def copied(self) -> int:
+        """Return how many bytes were copied from the cache since this was opened."""
+        blocks = (n for n, there in enumerate(self._there) if there == _COPIED)
+        return sum(map(self._layout.length, blocks))
 
     def load(self, block: int) -> Stored | None:
         """Return a block whose bytes hash to its leaf, and what is known of it, else None."""
@@ -108,13 +116,14 @@ class PartStore(BlockStore):
         if generation not in (None, self.leaves.generation):
             return
         self.file.write(block, data)
-        self._there[block] = 1
+        self._there[block] = _WRITTEN
 
     def share(self, block: int, path: Path) -> None:
         """Copy a block from the file that the cache has of it."""
         data = path.read_bytes()
         if len(data) == self._layout.length(block):
             self.write(block, memoryview(data))
+            self._there[block] = _COPIED
 
     def stage_somewhere(self, data: memoryview) -> Path | Held:
         """Store bytes of which nobody knows yet whether they are right: in the cache directory."""
@@ -138,4 +147,4 @@ class PartStore(BlockStore):
             os.ftruncate(self.file.descriptor, self._layout.size)
         for block in self.leaves.known():
             if block * BLOCK_SIZE + self._layout.length(block) <= size:
-                self._there[block] = 1
+                self._there[block] = _WRITTEN

@@ -123,6 +123,10 @@ class DiskCache:
         """
         return self.store(source) if source.key != output.key else None
 
+    def holds_any(self, key: str) -> bool:
+        """Return whether there may be something of the output with a key."""
+        return os.path.lexists(f"{self.directory}/{key[:2]}/{key[2:]}")
+
     def holds_whole(self, output: Output) -> bool:
         """Return whether every block of an output seems to be there."""
         store = self.store(output)

@@ -74,6 +74,7 @@ def is_archive_line(facts: Mapping[str, Any], states: tuple[str, ...]) -> bool:
         and isinstance(facts.get("archive"), str)
         and facts.get("state") in states
         and _is_count(facts.get("fetched", 0))
+        and _is_count(facts.get("cached", 0))
         and (facts.get("size") is None or _is_count(facts["size"]))
     ):
         return False

@@ -48,7 +48,8 @@ class ManifestLine:
         job: id of the job that brought it, None if none did.
         reason: why it was skipped, or failed.
         times: when it was `requested`, `readable`, `fetched` and `verified` (ISO 8601, UTC).
-        fetched: bytes that were fetched for it in this run.
+        fetched: bytes that were fetched from the service for it in this run.
+        cached: bytes that came from the cache instead.
     """
 
     path: str
@@ -63,6 +64,7 @@ class ManifestLine:
     reason: str | None = None
     times: dict[str, str] = field(default_factory=dict)
     fetched: int = 0
+    cached: int = 0
 
     @property
     def is_restored(self) -> bool:

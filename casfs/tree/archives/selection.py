@@ -20,7 +20,7 @@ class Selected(NamedTuple):
         name: its path, or its own name; "" for one without a name.
         size: bytes, None if unknown.
         created: microseconds since 1970, before all others if unknown.
-        readable: its jobs cover all of it, or its bytes are fully cached.
+        tree_hash: of the whole archive in hexadecimal, None if unknown.
         cataloged: the catalog knows it.
     """
 
@@ -28,7 +28,7 @@ class Selected(NamedTuple):
     name: str
     size: int | None
     created: int
-    readable: bool
+    tree_hash: str | None
     cataloged: bool = True
 
     @property
@@ -40,7 +40,7 @@ class Selected(NamedTuple):
 def selected(archive: Archive) -> Selected:
     """Return the facts of an archive that was found by its path."""
     created = to_microseconds(archive.created)
-    return Selected(archive.id, archive.path or "", archive.size, created, archive.readable)
+    return Selected(archive.id, archive.path or "", archive.size, created, archive.tree_hash)
 
 
 def every_archive(database: Database, vault: str) -> Iterator[Selected]:
@@ -51,8 +51,8 @@ def every_archive(database: Database, vault: str) -> Iterator[Selected]:
     """
     number = 0
     while rows := database.rows(_ALL, number, vault, _AT_ONCE):
-        for _, one, size, created, readable, name in rows:
-            yield Selected(loaded(one), loaded(name) or "", size, created, bool(readable))
+        for _, one, size, created, tree_hash, name in rows:
+            yield Selected(loaded(one), loaded(name) or "", size, created, loaded(tree_hash))
         number = rows[-1][0]
 
 
@@ -74,14 +74,14 @@ def archives_by_id(database: Database, vault: str, ids: Iterable[str]) -> Iterat
 def _page_by_id(database: Database, vault: str, ids: list[str]) -> Iterator[Selected]:
     hashes = json.dumps([hash_of(vault, one) for one in ids])
     found = {}
-    for _, one, size, created, readable, name in database.rows(_BY_HASH, hashes):
+    for _, one, size, created, tree_hash, name in database.rows(_BY_HASH, hashes):
         id_ = loaded(one)
-        found[id_] = Selected(id_, loaded(name) or "", size, created, bool(readable))
+        found[id_] = Selected(id_, loaded(name) or "", size, created, loaded(tree_hash))
     for one in ids:
-        yield found.get(one) or Selected(one, "", None, NO_TIME, False, cataloged=False)
+        yield found.get(one) or Selected(one, "", None, NO_TIME, None, cataloged=False)
 
 
-_FACTS = "SELECT number, id, size, created, readable, name FROM archives"
+_FACTS = "SELECT number, id, size, created, tree_hash, name FROM archives"
 _ALL = f"""{_FACTS} WHERE number > ?
     AND vault = (SELECT number FROM folders WHERE parent = 0 AND name = ?)
     ORDER BY number LIMIT ?"""  # noqa: S608 - constants

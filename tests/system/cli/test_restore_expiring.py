@@ -1,10 +1,14 @@
 """`casfs restore` of an output that expires half-way, and of what is kept in the cache as well."""
 
+import json
+
 import pytest
 
+from casfs.cli.show import size_text
 from tests.support.command import run_command
 from tests.support.processes import wait_until
 from tests.support.restores import MIB, VAULT, manifest, restores
+from tests.support.schemas import checked_lines
 
 SIZES = {"large.bin": 32 * MIB + 7, "kept/a.bin": 2 * MIB + 1, "kept/b.bin": 5}
 
@@ -50,6 +54,7 @@ def test_what_is_kept_in_the_cache_is_read_without_the_service(vault, tmp_path):
     )
     assert status == 0, output + errors
     outputs = len(vault.emulator.outputs())
+    check_from_the_cache(vault, tmp_path / "other")
     vault.emulator.sql("DELETE FROM jobs")
     for path in ("kept/a.bin", "kept/b.bin"):
         assert (destination / path).read_bytes() == vault.files[path]
@@ -58,3 +63,35 @@ def test_what_is_kept_in_the_cache_is_read_without_the_service(vault, tmp_path):
     assert len(vault.emulator.outputs()) == outputs
     status, output, errors = vault.run("verify", VAULT, "kept")
     assert (status, "2 whole and right" in output) == (0, True), output + errors
+
+
+def check_from_the_cache(vault, destination):
+    """Restore what is in the cache: it costs nothing, and is not said to be fetched."""
+    restore = ("restore", f"{VAULT}:kept", str(destination))
+    size = SIZES["kept/a.bin"] + SIZES["kept/b.bin"]
+    status, output, errors = vault.run(*restore, "-n", "--json")
+    assert status == 0, output + errors
+    (plan,) = checked_lines(output.encode())
+    nothing = {"files": 0, "bytes": 0, "unsized": 0}
+    assert plan["readable"] == nothing
+    assert plan["cached"] == {"files": 2, "bytes": size, "unsized": 0}
+    assert float(plan["traffic_of_readable"]) == 0
+    # Nothing costs, so no cap is in the way.
+    status, output, errors = vault.run(*restore, "--max-cost", "0")
+    assert status == 0, output + errors
+    assert "in the cache             2" in output
+    facts = json.loads(vault.run("report", str(destination), "--json")[1])
+    assert (facts["fetched_bytes"], facts["cached_bytes"]) == (0, size)
+    page = destination.parent / "page.html"
+    text = vault.run("report", str(destination), "--html", str(page))[1]
+    said = f"fetched 0 B, {size_text(size)} from the cache"
+    assert said in text
+    assert said in page.read_text()
+    # What there is, though nothing of it is left to do.
+    status, output, errors = vault.run(*restore)
+    assert output.startswith(f"{VAULT}: 2 archives, {size_text(size)}\n"), output
+    assert "nothing is to be done" in output
+    status, output, errors = vault.run(*restore, "-n", "--json")
+    (plan,) = checked_lines(output.encode())
+    assert (plan["total_files"], plan["files_skipped"], plan["jobs"]) == (2, 2, 0)
+    assert plan["total_bytes"] == size

@@ -21,7 +21,7 @@ MIB = 1 << 20
 
 
 def add(worklist: Worklist, archive: str, size: int, left: timedelta) -> None:
-    file = RestorableFile(archive, f"{archive}.tif", size, 0, None, 0, readable=True)
+    file = RestorableFile(archive, f"{archive}.tif", size, 0, None, 0)
     worklist.add(file, Stage.WAITING)
     worklist.note_readable(archive, NOW + left, NOW)
 

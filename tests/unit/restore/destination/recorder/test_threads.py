@@ -94,7 +94,7 @@ class Failing:
 def test_lanes_that_cannot_go_on_stop_the_restore(error):
     with Worklist() as worklist:
         for number in range(8):
-            file = RestorableFile(str(number), f"{number}.bin", 1, 0, None, 0, readable=True)
+            file = RestorableFile(str(number), f"{number}.bin", 1, 0, None, 0)
             worklist.add(file, Stage.READABLE)
         fetcher = Fetcher(worklist, Failing(error), Lanes(2, 1))
         fetcher.start()
@@ -107,7 +107,7 @@ def test_lanes_that_cannot_go_on_stop_the_restore(error):
 
 def test_a_worklist_that_fails_stops_the_restore(monkeypatch):
     with Worklist() as worklist:
-        worklist.add(RestorableFile("1", "1.bin", 1, 0, None, 0, readable=True), Stage.READABLE)
+        worklist.add(RestorableFile("1", "1.bin", 1, 0, None, 0), Stage.READABLE)
         fetcher = Fetcher(worklist, Failing(None), Lanes(2, 1))
 
         def fails(large, count):
