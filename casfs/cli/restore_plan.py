@@ -10,13 +10,15 @@ from casfs.restore.amounts import Estimate, amount_text
 from casfs.restore.plan import Group, Sum
 from casfs.restore.preparing import Prepared
 from casfs.restore.prices import Load, load_of
+from casfs.restore.request_options import Options
+from casfs.restore.rerequests import most_again
 from casfs.restore.work_items import Stage, Totals
 from casfs.restore.worklist import Worklist
 
-
-def restore_lines(
 _TO_WRITE = (Stage.WAITING, Stage.READABLE)
 
+
+def restore_lines(
     prepared: Prepared, worklist: Worklist, directories: int, destination: Path
 ) -> Iterator[str]:
     """Yield the lines of a plan about its destination.
@@ -51,14 +53,36 @@ _TO_WRITE = (Stage.WAITING, Stage.READABLE)
         yield f"  traffic of what can be read already: {amount}"
     needed, free = _to_write(totals), _free(destination)
     where = disk_of(existing(destination))
-    there = worklist.allocated
-    allocated = f", {size_text(there)} of it allocated before" if there else ""
     if not any(totals[stage].archives for stage in _TO_WRITE):
         yield f"to {destination}: nothing is to be done; {size_text(free)} are free at {where}"
         return
+    there = worklist.allocated
+    allocated = f", {size_text(there)} of it allocated before" if there else ""
     disk = f"the disk at {where} has {size_text(free)} free"
     text = f"to {destination}: {size_text(needed)}{allocated}; {disk}"
     yield text if needed <= free + there else f"{text}: THIS IS TOO LITTLE"
+
+
+def again_line(prepared: Prepared, options: Options, again: bool) -> str:
+    """Return what `--rerequest yes` agrees to beside the plan, "" if nothing.
+
+    Args:
+        prepared: the plan.
+        options: how archives are requested.
+        again: whether the plan includes what was lost before.
+    """
+    if options.rerequest != "yes":
+        return ""
+    most = most_again(prepared, options)
+    if most is None:
+        return f"what is lost later is requested again, within --max-cost {options.max_cost}"
+    if not most.jobs:
+        return ""
+    cost = prepared.cost(most, prepared.plan.load(options.tier.value, again))
+    amount = amount_text(cost.total, cost.currency)
+    if cost.total is None:
+        amount = f"{most.jobs:,} jobs and {size_text(most.bytes)}"
+    return f"what is lost later is requested again, for {amount} more at most"
 
 
 def restore_facts(
@@ -68,7 +92,10 @@ def restore_facts(
     totals, found = worklist.totals(), everything(prepared, worklist)
     traffic = _traffic(prepared)
     return {
+        "total_files": found.archives,
+        "total_bytes": None if found.unsized else found.bytes,
         "destination": str(destination),
+        "files_written": written_before(prepared, worklist).archives,
         "files_skipped": totals[Stage.SKIPPED].archives,
         "files_failed": totals[Stage.FAILED].archives,
         "directories": directories,
@@ -79,28 +106,6 @@ def restore_facts(
     }
 
 
-def readable_load(prepared: Prepared) -> Load:
-    """Return what is fetched that needs no request: only its traffic and its GETs cost."""
-    groups = (prepared.plan.groups[one] for one in (Group.READABLE, Group.RUNNING))
-    size = sum(one.bytes for one in groups)
-    return Load("standard", 0, size, load_of("", size).gets)
-
-
-def _traffic(prepared: Prepared) -> Estimate:
-    """Return what fetching costs that needs no request."""
-    return prepared.prices.estimate([readable_load(prepared)], prepared.place.inside)
-
-
-def _to_write(totals: dict[Stage, Totals]) -> int:
-        "total_files": found.archives,
-        "total_bytes": None if found.unsized else found.bytes,
-    return sum(totals[stage].bytes for stage in _TO_WRITE)
-        "files_written": written_before(prepared, worklist).archives,
-
-
-def _free(destination: Path) -> int:
-    facts = os.statvfs(existing(destination))
-    return facts.f_bavail * facts.f_frsize
 def everything(prepared: Prepared, worklist: Worklist) -> Sum:
     """Return all that was found, whatever becomes of it."""
     totals = worklist.totals().values()
@@ -119,3 +124,22 @@ def written_before(prepared: Prepared, worklist: Worklist) -> Totals:
     )
 
 
+def readable_load(prepared: Prepared) -> Load:
+    """Return what is fetched that needs no request: only its traffic and its GETs cost."""
+    groups = (prepared.plan.groups[one] for one in (Group.READABLE, Group.RUNNING))
+    size = sum(one.bytes for one in groups)
+    return Load("standard", 0, size, load_of("", size).gets)
+
+
+def _traffic(prepared: Prepared) -> Estimate:
+    """Return what fetching costs that needs no request."""
+    return prepared.prices.estimate([readable_load(prepared)], prepared.place.inside)
+
+
+def _to_write(totals: dict[Stage, Totals]) -> int:
+    return sum(totals[stage].bytes for stage in _TO_WRITE)
+
+
+def _free(destination: Path) -> int:
+    facts = os.statvfs(existing(destination))
+    return facts.f_bavail * facts.f_frsize

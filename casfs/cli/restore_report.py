@@ -21,7 +21,6 @@ from casfs.metrics import Metrics
 from casfs.restore.amounts import amount_text
 from casfs.restore.destination.manifest import FAILED, ManifestLine
 from casfs.restore.job_sending import Sent
-from casfs.restore.plan import Group
 from casfs.restore.preparing import Prepared
 from casfs.restore.progress_file import ProgressFile
 from casfs.restore.restore_planner import RestoreProgress
@@ -85,15 +84,11 @@ class RestoreReport:
 
     def ask_again(self, prepared: Prepared, tier: str) -> OpenQuestion:
         """Ask whether to request again, at a tier, what is lost."""
-        load = prepared.plan.load(tier, again=True)
-        cost = prepared.cost(load)
-        count = prepared.plan.groups[Group.AGAIN].archives
-        size, amount = size_text(load.bytes), amount_text(cost.total, cost.currency)
-        return OpenQuestion(
-            f"{count:,} failed or expired before they were fetched ({size}, {amount}); request "
-            "again?",
-            self.view,
-        )
+        return OpenQuestion(f"{_lost_text(prepared, tier)}; request again?", self.view)
+
+    def requests_again(self, prepared: Prepared, tier: str) -> None:
+        """Tell that what is lost is requested again, as the user agreed in advance."""
+        self.warn(f"{_lost_text(prepared, tier)}; requested again, as --rerequest yes says")
 
     def sent(self, sent: Sent) -> None:
         """Tell what came of a request."""
@@ -266,6 +261,15 @@ class RestoreReport:
         if verdict.status is not Status.DONE:
             self.messages.facts("exit_error", code=int(verdict.status), message=verdict.reason)
             self.messages.complain(verdict.reason)
+
+
+def _lost_text(prepared: Prepared, tier: str) -> str:
+    """Return how much is lost, and what it costs to request that again, and nothing else."""
+    plan = prepared.plan
+    lost, planned = plan.load_again(tier), plan.load(tier, again=False)
+    cost = prepared.cost(lost, planned)
+    size, amount = size_text(lost.bytes), amount_text(cost.total, cost.currency)
+    return f"{lost.jobs:,} failed or expired before they were fetched ({size}, {amount})"
 
 
 def _sum(totals: dict[Stage, Totals], *stages: Stage) -> Totals:

@@ -9,7 +9,7 @@ from casfs.cli.messages import Messages
 from casfs.cli.plan_text import plan_facts, plan_lines
 from casfs.cli.progress import open_progress
 from casfs.cli.restore_consent import includes_again, refusal, require_archives, unmet_text
-from casfs.cli.restore_plan import restore_facts, restore_lines
+from casfs.cli.restore_plan import again_line, everything, restore_facts, restore_lines
 from casfs.cli.restore_record import RestoreRecord
 from casfs.cli.restore_report import RestoreReport
 from casfs.cli.restore_wish import RestoreWish
@@ -258,6 +258,8 @@ class RestoreSession:
             messages.text(line)
         for line in restore_lines(prepared, worklist, directories, wish.destination):
             messages.text(line)
+        if agreed := again_line(prepared, self._options, again):
+            messages.text(agreed)
         facts: dict[str, Any] = plan_facts(prepared, self._options, again)
         facts |= restore_facts(prepared, worklist, directories, wish.destination)
         messages.facts("plan", **facts)

@@ -80,6 +80,20 @@ class Plan:
         gets = self.gets + (self.gets_again if again else 0)
         return Load(tier, sum(one.archives for one in sums), size, gets)
 
+    def load_again(self, tier: str) -> Load:
+        """Return those of `load` for which jobs were started before."""
+        again = self.groups[Group.AGAIN]
+        size = None if again.unsized else again.bytes
+        return Load(tier, again.archives, size, self.gets_again)
+
+    def load_lost(self, tier: str) -> Load:
+        """Return the jobs that are to be started if all that is fetched is lost once."""
+        there = (self.groups[Group.CACHED], self.groups[Group.TOO_LARGE])
+        unknown = self.all.unsized - sum(one.unsized for one in there)
+        size = self.all.bytes - sum(one.bytes for one in there)
+        count = self.all.archives - sum(one.archives for one in there)
+        return Load(tier, count, None if unknown else size, load_of(tier, size).gets + count)
+
 
 @dataclass(frozen=True)
 class Planner:

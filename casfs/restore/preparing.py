@@ -82,9 +82,9 @@ class Prepared:
         """Return what the restore costs with more jobs, those that it has requested included."""
         return self.prices.estimate([*self.spent, *loads], self.place.inside)
 
-    def cost(self, load: Load) -> Estimate:
-        """Return what more jobs cost."""
-        return self.total(load) - self.total()
+    def cost(self, load: Load, *planned: Load) -> Estimate:
+        """Return what more jobs cost, on top of those that are planned."""
+        return self.total(*planned, load) - self.total(*planned)
 
     @property
     def wave(self) -> int:

@@ -51,6 +51,9 @@ class RestoreWatcher(Protocol):
     def ask_again(self, prepared: Prepared, tier: str) -> Question:
         """Ask whether to request again, at a tier, what is lost."""
 
+    def requests_again(self, prepared: Prepared, tier: str) -> None:
+        """Tell that what is lost is requested again, as the user agreed in advance."""
+
     def sent(self, sent: Sent) -> None:
         """Tell what came of a request."""
 

@@ -3,8 +3,8 @@
 Each round lists the jobs once, finds out what can be read by now, requests what may be requested,
 and lets the lanes fetch what can be read meanwhile. What a plan contained to which the user agreed
 is requested under that consent, in waves if there is a pace. What is lost after that (its job
-failed, or its output expired before it was fetched) is requested again only with consent; while the
-user is asked for that, everything else goes on.
+failed, or its output expired before it was fetched) is requested again only with consent: the user
+is asked each time, while everything else goes on, or agreed in advance to as much as the plan said.
 """
 
 import random
@@ -19,6 +19,7 @@ from casfs.restore.destination.manifest_index import ManifestIndex
 from casfs.restore.fetch_lanes import Fetcher
 from casfs.restore.job_sending import Sent
 from casfs.restore.preparing import Prepared
+from casfs.restore.rerequests import EXHAUSTED, Rerequests
 from casfs.restore.restore_planner import Question, Restore, RestorePlanner, RestoreProgress
 from casfs.restore.running import Run
 from casfs.restore.spool import Spool
@@ -70,6 +71,7 @@ class RestoreRun:
         self._verdict = DONE
         self._progress = RestoreProgress()
         self._question: Question | None = None
+        self._rerequests: Rerequests | None = None
         self._expired = 0
         """Archives whose output had expired when the jobs were last listed."""
 
@@ -86,7 +88,11 @@ class RestoreRun:
         """
         self._record_decided()
         self._fetcher.start()
-        may_come = self._request(prepared, spool, self._decide(prepared, again))
+        if self._restore.options.rerequest == "yes":
+            self._rerequests = Rerequests(prepared, self._restore.options)
+        # The plan said what becomes of it, so that there is nothing to ask.
+        self._worklist.decide(Again.LOST, None if again else _LOST)
+        may_come = self._request(prepared, spool, again)
         while self._may_go_on(may_come):
             may_come = self._look()
         self._record_decided()
@@ -120,20 +126,29 @@ class RestoreRun:
                 self._worklist.note_lost(request.archive)
                 self._watcher.warn(f"job {request.job} of archive {request.archive}: {reason}")
             self._fetcher.wake()
-            again = self._decide(prepared, self._restore.options.rerequest == "yes")
-            return self._request(prepared, spool, again)
+            return self._request(prepared, spool, self._decide(prepared))
 
-    def _decide(self, prepared: Prepared, agreed: bool) -> bool:
+    def _decide(self, prepared: Prepared) -> bool:
         """Decide what becomes of what is lost, or ask; return whether it is requested again now."""
-        tier = self._restore.options.tier.value
-        if agreed or self._restore.options.rerequest != "ask":
-            self._worklist.decide(Again.LOST, None if agreed else _LOST)
-            return agreed
-        if self._question is None and self._planner.seen.again:
+        options, lost = self._restore.options, self._planner.seen.again
+        tier = options.tier.value
+        if not lost or self._question is not None:
+            return False
+        if options.rerequest == "ask":
             self._worklist.note_asked()
             self._question = self._watcher.ask_again(prepared, tier)
             self._take_answer()
-        return False
+            return False
+        if self._rerequests is None:
+            self._worklist.decide(Again.LOST, _LOST)
+            return False
+        if not self._rerequests.take(prepared.plan.load_again(tier)):
+            self._worklist.decide(Again.LOST, EXHAUSTED, Stage.LEFT)
+            self._fetcher.counts.left.append(EXHAUSTED)
+            return False
+        self._watcher.requests_again(prepared, tier)
+        self._worklist.decide(Again.LOST, None)
+        return True
 
     def _take_answer(self) -> bool:
         """Return whether an open question has an answer by now, and do as it says."""

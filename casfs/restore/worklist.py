@@ -139,12 +139,13 @@ class Worklist:
         """Note that the user is asked whether to request again what is lost."""
         self._change("UPDATE work SET again = ? WHERE again = ?", (Again.ASKED, Again.LOST))
 
-    def decide(self, lost: Again, refusal: str | None) -> None:
+    def decide(self, lost: Again, refusal: str | None, refused: Stage = Stage.FAILED) -> None:
         """Decide whether what is lost is requested again.
 
         Args:
             lost: what that is: all of which nothing was asked, or all of which something was.
-            refusal: why it is not, so that it cannot be restored; None if it is.
+            refusal: why it is not; None if it is.
+            refused: the stage of what is not: it cannot be restored, or another run does it.
         """
         if refusal is None:
             self._change(
@@ -152,8 +153,8 @@ class Worklist:
             )
         else:
             self._change(
-                "UPDATE work SET stage = 'failed', reason = ?, again = 0 WHERE again = ?",
-                (refusal, lost),
+                "UPDATE work SET stage = ?, reason = ?, again = 0 WHERE again = ?",
+                (refused.value, refusal, lost),
             )
         self._undecided = bool(self._rows("SELECT 1 FROM work WHERE again LIMIT 1"))
 

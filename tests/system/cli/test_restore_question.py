@@ -35,3 +35,27 @@ def test_what_can_be_read_is_restored_while_the_user_is_asked_for_something_else
         assert "1 failed or expired before they were fetched (3 B, " in shown.text
         vault.check(destination)
         assert vault.requested() == {ids["lost.bin"]: 2, ids["slow.bin"]: 1}
+        check_that_a_plan_that_was_agreed_to_is_not_asked_about(vault, tmp_path / "other")
+
+
+def check_that_a_plan_that_was_agreed_to_is_not_asked_about(vault, destination):
+    """It says that what an earlier run has lost is not requested again; -y agrees to that."""
+    before = vault.requested()
+    lost = "(SELECT id FROM archives WHERE description = 'lost.bin')"
+    vault.emulator.sql(f"DELETE FROM jobs WHERE archive = {lost}")
+    asked: list[str] = []
+
+    def keys(text: str) -> bytes | None:
+        if "[y/N]" in text and not asked:
+            asked.append(text)
+            return b"n\n"
+        return None
+
+    command = [sys.executable, "-m", "casfs", "restore", VAULT, str(destination), "-y"]
+    shown = on_terminal(command, vault.environment, keys=keys)
+    assert not asked, asked
+    assert shown.status == 1, shown.text
+    assert "not again                1" in shown.text
+    assert "--rerequest yes" in shown.text
+    assert (destination / "slow.bin").read_bytes() == vault.files["slow.bin"]
+    assert vault.requested() == before

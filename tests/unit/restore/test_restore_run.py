@@ -1,14 +1,18 @@
 """How a restore waits for its jobs."""
 
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 from casfs.client import RestorableFile
 from casfs.ledger.request import TO_THE_END
 from casfs.restore import restore_run
+from casfs.restore.amounts import Cap
 from casfs.restore.items import Item
-from casfs.restore.plan import Group
-from casfs.restore.restore_planner import RestorePlanner
+from casfs.restore.plan import Group, Plan
+from casfs.restore.request_options import Options
+from casfs.restore.rerequests import Rerequests
+from casfs.restore.restore_planner import ListedWork, RestorePlanner
 from casfs.restore.restore_run import RestoreRun
 from casfs.restore.work_items import Again, Stage
 from casfs.restore.worklist import Worklist
@@ -67,7 +71,7 @@ def test_an_answer_decides_only_of_what_is_still_lost_by_then():
             )
             planner = RestorePlanner(restore)
             for archive in (lost, running, readable):
-                file = RestorableFile(archive, archive, 1, 0, None, 0, readable=False)
+                file = RestorableFile(archive, archive, 1, 0, None, 0)
                 worklist.add(file, Stage.WAITING)
                 planner._note(item_of(archive), Group.AGAIN)
             worklist.note_asked()
@@ -80,3 +84,42 @@ def test_an_answer_decides_only_of_what_is_still_lost_by_then():
             assert stages[Stage.WAITING] == (2 if agreed else 1)
             assert [worklist.is_agreed(one) for one in (lost, running)] == [agreed, False]
             assert [one.archive for one in worklist.untold(Stage.FAILED)] == [lost] * (not agreed)
+
+
+def test_who_agreed_in_advance_pays_for_everything_once_more_at_most():
+    """On a slow line all of it expires again and again: that is not what the plan said."""
+    told: list[int] = []
+    watcher = SimpleNamespace(
+        requests_again=lambda prepared, tier: told.append(prepared.plan.load_again(tier).jobs)
+    )
+    counts = SimpleNamespace(left=[])
+    nothing: Any = None
+    for cap, agreed in ((None, [True, True, False]), (Cap(Decimal(9)), [True, True, True])):
+        options = Options(vault="vault", everything=True, rerequest="yes", max_cost=cap)
+        with Worklist() as worklist:
+            restore: Any = SimpleNamespace(options=options, worklist=worklist, watcher=watcher)
+            planner = RestorePlanner(restore)
+            fetcher: Any = SimpleNamespace(counts=counts)
+            for archive in ("a", "b", "c"):
+                worklist.add(RestorableFile(archive, archive, 10, 0, None, 0), Stage.WAITING)
+            run = RestoreRun(restore, planner, fetcher, nothing, nothing, waits=True)
+            first: Any = SimpleNamespace(plan=plan_of(Group.READABLE, 3))
+            run._rerequests = Rerequests(first, options)
+            for lost, expected in zip((["a", "b"], ["c"], ["b"]), agreed, strict=True):
+                planner.seen = ListedWork(again=len(lost))
+                for archive in lost:
+                    worklist.note_again(archive)
+                later: Any = SimpleNamespace(plan=plan_of(Group.AGAIN, len(lost)))
+                assert run._decide(later) is expected
+            stages = {stage: total.archives for stage, total in worklist.totals().items()}
+            assert stages[Stage.LEFT] == agreed.count(False)
+    assert told == [2, 1, 2, 1, 1]
+    assert len(counts.left) == 1
+
+
+def plan_of(group, count):
+    plan = Plan()
+    for _ in range(count):
+        plan.all.add(10)
+        plan.groups[group].add(10)
+    return plan

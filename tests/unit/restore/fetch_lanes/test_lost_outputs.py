@@ -10,10 +10,15 @@ import pytest
 from casfs.cli.restore_report import RestoreReport
 from casfs.client import RestorableFile
 from casfs.errors import CasfsError, ExpiredError, NotReadyError, ThreadError
+from casfs.job_requests import JobFeatures
+from casfs.model import Vault
 from casfs.restore.archive_restorer import ArchiveRestorer
 from casfs.restore.fetch_lanes import Fetcher
 from casfs.restore.fetch_order import Lanes
-from casfs.restore.plan import Group
+from casfs.restore.plan import Group, Plan, Sum
+from casfs.restore.preparing import Prepared
+from casfs.restore.prices import Prices
+from casfs.restore.traffic import Place
 from casfs.restore.work_items import Stage
 from casfs.restore.worklist import Worklist
 
@@ -50,7 +55,7 @@ class Restores:
 @pytest.fixture
 def worklist():
     with Worklist() as made:
-        file = RestorableFile("1", "a", 1, 0, None, 0, readable=True)
+        file = RestorableFile("1", "a", 1, 0, None, 0)
         made.add(file, Stage.READABLE)
         yield made
 
@@ -99,13 +104,27 @@ def test_what_may_be_there_later_is_not_taken_to_be_lost(worklist, monkeypatch, 
 
 def test_the_question_whether_to_request_again_names_the_price(worklist, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
-    load = SimpleNamespace(bytes=3 << 30)
-    plan = SimpleNamespace(
-        load=lambda tier, again: load if (tier, again) == ("bulk", True) else None,
-        groups={Group.AGAIN: SimpleNamespace(archives=7)},
+    plan = Plan()
+    plan.groups[Group.AGAIN] = Sum(7, 3 << 30)
+    # Later waves are still to come: the user agreed to them before.
+    plan.groups[Group.REQUESTED] = Sum(90, 40 << 30)
+    prices = Prices(
+        currency="CNY",
+        by_tier={"retrieval_per_gb": {"bulk": Decimal(4)}, "jobs_per_1000": {"bulk": Decimal(0)}},
+        single={"gets_per_10000": Decimal(0)},
     )
-    cost = SimpleNamespace(total=Decimal(12), currency="CNY")
-    prepared: Any = SimpleNamespace(plan=plan, cost=lambda one: cost if one is load else None)
+    prepared = Prepared(
+        run="1",
+        vault=Vault("photos", "photos", None, None, None, None, "{}"),
+        region="",
+        prices=prices,
+        place=Place(True, "", ""),
+        spent=[],
+        rate=1.0,
+        room=1,
+        features=JobFeatures(tiers=()),
+        plan=plan,
+    )
     nothing: Any = None
     RestoreReport(nothing, nothing, worklist, nothing, nothing).ask_again(prepared, "bulk")
     told = capsys.readouterr().err
