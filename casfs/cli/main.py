@@ -167,9 +167,11 @@ def main() -> None:
         sys.exit(_FAILED)
     except Exception as error:
         if type(error).__module__ == "sqlite3":
+            from casfs.reasons import reason
+
             # Catalog and record of requests explain their own failures.
-            text = f"a temporary file cannot be used ({error}); free space, or set SQLITE_TMPDIR"
-            say(f"casfs: {text}", err=True)
+            text = f"a temporary file cannot be used: {reason(error)}"
+            say(f"casfs: {text}; free space, or set SQLITE_TMPDIR", err=True)
             sys.exit(_FAILED)
         # Logged, since Python would print the text of the error as it is, secrets included.
         log.critical("casfs hit a bug; please report it", exc_info=True)

@@ -117,6 +117,8 @@ class ListedJobs:
         self._jobs.execute("BEGIN")
         self._new: list[tuple[Any, ...]] = []
         self._count: int | None = 0
+        self._hints = bytearray(_HINTS)
+        """1 for each archive that may have a job: most archives of a vault have none."""
         for job in jobs:
             self.add(job)
 
@@ -136,7 +138,10 @@ class ListedJobs:
         """Add a job, unless it was added before."""
         facts = facts_of(job)
         archive = None if facts.state is JobState.FAILED else facts.archive
-        keys = (_key(facts.id), _key(facts.token), _key(archive))
+        of_archive = _key(archive)
+        keys = (_key(facts.id), _key(facts.token), of_archive)
+        if of_archive is not None:
+            self._hints[of_archive % _HINTS] = 1
         self._new.append((*keys, *_row(facts)))
         self._count = None
         if len(self._new) >= _AT_ONCE:
@@ -170,6 +175,8 @@ class ListedJobs:
         """
         running = None
         best: JobFacts | None = None
+        if not self._hints[(_key(archive) or 0) % _HINTS]:
+            return None
         for job in self._find("archive_key", archive):
             if job.archive != archive or not job.covers(first, last, size):
                 continue
@@ -205,6 +212,7 @@ class ListedJobs:
 
 
 _AT_ONCE = 1000
+_HINTS = 1 << 21
 _LARGEST = (1 << 63) - 1
 """Of a column; a service may state more."""
 _KEYS = "id_key, token_key, archive_key"

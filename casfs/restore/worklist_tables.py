@@ -10,8 +10,7 @@ ITEM = (
 INSERT = """INSERT INTO work
     (archive, path, size, mtime, tree_hash, created, stage, replace_existing, here, reason,
     expires, readable, planned, again, agreed)
-    VALUES (:archive, :path, :size, :mtime, :tree_hash, :created, :stage, :replace, :here, :reason,
-    :expires, :readable, :planned, :again, :agreed)"""
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 COUNT = """INSERT INTO totals VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET archives = archives + excluded.archives,
     bytes = bytes + excluded.bytes

@@ -34,17 +34,18 @@ class CachedArchives:
         Raises:
             CasfsError: the catalog cannot be read.
         """
-        ids = [one.id for one in archives if self._may_be_there(vault, one)]
+        unsure: list[str] = []
+        by_key: dict[str, str] = {}
+        for one in archives:
+            digest = digest_of(one.tree_hash)
+            if one.size is None or digest is None:
+                unsure.append(one.id)
+            else:
+                key = output_key(self.origin, vault, one.id, 0, digest, one.size)
+                by_key[key] = one.id
+        ids = [*unsure, *(by_key[key] for key in self.disk.held(by_key))]
         if not ids:
             return frozenset()
         known = [one for one in self.index.by_ids(vault, ids) if one.readable]
         outputs = self.jobs.outputs(vault, known)
         return frozenset(one for one, output in outputs if self.disk.holds_whole(output))
-
-    def _may_be_there(self, vault: str, one: Selected) -> bool:
-        if one.size is None:
-            return True
-        digest = digest_of(one.tree_hash)
-        return digest is None or self.disk.holds_any(
-            output_key(self.origin, vault, one.id, 0, digest, one.size)
-        )

@@ -16,6 +16,7 @@ import logging
 import os
 import threading
 import weakref
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -123,9 +124,15 @@ class DiskCache:
         """
         return self.store(source) if source.key != output.key else None
 
-    def holds_any(self, key: str) -> bool:
-        """Return whether there may be something of the output with a key."""
-        return os.path.lexists(f"{self.directory}/{key[:2]}/{key[2:]}")
+    def held(self, keys: Iterable[str]) -> Iterator[str]:
+        """Yield those of some keys of outputs of which there may be something."""
+        try:
+            begins = frozenset(os.listdir(self.directory))
+        except OSError:
+            return
+        for key in keys:
+            if key[:2] in begins and os.path.lexists(f"{self.directory}/{key[:2]}/{key[2:]}"):
+                yield key
 
     def holds_whole(self, output: Output) -> bool:
         """Return whether every block of an output seems to be there."""

@@ -50,7 +50,7 @@ def test_what_was_lost_before_anybody_waited_is_not_left_to_another_run():
     fetcher: Any = SimpleNamespace(counts=counts, stopped=None, wait=lambda seconds: True)
     nothing: Any = None
     with Worklist() as worklist:
-        worklist.add(RestorableFile("1", "1", 1, 0, None, 0, readable=True), Stage.WAITING)
+        worklist.add(RestorableFile("1", "1", 1, 0, None, 0), Stage.WAITING)
         restore: Any = SimpleNamespace(client=nothing, worklist=worklist, watcher=nothing)
         run = RestoreRun(restore, nothing, fetcher, nothing, nothing, waits=True)
         assert not run._may_go_on(False)

@@ -67,7 +67,7 @@ def test_what_a_restore_has_written_is_known_again_without_its_time(
 ):
     """Else a restore that goes on, or is run once more, would fetch all of it again."""
     (tmp_path / "a").write_bytes(b"12345")
-    file = RestorableFile("1", "a", 5, 4_000_000_000 * SECOND, None, 0, readable=False)
+    file = RestorableFile("1", "a", 5, 4_000_000_000 * SECOND, None, 0)
     line = ManifestLine(path="a", archive="1", state="verified", size=5)
     parts: dict[str, Any] = dict.fromkeys(one.name for one in fields(Survey))
     parts |= {
