@@ -37,7 +37,7 @@ class FilledPart:
     tree_hash: Digest | None
     verified: str
     fetched: int
-    copied: int
+    copied: int = 0
 
 
 class PartFilling:
