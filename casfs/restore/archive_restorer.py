@@ -78,6 +78,10 @@ class ArchiveRestorer:
         """
         outputs = self.client.restorable.outputs(self.vault, [item.archive for item in items])
         now = time.monotonic()
+        # Those that another lane had taken before they were looked up were never used.
+        for number, (looked_up, _) in list(self._outputs.items()):
+            if now - looked_up > _CURRENT:
+                self._outputs.pop(number, None)
         for item in items:
             if item.archive in outputs:
                 self._outputs[item.number] = now, outputs[item.archive]
@@ -89,7 +93,8 @@ class ArchiveRestorer:
             CasfsError: it cannot be restored.
         """
         looked_up, output = self._outputs.pop(item.number, (0.0, None))
-        if time.monotonic() - looked_up > _CURRENT:
+        is_lost = output is not None and jobs_of(output) == self._lost.get(item.number)
+        if is_lost or time.monotonic() - looked_up > _CURRENT:
             # Its jobs may have expired meanwhile, and others may bring it.
             output = None
         if item.here:

@@ -4,6 +4,7 @@ Lock order: one lock guards the order in which archives are fetched and what sto
 of the worklist is taken. Nothing is fetched or written under it.
 """
 
+import itertools
 import logging
 import threading
 import time
@@ -108,6 +109,7 @@ class Fetcher:
         """Small archives that were taken from the worklist just now."""
         self._order = FetchOrder(lanes)
         self._items: dict[str, WorkItem] = {}
+        self._keys = itertools.count()
         self._tries: Counter[int] = Counter()
         self._in_flight: Counter[int] = Counter()
         self._later: list[tuple[float, WorkItem]] = []
@@ -225,7 +227,7 @@ class Fetcher:
             found += self._worklist.take_readable(large=True, count=_PAGE_LARGE)
         for item in found:
             # Its last try may still have a lane.
-            key = f"{item.number}.{self._tries[item.number]}"
+            key = str(next(self._keys))
             self._items[key] = item
             self._order.add(Fetchable.of(key, item.size or 0, item.expiry))
         return self._order.take()

@@ -29,8 +29,10 @@ class Restorable:
 
 @pytest.fixture
 def restorer(monkeypatch):
-    names = ("files", "tree", "worklist", "recorder", "algorithm", "mode", "overwrite")
-    others: dict[str, Any] = dict.fromkeys((*names, "told", "delivered", "gone"))
+    names = ("files", "tree", "recorder", "algorithm", "mode", "overwrite", "told", "delivered")
+    others: dict[str, Any] = dict.fromkeys(names)
+    others["worklist"] = SimpleNamespace(note_lost=lambda archive: None)
+    others["gone"] = lambda jobs: None
     client: Any = SimpleNamespace(restorable=Restorable())
     monkeypatch.setattr(ArchiveRestorer, "_restore_from", lambda *_: None)
     return ArchiveRestorer(client=client, vault="photos", **others)
@@ -59,3 +61,52 @@ def test_what_was_looked_up_long_ago_is_looked_up_again(restorer, monkeypatch):
     monkeypatch.setattr(archive_restorer, "_CURRENT", -1.0)
     with pytest.raises(ExpiredError):
         restorer.restore(known, lambda size: None)
+
+
+def output(job):
+    return SimpleNamespace(sources=(SimpleNamespace(job_id=job),))
+
+
+class Jobs:
+    """The output of every archive, which one job brings at a time."""
+
+    def __init__(self) -> None:
+        self.job = "old"
+
+    def outputs(self, vault, archives):
+        return dict.fromkeys(archives, output(self.job))
+
+    def output(self, vault, archive):
+        return output(self.job)
+
+
+@pytest.fixture
+def jobs(restorer, monkeypatch):
+    def fetch(self, item, found, note):
+        if found.sources[0].job_id == "old":
+            raise ExpiredError("gone")
+
+    monkeypatch.setattr(ArchiveRestorer, "_restore_from", fetch)
+    restorer.client.restorable = Jobs()
+    return restorer.client.restorable
+
+
+def test_a_job_that_is_gone_is_not_asked_again_when_another_brings_the_archive(restorer, jobs):
+    one = item(1, "one")
+    with pytest.raises(ExpiredError) as met:
+        restorer.restore(one, lambda size: None)
+    # Another lane took it before it was looked up, which ends only now.
+    restorer.prepare([one])
+    assert restorer.expired(one, met.value)
+    jobs.job = "new"
+    restorer.restore(one, lambda size: None)
+
+
+def test_what_was_looked_up_too_late_is_forgotten(restorer, jobs, monkeypatch):
+    jobs.job = "new"
+    monkeypatch.setattr(archive_restorer, "_CURRENT", 0.0)
+    for number in range(1000):
+        one = item(number, "one")
+        restorer.restore(one, lambda size: None)
+        restorer.prepare([one])
+    assert len(restorer._outputs) < 100
