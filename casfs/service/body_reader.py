@@ -103,6 +103,8 @@ class Receiver:
         except (OSError, HTTPException) as met:
             error = met
         self._note(max(0, found - self._ahead))
+        # What ends a body is read later, and noted alone.
+        self._came = 0
         # The framing of chunks is noted with what it frames, and is made up for later.
         self._ahead = max(0, self._ahead - found)
         if found != len(memory):

@@ -48,3 +48,26 @@ def test_a_slow_line_does_not_look_idle_and_each_byte_counts_once(monkeypatch, c
         assert not filling.is_alive()
         source.close()
     assert size <= sum(noted) <= size + 32 * chunked
+
+
+def test_what_ends_a_body_late_does_not_count_its_bytes_again(monkeypatch):
+    noted: list[int] = []
+    released: list[bool] = []
+    size = 200_000
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(b"HTTP/1.1 206 Said\r\nTransfer-Encoding: chunked\r\n\r\n")
+        source = HTTPResponse(here)
+        source.begin()
+        raw = SimpleNamespace(_original_response=source, release_conn=lambda: released.append(True))
+        answer: Any = SimpleNamespace(raw=raw, url="http://localhost/")
+        receiver = Receiver(answer, noted.append, Throttle())
+        sending = start_thread("sending", there.sendall, b"%x\r\n" % size + bytes(size))
+        receiver.fill(memoryview(bytearray(size)))
+        sending.join(10)
+        monkeypatch.setattr(body_reader, "_NOTE_SECONDS", 0.0)
+        there.sendall(b"\r\n0\r\n\r\n")
+        receiver.finish()
+        source.close()
+    assert released
+    assert size <= sum(noted) <= size + 32
