@@ -27,7 +27,7 @@ from casfs.blocks.part_filling import FilledPart, PartFilling
 from casfs.blocks.read_back import is_same
 from casfs.blocks.verify import Digest, matches
 from casfs.deadline import Deadline
-from casfs.errors import MismatchError, RequestError, TransientError
+from casfs.errors import DeadlineError, MismatchError, RequestError, TransientError
 from casfs.metrics import Metrics
 from casfs.model import Output
 from casfs.service.output_body import Body
@@ -38,7 +38,8 @@ _PATIENCE = 2.0
 _BROKEN = 3
 """Answers for one output that may break off before it is left to `PartFilling`."""
 _RATE = 16 << 10
-"""Bytes a second that each connection is believed to bring, until one was seen to bring more."""
+"""Bytes a second that each connection is believed to bring, until one was seen to bring more or
+less."""
 _TELLING = 32 << 10
 """Bytes of an output from which on its GET shows how fast a connection is."""
 _PART = 8
@@ -94,6 +95,8 @@ class SmallOutputs:
         self._seconds = deadline
         self._lock = threading.Lock()
         self._deadlines: set[Deadline] = set()
+        self._most = self._most_at_first = _RATE * deadline / _PART
+        """Bytes of the largest output that is brought here while the rate is not known."""
         self._rate = 0.0
         """Bytes a second that the last GET brought, 0 if that is not known."""
         self._closed = False
@@ -105,8 +108,10 @@ class SmallOutputs:
         return (
             output.tree_hash is not None
             and bool(output.sources[0].job_id)
-            and output.layout.size <= max(_RATE, self._rate) * self._seconds / _PART
-            and not os.path.lexists(self._disk.directory_of(output))
+            and output.layout.size <= max(self._most, self._rate * self._seconds / _PART)
+            and not any(
+                os.path.lexists(self._disk.directory_of(one)) for one in (output, output.sources[0])
+            )
         )
 
     def close(self) -> None:
@@ -172,14 +177,19 @@ class SmallOutputs:
             self._places.put(None)
 
     def _timed_fetch(self, output: Output, deadline: Deadline) -> Block:
-        begun = time.monotonic()
+        begun, size = time.monotonic(), output.layout.size
         try:
             block = self._fetch(output, deadline)
-        except BaseException:
+        except BaseException as error:
             self._rate = 0.0
+            if isinstance(error, DeadlineError) and not self._closed:
+                # The line is slower than it was believed to be.
+                self._most = min(self._most, size / 2)
+                raise UnusualError from error
             raise
-        if output.layout.size >= _TELLING:
-            self._rate = output.layout.size / max(time.monotonic() - begun, 1e-9)
+        self._most = min(self._most_at_first, max(self._most, 2 * size))
+        if size >= _TELLING:
+            self._rate = size / max(time.monotonic() - begun, 1e-9)
         return block
 
     def _fetch(self, output: Output, deadline: Deadline) -> Block:

@@ -19,6 +19,8 @@ from casfs.service.service_tuning import TUNING
 T = TypeVar("T")
 
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_LOOK_SECONDS = 0.25
+"""How often a pause looks whether the deadline was ended."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,18 @@ class Persistence:
             retry=self.retry,
             stop=lambda state: closed.is_set() or self.stop(state),
             wait=self.wait,
-            sleep=tenacity.sleep_using_event(closed),
+            sleep=lambda seconds: self._sleep(seconds, closed),
             after=tell,
             reraise=True,
         )
         return retrying(attempt)
+
+    def _sleep(self, seconds: float, closed: threading.Event) -> None:
+        """Pause, unless the transport is closed, or somebody lets the deadline pass."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self._deadline.passed():
+            if closed.wait(min(left, _LOOK_SECONDS)):
+                return
 
     def retry(self, state: tenacity.RetryCallState) -> bool:
         """Return whether what the last attempt met may be mended by another."""

@@ -15,6 +15,7 @@ from casfs.blocks.part_filling import PartFilling
 from casfs.blocks.small_outputs import SmallFilling, SmallOutputs
 from casfs.blocks.write_through import WriteThrough
 from casfs.errors import CasfsError
+from casfs.service.retries import Limits, Persistence
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
 from tests.support.blocks import bringing
 from tests.support.server import Answer, Server, serving
@@ -26,7 +27,7 @@ OUTPUT = output_of_bytes(DATA, root(DATA))
 class Files:
     """Where outputs are brought to."""
 
-    def __init__(self, folder, made, connections=4):
+    def __init__(self, folder, made, connections=4, deadline=30):
         self.folder = folder / "destination"
         self.folder.mkdir()
         self.directory = os.open(self.folder, os.O_RDONLY)
@@ -34,7 +35,7 @@ class Files:
         parts = PartStores(made.disk, made.metrics)
         limits = ReadLimits(64 * MIB, connections=connections, deadline=30)
         cache = BlockCache(made.service, parts, WriteThrough(None), limits, made.metrics)
-        self.small = SmallOutputs(made.service, made.disk, made.metrics, connections, 30)
+        self.small = SmallOutputs(made.service, made.disk, made.metrics, connections, deadline)
         self.files = OutputFiles(cache, parts, made.metrics, self.small)
 
     def begin(self, output=OUTPUT):
@@ -50,9 +51,9 @@ class Files:
 
 
 @contextmanager
-def fetching(folder, behaviour) -> Iterator[tuple[Files, Server]]:
+def fetching(folder, behaviour, deadline=30) -> Iterator[tuple[Files, Server]]:
     with serving(behaviour) as server, bringing(server.url, folder / "cache") as made:
-        files = Files(folder, made)
+        files = Files(folder, made, deadline=deadline)
         with files.files:
             yield files, server
         os.close(files.directory)
@@ -62,11 +63,11 @@ def test_one_get_brings_it_and_an_earlier_file_is_not_fetched_again(tmp_path):
     with fetching(tmp_path, Archive(DATA)) as (files, server):
         filling, filled = files.bring()
         assert isinstance(filling, SmallFilling)
-        assert (filled.brought, filled.verified) == (len(DATA), "yes")
+        assert (filled.fetched, filled.verified) == (len(DATA), "yes")
         assert (filled.sha256, filled.tree_hash) == (hashlib.sha256(DATA).hexdigest(), root(DATA))
         # Killed here, it has no name yet: the next run finds it by its leaf.
         filling, filled = files.bring()
-        assert (filled.brought, filled.verified) == (0, "yes")
+        assert (filled.fetched, filled.verified) == (0, "yes")
         assert server.spans() == [(0, len(DATA))]
         assert files.found() == {DATA}
 
@@ -141,14 +142,31 @@ def test_what_the_disk_gives_back_otherwise_is_written_again(tmp_path, monkeypat
         assert files.found() == {DATA}
 
 
-def test_a_get_that_hangs_ends_when_the_restore_does(tmp_path):
+def hang(request, wire):
+    wire.hang()
+
+
+def be_busy(request, wire):
+    return Answer(503, b"", {"Retry-After": "60"})
+
+
+@pytest.mark.parametrize("behaviour", [hang, be_busy])
+def test_a_get_that_waits_ends_when_the_restore_does(tmp_path, monkeypatch, behaviour):
     asked = threading.Event()
 
-    def hang(request, wire):
-        asked.set()
-        wire.hang()
+    def answer(request, wire):
+        if behaviour is hang:
+            asked.set()
+        return behaviour(request, wire)
 
-    with fetching(tmp_path, hang) as (files, _):
+    def sleep(persistence, seconds, closed):
+        asked.set()
+        pause(persistence, seconds, closed)
+
+    pause = Persistence._sleep
+    monkeypatch.setattr(Persistence, "_sleep", sleep)
+    with fetching(tmp_path, answer) as (files, _):
+        files.made.service._transport._limits = Limits()
         met = []
 
         def bring():
@@ -164,3 +182,17 @@ def test_a_get_that_hangs_ends_when_the_restore_does(tmp_path):
         thread.join(10)
         assert not thread.is_alive()
         assert met
+
+
+def test_a_line_that_is_slower_than_believed_is_left_to_the_way_that_waits(tmp_path):
+    def trickle(request, wire):
+        wire.hang()
+
+    with fetching(tmp_path, Once(trickle), deadline=1) as (files, _):
+        files.small._most = files.small._most_at_first = float(len(DATA))
+        assert files.small.takes(OUTPUT)
+        # No error: it costs none of the attempts that an archive has.
+        assert files.bring()[1].verified == "yes"
+        assert not files.small.takes(OUTPUT)
+        smaller = random_bytes(20_000)
+        assert files.small.takes(output_of_bytes(smaller, root(smaller)))
