@@ -59,6 +59,10 @@ class TreeHash:
         leaf.update(data)
         return Digest(leaf.digest())
 
+    def sha256(self, data: Buffer, leaf: Digest) -> str:
+        """Return the SHA-256 of bytes, in hexadecimal, as cheaply as knowing their leaf allows."""
+        return (leaf if self is SHA256 else SHA256.leaf(data)).hex()
+
     def leaves(self, data: Buffer) -> list[Digest]:
         """Return the digests of all leaves of `data`, which starts at the start of a leaf."""
         view = memoryview(data)

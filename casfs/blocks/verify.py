@@ -12,8 +12,8 @@ pass in all that they look at, and do what they say.
 3. The whole output against the hash that its job or an inventory has. `open_output.py` calls
    `matches` when the last leaf becomes known. On a mismatch all readers get an error from then on,
    and `remedy` (called by `disk/leaf_index.py`) says what to fetch again. `small_outputs.py` calls
-   `matches` for an output of one block, and leaves one that differs to the former. An output
-   without bytes is checked by `Verifier.may_be_empty` (called by `tree/metadata/sizes.py`).
+   `matches` for one block, and leaves what differs to the former. An output without bytes is
+   checked by `Verifier.may_be_empty` (called by `tree/metadata/sizes.py`).
 4. A block from disk against its leaf. `disk/output_store.py` and `disk/part_store.py` call
    `Verifier.is_block` at each read, `read_back.py` for what an earlier run left in a restored file,
    and `whole_body` calls `Verifier.require_run` for a block that waited on disk.
@@ -104,20 +104,12 @@ class Verifier:
         self.digest_size = tree_hash.digest_size
         self.leaf: Callable[[Buffer], Digest] = tree_hash.leaf
         self.new: Callable[[], Hash] = tree_hash.new
-        self._is_sha256 = tree_hash is SHA256
+        self.file_hash: Callable[[Buffer, Digest], str] = tree_hash.sha256
         self.root: Callable[[Sequence[Digest]], Digest] = tree_hash.root
 
     def is_block(self, data: Buffer, leaf: Digest) -> bool:
         """Return whether these are the bytes that a leaf was made of (checks 4 and 5)."""
         return self.leaf(data) == leaf
-
-    def file_hash(self, data: Buffer, leaf: Digest) -> str:
-        """Return the SHA-256 of a file of one block, whose leaf is known, in hexadecimal."""
-        if self._is_sha256:
-            return leaf.hex()
-        found = file_hash()
-        found.update(data)
-        return found.digest().hex()
 
     def require_run(
         self, output: Output, run: range, leaves: Sequence[Digest], expected: Digest

@@ -197,7 +197,7 @@ class WatchedAdapter(HTTPAdapter):
         """Return what the first line of a request names."""
         if self._found is None:
             return str(super().request_url(request, proxies))
-        # Several "/" at the begin would be the name of a host (as requests has it).
+        # Several "/" at the beginning would be the name of a host (as requests has it).
         return "/" + str(request.path_url).lstrip("/")
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
