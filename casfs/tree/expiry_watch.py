@@ -193,6 +193,8 @@ class ExpiryWatch:
             outputs, size, missing = outputs + 1, size + one.size, missing + one.missing
             if one.missing and (one.expires is None or one.expires > now):
                 left.append(one)
+        # A long look takes minutes.
+        now = self._now() or now
         soonest = min((one.expires for one in left if one.expires), default=None)
         found = None
         if self._rate is not None:
