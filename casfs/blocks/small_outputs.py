@@ -144,7 +144,7 @@ class SmallOutputs:
             raise place.error(error) from error
         finish(file.descriptor)
         self._require_on_disk(file, place, block)
-        sha256 = self._verifier.file_hash(block.data, block.leaf)
+        sha256 = self._verifier.sha256(block.data, block.leaf)
         return BroughtFile(file, sha256, block.leaf)
 
     def _make(self, output: Output, place: PartPlace) -> PartFile:

@@ -12,8 +12,7 @@ pass in all that they look at, and do what they say.
 3. The whole output against the hash that its job or an inventory has. `open_output.py` calls
    `matches` when the last leaf becomes known. On a mismatch all readers get an error from then on,
    and `remedy` (called by `disk/leaf_index.py`) says what to fetch again. `small_outputs.py` calls
-   `matches` for one block, and leaves what differs to the former. An output without bytes is
-   checked by `Verifier.may_be_empty` (called by `tree/metadata/sizes.py`).
+   `matches` for one block. `tree/metadata/sizes.py` calls `Verifier.may_be_empty` for no bytes.
 4. A block from disk against its leaf. `disk/output_store.py` and `disk/part_store.py` call
    `Verifier.is_block` at each read, `read_back.py` for what an earlier run left in a restored file,
    and `whole_body` calls `Verifier.require_run` for a block that waited on disk.
@@ -98,13 +97,14 @@ class Verifier:
         leaf: returns the digest of the bytes of a block.
         root: returns the digest over the leaves of neighboring blocks.
         new: begins a leaf whose bytes come in pieces.
+        sha256: returns the SHA-256 of a block whose leaf is known, in hexadecimal.
     """
 
     def __init__(self, tree_hash: TreeHash) -> None:
         self.digest_size = tree_hash.digest_size
         self.leaf: Callable[[Buffer], Digest] = tree_hash.leaf
         self.new: Callable[[], Hash] = tree_hash.new
-        self.file_hash: Callable[[Buffer, Digest], str] = tree_hash.sha256
+        self.sha256: Callable[[Buffer, Digest], str] = tree_hash.sha256
         self.root: Callable[[Sequence[Digest]], Digest] = tree_hash.root
 
     def is_block(self, data: Buffer, leaf: Digest) -> bool:
@@ -287,10 +287,8 @@ def may_be_cached(refused: bool, unchecked: bool, doubted: bool) -> bool:
     return not (refused or unchecked or doubted)
 
 
-# Check 5: a derived file against its leaves, which are ours: the service has none for it.
-
 DERIVED = Verifier(SHA256)
-"""Makes and compares the leaves of derived files, and the digest of those leaves."""
+"""Makes and compares the leaves of derived files (check 5), which are ours: no service has any."""
 
 
 def same_leaves(one: bytes, other: bytes) -> bool:
