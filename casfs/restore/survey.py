@@ -1,6 +1,7 @@
 """Compares a vault with the directory of a restore: what is there already, and what is wanted."""
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -142,6 +143,13 @@ class Survey:
         found = judge_existing(status, line.size, file.mtime, Overwrite.IF_CHANGED, False)
         return found is Existing.SAME or not self.stores_times
 
+    def _is_content(self, file: RestorableFile, names: tuple[str, ...]) -> bool:
+        """Return whether what is there is a file with the bytes of an archive."""
+        status = None if self.tree is None else self.tree.status(file.path)
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return False
+        return file.size in (None, status.st_size) and self._has_hash(file, names)
+
     def _has_hash(self, file: RestorableFile, names: tuple[str, ...]) -> bool:
         hashes = self._hashes(file, names)
         return hashes is not None and hashes.tree_hash == file.tree_hash
@@ -167,8 +175,8 @@ class Survey:
 
         Either only their name is missing, or they have it, and the manifest does not say so yet.
         """
-        possible = (Existing.ABSENT, Existing.REPLACE, Existing.SAME, Existing.KEPT)
-        if self.tree is None or existing not in possible:
+        is_other = existing is Existing.NEWER and self.stores_times
+        if self.tree is None or is_other:
             return False
         names = split(file.path)
         parent = self.tree.directory(names[:-1], make=False)
@@ -181,6 +189,10 @@ class Survey:
         self.worklist.allocated += place.allocated()
         if place.is_named(names[-1]):
             return place.has_leaves()
-        if not existing.is_restored:
-            return place.has_leaves() and not place.exists()
-        return place.exists() and self.files.fill(output, place).missing() == 0
+        if place.exists():
+            return existing.is_restored and self.files.fill(output, place).missing() == 0
+        if existing is Existing.ABSENT or not place.has_leaves():
+            return False
+        # Neither a size nor a time tells here whether the file is the one that a run has named.
+        is_unknown = existing in (Existing.REPLACE, Existing.NEWER)
+        return not is_unknown or self._is_content(file, names)
