@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
-import click
-
+from casfs.cli.confirming import confirm
 from casfs.cli.event_command import EventCommand
 from casfs.cli.gaps import tell_gaps
 from casfs.cli.messages import Messages
@@ -179,7 +178,7 @@ def _before_sending(
     jobs = "1 job" if load.jobs == 1 else f"{load.jobs:,} jobs"
     if uncertain:
         jobs += f", and {uncertain:,} more if they turn out not to be accepted"
-    if click.confirm(f"start {jobs}? They cannot be canceled.", err=True):
+    if confirm(f"start {jobs}? They cannot be canceled."):
         return None
     return Verdict(Status.NOT_STARTED, "nothing was sent")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from casfs.cli.completion import complete_job, complete_vault
+from casfs.cli.confirming import confirm
 from casfs.cli.options import (
     IdentifierCommand,
     json_option,
@@ -196,7 +197,7 @@ def _agreed(items: Sequence[CachedOutput]) -> bool:
     _show(last)
     asked = f"Remove {_count(items)} from the cache, {len(last)} of them for good?"
     try:
-        return click.confirm(asked, err=True)
+        return confirm(asked)
     except click.Abort:
         return False
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import click
-
 from casfs.cli.archive_request import open_ledger
+from casfs.cli.confirming import confirm
 from casfs.cli.event_command import EventCommand
 from casfs.cli.json_lines import line
 from casfs.cli.messages import Messages
@@ -127,7 +126,7 @@ def _refusal(
             Status.NOT_STARTED, "nothing was sent: no terminal to ask on; -y agrees to the plan"
         )
     jobs = "1 job" if count == 1 else f"{count:,} jobs"
-    if click.confirm(f"start {jobs}? They cannot be canceled.", err=True):
+    if confirm(f"start {jobs}? They cannot be canceled."):
         return None
     return Verdict(Status.NOT_STARTED, "nothing was sent")
 

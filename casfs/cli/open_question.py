@@ -4,6 +4,7 @@ import os
 import select
 import sys
 
+from casfs.cli.confirming import discard_typed_ahead, has_terminal
 from casfs.cli.progress import ProgressView
 from casfs.cli.show import say
 
@@ -54,15 +55,10 @@ class OpenQuestion:
     def _ask(self) -> None:
         if self._view is not None:
             self._view.hold(True)
+        discard_typed_ahead()
         say(f"{self._text} [y/N]", err=True)
 
 
 def _is_typed_here() -> bool:
     """Return whether something was typed, and for this program."""
-    if not select.select([sys.stdin], [], [], 0)[0]:
-        return False
-    try:
-        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-    except OSError:
-        # It is a terminal that controls no programs, or has gone: to read stops nobody.
-        return True
+    return bool(select.select([sys.stdin], [], [], 0)[0]) and has_terminal()

@@ -2,8 +2,7 @@
 
 import sys
 
-import click
-
+from casfs.cli.confirming import confirm
 from casfs.cli.restore_plan import readable_load
 from casfs.cli.restore_wish import RestoreWish
 from casfs.errors import NotFoundError
@@ -72,7 +71,7 @@ def refusal(prepared: Prepared, options: Options, wish: RestoreWish, again: bool
             Status.NOT_STARTED, "nothing was sent: no terminal to ask on; -y agrees to the plan"
         )
     jobs = "1 job" if load.jobs == 1 else f"{load.jobs:,} jobs"
-    if click.confirm(f"start {jobs}? They cannot be canceled.", err=True):
+    if confirm(f"start {jobs}? They cannot be canceled."):
         return None
     return Verdict(Status.NOT_STARTED, "nothing was sent")
 

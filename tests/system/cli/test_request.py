@@ -13,6 +13,7 @@ import pytest
 from tests.support.command import CASFS
 from tests.support.emulator.running import KEYS, running_emulator
 from tests.support.schemas import checked_lines
+from tests.support.terminal import on_terminal
 from tests.system.cli.conftest import command_in
 
 HOUR = 3600
@@ -340,21 +341,17 @@ def test_the_intent_is_on_the_disk_before_each_request(slow, casfs, vault, tmp_p
 @pytest.mark.parametrize(("answer", "status"), [(b"n\n", 4), (b"y\n", 0)])
 def test_a_terminal_is_asked_once_the_plan_was_shown(slow, casfs, vault, tmp_path, answer, status):
     casfs("request", vault, "--all", "-n")
-    ours, theirs = os.openpty()
     environment = {"CASFS_ENDPOINT": slow.url, "HOME": str(tmp_path), **KEYS}
     environment["CASFS_CACHE_DIR"] = str(tmp_path / "cache")
-    try:
-        os.write(ours, answer)
-        done = subprocess.run(
-            [CASFS, "request", vault, "--all"],
-            env=environment, stdin=theirs, capture_output=True, timeout=60,
-        )  # fmt: skip
-    finally:
-        os.close(ours)
-        os.close(theirs)
-    assert done.returncode == status
-    assert b"to be requested" in done.stdout
-    assert b"start 3 jobs? They cannot be canceled." in done.stderr
+    question = "start 3 jobs? They cannot be canceled."
+    shown = on_terminal(
+        [CASFS, "request", vault, "--all"],
+        environment,
+        columns=200,
+        keys=lambda text: answer if question in text else None,
+    )
+    assert shown.status == status
+    assert "to be requested" in shown.text.partition(question)[0]
     assert jobs(slow, vault).total() == (3 if status == 0 else 0)
 
 

@@ -103,7 +103,7 @@ def test_what_may_be_there_later_is_not_taken_to_be_lost(worklist, monkeypatch, 
 
 
 def test_the_question_whether_to_request_again_names_the_price(worklist, monkeypatch, capsys):
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True, fileno=lambda: 0))
     plan = Plan()
     plan.groups[Group.AGAIN] = Sum(7, 3 << 30)
     # Later waves are still to come: the user agreed to them before.
