@@ -137,8 +137,8 @@ class RestoreRun:
         if options.rerequest == "ask":
             self._worklist.note_asked()
             self._question = self._watcher.ask_again(prepared, tier)
-            self._take_answer()
-            return False
+            # The answer may be there already, and nothing else would look for it.
+            return bool(self._take_answer())
         if self._rerequests is None:
             self._worklist.decide(Again.LOST, _LOST)
             return False
@@ -150,14 +150,13 @@ class RestoreRun:
         self._worklist.decide(Again.LOST, None)
         return True
 
-    def _take_answer(self) -> bool:
-        """Return whether an open question has an answer by now, and do as it says."""
+    def _take_answer(self) -> bool | None:
+        """Do as the answer to an open question says, and return it; None if there is none yet."""
         agreed = None if self._question is None else self._question.answer()
-        if agreed is None:
-            return False
-        self._question = None
-        self._worklist.decide(Again.ASKED, None if agreed else _LOST)
-        return True
+        if agreed is not None:
+            self._question = None
+            self._worklist.decide(Again.ASKED, None if agreed else _LOST)
+        return agreed
 
     def _request(self, prepared: Prepared, spool: Spool, again: bool) -> bool:
         """Request what a plan contains; return whether something may come of jobs."""
@@ -206,7 +205,7 @@ class RestoreRun:
             self._fetcher.sleep(min(left, _STEP))
             if self._is_stopped():
                 return True
-            if self._take_answer():
+            if self._take_answer() is not None:
                 break
             lost = self._fetcher.counts.expired != self._expired
             if lost and interval - left >= min(_AFTER_LOSS, interval) - _STEP:

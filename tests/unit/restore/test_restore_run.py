@@ -86,6 +86,25 @@ def test_an_answer_decides_only_of_what_is_still_lost_by_then():
             assert [one.archive for one in worklist.untold(Stage.FAILED)] == [lost] * (not agreed)
 
 
+def test_an_answer_that_is_there_at_once_is_acted_on_at_once():
+    """Where no job is running, nothing else would look at it again: the restore would end."""
+    for agreed in (True, False):
+        question = SimpleNamespace(answer=lambda agreed=agreed: agreed)
+        watcher = SimpleNamespace(ask_again=lambda prepared, tier, asked=question: asked)
+        options = Options(vault="vault", everything=True, rerequest="ask")
+        nothing: Any = None
+        with Worklist() as worklist:
+            restore: Any = SimpleNamespace(options=options, worklist=worklist, watcher=watcher)
+            planner = RestorePlanner(restore)
+            planner.seen = ListedWork(again=1)
+            worklist.add(RestorableFile("a", "a", 10, 0, None, 0), Stage.WAITING)
+            worklist.note_again("a")
+            run = RestoreRun(restore, planner, nothing, nothing, nothing, waits=True)
+            later: Any = SimpleNamespace(plan=plan_of(Group.AGAIN, 1))
+            assert run._decide(later) is agreed
+            assert worklist.is_agreed("a") is agreed
+
+
 def test_who_agreed_in_advance_pays_for_everything_once_more_at_most():
     """On a slow line all of it expires again and again: that is not what the plan said."""
     told: list[int] = []
