@@ -12,6 +12,7 @@ from casfs.restore.preparing import Prepared
 from casfs.restore.prices import Load
 from casfs.restore.request_options import Options
 from casfs.restore.verdict import Status, Verdict
+from casfs.restore.work_items import Stage
 from casfs.restore.worklist import Worklist
 
 _NAMED = 10
@@ -39,11 +40,14 @@ def includes_again(options: Options, wish: RestoreWish) -> bool:
     return options.rerequest == "yes"
 
 
-def refusal(prepared: Prepared, options: Options, wish: RestoreWish, again: bool) -> Verdict | None:
+def refusal(
+    prepared: Prepared, worklist: Worklist, options: Options, wish: RestoreWish, again: bool
+) -> Verdict | None:
     """Return why nothing is begun, None if it may; asks, if something costs.
 
     Args:
         prepared: the plan.
+        worklist: has the archives.
         options: how archives are requested.
         wish: what is wanted.
         again: whether what was requested before, and is lost, is requested again.
@@ -54,7 +58,9 @@ def refusal(prepared: Prepared, options: Options, wish: RestoreWish, again: bool
         return too_dear
     if not load.jobs:
         left = 0 if again else prepared.plan.groups[Group.AGAIN].archives
-        if left and left == prepared.plan.all.archives:
+        # What earlier runs have written is no part of the plan, and costs nothing.
+        readable = worklist.totals()[Stage.READABLE].archives
+        if left and left == prepared.plan.all.archives and not readable:
             return Verdict(
                 Status.NOT_STARTED,
                 f"{left:,} were requested before and failed or expired; -y does not agree to "

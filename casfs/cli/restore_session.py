@@ -147,7 +147,7 @@ class RestoreSession:
                 self._messages.warn(wrong)
             if wish.dry_run or tree is None or own is None:
                 return Status.DONE
-            refused = refusal(prepared, self._options, wish, again)
+            refused = refusal(prepared, worklist, self._options, wish, again)
             if refused is not None:
                 report.end(refused)
                 return refused.status

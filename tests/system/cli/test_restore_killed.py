@@ -77,11 +77,16 @@ def link_and_end(old, new, **more):
     if str(old).endswith(".part"):
         kill()
 
-link = os.link
-if sys.argv.pop(1) == "linked":
+def refuse(*_, **more):
+    raise PermissionError(1, "files have no times here")
+
+link, moments = os.link, sys.argv.pop(1).split("+")
+if "no times" in moments:
+    os.utime = refuse
+if "linked" in moments:
     placing._renameat2 = None
     os.link = link_and_end
-else:
+if "named" in moments:
     Recorder._record = kill
 from casfs.cli.main import main
 main()
@@ -108,3 +113,55 @@ def test_what_has_its_name_and_is_not_recorded_is_neither_skipped_nor_fetched_ag
         (destination / ".casfs-restore/manifest.jsonl").unlink()
         status, output, errors = vault.restore(destination, "--checksum")
         assert (status, "restored 0 " in output + errors) == (0, True), output + errors
+
+
+def test_what_has_its_name_is_known_by_its_bytes_where_neither_size_nor_time_tell(tmp_path):
+    sizes = {"a.bin": 3, "b.bin": 8 * MIB}
+    with restores(tmp_path, sizes, "--job-seconds", "0.2") as vault:
+        assert vault.run("request", VAULT, "--all", "-y", "--wait")[0] == 0
+        for now, options in (
+            ("no times", ["--include", "a.bin"]),
+            ("as usual", ["--include", "a.bin", "--overwrite", "always"]),
+            ("as usual", ["--include", "a.bin", "--checksum"]),
+        ):
+            destination = tmp_path / " ".join([now, *options])
+            _kill_once_named(vault, f"{now}+named", destination, *options)
+            fetched = vault.fetched()
+            done = _start(vault, now, destination, *options)
+            assert done.returncode == 0, done.stderr
+            assert states(destination) == {"a.bin": "verified"}
+            assert sorted(os.listdir(destination)) == [".casfs-restore", "a.bin"]
+            assert vault.fetched() == fetched
+        destination = tmp_path / "other bytes"
+        _kill_once_named(vault, "named", destination, *options)
+        (destination / "a.bin").write_bytes(b"abc")
+        status, output, errors = vault.restore(
+            destination, "-y", "--include", "a.bin", "--overwrite", "always"
+        )
+        assert status == 0, output + errors
+        assert "written before" not in output + errors
+        assert (destination / "a.bin").read_bytes() == vault.files["a.bin"]
+        check_that_it_is_finished_though_nothing_else_can_be(vault, tmp_path / "lost")
+
+
+def check_that_it_is_finished_though_nothing_else_can_be(vault, destination):
+    _kill_once_named(vault, "named", destination, "--bwlimit", "1M")
+    assert (destination / "a.bin").exists()
+    assert not (destination / "b.bin").exists()
+    vault.emulator.sql("DELETE FROM jobs WHERE kind = 'archive'")
+    status, output, errors = vault.restore(destination, "-y")
+    assert status == 1, output + errors
+    assert "written before" in output
+    assert states(destination) == {"a.bin": "verified", "b.bin": "failed"}
+
+
+def _kill_once_named(vault, moment, destination, *options):
+    done = _start(vault, moment, destination, *options)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def _start(vault, moment, destination, *options):
+    command = [sys.executable, "-c", _KILLED, moment, "restore", VAULT, destination, "-y", *options]
+    return subprocess.run(
+        command, env=vault.environment, timeout=60, capture_output=True, text=True
+    )
