@@ -33,7 +33,7 @@ def restore_lines(
     too_large = prepared.plan.groups[Group.TOO_LARGE]
     failed = totals[Stage.FAILED]
     rows = (
-        ("written before", written_before(prepared, worklist), "only their names are missing"),
+        ("written before", written_before(prepared, worklist), "whole on disk, nothing to fetch"),
         ("skipped", totals[Stage.SKIPPED], ""),
         (
             "cannot be restored",

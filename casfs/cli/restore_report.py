@@ -269,7 +269,7 @@ def _lost_text(prepared: Prepared, tier: str) -> str:
     lost, planned = plan.load_again(tier), plan.load(tier, again=False)
     cost = prepared.cost(lost, planned)
     size, amount = size_text(lost.bytes), amount_text(cost.total, cost.currency)
-    return f"{lost.jobs:,} failed or expired before they were fetched ({size}, {amount})"
+    return f"{lost.jobs:,} can no longer be fetched ({size}, {amount})"
 
 
 def _sum(totals: dict[Stage, Totals], *stages: Stage) -> Totals:

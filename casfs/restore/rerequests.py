@@ -5,7 +5,7 @@ from casfs.restore.prices import Load
 from casfs.restore.request_options import Options
 
 EXHAUSTED = (
-    "what was lost has been requested again for as much as the plan said; the same command shows "
+    "requesting again all that was lost would exceed what the plan allows; the same command shows "
     "a new plan"
 )
 

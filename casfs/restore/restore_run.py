@@ -3,8 +3,9 @@
 Each round lists the jobs once, finds out what can be read by now, requests what may be requested,
 and lets the lanes fetch what can be read meanwhile. What a plan contained to which the user agreed
 is requested under that consent, in waves if there is a pace. What is lost after that (its job
-failed, or its output expired before it was fetched) is requested again only with consent: the user
-is asked each time, while everything else goes on, or agreed in advance to as much as the plan said.
+failed, its output expired before it was fetched, or what was written is damaged) is requested again
+only with consent: the user is asked each time, while everything else goes on, or agreed in advance
+to as much as the plan said.
 """
 
 import random
@@ -34,9 +35,7 @@ _EMULATOR_INTERVAL = 1.0
 _JITTER = 0.1
 _STEP = 1.0
 """Seconds between two reports of how far it is."""
-_LOST = (
-    "its job failed, or its output expired before it was fetched; --rerequest yes requests it again"
-)
+_LOST = "it has no output that can be fetched any more; --rerequest yes requests it again"
 
 
 class RestoreRun:

@@ -46,7 +46,7 @@ class WorkItem(NamedTuple):
         requested: when this restore requested it.
         readable: when it was first seen to be readable.
         replace: a file was there that may be replaced by it.
-        here: all of its bytes seem to be in its file already, which only lacks its name.
+        here: all of its bytes seem to be in its file already, which lacks its name or its record.
         reason: why it is skipped, or cannot be restored.
     """
 

@@ -32,7 +32,7 @@ def test_what_can_be_read_is_restored_while_the_user_is_asked_for_something_else
         shown = on_terminal(command, vault.environment, keys=keys)
         assert shown.status == 0, shown.text
         assert done == ["lost", "readable"]
-        assert "1 failed or expired before they were fetched (3 B, " in shown.text
+        assert "1 can no longer be fetched (3 B, " in shown.text
         vault.check(destination)
         assert vault.requested() == {ids["lost.bin"]: 2, ids["slow.bin"]: 1}
         check_that_a_plan_that_was_agreed_to_is_not_asked_about(vault, tmp_path / "other")

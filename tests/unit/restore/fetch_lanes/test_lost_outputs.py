@@ -128,4 +128,4 @@ def test_the_question_whether_to_request_again_names_the_price(worklist, monkeyp
     nothing: Any = None
     RestoreReport(nothing, nothing, worklist, nothing, nothing).ask_again(prepared, "bulk")
     told = capsys.readouterr().err
-    assert "7 failed or expired before they were fetched (3.0 GiB, 12.00 CNY)" in told
+    assert "7 can no longer be fetched (3.0 GiB, 12.00 CNY)" in told
