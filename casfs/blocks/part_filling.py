@@ -88,7 +88,6 @@ class PartFilling:
             DestinationError: the file cannot be written, or is not on disk as it was written.
             CasfsError: the service failed.
         """
-        missing = self.missing()
         for tries in range(_PASSES):
             try:
                 sha256 = self._pass(note, finish)
@@ -98,10 +97,9 @@ class PartFilling:
                     raise
         opened = self._cache.open(self._output)
         opened.require_current()
-        copied = self._store.copied()
-        fetched = max(0, missing - copied)
         root = self._store.leaves.root()
-        return FilledPart(sha256, root, opened.verified(), fetched, copied)
+        counted = self._store.fetched(), self._store.copied()
+        return FilledPart(sha256, root, opened.verified(), *counted)
 
     def _pass(self, note: Callable[[int], None], finish: Callable[[int], None]) -> str:
         opened = self._cache.open(self._output)

@@ -21,7 +21,7 @@ from casfs.reasons import reason
 
 log = logging.getLogger(__name__)
 
-_WRITTEN, _COPIED = 1, 2
+_FOUND, _FETCHED, _COPIED = 1, 2, 3
 
 
 class _NoReaders:
@@ -75,7 +75,8 @@ class PartStore(BlockStore):
         self.file = PartFile(place.open_data(), layout)
         self.leaves = LeafIndex(place.leaves, layout, verifier, place)
         self._there = bytearray(layout.blocks)
-        """0, or what is there: `_WRITTEN`, or `_COPIED` from the cache since this was opened."""
+        """0 if a block is not there; else whether it was `_FOUND` when this was opened, or was
+        `_FETCHED` or `_COPIED` from the cache since then."""
         self._take_stock()
 
     def holds(self, block: int) -> bool:
@@ -87,10 +88,13 @@ class PartStore(BlockStore):
         lengths = (self._layout.length(n) for n, there in enumerate(self._there) if not there)
         return sum(lengths)
 
+    def fetched(self) -> int:
+        """Return how many bytes came from the service since this was opened."""
+        return self._bytes_of(_FETCHED)
+
     def copied(self) -> int:
         """Return how many bytes were copied from the cache since this was opened."""
-        blocks = (n for n, there in enumerate(self._there) if there == _COPIED)
-        return sum(map(self._layout.length, blocks))
+        return self._bytes_of(_COPIED)
 
     def load(self, block: int) -> Stored | None:
         """Return a block whose bytes hash to its leaf, and what is known of it, else None."""
@@ -116,7 +120,7 @@ class PartStore(BlockStore):
         if generation not in (None, self.leaves.generation):
             return
         self.file.write(block, data)
-        self._there[block] = _WRITTEN
+        self._there[block] = _FETCHED
 
     def share(self, block: int, path: Path) -> None:
         """Copy a block from the file that the cache has of it."""
@@ -141,10 +145,14 @@ class PartStore(BlockStore):
         """Return the bytes of the blocks that are there."""
         return self._layout.size - self.missing()
 
+    def _bytes_of(self, mark: int) -> int:
+        blocks = (n for n, there in enumerate(self._there) if there == mark)
+        return sum(map(self._layout.length, blocks))
+
     def _take_stock(self) -> None:
         size = os.fstat(self.file.descriptor).st_size
         if size > self._layout.size:
             os.ftruncate(self.file.descriptor, self._layout.size)
         for block in self.leaves.known():
             if block * BLOCK_SIZE + self._layout.length(block) <= size:
-                self._there[block] = _WRITTEN
+                self._there[block] = _FOUND

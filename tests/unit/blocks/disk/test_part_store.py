@@ -92,3 +92,17 @@ def test_a_block_is_copied_from_the_cache(tmp_path):
     cached.write_bytes(block(0)[:-1])
     store.share(0, cached)
     assert not store.holds(0)
+
+
+def test_what_came_since_it_was_opened_is_counted_by_where_it_came_from(tmp_path):
+    bring(open_store(tmp_path), 0)
+    store = open_store(tmp_path)
+    assert (store.fetched(), store.copied()) == (0, 0)
+    cached = tmp_path / "cached"
+    cached.write_bytes(block(1))
+    store.share(1, cached)
+    bring(store, 2)
+    assert (store.fetched(), store.copied()) == (5, BLOCK_SIZE)
+    # One that has rotted, and was fetched again.
+    bring(store, 0)
+    assert (store.fetched(), store.copied()) == (BLOCK_SIZE + 5, BLOCK_SIZE)
