@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from casfs.blocks.block import Block
+from casfs.blocks.disk.kept_blocks import KeptBlocks
 from casfs.blocks.disk.leaf_index import Judged
 from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.disk.store import OutputStores
@@ -59,8 +60,6 @@ class OpenOutput:
         self.generation = self.state.generation
         self.key = (self.store, self.generation)
         self.sources = [OpenSource(output, source, disk) for source in output.sources]
-        # Then blocks may be cached for a job's own output, and not for this one.
-        self._apart = any(source.is_cached_apart for source in self.sources)
         self.prefetcher = Prefetcher(output.layout, streams)
         self.transferred: set[OpenSource] = set()
         self.moved = 0.0
@@ -83,7 +82,8 @@ class OpenOutput:
 
     def holds(self, block: int) -> bool:
         """Return whether a block seems to be on disk, without reading it."""
-        return self.store.holds(block) or (self._apart and self.source(block).holds(block))
+        kept = self.source(block).kept
+        return self.store.holds(block) or any(one.holds(block) for one in kept)
 
     def read(self, block: int) -> memoryview | None:
         """Return a block that is on disk, else None.
@@ -94,12 +94,12 @@ class OpenOutput:
         stored = self.store.load(block)
         if stored is not None:
             return stored.data
-        return self._adopt(block) if self._apart else None
+        found = (self._adopt(block, kept) for kept in self.source(block).kept)
+        return next((data for data in found if data is not None), None)
 
-    def _adopt(self, block: int) -> memoryview | None:
-        """Return a block that was cached for its job's own output; link it here as well."""
-        source = self.source(block)
-        stored = source.load(block)
+    def _adopt(self, block: int, kept: KeptBlocks) -> memoryview | None:
+        """Return a block that is cached in another place; link it here as well."""
+        stored = kept.load(block)
         if stored is None:
             return None
         trust = trust_if_adopted(stored.trust)
@@ -109,7 +109,7 @@ class OpenOutput:
         if judged.verdict is not LeafVerdict.GOOD:
             return None
         self.store.leaves.flush()
-        source.share(block, self.store)
+        kept.share(block, self.store)
         if judged.complete:
             self.require_whole()
         return stored.data
@@ -178,10 +178,10 @@ class OpenOutput:
             f"the service says {expected.hex()}; do not use what was read of it, "
             f"{self._advice(remedy)}"
         )
-        # The jobs' own outputs first: who is refused this one must not still read the same there.
+        # The other places first: who is refused this one must not still read the same there.
         if leaves.generation == generation and remedy:
-            for source in self.sources:
-                source.refuse(message, everything=remedy is Forgiven.EVERYTHING)
+            for kept in {one.store: one for source in self.sources for one in source.kept}.values():
+                kept.refuse(message, everything=remedy is Forgiven.EVERYTHING)
         return WholeMismatch(message, self.store.invalidate_whole(message, generation, remedy))
 
     def _forget_rotten(self) -> bool:

@@ -1,10 +1,11 @@
 """Fetches outputs into files: verified blocks go straight to their places, and are read back."""
 
 import weakref
+from collections.abc import Sequence
 from functools import partial
 
 from casfs.blocks.block_cache import BlockCache
-from casfs.blocks.disk.output_store import OutputStore
+from casfs.blocks.disk.kept_blocks import KeptBlocks
 from casfs.blocks.disk.part_place import PartPlace
 from casfs.blocks.disk.part_store import PartStore
 from casfs.blocks.disk.store import DiskCache
@@ -50,10 +51,13 @@ class PartStores:
         """Return the store of an output that was begun."""
         return self._stores[output.key]
 
-    def source_store(self, output: Output, source: JobSlice) -> OutputStore:
-        """Return what the cache has of a source: here, of all sources."""
-        del output
-        return self._disk.store(source)
+    def kept(self, output: Output, source: JobSlice) -> Sequence[KeptBlocks]:
+        """Return where blocks of a source may be cached: in all of the cache.
+
+        Raises:
+            ConfigError: as `DiskCache.store`.
+        """
+        return self._disk.everywhere(output, source)
 
 
 class OutputFiles:

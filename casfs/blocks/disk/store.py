@@ -16,12 +16,13 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from casfs.blocks.buffers import Buffers
 from casfs.blocks.disk.block_store import BlockStore
+from casfs.blocks.disk.kept_blocks import KeptBlocks
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.disk.staging import Temporary
 from casfs.blocks.verify import Verifier
@@ -57,8 +58,8 @@ class OutputStores(Protocol):
     def store(self, output: Output) -> BlockStore:
         """Return the store of an output; one for all who ask."""
 
-    def source_store(self, output: Output, source: JobSlice) -> OutputStore | None:
-        """Return the store of a source's own output, if blocks may be found there as well."""
+    def kept(self, output: Output, source: JobSlice) -> Sequence[KeptBlocks]:
+        """Return where else blocks of a source may be cached, best first."""
 
 
 class DiskCache:
@@ -116,13 +117,23 @@ class DiskCache:
         """Return the directory in which something of an output may be."""
         return self.directory / output.key[:2] / output.key[2:]
 
-    def source_store(self, output: Output, source: JobSlice) -> OutputStore | None:
-        """Return the store of a source's own output, None if it is the same.
+    def kept(self, output: Output, source: JobSlice) -> Sequence[KeptBlocks]:
+        """Return what may be cached of a source's own output, if that is another one.
 
         Raises:
             ConfigError: as `store`.
         """
-        return self.store(source) if source.key != output.key else None
+        if source.key == output.key:
+            return []
+        return [KeptBlocks(self.store(source), source.begin)]
+
+    def everywhere(self, output: Output, source: JobSlice) -> Sequence[KeptBlocks]:
+        """Return every place where blocks of a source may be cached, best first.
+
+        Raises:
+            ConfigError: as `store`.
+        """
+        return [KeptBlocks(self.store(output), 0), *self.kept(output, source)]
 
     def held(self, keys: Iterable[str]) -> Iterator[str]:
         """Yield those of some keys of outputs of which there may be something."""

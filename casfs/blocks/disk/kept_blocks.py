@@ -1,0 +1,72 @@
+"""Blocks of an output that are cached in another place than its own.
+
+What is cached of the output of one job is also of the archive that several jobs bring together, and
+what is cached of an archive is also of the file to which it is restored.
+"""
+
+import logging
+
+from casfs.blocks.disk.block_store import BlockStore, Stored
+from casfs.blocks.disk.output_store import OutputStore
+from casfs.reasons import reason
+
+log = logging.getLogger(__name__)
+
+
+class KeptBlocks:
+    """Blocks of an output that are cached in another place than its own.
+
+    They are numbered as in the output that is being read.
+
+    Args:
+        store: has them.
+        begin: block of the output with which the store begins.
+
+    Attributes:
+        store: has them.
+    """
+
+    def __init__(self, store: OutputStore, begin: int) -> None:
+        self.store = store
+        self._begin = begin
+
+    def holds(self, block: int) -> bool:
+        """Return whether a block seems to be there, without reading it."""
+        return not self._is_wrong() and self.store.holds(block - self._begin)
+
+    def load(self, block: int) -> Stored | None:
+        """Return a block that is there, else None.
+
+        One that is provisional there is none yet: here, nobody would take it back.
+        """
+        if self._is_wrong():
+            return None
+        number = block - self._begin
+        stored = self.store.load(number)
+        # Last: it may have been taken back meanwhile, but does not become provisional again.
+        return stored if self.store.leaves.doubts.settled(number) else None
+
+    def share(self, block: int, other: BlockStore) -> None:
+        """Put a block into another store as well: linked, where that is possible."""
+        try:
+            other.share(block, self.store.path(block - self._begin))
+        except OSError as error:
+            # It is found here again.
+            log.info("cannot link block %d: %s", block, reason(error))
+
+    def refuse(self, message: str, everything: bool) -> None:
+        """Invalidate what is there, if a block of it may be what is wrong.
+
+        It would be taken from here again and again.
+
+        Args:
+            message: what was found to be wrong.
+            everything: that may be any block, and not only one that nothing vouches for.
+        """
+        leaves = self.store.leaves
+        if everything or leaves.unchecked():
+            doubtful = leaves.known() if everything else []
+            self.store.invalidate(message, leaves.generation, doubtful)
+
+    def _is_wrong(self) -> bool:
+        return self.store.leaves.wrong_for_good()

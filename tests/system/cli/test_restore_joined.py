@@ -1,0 +1,111 @@
+"""`casfs restore` of what range jobs have put in the cache together: for nothing, as planned."""
+
+import json
+
+import pytest
+
+from casfs.cli.show import size_text
+from tests.support.command import run_command
+from tests.support.restores import MIB, VAULT, Restores, manifest, restores
+from tests.support.schemas import checked_lines
+
+SIZES = {
+    "rotten.bin": 3 * MIB,
+    "whole.bin": 5 * MIB + 7,
+    "apart.bin": 4 * MIB + 1,
+    "some.bin": 6 * MIB,
+}
+PIECE = 2 * MIB
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory):
+    root = tmp_path_factory.mktemp("joined")
+    with restores(root, SIZES, "--job-seconds", "0.2") as running:
+        status, output, errors = running.run(
+            "request", VAULT, "--all", "--split", "2MiB", "-y", "--wait"
+        )
+        assert status == 0, output + errors
+        running.settings["CASFS_LISTING_TTL"] = "0"
+        yield running
+
+
+def read(vault: Restores, *what: str) -> bytes:
+    done = run_command(["cat", VAULT, *what], vault.environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def plan_of(vault: Restores, destination, name: str):
+    status, output, errors = vault.run(
+        "restore", f"{VAULT}:{name}", str(destination), "-n", "--json"
+    )
+    assert status == 0, output + errors
+    (plan,) = checked_lines(output.encode())
+    return plan
+
+
+def restored(vault: Restores, destination, name: str, *options: str):
+    """Restore an archive, and return its line in the manifest."""
+    status, output, errors = vault.run("restore", f"{VAULT}:{name}", str(destination), *options)
+    assert status == 0, output + errors
+    assert (destination / name).read_bytes() == vault.files[name]
+    line = [one for one in manifest(destination) if one["type"] == "archive"][-1]
+    assert line["state"] == "verified"
+    return line
+
+
+def check_free(vault: Restores, destination, name: str, *options: str) -> None:
+    """Restore an archive that is in the cache: nothing is requested, and nothing is fetched."""
+    size = SIZES[name]
+    plan = plan_of(vault, destination, name)
+    assert plan["cached"] == {"files": 1, "bytes": size, "unsized": 0}
+    outputs, requests = len(vault.emulator.outputs()), len(vault.emulator.job_requests())
+    line = restored(vault, destination, name, "--max-cost", "0", *options)
+    assert (line.get("fetched"), line["cached"]) == (0, size)
+    assert len(vault.emulator.outputs()) == outputs
+    assert len(vault.emulator.job_requests()) == requests
+    facts = json.loads(vault.run("report", str(destination), "--json")[1])
+    assert (facts["fetched_bytes"], facts["cached_bytes"]) == (0, size)
+    said = f"fetched 0 B, {size_text(size)} from the cache"
+    assert said in vault.run("report", str(destination))[1]
+
+
+def forget_jobs(vault: Restores, name: str) -> None:
+    vault.emulator.sql(
+        "DELETE FROM jobs WHERE archive = (SELECT id FROM archives WHERE description = ?)", name
+    )
+    # The catalog forgets them, unless they say how what is cached was brought.
+    assert vault.run("jobs", VAULT)[0] == 0
+
+
+def test_what_was_read_of_the_archive_is_not_fetched_again(vault, tmp_path):
+    name = "whole.bin"
+    assert read(vault, f"./{name}") == vault.files[name]
+    check_free(vault, tmp_path / "dest", name)
+    forget_jobs(vault, name)
+    check_free(vault, tmp_path / "expired", name)
+    check_free(vault, tmp_path / "kept", name, "--keep-in-cache")
+
+
+def test_of_what_is_there_in_part_only_the_rest_is_fetched(vault, tmp_path):
+    name = "some.bin"
+    read(vault, f"./{name}", "--range", "0-9")
+    line = restored(vault, tmp_path / "dest", name, "-y")
+    assert line["cached"] >= MIB
+    assert line["fetched"] + line["cached"] == SIZES[name]
+
+
+def test_what_has_rotted_meanwhile_is_fetched_once_it_is_agreed_to(vault, tmp_path):
+    name, destination = "rotten.bin", tmp_path / "dest"
+    assert read(vault, f"./{name}") == vault.files[name]
+    data = vault.files[name][MIB : 2 * MIB]
+    blocks = (vault.home / "cache/blocks-1").glob("??/*/0/1")
+    (block,) = [path for path in blocks if path.read_bytes() == data]
+    block.write_bytes(bytes(MIB))
+    forget_jobs(vault, name)
+    assert plan_of(vault, destination, name)["cached"]["files"] == 1
+    status, output, errors = vault.run("restore", f"{VAULT}:{name}", str(destination), "-y")
+    assert (status, "--rerequest yes" in errors) == (1, True), output + errors
+    assert plan_of(vault, destination, name)["jobs"] == 1
+    assert restored(vault, destination, name, "-y", "--rerequest", "yes")["fetched"] == MIB
