@@ -1,7 +1,7 @@
 """The bytes of an archive, from the jobs that retrieved it."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from casfs.blocks.verify import Digest
@@ -107,6 +107,14 @@ class ArchiveJobs:
         jobs = [known.job for known in self._of(vault, archive)]
         done = [job for job in jobs if job.state is JobState.SUCCEEDED]
         return max(done, key=lambda job: job.created or _FIRST, default=None)
+
+    def in_ranges(self, vault: str, archive_ids: Iterable[str]) -> list[str]:
+        """Return those of some archives of which a job has retrieved a range.
+
+        Raises:
+            CasfsError: the catalog cannot be read.
+        """
+        return self._jobs.in_ranges(vault, archive_ids)
 
     def joins(self, jobs: Sequence[Job]) -> bool:
         """Return whether jobs, all for one archive, cover all of it together, by what they say."""

@@ -29,7 +29,8 @@ class CachedArchives:
     def among(self, vault: str, archives: Sequence[Selected]) -> frozenset[str]:
         """Return the ids of those of some archives whose bytes are all in the cache.
 
-        The catalog is asked only for those of which the cache has something.
+        The catalog is asked only for those of which the cache has something, or may have under the
+        keys of single jobs.
 
         Raises:
             CasfsError: the catalog cannot be read.
@@ -43,9 +44,11 @@ class CachedArchives:
             else:
                 key = output_key(self.origin, vault, one.id, 0, digest, one.size)
                 by_key[key] = one.id
-        ids = [*unsure, *(by_key[key] for key in self.disk.held(by_key))]
+        held = [by_key[key] for key in self.disk.held(by_key)]
+        in_ranges = self.jobs.in_ranges(vault, by_key.values())
+        ids = list(dict.fromkeys([*unsure, *held, *in_ranges]))
         if not ids:
             return frozenset()
         known = [one for one in self.index.by_ids(vault, ids) if one.readable]
         outputs = self.jobs.outputs(vault, known)
-        return frozenset(one for one, output in outputs if self.disk.holds_whole(output))
+        return frozenset(one for one, output in outputs if self.disk.holds_everywhere(output))

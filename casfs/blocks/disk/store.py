@@ -151,6 +151,20 @@ class DiskCache:
         # A block without a leaf is none, and may be there after a crash.
         return store.leaves.complete() and store.cached_bytes() == output.layout.size
 
+    def holds_everywhere(self, output: Output) -> bool:
+        """Return whether every block of an output seems to be in one of its places.
+
+        Then a restore fetches none; see `everywhere`.
+
+        Raises:
+            ConfigError: as `store`.
+        """
+        for source in output.sources:
+            places = self.everywhere(output, source)
+            if not all(any(place.holds(n) for place in places) for n in source.run):
+                return False
+        return True
+
 
 def _write_tag(root: PrivateDirectory) -> None:
     file = root.open(root.path / "CACHEDIR.TAG", os.O_RDWR | os.O_CREAT)

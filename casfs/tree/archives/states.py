@@ -68,6 +68,16 @@ class JobsOfArchives:
                 found[job.archive_id].append(KnownJob(job, retained=not listed))
         return dict(found)
 
+    def in_ranges(self, vault: str, archive_ids: Iterable[str]) -> list[str]:
+        """Return those of some archives of which a job has retrieved a range.
+
+        Raises:
+            CasfsError: the catalog cannot be read.
+        """
+        by_hash = {hash_of(vault, archive_id): archive_id for archive_id in archive_ids}
+        rows = self._database.rows(_IN_RANGES, json.dumps(list(by_hash)))
+        return [by_hash[hash_] for (hash_,) in rows]
+
 
 def condition(
     archive: Archive,
@@ -107,3 +117,5 @@ def _running(jobs: list[Job]) -> Condition:
 _JOBS = """SELECT description,
     generation >= ifnull((SELECT generation FROM listings WHERE scope = ?), 0)
     FROM jobs WHERE hash IN (SELECT value FROM json_each(?)) ORDER BY vault, id"""
+_IN_RANGES = """SELECT DISTINCT hash FROM jobs
+    WHERE hash IN (SELECT value FROM json_each(?)) AND NOT whole AND state = 'succeeded'"""

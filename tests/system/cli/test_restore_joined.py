@@ -88,6 +88,20 @@ def test_what_was_read_of_the_archive_is_not_fetched_again(vault, tmp_path):
     check_free(vault, tmp_path / "kept", name, "--keep-in-cache")
 
 
+def test_what_was_read_of_each_job_by_itself_is_not_fetched_again(vault, tmp_path):
+    name = "apart.bin"
+    rows = vault.emulator.sql(
+        "SELECT id FROM jobs WHERE archive = (SELECT id FROM archives WHERE description = ?)", name
+    )
+    for (job,) in rows:
+        read(vault, job)
+    done = vault.run("fetch", VAULT, name)
+    assert (done[0], "1 in the cache before" in done[1]) == (0, True), done
+    check_free(vault, tmp_path / "dest", name)
+    forget_jobs(vault, name)
+    check_free(vault, tmp_path / "expired", name)
+
+
 def test_of_what_is_there_in_part_only_the_rest_is_fetched(vault, tmp_path):
     name = "some.bin"
     read(vault, f"./{name}", "--range", "0-9")

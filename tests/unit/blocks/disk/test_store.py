@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from casfs.blocks.disk.store import DiskCache
-from casfs.blocks.verify import Trust, Verifier
+from casfs.blocks.verify import Forgiven, Trust, Verifier
 from casfs.errors import ConfigError
 from casfs.metrics import Metrics
 from casfs.treehash import SHA256
 from tests.support.archive import MIB, flipped, output_of_bytes, random_bytes
 from tests.support.blocks import block_files, leaves_file, put_leaf
+from tests.support.jobs import RangeJobs
 
 DATA = random_bytes(3 * MIB + 5)
 OUTPUT = output_of_bytes(DATA)
@@ -131,6 +132,35 @@ def test_a_later_process_finds_it_and_knows_when_it_is_whole(tmp_path):
     later = cache_at(tmp_path)
     assert later.holds_whole(OUTPUT)
     assert [later.store(OUTPUT).read(number) for number in range(len(BLOCKS))] == BLOCKS
+
+
+def test_an_archive_is_there_if_every_block_is_under_some_key(tmp_path):
+    jobs = RangeJobs(DATA, {"a": (0, 2), "b": (2, len(BLOCKS))})
+    output = jobs.joined()
+    cache = cache_at(tmp_path)
+    own = cache.store(jobs.own("b"))
+    for number in range(len(BLOCKS)):
+        assert not cache.holds_everywhere(output)
+        if number < 2:
+            put(cache.store(output), number)
+        else:
+            put_leaf(own.leaves, number - 2, SHA256.leaf(BLOCKS[number]), Trust.CHECKED)
+            own.write(number - 2, BLOCKS[number])
+    assert cache.holds_everywhere(output)
+    assert not cache.holds_whole(output)
+    own.remove(0)
+    assert not cache.holds_everywhere(output)
+
+
+def test_an_archive_that_is_wrong_for_good_is_not_there(tmp_path):
+    """Nobody reads it from the cache, so a plan must not count on that."""
+    cache = cache_at(tmp_path)
+    store = cache.store(OUTPUT)
+    for found in (True, False):
+        for number in range(len(BLOCKS)):
+            put(store, number)
+        assert cache.holds_everywhere(OUTPUT) is found
+        store.leaves.end_wrong_whole(store.leaves.generation, Forgiven.EVERYTHING)
 
 
 def test_all_who_ask_for_an_output_share_its_store(tmp_path):
