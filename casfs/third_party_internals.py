@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import requests
     from urllib3 import PoolManager
 
+Receive = Callable[[memoryview, int], int]
+
 INTERNALS: Mapping[str, str] = {
     "urllib3.response:HTTPResponse._original_response": "to receive into our own memory",
     "urllib3.poolmanager:PoolManager.pool_classes_by_scheme": "to watch the sockets of connections",
@@ -39,13 +41,14 @@ def original_response(answer: "requests.Response") -> object:
 
 
 def intercept_receive(
-    source: HTTPResponse, wrap: Callable[[Callable[[memoryview], int]], Callable[[memoryview], int]]
+    source: HTTPResponse, wrap: Callable[[Receive], Callable[[memoryview], int]]
 ) -> None:
     """Replace the function with which a response reads from its socket.
 
     Args:
         source: the response; its body has not ended.
-        wrap: gets the socket's `recv_into`, and returns the replacement.
+        wrap: gets the socket's `recv_into`, which is given memory and its size, and returns the
+            replacement.
     """
     raw: Any = source.fp.raw
     raw.readinto = wrap(raw._sock.recv_into)

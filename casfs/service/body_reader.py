@@ -3,13 +3,18 @@
 import time
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse, IncompleteRead
+from io import DEFAULT_BUFFER_SIZE
 
 import requests
 
 from casfs.errors import CasfsError, TransientError, WrongAnswerError
 from casfs.service.error_mapping import connection_error
 from casfs.service.throttle import Throttle
-from casfs.third_party_internals import intercept_receive, original_response
+from casfs.third_party_internals import (
+    Receive,
+    intercept_receive,
+    original_response,
+)
 
 _NOTE_SECONDS = 0.5
 """What fills memory for longer is noted as it comes, so that a slow line does not look idle."""
@@ -128,7 +133,7 @@ class Receiver:
             wrap = self._take_turns if self._throttled else self._catch_errors
             intercept_receive(self.source, wrap)
 
-    def _take_turns(self, receive: Callable[[memoryview], int]) -> Callable[[memoryview], int]:
+    def _take_turns(self, receive: Receive) -> Callable[[memoryview], int]:
         caught, throttle = self._catch_errors(receive), self._throttle
 
         def read(memory: memoryview) -> int:
@@ -143,6 +148,11 @@ class Receiver:
 
         return read
 
+    def _note_came(self) -> None:
+        self._note(self._came)
+        self._ahead += self._came
+        self._came, self._noted = 0, time.monotonic()
+
     def _failure(self, missing: int, found: int, error: Exception | None) -> CasfsError:
         failure: CasfsError = short(self._answer, missing)
         if error is not None:
@@ -152,19 +162,26 @@ class Receiver:
             failure.received = found
         return failure
 
-    def _catch_errors(self, receive: Callable[[memoryview], int]) -> Callable[[memoryview], int]:
+    def _catch_errors(self, receive: Receive) -> Callable[[memoryview], int]:
         def read(memory: memoryview) -> int:
+            # More than the buffered reader's own buffer is wanted whole. To fill it here takes half
+            # the time under the interpreter lock, which counts where a record of TLS comes each
+            # time.
+            got, size = 0, len(memory)
+            wanted = size if size > DEFAULT_BUFFER_SIZE else min(size, 1)
+            monotonic, due = time.monotonic, self._noted + _NOTE_SECONDS
             try:
-                found = receive(memory)
+                while got < wanted and self._broken is None:
+                    found = receive(memory[got:], size - got)
+                    if not found:
+                        break
+                    got += found
+                    self._came += found
+                    if monotonic() >= due:
+                        self._note_came()
+                        due = self._noted + _NOTE_SECONDS
             except OSError as error:
                 self._broken = error
-                return 0
-            self._came += found
-            now = time.monotonic()
-            if now - self._noted >= _NOTE_SECONDS:
-                self._note(self._came)
-                self._ahead += self._came
-                self._came, self._noted = 0, now
-            return found
+            return got
 
         return read

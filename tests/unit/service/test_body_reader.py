@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from casfs.errors import TransientError
 from casfs.service import body_reader
 from casfs.service.body_reader import Receiver
 from casfs.service.throttle import Throttle
@@ -71,3 +72,37 @@ def test_what_ends_a_body_late_does_not_count_its_bytes_again(monkeypatch):
         source.close()
     assert released
     assert size <= sum(noted) <= size + 32
+
+
+class BreakingSocket(socket.socket):
+    """Fails once all that was sent has been received, and counts how often it is asked then."""
+
+    sent = failures = 0
+
+    def recv_into(self, *args):
+        if not self.sent:
+            self.failures += 1
+            raise ConnectionResetError(104, "Connection reset by peer")
+        got = super().recv_into(*args)
+        self.sent -= got
+        return got
+
+
+def answer_of(here) -> Any:
+    source = HTTPResponse(here)
+    source.begin()
+    return SimpleNamespace(raw=SimpleNamespace(_original_response=source), url="http://localhost/")
+
+
+@pytest.mark.parametrize("came", [0, 1, 100_000])
+def test_a_connection_that_broke_is_not_read_again_and_what_came_is_known(came):
+    head = b"HTTP/1.1 206 Said\r\nContent-Length: 200000\r\n\r\n"
+    pair, there = socket.socketpair()
+    with BreakingSocket(fileno=pair.detach()) as here, there:
+        there.sendall(head + bytes(came))
+        here.sent = len(head) + came
+        answer = answer_of(here)
+        with pytest.raises(TransientError, match="reset") as raised:
+            Receiver(answer, lambda _: None, Throttle()).fill(memoryview(bytearray(200_000)))
+        answer.raw._original_response.close()
+    assert (raised.value.received, here.failures) == (came, 1)
