@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from casfs.bandwidth import parse_bandwidth
-from casfs.blocks.block_cache import BlockCache, ReadLimits
+from casfs.blocks.block_cache import BlockCache
 from casfs.blocks.disk.cache_use import CacheUse
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.store import DiskCache, OutputStores
 from casfs.blocks.disk.write_behind import BlockWriter, WriteBehind
-from casfs.blocks.download import Slots
+from casfs.blocks.gets.slots import Slots
 from casfs.blocks.output_files import OutputFiles, PartStores
+from casfs.blocks.read_limits import ReadLimits
 from casfs.blocks.reader import Reader
 from casfs.blocks.small_outputs import SmallOutputs
 from casfs.blocks.write_through import WriteThrough
@@ -96,7 +97,9 @@ def sampler_of(
         for vault in retrievals.account.known_vaults()[:1]:
             record_rate(config.state_dir, retrievals.account_key(vault), size, seconds)
 
-    return RateSampler(LineLoad(metrics.received, blocks.busy, config.connections), record)
+    return RateSampler(
+        LineLoad(metrics.received, blocks.busy, config.connections, blocks.useful), record
+    )
 
 
 def status_of(

@@ -4,6 +4,9 @@ A new version of a library may drop one. `INTERNALS` lists them, and a test chec
 installed version, so that an upgrade fails there and not in a mount.
 """
 
+import fcntl
+import sys
+import termios
 from collections.abc import Callable, Mapping
 from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
@@ -52,6 +55,21 @@ def intercept_receive(
     """
     raw: Any = source.fp.raw
     raw.readinto = wrap(raw._sock.recv_into)
+
+
+def unread_bytes(source: HTTPResponse) -> int:
+    """Return how many bytes came over the connection of a response that nobody has read yet.
+
+    They wait in the kernel; over TLS they are encrypted. None do where the body has ended, or it is
+    not known.
+    """
+    raw: Any = source.fp and source.fp.raw
+    try:
+        found = fcntl.ioctl(raw._sock.fileno(), termios.FIONREAD, bytes(4))
+    except (AttributeError, OSError, ValueError):
+        # A connection that was closed in the meantime; TLS in TLS may have no file of its own.
+        return 0
+    return int.from_bytes(found, sys.byteorder)
 
 
 def watch_connections(

@@ -11,13 +11,15 @@ from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.delivery import Delivery
 from casfs.blocks.disk.store import OutputStores
 from casfs.blocks.disk.write_behind import BlockWriter
-from casfs.blocks.download import Downloader, Slots
+from casfs.blocks.download import Downloader
 from casfs.blocks.found_blocks import Found, wait
 from casfs.blocks.get_queue import GetQueue, Left, Queued, owner_of
 from casfs.blocks.gets.pool import Pool
+from casfs.blocks.gets.slots import Slots
 from casfs.blocks.gets.tasks import Task
 from casfs.blocks.memory_cache import MemoryCache
 from casfs.blocks.open_output import OpenOutput
+from casfs.blocks.read_limits import ReadLimits
 from casfs.blocks.streams import Streams
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, ThreadError
@@ -35,21 +37,6 @@ class Got:
 
     blocks: dict[int, memoryview]
     ahead: list[Queued]
-
-
-@dataclass(frozen=True, slots=True)
-class ReadLimits:
-    """What reading may take.
-
-    Attributes:
-        memory: bytes of blocks in memory, those being received and written included.
-        connections: bodies of GETs received at a time.
-        deadline: seconds that a GET, or a reader's wait, may take.
-    """
-
-    memory: int
-    connections: int
-    deadline: float
 
 
 class BlockCache:
@@ -77,9 +64,7 @@ class BlockCache:
         self._metrics = metrics
         self._memory = MemoryCache(limits.memory, write_behind.unwritten)
         slots = Slots.of(limits.connections)
-        self._network = Pool(
-            "fetch", slots.requests + slots.reserve, lambda: self._downloader.width()
-        )
+        self._network = Pool("fetch", slots.requests + slots.reserve, self.useful)
         self._disks = Pool("disk", TUNING.disk_threads)
         delivery = Delivery(disk.memory, disk.verifier, self._memory, write_behind, metrics)
         self._downloader = Downloader(
@@ -119,6 +104,10 @@ class BlockCache:
     def busy(self) -> int:
         """Return how many downloads are under way."""
         return self._network.busy()
+
+    def useful(self) -> int:
+        """Return how many downloads are worth having under way."""
+        return self._downloader.width()
 
     def status_facts(self) -> Mapping[str, object]:
         """Return how many downloads are under way."""

@@ -18,10 +18,17 @@ class BlockTuning:
     of them, which stay in memory until their hash is known, are small."""
     get_seconds: float = 10.0
     """A GET is made smaller when it would take longer, or longer than a quarter of its deadline."""
-    fast_seconds: float = 1 / 64
-    """For a block, all in all, below which a connection counts as fast."""
     slow_seconds: float = 1.0
-    """For a block, above which it counts as slow."""
+    """For a block, above which a connection counts as slow."""
+    least_width: int = 2
+    """GETs for later under way at least: while one ends and the next begins, another brings
+    bytes."""
+    most_processors: int = 6
+    """That can work at GETs: with more of them, the interpreter lock is what limits."""
+    crowded: float = 1.2
+    """GETs that have bytes at hand, for each processor, above which there are too many of them."""
+    idle: float = 0.7
+    """The same, below which there are too few."""
     speed_half_life: float = 1.0
     """After which what was measured counts half."""
     speed_known_seconds: float = 60.0

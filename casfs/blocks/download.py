@@ -13,8 +13,10 @@ from casfs.blocks.delivery import Delivery
 from casfs.blocks.gets.line import Line, LineSpeed
 from casfs.blocks.gets.pool import Pool
 from casfs.blocks.gets.resume import ResumableRun
+from casfs.blocks.gets.slots import Slots
 from casfs.blocks.gets.stalls import GetProgress, Stalls, WatchedGet
 from casfs.blocks.gets.turns import Turns
+from casfs.blocks.gets.width import Width
 from casfs.blocks.idle_transfer import IdleTransferError
 from casfs.blocks.open_output import OpenOutput
 from casfs.blocks.whole_body.transfer import WholeBodies
@@ -61,30 +63,6 @@ class Get:
     transfers: ExitStack
 
 
-@dataclass(frozen=True, slots=True)
-class Slots:
-    """How many GETs may be under way.
-
-    Attributes:
-        bodies: bodies that are received at a time. As many blocks of whole-body transfers may be
-            received beside them.
-        requests: requests of what is prefetched, more than bodies: they wait for their first byte
-            while the bodies of others come, so that latency costs nothing.
-        reserve: bodies, and requests, more of what somebody waits for: none of what is prefetched
-            holds their place.
-    """
-
-    bodies: int
-    requests: int
-    reserve: int
-
-    @classmethod
-    def of(cls, connections: int) -> "Slots":
-        """Return them for so many bodies at a time."""
-        more = -(-connections // TUNING.overlap)
-        return cls(connections, connections + more, -(-connections // TUNING.reserve_connections))
-
-
 class Downloader:
     """Downloads runs from the service; called by as many threads as there may be requests.
 
@@ -111,6 +89,7 @@ class Downloader:
         again: Callable[[OpenOutput, range], None],
     ) -> None:
         self.line = Line(deadline)
+        self._width = Width(slots.requests)
         self._service = service
         self._outputs = service.outputs
         self._delivery = delivery
@@ -136,15 +115,13 @@ class Downloader:
     def width(self) -> int:
         """Return how many GETs of blocks for later are worth having under way.
 
-        All that there may be, but for half of them where connections are so fast that this machine
-        is what limits them: there, threads only get in each other's way. Where each of them stalls,
-        those for later take the places of the reserve, too: the urgent ones get places that are
-        lent.
+        All that there may be where connections are slow. Where each of them stalls, those for later
+        take the places of the reserve, too: the urgent ones get places that are lent.
         """
         speed = self.line.speed()
         if speed is LineSpeed.STALLED:
             return self._slots.requests + self._slots.reserve
-        return self._slots.requests // 2 if speed is LineSpeed.FAST else self._slots.requests
+        return self._slots.requests if speed is LineSpeed.SLOW else self._width.now()
 
     def bring(self, opened: OpenOutput, run: range) -> None:
         """Download a run in flight; whoever waits for it gets the blocks or the error."""
@@ -268,13 +245,21 @@ class Downloader:
             with self._turn(get):
                 # One that stalls before its body comes keeps no room from others.
                 self._memory.receive(get.opened.key, get.run.asked)
-                get.opened.compare(get.run.receive(body, self._delivery.buffers))
+                began = time.monotonic()
+                blocks = get.run.receive(body, self._delivery.buffers)
+                self._note_width(get, body, time.monotonic() - began)
+                get.opened.compare(blocks)
         except TransientError as error:
             if not isinstance(error, MismatchError):
                 self.line.note_break(len(get.run.asked))
             if get.run.go_on(error) or get.run.mismatches >= TUNING.mismatches:
                 raise _AgainError(error) from error
             raise
+
+    def _note_width(self, get: Get, body: Body, received: float) -> None:
+        if (behind := body.behind()) is not None:
+            answered = get.watched.progress.answered
+            self._width.note(answered + received, answered + (1 - behind) * received)
 
     def _turn(self, get: Get) -> AbstractContextManager[None]:
         if self.line.speed() >= LineSpeed.SLOW:

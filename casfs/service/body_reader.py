@@ -14,10 +14,14 @@ from casfs.third_party_internals import (
     Receive,
     intercept_receive,
     original_response,
+    unread_bytes,
 )
 
 _NOTE_SECONDS = 0.5
 """What fills memory for longer is noted as it comes, so that a slow line does not look idle."""
+_WAITING = 256 << 10
+"""Bytes that wait in the kernel for whoever is slower than the line: while a block is hashed, a
+line that is slower than that brings fewer."""
 
 
 def source_of(answer: requests.Response) -> HTTPResponse:
@@ -88,6 +92,8 @@ class Receiver:
         self._came = self._ahead = 0
         """Bytes that came and are not noted; bytes that are noted of what is being filled."""
         self._broken: OSError | None = None
+        self._fills = self._behind = 0
+        """How often memory was filled after the first time; how often bytes waited for that."""
         self._intercept()
 
     def fill(self, memory: memoryview) -> None:
@@ -98,6 +104,9 @@ class Receiver:
         """
         if self._throttle.is_set is not self._throttled:
             self._intercept()
+        if self._begun:
+            self._fills += 1
+            self._behind += unread_bytes(self.source) >= min(len(memory), _WAITING)
         self._begun, found = True, 0
         self._came, self._noted = 0, time.monotonic()
         error: Exception | None = None
@@ -124,6 +133,14 @@ class Receiver:
             finish(self._answer, self.source)
         else:
             self._answer.close()
+
+    def behind(self) -> float | None:
+        """Return the share, 0 to 1, of fills but the first for which bytes waited here already.
+
+        About 1 where they come faster than they are received here, about 0 where the line is what
+        limits. None where nothing is known, or where the throttle limits.
+        """
+        return None if self._throttled or not self._fills else self._behind / self._fills
 
     def _intercept(self) -> None:
         """Receive through this object; what waits for the throttle is put in place if need be."""

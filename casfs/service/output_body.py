@@ -28,6 +28,7 @@ class Body:
         etag: what names the state of the output that they are of, if the service sent that.
         read_into: fills memory with the next bytes, as `Receiver.fill`.
         finish: checks that the body ends here; see `Receiver.finish`.
+        behind: tells how often its bytes waited here to be read; see `Receiver.behind`.
     """
 
     first: int
@@ -37,6 +38,7 @@ class Body:
     etag: str | None
     read_into: Callable[[memoryview], None]
     finish: Callable[[], None]
+    behind: Callable[[], float | None]
 
 
 _CONTENT_RANGE = re.compile(r"bytes[ =]\s*([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
@@ -182,6 +184,7 @@ def body_of(
         etag=answer.headers.get("ETag"),
         read_into=receiver.fill,
         finish=receiver.finish,
+        behind=receiver.behind,
     )
 
 

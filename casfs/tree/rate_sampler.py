@@ -35,16 +35,18 @@ class LineLoad:
         received: returns the bytes of outputs that have come.
         busy: returns how many connections are in use.
         connections: how many there are at most.
+        useful: returns how many are worth using.
     """
 
     received: Callable[[], int]
     busy: Callable[[], int]
     connections: int
+    useful: Callable[[], int]
 
     @property
     def is_busy(self) -> bool:
-        """Return whether most connections are in use."""
-        return 2 * self.busy() >= self.connections
+        """Return whether most connections, or all that are worth using, are in use."""
+        return self.busy() >= min(self.connections / 2, self.useful())
 
 
 class RateSampler:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from casfs.blocks.block import Block
-from casfs.blocks.block_cache import BlockCache, ReadLimits
+from casfs.blocks.block_cache import BlockCache
 from casfs.blocks.disk.eviction import Evictor
 from casfs.blocks.disk.leaf_index import LeafIndex
 from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.disk.write_behind import WriteBehind
+from casfs.blocks.read_limits import ReadLimits
 from casfs.blocks.reader import Reader
 from casfs.blocks.verify import Digest, LeafVerdict, Trust, Verifier
 from casfs.metrics import Metrics

@@ -16,12 +16,11 @@ from casfs.ranges import BLOCK_SIZE
 class LineSpeed(IntEnum):
     """How fast a connection is."""
 
-    FAST = 0
-    """Maybe so fast that this machine is what limits it; or nothing is known yet."""
-    USUAL = 1
-    SLOW = 2
+    USUAL = 0
+    """Or nothing is known yet."""
+    SLOW = 1
     """So slow that more of them cost this machine nothing."""
-    STALLED = 3
+    STALLED = 2
     """So slow that each of them counts as stalled."""
 
 
@@ -97,9 +96,7 @@ class Line:
         seconds = self._block_seconds() or 0.0
         if seconds * self.stall_rate > BLOCK_SIZE:
             return LineSpeed.STALLED
-        if seconds > TUNING.slow_seconds:
-            return LineSpeed.SLOW
-        return LineSpeed.FAST if seconds < TUNING.fast_seconds else LineSpeed.USUAL
+        return LineSpeed.SLOW if seconds > TUNING.slow_seconds else LineSpeed.USUAL
 
     def _block_seconds(self) -> float | None:
         """Return the seconds that a block takes on one connection, None if it is not known."""

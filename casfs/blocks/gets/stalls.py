@@ -35,6 +35,9 @@ class GetProgress:
         deadline: of the GETs; restarts as bytes come.
         line: learns how fast they come.
         tell: is notified of the moment of each progress.
+
+    Attributes:
+        answered: seconds from the request to the answer that began last.
     """
 
     def __init__(self, deadline: Deadline, line: Line, tell: Callable[[float], None]) -> None:
@@ -48,6 +51,7 @@ class GetProgress:
         self._counted = 0.0
         """Bytes of this span that have counted as progress."""
         self._asked = self._since = time.monotonic()
+        self.answered = 0.0
         self._more = 0
         """Bytes since then, which were not reported to the line."""
         self._reported = False
@@ -64,6 +68,7 @@ class GetProgress:
         if span != self._span:
             self._span, self._counted = span, 0.0
         self._came = 0
+        self.answered = time.monotonic() - self._asked
         self._counting = True
 
     def leave(self) -> None:

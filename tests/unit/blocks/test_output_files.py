@@ -2,8 +2,9 @@
 
 import os
 
-from casfs.blocks.block_cache import BlockCache, ReadLimits
+from casfs.blocks.block_cache import BlockCache
 from casfs.blocks.output_files import OutputFiles, PartStores
+from casfs.blocks.read_limits import ReadLimits
 from casfs.blocks.write_through import WriteThrough
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, renamed, root
 from tests.support.blocks import bringing

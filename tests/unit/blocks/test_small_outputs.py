@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from casfs.blocks.block_cache import BlockCache, ReadLimits
+from casfs.blocks.block_cache import BlockCache
 from casfs.blocks.disk.part_file import PartFile
 from casfs.blocks.output_files import OutputFiles, PartStores
 from casfs.blocks.part_filling import PartFilling
+from casfs.blocks.read_limits import ReadLimits
 from casfs.blocks.small_outputs import SmallFilling, SmallOutputs
 from casfs.blocks.write_through import WriteThrough
 from casfs.errors import CasfsError

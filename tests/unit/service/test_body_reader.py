@@ -106,3 +106,27 @@ def test_a_connection_that_broke_is_not_read_again_and_what_came_is_known(came):
             Receiver(answer, lambda _: None, Throttle()).fill(memoryview(bytearray(200_000)))
         answer.raw._original_response.close()
     assert (raised.value.received, here.failures) == (came, 1)
+
+
+@pytest.mark.parametrize(("ahead", "behind"), [(50_000, 1.0), (49_000, 0.0)])
+def test_it_is_known_whether_bytes_wait_here_or_are_waited_for(monkeypatch, ahead, behind):
+    monkeypatch.setattr(body_reader, "_NOTE_SECONDS", 0.0)
+    size, rest = 50_000, [50_000 - ahead]
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(b"HTTP/1.1 206 Said\r\nContent-Length: %d\r\n\r\n" % (2 * size))
+
+        def note(_: int) -> None:
+            # The second fill has begun: what was missing then comes now.
+            if receiver.behind() is not None:
+                there.sendall(bytes(rest.pop()) if rest else b"")
+
+        answer = answer_of(here)
+        receiver = Receiver(answer, note, Throttle())
+        there.sendall(bytes(size))
+        receiver.fill(memoryview(bytearray(size)))
+        assert receiver.behind() is None
+        there.sendall(bytes(ahead))
+        receiver.fill(memoryview(bytearray(size)))
+        assert receiver.behind() == behind
+        answer.raw._original_response.close()

@@ -15,7 +15,8 @@ class Made:
     def __init__(self):
         self.now, self.received, self.busy = 0.0, 0, 0
         self.records: list[tuple[int, float]] = []
-        line = LineLoad(lambda: self.received, lambda: self.busy, CONNECTIONS)
+        self.useful = CONNECTIONS
+        line = LineLoad(lambda: self.received, lambda: self.busy, CONNECTIONS, lambda: self.useful)
         self.sampler = RateSampler(line, self._record, lambda: self.now)
 
     def _record(self, size, seconds):
@@ -27,6 +28,15 @@ class Made:
             self.sampler.look()
             self.now += 1.0
             self.received += rate
+
+
+def test_where_fewer_connections_are_worth_using_those_are_a_busy_line():
+    made = Made()
+    made.useful = 2
+    made.go_on(31, 1000, busy=1)
+    assert made.records == []
+    made.go_on(31, 1000, busy=2)
+    assert made.records == [(30_000, 30.0)]
 
 
 def test_half_a_minute_of_busy_connections_is_recorded_and_then_five_minutes():

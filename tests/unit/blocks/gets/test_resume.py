@@ -51,7 +51,9 @@ class Service:
         run = range(first // MIB, -(-stop // MIB))
         if self.hashes and first % MIB == 0 and is_subtree(run, 8):
             digest = root(DATA[first:stop])
-        return Body(first, stop, self.announced, digest, self.etag, read_into, lambda: None)
+        return Body(
+            first, stop, self.announced, digest, self.etag, read_into, lambda: None, lambda: None
+        )
 
 
 def run_of(data=DATA, any_range=True, tree_hash=None):

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from casfs.blocks.block_cache import BlockCache, ReadLimits
+from casfs.blocks.block_cache import BlockCache
 from casfs.blocks.output_files import OutputFiles, PartStores
 from casfs.blocks.part_filling import FilledPart
+from casfs.blocks.read_limits import ReadLimits
 from casfs.blocks.small_outputs import SmallOutputs
 from casfs.blocks.write_through import WriteThrough
 from casfs.errors import ExpiredError

@@ -1,0 +1,66 @@
+"""The number of GETs follows what limits them: the line, or this machine."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casfs.blocks.gets.width import Width
+
+MOST = 10
+
+
+def run(width, ends, working):
+    """GETs end, one after the other; `working` tells how many of so many have bytes at hand."""
+    for _ in range(ends):
+        width.note(1.0, 1 - min(working(width.now()) / width.now(), 1))
+
+
+def test_all_are_under_way_at_first():
+    assert Width(MOST, 2).now() == MOST
+
+
+@pytest.mark.parametrize(("processors", "left"), [(1, 2), (2, 2), (4, 4), (64, 7)])
+def test_where_bytes_always_wait_there_are_as_many_as_processors(processors, left):
+    width = Width(MOST, processors)
+    run(width, 50, lambda now: now)
+    assert width.now() == left
+
+
+@pytest.mark.parametrize("processors", [1, 2, 64])
+def test_where_the_line_limits_all_are_under_way_and_soon_again(processors):
+    width = Width(MOST, processors)
+    run(width, 50, lambda now: now)
+    run(width, 3, lambda now: 0)
+    assert width.now() == MOST
+    run(width, 50, lambda now: 0)
+    assert width.now() == MOST
+
+
+def test_a_line_whose_answers_begin_late_gets_more_of_them():
+    # Each GET waits for its first byte as long as it then takes.
+    width = Width(MOST, 2)
+    run(width, 50, lambda now: now)
+    run(width, 50, lambda now: now / 2)
+    assert 3 <= width.now() <= 4
+
+
+def test_what_just_fills_the_processors_stays_near_that():
+    # Seven GETs bring what this machine can take, and leave no bytes waiting; eight do.
+    width = Width(MOST, 2)
+    found = []
+    for _ in range(100):
+        run(width, 1, lambda now: now if now > 7 else 0)
+        found.append(width.now())
+    assert min(found[10:]) >= 7
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 64),
+    st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1))),
+)
+def test_it_never_leaves_its_bounds(most, processors, notes):
+    width = Width(most, processors)
+    for seconds, share in notes:
+        width.note(seconds, seconds * share)
+        assert min(2, most) <= width.now() <= most
