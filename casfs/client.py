@@ -30,8 +30,8 @@ from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.selection import Selected
 from casfs.tree.archives.states import ArchiveState, Condition
+from casfs.tree.available_archives import Available, AvailableArchives
 from casfs.tree.cache_report import CachedOutput, CacheReport
-from casfs.tree.cached_archives import CachedArchives
 from casfs.tree.current_names import CurrentNames
 from casfs.tree.directory_times import DirectoryTimes
 from casfs.tree.fetchable import FetchableOutput, FetchableOutputs, Unreadable
@@ -57,6 +57,7 @@ from casfs.tree.sqlite.connection import DamagedError
 __all__ = [
     "ArchiveFile",
     "ArchiveState",
+    "Available",
     "CachedOutput",
     "Client",
     "Completeness",
@@ -134,7 +135,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
             table=self._table,
             database=database,
             index=index,
-            cached=CachedArchives(index, jobs, disk, service.origin),
+            available=AvailableArchives(index, jobs, disk, service.origin),
             deadline=config.deadline,
         )
         filler = Filler(self._blocks, write_behind, self.metrics, config.deadline)

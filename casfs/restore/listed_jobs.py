@@ -94,12 +94,12 @@ class Fetching:
     rate: float
     now: datetime
 
-    def suffices(self, job: JobFacts, size: int | None) -> bool:
-        """Return whether a readable job leaves time enough to fetch `size` bytes of it."""
-        if job.expires is None:
+    def suffices(self, expires: datetime | None, size: int | None) -> bool:
+        """Return whether there is time enough to fetch `size` bytes of what expires at a time."""
+        if expires is None:
             return True
         needed = _FOR_ANY + timedelta(seconds=min(1e7, (size or 0) / self.rate))
-        return job.expires - self.now >= min(needed, _FOR_LARGEST)
+        return expires - self.now >= min(needed, _FOR_LARGEST)
 
 
 class ListedJobs:
@@ -183,7 +183,9 @@ class ListedJobs:
             if job.state is JobState.RUNNING:
                 if running is None or _starts_before(job, running):
                     running = job
-            elif fetching.suffices(job, size) and (best is None or _expires_after(job, best)):
+            elif fetching.suffices(job.expires, size) and (
+                best is None or _expires_after(job, best)
+            ):
                 best = job
         return best or running
 

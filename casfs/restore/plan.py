@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from casfs.client import Available
 from casfs.ledger.request import Request, RequestState, covers
 from casfs.model import JobState
 from casfs.restore.items import Item
@@ -119,16 +120,21 @@ class Planner:
     adopted: set[str] | None = field(default_factory=set)
     agreed: Callable[[str], bool] = lambda _: False
 
-    def group(self, item: Item, archive_size: int | None, cached: bool, plan: Plan) -> Group:
+    def group(
+        self, item: Item, archive_size: int | None, available: Available, plan: Plan
+    ) -> Group:
         """Return the group of an item, and count it.
 
         Args:
             item: what is wanted.
             archive_size: bytes of its archive, None if unknown.
-            cached: all of its archive is in the cache.
+            available: what there is of its archive, and of others.
             plan: counts it.
         """
-        found = Group.CACHED if cached else self._group(item, archive_size, plan)
+        if item.archive in available.cached:
+            found = Group.CACHED
+        else:
+            found = self._group(item, archive_size, available, plan)
         plan.all.add(item.size)
         plan.groups[found].add(item.size)
         gets = load_of("", item.size).gets
@@ -154,9 +160,18 @@ class Planner:
         was_lost = key in self.lost or bool(self.late.covering(item))
         return was_lost and not self.agreed(item.archive)
 
-    def _group(self, item: Item, archive_size: int | None, plan: Plan) -> Group:
+    def _is_joined(self, item: Item, available: Available) -> bool:
+        """Return whether jobs bring the archive of an item together, and for long enough."""
+        joined = available.joined
+        return item.archive in joined and self.fetching.suffices(joined[item.archive], item.size)
+
+    def _group(
+        self, item: Item, archive_size: int | None, available: Available, plan: Plan
+    ) -> Group:
         job = self.jobs.adoptable(item.archive, item.first, item.last, item.size, self.fetching)
         if job is not None and job.state is JobState.SUCCEEDED:
+            return Group.READABLE
+        if self._is_joined(item, available):
             return Group.READABLE
         if job is not None:
             if job.ready is not None and (plan.ready is None or plan.ready < job.ready):

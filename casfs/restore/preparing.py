@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
-from casfs.client import Client, Completeness, Selected
+from casfs.client import Available, Client, Completeness, Selected
 from casfs.errors import ConfigError, NotFoundError
 from casfs.job_requests import JobFeatures, RetrievalPolicy, Tier
 from casfs.ledger.measured_rate import recorded_rate
@@ -29,7 +29,7 @@ WAVE = OUTPUT_LIFETIME / 2
 """What is requested at once is what can be fetched in this time: outputs of a job live twice as
 long, and the next wave is retrieved while this one is fetched."""
 _AT_ONCE = 500
-"""Archives that are looked up in the cache together."""
+"""Archives that are looked up in the catalog and in the cache together."""
 _NAMED = 1000
 """Things that are named one by one at most."""
 
@@ -211,9 +211,9 @@ class Preparation:
         return self.options.ids is None and self.wanted is None
 
     def _fill(self, planner: Planner, prepared: Prepared) -> None:
-        for one, cached in self._selected_and_cached():
+        for one, available in self._selected_and_available():
             for item in self._items(one):
-                group = planner.group(item, one.size, cached, prepared.plan)
+                group = planner.group(item, one.size, available, prepared.plan)
                 if self.noted is not None:
                     self.noted(item, group)
                 if group in (Group.REQUESTED, Group.AGAIN):
@@ -225,12 +225,12 @@ class Preparation:
                 elif group is Group.TOO_LARGE and len(prepared.too_large) < _NAMED:
                     prepared.too_large.append(item)
 
-    def _selected_and_cached(self) -> Iterator[tuple[Selected, bool]]:
-        """Yield what is wanted, and whether all bytes of its archive are in the cache."""
+    def _selected_and_available(self) -> Iterator[tuple[Selected, Available]]:
+        """Yield what is wanted, and what there is of its archive."""
         selected = self._selected()
         while some := list(islice(selected, _AT_ONCE)):
-            cached = self.client.retrievals.cached.among(self.vault.name, some)
-            yield from ((one, one.id in cached) for one in some)
+            available = self.client.retrievals.available.among(self.vault.name, some)
+            yield from ((one, available) for one in some)
 
     def _selected(self) -> Iterator[Selected]:
         options, retrievals, name = self.options, self.client.retrievals, self.vault.name

@@ -90,7 +90,7 @@ class Settling:
             return Settled(RequestState.FAILED, job.id, job.reason)
         if job.expires is not None and job.expires <= self.fetching.now:
             return Settled(RequestState.EXPIRED, job.id, "its output has expired")
-        late = not self.fetching.suffices(job, request.size)
+        late = not self.fetching.suffices(job.expires, request.size)
         return Settled(RequestState.READABLE, job.id, late=late)
 
     def _made_since(self, request: Request) -> JobFacts | None:

@@ -1,7 +1,7 @@
 """The bytes of an archive, from the jobs that retrieved it."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from casfs.blocks.verify import Digest
@@ -11,9 +11,12 @@ from casfs.service.service import Service
 from casfs.settings import EXPIRING_WITHIN
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.states import Condition, JobsOfArchives, condition
-from casfs.tree.coverage import joined_output
+from casfs.tree.coverage import joined_output, lasting_jobs
 from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.sqlite.database import Database
+
+KnownJobs = Mapping[str, Sequence[KnownJob]]
+"""Jobs by the ids of their archives."""
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
@@ -46,13 +49,24 @@ class ArchiveJobs:
         """
         return self._output(vault, archive, self._of(vault, archive))
 
-    def outputs(self, vault: str, archives: Sequence[Archive]) -> Iterator[tuple[str, Output]]:
-        """Yield id and output of archives, as `output`; those that it refuses are left out.
+    def of(self, vault: str, archives: Sequence[Archive]) -> KnownJobs:
+        """Return the running and succeeded jobs of archives, for `outputs` and `expiries`.
 
         Raises:
             CasfsError: the catalog cannot be read.
         """
-        jobs = self._jobs.of(vault, [archive.id for archive in archives])
+        return self._jobs.of(vault, [archive.id for archive in archives])
+
+    def outputs(
+        self, vault: str, archives: Sequence[Archive], jobs: KnownJobs
+    ) -> Iterator[tuple[str, Output]]:
+        """Yield id and output of archives, as `output`; those that it refuses are left out.
+
+        Args:
+            vault: name of the vault.
+            archives: of it.
+            jobs: what `of` returned for them.
+        """
         for archive in archives:
             with contextlib.suppress(CasfsError):
                 yield archive.id, self._output(vault, archive, jobs.get(archive.id, []))
@@ -93,14 +107,26 @@ class ArchiveJobs:
         """Return whether an archive can be read at a time, and for how long."""
         return condition(archive, self._of(vault, archive), now, self._expiring_within)
 
-    def conditions(
-        self, vault: str, archives: Sequence[Archive], now: datetime
-    ) -> Iterator[tuple[Archive, Condition]]:
-        """Yield archives, and what `condition` says of each."""
-        jobs = self._jobs.of(vault, [archive.id for archive in archives])
+    def expiries(
+        self, archives: Sequence[Archive], jobs: KnownJobs
+    ) -> Iterator[tuple[str, datetime | None]]:
+        """Yield the ids of archives that the service has all of, and until when.
+
+        That is when the first expires of the jobs that bring it together; None if it is unknown.
+
+        Args:
+            archives: of one vault.
+            jobs: what `of` returned for them.
+        """
         for archive in archives:
-            known = jobs.get(archive.id, [])
-            yield archive, condition(archive, known, now, self._expiring_within)
+            listed = [one.job for one in jobs.get(archive.id, []) if not one.retained]
+            size = _size(archive, listed)
+            if size is None:
+                continue
+            lasting = lasting_jobs(listed, size, digest_of(archive.tree_hash))
+            if lasting:
+                times = [job.expires for job in lasting if job.expires is not None]
+                yield archive.id, min(times, default=None)
 
     def latest(self, vault: str, archive: Archive) -> Job | None:
         """Return the succeeded job of an archive that was created last, None if there is none."""
@@ -125,12 +151,17 @@ class ArchiveJobs:
         return self._jobs.of(vault, [archive.id]).get(archive.id, [])
 
     def _join(self, archive: Archive, jobs: Sequence[Job]) -> Output | None:
-        size = archive.size
-        if size is None:
-            size = next((job.archive_size for job in jobs if job.archive_size), None)
+        size = _size(archive, jobs)
         if size is None:
             return None
         return joined_output(jobs, size, digest_of(archive.tree_hash), self._origin)
+
+
+def _size(archive: Archive, jobs: Sequence[Job]) -> int | None:
+    """Return the size of an archive, as some of its jobs say it where the inventory does not."""
+    if archive.size is not None:
+        return archive.size
+    return next((job.archive_size for job in jobs if job.archive_size), None)
 
 
 def digest_of(text: str | None) -> Digest | None:

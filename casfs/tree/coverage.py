@@ -1,5 +1,6 @@
 """Archives that several jobs cover together: which jobs to ask, and for which blocks."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,6 +8,8 @@ from datetime import UTC, datetime
 from casfs.blocks.verify import Digest
 from casfs.model import Job, JobKind, JobSlice, Output, output_of
 from casfs.ranges import BLOCK_SIZE
+
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 def joined_output(
@@ -30,6 +33,38 @@ def joined_output(
     Returns:
         the archive, None if the jobs do not cover it.
     """
+    covering, digest = _covering(jobs, archive_size, tree_hash)
+    return _join(covering, archive_size, digest, origin) if covering else None
+
+
+def lasting_jobs(
+    jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None
+) -> tuple[Job, ...]:
+    """Return jobs that cover a whole archive, those of which the first one expires last.
+
+    Args:
+        jobs: as in `joined_output`.
+        archive_size: bytes of the archive.
+        tree_hash: as in `joined_output`.
+
+    Returns:
+        the jobs, none if they do not cover it.
+    """
+    lasting = sorted((job for job in jobs if _fits(job, archive_size)), key=_expiry, reverse=True)
+
+    def covering(count: int) -> list[Job]:
+        return _covering(lasting[:count], archive_size, tree_hash)[0]
+
+    # What some of them cover, more of them cover too.
+    counts = range(1, len(lasting))
+    enough = 1 + bisect_left(counts, True, key=lambda count: bool(covering(count)))
+    return tuple(covering(enough))
+
+
+def _covering(
+    jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None
+) -> tuple[list[Job], Digest | None]:
+    """Return the jobs of `joined_output`, and the hash of the archive; [] if there are none."""
     fitting = [job for job in jobs if _fits(job, archive_size)]
     digests = (
         {tree_hash}
@@ -40,8 +75,8 @@ def joined_output(
         agreeing = [job for job in fitting if _stated_hashes(job, archive_size) <= {digest}]
         covering = _cover(agreeing, archive_size)
         if covering:
-            return _join(covering, archive_size, digest, origin)
-    return None
+            return covering, digest
+    return [], None
 
 
 def archive_output(
@@ -104,6 +139,10 @@ def _cover(jobs: Iterable[Job], size: int) -> list[Job]:
         candidates = [furthest]
         reached = _stop(furthest)
     return chosen
+
+
+def _expiry(job: Job) -> datetime:
+    return job.expires or _LAST
 
 
 def _worth(job: Job) -> tuple[int, datetime, str]:

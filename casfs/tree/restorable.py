@@ -3,7 +3,7 @@
 import glob
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from casfs.blocks.output_files import OutputFiles
 from casfs.errors import CasfsError, NotFoundError
@@ -99,17 +99,17 @@ class Restorable:
                 yield marked, mtime
 
     def expiries(self, vault: str, archive_ids: Sequence[str]) -> dict[str, datetime | None]:
-        """Return when the outputs of archives expire, None if one does not.
+        """Return until when the service has archives; those that cannot be read are left out.
 
-        Those that cannot be read are left out.
+        The time is None if it is unknown, or if the service has an archive no more.
 
         Raises:
             CasfsError: the catalog cannot be read.
         """
-        now = self.service.clock.now() or datetime.now(UTC)
         archives = [one for one in self.index.by_ids(vault, archive_ids) if one.readable]
-        found = self.jobs.conditions(vault, archives, now)
-        return {archive.id: condition.expires for archive, condition in found}
+        found: dict[str, datetime | None] = dict.fromkeys(one.id for one in archives)
+        found.update(self.jobs.expiries(archives, self.jobs.of(vault, archives)))
+        return found
 
     def output(self, vault: str, archive_id: str) -> Output:
         """Return the output from which an archive is read now.
@@ -131,7 +131,7 @@ class Restorable:
             CasfsError: the catalog cannot be read.
         """
         archives = list(self.index.by_ids(vault, archive_ids))
-        return dict(self.jobs.outputs(vault, archives))
+        return dict(self.jobs.outputs(vault, archives, self.jobs.of(vault, archives)))
 
     def output_without_jobs(self, vault: str, file: RestorableFile) -> Output | None:
         """Return the output that an archive has, whether or not a job brings it.

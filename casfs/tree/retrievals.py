@@ -19,7 +19,7 @@ from casfs.service.service import Service
 from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archives.entries import Archive, Scope
 from casfs.tree.archives.selection import Selected, archives_by_id, every_archive, selected
-from casfs.tree.cached_archives import CachedArchives
+from casfs.tree.available_archives import AvailableArchives
 from casfs.tree.file_names import to_file_name
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.job_table import JobTable
@@ -41,7 +41,7 @@ class Retrievals:
         table: stores jobs.
         database: stores archives.
         index: finds them.
-        cached: finds what is in the cache.
+        available: finds what is in the cache, and what jobs bring together.
         deadline: seconds for each request.
     """
 
@@ -50,7 +50,7 @@ class Retrievals:
     table: JobTable
     database: Database
     index: ArchiveIndex
-    cached: CachedArchives
+    available: AvailableArchives
     deadline: float
 
     @property
@@ -175,7 +175,7 @@ class Retrievals:
         Raises:
             CasfsError: the catalog cannot be read.
         """
-        return bool(self.cached.among(vault, list(self.by_id(vault, [archive_id]))))
+        return bool(self.available.among(vault, list(self.by_id(vault, [archive_id]))).cached)
 
     def _matching(self, vault: str, pattern: str) -> Iterator[Selected]:
         names = pattern.split("/") if pattern else []

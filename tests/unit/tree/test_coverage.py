@@ -1,7 +1,7 @@
 """Archives that several jobs bring together, against a plain model of what covers them."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from casfs.model import Job, JobKind, JobState, Output, output_of
 from casfs.ranges import Layout
-from casfs.tree.coverage import joined_output
+from casfs.tree.coverage import joined_output, lasting_jobs
 from casfs.treehash import Digest
 from tests.support.archive import MIB
 from tests.support.jobs import COMPLETED, ORIGIN, range_job
@@ -77,6 +77,30 @@ def test_the_fewest_jobs_cover_the_archive_where_any_do(jobs):
         for other in jobs:
             if source.run.start in leaves_of(other) and leaves_of(other).stop == source.run.stop:
                 assert other.expires <= job.expires
+
+
+def expiry(job: Job) -> datetime:
+    assert job.expires is not None
+    return job.expires
+
+
+@given(job_lists())
+def test_no_other_jobs_cover_the_archive_for_longer(jobs):
+    found = lasting_jobs(jobs, SIZE, HASH)
+    lasting = [at for at in map(expiry, jobs) if joined(one for one in jobs if expiry(one) >= at)]
+    if not lasting:
+        assert found == ()
+        return
+    assert joined(found) is not None
+    assert min(map(expiry, found)) == max(lasting)
+
+
+def test_jobs_that_may_never_expire_last():
+    forever = [spanning("left", 0, 5, completed=None), spanning("right", 5, LEAVES, completed=None)]
+    jobs = [spanning("alone", 0, LEAVES), *forever]
+    assert lasting_jobs(jobs, SIZE, HASH) == tuple(forever)
+    assert lasting_jobs([*jobs[:1], *forever[:1]], SIZE, HASH) == tuple(jobs[:1])
+    assert lasting_jobs(forever[:1], SIZE, HASH) == ()
 
 
 @given(job_lists())

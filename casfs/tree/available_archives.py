@@ -1,0 +1,73 @@
+"""Which archives no job need bring any more: found out for many at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from casfs.blocks.disk.store import DiskCache
+from casfs.model import output_key
+from casfs.tree.archive_index import ArchiveIndex
+from casfs.tree.archive_jobs import ArchiveJobs, digest_of
+from casfs.tree.archives.selection import Selected
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """What there is of some archives beside what a single job brings.
+
+    Attributes:
+        cached: ids of those whose bytes are all in the cache.
+        joined: ids of others that several jobs bring together, and when the first of these jobs
+            expires, UTC; None if that is unknown.
+    """
+
+    cached: frozenset[str]
+    joined: Mapping[str, datetime | None]
+
+
+@dataclass(frozen=True)
+class AvailableArchives:
+    """The archives of an account that the cache holds, or that several jobs bring together.
+
+    Attributes:
+        index: finds archives.
+        jobs: which jobs cover each archive.
+        disk: the cache.
+        origin: see `Service`.
+    """
+
+    index: ArchiveIndex
+    jobs: ArchiveJobs
+    disk: DiskCache
+    origin: tuple[str, ...]
+
+    def among(self, vault: str, archives: Sequence[Selected]) -> Available:
+        """Return what there is of some archives.
+
+        The catalog is asked only for those of which the cache has something, or jobs have brought
+        ranges.
+
+        Raises:
+            CasfsError: the catalog cannot be read.
+        """
+        unsure: list[str] = []
+        by_key: dict[str, str] = {}
+        for one in archives:
+            digest = digest_of(one.tree_hash)
+            if one.size is None or digest is None:
+                unsure.append(one.id)
+            else:
+                key = output_key(self.origin, vault, one.id, 0, digest, one.size)
+                by_key[key] = one.id
+        held = [by_key[key] for key in self.disk.held(by_key)]
+        in_ranges = self.jobs.in_ranges(vault, [one.id for one in archives])
+        ids = list(dict.fromkeys([*unsure, *held, *in_ranges]))
+        if not ids:
+            return Available(frozenset(), {})
+        known = [one for one in self.index.by_ids(vault, ids) if one.readable]
+        jobs = self.jobs.of(vault, known)
+        outputs = self.jobs.outputs(vault, known, jobs)
+        cached = frozenset(one for one, output in outputs if self.disk.holds_everywhere(output))
+        others = frozenset(in_ranges) - cached
+        joined = self.jobs.expiries([one for one in known if one.id in others], jobs)
+        return Available(cached, dict(joined))

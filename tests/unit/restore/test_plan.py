@@ -1,0 +1,53 @@
+"""What need not be requested, whatever the list of jobs shows of single jobs."""
+
+from datetime import timedelta
+
+import pytest
+
+from casfs.client import Available
+from casfs.ledger.request import TO_THE_END
+from casfs.model import JobState
+from casfs.restore.items import Item
+from casfs.restore.listed_jobs import Fetching, ListedJobs
+from casfs.restore.plan import Group, Plan, Planner
+from tests.support.restore_jobs import NOW, made_job
+
+SIZE = 100
+WHOLE = Item("one", "a.bin", 0, TO_THE_END, SIZE, 0, whole=True)
+PART = Item("one", "a.bin", 10, 19, 10, 0, whole=False)
+LATER, SOON = NOW + timedelta(hours=1), NOW + timedelta(seconds=30)
+
+
+def planned(jobs, available: Available, item: Item = WHOLE) -> tuple[Group, set[str] | None]:
+    """The group of an item, and the running jobs that are adopted for it."""
+    planner, plan = Planner(ListedJobs(jobs), Fetching(1e7, NOW)), Plan()
+    found = planner.group(item, SIZE, available, plan)
+    assert (plan.groups[found].archives, plan.all.bytes) == (1, item.size)
+    return found, planner.adopted
+
+
+def joined(expires) -> Available:
+    return Available(frozenset(), {"one": expires})
+
+
+@pytest.mark.parametrize("item", [WHOLE, PART])
+@pytest.mark.parametrize("expires", [LATER, None])
+def test_what_jobs_bring_together_is_readable_though_another_job_runs(item, expires):
+    found = planned([made_job(JobState.RUNNING)], joined(expires), item)
+    assert found == (Group.READABLE, set())
+
+
+def test_what_jobs_bring_together_for_too_short_a_time_is_not_readable():
+    assert planned([], joined(SOON)) == (Group.REQUESTED, set())
+    assert planned([made_job(name="running")], joined(SOON)) == (Group.RUNNING, {"running"})
+    lasting = made_job(JobState.SUCCEEDED, left=timedelta(hours=1))
+    assert planned([lasting], joined(SOON)) == (Group.READABLE, set())
+
+
+def test_what_is_cached_is_not_fetched():
+    there = Available(frozenset({"one"}), {"one": LATER})
+    assert planned([made_job(JobState.SUCCEEDED)], there) == (Group.CACHED, set())
+    assert planned([], Available(frozenset({"other"}), {"other": LATER})) == (
+        Group.REQUESTED,
+        set(),
+    )
