@@ -67,6 +67,7 @@ class RunningEmulator:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.root = root
+        self.dialect = dialect
         self.access_log = root / "access.jsonl"
         root.mkdir(parents=True, exist_ok=True)
         self._errors_path = root / "stderr.txt"
@@ -265,6 +266,19 @@ def running_emulator(
     """Run an emulator with its state in `root` and further options, such as `--seed VAULT=DIR`."""
     with RunningEmulator(root, *options, dialect=dialect, env=env) as emulator:
         yield emulator
+
+
+@contextmanager
+def running_anew(emulator: RunningEmulator, *options: str) -> Iterator[RunningEmulator]:
+    """End an emulator and run it again, with the same state, at the same port.
+
+    It notices only some time later that a client has died, and logs what it sent to that client
+    then. The log of one that has ended has all, so what comes from now on is asked for by others.
+    """
+    emulator.stop()
+    options = (*options, "--port", str(emulator.port))
+    with running_emulator(emulator.root, *options, dialect=emulator.dialect) as anew:
+        yield anew
 
 
 def code(response: requests.Response) -> tuple[int, str]:

@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import re
-import signal
 import subprocess
 import time
 
@@ -22,7 +21,6 @@ from tests.support.command import CASFS
 from tests.support.disks import disk, fill
 from tests.support.emulated_service import VAULT, serving
 from tests.support.emulator.running import KEYS
-from tests.support.processes import wait_until
 from tests.support.random_data import random_bytes
 from tests.support.schemas import checked_lines
 from tests.system.cli.conftest import command_in
@@ -61,21 +59,6 @@ def cached(casfs):
     return sum(item["cached"] for item in json.loads(casfs("cache", "ls", "--json").stdout))
 
 
-def begin(service, folder, *arguments):
-    """Start a command in the folder of `command_in`; returns the process."""
-    environment = {
-        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
-        "CASFS_ENDPOINT": service.emulator.url,
-        "CASFS_CACHE_DIR": str(folder / "cache"),
-        "CASFS_CONFIG": str(folder / "config.toml"),
-        "HOME": str(folder),
-        **KEYS,
-    }
-    return subprocess.Popen(
-        [CASFS, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-
-
 def test_all_is_fetched_once_whole_and_verified(casfs, service, tmp_path):
     total = sum(map(len, service.files.values()))
     planned = casfs("fetch", VAULT, "--all", "-n", "--json")
@@ -107,38 +90,6 @@ def test_all_is_fetched_once_whole_and_verified(casfs, service, tmp_path):
     read = casfs("cat", VAULT, service.jobs["over"])
     assert read.stdout == service.files["over"]
     assert requested(service, before) == (0, 0)
-
-
-def test_a_kill_costs_no_block_that_was_written(casfs, service, tmp_path):
-    """`kill -9` in the middle; what is on disk then is not asked for again."""
-    job, size = service.jobs["large"], len(service.files["large"])
-    process = begin(service, tmp_path, "fetch", VAULT, job, "--bwlimit", "20M")
-    wait_until(lambda: len(list((tmp_path / "cache").rglob("blocks-1/*/*/0/*"))) >= 8, "blocks")
-    process.kill()
-    process.communicate(timeout=60)
-    kept = cached(casfs)
-    assert 8 * MIB <= kept < size
-    before = log_length(service)
-    done = casfs("fetch", VAULT, job, "--json")
-    assert (done.returncode, cached(casfs)) == (0, size)
-    assert requested(service, before)[0] == size - kept
-    (plan,) = of_type(done, "plan")
-    assert plan["to_fetch"] == {"files": 1, "bytes": size, "missing": size - kept}
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_and_what_came_stays(casfs, service, tmp_path, number, status):
-    job = service.jobs["large"]
-    process = begin(service, tmp_path, "fetch", VAULT, job, "--bwlimit", "4M", "--json")
-    wait_until(lambda: list((tmp_path / "cache").rglob("blocks-1/*/*/0/*")), "a block")
-    begun = time.monotonic()
-    process.send_signal(number)
-    output, said = process.communicate(timeout=60)
-    # Nobody waits for the limit's turn, or for the service.
-    assert time.monotonic() - begun < 10
-    assert (process.returncode, b"run the same command again" in said) == (status, True)
-    assert checked_lines(output)[-1]["code"] == status
-    assert cached(casfs) > 0
 
 
 def test_a_cache_without_room_is_refused_unless_a_part_is_enough(casfs, service):
@@ -370,13 +321,3 @@ def test_a_terminal_gets_bars_whatever_its_width(service, tmp_path, color):
     assert "…" not in shown.decode()
     assert b"MB/s" in shown
     assert bool(re.search(rb"\x1b\[[39][0-7]", shown)) is not bool(color)
-
-
-def test_a_pipe_that_closes_ends_it_quietly(casfs, service, tmp_path):
-    process = begin(service, tmp_path, "fetch", VAULT, "--all", "--json", "--stats", "0.05")
-    process.stdout.close()
-    said = process.stderr.read()
-    assert process.wait(60) == 1
-    assert b"Traceback" not in said
-    assert b"Broken" not in said
-    process.stderr.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import CASFS
-from tests.support.emulator.running import running_emulator
+from tests.support.emulator.running import running_anew
 from tests.support.mounting import Mount, mounted
 from tests.support.processes import freeze, wait_until
 from tests.support.served import MIB, Served, served
@@ -38,11 +38,8 @@ def test_killed_in_the_middle_of_a_copy(tmp_path: Path, home: Path) -> None:
         assert len(kept) < blocks, "the copy was over before the kill"
         assert "died" in mount.start().stderr
         mount.umount()
-        # The log of one that has ended has all that the killed mount asked for.
-        emulator = service.emulator
-        emulator.stop()
-        asked = len(emulator.entries())
-        with running_emulator(emulator.root, "--port", str(emulator.port)):
+        with running_anew(service.emulator) as emulator:
+            asked = len(emulator.entries())
             assert mount.start().returncode == 0
             mount.good("cp", "--", source, copy)
             assert copy.read_bytes() == service.files["file"]
