@@ -94,9 +94,16 @@ class Restores:
         """How often each archive was requested, by the service's access log."""
         return Counter(entry.archive for entry in self.emulator.job_requests() if entry.archive)
 
-    def fetched(self) -> int:
-        """Bytes of outputs of archives that the service has sent."""
-        jobs = {job for (job,) in self.emulator.sql("SELECT id FROM jobs WHERE kind = 'archive'")}
+    def fetched(self, path: str | None = None) -> int:
+        """Bytes of outputs of archives that the service has sent; only those of one, by its path.
+
+        What a process that was killed had asked for may be added after its end.
+        """
+        rows = self.emulator.sql(
+            "SELECT jobs.id, archives.description FROM jobs"
+            " JOIN archives ON archives.id = jobs.archive"
+        )
+        jobs = {job for job, name in rows if path in (None, name)}
         outputs = (one for one in self.emulator.entries() if one.is_output)
         return sum(one.bytes for one in outputs if one.path.split("/")[-2] in jobs)
 

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
 
 from casfs.cli.show import size_text
+from tests.support.emulator.running import running_anew
 from tests.support.processes import wait_until
 from tests.support.restores import MIB, VAULT, Restores, manifest, restores, sizes_of, states
 
@@ -226,9 +228,9 @@ def test_a_flipped_byte_is_found_without_an_account(vault, restored):
 def test_an_interrupted_restore_goes_on_where_it_was(tmp_path):
     sizes = {"a/one.bin": 12 * MIB + 3, "b/two.bin": 9 * MIB, "c.bin": 5}
     options = ("--job-seconds", "0.2", "--rate", str(2 * MIB))
-    with restores(tmp_path, sizes, *options) as vault:
+    with restores(tmp_path, sizes, *options) as vault, ExitStack() as running:
         vault.settings["CASFS_CONNECTIONS"] = "2"
-        destination = tmp_path / "dest"
+        destination, emulator = tmp_path / "dest", vault.emulator
         for number, expected in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
             fetched = vault.fetched()
             with vault.start("restore", VAULT, str(destination), "-y") as process:
@@ -239,6 +241,7 @@ def test_an_interrupted_restore_goes_on_where_it_was(tmp_path):
             assert not (destination / "a/one.bin").exists()
             parts = [path.name for path in destination.rglob(".casfs-*.part")]
             assert parts, "what was fetched is found again"
+            emulator = running.enter_context(running_anew(emulator, *options))
         assert "interrupted; run the same command again" in vault.run("status", str(destination))[1]
         # What is allocated already needs no room once more.
         allocated = sum(path.stat().st_blocks * 512 for path in destination.rglob("*.part"))
