@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import sys
 import threading
 import time
@@ -29,6 +30,13 @@ def trace_this_thread() -> None:
     trace = threading.gettrace()
     if trace is not None:
         sys.settrace(trace)
+
+
+def processors() -> int:
+    """Return how many processors the threads of this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def stop_waiting_if(interrupted: Callable[[], bool]) -> None:

@@ -106,7 +106,7 @@ class BlockCache:
         return self._network.busy()
 
     def useful(self) -> int:
-        """Return how many downloads are worth having under way."""
+        """Return how many downloads of what may be read later are worth having under way."""
         return self._downloader.width()
 
     def status_facts(self) -> Mapping[str, object]:

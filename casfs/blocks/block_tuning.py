@@ -23,12 +23,16 @@ class BlockTuning:
     least_width: int = 2
     """GETs for later under way at least: while one ends and the next begins, another brings
     bytes."""
-    most_processors: int = 6
-    """That can work at GETs: with more of them, the interpreter lock is what limits."""
+    most_workers: int = 6
+    """Processors that can work at GETs: with more of them, the interpreter lock is what limits."""
     crowded: float = 1.2
     """GETs that have bytes at hand, for each processor, above which there are too many of them."""
     idle: float = 0.7
     """The same, below which there are too few."""
+    width_step_seconds: float = 0.5
+    """Of GETs, together, that are looked at before their number is changed by a step."""
+    width_known_seconds: float = 10.0
+    """After which what was learned counts no more: the line may have become another."""
     speed_half_life: float = 1.0
     """After which what was measured counts half."""
     speed_known_seconds: float = 60.0

@@ -23,6 +23,7 @@ from casfs.blocks.verify import Trust, matches
 from casfs.errors import CasfsError
 from casfs.model import Output
 from casfs.ranges import Layout
+from casfs.threads import processors
 
 _AT_ONCE = 256
 """Blocks that are handed to the threads at a time."""
@@ -90,7 +91,7 @@ class CacheChecker:
         """
         store, layout = self._disk.store(output), output.layout
         found: dict[BlockState, list[int]] = {state: [] for state in BlockState}
-        threads = min(os.cpu_count() or 1, _MOST_THREADS, layout.blocks or 1)
+        threads = min(processors(), _MOST_THREADS, layout.blocks or 1)
         with ThreadPoolExecutor(threads, "checking") as pool:
             for first in range(0, layout.blocks, _AT_ONCE):
                 numbers = range(first, min(first + _AT_ONCE, layout.blocks))

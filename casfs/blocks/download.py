@@ -115,8 +115,9 @@ class Downloader:
     def width(self) -> int:
         """Return how many GETs of blocks for later are worth having under way.
 
-        All that there may be where connections are slow. Where each of them stalls, those for later
-        take the places of the reserve, too: the urgent ones get places that are lent.
+        As many as keep this machine busy; see `Width`. All that there may be where connections are
+        slow. Where each of them stalls, those for later take the places of the reserve, too: the
+        urgent ones get places that are lent.
         """
         speed = self.line.speed()
         if speed is LineSpeed.STALLED:
@@ -190,24 +191,32 @@ class Downloader:
                     if not resumable.ask_whole_blocks():
                         raise
                 else:
-                    self._hand_on(opened, resumable)
+                    stored = self._hand_on(opened, resumable)
+                    if watched.spent is not None:
+                        seconds, waited = watched.spent
+                        self._width.note(seconds + stored, waited + stored)
                 span = resumable.ask(self.line.largest_get())
 
-    def _hand_on(self, opened: OpenOutput, resumable: ResumableRun) -> None:
+    def _hand_on(self, opened: OpenOutput, resumable: ResumableRun) -> float:
+        """Deliver what came; return the seconds that it waited for the disk."""
         blocks = resumable.accept()
         if not blocks:
-            return
+            return 0.0
         self._delivery.record(opened, blocks)
         if opened.state.undoubted != opened.generation:
             opened.require_undoubted(opened.source(blocks[0].number))
         pairs = [(block.number, block.data) for block in blocks]
         # First: a block must be found somewhere at every moment.
+        began = time.monotonic()
         self._delivery.write_behind.save(opened, opened.key, pairs)
+        saved = time.monotonic() - began
         self._memory.complete(opened.key, pairs)
         resumable.note_handed_on()
         # Who waits for room must not hold the memory of what has been written and read.
         del blocks, pairs
+        began = time.monotonic()
         self._delivery.write_behind.wait_for_room()
+        return saved + time.monotonic() - began
 
     def _note_progress(self, opened: OpenOutput, moment: float) -> None:
         opened.moved = moment
@@ -247,7 +256,10 @@ class Downloader:
                 self._memory.receive(get.opened.key, get.run.asked)
                 began = time.monotonic()
                 blocks = get.run.receive(body, self._delivery.buffers)
-                self._note_width(get, body, time.monotonic() - began)
+                received = time.monotonic() - began
+                if (behind := body.behind()) is not None:
+                    answered = get.watched.progress.answered
+                    get.watched.spent = answered + received, answered + (1 - behind) * received
                 get.opened.compare(blocks)
         except TransientError as error:
             if not isinstance(error, MismatchError):
@@ -255,11 +267,6 @@ class Downloader:
             if get.run.go_on(error) or get.run.mismatches >= TUNING.mismatches:
                 raise _AgainError(error) from error
             raise
-
-    def _note_width(self, get: Get, body: Body, received: float) -> None:
-        if (behind := body.behind()) is not None:
-            answered = get.watched.progress.answered
-            self._width.note(answered + received, answered + (1 - behind) * received)
 
     def _turn(self, get: Get) -> AbstractContextManager[None]:
         if self.line.speed() >= LineSpeed.SLOW:

@@ -50,8 +50,8 @@ class GetProgress:
         """Bytes of this answer."""
         self._counted = 0.0
         """Bytes of this span that have counted as progress."""
-        self._asked = self._since = time.monotonic()
         self.answered = 0.0
+        self._asked = self._since = time.monotonic()
         self._more = 0
         """Bytes since then, which were not reported to the line."""
         self._reported = False
@@ -107,7 +107,8 @@ class WatchedGet:
 
     `reported` is what its connection had received when its progress was last reported, None where
     nothing is known yet of its connection. `brought` are the bytes of an answer that has ended as
-    it should.
+    it should. `spent` are the seconds from its request to its last byte, and those of them in which
+    it waited for the line, None if that is not known.
     """
 
     progress: GetProgress
@@ -117,6 +118,7 @@ class WatchedGet:
     paused: bool = False
     stalled: bool = False
     brought: int = 0
+    spent: tuple[float, float] | None = None
 
     def begin_answer(self, span: tuple[int, int]) -> None:
         """Note that an answer with these bytes of the output begins."""
