@@ -109,7 +109,7 @@ class OpenOutput:
         if judged.verdict is not LeafVerdict.GOOD:
             return None
         self.store.leaves.flush()
-        kept.share(block, self.store)
+        kept.share(block, stored.data, self.store)
         if judged.complete:
             self.require_whole()
         return stored.data

@@ -67,8 +67,13 @@ class BlockStore(ABC):
         """
 
     @abstractmethod
-    def share(self, block: int, path: Path) -> None:
-        """Take over a block from the file that another store has of it.
+    def share(self, block: int, data: memoryview, path: Path) -> None:
+        """Take over a block that another store has.
+
+        Args:
+            block: number of the block.
+            data: its bytes, verified.
+            path: the other store's file of it, which may be gone by now.
 
         Raises:
             OSError: that is not possible.

@@ -46,13 +46,13 @@ class KeptBlocks:
         # Last: it may have been taken back meanwhile, but does not become provisional again.
         return stored if self.store.leaves.doubts.settled(number) else None
 
-    def share(self, block: int, other: BlockStore) -> None:
-        """Put a block into another store as well: linked, where that is possible."""
+    def share(self, block: int, data: memoryview, other: BlockStore) -> None:
+        """Put a block that was loaded into another store as well: linked, or written."""
         try:
-            other.share(block, self.store.path(block - self._begin))
+            other.share(block, data, self.store.path(block - self._begin))
         except OSError as error:
-            # It is found here again.
-            log.info("cannot link block %d: %s", block, reason(error))
+            # Nobody needs it there yet: it may be found here again.
+            log.info("cannot take over block %d: %s", block, reason(error))
 
     def refuse(self, message: str, everything: bool) -> None:
         """Invalidate what is there, if a block of it may be what is wrong.

@@ -198,12 +198,13 @@ class OutputStore(BlockStore):
             if (made or other) and not os.path.lexists(f"{self._directory}/leaves"):
                 self.leaves.write_again()
 
-    def share(self, block: int, path: Path) -> None:
+    def share(self, block: int, data: memoryview, path: Path) -> None:
         """Put the file of the same block in another store in the block's place, too.
 
         Raises:
-            OSError: there are no hard links on this disk, or as `write`.
+            OSError: there are no hard links on this disk, the file is gone, or as `write`.
         """
+        del data  # A second file would take room for what the cache has.
 
         def link(staged: Path) -> Path:
             os.link(path, staged)

@@ -122,12 +122,11 @@ class PartStore(BlockStore):
         self.file.write(block, data)
         self._there[block] = _FETCHED
 
-    def share(self, block: int, path: Path) -> None:
-        """Copy a block from the file that the cache has of it."""
-        data = path.read_bytes()
-        if len(data) == self._layout.length(block):
-            self.write(block, memoryview(data))
-            self._there[block] = _COPIED
+    def share(self, block: int, data: memoryview, path: Path) -> None:
+        """Write a block that came from the cache to its place."""
+        del path
+        self.write(block, data)
+        self._there[block] = _COPIED
 
     def stage_somewhere(self, data: memoryview) -> Path | Held:
         """Store bytes of which nobody knows yet whether they are right: in the cache directory."""

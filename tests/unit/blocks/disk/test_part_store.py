@@ -83,24 +83,16 @@ def test_what_is_longer_than_the_archive_is_cut_and_what_came_too_late_is_not_wr
 
 def test_a_block_is_copied_from_the_cache(tmp_path):
     store = open_store(tmp_path)
-    cached = tmp_path / "cached"
-    cached.write_bytes(block(1))
     store.leaves.put([Block(1, block(1), SHA256.leaf(block(1)), Trust.CHECKED)])
-    store.share(1, cached)
-    assert store.holds(1)
-    # A file that is not as long as the block is none.
-    cached.write_bytes(block(0)[:-1])
-    store.share(0, cached)
-    assert not store.holds(0)
+    store.share(1, block(1), tmp_path / "evicted")
+    assert store.read(1) == block(1)
 
 
 def test_what_came_since_it_was_opened_is_counted_by_where_it_came_from(tmp_path):
     bring(open_store(tmp_path), 0)
     store = open_store(tmp_path)
     assert (store.fetched(), store.copied()) == (0, 0)
-    cached = tmp_path / "cached"
-    cached.write_bytes(block(1))
-    store.share(1, cached)
+    store.share(1, block(1), tmp_path / "evicted")
     bring(store, 2)
     assert (store.fetched(), store.copied()) == (5, BLOCK_SIZE)
     # One that has rotted, and was fetched again.

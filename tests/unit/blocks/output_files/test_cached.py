@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from casfs.blocks.block_cache import BlockCache
+from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.output_files import OutputFiles, PartStores
 from casfs.blocks.part_filling import FilledPart
 from casfs.blocks.read_limits import ReadLimits
@@ -109,6 +110,24 @@ def test_of_what_is_there_in_part_only_the_rest_is_fetched(tmp_path, server, job
         assert filled.verified == "yes"
         assert files.found() == DATA
     assert sorted(server.spans()) == [(0, MIB), (2 * MIB, 3 * MIB)]
+
+
+def test_what_is_evicted_while_it_is_copied_was_not_fetched(tmp_path, server, jobs, monkeypatch):
+    output = jobs.joined()
+    read(server, tmp_path, output)
+    load = OutputStore.load
+
+    def load_and_evict(store, block):
+        found = load(store, block)
+        store.remove(block)
+        return found
+
+    monkeypatch.setattr(OutputStore, "load", load_and_evict)
+    with restoring(server, tmp_path) as files:
+        filled = files.bring(output)
+        assert (filled.fetched, filled.copied, filled.verified) == (0, len(DATA), "yes")
+        assert files.found() == DATA
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("expired", [False, True])
