@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from casfs.blocks.block import Block
-from casfs.blocks.disk.kept_blocks import KeptBlocks
+from casfs.blocks.disk.cached_elsewhere import CachedElsewhere
 from casfs.blocks.disk.leaf_index import Judged
 from casfs.blocks.disk.provisional import Transfer
 from casfs.blocks.disk.store import OutputStores
@@ -82,8 +82,8 @@ class OpenOutput:
 
     def holds(self, block: int) -> bool:
         """Return whether a block seems to be on disk, without reading it."""
-        kept = self.source(block).kept
-        return self.store.holds(block) or any(one.holds(block) for one in kept)
+        elsewhere = self.source(block).elsewhere
+        return self.store.holds(block) or any(place.holds(block) for place in elsewhere)
 
     def read(self, block: int) -> memoryview | None:
         """Return a block that is on disk, else None.
@@ -94,22 +94,21 @@ class OpenOutput:
         stored = self.store.load(block)
         if stored is not None:
             return stored.data
-        found = (self._adopt(block, kept) for kept in self.source(block).kept)
+        found = (self._adopt(block, place) for place in self.source(block).elsewhere)
         return next((data for data in found if data is not None), None)
 
-    def _adopt(self, block: int, kept: KeptBlocks) -> memoryview | None:
+    def _adopt(self, block: int, place: CachedElsewhere) -> memoryview | None:
         """Return a block that is cached in another place; link it here as well."""
-        stored = kept.load(block)
+        stored = place.load(block)
         if stored is None:
             return None
-        trust = trust_if_adopted(stored.trust)
         # Where it contradicts what came before, the service is to decide.
-        adopted = [Block(block, stored.data, stored.leaf, trust)]
+        adopted = [Block(block, stored.data, stored.leaf, trust_if_adopted(stored.trust))]
         judged = self.store.leaves.put(adopted, self.generation)
         if judged.verdict is not LeafVerdict.GOOD:
             return None
         self.store.leaves.flush()
-        kept.share(block, stored.data, self.store)
+        place.share(block, stored.data, self.store)
         if judged.complete:
             self.require_whole()
         return stored.data
@@ -180,8 +179,9 @@ class OpenOutput:
         )
         # The other places first: who is refused this one must not still read the same there.
         if leaves.generation == generation and remedy:
-            for kept in {one.store: one for source in self.sources for one in source.kept}.values():
-                kept.refuse(message, everything=remedy is Forgiven.EVERYTHING)
+            elsewhere = (place for source in self.sources for place in source.elsewhere)
+            for place in {place.store: place for place in elsewhere}.values():
+                place.refuse(message, everything=remedy is Forgiven.EVERYTHING)
         return WholeMismatch(message, self.store.invalidate_whole(message, generation, remedy))
 
     def _forget_rotten(self) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from casfs.blocks.block_cache import BlockCache
-from casfs.blocks.disk.kept_blocks import KeptBlocks
+from casfs.blocks.disk.cached_elsewhere import CachedElsewhere
 from casfs.blocks.disk.part_place import PartPlace
 from casfs.blocks.disk.part_store import PartStore
 from casfs.blocks.disk.store import DiskCache
@@ -51,8 +51,10 @@ class PartStores:
         """Return the store of an output that was begun."""
         return self._stores[output.key]
 
-    def kept(self, output: Output, source: JobSlice) -> Sequence[KeptBlocks]:
-        """Return where blocks of a source may be cached: in all of the cache.
+    def elsewhere(self, output: Output, source: JobSlice) -> Sequence[CachedElsewhere]:
+        """Return where blocks of a source may be cached, best first.
+
+        They are copied from there into the file, and not fetched.
 
         Raises:
             ConfigError: as `DiskCache.store`.

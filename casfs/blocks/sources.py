@@ -17,13 +17,13 @@ class OpenSource:
     Attributes:
         shared: the transfer of the job's whole output, where the server ignores ranges.
         run: the job's own blocks.
-        kept: where else its blocks are cached, best first.
+        elsewhere: where else its blocks are cached, best first.
     """
 
     def __init__(self, output: Output, source: JobSlice, disk: OutputStores) -> None:
         self.shared = SharedTransfer()
         self.run = range(source.begin, source.run.stop)
-        self.kept = disk.kept(output, source)
+        self.elsewhere = disk.elsewhere(output, source)
 
     def doubted(self, store: BlockStore) -> bool:
         """Return whether what a transfer brought was taken back, and has not come again."""

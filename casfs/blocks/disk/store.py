@@ -22,7 +22,7 @@ from typing import Protocol
 
 from casfs.blocks.buffers import Buffers
 from casfs.blocks.disk.block_store import BlockStore
-from casfs.blocks.disk.kept_blocks import KeptBlocks
+from casfs.blocks.disk.cached_elsewhere import CachedElsewhere
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.disk.staging import Temporary
 from casfs.blocks.verify import Verifier
@@ -58,7 +58,7 @@ class OutputStores(Protocol):
     def store(self, output: Output) -> BlockStore:
         """Return the store of an output; one for all who ask."""
 
-    def kept(self, output: Output, source: JobSlice) -> Sequence[KeptBlocks]:
+    def elsewhere(self, output: Output, source: JobSlice) -> Sequence[CachedElsewhere]:
         """Return where else blocks of a source may be cached, best first."""
 
 
@@ -117,23 +117,25 @@ class DiskCache:
         """Return the directory in which something of an output may be."""
         return self.directory / output.key[:2] / output.key[2:]
 
-    def kept(self, output: Output, source: JobSlice) -> Sequence[KeptBlocks]:
-        """Return what may be cached of a source's own output, if that is another one.
+    def elsewhere(self, output: Output, source: JobSlice) -> Sequence[CachedElsewhere]:
+        """Return where else blocks of a source may be cached: under the key of its own output.
+
+        Whoever reads the output looks there before the service is asked.
 
         Raises:
             ConfigError: as `store`.
         """
         if source.key == output.key:
             return []
-        return [KeptBlocks(self.store(source), source.begin)]
+        return [CachedElsewhere(self.store(source), source.begin)]
 
-    def everywhere(self, output: Output, source: JobSlice) -> Sequence[KeptBlocks]:
+    def everywhere(self, output: Output, source: JobSlice) -> Sequence[CachedElsewhere]:
         """Return every place where blocks of a source may be cached, best first.
 
         Raises:
             ConfigError: as `store`.
         """
-        return [KeptBlocks(self.store(output), 0), *self.kept(output, source)]
+        return [CachedElsewhere(self.store(output), 0), *self.elsewhere(output, source)]
 
     def held(self, keys: Iterable[str]) -> Iterator[str]:
         """Yield those of some keys of outputs of which there may be something."""

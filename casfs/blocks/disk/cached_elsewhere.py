@@ -13,7 +13,7 @@ from casfs.reasons import reason
 log = logging.getLogger(__name__)
 
 
-class KeptBlocks:
+class CachedElsewhere:
     """Blocks of an output that are cached in another place than its own.
 
     They are numbered as in the output that is being read.
