@@ -1,7 +1,7 @@
 """The bytes of an archive, from the jobs that retrieved it."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from casfs.blocks.verify import Digest
@@ -11,12 +11,15 @@ from casfs.service.service import Service
 from casfs.settings import EXPIRING_WITHIN
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.states import Condition, JobsOfArchives, condition
-from casfs.tree.coverage import joined_output, lasting_jobs
+from casfs.tree.coverage import joined_output, lasting_jobs, lasting_output
 from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.sqlite.database import Database
 
 KnownJobs = Mapping[str, Sequence[KnownJob]]
 """Jobs by the ids of their archives."""
+
+Join = Callable[[Sequence[Job], int, Digest | None, tuple[str, ...]], Output | None]
+"""Joins jobs for one archive, as `joined_output`."""
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
@@ -42,6 +45,8 @@ class ArchiveJobs:
 
     def output(self, vault: str, archive: Archive) -> Output:
         """Return the output to read for an archive, from jobs that are still listed if possible.
+
+        Of these, it is from those that have all of it for the longest time; see `expiries`.
 
         Raises:
             ExpiredError: it cannot be read, or no longer.
@@ -95,7 +100,8 @@ class ArchiveJobs:
                 "gone; start a new retrieval job"
             )
         listed = [known.job for known in succeeded if not known.retained]
-        output = self._join(archive, listed) or self._join(archive, [one.job for one in succeeded])
+        every = [known.job for known in succeeded]
+        output = self._join(archive, listed, lasting_output) or self._join(archive, every)
         if output is None:
             raise CasfsError(
                 f"the jobs of archive {archive.id} in vault {vault} contradict its "
@@ -112,7 +118,7 @@ class ArchiveJobs:
     ) -> Iterator[tuple[str, datetime | None]]:
         """Yield the ids of archives that the service has all of, and until when.
 
-        That is when the first expires of the jobs that bring it together; None if it is unknown.
+        That is when the first expires of the jobs that `outputs` reads; None if it is unknown.
 
         Args:
             archives: of one vault.
@@ -150,11 +156,13 @@ class ArchiveJobs:
     def _of(self, vault: str, archive: Archive) -> list[KnownJob]:
         return self._jobs.of(vault, [archive.id]).get(archive.id, [])
 
-    def _join(self, archive: Archive, jobs: Sequence[Job]) -> Output | None:
+    def _join(
+        self, archive: Archive, jobs: Sequence[Job], join: Join = joined_output
+    ) -> Output | None:
         size = _size(archive, jobs)
         if size is None:
             return None
-        return joined_output(jobs, size, digest_of(archive.tree_hash), self._origin)
+        return join(jobs, size, digest_of(archive.tree_hash), self._origin)
 
 
 def _size(archive: Archive, jobs: Sequence[Job]) -> int | None:

@@ -37,10 +37,20 @@ def joined_output(
     return _join(covering, archive_size, digest, origin) if covering else None
 
 
+def lasting_output(
+    jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None, origin: tuple[str, ...]
+) -> Output | None:
+    """Return a whole archive, as `joined_output` does, but covered by its `lasting_jobs`."""
+    covering, digest = _lasting(jobs, archive_size, tree_hash)
+    return _join(covering, archive_size, digest, origin) if covering else None
+
+
 def lasting_jobs(
     jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None
 ) -> tuple[Job, ...]:
     """Return jobs that cover a whole archive, those of which the first one expires last.
+
+    Of jobs that last equally long, they are as few as possible.
 
     Args:
         jobs: as in `joined_output`.
@@ -50,15 +60,28 @@ def lasting_jobs(
     Returns:
         the jobs, none if they do not cover it.
     """
-    lasting = sorted((job for job in jobs if _fits(job, archive_size)), key=_expiry, reverse=True)
+    return tuple(_lasting(jobs, archive_size, tree_hash)[0])
+
+
+def _lasting(
+    jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None
+) -> tuple[list[Job], Digest | None]:
+    """Return `lasting_jobs`, and the hash of the archive; [] if there are none."""
+    fitting = [job for job in jobs if _fits(job, archive_size)]
+    # All of them tell the hash: what is cached is found by it, however long they last.
+    some, digest = _covering(fitting, archive_size, tree_hash)
+    if not some or len(some) == len(fitting):
+        return some, digest
+    lasting = sorted(fitting, key=_expiry, reverse=True)
 
     def covering(count: int) -> list[Job]:
-        return _covering(lasting[:count], archive_size, tree_hash)[0]
+        return _covering(lasting[:count], archive_size, digest)[0]
 
     # What some of them cover, more of them cover too.
     counts = range(1, len(lasting))
     enough = 1 + bisect_left(counts, True, key=lambda count: bool(covering(count)))
-    return tuple(covering(enough))
+    first = _expiry(lasting[enough - 1])
+    return covering(sum(_expiry(job) >= first for job in lasting)), digest
 
 
 def _covering(

@@ -15,6 +15,7 @@ SIZES = {
     "gap.bin": 6 * MIB,
     "wrong.bin": 4 * MIB,
     "half-way.bin": 32 * MIB + 7,
+    "lasting.bin": 4 * MIB,
 }
 NONE = {"files": 0, "bytes": 0, "unsized": 0}
 
@@ -45,6 +46,22 @@ def jobs_of(vault, name: str) -> list[str]:
         name,
     )
     return [job for (job,) in rows]
+
+
+def restored_from(vault, destination, name: str) -> list[str]:
+    """Restore an archive for nothing, and return the jobs that brought it."""
+    restore = ("restore", f"{VAULT}:{name}", str(destination))
+    assert plan_of(vault, *restore)["readable"]["files"] == 1
+    with nothing_is_requested(vault):
+        status, output, errors = vault.run(*restore)
+    assert status == 0, output + errors
+    (line,) = [one for one in manifest(destination) if one["type"] == "archive"]
+    return str(line["job"]).split()
+
+
+def has_succeeded(vault, job: str) -> bool:
+    ((completed,),) = vault.emulator.sql("SELECT completed FROM jobs WHERE id = ?", job)
+    return completed is not None and completed <= time.time()
 
 
 @contextmanager
@@ -92,6 +109,19 @@ def test_nothing_of_it_is_requested_again(vault, part):
     with nothing_is_requested(vault):
         status, output, errors = vault.run(*request, "-y", "--wait")
     assert status == 0, output + errors
+
+
+def test_of_a_whole_job_and_ranges_those_are_read_that_last_longer(vault, tmp_path):
+    name = "lasting.bin"
+    ((archive,),) = vault.emulator.sql("SELECT id FROM archives WHERE description = ?", name)
+    ranges = jobs_of(vault, name)
+    whole = vault.emulator.retrieve(VAULT, archive)
+    wait_until(lambda: has_succeeded(vault, whole), "the whole job")
+    soon = time.time() - vault.lifetime + 1800
+    vault.emulator.sql("UPDATE jobs SET completed = ? WHERE id = ?", soon, whole)
+    assert restored_from(vault, tmp_path / "ranges", name) == ranges
+    vault.emulator.sql("UPDATE jobs SET completed = ? WHERE id = ?", soon - 900, ranges[0])
+    assert restored_from(vault, tmp_path / "whole", name) == [whole]
 
 
 @pytest.mark.parametrize("name", ["short.bin", "gap.bin"])

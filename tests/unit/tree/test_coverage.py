@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from casfs.model import Job, JobKind, JobState, Output, output_of
 from casfs.ranges import Layout
-from casfs.tree.coverage import joined_output, lasting_jobs
+from casfs.tree.coverage import joined_output, lasting_jobs, lasting_output
 from casfs.treehash import Digest
 from tests.support.archive import MIB
 from tests.support.jobs import COMPLETED, ORIGIN, range_job
@@ -92,7 +92,12 @@ def test_no_other_jobs_cover_the_archive_for_longer(jobs):
         assert found == ()
         return
     assert joined(found) is not None
-    assert min(map(expiry, found)) == max(lasting)
+    first = min(map(expiry, found))
+    assert first == max(lasting)
+    assert len(found) == fewest([job for job in jobs if expiry(job) >= first])
+    read = lasting_output(jobs, SIZE, HASH, ORIGIN)
+    assert read is not None
+    assert [source.job_id for source in read.sources] == [job.id for job in found]
 
 
 def test_jobs_that_may_never_expire_last():
@@ -161,6 +166,17 @@ def test_jobs_tell_the_hash_that_nobody_else_knows():
     assert found is not None
     assert found.tree_hash == HASH
     assert joined([left, replace(right, archive_tree_hash=OTHER)], None) is None
+
+
+def test_jobs_tell_the_hash_though_others_last_longer():
+    later = COMPLETED + timedelta(hours=1)
+    parts = [spanning("a", 0, 4, completed=later), spanning("b", 4, LEAVES, completed=later)]
+    found = lasting_output(
+        [spanning("c", 0, 4, archive_tree_hash=HASH), *parts], SIZE, None, ORIGIN
+    )
+    assert found is not None
+    assert [source.job_id for source in found.sources] == ["a", "b"]
+    assert found.tree_hash == HASH
 
 
 def test_jobs_whose_hash_nobody_knows_are_joined_unverified():
