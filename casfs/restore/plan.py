@@ -160,18 +160,13 @@ class Planner:
         was_lost = key in self.lost or bool(self.late.covering(item))
         return was_lost and not self.agreed(item.archive)
 
-    def _is_joined(self, item: Item, available: Available) -> bool:
-        """Return whether jobs bring the archive of an item together, and for long enough."""
-        joined = available.joined
-        return item.archive in joined and self.fetching.suffices(joined[item.archive], item.size)
-
     def _group(
         self, item: Item, archive_size: int | None, available: Available, plan: Plan
     ) -> Group:
         job = self.jobs.adoptable(item.archive, item.first, item.last, item.size, self.fetching)
         if job is not None and job.state is JobState.SUCCEEDED:
             return Group.READABLE
-        if self._is_joined(item, available):
+        if is_joined(item, available, self.fetching):
             return Group.READABLE
         if job is not None:
             if job.ready is not None and (plan.ready is None or plan.ready < job.ready):
@@ -189,6 +184,12 @@ class Planner:
         if self.largest is not None and (archive_size or 0) > self.largest:
             return Group.TOO_LARGE
         return Group.REQUESTED
+
+
+def is_joined(item: Item, available: Available, fetching: Fetching) -> bool:
+    """Return whether jobs bring the archive of an item together, and for long enough."""
+    joined = available.joined
+    return item.archive in joined and fetching.suffices(joined[item.archive], item.size)
 
 
 def range_key(archive: str, first: int, last: int) -> int:

@@ -15,7 +15,7 @@ from casfs.restore.items import Item
 from casfs.restore.job_sending import Counts, JobSender, Sent, Terms
 from casfs.restore.ledger import Ledger
 from casfs.restore.listed_jobs import ListedJobs
-from casfs.restore.plan import Group
+from casfs.restore.plan import Group, is_joined
 from casfs.restore.preparing import WAVE, Prepared
 from casfs.restore.prices import load_of
 from casfs.restore.request_options import Options
@@ -203,10 +203,14 @@ class Run:
     def _is_there(self, item: Item, listed: ListedJobs) -> bool:
         fetching = self._settlement.fetching
         job = listed.adoptable(item.archive, item.first, item.last, item.size, fetching)
-        if job is not None and job.state is JobState.RUNNING:
+        if job is not None and job.state is JobState.SUCCEEDED:
+            return True
+        available = self._retrievals.available_of(self._prepared.vault.name, item.archive)
+        if item.archive in available.cached or is_joined(item, available, fetching):
+            return True
+        if job is not None:
             self._found.add(job.id)
-        vault = self._prepared.vault.name
-        return job is not None or self._retrievals.is_cached(vault, item.archive)
+        return job is not None
 
     def _price(self, item: Item) -> Estimate:
         load = load_of(self._options.tier.value, item.size)

@@ -70,11 +70,13 @@ class Settlement:
 
         Raises:
             LedgerError: the ledger fails.
-            CasfsError: the jobs cannot be listed.
+            CasfsError: the jobs cannot be listed, or not be cataloged.
         """
         before = [one.number for one in self.open()]
         begun, vault = now(), self._prepared.vault.name
-        listed = ListedJobs(self._retrievals.jobs(vault))
+        listed = ListedJobs()
+        # The catalog knows which jobs bring an archive together.
+        self._retrievals.catalog_jobs(vault, listed.add)
         self.room = self._retrievals.most_listed - len(listed)
         settling = Settling(
             listed,

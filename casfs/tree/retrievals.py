@@ -19,7 +19,7 @@ from casfs.service.service import Service
 from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archives.entries import Archive, Scope
 from casfs.tree.archives.selection import Selected, archives_by_id, every_archive, selected
-from casfs.tree.available_archives import AvailableArchives
+from casfs.tree.available_archives import Available, AvailableArchives
 from casfs.tree.file_names import to_file_name
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.job_table import JobTable
@@ -169,13 +169,9 @@ class Retrievals:
             )
         return chain([first], found)
 
-    def is_cached(self, vault: str, archive_id: str) -> bool:
-        """Return whether all bytes of an archive are in the cache.
-
-        Raises:
-            CasfsError: the catalog cannot be read.
-        """
-        return bool(self.available.among(vault, list(self.by_id(vault, [archive_id]))).cached)
+    def available_of(self, vault: str, archive_id: str) -> Available:
+        """Return what there is of an archive, as `AvailableArchives.among`."""
+        return self.available.among(vault, list(self.by_id(vault, [archive_id])))
 
     def _matching(self, vault: str, pattern: str) -> Iterator[Selected]:
         names = pattern.split("/") if pattern else []

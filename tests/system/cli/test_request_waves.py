@@ -14,6 +14,7 @@ from casfs.config import load
 from casfs.ledger.measured_rate import record_rate
 from tests.support.processes import wait_until
 from tests.support.request_stress import VAULT, stress
+from tests.support.restores import MIB, restores
 
 HOUR = 3600
 HIDDEN = 86_400
@@ -83,6 +84,32 @@ def test_later_waves_follow_while_the_command_waits(tmp_path):
         # That of the other tool may have been done before it was adopted.
         assert text.count("can be read until") >= 3
         one.check()
+
+
+def test_what_ranges_have_brought_together_meanwhile_is_not_requested(tmp_path):
+    size = 3 * MIB
+    with restores(tmp_path, {"a.bin": size, "b.bin": size}, "--job-seconds", "0.2") as one:
+        # A wave is what 12 hours fetch: one archive.
+        pace = ("--all", "-y", "--pace", "300KiB/h", "--wait")
+        with one.start("request", VAULT, *pace) as process:
+            try:
+                wait_until(lambda: one.requested().total() == 1, "the first wave")
+                (other,) = one.archives() - one.requested().keys()
+                for part in (f"0-{MIB - 1}", f"{MIB}-{size - 1}"):
+                    one.emulator.retrieve(VAULT, other, RetrievalByteRange=part)
+                done = "SELECT count(*) FROM jobs WHERE archive = ? AND completed <= ?"
+                wait_until(
+                    lambda: one.emulator.sql(done, other, time.time()) == [(2,)], "both ranges"
+                )
+                age = 13 * HOUR
+                shift = "UPDATE requests SET uptime = uptime - ?, intended = intended - ?"
+                rows(one, shift, age, age * 1_000_000)
+                output, errors = process.communicate(timeout=60)
+            finally:
+                process.kill()
+        assert process.returncode == 0, output + errors
+        assert "1 more are requested once these can be fetched" in output + errors
+        assert sorted(one.requested().values()) == [1, 2]
 
 
 @pytest.mark.parametrize("earlier", [False, True])
