@@ -140,13 +140,13 @@ class ArchiveJobs:
         done = [job for job in jobs if job.state is JobState.SUCCEEDED]
         return max(done, key=lambda job: job.created or _FIRST, default=None)
 
-    def in_ranges(self, vault: str, archive_ids: Iterable[str]) -> list[str]:
-        """Return those of some archives of which a job has retrieved a range.
+    def in_ranges_or_unlisted(self, vault: str, archive_ids: Iterable[str]) -> list[str]:
+        """Return those of some archives of which a job brought a range, or is no longer listed.
 
         Raises:
             CasfsError: the catalog cannot be read.
         """
-        return self._jobs.in_ranges(vault, archive_ids)
+        return self._jobs.in_ranges_or_unlisted(vault, archive_ids)
 
     def joins(self, jobs: Sequence[Job]) -> bool:
         """Return whether jobs, all for one archive, cover all of it together, by what they say."""

@@ -1,4 +1,4 @@
-"""Which archives no job need bring any more: found out for many at a time."""
+"""Archives that need no new job: found out for many at a time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,13 @@ from casfs.tree.archives.selection import Selected
 
 @dataclass(frozen=True, slots=True)
 class Available:
-    """What there is of some archives beside what a single job brings.
+    """What is cached of some archives, and what finished jobs cover together.
 
     Attributes:
         cached: ids of those whose bytes are all in the cache.
-        joined: ids of others that several jobs bring together, and when the first of these jobs
-            expires, UTC; None if that is unknown.
+        joined: ids of others that listed jobs cover, and when the first of these jobs expires, UTC;
+            None if that is unknown. One that a single job covers is among them only if other jobs
+            have brought ranges of it, or are no longer listed.
     """
 
     cached: frozenset[str]
@@ -27,7 +28,7 @@ class Available:
 
 @dataclass(frozen=True)
 class AvailableArchives:
-    """The archives of an account that the cache holds, or that several jobs bring together.
+    """The archives of an account that the cache holds, or that finished jobs cover together.
 
     Attributes:
         index: finds archives.
@@ -42,10 +43,10 @@ class AvailableArchives:
     origin: tuple[str, ...]
 
     def among(self, vault: str, archives: Sequence[Selected]) -> Available:
-        """Return what there is of some archives.
+        """Return what is cached of some archives, and which of them finished jobs cover together.
 
-        The catalog is asked only for those of which the cache has something, or jobs have brought
-        ranges.
+        The catalog is asked only for those of which the cache has something, jobs have brought
+        ranges, or a job is no longer listed.
 
         Raises:
             CasfsError: the catalog cannot be read.
@@ -60,14 +61,14 @@ class AvailableArchives:
                 key = output_key(self.origin, vault, one.id, 0, digest, one.size)
                 by_key[key] = one.id
         held = [by_key[key] for key in self.disk.held(by_key)]
-        in_ranges = self.jobs.in_ranges(vault, [one.id for one in archives])
-        ids = list(dict.fromkeys([*unsure, *held, *in_ranges]))
+        by_job = self.jobs.in_ranges_or_unlisted(vault, [one.id for one in archives])
+        ids = list(dict.fromkeys([*unsure, *held, *by_job]))
         if not ids:
             return Available(frozenset(), {})
         known = [one for one in self.index.by_ids(vault, ids) if one.readable]
         jobs = self.jobs.of(vault, known)
         outputs = self.jobs.outputs(vault, known, jobs)
         cached = frozenset(one for one, output in outputs if self.disk.holds_everywhere(output))
-        others = frozenset(in_ranges) - cached
+        others = frozenset(by_job) - cached
         joined = self.jobs.expiries([one for one in known if one.id in others], jobs)
         return Available(cached, dict(joined))

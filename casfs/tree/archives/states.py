@@ -68,14 +68,18 @@ class JobsOfArchives:
                 found[job.archive_id].append(KnownJob(job, retained=not listed))
         return dict(found)
 
-    def in_ranges(self, vault: str, archive_ids: Iterable[str]) -> list[str]:
-        """Return those of some archives of which a job has retrieved a range.
+    def in_ranges_or_unlisted(self, vault: str, archive_ids: Iterable[str]) -> list[str]:
+        """Return those of some archives of which a job brought a range, or is no longer listed.
+
+        What is cached of them may be under the keys of their jobs.
 
         Raises:
             CasfsError: the catalog cannot be read.
         """
         by_hash = {hash_of(vault, archive_id): archive_id for archive_id in archive_ids}
-        rows = self._database.rows(_IN_RANGES, json.dumps(list(by_hash)))
+        rows = self._database.rows(
+            _IN_RANGES_OR_UNLISTED, json.dumps(list(by_hash)), f"vaults/{vault}"
+        )
         return [by_hash[hash_] for (hash_,) in rows]
 
 
@@ -117,5 +121,6 @@ def _running(jobs: list[Job]) -> Condition:
 _JOBS = """SELECT description,
     generation >= ifnull((SELECT generation FROM listings WHERE scope = ?), 0)
     FROM jobs WHERE hash IN (SELECT value FROM json_each(?)) ORDER BY vault, id"""
-_IN_RANGES = """SELECT DISTINCT hash FROM jobs
-    WHERE hash IN (SELECT value FROM json_each(?)) AND NOT whole AND state = 'succeeded'"""
+_IN_RANGES_OR_UNLISTED = """SELECT DISTINCT hash FROM jobs
+    WHERE hash IN (SELECT value FROM json_each(?)) AND state = 'succeeded' AND (NOT whole
+        OR generation < (SELECT generation FROM listings WHERE scope = ?))"""

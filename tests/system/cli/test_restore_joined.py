@@ -14,6 +14,7 @@ SIZES = {
     "whole.bin": 5 * MIB + 7,
     "apart.bin": 4 * MIB + 1,
     "some.bin": 6 * MIB,
+    "bare.bin": 3 * MIB + 5,
 }
 PIECE = 2 * MIB
 
@@ -98,6 +99,23 @@ def test_what_was_read_of_each_job_by_itself_is_not_fetched_again(vault, tmp_pat
     done = vault.run("fetch", VAULT, name)
     assert (done[0], "1 in the cache before" in done[1]) == (0, True), done
     check_free(vault, tmp_path / "dest", name)
+    forget_jobs(vault, name)
+    check_free(vault, tmp_path / "expired", name)
+
+
+def test_what_was_read_of_a_job_that_stated_no_hash_is_there_after_it_expired(vault, tmp_path):
+    name = "bare.bin"
+    ((archive,),) = vault.emulator.sql("SELECT id FROM archives WHERE description = ?", name)
+    forget_jobs(vault, name)
+    # The inventory states it, and is cataloged.
+    plan_of(vault, tmp_path / "dest", name)
+    vault.emulator.sql("UPDATE archives SET tree_hash = x'' WHERE id = ?", archive)
+    job = vault.emulator.retrieve(VAULT, archive)
+    vault.emulator.sql("UPDATE jobs SET tree_hash = NULL WHERE id = ?", job)
+    vault.emulator.finish(job)
+    assert read(vault, job) == vault.files[name]
+    plan = plan_of(vault, tmp_path / "dest", name)
+    assert plan["readable"]["files"] == 1
     forget_jobs(vault, name)
     check_free(vault, tmp_path / "expired", name)
 
