@@ -128,7 +128,7 @@ class Planner:
         Args:
             item: what is wanted.
             archive_size: bytes of its archive, None if unknown.
-            available: what there is of its archive, and of others.
+            available: whether its archive, and others, need a new job.
             plan: counts it.
         """
         if item.archive in available.cached:
