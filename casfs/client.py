@@ -111,7 +111,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         settings = AccountSettings(config.listing_ttl, config.deadline, config.vaults, own)
         first_read = assembly.first_read_of(self._blocks, self.metrics)
         self._account = account = Account(
-            service, self._table, disk.holds_whole, first_read, settings, self.metrics
+            service, self._table, disk, first_read, settings, self.metrics
         )
         outputs = InventoryOutputs(account, self._blocks, self.metrics)
         self._ingest = ingest = IngestWorker(

@@ -117,6 +117,24 @@ def archive_output(
     return output_of(alone, archive_size, origin)
 
 
+def archive_part(
+    job: Job, archive_size: int, tree_hash: Digest | None, origin: tuple[str, ...]
+) -> Output | None:
+    """Return an archive of which the only source is a job that brought a part of it.
+
+    Args:
+        job: as in `joined_output`.
+        archive_size: bytes of the archive.
+        tree_hash: digest of the archive, None if that is not known.
+        origin: see `Service`.
+
+    Returns:
+        the archive, None if the job cannot be one of those that cover it.
+    """
+    fits = _fits(job, archive_size)
+    return _join([job], archive_size, tree_hash, origin) if fits else None
+
+
 def _fits(job: Job, archive_size: int) -> bool:
     stop = _stop(job)
     return (
@@ -175,7 +193,7 @@ def _worth(job: Job) -> tuple[int, datetime, str]:
 def _join(
     jobs: Sequence[Job], size: int, tree_hash: Digest | None, origin: tuple[str, ...]
 ) -> Output:
-    sources, at = [], 0
+    sources, at = [], jobs[0].first_byte // BLOCK_SIZE
     for job in jobs:
         own = output_of(job, _stop(job) - job.first_byte, origin)
         stop = -(-_stop(job) // BLOCK_SIZE)

@@ -1,10 +1,11 @@
 """A catalogue in a file of a test's own."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from casfs.credentials import Credentials
+from casfs.model import Output
 from casfs.service.cas import cas
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.sqlite.database import Database
@@ -29,6 +30,19 @@ INSERT INTO jobs VALUES ('v', 'retained', '{"JobId":"retained"}', 77, 6);
 PRAGMA user_version = 1;
 """
 """A file as casfs 0.1 left it."""
+
+
+class CachedJobs:
+    """A cache that holds the outputs of some jobs, and nothing else."""
+
+    def __init__(self, jobs: Container[str] = ()) -> None:
+        self._jobs = jobs
+
+    def holds_whole(self, output: Output) -> bool:
+        return output.sources[0].job_id in self._jobs
+
+    def holds_everywhere(self, output: Output) -> bool:
+        return self.holds_whole(output)
 
 
 @contextmanager

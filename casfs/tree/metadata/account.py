@@ -25,7 +25,7 @@ from casfs.tree.metadata.cached_listing import CachedListing, age_of
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.metadata.losses import warn_of_lost_jobs
 from casfs.tree.metadata.sizes import Sizes
-from casfs.tree.metadata.snapshot import KnownJob, Snapshot
+from casfs.tree.metadata.snapshot import Cache, KnownJob, Snapshot
 from casfs.tree.metadata.vaults import Vaults
 from casfs.tree.times import mtime
 from casfs.tree.tree_tuning import TUNING
@@ -39,7 +39,7 @@ class Account:
     Args:
         service: the account's service.
         table: keeps what it said.
-        is_whole: returns whether an output is fully cached.
+        cache: knows what of outputs is cached.
         read_some: reads the first block of an output.
         settings: what the configuration says about it.
         metrics: counts stale answers.
@@ -49,14 +49,14 @@ class Account:
         self,
         service: Service,
         table: JobTable,
-        is_whole: Callable[[Output], bool],
+        cache: Cache,
         read_some: Callable[[Output], None],
         settings: AccountSettings,
         metrics: Metrics,
     ) -> None:
         self._service = service
         self._table = table
-        self._snapshot = Snapshot(service, table, is_whole)
+        self._snapshot = Snapshot(service, table, cache)
         self._ttl = settings.listing_ttl
         self._deadline = settings.deadline
         self._metrics = metrics

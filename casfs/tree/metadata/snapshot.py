@@ -1,11 +1,11 @@
 """A snapshot of vaults and jobs, from database and cache, without asking the service."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from casfs.model import Job, Output
 from casfs.service.service import Service
-from casfs.tree.coverage import archive_output
+from casfs.tree.coverage import archive_part
 from casfs.tree.file_names import from_file_name, is_cut, to_file_name
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.times import mtime
@@ -19,21 +19,29 @@ class KnownJob:
     retained: bool
 
 
+class Cache(Protocol):
+    """What of outputs is cached; see `DiskCache`."""
+
+    def holds_whole(self, output: Output) -> bool:
+        """Return whether every block of an output seems to be there."""
+
+    def holds_everywhere(self, output: Output) -> bool:
+        """Return whether every block of its sources seems to be in one of its places."""
+
+
 class Snapshot:
     """What the database knows, without what the service dropped and the cache lacks.
 
     Args:
         service: understands its own descriptions.
         table: has them.
-        is_whole: returns whether an output is fully cached.
+        cache: knows what of outputs is cached.
     """
 
-    def __init__(
-        self, service: Service, table: JobTable, is_whole: Callable[[Output], bool]
-    ) -> None:
+    def __init__(self, service: Service, table: JobTable, cache: Cache) -> None:
         self._service = service
         self._table = table
-        self._is_whole = is_whole
+        self._cache = cache
 
     def vaults(self, forget: bool) -> dict[str, tuple[str, str]]:
         """Return name and description of each vault by its file name.
@@ -77,12 +85,12 @@ class Snapshot:
         if row is None:
             return None
         job = self._service.parse_job(vault, row.description)
-        if not row.listed and self._has_archive(job) and not self.is_retained(job):
+        if not row.listed and self._has_part(job) and not self.is_retained(job):
             return None
         return KnownJob(job, retained=not row.listed)
 
     def forget_job(self, vault: str, job_id: str) -> None:
-        """Forget a job that is gone, unless it explains how a cached archive was retrieved."""
+        """Forget a job that is gone, unless it says what is cached of an archive."""
         row = self._table.job(vault, job_id)
         if row is not None:
             self._forget(self._service.parse_job(vault, row.description))
@@ -125,15 +133,22 @@ class Snapshot:
             return False
         size = self.expected_size(job)
         # An empty output has nothing to retain.
-        return size is not None and size > 0 and self._is_whole(self._service.output(job, size))
+        if size is None or size == 0:
+            return False
+        return self._cache.holds_whole(self._service.output(job, size))
 
     def _forget(self, job: Job) -> None:
-        if not self._has_archive(job):
+        if not self._has_part(job):
             self._table.remove_job(job.vault, job.id)
 
-    def _has_archive(self, job: Job) -> bool:
-        """Return whether the archive of which a job retrieves a range is fully cached."""
-        if job.archive_id is None or job.archive_size is None or not job.readable:
+    def _has_part(self, job: Job) -> bool:
+        """Return whether all that a job brought of its archive is cached.
+
+        It may be so under the keys of the archive and of the job together. If that is true of all
+        jobs of an archive, it can be read without them.
+        """
+        if job.archive_size is None:
             return False
-        hash_ = job.archive_tree_hash
-        return self._is_whole(archive_output(job, job.archive_size, hash_, self._service.origin))
+        of_archive = job.archive_tree_hash
+        part = archive_part(job, job.archive_size, of_archive, self._service.origin)
+        return part is not None and self._cache.holds_everywhere(part)

@@ -1,6 +1,8 @@
 """`casfs restore` of what range jobs have put in the cache together: for nothing, as planned."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ SIZES = {
     "apart.bin": 4 * MIB + 1,
     "some.bin": 6 * MIB,
     "bare.bin": 3 * MIB + 5,
+    "mixed.bin": 3 * MIB + 5,
 }
 PIECE = 2 * MIB
 
@@ -72,6 +75,11 @@ def check_free(vault: Restores, destination, name: str, *options: str) -> None:
     assert said in vault.run("report", str(destination))[1]
 
 
+def blocks(vault: Restores, number: int) -> Iterator[Path]:
+    """The files of the block with a number, of all that is in the cache."""
+    return (vault.home / "cache/blocks-1").glob(f"??/*/0/{number}")
+
+
 def forget_jobs(vault: Restores, name: str) -> None:
     vault.emulator.sql(
         "DELETE FROM jobs WHERE archive = (SELECT id FROM archives WHERE description = ?)", name
@@ -103,6 +111,26 @@ def test_what_was_read_of_each_job_by_itself_is_not_fetched_again(vault, tmp_pat
     check_free(vault, tmp_path / "expired", name)
 
 
+def test_what_was_read_partly_of_the_archive_and_partly_of_a_job_is_there(vault, tmp_path):
+    name = "mixed.bin"
+    read(vault, f"./{name}")
+    rows = vault.emulator.sql(
+        "SELECT id FROM jobs WHERE first > 0 AND archive IN"
+        " (SELECT id FROM archives WHERE description = ?)",
+        name,
+    )
+    ((job,),) = rows
+    read(vault, job)
+    # The last block is evicted from the archive.
+    data = vault.files[name][3 * MIB :]
+    (block,) = [one for one in blocks(vault, 3) if one.read_bytes() == data]
+    block.unlink()
+    check_free(vault, tmp_path / "dest", name)
+    forget_jobs(vault, name)
+    check_free(vault, tmp_path / "expired", name)
+    assert read(vault, f"./{name}") == vault.files[name]
+
+
 def test_what_was_read_of_a_job_that_stated_no_hash_is_there_after_it_expired(vault, tmp_path):
     name = "bare.bin"
     ((archive,),) = vault.emulator.sql("SELECT id FROM archives WHERE description = ?", name)
@@ -132,8 +160,7 @@ def test_what_has_rotted_meanwhile_is_fetched_once_it_is_agreed_to(vault, tmp_pa
     name, destination = "rotten.bin", tmp_path / "dest"
     assert read(vault, f"./{name}") == vault.files[name]
     data = vault.files[name][MIB : 2 * MIB]
-    blocks = (vault.home / "cache/blocks-1").glob("??/*/0/1")
-    (block,) = [path for path in blocks if path.read_bytes() == data]
+    (block,) = [path for path in blocks(vault, 1) if path.read_bytes() == data]
     block.write_bytes(bytes(MIB))
     forget_jobs(vault, name)
     assert plan_of(vault, destination, name)["cached"]["files"] == 1

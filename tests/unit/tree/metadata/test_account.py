@@ -13,7 +13,7 @@ from casfs.metrics import Metrics
 from casfs.service.service import Service
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.account_settings import AccountSettings
-from tests.support.catalogs import catalog_at
+from tests.support.catalogs import CachedJobs, catalog_at
 from tests.support.server import Answer, serving
 from tests.support.service import html, refusal, service_at
 
@@ -84,7 +84,7 @@ def account_at(server, folder, *, ttl=0.0, whole=()):
         made = Account(
             service,
             catalog,
-            lambda out: out.sources[0].job_id in whole,
+            CachedJobs(whole),
             lambda out: None,
             AccountSettings(ttl, 10),
             metrics,

@@ -19,6 +19,7 @@ from casfs.tree.metadata.account_settings import AccountSettings
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.sqlite.database import Database
 from casfs.tree.tree_tuning import TreeTuning
+from tests.support.catalogs import CachedJobs
 from tests.support.server import Answer, serving
 from tests.support.service import html, refusal, service_at
 
@@ -65,9 +66,7 @@ def account_of(vault, tmp_path, ttl=0.0):
     ):
         database = Database(tmp_path / "catalogue.db")
         metrics, settings = Metrics(), AccountSettings(ttl, GENEROUS)
-        yield Account(
-            service, JobTable(database), lambda _: False, lambda _: None, settings, metrics
-        )
+        yield Account(service, JobTable(database), CachedJobs(), lambda _: None, settings, metrics)
         database.close()
 
 

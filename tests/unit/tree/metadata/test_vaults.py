@@ -13,7 +13,7 @@ from casfs.service.dialect import Dialect
 from casfs.service.oas import oas
 from casfs.tree.metadata.account import Account
 from casfs.tree.metadata.account_settings import AccountSettings
-from tests.support.catalogs import catalog_at
+from tests.support.catalogs import CachedJobs, catalog_at
 from tests.support.server import Answer, Request, Server, Wire, serving
 from tests.support.service import KEY, html, refusal, service_at
 
@@ -73,7 +73,7 @@ def account_at(
         catalog_at(folder / "c.sqlite") as catalog,
     ):
         settings = AccountSettings(ttl, 10, named, own_account=own)
-        yield Account(service, catalog, lambda _: False, lambda _: None, settings, Metrics())
+        yield Account(service, catalog, CachedJobs(), lambda _: None, settings, Metrics())
 
 
 def names(account: Account) -> list[str]:
