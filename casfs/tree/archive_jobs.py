@@ -11,7 +11,7 @@ from casfs.service.service import Service
 from casfs.settings import EXPIRING_WITHIN
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.states import Condition, JobsOfArchives, condition
-from casfs.tree.coverage import joined_output, lasting_jobs, lasting_output
+from casfs.tree.coverage import digest_of, joined_output, lasting_jobs, lasting_output
 from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.sqlite.database import Database
 
@@ -170,12 +170,3 @@ def _size(archive: Archive, jobs: Sequence[Job]) -> int | None:
     if archive.size is not None:
         return archive.size
     return next((job.archive_size for job in jobs if job.archive_size), None)
-
-
-def digest_of(text: str | None) -> Digest | None:
-    """Return the hash that an inventory states, None if that is none."""
-    try:
-        return Digest(bytes.fromhex(text)) if text else None
-    except ValueError:
-        # Whatever it is, it is not a hash: what the jobs say counts then.
-        return None

@@ -15,8 +15,9 @@ from cachetools import LRUCache, TTLCache
 from casfs.errors import NotFoundError
 from casfs.model import Job, Output, Vault
 from casfs.tree.archive_index import ArchiveIndex
-from casfs.tree.archive_jobs import ArchiveJobs, digest_of
+from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archives.entries import Archive, Entry, Scope, Subdirectory
+from casfs.tree.coverage import digest_of
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.directory_prefetch import Neighbors
 from casfs.tree.directory_times import DirectoryTimes

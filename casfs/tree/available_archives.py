@@ -7,8 +7,9 @@ from datetime import datetime
 from casfs.blocks.disk.store import DiskCache
 from casfs.model import output_key
 from casfs.tree.archive_index import ArchiveIndex
-from casfs.tree.archive_jobs import ArchiveJobs, digest_of
+from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archives.selection import Selected
+from casfs.tree.coverage import digest_of
 
 
 @dataclass(frozen=True, slots=True)

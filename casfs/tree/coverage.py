@@ -12,6 +12,15 @@ from casfs.ranges import BLOCK_SIZE
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
+def digest_of(text: str | None) -> Digest | None:
+    """Return the hash that an inventory states, None if that is none."""
+    try:
+        return Digest(bytes.fromhex(text)) if text else None
+    except ValueError:
+        # Whatever it is, it is not a hash: what the jobs say counts then.
+        return None
+
+
 def joined_output(
     jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None, origin: tuple[str, ...]
 ) -> Output | None:

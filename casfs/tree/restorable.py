@@ -11,8 +11,9 @@ from casfs.model import Output, output_key
 from casfs.ranges import BLOCK_SIZE, Layout
 from casfs.service.service import Service
 from casfs.tree.archive_index import ArchiveIndex
-from casfs.tree.archive_jobs import ArchiveJobs, digest_of
+from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archives.entries import Archive, Scope
+from casfs.tree.coverage import digest_of
 from casfs.tree.descriptions.safe_path import BY_ID
 from casfs.tree.file_names import to_file_name
 from casfs.tree.sqlite.values import to_microseconds

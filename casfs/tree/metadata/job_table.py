@@ -18,7 +18,7 @@ from casfs.tree.metadata.job_columns import JobRow, JobTime, VaultRow, job_row
 from casfs.tree.metadata.losses import ListingChange, matters
 from casfs.tree.metadata.row_writing import write_page, write_rows
 from casfs.tree.sqlite.database import Database
-from casfs.tree.sqlite.values import Value, storable
+from casfs.tree.sqlite.values import Value, hash_of, loaded, storable
 
 _VAULTS = "vaults"
 _BEGUN = "begun"
@@ -184,6 +184,12 @@ class JobTable:
         """Return the descriptions of the inventory jobs of a vault."""
         query = "SELECT description FROM jobs WHERE vault = ? AND kind = 'inventory'"
         return [description for (description,) in self._database.rows(query, vault)]
+
+    def archive_hash(self, vault: str, archive_id: str) -> str | None:
+        """Return the tree hash that the catalog has of an archive, None if it has none."""
+        query = "SELECT tree_hash FROM archives WHERE hash = ?"
+        rows = self._database.rows(query, hash_of(vault, archive_id))
+        return loaded(rows[0][0]) if rows else None
 
     def _generation(self, scope: str) -> int:
         rows = self._database.rows("SELECT generation FROM listings WHERE scope = ?", scope)

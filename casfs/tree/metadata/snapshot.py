@@ -5,7 +5,7 @@ from typing import Protocol
 
 from casfs.model import Job, Output
 from casfs.service.service import Service
-from casfs.tree.coverage import archive_part
+from casfs.tree.coverage import archive_part, digest_of
 from casfs.tree.file_names import from_file_name, is_cut, to_file_name
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.times import mtime
@@ -147,8 +147,9 @@ class Snapshot:
         It may be so under the keys of the archive and of the job together. If that is true of all
         jobs of an archive, it can be read without them.
         """
-        if job.archive_size is None:
+        if job.archive_id is None or job.archive_size is None:
             return False
-        of_archive = job.archive_tree_hash
+        stated = self._table.archive_hash(job.vault, job.archive_id)
+        of_archive = digest_of(stated) or job.archive_tree_hash
         part = archive_part(job, job.archive_size, of_archive, self._service.origin)
         return part is not None and self._cache.holds_everywhere(part)

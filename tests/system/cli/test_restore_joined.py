@@ -17,6 +17,7 @@ SIZES = {
     "apart.bin": 4 * MIB + 1,
     "some.bin": 6 * MIB,
     "bare.bin": 3 * MIB + 5,
+    "bare-file.bin": 3 * MIB + 5,
     "mixed.bin": 3 * MIB + 5,
 }
 PIECE = 2 * MIB
@@ -131,8 +132,9 @@ def test_what_was_read_partly_of_the_archive_and_partly_of_a_job_is_there(vault,
     assert read(vault, f"./{name}") == vault.files[name]
 
 
-def test_what_was_read_of_a_job_that_stated_no_hash_is_there_after_it_expired(vault, tmp_path):
-    name = "bare.bin"
+@pytest.mark.parametrize("as_file", [False, True])
+def test_what_a_job_that_stated_no_hash_brought_is_there_after_it_expired(vault, tmp_path, as_file):
+    name = "bare-file.bin" if as_file else "bare.bin"
     ((archive,),) = vault.emulator.sql("SELECT id FROM archives WHERE description = ?", name)
     forget_jobs(vault, name)
     # The inventory states it, and is cataloged.
@@ -141,9 +143,9 @@ def test_what_was_read_of_a_job_that_stated_no_hash_is_there_after_it_expired(va
     job = vault.emulator.retrieve(VAULT, archive)
     vault.emulator.sql("UPDATE jobs SET tree_hash = NULL WHERE id = ?", job)
     vault.emulator.finish(job)
-    assert read(vault, job) == vault.files[name]
+    assert read(vault, f"./{name}" if as_file else job) == vault.files[name]
     plan = plan_of(vault, tmp_path / "dest", name)
-    assert plan["readable"]["files"] == 1
+    assert plan["cached" if as_file else "readable"]["files"] == 1
     forget_jobs(vault, name)
     check_free(vault, tmp_path / "expired", name)
 
