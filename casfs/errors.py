@@ -3,6 +3,7 @@
     CasfsError                 EIO
     ├── ConfigError            EINVAL     the configuration or command line cannot be used
     ├── LedgerError            EIO        the record of requests cannot be used, so nothing is sent
+    ├── CatalogError           EIO        the catalog cannot be read or written
     ├── DestinationError       EIO        a restored file cannot be written
     │   ├── DestinationBusyError EBUSY another restore writes to the directory
     │   └── DestinationDiskError       the disk of a restore fails, so nothing more can be written
@@ -66,6 +67,10 @@ class ConfigError(CasfsError):
 
 class LedgerError(CasfsError):
     """The record of requests cannot be written, read or understood, so nothing is sent."""
+
+
+class CatalogError(CasfsError):
+    """The catalog cannot be read or written: another process writes, or its disk fails."""
 
 
 class DestinationError(CasfsError):

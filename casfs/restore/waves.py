@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from casfs.errors import DeadlineError, TransientError
+from casfs.errors import CatalogError, DeadlineError, TransientError
 from casfs.restore.clock import now
 from casfs.restore.running import Outcome, Run
 
@@ -50,7 +50,7 @@ class Waves:
 
         Raises:
             LedgerError: the ledger fails.
-            CasfsError: the service refuses us.
+            CasfsError: the service refuses us; not where a later attempt may succeed.
         """
         moment, left = _uptime(), self.outcome.left
         settles = bool(self.outcome.uncertain) and moment >= self._settle_at
@@ -61,8 +61,12 @@ class Waves:
         self._send_at = moment + _RETRY
         try:
             self.outcome = self._run.go_on()
-        except (TransientError, DeadlineError) as error:
-            log.warning("the next wave is sent later, as the jobs cannot be listed now: %s", error)
+        except (TransientError, DeadlineError, CatalogError) as error:
+            # Nothing is sent without the catalog: it knows what need not be paid for.
+            log.warning(
+                "the next wave is sent later, as the jobs cannot be listed or cataloged now: %s",
+                error,
+            )
             return set()
         if self.outcome.left < left:
             self._send_at = moment

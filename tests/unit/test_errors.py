@@ -11,6 +11,7 @@ PROMISED = {
     "CasfsError": errno.EIO,
     "ConfigError": errno.EINVAL,
     "LedgerError": errno.EIO,
+    "CatalogError": errno.EIO,
     "DestinationError": errno.EIO,
     "DestinationBusyError": errno.EBUSY,
     "DestinationDiskError": errno.EIO,

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from casfs.deadline import Deadline
 from casfs.disks import is_disk_failure
-from casfs.errors import CasfsError
+from casfs.errors import CatalogError
 from casfs.private import PrivateDirectory
 from casfs.reasons import reason
 
@@ -62,11 +62,11 @@ def as_os_error(error: BaseException) -> OSError:
     return OSError(code, os.strerror(code))
 
 
-class DamagedError(CasfsError):
+class DamagedError(CatalogError):
     """The file was corrupt and is being rebuilt; the request can be repeated."""
 
 
-class DiskFailedError(CasfsError):
+class DiskFailedError(CatalogError):
     """The disk failed halfway; the request can be repeated."""
 
 

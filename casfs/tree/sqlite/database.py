@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from casfs.disks import trouble
-from casfs.errors import CasfsError, ConfigError
+from casfs.errors import CasfsError, CatalogError, ConfigError
 from casfs.private import PrivateDirectory
 from casfs.reasons import reason
 from casfs.tree.sqlite import schema
@@ -88,7 +88,7 @@ class Database:
                 when it is hit.
 
         Raises:
-            CasfsError: the file cannot be read.
+            CatalogError: the file cannot be read.
         """
         if self._stand_in is not None or os.path.getsize(self._path) > limit:
             return
@@ -106,7 +106,7 @@ class Database:
         """Return what a query finds.
 
         Raises:
-            CasfsError: the file cannot be read.
+            CatalogError: the file cannot be read.
         """
         try:
             with self._borrow() as connection:
@@ -127,7 +127,7 @@ class Database:
             rows: it writes thousands of rows, each with a statement of its own.
 
         Raises:
-            CasfsError: the file cannot be read or written.
+            CatalogError: the file cannot be read or written.
         """
         with self._borrow() as connection:
             set_memory(connection, bulk, rows)
@@ -154,7 +154,7 @@ class Database:
                 )
             else:
                 told = f"failed ({reason(error)}); free space in the cache directory"
-            raise CasfsError(f"the catalog {self._path} {told}") from error
+            raise CatalogError(f"the catalog {self._path} {told}") from error
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -202,7 +202,7 @@ class Database:
                 return self._leave_disk(error)
             if isinstance(error, sqlite3.Error):
                 raise
-            raise CasfsError(
+            raise CatalogError(
                 f"the catalog {self._path} cannot be opened ({error.strerror}); "
                 "check the permissions of its directory"
             ) from error
