@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from casfs.client import Client
-from casfs.errors import CasfsError, LedgerError
+from casfs.errors import CasfsError, CatalogError, LedgerError
 from casfs.ledger.request import Request, RequestState
 from casfs.model import JobState
 from casfs.restore.amounts import Estimate
@@ -186,7 +186,10 @@ class Run:
         recent = self._ledger.requested_since(self._prepared.run, WAVE) if paced else 0
         sent = 0
         for item in self._spool.items(self._options.order, self._again, self._taken):
-            if listed is not None and self._is_there(item, listed):
+            there = listed is not None and self._sees(item, listed)
+            if there is None:
+                return
+            if there:
                 self._taken += 1
                 continue
             if paced and (sent >= self._settlement.room or not self._fits(recent, item)):
@@ -199,6 +202,17 @@ class Run:
     def _fits(self, recent: int, item: Item) -> bool:
         # What is larger than any wave is one of its own.
         return not recent or recent + (item.size or 0) <= self._prepared.wave
+
+    def _sees(self, item: Item, listed: ListedJobs) -> bool | None:
+        """Return whether an item is there, None if the catalog cannot tell that now.
+
+        Items are read by the sender, which sends nothing any more once that raises an error.
+        """
+        try:
+            return self._is_there(item, listed)
+        except CatalogError as error:
+            log.warning("the other requests are sent later: %s", error)
+            return None
 
     def _is_there(self, item: Item, listed: ListedJobs) -> bool:
         fetching = self._settlement.fetching

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from contextlib import closing
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -11,7 +12,9 @@ from click.testing import CliRunner
 from casfs.cli.main import casfs as casfs_command
 from casfs.client import Client
 from casfs.config import load
+from casfs.errors import CatalogError
 from casfs.ledger.measured_rate import record_rate
+from casfs.tree.retrievals import Retrievals
 from tests.support.processes import wait_until
 from tests.support.request_stress import VAULT, stress
 from tests.support.restores import MIB, restores
@@ -110,6 +113,29 @@ def test_what_ranges_have_brought_together_meanwhile_is_not_requested(tmp_path):
         assert process.returncode == 0, output + errors
         assert "1 more are requested once these can be fetched" in output + errors
         assert sorted(one.requested().values()) == [1, 2]
+
+
+def test_a_wave_follows_after_the_catalog_failed_in_it(tmp_path, monkeypatch):
+    real = Retrievals.available_of
+    failed: list[str] = []
+
+    def available_of(self, vault, archive):
+        if len(failed) < 2:
+            failed.append(archive)
+            raise CatalogError("the catalog was corrupt and is being rebuilt; try again")
+        return real(self, vault, archive)
+
+    monkeypatch.setattr(Retrievals, "available_of", available_of)
+    monkeypatch.setattr("casfs.restore.running.WAVE", timedelta(seconds=1))
+    monkeypatch.setattr("casfs.restore.waves._RETRY", 0.5)
+    with stress("cas", tmp_path, 3, 60, "--job-seconds", "1") as one:
+        for name, value in one.environment.items():
+            monkeypatch.setenv(name, value)
+        paced = ["request", VAULT, "--all", "-y", "--pace", "8/h", "--wait"]
+        done = CliRunner().invoke(casfs_command, paced)
+        assert done.exit_code == 0, done.output
+        assert len(failed) == 2
+        one.check()
 
 
 @pytest.mark.parametrize("earlier", [False, True])
