@@ -149,8 +149,8 @@ class Run:
             LedgerError: the ledger fails.
             CasfsError: the jobs cannot be listed.
         """
-        listed, again = self._settlement.list_again()
-        self._sender.send(again)
+        listed = self._settlement.list_again()
+        self._sender.send(self._refused(listed))
         self._sender.send(self._wave(listed))
         return self._outcome()
 
@@ -161,7 +161,7 @@ class Run:
             raise
         except CasfsError as error:
             log.warning("what has no answer cannot be settled now: %s", error)
-            uncertain = len(self._settlement.open())
+            uncertain = self._unsettled()
         left = 0
         if self._options.pace is not None:
             tier = self._options.tier.value
@@ -240,17 +240,31 @@ class Run:
         for _ in range(_ROUNDS):
             unsettled = self._settlement.open()
             if not unsettled:
-                return 0
-            _, mine = self._settlement.list_again()
-            if mine and not self.has_stopped:
-                self._sender.send(mine)
+                break
+            listed = self._settlement.list_again()
+            if self._settlement.refused and not self.has_stopped:
+                self._sender.send(self._refused(listed))
+                if self._settlement.refused:
+                    break
                 continue
             if waited or not any(one.state is RequestState.INTENDED for one in unsettled):
                 break
             # Another process is sending: its answers come within seconds.
             waited = True
             time.sleep(_NEW_LISTS)
-        return len(self._settlement.open())
+        return self._unsettled()
+
+    def _unsettled(self) -> int:
+        later = 0 if self.has_stopped else len(self._settlement.refused)
+        return len(self._settlement.open()) + later
+
+    def _refused(self, listed: ListedJobs) -> Iterator[Item]:
+        """Yield what was not accepted, and is not there by now."""
+        refused = self._settlement.refused
+        while refused and (there := self._sees(refused[0], listed)) is not None:
+            item = refused.popleft()
+            if not there:
+                yield item
 
     def _verdict(self, outcome: Outcome) -> Verdict:
         plan = self._prepared.plan

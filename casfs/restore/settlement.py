@@ -1,5 +1,6 @@
 """What a restore has no answer for: settled by lists of jobs, while the restore is carried out."""
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -30,6 +31,8 @@ class Settlement:
         lost: jobs that failed since the plan was made, and why.
         expired: how many requests of others, which would have brought what is wanted, expired.
         jobs: ids of the jobs of requests that were settled.
+        refused: items that were agreed to and turn out to have no job; to be taken from here, as
+            the ledger tells it only once.
     """
 
     def __init__(self, client: Client, ledger: Ledger, spool: Spool, prepared: Prepared) -> None:
@@ -42,6 +45,7 @@ class Settlement:
         self.lost: list[tuple[Request, str]] = []
         self.expired = 0
         self.jobs: set[str] = set()
+        self.refused: deque[Item] = deque()
 
     @property
     def fetching(self) -> Fetching:
@@ -62,11 +66,11 @@ class Settlement:
         own = request.run == self._prepared.run
         return own or bool(self._spool.waiting_for(request.number))
 
-    def list_again(self) -> tuple[ListedJobs, list[Item]]:
+    def list_again(self) -> ListedJobs:
         """List the jobs, and settle by them what has no answer.
 
         Returns:
-            The jobs, and the items that were agreed to and turn out to have no job.
+            the jobs.
 
         Raises:
             LedgerError: the ledger fails.
@@ -96,7 +100,8 @@ class Settlement:
             settled_job = self._ledger.request(number).job
             if settled_job is not None:
                 self.jobs.add(settled_job)
-        return listed, self._to_send_again(found.refused)
+        self.refused.extend(self._to_send_again(found.refused))
+        return listed
 
     def _to_send_again(self, refused: Iterable[Request]) -> list[Item]:
         found: dict[Item, None] = {}

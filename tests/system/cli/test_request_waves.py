@@ -138,6 +138,23 @@ def test_a_wave_follows_after_the_catalog_failed_in_it(tmp_path, monkeypatch):
         one.check()
 
 
+def test_what_ranges_have_brought_is_not_requested_again_after_an_error(tmp_path):
+    size, options = 3 * MIB, ("--fault", "error-500@post=1,1", "--job-seconds", "0.2")
+    with restores(tmp_path, {"a.bin": size}, *options) as one:
+        one.settings["CASFS_SETTLE_SECONDS"] = "6"
+        with one.start("request", VAULT, "--all", "-y", "--wait") as process:
+            try:
+                wait_until(lambda: one.requested().total() == 1, "the request that fails")
+                (archive,) = one.archives()
+                for part in (f"0-{MIB - 1}", f"{MIB}-{size - 1}"):
+                    one.emulator.retrieve(VAULT, archive, RetrievalByteRange=part)
+                output, errors = process.communicate(timeout=60)
+            finally:
+                process.kill()
+        assert process.returncode == 0, output + errors
+        assert one.requested() == {archive: 3}
+
+
 @pytest.mark.parametrize("earlier", [False, True])
 def test_what_was_not_accepted_is_requested_while_the_command_waits(tmp_path, earlier):
     # An error 500 before anything was done, and once only.
