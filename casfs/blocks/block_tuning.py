@@ -32,7 +32,7 @@ class BlockTuning:
     width_step_seconds: float = 0.5
     """Of GETs, together, that are looked at before their number is changed by a step."""
     width_known_seconds: float = 10.0
-    """After which what was learned counts no more: the line may have become another."""
+    """What was learned is ignored after this long: the line may have become another."""
     speed_half_life: float = 1.0
     """After which what was measured counts half."""
     speed_known_seconds: float = 60.0

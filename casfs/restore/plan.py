@@ -128,7 +128,7 @@ class Planner:
         Args:
             item: what is wanted.
             archive_size: bytes of its archive, None if unknown.
-            available: whether its archive, and others, need a new job.
+            available: what there is of its archive, and of others.
             plan: counts it.
         """
         if item.archive in available.cached:

@@ -226,7 +226,7 @@ class Preparation:
                     prepared.too_large.append(item)
 
     def _selected_and_available(self) -> Iterator[tuple[Selected, Available]]:
-        """Yield what is wanted, and whether its archive needs a new job."""
+        """Yield what is wanted, and what there is of its archive, and of others."""
         selected = self._selected()
         while some := list(islice(selected, _AT_ONCE)):
             available = self.client.retrievals.available.among(self.vault.name, some)

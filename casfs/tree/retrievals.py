@@ -170,7 +170,7 @@ class Retrievals:
         return chain([first], found)
 
     def available_of(self, vault: str, archive_id: str) -> Available:
-        """Return whether an archive needs a new job, as `AvailableArchives.among`."""
+        """Return what there is of one archive, as `AvailableArchives.among`."""
         return self.available.among(vault, list(self.by_id(vault, [archive_id])))
 
     def _matching(self, vault: str, pattern: str) -> Iterator[Selected]:
