@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from casfs.blocks.disk.store import DiskCache
-from casfs.model import output_key
+from casfs.model import JobState, output_key
 from casfs.tree.archive_index import ArchiveIndex
 from casfs.tree.archive_jobs import ArchiveJobs
 from casfs.tree.archives.selection import Selected
 from casfs.tree.coverage import digest_of
+from casfs.tree.metadata.snapshot import KnownJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Available:
         cached: ids of those whose bytes are all in the cache.
         joined: ids of others that listed jobs cover, and when the first of these jobs expires, UTC;
             None if that is unknown. One that a single job covers is among them only if other jobs
-            have brought ranges of it, or are no longer listed.
+            have brought ranges of it.
     """
 
     cached: frozenset[str]
@@ -68,8 +69,14 @@ class AvailableArchives:
             return Available(frozenset(), {})
         known = [one for one in self.index.by_ids(vault, ids) if one.readable]
         jobs = self.jobs.of(vault, known)
-        outputs = self.jobs.outputs(vault, known, jobs)
-        cached = frozenset(one for one, output in outputs if self.disk.holds_everywhere(output))
-        others = frozenset(by_job) - cached
+        outputs = dict(self.jobs.outputs(vault, known, jobs))
+        keys = {output.key for output in self.disk.held_everywhere(list(outputs.values()))}
+        cached = frozenset(one for one, output in outputs.items() if output.key in keys)
+        others = frozenset(one for one in by_job if _in_ranges(jobs.get(one, ()))) - cached
         joined = self.jobs.expiries([one for one in known if one.id in others], jobs)
         return Available(cached, dict(joined))
+
+
+def _in_ranges(jobs: Sequence[KnownJob]) -> bool:
+    """Return whether some jobs of an archive brought ranges of it: others need not be joined."""
+    return any(known.job.state is JobState.SUCCEEDED and not known.job.whole for known in jobs)

@@ -167,6 +167,23 @@ class DiskCache:
                 return False
         return True
 
+    def held_everywhere(self, outputs: Sequence[Output]) -> Iterator[Output]:
+        """Yield those of some outputs of which `holds_everywhere` is true.
+
+        Many at a time cost little: nothing is opened for one if a source of it has no place.
+
+        Raises:
+            ConfigError: as `store`.
+        """
+        sources = ((output, source) for output in outputs for source in output.sources)
+        held = set(self.held({key for one in sources for key in (one[0].key, one[1].key)}))
+        for output in outputs:
+            needed = (source for source in output.sources if source.run)
+            if all(held & {output.key, source.key} for source in needed) and (
+                self.holds_everywhere(output)
+            ):
+                yield output
+
 
 def _write_tag(root: PrivateDirectory) -> None:
     file = root.open(root.path / "CACHEDIR.TAG", os.O_RDWR | os.O_CREAT)

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,34 @@ def test_an_archive_is_there_if_every_block_is_under_some_key(tmp_path):
     assert not cache.holds_whole(output)
     own.remove(0)
     assert not cache.holds_everywhere(output)
+
+
+def test_nothing_is_opened_for_archives_of_which_nothing_is_there(tmp_path, monkeypatch):
+    jobs = RangeJobs(DATA, {"a": (0, 2), "b": (2, len(BLOCKS))})
+    joined = jobs.joined()
+    cache = cache_at(tmp_path)
+    empty = replace(OUTPUT, key="e" * 64, sources=())
+    asked: list[str] = []
+    real = DiskCache.holds_everywhere
+
+    def holds_everywhere(self, output):
+        asked.append(output.key)
+        return real(self, output)
+
+    monkeypatch.setattr(DiskCache, "holds_everywhere", holds_everywhere)
+    assert list(cache.held_everywhere([joined, empty])) == [empty]
+    assert asked == [empty.key]
+    for number in range(len(BLOCKS)):
+        put(cache.store(joined), number)
+    assert list(cache.held_everywhere([joined, empty])) == [joined, empty]
+    # What a part of has no place is not looked at further.
+    parts = replace(joined, key="f" * 64)
+    own = cache.store(jobs.own("b"))
+    put_leaf(own.leaves, 0, SHA256.leaf(BLOCKS[2]), Trust.CHECKED)
+    own.write(0, BLOCKS[2])
+    asked.clear()
+    assert not list(cache.held_everywhere([parts]))
+    assert asked == []
 
 
 def test_an_archive_that_is_wrong_for_good_is_not_there(tmp_path):
