@@ -45,6 +45,12 @@ def is_damage(error: BaseException) -> bool:
     return isinstance(error, sqlite3.DatabaseError)
 
 
+def is_busy(error: BaseException) -> bool:
+    """Return whether an error means that another process writes for longer than was waited."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 255 == sqlite3.SQLITE_BUSY
+
+
 def is_disk_error(error: BaseException) -> bool:
     """Return whether an error means that the disk is full, or fails."""
     if not isinstance(error, sqlite3.Error):

@@ -26,6 +26,7 @@ from casfs.tree.sqlite.connection import (
     ReplayConnection,
     as_os_error,
     connect,
+    is_busy,
     is_damage,
     is_disk_error,
     set_memory,
@@ -152,6 +153,8 @@ class Database:
                     f"is in memory because {trouble(self._path, self._why)}, and has no room there "
                     f"({reason(error)}); free space on the disk, and mount again"
                 )
+            elif is_busy(error):
+                told = "is being written by another process, and that takes long; try again later"
             else:
                 told = f"failed ({reason(error)}); free space in the cache directory"
             raise CatalogError(f"the catalog {self._path} {told}") from error

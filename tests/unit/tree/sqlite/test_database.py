@@ -11,15 +11,32 @@ from contextlib import closing
 
 import pytest
 
-from casfs.errors import CasfsError, ConfigError
+from casfs.errors import CasfsError, CatalogError, ConfigError
 from casfs.tree.archives.entries import Scope
-from casfs.tree.sqlite import schema
+from casfs.tree.sqlite import connection, schema
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import hash_of
 from tests.support.catalogs import damage_rows
 from tests.support.vaults import archive, expected_tree, job, vaults_at
 
 ENTRIES = [archive(f"{n:04}", f"dir {n % 3}/{n % 900}.txt") for n in range(3000)]
+
+
+def test_a_catalog_that_another_process_writes_is_not_said_to_need_space(tmp_path, monkeypatch):
+    monkeypatch.setattr(connection, "_BUSY_SECONDS", 0.05)
+    path = tmp_path / "c.sqlite"
+    with (
+        closing(Database(path)) as database,
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        with (
+            pytest.raises(CatalogError, match=r"another process.*try again later") as raised,
+            database.transaction() as writing,
+        ):
+            writing.execute("DELETE FROM listings")
+        other.execute("ROLLBACK")
+    assert "space" not in str(raised.value)
 
 
 def test_it_is_all_there_after_a_restart(tmp_path):
