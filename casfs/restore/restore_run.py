@@ -12,7 +12,7 @@ import random
 from datetime import UTC, datetime
 
 from casfs.endpoints import is_this_machine
-from casfs.errors import DeadlineError, TransientError
+from casfs.errors import CatalogError, DeadlineError, TransientError
 from casfs.restore.archive_restorer import ArchiveRestorer
 from casfs.restore.clock import now
 from casfs.restore.destination.manifest import FAILED, SKIPPED
@@ -118,7 +118,7 @@ class RestoreRun:
         with Spool() as spool:
             try:
                 prepared = self._planner.prepare(spool, self._worklist.waiting)
-            except (TransientError, DeadlineError) as error:
+            except (TransientError, DeadlineError, CatalogError) as error:
                 self._watcher.warn(f"the jobs could not be listed, and are listed again: {error}")
                 return True
             for request, reason in prepared.failed:

@@ -2,10 +2,15 @@
 
 import os
 
+from click.testing import CliRunner
+
+from casfs.cli.main import casfs as casfs_command
+from casfs.errors import CatalogError
+from casfs.tree.retrievals import Retrievals
 from tests.support.command import run_command
 from tests.support.emulator.running import KEYS
 from tests.support.origin_account import MIB, made_bytes
-from tests.support.restores import manifest
+from tests.support.restores import VAULT, manifest, restores
 from tests.support.running_origin import RunningOrigin
 from tests.support.schemas import checked_lines
 
@@ -42,6 +47,29 @@ def test_broken_connections_cost_nothing_twice_and_what_has_no_hash_is_marked(tm
         assert b"unverified" in report.stdout
         status = run_command(["status", destination], environment)
         assert b"done, but 1 is unverified" in status.stdout
+
+
+def test_a_restore_that_waits_outlasts_a_catalog_that_fails_for_a_while(tmp_path, monkeypatch):
+    real = Retrievals.catalog_jobs
+    looks: list[str] = []
+
+    def catalog_jobs(self, vault, note):
+        looks.append(vault)
+        # The first look makes the plan, while somebody sits there to read the error.
+        if len(looks) in (2, 3):
+            raise CatalogError("the catalog is being written by another process; try again later")
+        real(self, vault, note)
+
+    with restores(tmp_path, {"a.bin": 1000, "b.bin": 2000}, "--job-seconds", "1") as vault:
+        for name, value in vault.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(Retrievals, "catalog_jobs", catalog_jobs)
+        destination = tmp_path / "dest"
+        done = CliRunner().invoke(casfs_command, ["restore", VAULT, str(destination), "-y"])
+        assert done.exit_code == 0, done.output
+        assert len(looks) > 3
+        vault.check(destination)
+        assert sorted(vault.requested().values()) == [1, 1]
 
 
 def test_cat_marks_what_has_no_hash(tmp_path):
