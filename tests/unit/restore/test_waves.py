@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,9 +43,9 @@ class PendingRun:
 def pending(tmp_path, monkeypatch):
     monkeypatch.setattr(waves, "_RETRY", 0.0)
     monkeypatch.setattr(connection, "_BUSY_SECONDS", 0.05)
-    run = PendingRun(Database(tmp_path / "catalog.sqlite"))
+    run: Any = PendingRun(Database(tmp_path / "catalog.sqlite"))
     outcome = Outcome(Counts(started=1), left=1)
-    yield run, Waves(run, outcome, 60, lambda found: found.jobs)  # type: ignore[arg-type]
+    yield run, Waves(run, outcome, 60, lambda found: found.jobs)
     run.database.close()
 
 
