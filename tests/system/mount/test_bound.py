@@ -64,7 +64,8 @@ def test_a_directory_of_it_that_is_bound_says_of_what_it_is(own: Mount, bound: P
     done = own.run(CASFS, "status", bound)
     assert done.returncode == 1
     assert wanted in done.stderr
-    assert wanted in own.good(CASFS, "status")
+    # Not `good`: of every mount it tells, and one of another test may give no answer.
+    assert wanted in own.run(CASFS, "status").stdout
     assert own.run(CASFS, "umount", bound).returncode == 0
     assert own.umount().stderr == ""
 
