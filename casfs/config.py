@@ -54,7 +54,8 @@ class Config:
         memory_size: bytes of blocks in memory, including those being received and written.
         connections: parallel GETs of outputs.
         connect_timeout: seconds to establish a connection.
-        read_timeout: seconds without a byte after which a connection counts as stalled.
+        read_timeout: seconds without a byte after which a connection counts as stalled; a request
+            that is repeated because no answer began in that time waits twice as long.
         deadline: seconds after which a request, a read or a listing fails.
         attempts: how often a request is sent at most; None = until `deadline`.
         listing_ttl: seconds for which a listing is fresh.

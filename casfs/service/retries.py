@@ -29,7 +29,8 @@ class Limits:
 
     Attributes:
         connect_timeout: seconds to make a connection.
-        read_timeout: seconds without a byte.
+        read_timeout: seconds without a byte. After an attempt that was not answered for so long,
+            the next one of the same call waits twice as long.
         attempts: how often a request is sent at most, None if only its deadline ends it.
         longest_pause: seconds between two attempts at most, unless the service wishes otherwise.
     """

@@ -69,9 +69,15 @@ class Sender:
         return session
 
     def send(
-        self, session: requests.Session, message: Message, deadline: Deadline
+        self, session: requests.Session, message: Message, deadline: Deadline, patience: int = 1
     ) -> requests.Response:
         """Send a request, and return the answer, its body unread.
+
+        Args:
+            session: sends it.
+            message: the request.
+            deadline: ends it.
+            patience: how many times as long as usual there may be no byte.
 
         Raises:
             RequestError: it cannot be written as a request.
@@ -90,7 +96,7 @@ class Sender:
         left = deadline.remaining()
         timeout = (
             max(0.001, min(self._limits.connect_timeout, left)),
-            max(0.001, min(self._limits.read_timeout, left)),
+            max(0.001, min(patience * self._limits.read_timeout, left)),
         )
         try:
             # Not by the session itself, which reads all of a redirect, however long, to follow it.

@@ -131,7 +131,8 @@ class Transport:
         if not self._route.checked:
             self._route.check()
         edition = self.key_edition
-        ask = partial(self._persist, call, url, consume, headers or {}, deadline, on_foreign)
+        message = Message("GET", url, headers or {})
+        ask = partial(self._persist, call, message, consume, deadline, on_foreign)
         try:
             return ask()
         except DeniedError:
@@ -142,28 +143,31 @@ class Transport:
     def _persist(
         self,
         call: str,
-        url: str,
+        message: Message,
         consume: Callable[[requests.Response], T],
-        headers: Mapping[str, str],
         deadline: Deadline,
         on_foreign: Callable[[ForeignAnswerError], None] | None,
     ) -> T:
-        tries, notified = 0, False
+        tries, notified, patience = 0, False, 1
         failed: list[TransientError] = []
         began, restarts = time.monotonic(), deadline.restarts
 
         def attempt() -> T:
-            nonlocal tries, notified
+            nonlocal tries, notified, patience
             if failed:
                 raise failed.pop()
             tries += 1
             try:
                 # One attempt may meet a connection that died unnoticed, the next one must not.
-                return self._attempt(call, url, consume, headers, deadline, fresh=tries > 1)
+                return self._attempt(call, message, consume, deadline, tries > 1, patience)
             except ForeignAnswerError as error:
                 if on_foreign is not None and not notified:
                     notified = True
                     on_foreign(error)
+                raise
+            except UnreachableError as error:
+                # It may be the service that always takes so long.
+                patience *= 2 if isinstance(error.__cause__, requests.ReadTimeout) else 1
                 raise
 
         try:
@@ -262,16 +266,16 @@ class Transport:
     def _attempt(
         self,
         call: str,
-        url: str,
+        message: Message,
         consume: Callable[[requests.Response], T],
-        headers: Mapping[str, str],
         deadline: Deadline,
         fresh: bool,
+        patience: int,
     ) -> T:
         try:
             with self._sessions.borrow(fresh, deadline) as session:
                 self._check_open()
-                with self._sender.send(session, Message("GET", url, headers), deadline) as answer:
+                with self._sender.send(session, message, deadline, patience) as answer:
                     self._route.reached = True
                     self._metrics.count_answer(call)
                     if answer.status_code // 100 != 2:
@@ -282,4 +286,4 @@ class Transport:
         except CONNECTION_ERRORS as error:
             if isinstance(error, CasfsError):
                 raise
-            raise self._explained(call, url, error) from error
+            raise self._explained(call, message.url, error) from error

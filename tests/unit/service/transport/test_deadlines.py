@@ -99,6 +99,21 @@ def test_silence_in_every_attempt_is_eio_inside_the_deadline(name):
         assert len(server.requests) == 2
 
 
+def test_answers_that_always_begin_late_are_waited_for_longer_with_each_attempt():
+    pause = threading.Event()
+
+    def late(request, wire):
+        pause.wait(0.5)
+        return WHOLE
+
+    with (
+        serving(late) as server,
+        transport_to(server.url, read_timeout=0.2, attempts=None) as transport,
+    ):
+        transport.get("Ask", "/x", json_body, Deadline(10))
+        assert len(server.requests) > 1
+
+
 def test_no_attempt_begins_behind_the_deadline():
     with serving(in_turn(html(502))) as server:
         with (
