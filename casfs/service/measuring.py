@@ -15,7 +15,7 @@ import requests
 from casfs.deadline import Deadline
 from casfs.errors import CasfsError, MismatchError, RequestError, SizeError, WrongAnswerError
 from casfs.model import Job, Output
-from casfs.service.output_body import total_size, whole_size
+from casfs.service.output_size import total_size, whole_size
 from casfs.treehash import LEAF_SIZE
 
 log = logging.getLogger(__name__)

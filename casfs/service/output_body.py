@@ -8,8 +8,7 @@ from http.client import HTTPResponse
 import requests
 
 from casfs.errors import RequestError, WrongAnswerError
-from casfs.service.body_reader import Receiver, finish, read_into, short, source_of
-from casfs.service.service_tuning import TUNING
+from casfs.service.body_reader import Receiver, source_of
 from casfs.service.throttle import Throttle
 from casfs.treehash import LEAF_SIZE, Digest
 
@@ -48,7 +47,7 @@ _STATUSES = (requests.codes.ok, requests.codes.partial_content)
 """Any other 2xx is somebody else's: 203 says of itself that the bytes were changed on the way."""
 
 
-def _content_length(answer: requests.Response) -> int | None:
+def content_length(answer: requests.Response) -> int | None:
     """Return the announced length, None where chunks or the end of the connection tell.
 
     Raises:
@@ -65,7 +64,12 @@ def _content_length(answer: requests.Response) -> int | None:
     return int(value)
 
 
-def _content_range(answer: requests.Response) -> tuple[int, int, int | None]:
+def content_range(answer: requests.Response) -> tuple[int, int, int | None]:
+    """Return a part's first byte, the one behind its last, and the bytes of the whole, if told.
+
+    Raises:
+        WrongAnswerError: it is not told in a form that is in use.
+    """
     text = answer.headers.get("Content-Range", "")
     match = _CONTENT_RANGE.fullmatch(text.strip())
     if match is None:
@@ -75,7 +79,7 @@ def _content_range(answer: requests.Response) -> tuple[int, int, int | None]:
     return int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3])
 
 
-def _check_form(answer: requests.Response) -> None:
+def check_form(answer: requests.Response) -> None:
     """Check that the body is the bytes of an output, in a form that they are sent in.
 
     Raises:
@@ -99,18 +103,7 @@ def _check_form(answer: requests.Response) -> None:
         raise WrongAnswerError(f"GET {answer.url}: several ranges where one was asked for")
 
 
-def _check_output(answer: requests.Response) -> None:
-    """Check as `_check_form` does where nothing else vouches for the size that an answer tells.
-
-    Raises:
-        WrongAnswerError: it is not an output, but a page, say, that a network in between shows.
-    """
-    _check_form(answer)
-    if "html" in answer.headers.get("Content-Type", "").lower():
-        raise WrongAnswerError(f"GET {answer.url}: a page where an output was asked for")
-
-
-def _is_announced(answer: requests.Response, source: HTTPResponse) -> bool:
+def is_announced(answer: requests.Response, source: HTTPResponse) -> bool:
     """Return whether the answer says how long its body is; `answered_span` checks what it says."""
     # Where there are chunks, they count (RFC 9112, 6.3).
     return "Content-Length" in answer.headers and not source.chunked
@@ -130,20 +123,20 @@ def answered_span(answer: requests.Response, asked: tuple[int, int], size: int) 
     Raises:
         WrongAnswerError: it carries others, lengths that contradict each other, or no output.
     """
-    _check_form(answer)
+    check_form(answer)
     span = (0, size)
     partial = answer.status_code == requests.codes.partial_content
     # The documentation of OAS gives a Content-Range to parts only, and 206 to the whole as well.
     if "Content-Range" in answer.headers or (partial and asked != span):
         expected = asked if partial else span
-        first, stop, total = _content_range(answer)
+        first, stop, total = content_range(answer)
         if (first, stop) != expected or total not in (size, None):
             raise WrongAnswerError(
                 f"GET {answer.url}: asked for bytes {asked[0]}-{asked[1] - 1} of {size}, answered "
                 f"{answer.status_code} with {answer.headers['Content-Range']}"
             )
         span = expected
-    length = _content_length(answer)
+    length = content_length(answer)
     if length is not None and length != span[1] - span[0]:
         raise WrongAnswerError(
             f"GET {answer.url}: {length} bytes where {span[1] - span[0]} were announced"
@@ -179,7 +172,7 @@ def body_of(
     return Body(
         first=first,
         stop=stop,
-        announced=_is_announced(answer, receiver.source),
+        announced=is_announced(answer, receiver.source),
         tree_hash=_tree_hash(answer, tree_hash_header),
         etag=answer.headers.get("ETag"),
         read_into=receiver.fill,
@@ -216,69 +209,3 @@ def _tree_hash(answer: requests.Response, header: str) -> Digest | None:
         raise WrongAnswerError(
             f"GET {answer.url}: the tree hash {text!r} is not hexadecimal"
         ) from None
-
-
-def total_size(answer: requests.Response) -> int | None:
-    """Return the size of an output from an answer to a GET of its first leaf, None if it is silent.
-
-    A part is read to its end, which must be where the answer has it; of a whole output the
-    announced length counts, and the body stays unread.
-
-    Raises:
-        WrongAnswerError: the answer contradicts itself, or is not an output.
-        UnreachableError: see `read_into`.
-    """
-    _check_output(answer)
-    size = _content_length(answer) if _is_announced(answer, source_of(answer)) else None
-    if answer.status_code == requests.codes.partial_content:
-        size = _content_range(answer)[2]
-    elif size == LEAF_SIZE:
-        # That may be no more than what was asked for, from one that does not say so.
-        size = None
-    if not size:
-        answer.raw.close()
-        return size
-    first, stop = answered_span(answer, (0, min(LEAF_SIZE, size)), size)
-    if stop - first > LEAF_SIZE:
-        # The body is not wanted, and a connection with an unread body cannot be used again.
-        answer.raw.close()
-        return size
-    body = bytearray(stop - first)
-    if (found := read_into(answer, body)) != len(body):
-        raise short(answer, len(body) - found)
-    finish(answer, source_of(answer))
-    return size
-
-
-def whole_size(answer: requests.Response, known: int | None) -> int:
-    """Return the size of an output from an answer to a GET without a range.
-
-    One whose length is not announced is read to its end. Where that is the end of the connection,
-    which may have broken off, it must not be shorter than was reported before.
-
-    Args:
-        answer: the answer, its body unread.
-        known: the size that was reported or measured before, None if none was.
-
-    Raises:
-        WrongAnswerError: it carries a part, contradicts itself, or is not an output.
-        UnreachableError: see `read_into`.
-    """
-    _check_output(answer)
-    if answer.status_code == requests.codes.partial_content or "Content-Range" in answer.headers:
-        raise WrongAnswerError(f"GET {answer.url}: a part, which does not tell the output's size")
-    size = _content_length(answer)
-    source = source_of(answer)
-    if size is None or not _is_announced(answer, source):
-        announced, size, memory = size, 0, bytearray(TUNING.piece)
-        ends_by_itself = source.chunked
-        while found := read_into(answer, memory):
-            size += found
-        if not ends_by_itself and known is not None and size < known:
-            announced = known
-        if announced not in (None, size):
-            raise WrongAnswerError(
-                f"GET {answer.url}: {size} bytes where {announced} were announced"
-            )
-    answer.raw.close()
-    return size

@@ -127,6 +127,33 @@ def with_headers(answer: Answer, **changes: str | None) -> Answer:
     return replace(answer, headers={**answer.headers, **named})
 
 
+def content_range(text: str | None) -> Spoil:
+    """Another Content-Range."""
+    return lambda request, answer: with_headers(answer, Content_Range=text)
+
+
+def resized(change: Callable[[bytes], bytes]) -> Spoil:
+    """Another body, with the Content-Length that fits it."""
+    return lambda request, answer: replace(answer, body=change(answer.body))
+
+
+def lengthless(change: Callable[[bytes], bytes]) -> Spoil:
+    """Another body, whose length only the end of the connection tells."""
+    return lambda request, answer: with_headers(
+        replace(answer, body=change(answer.body)), Content_Length=None
+    )
+
+
+def with_status(status: int) -> Spoil:
+    """Another status."""
+    return lambda request, answer: replace(answer, status=status)
+
+
+def encoded(name: str) -> Spoil:
+    """Another Content-Encoding, of the same body."""
+    return lambda request, answer: with_headers(answer, Content_Encoding=name)
+
+
 def once(spoil: Spoil, times: int = 1) -> Spoil:
     """Spoil only the first answers."""
     left = threading.Semaphore(times)
