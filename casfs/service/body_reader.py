@@ -47,6 +47,18 @@ def read_into(answer: requests.Response, memory: bytearray | memoryview) -> int:
         raise connection_error("Get Job Output", str(answer.url), error) from error
 
 
+def read_some(answer: requests.Response, most: int) -> bytes:
+    """Return the next bytes of a body, as many as come at once, at most so many; b"" at its end.
+
+    Raises:
+        UnreachableError: the connection broke or stalled.
+    """
+    try:
+        return source_of(answer).read1(most)
+    except (OSError, HTTPException) as error:
+        raise connection_error("Get Job Output", str(answer.url), error) from error
+
+
 def finish(answer: requests.Response, source: HTTPResponse) -> None:
     """Check that a body has ended, and give its connection back for the next request.
 

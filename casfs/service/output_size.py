@@ -1,9 +1,11 @@
 """How many bytes an output has, as an answer to a GET of it says."""
 
+import time
+
 import requests
 
-from casfs.errors import WrongAnswerError
-from casfs.service.body_reader import finish, read_into, short, source_of
+from casfs.errors import UnreachableError, WrongAnswerError
+from casfs.service.body_reader import finish, read_into, read_some, short, source_of
 from casfs.service.output_body import (
     answered_span,
     check_form,
@@ -18,12 +20,12 @@ from casfs.treehash import LEAF_SIZE
 def total_size(answer: requests.Response) -> int | None:
     """Return the size of an output from an answer to a GET of its first leaf, None if it is silent.
 
-    A part is read to its end, which must be where the answer has it; of a whole output the
-    announced length counts, and the body stays unread.
+    A part is read to its end, which must be where the answer has it. Where it breaks off before, or
+    takes long, what the answer says counts: a line on which that happens each time has outputs,
+    too. Of a whole output the announced length counts, and the body stays unread.
 
     Raises:
         WrongAnswerError: the answer contradicts itself, or is not an output.
-        UnreachableError: see `read_into`.
     """
     _check_output(answer)
     size = content_length(answer) if is_announced(answer, source_of(answer)) else None
@@ -36,15 +38,33 @@ def total_size(answer: requests.Response) -> int | None:
         answer.raw.close()
         return size
     first, stop = answered_span(answer, (0, min(LEAF_SIZE, size)), size)
-    if stop - first > LEAF_SIZE:
+    if stop - first > LEAF_SIZE or not _comes_to_its_end(answer, stop - first):
         # The body is not wanted, and a connection with an unread body cannot be used again.
         answer.raw.close()
-        return size
-    body = bytearray(stop - first)
-    if (found := read_into(answer, body)) != len(body):
-        raise short(answer, len(body) - found)
-    finish(answer, source_of(answer))
     return size
+
+
+def _comes_to_its_end(answer: requests.Response, size: int) -> bool:
+    """Read a body of so many bytes; return False if it breaks off, or takes long.
+
+    Raises:
+        WrongAnswerError: it ends elsewhere.
+    """
+    source, end = source_of(answer), time.monotonic() + TUNING.measuring_seconds
+    try:
+        while size and (piece := read_some(answer, min(size, TUNING.piece))):
+            size -= len(piece)
+            if size and time.monotonic() > end:
+                return False
+        if size and source.length is not None:
+            # It was announced to be longer, so that this is no end.
+            return False
+        if size:
+            raise short(answer, size)
+        finish(answer, source)
+    except UnreachableError:
+        return False
+    return True
 
 
 def whole_size(answer: requests.Response, known: int | None) -> int:

@@ -41,6 +41,8 @@ class ServiceTuning:
     """Of an error's body that are looked at, decoded."""
     piece: int = 64 << 10
     """To read of a body at a time, where only its length or its beginning is wanted."""
+    measuring_seconds: float = 3.0
+    """For which the first MiB of an output is read to see whether it ends where its answer says."""
     most_members: int = 1000
     """Members of a file of gzip, each of which may bring nothing."""
 

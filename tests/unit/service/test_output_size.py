@@ -1,10 +1,14 @@
 """The size of an output whose job does not tell it is taken from answers that are of the output."""
 
+from dataclasses import replace
+
 import pytest
 
 from casfs.deadline import Deadline
 from casfs.errors import UnreachableError, WrongAnswerError
+from casfs.service import output_size
 from casfs.service.cas import cas
+from casfs.service.service_tuning import ServiceTuning
 from tests.support.archive import (
     MIB,
     Archive,
@@ -89,7 +93,6 @@ MISMEASURED = {
     "a smaller part": lambda request, answer: Answer(
         206, answer.body[:-1], {"Content-Range": f"bytes 0-{MIB - 2}/{len(DATA)}"}
     ),
-    "a part that is cut": cut_after(MIB - 1),
     "a part that is longer, no length": lengthless(lambda body: body + b"x"),
     "a part that is shorter, no length": lengthless(lambda body: body[:-1]),
     "two lengths": lambda request, answer: with_headers(
@@ -111,3 +114,51 @@ def test_a_size_is_not_taken_from_what_is_no_output(spoil):
             service.measure(JOB, Deadline(60))
         server.behaviour = Archive(DATA, spoil=once(spoil))
         assert service.measure(JOB, Deadline(60)) == len(DATA)
+
+
+def broken(begin, go_on):
+    """Send so many bytes of the body, then do something else."""
+
+    def spoil(request, answer):
+        def behave(request, wire):
+            wire.send(answer.head + answer.body[:begin])
+            go_on(wire)
+
+        return behave
+
+    return spoil
+
+
+UNFINISHED = {
+    "cut at the start": cut_after(0),
+    "cut in the middle": cut_after(300_000),
+    "cut before the last byte": cut_after(MIB - 1),
+    "reset": broken(300_000, lambda wire: wire.reset()),
+    "silent": broken(300_000, lambda wire: wire.hang()),
+    "slow": broken(0, lambda wire: wire.trickle(bytes(MIB), 0.001)),
+    "cut in a chunk": lambda request, answer: with_headers(
+        replace(answer, body=b"%x\r\n%b" % (MIB, answer.body[:-1])),
+        Content_Length=None,
+        Transfer_Encoding="chunked",
+    ),
+    "cut before the end of chunks": lambda request, answer: with_headers(
+        replace(answer, body=b"%x\r\n%b\r\n" % (MIB, answer.body)),
+        Content_Length=None,
+        Transfer_Encoding="chunked",
+    ),
+}
+
+
+@pytest.mark.parametrize("spoil", UNFINISHED.values(), ids=UNFINISHED.keys())
+def test_a_size_that_an_answer_states_is_known_though_its_body_does_not_come(spoil, monkeypatch):
+    """On a line where that happens each time, all else is read in pieces, or with patience."""
+    monkeypatch.setattr(output_size, "TUNING", ServiceTuning(measuring_seconds=0.2))
+    with (
+        serving(Archive(DATA, spoil=spoil)) as server,
+        service_at(server.url, attempts=1, read_timeout=0.5) as service,
+    ):
+        for _ in range(2):
+            assert service.measure(JOB, Deadline(10)) == len(DATA)
+        assert server.spans() == [(0, MIB)] * 2
+        # What does not come is on its way there.
+        assert [request.connection for request in server.requests] == [0, 1]
