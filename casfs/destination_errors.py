@@ -34,7 +34,7 @@ def destination_error(shown: str, path: Path, error: OSError) -> CasfsError:
         )
     if error.errno in _DISK:
         return DestinationDiskError(
-            f"{what}{trouble(path, error)}; see to it and run the same command again"
+            f"{what}{trouble(path, error)}; fix this and run the same command again"
         )
     if error.errno in _NAME:
         return DestinationError(f"{what}its file system does not allow the name")

@@ -123,7 +123,7 @@ class JobRequest:
         if len(text) > DESCRIPTION_LENGTH or not all(" " <= letter <= "~" for letter in text):
             raise ValueError("a job's description has up to 1024 printable characters of ASCII")
         if self.byte_range is not None and not 0 <= self.byte_range[0] <= self.byte_range[1]:
-            raise ValueError(f"{self.byte_range} is no range of bytes")
+            raise ValueError(f"{self.byte_range} is not a range of bytes")
 
 
 class Refusal(Enum):

@@ -44,7 +44,7 @@ class Metrics:
         )
 
         self._soonest_expiry = self._gauge(
-            "soonest_expiry_timestamp_seconds", "When the first output expires that is not cached"
+            "soonest_expiry_timestamp_seconds", "When the first output that is not cached expires"
         )
         self._at_risk = self._gauge(
             "bytes_at_risk", "Bytes that cannot be fetched before they expire, at the present rate"

@@ -150,7 +150,7 @@ class PartFilling:
     def _bring(self, reader: Reader, number: int) -> memoryview:
         """Fetch a block, from cache or service, and see to it that it is written."""
         if not self._output.sources[0].job_id:
-            raise ExpiredError(f"no job brings {self._store.place.shown} any more")
+            raise ExpiredError(f"no job has the output for {self._store.place.shown} any more")
         data = memoryview(reader.pread(BLOCK_SIZE, number * BLOCK_SIZE))
         if not self._store.holds(number):
             # It was in memory, or whoever brought it could not write it.

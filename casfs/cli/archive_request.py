@@ -71,7 +71,7 @@ def request_archives(
     options.check(client.retrievals.features)
     vault = client.retrievals.vault(options.vault)
     while (status := _request(client, options, vault, flags, messages)) is None:
-        messages.text("the answer came late; this is what there is to request now:")
+        messages.text("the answer came late; this is the plan now:")
     return status
 
 

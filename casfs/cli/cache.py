@@ -36,7 +36,7 @@ _FORCE = click.option(
 
 @click.group("cache")
 def cache_command() -> None:
-    """Show what the cache holds, and make it smaller."""
+    """Show the contents of the cache, and shrink it."""
 
 
 @cache_command.command("ls")
@@ -45,7 +45,7 @@ def cache_command() -> None:
 @json_option
 @service_options
 def cache_ls_command(is_long: bool, profile: str | None, as_json: bool, **flags: Any) -> None:
-    """List what the cache holds, most recently used first. The service is not asked."""
+    """List the contents of the cache, most recently used first. Does not ask the service."""
     with open_client(profile, flags) as client:
         items = client.cache.items()
     if as_json:
@@ -55,9 +55,9 @@ def cache_ls_command(is_long: bool, profile: str | None, as_json: bool, **flags:
 
 
 @cache_command.command("prune")
-@click.option("--to", "size", metavar="SIZE", help="Shrink the cache to this size: 10GiB.")
+@click.option("--to", "size", metavar="SIZE", help="Shrink the cache to this size, such as 10GiB.")
 @click.option(
-    "--older-than", "age", metavar="AGE", help="Remove what was last used this long ago: 12h, 30d."
+    "--older-than", "age", metavar="AGE", help="Remove what was not used for this long: 12h, 30d."
 )
 @_YES
 @_FORCE

@@ -42,14 +42,14 @@ _PIECE = 1 << 20
 @click.argument("vault", shell_complete=complete_vault)
 @click.argument("name", metavar="JOB|ARCHIVE|PATH", shell_complete=complete_job_or_path)
 @click.option(
-    "--range", "byte_range", metavar="A-B", help="These bytes only, the last one included: 0-1023."
+    "--range", "byte_range", metavar="A-B", help="Only bytes A to B, including B: 0-1023."
 )
 @click.option(
     "--inventory",
     type=click.Choice(["csv", "json"]),
     help="Write the job's inventory in this format, whichever format the job has.",
 )
-@skip_bad_records_option("Leave out records that cannot be read, and say how many.")
+@skip_bad_records_option("Omit unreadable records, and report how many.")
 @click.option(
     "--json",
     "as_json",

@@ -86,7 +86,7 @@ class EventCommand:
         if self._late == 1:
             self._warn(
                 f"the command of --on-event was killed: it took longer than {self._deadline:g} s; "
-                "let it put long work into the background, or raise --event-timeout"
+                "put long work into the background, or raise --event-timeout"
             )
         elif self._late == _MOST_LATE:
             self._warn("the command of --on-event was killed again, and is not run any more")

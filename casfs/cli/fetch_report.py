@@ -133,7 +133,7 @@ class FetchReport:
             self.messages.complain(f"failed: {names_text(left)}")
         if self.plan.too_large:
             names = names_text([one.name for one in self.plan.too_large])
-            self.messages.complain(f"left out, as the cache has no room for it: {names}")
+            self.messages.complain(f"left out, because the cache has no room for it: {names}")
         return status
 
     def _total(self) -> int:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.command("fetch", cls=IdentifierCommand)
 @click.argument("vault", shell_complete=complete_vault)
 @click.argument("wanted", metavar="[JOB|PATTERN]...", nargs=-1, shell_complete=complete_path)
-@click.option("--all", "everything", is_flag=True, help="All that can be read now.")
+@click.option("--all", "everything", is_flag=True, help="Everything that can be read now.")
 @click.option(
     "--expiring-within",
     type=DurationType(),
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     "What is fetched first: the soonest expiry, the smallest, or the first name.",
 )
 @click.option(
-    "--partial", is_flag=True, help="Fetch what the cache has room for, if that is not all."
+    "--partial", is_flag=True, help="If the cache has no room for everything, fetch what fits."
 )
 @event_options("when outputs turn out to be at risk of expiring before they are fetched")
 @dry_run_option("fetch nothing")
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 def fetch_command(
     vault: str, profile: str | None, as_json: bool, stats: float | None, **given: Any
 ) -> None:
-    """Fetch outputs whole into the cache, the soonest expiry first.
+    """Fetch whole outputs into the cache, the soonest expiry first.
 
-    JOB is the id of a job. PATTERN is a path of the catalog, an archive's id, or a pattern such as
-    '*.tif'. What is in the cache already is not fetched, so an interrupted command continues where
-    it was. Starts no job, and evicts nothing from the cache.
+    JOB is the id of a job. PATTERN is a path in the catalog, an archive's id, or a pattern such as
+    '*.tif'. What is already in the cache is not fetched, so an interrupted command continues where
+    it stopped. Starts no job, and evicts nothing from the cache.
 
     Exits with 0 if all is in the cache, 1 if something could not be fetched, 3 if bytes are wrong,
     4 if the cache has no room, 75 if jobs that were asked for are still running.
@@ -65,7 +65,7 @@ def fetch_command(
     messages = Messages(as_json, vault)
     command, timeout = own["on_event"], own["event_timeout"]
     with (
-        reported(messages, "interrupted; what came is in the cache: run the same command again"),
+        reported(messages, "interrupted; what was fetched is cached: run the same command again"),
         open_client(profile, given) as client,
         BackgroundEvents(command, messages.warn, timeout) as events,
     ):

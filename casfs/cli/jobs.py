@@ -36,8 +36,8 @@ _LAST = datetime.max.replace(tzinfo=UTC)
     "states",
     type=click.Choice(_STATES),
     multiple=True,
-    help="Only jobs in this state; may be repeated. Of those that succeeded, some are readable, "
-    "expiring (soon, by the setting expiring_within) or expired.",
+    help="Only jobs in this state; may be repeated. A job that succeeded is readable, expiring "
+    "(soon: see the setting expiring_within) or expired.",
 )
 @click.option(
     "--kind",
@@ -64,7 +64,7 @@ def jobs_command(  # noqa: PLR0913 (its options)
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """List the jobs of a vault by the time that is left for their outputs.
+    """List the jobs of a vault, sorted by the time that is left for their outputs.
 
     Outputs that expire first come first, then jobs that are running, have failed or have expired.
 

@@ -30,11 +30,11 @@ _COMMANDS = {
     ),
     "umount": (
         "casfs.cli.mounting:umount_command",
-        "Take a mount away, and wait until its cache is written.",
+        "Unmount, and wait until the cache is written.",
     ),
     "status": (
         "casfs.cli.mounting:status_command",
-        "Show how a mount or a restore is, and what it is doing; or all of them.",
+        "Show the state of a mount or a restore, or of all of them.",
     ),
     "top": (
         "casfs.cli.top:top_command",
@@ -46,7 +46,7 @@ _COMMANDS = {
     ),
     "jobs": (
         "casfs.cli.jobs:jobs_command",
-        "List the jobs of a vault by the time that is left for their outputs.",
+        "List the jobs of a vault, sorted by the time that is left for their outputs.",
     ),
     "cat": (
         "casfs.cli.cat:cat_command",
@@ -74,11 +74,11 @@ _COMMANDS = {
     ),
     "fetch": (
         "casfs.cli.fetching:fetch_command",
-        "Fetch outputs whole into the cache, the soonest expiry first.",
+        "Fetch whole outputs into the cache, the soonest expiry first.",
     ),
     "verify": (
         "casfs.cli.verifying:verify_command",
-        "Check what is in the cache against the catalog, or restored files against their manifest.",
+        "Check the cache against the catalog, or restored files against their manifest.",
     ),
     "restore": (
         "casfs.cli.restore_command:restore_command",
@@ -86,15 +86,15 @@ _COMMANDS = {
     ),
     "report": (
         "casfs.cli.report_command:report_command",
-        "Show what a restore to a directory did, by its manifest: counts, times, failures.",
+        "Sum up a restore from its manifest: counts, times, failures.",
     ),
     "cache": (
         "casfs.cli.cache:cache_command",
-        "Show what the cache holds, and make it smaller.",
+        "Show the contents of the cache, and shrink it.",
     ),
     "profiles": (
         "casfs.cli.profile_list:profiles_command",
-        "List the settings and keys that were found; never a secret.",
+        "List the settings and keys that were found, without secrets.",
     ),
     "emulator": (
         "casfs.emulator.command:emulator",

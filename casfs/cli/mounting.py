@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
     metavar="[PROFILE] MOUNTPOINT",
     shell_complete=complete_mount_argument,
 )
-@click.option("-f", "--foreground", is_flag=True, help="Stay in front; log to standard error.")
+@click.option("-f", "--foreground", is_flag=True, help="Do not detach; log to standard error.")
 @click.option(
     "-o",
     "options",
@@ -65,7 +65,7 @@ log = logging.getLogger(__name__)
 )
 @event_options("when outputs turn out to be at risk of expiring before they are fetched")
 @bwlimit_option
-@skip_bad_records_option("Leave records that cannot be read out of inventory.csv and .json.")
+@skip_bad_records_option("Omit unreadable records from inventory.csv and inventory.json.")
 @service_options
 def mount_command(
     arguments: tuple[str, ...],
@@ -108,9 +108,9 @@ def mount_command(
 
 @click.command("umount")
 @click.argument("mountpoint", shell_complete=complete_mountpoint)
-@click.option("-z", "--lazy", is_flag=True, help="Take it away though programs still use it.")
+@click.option("-z", "--lazy", is_flag=True, help="Unmount even if programs still use it.")
 def umount_command(mountpoint: str, lazy: bool) -> None:
-    """Take a mount away, and wait until its cache is written."""
+    """Unmount, and wait until the cache is written."""
     unmount(mountpoint, lazy)
 
 
@@ -126,9 +126,9 @@ def umount_command(mountpoint: str, lazy: bool) -> None:
 @state_dir_option
 @json_option
 def status_command(mountpoint: str | None, state_dir: str | None, as_json: bool) -> None:
-    """Show how a mount or a restore is, and what it is doing; or all of them.
+    """Show the state of a mount or a restore, or of all of them.
 
-    Fails if a mount does not answer. Mounts of other users are shown if they are named.
+    Fails if a mount does not answer. Mounts of other users are shown only if you name them.
     """
     if mountpoint is not None and find(mountpoint) is None:
         restore = restore_to(mountpoint, state_dir)
@@ -169,7 +169,7 @@ def all_mounts() -> tuple[list[MountFacts], list[str]]:
     found, silent = [], []
     for mount in here:
         if not mount.is_trusted:
-            error = f"user {mount.user} mounted it; ask for it by its name"
+            error = f"user {mount.user} mounted it; name it to see its state"
             found.append(MountFacts(mount.mountpoint, {}, error))
             continue
         answer = next(answers)

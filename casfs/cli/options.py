@@ -24,14 +24,14 @@ Decorator = Callable[[Command], Command]
 
 _SERVICE: list[tuple[str, str]] = [
     ("dialect", f"Wire form of the service: {', '.join(config.DIALECT_NAMES)}."),
-    ("endpoint", "URL or host of the service; https when no scheme is given."),
-    ("region", "Region; decides the endpoint where none is given."),
+    ("endpoint", "URL or host of the service; https if no scheme is given."),
+    ("region", "Region; determines the endpoint if none is given."),
     ("account", "Account number, or - for the one that the key belongs to."),
     ("cache-dir", "Directory of the cache."),
     ("state-dir", "Directory of the record of requests."),
     ("cache-size", "Disk space that the cache may take, such as 20GiB."),
     ("connections", "Parallel downloads."),
-    ("deadline", "Seconds after which a read or a listing fails."),
+    ("deadline", "Seconds after which a read without progress, or a listing, fails."),
 ]
 
 _DEFAULTS = {
@@ -91,7 +91,7 @@ def profile_option(command: Command) -> Command:
 def bwlimit_option(command: Command) -> Command:
     """Add `--bwlimit`, a setting for commands that read outputs."""
     text = (
-        "Limit of bandwidth as rclone writes it: 10M, off, or a timetable such as '08:00,512K "
+        "Bandwidth limit in rclone's syntax: 10M, off, or a timetable such as '08:00,512K "
         "18:00,30M 23:00,off'.  [env var: CASFS_BWLIMIT; default: off]"
     )
     return click.option("--bwlimit", metavar="RATE", help=text)(command)
@@ -120,7 +120,7 @@ def stats_option(command: Command) -> Command:
         "--stats",
         type=DurationType(),
         metavar="DURATION",
-        help="Time between two lines of progress where there is no terminal, or with --json; "
+        help="Time between two lines of progress without a terminal, or with --json; "
         "0 for none.  [default: 1m]",
     )(command)
 
@@ -131,7 +131,7 @@ def event_options(when: str) -> Decorator:
     Args:
         when: it is run, such as "for each job that ends".
     """
-    text = f"Run CMD by sh -c {when}, with the JSON line on its standard input."
+    text = f"Run CMD with sh -c {when}, with the JSON line on its standard input."
     timeout = "How long CMD may take, 5 min by default; then it is killed."
 
     def add(command: Command) -> Command:
@@ -152,10 +152,14 @@ def retrieval_options(command: Command) -> Command:
             show_default=True,
             help=rerequest,
         ),
-        click.option("--pace", metavar="SIZE/h|auto", help="Request what can be fetched in time."),
-        click.option("--max-bytes", metavar="SIZE", help="Start nothing that would bring more."),
         click.option(
-            "--max-cost", metavar="AMOUNT[CUR]", help="Start nothing that would cost more."
+            "--pace", metavar="SIZE/h|auto", help="Request only what can be fetched in time."
+        ),
+        click.option(
+            "--max-bytes", metavar="SIZE", help="Start nothing if more would be retrieved."
+        ),
+        click.option(
+            "--max-cost", metavar="AMOUNT[CUR]", help="Start nothing if it would cost more."
         ),
         order_option(("created", "size", "name"), "What is requested first."),
         click.option(

@@ -49,7 +49,7 @@ def plan_lines(
         (
             "to request again" if again else "not again",
             Group.AGAIN,
-            "their jobs failed, or their outputs expired or will before they are fetched",
+            "jobs failed, or outputs expired, or will expire before they are fetched",
         ),
     ]
     for title, group, note in rows:

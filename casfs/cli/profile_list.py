@@ -14,9 +14,9 @@ from casfs.profiles import profiles
 @long_option
 @json_option
 def profiles_command(is_long: bool, as_json: bool) -> None:
-    """List the settings and keys that were found; never a secret.
+    """List the settings and keys that were found, without secrets.
 
-    What an official tool keeps is used with its dialect, where nothing of ours gives a key.
+    The files of an official tool are used with its dialect, if casfs's own settings give no key.
     """
     found = [asdict(profile) for profile in profiles()]
     if as_json:

@@ -23,11 +23,11 @@ _NAMED = 5
     "--html",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write one page of HTML with charts, which needs nothing else.",
+    help="Write a self-contained HTML page with charts.",
 )
 @json_option
 def report_command(destination: Path, html: Path | None, as_json: bool) -> None:
-    """Show what a restore to a directory did, by its manifest: counts, times, failures.
+    """Sum up a restore from its manifest: counts, times, failures.
 
     DEST is the directory that was restored to, or a manifest. Needs no account.
     """

@@ -31,28 +31,28 @@ _FAILED, _USAGE, _NOT_STARTED = 1, 2, 4
 @click.command("request", cls=IdentifierCommand)
 @click.argument("vault", shell_complete=complete_vault)
 @click.argument("patterns", nargs=-1, shell_complete=complete_path)
-@click.option("--ids", metavar="FILE", help="Archives by their ids, one a line; - reads them.")
+@click.option("--ids", metavar="FILE", help="Archives by id, one per line; -: from standard input.")
 @click.option("--all", "everything", is_flag=True, help="All archives of the vault.")
-@click.option("--range", "byte_range", metavar="A-B", help="These bytes only, whole MiB.")
-@click.option("--split", metavar="SIZE", help="Several jobs for larger archives, each verifiable.")
+@click.option("--range", "byte_range", metavar="A-B", help="Only bytes A to B, in whole MiB.")
+@click.option("--split", metavar="SIZE", help="Retrieve larger archives in parts, each verifiable.")
 @retrieval_options
-@click.option("--inventory", is_flag=True, help="The list of archives instead of archives.")
-@click.option("--since", metavar="DATE", help="With --inventory: archives uploaded since.")
-@click.option("--until", metavar="DATE", help="With --inventory: archives uploaded until.")
+@click.option("--inventory", is_flag=True, help="Request the list of archives instead.")
+@click.option("--since", metavar="DATE", help="With --inventory: archives uploaded since then.")
+@click.option("--until", metavar="DATE", help="With --inventory: archives uploaded until then.")
 @click.option("--sns-topic", metavar="ARN", help="Topic that the service notifies (Glacier).")
 @click.option("--callback", metavar="URL", help="URL that the service calls (CAS).")
 @dry_run_option("send nothing")
 @yes_option
 @click.option("--wait", is_flag=True, help="Wait until the jobs are done.")
-@event_options("for each job that ends while --wait waits")
+@event_options("for each job that ends during --wait")
 @account_options
 def request_command(
     vault: str, profile: str | None, as_json: bool, inventory: bool, **given: Any
 ) -> None:
     """Start the jobs that retrieve archives, after showing what they cost.
 
-    PATTERN is a path of the catalog, an archive's id, or a pattern such as '*.tif'. What is
-    readable, cached, running or requested already is not requested again, whoever started it.
+    PATTERN is a path in the catalog, an archive's id, or a pattern such as '*.tif'. What is already
+    readable, cached, running or requested is not requested again, no matter who started the job.
     """
     # Imported here: `--help` must not wait for it.
     from casfs.cli.messages import Messages

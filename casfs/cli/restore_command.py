@@ -37,27 +37,27 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="VAULT[:PATH]", shell_complete=complete_vault)
 @click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
 @click.option("--include", metavar="PATTERN", multiple=True, help="Only what matches one of these.")
-@click.option("--exclude", metavar="PATTERN", multiple=True, help="Nothing that matches these.")
+@click.option("--exclude", metavar="PATTERN", multiple=True, help="Not what matches one of these.")
 @click.option(
     "--files-from",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Only these paths, one a line; directories stand for all in them.",
+    help="Only these paths, one per line; a directory stands for all in it.",
 )
 @click.option(
     "--except-manifest",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Skip what another restore has written, by its manifest.",
+    help="Skip what another restore has written, according to its manifest.",
 )
 @click.option(
     "--overwrite",
     type=click.Choice(["never", "if-changed", "always"]),
     default="if-changed",
     show_default=True,
-    help="Which files in DEST may be replaced. Changed: another size, or an older time.",
+    help="Which files in DEST may be replaced. Changed: of another size, or older.",
 )
-@click.option("--checksum", is_flag=True, help="Compare content where size and time would decide.")
+@click.option("--checksum", is_flag=True, help="Compare content instead of size and time.")
 @retrieval_options
 @click.option("--no-wait", is_flag=True, help="Request, restore what can be read now, and end.")
 @click.option("--keep-in-cache", is_flag=True, help="Keep what is fetched in the cache as well.")
@@ -79,7 +79,7 @@ def restore_command(
     """Restore a vault, or a part of it, to a directory: request, wait, fetch, write, verify.
 
     Each file gets its name once it is whole, verified and on disk. Interrupt it whenever you like,
-    and run the same command again: it goes on, and nothing is requested or fetched twice.
+    and run the same command again to continue: nothing is requested or fetched twice.
     """
     # Imported here: `--help` must not wait for it.
     from casfs.cli.event_command import BackgroundEvents
@@ -120,7 +120,7 @@ _OWN = (
 def _tell(error: BaseException, interrupted: int, messages: Any) -> None:
     """Tell what ended the restore, and end with its exit status."""
     code = interrupted
-    message = "interrupted; run the same command again to go on"
+    message = "interrupted; run the same command again to continue"
     if isinstance(error, CasfsError):
         message, code = str(error), exit_status.FAILED
         if isinstance(error, ConfigError):

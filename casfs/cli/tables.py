@@ -43,7 +43,7 @@ class Column:
 
 def long_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `-l`."""
-    text = "Show everything on a terminal: whole ids, all columns. A pipe gets that anyway."
+    text = "Show whole ids and all columns on a terminal, as in a pipe."
     return click.option("-l", "--long", "is_long", is_flag=True, help=text)(command)
 
 

@@ -35,23 +35,13 @@ _QUIT = b"qQ\x03"
 """Keys that end the view: q, and Ctrl-C where it is a key."""
 
 
-@click.command(
-    "top",
-    epilog="""\\b
-Examples:
-  casfs top
-  casfs top --once | grep 'at risk'
-
-\\b
-Keys:
-  q  end""",
-)
+@click.command("top")
 @click.argument(
     "chosen", metavar="[MOUNTPOINT|DESTINATION]...", nargs=-1, shell_complete=complete_mountpoint
 )
-@click.option("--once", is_flag=True, help="Print the view once and end; also into a pipe.")
+@click.option("--once", is_flag=True, help="Print the view once and exit; also works in a pipe.")
 @click.option(
-    "--interval", type=DurationType(), default=1.0, help="Time between two looks.  [default: 1s]"
+    "--interval", type=DurationType(), default=1.0, help="Time between updates.  [default: 1s]"
 )
 @state_dir_option
 def top_command(
@@ -59,7 +49,7 @@ def top_command(
 ) -> None:
     """Watch mounts and restores: phases, transfers, what expires first, money, errors.
 
-    Those that are named, or all. q or Ctrl-C ends it. Nothing is asked of the service.
+    Shows those that you name, or all. q or Ctrl-C ends it. Does not ask the service.
     """
     source = _Source(frozenset(map(os.path.abspath, chosen)), state_dir)
     if once:
@@ -270,7 +260,7 @@ def _spent(restores: list[RestoreFacts]) -> list[str]:
 def _errors(sample: _Sample) -> Iterator[str]:
     """Yield the last warnings and errors, a line each."""
     if sample.failure:
-        yield f"what you see is old: {sample.failure}"
+        yield f"this view is out of date: {sample.failure}"
     for mount in sample.mounts:
         if text := mount.part("last_warning").text("text"):
             yield f"{mount.mountpoint}: {text}"

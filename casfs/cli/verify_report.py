@@ -51,11 +51,11 @@ def verify_cache(
     messages.text(
         f"checking the cache in {client.config.cache_dir} against the catalog: "
         f"{_outputs(len(chosen))} of vault {vault}, {size_text(total)}; restored files are not "
-        "looked at (casfs verify --restored DEST does that)"
+        "checked (casfs verify --restored DEST does that)"
     )
     unknown = sum(item.vault is None for item in items)
     if unknown and not patterns:
-        messages.complain(f"{_outputs(unknown)} in the cache are of nothing cataloged: not checked")
+        messages.complain(f"{_outputs(unknown)} in the cache not in the catalog: not checked")
     messages.facts("plan", total_files=len(chosen), total_bytes=total, jobs=0, estimate={})
     report = _VerifyReport(client, verbose, messages)
     report.run(chosen, total, stats)
@@ -132,12 +132,12 @@ class _VerifyReport:
             were = "was" if len(found.wrong) == 1 else "were"
             return "wrong", f"{_blocks(found.wrong)} did not match, and {were} removed"
         if found.whole is False:
-            return "wrong", "all blocks are as they came, but the whole has another tree hash"
+            return "wrong", "all blocks are as received, but the whole has another tree hash"
         if found.unreadable:
             return "unreadable", f"{_blocks(found.unreadable)} could not be read"
         if found.bare:
             what = _blocks(found.bare)
-            return "unreadable", f"the record of what {what} must hash to is damaged; removed"
+            return "unreadable", f"the recorded hashes of {what} were damaged, and were removed"
         if found.unchecked:
             return "unverified", None
         return ("verified" if found.whole or found.size == item.size else "partial"), None

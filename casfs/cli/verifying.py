@@ -37,13 +37,13 @@ def verify_command(  # noqa: PLR0913 (its options)
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Check what is in the cache against the catalog, or restored files against their manifest.
+    """Check the cache against the catalog, or restored files against their manifest.
 
-    Of a vault, every cached block is hashed, and every output that is there as a whole is compared
-    with the tree hash that the catalog states. The service is not asked. Wrong blocks are removed.
+    For a vault, hashes every cached block, and compares every completely cached output with the
+    tree hash in the catalog. Does not ask the service. Wrong blocks are removed.
 
     Exits with 0 if all is right, 3 if bytes are wrong, 1 if something could not be read, or if
-    restored files have been written since, as their times show.
+    restored files have been written to since, as their times show.
     """
     # Imported here: `--help` must not wait for it.
     from casfs.cli.interruption import reported

@@ -41,7 +41,7 @@ class WaitReport:
     def show(self, progress: "Progress") -> None:
         """Tell what a list brought."""
         if progress.failure is not None:
-            self.warn(f"the jobs could not be listed, and are listed again: {progress.failure}")
+            self.warn(f"the jobs could not be listed; trying again: {progress.failure}")
         if progress.failure is None:
             self.running = len(progress.running)
         for job in progress.ended:

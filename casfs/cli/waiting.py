@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from casfs.client import Client
     from casfs.restore.job_waiting import Supply
 
-_INTERRUPTED = "interrupted; jobs that were started go on: run the same command again"
+_INTERRUPTED = "interrupted; jobs that were started continue: run the same command again"
 
 
 @click.command("wait", cls=IdentifierCommand)
 @click.argument("vault", shell_complete=complete_vault)
 @click.argument("wanted", metavar="[JOB|PATTERN]...", nargs=-1, shell_complete=complete_job)
-@click.option("--any", "any_", is_flag=True, help="Until one of them has ended.")
+@click.option("--any", "any_", is_flag=True, help="Wait only until one of them has ended.")
 @click.option(
     "--timeout",
     type=DurationType(),
-    help="Until then at most, such as 6h; exit with 75 if jobs are still running.",
+    help="Wait at most this long, such as 6h; exit with 75 if jobs are still running.",
 )
 @event_options("for each job that ends")
 @click.option(
     "--interval",
     type=DurationType(),
-    help="Time between two lists of jobs, instead of what suits their tiers: first when one may be "
-    "done, then every 5 min; every second from an emulator on this machine.",
+    help="Time between two lists of jobs. By default, the second is made when a job may be done, "
+    "by its tier, and then one every 5 min; with an emulator on this machine, every second.",
 )
 @account_options
 def wait_command(  # noqa: PLR0913 (its options)
@@ -61,10 +61,10 @@ def wait_command(  # noqa: PLR0913 (its options)
 ) -> None:
     """Wait until jobs of a vault have ended: those named, or all that are running.
 
-    JOB is the id of a job; PATTERN, such as '*.tif', finds cataloged archives, and stands for their
-    jobs. Starts no job. Lists the jobs seldom, once for all, and for all that wait on this machine.
+    JOB is the id of a job. PATTERN, such as '*.tif', selects the jobs of cataloged archives. Starts
+    no job. Lists the jobs rarely, and once for all processes on this machine that wait for them.
 
-    Exits with 0 if they can be read, 1 if some failed, 75 if some are still running.
+    Exits with 0 if the jobs can be read, 1 if some failed, 75 if some are still running.
     """
     # Imported here: no command needs it for its `--help`.
     from casfs.restore.job_waiting import WaitLimits

@@ -60,13 +60,13 @@ def _keys() -> Keys:
     type=click.Choice(list(DIALECTS)),
     default=next(iter(DIALECTS)),
     show_default=True,
-    help="Which service to be.",
+    help="Service to emulate.",
 )
 @click.option(
     "--root",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="Directory for all state.",
+    help="Directory for all state; created if missing.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address on which to listen.")
 @click.option(
@@ -74,7 +74,7 @@ def _keys() -> Keys:
     type=click.IntRange(0, 65535),
     default=0,
     show_default=True,
-    help="0 picks a free port.",
+    help="Port on which to listen; 0 picks a free one.",
 )
 @click.option(
     "--account",

@@ -112,7 +112,7 @@ class ArchiveRestorer:
         names = split(item.path)
         directory = self.tree.directory(names[:-1], make=True)
         if directory is None:
-            raise DestinationError(f"the directory of {item.path} has gone")
+            raise DestinationError(f"the directory of {item.path} is gone")
         place = self.files.place(directory.descriptor, output, item.path)
         filling = self.files.begin(output, place)
 

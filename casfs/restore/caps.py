@@ -41,7 +41,7 @@ def too_many(room: int, jobs: int) -> str | None:
     if jobs <= room:
         return None
     return (
-        f"nothing was sent: of {jobs:,} more jobs casfs could list only {max(0, room):,} again; "
+        f"nothing was sent: casfs could list only {max(0, room):,} of {jobs:,} more jobs again; "
         "wait until some have expired, and spread archives with --pace, such as --pace 40GiB/h"
     )
 
@@ -56,7 +56,7 @@ def check(prepared: Prepared, options: Options, loads: list[Load]) -> None:
     sizes = [load.bytes for load in loads]
     if most is not None and (None in sizes or sum(size or 0 for size in sizes) > most):
         raise OverCapError(
-            f"the restore would bring more than --max-bytes {most}, or bytes of unknown number"
+            f"the restore would retrieve more than --max-bytes {most}, or an unknown amount"
         )
     check_cost(options.max_cost, prepared.prices, loads, prepared.place.inside)
 
@@ -83,6 +83,6 @@ def check_cost(cap: Cap | None, prices: Prices, loads: list[Load], inside: bool)
         )
     if cap.amount == 0 or total > cap.amount:
         raise OverCapError(
-            f"the restore would cost {amount_text(total, estimate.currency)}, what it has "
-            f"requested before included, which is more than --max-cost {cap}"
+            f"the restore would cost {amount_text(total, estimate.currency)}, including what it "
+            f"has requested before, which is more than --max-cost {cap}"
         )

@@ -176,7 +176,7 @@ class Fetcher:
         except Exception as error:
             # Whoever waits until nothing is left would wait for this lane.
             log.info("a lane of a restore ends", exc_info=error)
-            self.stop(CasfsError(f"the restore cannot go on: {reason(error)}"))
+            self.stop(CasfsError(f"the restore cannot continue: {reason(error)}"))
 
     def _restore_each(self) -> None:
         while True:

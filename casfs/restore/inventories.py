@@ -29,7 +29,7 @@ _ATTEMPTS = 8
 _NO_ANSWER = "a request has no answer yet; run the same command again later"
 _MORE = (
     "the vault has more archives than the plan knew of, and all jobs that you agreed to were "
-    "started; run the same command again to see what goes on"
+    "started; run the same command again for a new plan"
 )
 
 

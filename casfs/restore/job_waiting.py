@@ -189,7 +189,7 @@ class Waiting:
                 gone = ListedJob(job_id, "other", JobState.FAILED, None, None, None, None, message)
                 found[job_id] = gone
             except (TransientError, DeadlineError) as error:
-                log.info("job %s is taken to be running: %s", job_id, error)
+                log.info("job %s is assumed to be running: %s", job_id, error)
                 state = JobState.RUNNING
                 found[job_id] = ListedJob(job_id, "other", state, None, None, None, None)
         jobs = sorted(found.values(), key=lambda job: job.id)

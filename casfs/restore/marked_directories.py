@@ -50,7 +50,7 @@ class MarkedDirectories:
     def _make(self, tree: OpenedTree, path: str, mtime: int) -> None:
         directory = tree.directory(split(path), make=True)
         if directory is None:
-            raise DestinationError(f"the directory {path} has gone")
+            raise DestinationError(f"the directory {path} is gone")
         try:
             if not os.listdir(directory.descriptor):
                 set_time(directory.descriptor, mtime)

@@ -95,7 +95,7 @@ class ProgressFile:
             new.replace(directory / self._name)
         except OSError as error:
             if not self._warned:
-                log.warning("the progress is not shown by casfs status: %s", reason(error))
+                log.warning("casfs status cannot show the progress: %s", reason(error))
             self._warned = True
             with suppress(OSError):
                 new.unlink()

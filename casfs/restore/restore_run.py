@@ -119,7 +119,7 @@ class RestoreRun:
             try:
                 prepared = self._planner.prepare(spool, self._worklist.waiting)
             except (TransientError, DeadlineError, CatalogError) as error:
-                self._watcher.warn(f"the jobs could not be listed, and are listed again: {error}")
+                self._watcher.warn(f"the jobs could not be listed; trying again: {error}")
                 return True
             for request, reason in prepared.failed:
                 self._worklist.note_lost(request.archive)

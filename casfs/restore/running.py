@@ -160,7 +160,7 @@ class Run:
         except LedgerError:
             raise
         except CasfsError as error:
-            log.warning("what has no answer cannot be settled now: %s", error)
+            log.warning("requests without an answer cannot be settled now: %s", error)
             uncertain = self._unsettled()
         left = 0
         if self._options.pace is not None:

@@ -78,7 +78,7 @@ class Survey:
 
     def _add(self, file: RestorableFile) -> Selected | None:
         if self.elsewhere is not None and self.elsewhere.has(file.archive):
-            reason = f"restored elsewhere, by {self.elsewhere.shown}"
+            reason = f"restored elsewhere, according to {self.elsewhere.shown}"
             self.worklist.add(file, Stage.SKIPPED, reason=reason)
             return None
         try:

@@ -41,10 +41,10 @@ _CLOCK_LEEWAY = timedelta(minutes=15)
 _ADVICE: dict[type[CasfsError], str] = {
     DeniedError: "check the keys, the account and this machine's clock",
     ForbiddenError: "check what the key is allowed to do, and the account",
-    NotFoundError: "it does not exist, or no longer",
+    NotFoundError: "it does not exist, or no longer exists",
     ThrottledError: "try again later, or use fewer --connections",
     ServerError: "try again later",
-    RequestError: "asking again will not help",
+    RequestError: "retrying will not help",
 }
 _PROXY_AUTHENTICATION = 407
 

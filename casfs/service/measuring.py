@@ -112,8 +112,8 @@ class Measuring:
             if size != output.layout.size:
                 self.on_resized(request.vault, request.job_id, size)
                 raise SizeError(
-                    f"the {output} has {size} bytes, and not {output.layout.size} as its job said "
-                    "or was measured before; open it again"
+                    f"the {output} has {size} bytes, not the {output.layout.size} that its job "
+                    "states or that were measured before; open it again"
                 ) from error
             if isinstance(error, RequestError):
                 raise

@@ -39,9 +39,9 @@ _ADVICE: Mapping[Refusal, str] = {
     "tier",
     Refusal.THROTTLED: "try again later, with fewer requests",
     Refusal.LIMIT: "a limit of the service or the account is reached",
-    Refusal.INVALID: "asking again will not help",
+    Refusal.INVALID: "retrying will not help",
     Refusal.ARCHIVE_GONE: "there is no such archive; run casfs catalog refresh",
-    Refusal.VAULT_GONE: "there is no such vault; casfs vaults lists those that there are",
+    Refusal.VAULT_GONE: "there is no such vault; casfs vaults lists the vaults",
     Refusal.NO_INVENTORY: "the service has not made an inventory yet; the first one takes a day",
     Refusal.DENIED: "check the keys, what they are allowed to do, and the account",
 }

@@ -64,7 +64,7 @@ class CurrentNames:
             with self._lock:
                 self._current.add(vault)
         except CasfsError as error:
-            log.warning("archives of vault %s still have names of before: %s", vault, error)
+            log.warning("archives of vault %s still have their old names: %s", vault, error)
 
     def _wait_for(self, vault: str) -> None:
         done: Future[None] = Future()

@@ -115,7 +115,7 @@ class ExpiryWatch:
         try:
             start_thread("expiry", self._run)
         except ThreadError as error:
-            log.warning("nothing warns of what expires: %s", error)
+            log.warning("cannot warn of outputs that expire: %s", error)
 
     def close(self) -> None:
         """Look no more."""
@@ -212,7 +212,7 @@ class ExpiryWatch:
         self._warned[one.vault] = at_risk
         log.warning(
             "at %.1f MB/s, the rate of the last minutes, %d bytes of %d outputs of vault %s cannot "
-            "be fetched before they expire; casfs fetch brings the soonest first",
+            "be fetched before they expire; casfs fetch fetches those that expire first",
             rate / 1e6,
             at_risk,
             len(one.late),

@@ -237,7 +237,7 @@ class FetchableOutputs:
         if running:
             reason = _reason("its job is still running; run:", "wait", vault, archive_id)
         else:
-            reason = _reason("no job brings it; start one with", "request", vault, archive_id)
+            reason = _reason("no job has it; start one with", "request", vault, archive_id)
         return Unreadable(name, archive_id, None, running, reason)
 
 

@@ -151,7 +151,7 @@ class IngestWorker:
                     self._thread = start_thread("catalog", self._run)
                     self._working = True
         except ThreadError as error:
-            log.warning("cannot catalog archives now; the next inventory retries it: %s", error)
+            log.warning("cannot catalog archives now; retrying with the next inventory: %s", error)
 
     def _run(self) -> None:
         while True:

@@ -138,13 +138,13 @@ class DerivedFiles:
         except CasfsError:
             raise
         except OSError as error:
-            log.warning("cannot read %s, making it again: %s", path, reason(error))
+            log.warning("cannot read %s, recreating it: %s", path, reason(error))
             return None
         try:
             lock(file)
             derived = _load(file)
         except OSError as error:
-            log.warning("cannot read %s, making it again: %s", path, reason(error))
+            log.warning("cannot read %s, recreating it: %s", path, reason(error))
             file.close()
             return None
         if derived is None:
@@ -206,7 +206,7 @@ class DerivedFiles:
 
     def _remove_rotten(self, path: Path) -> None:
         self._metrics.rotten_blocks.inc()
-        log.warning("%s is corrupt, making it again", path)
+        log.warning("%s is corrupt, recreating it", path)
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

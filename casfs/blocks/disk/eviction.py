@@ -220,8 +220,8 @@ class Evictor:
         elif not self._warned:
             self._warned = True
             log.warning(
-                "blocks that were not used for longest are evicted from %s: what the service no "
-                "longer has must be requested again; copy what is needed, or raise cache_size",
+                "the least recently used blocks are evicted from %s: what the service no longer "
+                "has must be requested again; copy what is needed, or raise cache_size",
                 self.directory.parent,
             )
 

@@ -100,7 +100,7 @@ def times_of(facts: Mapping[str, Any]) -> list[float] | None:
 def damaged_text(count: int) -> str:
     """Return what is to be said of lines that are damaged."""
     lines = "1 line of the manifest is" if count == 1 else f"{count:,} lines of the manifest are"
-    return f"{lines} damaged; nothing is known of what was recorded there"
+    return f"{lines} damaged; the files recorded there cannot be checked"
 
 
 def _is_path(fact: object) -> bool:

@@ -50,7 +50,7 @@ class OwnDirectory:
         self.sums = tree.path / OWN / SUMS
         directory = tree.directory((OWN,), make=True)
         if directory is None:
-            raise DestinationError(f"{tree.path / OWN} has gone")
+            raise DestinationError(f"{tree.path / OWN} is gone")
         self._directory: OpenedDirectory = directory
         self._locked = self._open(_LOCK, os.O_RDWR | os.O_CREAT)
         try:

@@ -91,7 +91,7 @@ def place(
     except FileExistsError as error:
         raise FileAppearedError(
             f"{tree.path / path} has appeared meanwhile, or its file system takes its name for "
-            "that of another archive; what is there is kept. Move it away and run the same "
+            "that of another archive; the existing file is kept. Move it away and run the same "
             "command again"
         ) from error
     except OSError as error:
@@ -118,7 +118,7 @@ def may_replace(directory: OpenedDirectory, path: str, mtime: int, overwrite: Ov
         return True
     if not stat.S_ISREG(status.st_mode) or judge_other(status.st_mtime_ns, mtime).is_kept:
         raise FileAppearedError(
-            f"{path} has been replaced meanwhile by what is newer; that is kept"
+            f"{path} has meanwhile been replaced by something newer, which is kept"
         )
     return True
 

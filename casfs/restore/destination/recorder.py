@@ -138,7 +138,7 @@ class Recorder:
             except Exception as error:
                 # Whatever it is: lanes wait for this thread.
                 log.info("the recorder of a restore ends", exc_info=error)
-                text = f"what was restored cannot be recorded: {reason(error)}; it stays: see to it"
+                text = f"restored files stay, but cannot be recorded: {reason(error)}; fix this"
                 self._end(DestinationError(f"{text} and run the same command again"))
                 return
             with self._changed:

@@ -159,7 +159,7 @@ class JsonReader:
         self.facts[key] = self._value(key)
         self._facts_length += self._source.position - before + len(key)
         if self._facts_length > LONGEST:
-            raise self._error("what is beside ArchiveList is too long")
+            raise self._error("the fields beside ArchiveList are too long")
 
     def _value(self, what: str) -> Any:
         """Take any value, once all of it is read.

@@ -60,8 +60,8 @@ class InventoryText:
             return False
         if len(self.text) - self.at > LONGEST:
             raise InventoryError(
-                f"what begins at character {self.position} is longer than {LONGEST} characters "
-                "and not an entry of an inventory; download the inventory again"
+                f"the text at character {self.position} is longer than {LONGEST} characters, so "
+                "it is not an entry of an inventory; download the inventory again"
             )
         data = self._file.read(_PIECE)
         self.ended = not data

@@ -198,7 +198,7 @@ def test_a_cap_counts_what_was_requested_before(casfs, slow, vault):
     slow.sql("UPDATE jobs SET failure = 'no tape' WHERE vault = ? AND kind = 'archive'", vault)
     slow.sql("UPDATE jobs SET completed = ? WHERE vault = ?", time.time() - 1, vault)
     again = ("--rerequest", "yes", "--max-cost", f"{total}CNY")
-    fails(casfs("request", vault, "--all", "-y", *again), 4, "requested before included")
+    fails(casfs("request", vault, "--all", "-y", *again), 4, "what it has requested before")
     assert jobs(slow, vault) == once(slow, vault)
 
 

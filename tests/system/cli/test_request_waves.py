@@ -192,7 +192,7 @@ def test_more_jobs_than_a_list_can_show_are_not_started(tmp_path, monkeypatch):
         monkeypatch.setattr("casfs.tree.retrievals.MOST_LISTED", 3)
         done = CliRunner().invoke(casfs_command, ["request", VAULT, "--all", "-y"])
         assert done.exit_code == 4, done.output
-        assert "of 3 more jobs casfs could list only 2 again" in done.output
+        assert "casfs could list only 2 of 3 more jobs again" in done.output
         assert one.jobs().total() == 0
         paced = ["request", VAULT, "--all", "-y", "--pace", "1GiB/h"]
         assert CliRunner().invoke(casfs_command, paced).exit_code == 75
@@ -200,5 +200,5 @@ def test_more_jobs_than_a_list_can_show_are_not_started(tmp_path, monkeypatch):
         dates = ("--since", "2026-01-01", "-y")
         done = CliRunner().invoke(casfs_command, ["request", VAULT, "--inventory", *dates])
         assert done.exit_code == 4, done.output
-        assert "of 1 more jobs casfs could list only 0 again" in done.output
+        assert "casfs could list only 0 of 1 more jobs again" in done.output
         assert len(one.emulator.job_requests()) == 2

@@ -165,7 +165,7 @@ def test_what_others_write_meanwhile_is_kept(vault, restored, tmp_path, monkeypa
     assert process.returncode == 1, errors
     assert (new.read_text(), old.read_text()) == ("theirs", "newer")
     assert "has appeared meanwhile" in errors
-    assert "what is newer" in errors
+    assert "something newer" in errors
 
 
 def test_a_directory_that_cannot_be_written_to_now_is_no_failure_of_archives(
