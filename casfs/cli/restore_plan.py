@@ -54,7 +54,7 @@ def restore_lines(
     needed, free = _to_write(totals), _free(destination)
     where = disk_of(existing(destination))
     if not any(totals[stage].archives for stage in _TO_WRITE):
-        yield f"to {destination}: nothing is to be done; {size_text(free)} are free at {where}"
+        yield f"to {destination}: there is nothing to do; {size_text(free)} are free at {where}"
         return
     there = worklist.allocated
     allocated = f", {size_text(there)} of it allocated before" if there else ""

@@ -90,7 +90,7 @@ def check_from_the_cache(vault, destination):
     # What there is, though nothing of it is left to do.
     status, output, errors = vault.run(*restore)
     assert output.startswith(f"{VAULT}: 2 archives, {size_text(size)}\n"), output
-    assert "nothing is to be done" in output
+    assert "there is nothing to do" in output
     status, output, errors = vault.run(*restore, "-n", "--json")
     (plan,) = checked_lines(output.encode())
     assert (plan["total_files"], plan["files_skipped"], plan["jobs"]) == (2, 2, 0)
