@@ -172,10 +172,12 @@ class TransientError(CasfsError):
     Attributes:
         retry_after: seconds that the service asks to wait before a retry, None if it does not.
         received: bytes that arrived before the failure.
+        status: HTTP status of the answer, if it is an error.
     """
 
     retry_after: float | None = None
     received: int = 0
+    status: int | None = None
 
 
 class UnreachableError(TransientError):
@@ -195,13 +197,7 @@ class WrongAnswerError(TransientError):
 
 
 class ForeignAnswerError(WrongAnswerError):
-    """An answer without one of the service's own codes: a gateway or proxy sent it.
-
-    Attributes:
-        status: HTTP status, if it is an error.
-    """
-
-    status: int | None = None
+    """An answer without one of the service's own codes: a gateway or proxy sent it."""
 
 
 class MismatchError(TransientError):

@@ -118,7 +118,6 @@ def answer_error(
     error = kind(f"{call} {answer.url}: {said}; {advice or _ADVICE.get(kind, '')}")
     if isinstance(error, TransientError):
         error.retry_after = retry_after(answer.headers)
-    if isinstance(error, ForeignAnswerError):
         error.status = answer.status_code
     return error
 
@@ -242,6 +241,14 @@ def connection_error(call: str, url: str, error: Exception) -> CasfsError:
         )
     return UnreachableError(
         f"{call} {url}: {_line(_plain(error))}; check the network and --endpoint"
+    )
+
+
+def was_closed(error: CasfsError) -> bool:
+    """Return whether that is how a request ends whose connection is closed before an answer."""
+    cause = error.__cause__
+    return isinstance(cause, requests.ConnectionError) and any(
+        isinstance(inner, urllib3.exceptions.ProtocolError) for inner in causes(cause)
     )
 
 

@@ -16,6 +16,7 @@ from casfs.errors import (
     ForeignAnswerError,
     NotFoundError,
     RequestError,
+    TransientError,
 )
 from casfs.job_requests import (
     InventoryQuery,
@@ -109,9 +110,9 @@ class JobCalls:
         if not self._dialect.job_features.policy:
             return None
 
-        def refuse(error: ForeignAnswerError) -> None:
+        def refuse(error: TransientError) -> None:
             # A stand-in that does not have the call says so in its own way.
-            if error.status is not None and 400 <= error.status < 500:
+            if isinstance(error, ForeignAnswerError) and (error.status or 0) // 100 == 4:
                 raise RequestError(str(error)) from error
 
         try:
@@ -120,7 +121,7 @@ class JobCalls:
                 f"{self._dialect.root}/policies/data-retrieval",
                 json_body,
                 deadline,
-                on_foreign=refuse,
+                on_failure=refuse,
             )
         except (NotFoundError, ForbiddenError, RequestError) as error:
             log.info("the data retrieval policy is not known: %s", error)

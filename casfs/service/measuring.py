@@ -31,12 +31,14 @@ class OutputRequest:
         job_id: the job.
         headers: added to the request.
         doubtful: there may be no such range, so that whoever says so is believed.
+        inside: it is a range that begins inside a block; see `RangeInside`.
     """
 
     vault: str
     job_id: str
     headers: Mapping[str, str]
     doubtful: bool = False
+    inside: bool = False
 
 
 class GetOutput(Protocol):
@@ -107,6 +109,9 @@ class Measuring:
         try:
             return self._get(replace(request, doubtful=True), doubting, deadline)
         except (_DoubtError, RequestError) as error:
+            if request.inside and isinstance(error, RequestError):
+                # That tells nothing of its size.
+                raise
             log.info("measuring the size of the %s again: %s", output, error)
             size = self._measure(request.vault, request.job_id, output.layout.size, deadline)
             if size != output.layout.size:

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol, TypeVar
 
 import requests
@@ -25,6 +26,8 @@ from casfs.service.archive_descriptions import ReceivedDescriptions
 from casfs.service.dialect import escape
 from casfs.service.measuring import Measuring, OutputRequest
 from casfs.service.output_body import Body
+from casfs.service.refused_ranges import RangeInside
+from casfs.service.service_tuning import TUNING
 from casfs.service.transport import Transport
 
 T = TypeVar("T")
@@ -48,6 +51,50 @@ class Receive(Protocol):
 
     def __call__(self, answer: requests.Response, asked: tuple[int, int], size: int) -> Body:
         """Return the body, unread."""
+
+
+class _Judge:
+    """Finds out from the attempts of one request whether another may bring what was asked for.
+
+    Args:
+        request: what is asked for.
+        attempts: how often at most, None if only the deadline ends it.
+        missing: asks the job why its output may have been refused.
+    """
+
+    def __init__(
+        self,
+        request: OutputRequest,
+        attempts: int | None,
+        missing: Callable[[CasfsError], CasfsError | None],
+    ) -> None:
+        self._request = request
+        most = min(attempts or TUNING.attempts_inside, TUNING.attempts_inside)
+        self._inside = RangeInside(most) if request.inside else None
+        self._missing = missing
+        self._asked = False
+
+    def note(self, error: TransientError) -> None:
+        """Note what an attempt met.
+
+        Raises:
+            RequestError: there is no such range.
+            CasfsError: the output is not there.
+        """
+        if self._inside is not None:
+            self._inside.note(error)
+        if not isinstance(error, ForeignAnswerError):
+            return
+        refused = error.status == requests.codes.requested_range_not_satisfiable
+        if refused and self._request.doubtful:
+            raise RequestError(str(error)) from error
+        if self._asked:
+            return
+        self._asked = True
+        # A stand-in may be right without a code: its word on the job itself decides.
+        with contextlib.suppress(TransientError, DeadlineError):
+            if missing := self._missing(error):
+                raise missing from error
 
 
 class OutputCalls:
@@ -122,7 +169,7 @@ class OutputCalls:
 
         headers = {"Range": f"bytes={asked[0]}-{asked[1] - 1}"}
         request = OutputRequest(
-            output.vault, source.job_id, headers, doubtful=asked[0] % BLOCK_SIZE != 0
+            output.vault, source.job_id, headers, inside=asked[0] % BLOCK_SIZE != 0
         )
         if output.measured:
             return self.measuring.read(output, request, take, deadline)
@@ -152,21 +199,23 @@ class OutputCalls:
                 note(vault, job_id, answer)
             return result
 
-        def ask_job(error: ForeignAnswerError) -> None:
-            if request.doubtful and error.status == requests.codes.requested_range_not_satisfiable:
-                raise RequestError(str(error)) from error
-            # A stand-in may be right without a code: its word on the job itself decides.
-            with contextlib.suppress(TransientError, DeadlineError):
-                if missing := self._missing(vault, job_id, error, deadline):
-                    raise missing from error
-
+        missing = partial(self._missing, vault, job_id, deadline=deadline)
+        judge = _Judge(request, self._transport.attempts, missing)
         try:
             return self._transport.get(
-                "Get Job Output", path, noted, deadline, headers=request.headers, on_foreign=ask_job
+                "Get Job Output",
+                path,
+                noted,
+                deadline,
+                headers=request.headers,
+                on_failure=judge.note,
             )
         except (NotFoundError, RequestError) as error:
-            if missing := self._missing(vault, job_id, error, deadline):
-                raise missing from error
+            if request.inside and isinstance(error, RequestError):
+                # It is the range that is refused; another request shows whether the output is gone.
+                raise
+            if why := missing(error):
+                raise why from error
             raise
 
     def _missing(

@@ -17,6 +17,9 @@ class ServiceTuning:
     deadline a tenth."""
     mismatches: int = 10
     """Times that bytes are received which do not match their tree hash: each costs traffic."""
+    attempts_inside: int = 3
+    """In a row that fail before a range is given up which begins inside a block: its first bytes
+    cost another request then, and a line that breaks at random rarely does so as often."""
     breaks: int = 10
     """Times that an answer may break off after it made progress, which restarts its deadline: else
     one that always does would be downloaded for ever."""

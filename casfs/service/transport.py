@@ -67,6 +67,11 @@ class Transport:
         self._warned = -TUNING.warning_interval
 
     @property
+    def attempts(self) -> int | None:
+        """Return how often a request is sent at most, None if only its deadline ends it."""
+        return self._limits.attempts
+
+    @property
     def closed(self) -> bool:
         """Return whether `close` was called."""
         return self._closed.is_set()
@@ -101,7 +106,7 @@ class Transport:
         deadline: Deadline,
         parameters: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        on_foreign: Callable[[ForeignAnswerError], None] | None = None,
+        on_failure: Callable[[TransientError], None] | None = None,
     ) -> T:
         """GET a path and return what `consume` makes of the answer.
 
@@ -117,7 +122,7 @@ class Transport:
             deadline: ends all attempts together.
             parameters: query, not escaped.
             headers: added to the request.
-            on_foreign: is notified of the first answer that is not the service's; what it raises
+            on_failure: is notified of what an attempt met that another may mend; what it raises
                 ends the call.
 
         Raises:
@@ -132,7 +137,7 @@ class Transport:
             self._route.check()
         edition = self.key_edition
         message = Message("GET", url, headers or {})
-        ask = partial(self._persist, call, message, consume, deadline, on_foreign)
+        ask = partial(self._persist, call, message, consume, deadline, on_failure)
         try:
             return ask()
         except DeniedError:
@@ -146,28 +151,25 @@ class Transport:
         message: Message,
         consume: Callable[[requests.Response], T],
         deadline: Deadline,
-        on_foreign: Callable[[ForeignAnswerError], None] | None,
+        on_failure: Callable[[TransientError], None] | None,
     ) -> T:
-        tries, notified, patience = 0, False, 1
+        tries, patience = 0, 1
         failed: list[TransientError] = []
         began, restarts = time.monotonic(), deadline.restarts
 
         def attempt() -> T:
-            nonlocal tries, notified, patience
+            nonlocal tries, patience
             if failed:
                 raise failed.pop()
             tries += 1
             try:
                 # One attempt may meet a connection that died unnoticed, the next one must not.
                 return self._attempt(call, message, consume, deadline, tries > 1, patience)
-            except ForeignAnswerError as error:
-                if on_foreign is not None and not notified:
-                    notified = True
-                    on_foreign(error)
-                raise
-            except UnreachableError as error:
+            except TransientError as error:
                 # It may be the service that always takes so long.
                 patience *= 2 if isinstance(error.__cause__, requests.ReadTimeout) else 1
+                if on_failure is not None:
+                    on_failure(error)
                 raise
 
         try:

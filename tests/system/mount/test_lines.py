@@ -32,6 +32,19 @@ def test_a_line_that_breaks_every_answer(
             assert mount.status()["counters"]["unchecked_blocks"] == 0
 
 
+@pytest.mark.parametrize("do", [{"status": 501, "html": "<h1>no</h1>"}, {"drop": True}])
+def test_a_line_that_breaks_to_a_server_that_gives_no_rest_of_a_block(
+    tmp_path: Path, home: Path, do: dict[str, Any]
+) -> None:
+    job = {"JobId": "big", "@size": 3 * MIB, "@seed": 3}
+    with RunningOrigin(tmp_path / "origin", {"v": {"jobs": [job]}}) as origin:
+        broken = {"when": {"call": "output", "from": 0}, "times": 1, "do": {"cut": 700_000}}
+        origin.misbehave(broken, {"when": {"call": "output", "from": 700_000}, "do": do})
+        with mounted(home, origin.url, CASFS_DEADLINE=20) as mount:
+            assert copied(mount, tmp_path) == content(job)
+            assert mount.status()["counters"]["unchecked_blocks"] == 0
+
+
 def test_a_line_on_which_a_block_takes_twice_the_deadline(tmp_path: Path, home: Path) -> None:
     job = {"JobId": "big", "@size": 3 * MIB, "@seed": 3}
     with (

@@ -25,7 +25,7 @@ from tests.support.archive import (
 )
 from tests.support.blocks import bringing
 from tests.support.server import Answer, serving
-from tests.support.service import KEY, refusal
+from tests.support.service import KEY, html, refusal
 
 DATA = random_bytes(12 * MIB + 345)
 DIALECTS = {
@@ -188,6 +188,52 @@ def test_where_no_range_inside_a_block_is_given_the_block_is_asked_for_as_a_whol
         assert bytes(reader.pread(1000, 3 * MIB)) == DATA[3 * MIB : 3 * MIB + 1000]
         assert len(server.spans()) <= 4
         assert parts.count("received_bytes") <= 3 * MIB
+
+
+def fails(wire):
+    wire.send(html(503).head + html(503).body)
+
+
+REFUSALS = {
+    "400": (html(400), 1),
+    "403": (html(403), 1),
+    "404": (html(404), 1),
+    "416": (html(416), 1),
+    "501": (html(501), 1),
+    "500": (html(500), 3),
+    "503": (html(503), 3),
+    "closed": (lambda request, wire: None, 3),
+    "reset": (lambda request, wire: wire.reset(), 3),
+}
+
+
+@pytest.mark.parametrize("attempts", [None, 2])
+@pytest.mark.parametrize(("refuse", "times"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_a_range_inside_a_block_may_be_refused_in_any_form(tmp_path, refuse, times, attempts):
+    """The block as a whole is asked for instead; nobody waits for the deadline."""
+
+    def spoil(request, answer):
+        return refuse if request.span[0] % MIB else once_broken(request, answer)
+
+    once_broken = once(breaking(600_000))
+    with reading(tmp_path, spoil, data=DATA[: 2 * MIB], attempts=attempts) as (reader, server, _):
+        assert read_all(reader) == DATA[: 2 * MIB]
+        inside = [first for first, _ in server.spans() if first % MIB]
+        assert inside == [600_000] * min(times, attempts or times)
+
+
+@pytest.mark.parametrize("how", [closed, reset, fails])
+def test_a_line_that_breaks_twice_before_the_first_byte_loses_no_part(tmp_path, how):
+    def spoil(request, answer):
+        if request.span[0] % MIB:
+            return twice_without(request, answer)
+        return once_broken(request, answer)
+
+    once_broken = once(breaking(600_000))
+    twice_without = once(lambda request, answer: lambda request, wire: how(wire), 2)
+    with reading(tmp_path, spoil, data=DATA[:MIB]) as (reader, server, _):
+        assert read_all(reader) == DATA[:MIB]
+        assert server.spans() == [(0, MIB)] + [(600_000, MIB)] * 3
 
 
 def test_a_line_that_breaks_inside_every_block_of_oas_fails_when_nothing_comes_any_more(

@@ -1,0 +1,50 @@
+"""Whether ranges that begin inside a block are refused, whoever says so, and in whichever form.
+
+They are asked for only to go on with a block of which a part has come, and the whole block is there
+to be asked for instead. So less is needed to give one up than to give up a read.
+"""
+
+import logging
+
+import requests
+
+from casfs.errors import ForeignAnswerError, RequestError, ServerError, TransientError
+from casfs.service.error_mapping import was_closed
+
+log = logging.getLogger(__name__)
+
+
+class RangeInside:
+    """What the attempts have met that ask for one range which begins inside a block.
+
+    Args:
+        attempts: how many of them in a row the service may leave without an answer, or answer with
+            a failure of its own.
+    """
+
+    def __init__(self, attempts: int) -> None:
+        self._attempts = attempts
+        self._failed = 0
+
+    def note(self, error: TransientError) -> None:
+        """Note what an attempt met.
+
+        Raises:
+            RequestError: the range is not given.
+        """
+        if isinstance(error, ServerError) or was_closed(error):
+            self._failed += 1
+        else:
+            # What is slow, or breaks off, is given.
+            self._failed = 0
+        if self._failed >= self._attempts or _is_refusal(error):
+            log.info("a range that begins inside a MiB is not given: %s", error)
+            raise RequestError(str(error)) from error
+
+
+def _is_refusal(error: TransientError) -> bool:
+    """Return whether an answer says that there is no such range, as servers and proxies do."""
+    if error.status == requests.codes.not_implemented:
+        return True
+    # What the service itself refuses is no transient error, or puts off.
+    return isinstance(error, ForeignAnswerError) and (error.status or 0) // 100 == 4
