@@ -1,25 +1,21 @@
 """The bytes of an archive, from the jobs that retrieved it."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from casfs.blocks.verify import Digest
 from casfs.errors import CasfsError, ExpiredError
 from casfs.model import Job, JobState, Output
 from casfs.service.service import Service
 from casfs.settings import EXPIRING_WITHIN
 from casfs.tree.archives.entries import Archive
-from casfs.tree.archives.states import Condition, JobsOfArchives, condition
+from casfs.tree.archives.states import Condition, JobsOfArchives, condition, size_of
 from casfs.tree.coverage import digest_of, joined_output, lasting_jobs, lasting_output
 from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.sqlite.database import Database
 
 KnownJobs = Mapping[str, Sequence[KnownJob]]
 """Jobs by the ids of their archives."""
-
-Join = Callable[[Sequence[Job], int, Digest | None, tuple[str, ...]], Output | None]
-"""Joins jobs for one archive, as `joined_output`."""
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
@@ -77,20 +73,18 @@ class ArchiveJobs:
                 yield archive.id, self._output(vault, archive, jobs.get(archive.id, []))
 
     def output_until(self, vault: str, archive: Archive) -> tuple[Output, datetime | None]:
-        """Return what `output` does, and until when the service has all of it.
+        """Return what `output` does, and until when the service has all that it has of it.
 
-        The time is None if that is unknown, or if the service has it no more.
+        The time is None if that is unknown, or if the service has nothing of it any more.
 
         Raises:
             CasfsError: as `output`.
         """
         jobs = self._of(vault, archive)
         output = self._output(vault, archive, jobs)
-        by_id = {known.job.id: known for known in jobs if not known.retained}
-        sources = [by_id.get(source.job_id) for source in output.sources]
-        times = [known.job.expires if known is not None else None for known in sources]
-        known_times = [time for time in times if time is not None]
-        return output, min(known_times) if len(known_times) == len(times) else None
+        listed = {known.job.id: known.job.expires for known in jobs if not known.retained}
+        times = [listed.get(source.job_id) for source in output.sources]
+        return output, min((time for time in times if time is not None), default=None)
 
     def _output(self, vault: str, archive: Archive, jobs: Sequence[KnownJob]) -> Output:
         succeeded = [known for known in jobs if known.job.state is JobState.SUCCEEDED]
@@ -101,7 +95,8 @@ class ArchiveJobs:
             )
         listed = [known.job for known in succeeded if not known.retained]
         every = [known.job for known in succeeded]
-        output = self._join(archive, listed, lasting_output) or self._join(archive, every)
+        retained = {known.job.id for known in succeeded if known.retained}
+        output = self._join(archive, listed) or self._join(archive, every, retained)
         if output is None:
             raise CasfsError(
                 f"the jobs of archive {archive.id} in vault {vault} contradict its "
@@ -126,7 +121,7 @@ class ArchiveJobs:
         """
         for archive in archives:
             listed = [one.job for one in jobs.get(archive.id, []) if not one.retained]
-            size = _size(archive, listed)
+            size = size_of(archive, listed)
             if size is None:
                 continue
             lasting = lasting_jobs(listed, size, digest_of(archive.tree_hash))
@@ -157,16 +152,9 @@ class ArchiveJobs:
         return self._jobs.of(vault, [archive.id]).get(archive.id, [])
 
     def _join(
-        self, archive: Archive, jobs: Sequence[Job], join: Join = joined_output
+        self, archive: Archive, jobs: Sequence[Job], retained: Collection[str] = ()
     ) -> Output | None:
-        size = _size(archive, jobs)
+        size = size_of(archive, jobs)
         if size is None:
             return None
-        return join(jobs, size, digest_of(archive.tree_hash), self._origin)
-
-
-def _size(archive: Archive, jobs: Sequence[Job]) -> int | None:
-    """Return the size of an archive, as some of its jobs say it where the inventory does not."""
-    if archive.size is not None:
-        return archive.size
-    return next((job.archive_size for job in jobs if job.archive_size), None)
+        return lasting_output(jobs, size, digest_of(archive.tree_hash), self._origin, retained)

@@ -1,7 +1,7 @@
 """Archives that several jobs cover together: which jobs to ask, and for which blocks."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -47,15 +47,22 @@ def joined_output(
 
 
 def lasting_output(
-    jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None, origin: tuple[str, ...]
+    jobs: Iterable[Job],
+    archive_size: int,
+    tree_hash: Digest | None,
+    origin: tuple[str, ...],
+    retained: Collection[str] = (),
 ) -> Output | None:
     """Return a whole archive, as `joined_output` does, but covered by its `lasting_jobs`."""
-    covering, digest = _lasting(jobs, archive_size, tree_hash)
+    covering, digest = _lasting(jobs, archive_size, tree_hash, retained)
     return _join(covering, archive_size, digest, origin) if covering else None
 
 
 def lasting_jobs(
-    jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None
+    jobs: Iterable[Job],
+    archive_size: int,
+    tree_hash: Digest | None,
+    retained: Collection[str] = (),
 ) -> tuple[Job, ...]:
     """Return jobs that cover a whole archive, those of which the first one expires last.
 
@@ -65,23 +72,31 @@ def lasting_jobs(
         jobs: as in `joined_output`.
         archive_size: bytes of the archive.
         tree_hash: as in `joined_output`.
+        retained: ids of those that the service has dropped: they are cached, and do not expire.
 
     Returns:
         the jobs, none if they do not cover it.
     """
-    return tuple(_lasting(jobs, archive_size, tree_hash)[0])
+    return tuple(_lasting(jobs, archive_size, tree_hash, retained)[0])
 
 
 def _lasting(
-    jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None
+    jobs: Iterable[Job],
+    archive_size: int,
+    tree_hash: Digest | None,
+    retained: Collection[str],
 ) -> tuple[list[Job], Digest | None]:
     """Return `lasting_jobs`, and the hash of the archive; [] if there are none."""
+
+    def expiry(job: Job) -> datetime:
+        return _LAST if job.expires is None or job.id in retained else job.expires
+
     fitting = [job for job in jobs if _fits(job, archive_size)]
     # All of them tell the hash: what is cached is found by it, however long they last.
     some, digest = _covering(fitting, archive_size, tree_hash)
     if not some or len(some) == len(fitting):
         return some, digest
-    lasting = sorted(fitting, key=_expiry, reverse=True)
+    lasting = sorted(fitting, key=expiry, reverse=True)
 
     def covering(count: int) -> list[Job]:
         return _covering(lasting[:count], archive_size, digest)[0]
@@ -89,8 +104,8 @@ def _lasting(
     # What some of them cover, more of them cover too.
     counts = range(1, len(lasting))
     enough = 1 + bisect_left(counts, True, key=lambda count: bool(covering(count)))
-    first = _expiry(lasting[enough - 1])
-    return covering(sum(_expiry(job) >= first for job in lasting)), digest
+    first = expiry(lasting[enough - 1])
+    return covering(sum(expiry(job) >= first for job in lasting)), digest
 
 
 def _covering(
@@ -189,10 +204,6 @@ def _cover(jobs: Iterable[Job], size: int) -> list[Job]:
         candidates = [furthest]
         reached = _stop(furthest)
     return chosen
-
-
-def _expiry(job: Job) -> datetime:
-    return job.expires or _LAST
 
 
 def _worth(job: Job) -> tuple[int, datetime, str]:

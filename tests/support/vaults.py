@@ -4,7 +4,7 @@ import base64
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,11 +92,11 @@ class Read:
 class Vaults:
     """All that the catalogue is made of, over one file."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, covers: Callable[[Sequence[Job]], bool] = meet) -> None:
         self.database = database
         self.catalog = JobTable(database)
         self.intake = Ingest(database)
-        self.readable = Readable(database, parse, meet)
+        self.readable = Readable(database, parse, covers)
         self.archives = Archives(database)
         self.jobs = JobsOfArchives(database, parse)
 
@@ -135,10 +135,10 @@ class Vaults:
 
 
 @contextmanager
-def vaults_at(path: Path) -> Iterator[Vaults]:
+def vaults_at(path: Path, covers: Callable[[Sequence[Job]], bool] = meet) -> Iterator[Vaults]:
     """Open the catalogue of a file, and close it when the context ends."""
     with closing(Database(path)) as database:
-        yield Vaults(database)
+        yield Vaults(database, covers)
 
 
 def expected_tree(

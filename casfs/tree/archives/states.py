@@ -11,6 +11,7 @@ from casfs.model import Job, JobState
 from casfs.settings import EXPIRING_WITHIN
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.readable import Parse
+from casfs.tree.coverage import digest_of, lasting_jobs
 from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import hash_of
@@ -19,7 +20,7 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 
 class ArchiveState(Enum):
-    """Whether an archive can be read."""
+    """Whether an archive can be read; retained is one that needs no job any more."""
 
     READABLE = "readable"
     EXPIRING = "expiring"
@@ -33,7 +34,7 @@ class Condition:
     """The state of an archive; times are UTC, None is unknown or does not apply.
 
     Attributes:
-        expires: when the service drops what can be read.
+        expires: when the service drops the first part of what it has to be read from.
         ready: by when the running job is done, if it takes as long as usual.
     """
 
@@ -100,16 +101,36 @@ def condition(
     if not archive.readable:
         running = [known.job for known in jobs if known.job.state is JobState.RUNNING]
         return _running(running) if running else Condition(ArchiveState.COLD)
-    succeeded = [known for known in jobs if known.job.state is JobState.SUCCEEDED]
-    whole = [known for known in succeeded if known.job.whole]
-    listed = [known.job for known in whole or succeeded if not known.retained]
-    # One whole job is enough; of ranges, all are needed.
-    if not listed or not (whole or len(listed) == len(succeeded)):
+    needed = _needed(archive, [one for one in jobs if one.job.state is JobState.SUCCEEDED])
+    if not needed:
         return Condition(ArchiveState.RETAINED)
-    times = [job.expires for job in listed if job.expires is not None]
-    expires = (max if whole else min)(times, default=None)
+    times = [job.expires for job in needed if job.expires is not None]
+    expires = min(times, default=None)
     soon = expires is not None and (expires - now).total_seconds() < expiring_within
     return Condition(ArchiveState.EXPIRING if soon else ArchiveState.READABLE, expires)
+
+
+def _needed(archive: Archive, succeeded: Sequence[KnownJob]) -> Sequence[Job]:
+    """Return the listed jobs that an archive is read from, as `ArchiveJobs.output` chooses them."""
+    listed = [known.job for known in succeeded if not known.retained]
+    every = [known.job for known in succeeded]
+    size, digest = size_of(archive, every), digest_of(archive.tree_hash)
+    if size is None or not listed:
+        return listed
+    alone = lasting_jobs(listed, size, digest)
+    if alone:
+        return alone
+    retained = {known.job.id for known in succeeded if known.retained}
+    together = lasting_jobs(every, size, digest, retained)
+    # Jobs that contradict each other cannot be joined: whoever compares them needs each.
+    return [job for job in together or listed if job.id not in retained]
+
+
+def size_of(archive: Archive, jobs: Iterable[Job]) -> int | None:
+    """Return the size of an archive, as some of its jobs say it where the inventory does not."""
+    if archive.size is not None:
+        return archive.size
+    return next((job.archive_size for job in jobs if job.archive_size), None)
 
 
 def _running(jobs: list[Job]) -> Condition:

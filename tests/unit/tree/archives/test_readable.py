@@ -2,17 +2,12 @@
 
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from casfs.model import JobState
 from casfs.tree.archives.entries import Scope
-from casfs.tree.archives.states import ArchiveState, condition
 from tests.support.catalogs import FIRST_VERSION
 from tests.support.vaults import archive, job, vaults_at
-
-NOW = datetime(2024, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -28,10 +23,6 @@ def run(name, archive_id, **facts):
 
 def piece(name, archive_id, span, **facts):
     return job(name, archive_id, RetrievalByteRange=span, **facts)
-
-
-def hours_ago(hours):
-    return (NOW - timedelta(hours=hours)).isoformat()
 
 
 def test_an_archive_can_be_read_from_when_its_job_is_done_until_it_is_gone(vaults):
@@ -98,60 +89,5 @@ def test_retained_jobs_of_the_first_version_make_archives_readable(tmp_path):
         vaults.take("i", [archive("1", "a")])
         vaults.readable.refresh()
         assert vaults.tree(Scope.READABLE) == {"a": "1"}
-        assert state(vaults, "1").state is ArchiveState.RETAINED
-
-
-def state(vaults, archive_id):
-    found = vaults.archives.by_id("v", archive_id)
-    return condition(found, vaults.jobs.of("v", [archive_id]).get(archive_id, []), NOW)
-
-
-def test_states_of_archives(vaults):
-    vaults.list_jobs(
-        job("j", "1", CompletionDate=hours_ago(17)),
-        run("k", "2", CreationDate=hours_ago(3), Tier="Bulk"),
-        run("l", "2", CreationDate=hours_ago(2), Tier="Expedited"),
-    )
-    assert state(vaults, "1").state is ArchiveState.READABLE
-    assert state(vaults, "1").expires == NOW + timedelta(hours=7)
-    running = state(vaults, "2")
-    assert running.state is ArchiveState.RUNNING
-    assert running.ready == NOW + timedelta(hours=12 - 3)
-    assert state(vaults, "3").state is ArchiveState.COLD
-
-
-@pytest.mark.parametrize(
-    ("ages", "expected"),
-    [
-        ([21.5], ArchiveState.EXPIRING),
-        ([21.5, 1], ArchiveState.READABLE),
-        ([25], ArchiveState.EXPIRING),
-        ([None], ArchiveState.READABLE),
-    ],
-)
-def test_an_archive_is_expiring_when_the_last_job_for_it_is(vaults, ages, expected):
-    jobs = [
-        job(f"j{n}", "1", CompletionDate=None if age is None else hours_ago(age))
-        for n, age in enumerate(ages)
-    ]
-    vaults.list_jobs(*jobs)
-    assert state(vaults, "1").state is expected
-
-
-def test_an_archive_of_ranges_is_expiring_when_the_first_of_them_is(vaults):
-    old = piece("j", "1", "0-2", CompletionDate=hours_ago(22))
-    vaults.list_jobs(old, piece("k", "1", "3-4", CompletionDate=hours_ago(1)))
-    assert state(vaults, "1").state is ArchiveState.EXPIRING
-
-
-def test_a_job_that_is_not_listed_any_more_retains_its_archive(vaults):
-    vaults.list_jobs(job("j", "1"))
-    vaults.catalog.list_jobs("v", [], 2.0)
-    assert state(vaults, "1").state is ArchiveState.RETAINED
-    (known,) = vaults.jobs.of("v", ["1"])["1"]
-    assert (known.retained, known.job.state) == (True, JobState.SUCCEEDED)
-
-
-def test_runs_of_unknown_age_have_a_state(vaults):
-    vaults.list_jobs(run("k", "2", CreationDate=None), run("l", "2", CreationDate=None))
-    assert state(vaults, "2").state is ArchiveState.RUNNING
+        (known,) = vaults.jobs.of("v", ["1"])["1"]
+        assert known.retained
