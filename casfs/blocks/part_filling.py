@@ -155,7 +155,7 @@ class PartFilling:
         if not self._store.holds(number):
             # It was in memory, or whoever brought it could not write it.
             try:
-                self._store.write(number, data)
+                self._store.write_again(number, data)
             except OSError as error:
                 raise self._store.place.error(error) from error
         return data

@@ -75,8 +75,10 @@ class PartStore(BlockStore):
         self.file = PartFile(place.open_data(), layout)
         self.leaves = LeafIndex(place.leaves, layout, verifier, place)
         self._there = bytearray(layout.blocks)
-        """0 if a block is not there; else whether it was `_FOUND` when this was opened, or was
-        `_FETCHED` or `_COPIED` from the cache since then."""
+        """1 for each block that is there."""
+        self._origins = bytearray(layout.blocks)
+        """Whether a block was `_FOUND` when this was opened, or was `_FETCHED`, or `_COPIED` from
+        the cache, since then; also where it could not be written, or is to be written again."""
         self._take_stock()
 
     def holds(self, block: int) -> bool:
@@ -116,17 +118,23 @@ class PartStore(BlockStore):
         return None
 
     def write(self, block: int, data: memoryview, generation: int | None = None) -> None:
-        """Write a block to its place; see `BlockStore.write`."""
+        """Write a block that came from the service to its place; see `BlockStore.write`."""
         if generation not in (None, self.leaves.generation):
             return
-        self.file.write(block, data)
-        self._there[block] = _FETCHED
+        self._put(block, data, _FETCHED)
 
     def share(self, block: int, data: memoryview, path: Path) -> None:
         """Write a block that came from the cache to its place."""
         del path
-        self.write(block, data)
-        self._there[block] = _COPIED
+        self._put(block, data, _COPIED)
+
+    def write_again(self, block: int, data: memoryview) -> None:
+        """Write a block that is not there, though it was brought: it counts as what it was.
+
+        Raises:
+            OSError: as `write`.
+        """
+        self._put(block, data, self._origins[block] or _FETCHED)
 
     def stage_somewhere(self, data: memoryview) -> Path | Held:
         """Store bytes of which nobody knows yet whether they are right: in the cache directory."""
@@ -144,8 +152,13 @@ class PartStore(BlockStore):
         """Return the bytes of the blocks that are there."""
         return self._layout.size - self.missing()
 
-    def _bytes_of(self, mark: int) -> int:
-        blocks = (n for n, there in enumerate(self._there) if there == mark)
+    def _put(self, block: int, data: memoryview, origin: int) -> None:
+        self._origins[block] = origin
+        self.file.write(block, data)
+        self._there[block] = 1
+
+    def _bytes_of(self, origin: int) -> int:
+        blocks = (n for n, one in enumerate(self._origins) if one == origin and self._there[n])
         return sum(map(self._layout.length, blocks))
 
     def _take_stock(self) -> None:
@@ -154,4 +167,5 @@ class PartStore(BlockStore):
             os.ftruncate(self.file.descriptor, self._layout.size)
         for block in self.leaves.known():
             if block * BLOCK_SIZE + self._layout.length(block) <= size:
-                self._there[block] = _FOUND
+                self._there[block] = 1
+                self._origins[block] = _FOUND

@@ -1,5 +1,6 @@
 """What the cache has of an archive, under whichever key, is copied into its file, and verified."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ import pytest
 
 from casfs.blocks.block_cache import BlockCache
 from casfs.blocks.disk.output_store import OutputStore
+from casfs.blocks.disk.part_file import PartFile
 from casfs.blocks.output_files import OutputFiles, PartStores
 from casfs.blocks.part_filling import FilledPart
 from casfs.blocks.read_limits import ReadLimits
@@ -125,6 +127,31 @@ def test_what_is_evicted_while_it_is_copied_was_not_fetched(tmp_path, server, jo
     monkeypatch.setattr(OutputStore, "load", load_and_evict)
     with restoring(server, tmp_path) as files:
         filled = files.bring(output)
+        assert (filled.fetched, filled.copied, filled.verified) == (0, len(DATA), "yes")
+        assert files.found() == DATA
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("failing", ["write", "read back"])
+def test_what_is_copied_in_two_attempts_was_not_fetched(
+    tmp_path, server, jobs, monkeypatch, failing
+):
+    output = jobs.joined()
+    read(server, tmp_path, output)
+    write, done = PartFile.write, []
+
+    def fail_once(file, block, data):
+        done.append(block)
+        if done.count(2) == 1 and block == 2:
+            if failing == "write":
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            data = memoryview(bytes(len(data)))
+        write(file, block, data)
+
+    monkeypatch.setattr(PartFile, "write", fail_once)
+    with restoring(server, tmp_path) as files:
+        filled = files.bring(output)
+        assert done.count(2) == 2
         assert (filled.fetched, filled.copied, filled.verified) == (0, len(DATA), "yes")
         assert files.found() == DATA
     assert server.requests == []
