@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import chain
 
 from casfs.deadline import Deadline
@@ -22,6 +23,7 @@ from casfs.tree.archives.selection import Selected, archives_by_id, every_archiv
 from casfs.tree.available_archives import Available, AvailableArchives
 from casfs.tree.file_names import to_file_name
 from casfs.tree.metadata.account import Account
+from casfs.tree.metadata.expired_jobs import ExpiredJobs
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.sqlite.connection import DamagedError
 from casfs.tree.sqlite.database import Database
@@ -52,6 +54,10 @@ class Retrievals:
     index: ArchiveIndex
     available: AvailableArchives
     deadline: float
+
+    @cached_property
+    def _expired(self) -> ExpiredJobs:
+        return ExpiredJobs(self.service, self.database, self.available.disk.held)
 
     @property
     def features(self) -> JobFeatures:
@@ -110,6 +116,8 @@ class Retrievals:
     def catalog_jobs(self, vault: str, note: Callable[[Job], None]) -> None:
         """List jobs, as `jobs`, and bring catalog and archives up to date with them.
 
+        Jobs that are not listed any more are forgotten as `ExpiredJobs.forget` does.
+
         Args:
             vault: name of the vault.
             note: is called with each job, and again with the same ones where that is repeated.
@@ -123,13 +131,16 @@ class Retrievals:
                 note(job)
                 yield job
 
-        try:
+        def cataloged() -> None:
             self.table.list_jobs(vault, noted(), time.time())
+            self._expired.forget(vault)
             self.index.refresh()
+
+        try:
+            cataloged()
         except DamagedError as error:
             log.info("retrying: %s", error)
-            self.table.list_jobs(vault, noted(), time.time())
-            self.index.refresh()
+            cataloged()
 
     def job(self, vault: str, job_id: str) -> Job | None:
         """Return a job as the service describes it now, None if it is gone.

@@ -1,6 +1,8 @@
 """`casfs restore` of an output that expires half-way, and of what is kept in the cache as well."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -11,6 +13,7 @@ from tests.support.restores import MIB, VAULT, manifest, restores
 from tests.support.schemas import checked_lines
 
 SIZES = {"large.bin": 32 * MIB + 7, "kept/a.bin": 2 * MIB + 1, "kept/b.bin": 5}
+SIZES |= {"other/c.bin": 3, "other/d.bin": 4}
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,28 @@ def test_what_is_kept_in_the_cache_is_read_without_the_service(vault, tmp_path):
     assert len(vault.emulator.outputs()) == outputs
     status, output, errors = vault.run("verify", VAULT, "kept")
     assert (status, "2 whole and right" in output) == (0, True), output + errors
+
+
+def test_jobs_that_have_expired_are_forgotten_without_a_mount(vault, tmp_path):
+    def cataloged() -> set[str]:
+        (path,) = (vault.home / "cache/catalog-1").glob("*.sqlite")
+        with closing(sqlite3.connect(path)) as catalog:
+            return {job for (job,) in catalog.execute("SELECT id FROM jobs WHERE kind = 'archive'")}
+
+    def restore(path: str) -> set[str]:
+        """Restore it, and return the jobs that the service has."""
+        destination = str(tmp_path / path.replace("/", "-"))
+        status, output, errors = vault.run("restore", f"{VAULT}:{path}", destination, "-y")
+        assert status == 0, output + errors
+        return {job for (job,) in vault.emulator.sql("SELECT id FROM jobs WHERE archive NOT NULL")}
+
+    first = restore("other/c.bin")
+    assert first <= cataloged()
+    for job in first:
+        vault.emulator.expire(job)
+    second = restore("other/d.bin") - first
+    assert second <= cataloged()
+    assert not first & cataloged()
 
 
 def check_from_the_cache(vault, destination):
