@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,13 @@ from casfs.blocks.part_filling import PartFilling
 from casfs.blocks.read_limits import ReadLimits
 from casfs.blocks.small_outputs import SmallFilling, SmallOutputs
 from casfs.blocks.write_through import WriteThrough
-from casfs.errors import CasfsError
+from casfs.errors import CasfsError, DeniedError, DestinationFullError, ExpiredError
 from casfs.service.retries import Limits, Persistence
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
 from tests.support.blocks import bringing
+from tests.support.disks import disk, fill, use_up_inodes
 from tests.support.server import Answer, Server, serving
+from tests.support.service import refusal
 
 DATA = random_bytes(50_000)
 OUTPUT = output_of_bytes(DATA, root(DATA))
@@ -141,6 +144,71 @@ def test_what_the_disk_gives_back_otherwise_is_written_again(tmp_path, monkeypat
     with fetching(tmp_path, Archive(DATA)) as (files, _):
         assert files.bring()[1].verified == "yes"
         assert files.found() == {DATA}
+
+
+class InTurn:
+    """Answers in one way after another; the last one holds."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def __call__(self, request, wire):
+        answer = self.answers.pop(0) if self.answers[1:] else self.answers[0]
+        return answer(request, wire)
+
+
+def refused(request, wire):
+    return refusal(403, "AccessDeniedException")
+
+
+def gone(request, wire):
+    return refusal(404, "ResourceNotFoundException")
+
+
+def test_a_key_that_is_refused_is_not_tried_in_the_other_way(tmp_path):
+    with fetching(tmp_path, InTurn(refused, Archive(DATA))) as (files, server):
+        with pytest.raises(DeniedError):
+            files.bring()
+        assert len(server.requests) == 1
+        # Nor is what was made for it taken for a file that is whole.
+        assert files.found() == {b""}
+        assert files.bring()[1].fetched == len(DATA)
+        assert files.found() == {DATA}
+
+
+def test_an_output_that_expires_in_the_middle_of_its_answer_is_gone(tmp_path):
+    with fetching(tmp_path, InTurn(broken_off, gone, Archive(DATA))) as (files, server):
+        with pytest.raises(ExpiredError):
+            files.bring()
+        assert server.spans() == [(0, len(DATA)), (40_000, len(DATA))]
+        assert files.found() == {b""}
+        # Another job has brought it meanwhile.
+        assert files.bring()[1].fetched == len(DATA)
+        assert files.found() == {DATA}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a tmpfs")
+@pytest.mark.parametrize("use_up", [fill, use_up_inodes], ids=["bytes", "inodes"])
+def test_a_disk_without_room_is_named_and_the_same_file_is_written_once_there_is_some(
+    tmp_path, use_up
+):
+    with (
+        disk(tmp_path / "small", 4 * MIB, files=40) as small,
+        fetching(small, Archive(DATA)) as (files, _),
+    ):
+        use_up(small)
+        with pytest.raises(DestinationFullError, match=rf"the disk at {small} (is full|has no)"):
+            files.bring()
+        assert files.found() <= {b""}
+        free(small)
+        assert files.bring()[1].verified == "yes"
+        assert files.found() == {DATA}
+
+
+def free(small):
+    """Make room again."""
+    (small / "filler").unlink(missing_ok=True)
+    shutil.rmtree(small / "files", ignore_errors=True)
 
 
 def hang(request, wire):
