@@ -4,7 +4,8 @@ import errno
 import os
 from pathlib import Path
 
-from casfs.disks import trouble
+from casfs.directory_sync import UNSUPPORTED
+from casfs.disks import disk_of, trouble
 from casfs.errors import (
     CasfsError,
     DestinationDiskError,
@@ -39,3 +40,19 @@ def destination_error(shown: str, path: Path, error: OSError) -> CasfsError:
     if error.errno in _NAME:
         return DestinationError(f"{what}its file system does not allow the name")
     return DestinationError(f"{what}{os.strerror(error.errno or 0)}")
+
+
+def sync_error(shown: str, path: Path, error: OSError) -> CasfsError:
+    """Return the error of a file that is written, and that cannot be brought to disk.
+
+    Args:
+        shown: path of the file, for people.
+        path: of the directory that it is in.
+        error: what fsync(2) failed with.
+    """
+    if error.errno not in UNSUPPORTED:
+        return destination_error(shown, path, error)
+    return DestinationDiskError(
+        f"cannot write {shown}: the disk at {disk_of(path)} cannot sync files (fsync), so a crash "
+        "may undo what was written; use another disk"
+    )

@@ -3,8 +3,8 @@
 import errno
 import os
 
-_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
-"""What fsync(2) answers where directories cannot be synced: vboxsf, some FUSE file systems."""
+UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What fsync(2) answers where something cannot be synced: on vboxsf, and some FUSE file systems."""
 
 
 def sync_directory(descriptor: int) -> None:
@@ -19,5 +19,5 @@ def sync_directory(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in _UNSUPPORTED:
+        if error.errno not in UNSUPPORTED:
             raise

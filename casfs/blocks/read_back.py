@@ -101,7 +101,7 @@ class ReadBack:
         try:
             self._store.file.sync(range(piece[0][0], piece[-1][0] + 1), sync)
         except OSError as error:
-            raise self._store.place.error(error) from error
+            raise self._store.place.sync_error(error) from error
 
     def _found(self, number: int, data: memoryview | None) -> memoryview | None:
         """Return a block if the disk has what it must be."""

@@ -244,6 +244,9 @@ class SmallOutputs:
         found = memoryview(bytearray(len(block.data)))
         try:
             file.sync(range(1), os.fsync)
+        except OSError as error:
+            raise place.sync_error(error) from error
+        try:
             whole = file.read(0, found)
         except OSError as error:
             raise place.error(error) from error

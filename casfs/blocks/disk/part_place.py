@@ -13,7 +13,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from casfs.destination_errors import destination_error
+from casfs.destination_errors import destination_error, sync_error
 from casfs.errors import CasfsError, DestinationError
 
 PREFIX = ".casfs-"
@@ -162,6 +162,10 @@ class PartPlace:
         if isinstance(error, CasfsError):
             return error
         return destination_error(self.shown, Path(f"/proc/self/fd/{self.directory}"), error)
+
+    def sync_error(self, error: OSError) -> CasfsError:
+        """Return the error of a file that cannot be brought to disk, with what to do about it."""
+        return sync_error(self.shown, Path(f"/proc/self/fd/{self.directory}"), error)
 
     def end(self) -> None:
         """Remove the leaves: the output is complete, or is begun again."""

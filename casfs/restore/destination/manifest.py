@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from casfs.destination_errors import destination_error
+from casfs.destination_errors import destination_error, sync_error
 from casfs.errors import ConfigError
 from casfs.restore.destination.line_check import LONGEST_LINE, is_torn_header
 from casfs.treehash import MD5, SHA256, TreeHash
@@ -135,18 +135,19 @@ class ManifestWriter:
             DestinationError: they cannot be written.
         """
         data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-        end = os.lseek(self._file, 0, os.SEEK_END)
+        end, explained = os.lseek(self._file, 0, os.SEEK_END), destination_error
         try:
             view = memoryview(data)
             while view:
                 view = view[os.write(self._file, view) :]
+            explained = sync_error
             os.fsync(self._file)
         except OSError as error:
             # Half a line would spoil the next one; the next run cuts it off, if this cannot.
             with suppress(OSError):
                 os.ftruncate(self._file, end)
             shown = f"the manifest {self._shown}"
-            raise destination_error(shown, self._shown.parent, error) from error
+            raise explained(shown, self._shown.parent, error) from error
 
     def close(self) -> None:
         """Close it."""

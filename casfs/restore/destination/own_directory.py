@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from casfs.destination_errors import sync_error
 from casfs.directory_sync import sync_directory
 from casfs.errors import (
     ConfigError,
@@ -117,13 +118,20 @@ class OwnDirectory:
             with open(file, "wb") as text:
                 text.writelines(lines)
                 text.flush()
-                os.fsync(file)
+                self._sync(file, SUMS)
             os.rename(new, SUMS, src_dir_fd=where, dst_dir_fd=where)
             self._directory.sync()
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.unlink(new, dir_fd=where)
             raise self._tree.error(f"{OWN}/{SUMS}", error) from error
+
+    def _sync(self, file: int, name: str) -> None:
+        try:
+            os.fsync(file)
+        except OSError as error:
+            path = self._tree.path / OWN / name
+            raise sync_error(str(path), path.parent, error) from error
 
     def _open(self, name: str, flags: int) -> int:
         flags |= os.O_NOFOLLOW | os.O_CLOEXEC

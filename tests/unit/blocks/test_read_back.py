@@ -15,7 +15,7 @@ from casfs.blocks.disk.part_place import PartPlace
 from casfs.blocks.disk.part_store import PartStore
 from casfs.blocks.read_back import ReadBack, ReadBehind
 from casfs.blocks.verify import Trust, Verifier
-from casfs.errors import DestinationError, ThreadError
+from casfs.errors import DestinationDiskError, DestinationError, ThreadError
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE, Layout
 from casfs.treehash import SHA256
@@ -137,6 +137,16 @@ def test_a_disk_that_gives_back_other_bytes_is_named(disk, tmp_path):
     restored.spoil(2)
     restored.writes = False
     with pytest.raises(DestinationError, match=r"block 2 of a\.bin is not on disk"):
+        restored.read_back(received=True)
+
+
+def test_a_disk_that_cannot_sync_is_said_to_be_so(tmp_path, monkeypatch):
+    def fsync(file):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    restored = Restored(tmp_path)
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(DestinationDiskError, match=r"write a\.bin: .* cannot sync files \(fsync\)"):
         restored.read_back(received=True)
 
 

@@ -1,5 +1,6 @@
 """Outputs of one block go straight into their files, and what is unusual goes the other way."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -16,7 +17,13 @@ from casfs.blocks.part_filling import PartFilling
 from casfs.blocks.read_limits import ReadLimits
 from casfs.blocks.small_outputs import SmallFilling, SmallOutputs
 from casfs.blocks.write_through import WriteThrough
-from casfs.errors import CasfsError, DeniedError, DestinationFullError, ExpiredError
+from casfs.errors import (
+    CasfsError,
+    DeniedError,
+    DestinationDiskError,
+    DestinationFullError,
+    ExpiredError,
+)
 from casfs.service.retries import Limits, Persistence
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, root
 from tests.support.blocks import bringing
@@ -209,6 +216,19 @@ def free(small):
     """Make room again."""
     (small / "filler").unlink(missing_ok=True)
     shutil.rmtree(small / "files", ignore_errors=True)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_a_disk_that_cannot_sync_is_said_to_be_so(tmp_path, monkeypatch, number):
+    def fsync(file):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with (
+        fetching(tmp_path, Archive(DATA)) as (files, _),
+        pytest.raises(DestinationDiskError, match=r"cannot sync files \(fsync\)"),
+    ):
+        files.bring()
 
 
 def hang(request, wire):

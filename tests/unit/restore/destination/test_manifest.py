@@ -1,11 +1,12 @@
 """The manifest: appended to, whatever ends a process; the last line for a path holds."""
 
+import errno
 import os
 import subprocess
 
 import pytest
 
-from casfs.errors import ConfigError
+from casfs.errors import ConfigError, DestinationDiskError
 from casfs.restore.destination.manifest import (
     ManifestLine,
     ManifestWriter,
@@ -50,6 +51,18 @@ def test_something_else_is_not_a_manifest(tmp_path):
         path.write_text(text)
         with pytest.raises(ConfigError):
             ManifestIndex(path)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_a_disk_that_cannot_sync_is_said_to_be_so(tmp_path, monkeypatch, number):
+    """As some FUSE and network file systems: nothing is wrong with the name of the file."""
+
+    def fsync(file):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(DestinationDiskError, match=r"the manifest .* cannot sync files \(fsync\)"):
+        written(tmp_path / "manifest", line("a", "verified"))
 
 
 @pytest.mark.parametrize("at", [0, 1, -1, 10**18 + 7, -(10**18) - 7])

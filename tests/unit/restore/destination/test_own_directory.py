@@ -64,3 +64,18 @@ def test_directories_that_cannot_be_synced_are_used_unless_the_disk_fails(
         own.replace_sums(iter([b"line\n"]))
         assert own.sums.read_bytes() == b"line\n"
     os.close(open_manifest_at(tmp_path / "elsewhere"))
+
+
+def test_a_disk_that_cannot_sync_files_is_said_to_be_so(tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def fsync(file):
+        if os.path.isfile(f"/proc/self/fd/{file}"):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with OwnDirectory(OpenedTree(tmp_path)) as own:
+        with pytest.raises(DestinationDiskError, match=r"SHA256SUMS: .* cannot sync files"):
+            own.replace_sums(iter([b"line\n"]))
+        assert os.listdir(own.sums.parent) == ["lock"]
