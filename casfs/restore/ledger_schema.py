@@ -15,12 +15,14 @@ versions only ever add tables and columns, so that a mount of this version goes 
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
 import uuid
 from pathlib import Path
 
 from casfs.directory_sync import sync_directory
+from casfs.disks import disk_of
 from casfs.errors import LedgerError
 from casfs.ledger.files import LEDGER
 from casfs.private import PrivateDirectory
@@ -28,6 +30,8 @@ from casfs.private import PrivateDirectory
 VERSION = 1
 _APPLICATION = 0x63617366
 """The application id in the header of the file: "casf"."""
+_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What link(2) answers where there are no hard links: on vfat and exFAT, by FUSE, by CIFS."""
 _CHECKED = 64 << 20
 """Size in bytes up to which a ledger is checked whole when it is opened."""
 
@@ -83,6 +87,7 @@ def create(private: PrivateDirectory) -> None:
     """Create the ledger if there is none: as a whole, so that an empty file is never taken for one.
 
     Raises:
+        LedgerError: the file system has no hard links.
         OSError, sqlite3.Error: it cannot be created.
     """
     path = private.path / LEDGER
@@ -111,9 +116,7 @@ def _create(private: PrivateDirectory, path: Path) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             fill(connection)
-        # Another process may have been faster.
-        with contextlib.suppress(FileExistsError):
-            os.link(new, path)
+        _give_name(new, path)
     finally:
         new.unlink(missing_ok=True)
     directory = os.open(private.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -121,6 +124,26 @@ def _create(private: PrivateDirectory, path: Path) -> None:
         sync_directory(directory)
     finally:
         os.close(directory)
+
+
+def _give_name(new: Path, path: Path) -> None:
+    """Give a new ledger its name, unless another process was faster: renaming would replace that.
+
+    Raises:
+        LedgerError: the file system has no hard links.
+        OSError: it fails.
+    """
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        raise LedgerError(
+            f"the record of requests {path} cannot be created: the disk at {disk_of(path)} has no "
+            "hard links; nothing is sent without it. Give a --state-dir on another disk"
+        ) from error
 
 
 def fill(connection: sqlite3.Connection) -> None:

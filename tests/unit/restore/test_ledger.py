@@ -1,5 +1,6 @@
 """The ledger: what is committed before it is sent, counted once, and never given up."""
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -204,6 +205,23 @@ def test_another_name_of_the_ledger_elsewhere_is_refused(tmp_path):
     os.link(path, tmp_path / "copy")
     with pytest.raises(LedgerError, match="hard link"):
         ledger(tmp_path / "state")
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_file_system_without_hard_links_is_named_and_nothing_is_left_there(
+    tmp_path, monkeypatch, number
+):
+    """As vfat, exFAT and many that are mounted by FUSE."""
+
+    def link(old, new, **more):
+        raise OSError(number, os.strerror(number), old, None, new)
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(LedgerError, match=r"has no hard links.*Give a --state-dir on another disk"):
+        ledger(tmp_path / "state")
+    assert list((tmp_path / "state").iterdir()) == []
+    monkeypatch.undo()
+    filled(tmp_path / "state", "one")
 
 
 @pytest.mark.parametrize("column", ["cost", "first", "size", "intended", "uptime", "token"])
