@@ -18,6 +18,7 @@
     │   └── ForbiddenError                the key is valid, but not allowed to do this
     ├── DeadlineError          ETIMEDOUT  no answer before the deadline
     ├── RequestError           EIO        the service rejects the request; retrying is pointless
+    ├── ShortRangeError        EIO        internal: a GET brings less than it asked for
     ├── OutputMismatchError    EIO        the whole output does not match its job's tree hash
     ├── SizeError              EIO        the size of an output is not the one measured before
     ├── InventoryError         EIO        an inventory is malformed or truncated
@@ -141,6 +142,10 @@ class DeadlineError(CasfsError):
 
 class RequestError(CasfsError):
     """The service rejects the request, and would reject it again."""
+
+
+class ShortRangeError(CasfsError):
+    """Internal: the service gives a part of a range of several blocks; fewer are asked for then."""
 
 
 class OutputMismatchError(CasfsError):

@@ -26,6 +26,7 @@ from casfs.errors import (
     MismatchError,
     OutputMismatchError,
     RequestError,
+    ShortRangeError,
     TransientError,
 )
 from casfs.service.output_body import Body
@@ -187,8 +188,8 @@ class Downloader:
                         lost, deadline
                     ):
                         raise again.reason from None
-                except RequestError:
-                    if not resumable.ask_whole_blocks():
+                except (RequestError, ShortRangeError) as error:
+                    if not self._ask_otherwise(resumable, error):
                         raise
                 else:
                     stored = self._hand_on(opened, resumable)
@@ -196,6 +197,17 @@ class Downloader:
                         seconds, waited = watched.spent
                         self._width.note(seconds + stored, waited + stored)
                 span = resumable.ask(self.line.largest_get())
+
+    def _ask_otherwise(
+        self, resumable: ResumableRun, refusal: RequestError | ShortRangeError
+    ) -> bool:
+        """Have other ranges of a run asked for; return False if there are none."""
+        if isinstance(refusal, ShortRangeError):
+            log.info("asking for less at once: %s", refusal)
+            self.line.note_break(len(resumable.asked))
+            resumable.ask_less()
+            return True
+        return resumable.ask_whole_blocks()
 
     def _hand_on(self, opened: OpenOutput, resumable: ResumableRun) -> float:
         """Deliver what came; return the seconds that it waited for the disk."""

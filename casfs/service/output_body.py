@@ -7,7 +7,7 @@ from http.client import HTTPResponse
 
 import requests
 
-from casfs.errors import RequestError, WrongAnswerError
+from casfs.errors import RequestError, ShortRangeError, WrongAnswerError
 from casfs.service.body_reader import Receiver, source_of
 from casfs.service.throttle import Throttle
 from casfs.treehash import LEAF_SIZE, Digest
@@ -122,26 +122,38 @@ def answered_span(answer: requests.Response, asked: tuple[int, int], size: int) 
 
     Raises:
         WrongAnswerError: it carries others, lengths that contradict each other, or no output.
+        ShortRangeError: it carries the first of those asked for, as it may (RFC 9110, 15.3.7), and
+            they were of several leaves, so that less can be asked for.
     """
     check_form(answer)
-    span = (0, size)
+    span, short = (0, size), False
     partial = answer.status_code == requests.codes.partial_content
     # The documentation of OAS gives a Content-Range to parts only, and 206 to the whole as well.
     if "Content-Range" in answer.headers or (partial and asked != span):
         expected = asked if partial else span
         first, stop, total = content_range(answer)
-        if (first, stop) != expected or total not in (size, None):
+        short = partial and _is_beginning((first, stop), asked)
+        if ((first, stop) != expected and not short) or total not in (size, None):
             raise WrongAnswerError(
                 f"GET {answer.url}: asked for bytes {asked[0]}-{asked[1] - 1} of {size}, answered "
                 f"{answer.status_code} with {answer.headers['Content-Range']}"
             )
-        span = expected
+        span = first, stop
     length = content_length(answer)
     if length is not None and length != span[1] - span[0]:
         raise WrongAnswerError(
             f"GET {answer.url}: {length} bytes where {span[1] - span[0]} were announced"
         )
+    if short:
+        raise ShortRangeError(
+            f"GET {answer.url}: {span[1] - span[0]} of {asked[1] - asked[0]} bytes are given"
+        )
     return span
+
+
+def _is_beginning(given: tuple[int, int], asked: tuple[int, int]) -> bool:
+    """Return whether these bytes are the first of several leaves that were asked for."""
+    return asked[1] - asked[0] > LEAF_SIZE and asked[0] == given[0] < given[1] < asked[1]
 
 
 def body_of(
@@ -166,6 +178,7 @@ def body_of(
         WrongAnswerError: as `answered_span`, or the digest cannot be read. The methods of the body
             raise it when that turns out to be shorter or longer.
         RequestError: a range that begins inside a MiB was asked for, and another one came.
+        ShortRangeError: as `answered_span`.
     """
     first, stop = _given_span(answer, asked, size)
     receiver = Receiver(answer, received, throttle)

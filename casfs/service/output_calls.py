@@ -143,6 +143,7 @@ class OutputCalls:
             NotReadyError: the job is still running.
             WrongAnswerError: the answer is not the range that was asked for.
             RequestError: ranges that begin inside a block, as this one does, are not given.
+            ShortRangeError: of several blocks, fewer bytes are given than were asked for.
             SizeError: the output has another size than was measured.
             CasfsError: this machine failed, in `consume`.
         """

@@ -55,7 +55,7 @@ def bringing(
     cache_size: int = 1 << 30,
     connections: int = 4,
     deadline: float = 30,
-    attempts: int = 3,
+    attempts: int | None = 3,
     dialect: Dialect | None = None,
     **tries: Any,
 ) -> Iterator[Bringing]:

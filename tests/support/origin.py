@@ -166,7 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
             json_ = job["InventoryRetrievalParameters"]["Format"] == "JSON"
             headers["Content-Type"] = "application/json" if json_ else "text/csv"
         ranged = asked and not do.get("whole")
-        if not ranged:
+        if ranged:
+            stop = min(stop, start + do.get("most", size))
+        else:
             start, stop = 0, size
         if ranged and not do.get("part"):
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"

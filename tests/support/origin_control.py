@@ -17,6 +17,7 @@ names none). `do` is a dictionary of the changes below, made in this order:
     raw         text (latin-1) that is sent instead of an answer
     whole       true: all of the output with 200, whatever range was asked for
     part        true: the range with 200 and without Content-Range
+    most        bytes: no more of a range are given, and the headers say which
     shift       bytes: the body is of a range so many bytes farther on, with the right headers
     error       code: the service's own error, with `status` (400 if not named)
     html        text: a stranger's page, with `status` (200 if not named)

@@ -38,6 +38,7 @@ PROMISED = {
     "WrongAnswerError": errno.EIO,
     "ForeignAnswerError": errno.EIO,
     "MismatchError": errno.EIO,
+    "ShortRangeError": errno.EIO,
 }
 
 

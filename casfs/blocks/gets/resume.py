@@ -178,6 +178,10 @@ class ResumableRun:
         part, self._part, self._any_range = self._part, None, False
         return part is not None
 
+    def ask_less(self) -> None:
+        """Ask for half as many blocks as last time: the service does not give so many at once."""
+        self._limit = max(len(self.asked) // 2, 1)
+
     def drop(self) -> None:
         """Release all memory."""
         self._forget_answer()

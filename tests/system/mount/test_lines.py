@@ -45,6 +45,15 @@ def test_a_line_that_breaks_to_a_server_that_gives_no_rest_of_a_block(
             assert mount.status()["counters"]["unchecked_blocks"] == 0
 
 
+def test_a_server_that_gives_less_than_is_asked_for(tmp_path: Path, home: Path) -> None:
+    job = {"JobId": "big", "@size": 20 * MIB + 1, "@seed": 3}
+    with RunningOrigin(tmp_path / "origin", {"v": {"jobs": [job]}}) as origin:
+        origin.misbehave({"when": {"call": "output"}, "do": {"most": 2_000_000}})
+        with mounted(home, origin.url, CASFS_DEADLINE=20) as mount:
+            assert copied(mount, tmp_path) == content(job)
+            assert mount.status()["counters"]["unchecked_blocks"] == 0
+
+
 def test_a_line_on_which_a_block_takes_twice_the_deadline(tmp_path: Path, home: Path) -> None:
     job = {"JobId": "big", "@size": 3 * MIB, "@seed": 3}
     with (

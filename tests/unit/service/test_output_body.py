@@ -15,6 +15,7 @@ from casfs.errors import (
     MismatchError,
     NotReadyError,
     RequestError,
+    ShortRangeError,
     UnreachableError,
     WrongAnswerError,
 )
@@ -199,6 +200,56 @@ def test_the_whole_output_instead_of_a_range_is_taken_as_what_it_is(length):
     body, data, _ = read(Archive(DATA, ranges=False, spoil=spoil))
     assert (body.first, body.stop) == (0, len(DATA))
     assert data == DATA
+
+
+FIRST = f"bytes 0-{MIB - 1}/{len(DATA)}"
+
+
+def begin(size, text=FIRST, status=206):
+    """The first bytes of the output, and which they are said to be."""
+    return lambda request, answer: Answer(status, DATA[:size], {"Content-Range": text})
+
+
+SHORT = {
+    "a block": begin(MIB),
+    "a part of a block": begin(MIB - 1, f"bytes 0-{MIB - 2}/{len(DATA)}"),
+    "a byte": begin(1, f"bytes 0-0/{len(DATA)}"),
+    "of unknown total": begin(MIB, f"bytes 0-{MIB - 1}/*"),
+    "all but a byte": begin(3 * MIB - 1, f"bytes 0-{3 * MIB - 2}/{len(DATA)}"),
+    "without a length": lambda request, answer: with_headers(
+        begin(MIB)(request, answer), Content_Length=None
+    ),
+}
+
+
+@pytest.mark.parametrize("measured", [False, True])
+@pytest.mark.parametrize("spoil", SHORT.values(), ids=SHORT.keys())
+def test_less_of_several_blocks_is_not_taken_and_not_asked_for_again(spoil, measured):
+    output = replace(output_of_bytes(DATA), measured=measured)
+    with serving(Archive(DATA, spoil=spoil)) as server, service_at(server.url) as service:
+        with pytest.raises(ShortRangeError):
+            service.outputs.read(output, (0, 3 * MIB), whole_body, Deadline(60))
+        assert server.spans() == [(0, 3 * MIB)]
+
+
+NOT_SHORT = {
+    "another length": begin(MIB - 1),
+    "another total": begin(MIB, f"bytes 0-{MIB - 1}/{len(DATA) + 1}"),
+    "another begin": begin(MIB, f"bytes 1-{MIB}/{len(DATA)}"),
+    "nothing": begin(0, f"bytes 1-0/{len(DATA)}"),
+    "more": begin(3 * MIB + 1, f"bytes 0-{3 * MIB}/{len(DATA)}"),
+    "not as a part": begin(MIB, status=200),
+    "encoded": lambda request, answer: with_headers(
+        begin(MIB)(request, answer), Content_Encoding="gzip"
+    ),
+}
+
+
+@pytest.mark.parametrize("spoil", NOT_SHORT.values(), ids=NOT_SHORT.keys())
+def test_what_is_not_the_begin_of_several_blocks_is_wrong(spoil):
+    _, data, server = read(Archive(DATA, spoil=once(spoil)), span=(0, 3 * MIB))
+    assert data == DATA[: 3 * MIB]
+    assert server.spans() == [(0, 3 * MIB)] * 2
 
 
 def test_what_the_consumer_finds_wrong_is_asked_again_on_a_new_connection():
