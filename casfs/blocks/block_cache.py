@@ -226,7 +226,7 @@ class BlockCache:
             except CasfsError as error:
                 if deadline.passed() or not found.failed_elsewhere(opened):
                     raise
-                log.info("asking for blocks %s of the %s again: %s", run, opened.output, error)
+                log.info("requesting blocks %s of the %s again: %s", run, opened.output, error)
             found = self._memory.look_up(opened.key, run, opened, ended)
             self._bring(opened, found)
         # What came while we waited may have shown that what we were given is wrong.

@@ -147,9 +147,9 @@ class Downloader:
         except CasfsError as error:
             self._fail(opened, run.start, resumable.left, error)
         except Exception as error:
-            log.exception("fetching blocks %s of the %s met a bug", run, opened.output)
+            log.exception("fetching blocks %s of the %s hit a bug", run, opened.output)
             shown = CasfsError(
-                f"casfs met a bug while fetching ({type(error).__name__}); please report it"
+                f"casfs hit a bug while fetching ({type(error).__name__}); please report it"
             )
             self._fail(opened, run.start, resumable.left, shown)
         finally:
@@ -180,7 +180,7 @@ class Downloader:
                         watched.brought = span[1] - span[0]
                 except _AgainError as again:
                     self._delivery.metrics.failures.labels("BrokenOff").inc()
-                    log.info("asking for the rest of the %s: %s", opened.output, again)
+                    log.info("requesting the rest of the %s: %s", opened.output, again)
                     lost = 0 if resumable.kept else lost + 1
                     if resumable.kept:
                         progress.note_kept(time.monotonic())

@@ -37,8 +37,8 @@ _FAILED, _USAGE, _NOT_STARTED = 1, 2, 4
 @click.option("--split", metavar="SIZE", help="Retrieve larger archives in parts, each verifiable.")
 @retrieval_options
 @click.option("--inventory", is_flag=True, help="Request the list of archives instead.")
-@click.option("--since", metavar="DATE", help="With --inventory: archives uploaded since then.")
-@click.option("--until", metavar="DATE", help="With --inventory: archives uploaded until then.")
+@click.option("--since", metavar="DATE", help="With --inventory: only uploads since DATE.")
+@click.option("--until", metavar="DATE", help="With --inventory: only uploads until DATE.")
 @click.option("--sns-topic", metavar="ARN", help="Topic that the service notifies (Glacier).")
 @click.option("--callback", metavar="URL", help="URL that the service calls (CAS).")
 @dry_run_option("send nothing")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="VAULT[:PATH]", shell_complete=complete_vault)
 @click.argument("destination", metavar="DEST", type=click.Path(path_type=Path))
 @click.option("--include", metavar="PATTERN", multiple=True, help="Only what matches one of these.")
-@click.option("--exclude", metavar="PATTERN", multiple=True, help="Not what matches one of these.")
+@click.option("--exclude", metavar="PATTERN", multiple=True, help="Skip what matches one of these.")
 @click.option(
     "--files-from",
     metavar="FILE",
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     type=click.Choice(["never", "if-changed", "always"]),
     default="if-changed",
     show_default=True,
-    help="Which files in DEST may be replaced. Changed: of another size, or older.",
+    help="Which files in DEST to replace; if-changed: those that are older, or of another size.",
 )
 @click.option("--checksum", is_flag=True, help="Compare content instead of size and time.")
 @retrieval_options
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 @event_options("when archives turn out to be at risk of expiring before they are fetched")
 @dry_run_option("do nothing")
 @yes_option
-@verbose_option("Name each archive.")
+@verbose_option("Print a line for each archive.")
 @transfer_options
 @account_options
 def restore_command(

@@ -119,7 +119,7 @@ class WaitReport:
         )
         if not self.lines.wanted and self.running:
             until = f", usually done by {local_text(eta)}" if eta else ""
-            again = f"asking again in {_span(progress.pause)}"
+            again = f"next list in {_span(progress.pause)}"
             say(f"{self.running} running{until}; {again}", err=True)
 
 

@@ -104,7 +104,7 @@ class Ending:
                 try:
                     start_thread("reload", self._reload)
                 except ThreadError as error:
-                    log.warning("nothing is reloaded: %s", error)
+                    log.warning("cannot reload: %s", error)
             elif number not in self._ignored:
                 return number
 

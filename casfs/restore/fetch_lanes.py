@@ -247,8 +247,8 @@ class Fetcher:
         except CasfsError as error:
             self._give_up(item, error)
         except Exception as error:
-            log.exception("restoring %s met a bug", item.path)
-            shown = f"casfs met a bug ({type(error).__name__}); please report it"
+            log.exception("restoring %s hit a bug", item.path)
+            shown = f"casfs hit a bug ({type(error).__name__}); please report it"
             self._fail(item, CasfsError(shown))
 
     def _give_up(self, item: WorkItem, error: CasfsError) -> None:

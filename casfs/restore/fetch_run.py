@@ -173,8 +173,8 @@ class FetchRun:
                 self._queue.miss(str(error))
             return Ended(item, "failed", str(error))
         except Exception as error:
-            log.exception("fetching %s met a bug; please report it", item.name)
-            return Ended(item, "failed", f"casfs met a bug ({type(error).__name__})")
+            log.exception("fetching %s hit a bug; please report it", item.name)
+            return Ended(item, "failed", f"casfs hit a bug ({type(error).__name__})")
 
     def _fill(self, item: FetchableOutput) -> Ended | None:
         filling = self._client.fetchable.filling(item)

@@ -82,7 +82,7 @@ class _Decoder:
         elif encoding == "deflate":
             self._form = _ZLIB if _has_zlib_header(begin) else _RAW
         else:
-            raise self._error("which was not asked for")
+            raise self._error("which was not requested")
         self._inflate = zlib.decompressobj(self._form)
         self._members = 1
 
@@ -93,7 +93,7 @@ class _Decoder:
                 # A file of gzip may have several members, one behind the other.
                 self._members += 1
                 if self._form != _GZIP or self._members > TUNING.most_members:
-                    raise self._error("and goes on behind its end")
+                    raise self._error("and continues after its end")
                 self._inflate = zlib.decompressobj(self._form)
             try:
                 piece = self._inflate.decompress(data, TUNING.piece)
@@ -126,6 +126,6 @@ def _has_zlib_header(begin: bytes) -> bool:
 
 def _too_long(answer: requests.Response, limit: int) -> WrongAnswerError:
     return WrongAnswerError(
-        f"GET {answer.url}: {answer.status_code} with more than {limit >> 10} KiB where a listing "
-        "or a description was asked for; check --endpoint and any proxy on the way"
+        f"GET {answer.url}: {answer.status_code} with more than {limit >> 10} KiB instead of a "
+        "listing or a description; check --endpoint and any proxy on the way"
     )

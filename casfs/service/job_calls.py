@@ -230,6 +230,6 @@ def _policy(answer: dict[str, Any]) -> RetrievalPolicy | None:
         return None
     kind = _STRATEGIES.get(str(rule.get("Strategy")).lower())
     if kind is None:
-        log.warning("the data retrieval policy has an unknown strategy, and is not considered")
+        log.warning("the data retrieval policy has an unknown strategy, and is ignored")
         return None
     return RetrievalPolicy(kind, fields.integer(rule.get("BytesPerHour")))

@@ -100,7 +100,7 @@ def check_form(answer: requests.Response) -> None:
         raise WrongAnswerError(f"GET {answer.url}: an output with Transfer-Encoding {transfer!r}")
     kind = answer.headers.get("Content-Type", "").strip().lower()
     if kind.startswith("multipart/byteranges"):
-        raise WrongAnswerError(f"GET {answer.url}: several ranges where one was asked for")
+        raise WrongAnswerError(f"GET {answer.url}: several ranges instead of one")
 
 
 def is_announced(answer: requests.Response, source: HTTPResponse) -> bool:

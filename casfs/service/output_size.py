@@ -109,4 +109,4 @@ def _check_output(answer: requests.Response) -> None:
     """
     check_form(answer)
     if "html" in answer.headers.get("Content-Type", "").lower():
-        raise WrongAnswerError(f"GET {answer.url}: a page where an output was asked for")
+        raise WrongAnswerError(f"GET {answer.url}: a page instead of an output")

@@ -263,7 +263,7 @@ class Transport:
         # Two threads may both warn: that does no harm.
         if telling and now - self._warned > TUNING.warning_interval and not self._closed.is_set():
             self._warned = now
-            log.warning("%s; asking again for up to %.0f s", error, deadline.remaining())
+            log.warning("%s; retrying for up to %.0f s", error, deadline.remaining())
 
     def _attempt(
         self,

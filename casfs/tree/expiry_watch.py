@@ -172,7 +172,7 @@ class ExpiryWatch:
             except (CasfsError, OSError) as error:
                 log.info("cannot look for what expires: %s", reason(error))
             except Exception:
-                log.exception("looking for what expires met a bug; please report it")
+                log.exception("looking for what expires hit a bug; please report it")
             pause = max(_SECONDS, _PART * (time.monotonic() - begun))
 
     def _measure(self) -> None:

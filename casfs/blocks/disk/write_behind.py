@@ -231,7 +231,7 @@ class WriteBehind:
         except OSError as error:
             log.warning("cannot scan the cache to evict blocks: %s", reason(error))
         except Exception:
-            log.critical("eviction met a bug; please report it", exc_info=True)
+            log.critical("eviction hit a bug; please report it", exc_info=True)
         finally:
             with self._work:
                 self._evicting = False
@@ -246,7 +246,7 @@ class WriteBehind:
             # The thread goes on: without it, nothing more would be cached.
             error = met
             if not isinstance(met, OSError):
-                log.critical("writing a block met a bug; please report it", exc_info=True)
+                log.critical("writing a block hit a bug; please report it", exc_info=True)
             self._metrics.unsaved_blocks.inc()
             self.evictor.failed()
         with self._room:

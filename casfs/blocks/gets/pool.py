@@ -268,7 +268,7 @@ class Pool:
             except Exception:
                 # The thread goes on: without it, nothing that waits here would ever come.
                 log.critical(
-                    "a task of %s met a bug; please report it",
+                    "a task of %s hit a bug; please report it",
                     self._name,
                     exc_info=True,
                 )

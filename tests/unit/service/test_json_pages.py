@@ -131,7 +131,7 @@ def test_gzip_that_brings_nothing_for_ever_is_refused():
         while True:
             wire.send(empty)
 
-    with pytest.raises(WrongAnswerError, match="behind its end"):
+    with pytest.raises(WrongAnswerError, match="after its end"):
         listing(endless)
 
 

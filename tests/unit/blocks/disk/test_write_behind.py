@@ -129,7 +129,7 @@ def test_a_bug_is_reported_and_ends_no_thread(write_behind, disk, metrics, tmp_p
     write_behind.close(GENEROUS)
     assert list(block_files(tmp_path)) == ["7"]
     assert metrics.as_dict()["unsaved_blocks"] == 6
-    assert "met a bug" in caplog.text
+    assert "hit a bug" in caplog.text
 
 
 def test_a_closed_saver_takes_nothing(write_behind, disk, metrics):
