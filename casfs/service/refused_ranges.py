@@ -8,7 +8,13 @@ import logging
 
 import requests
 
-from casfs.errors import ForeignAnswerError, RequestError, ServerError, TransientError
+from casfs.errors import (
+    ForeignAnswerError,
+    RequestError,
+    ServerError,
+    TransientError,
+    WrongAnswerError,
+)
 from casfs.service.error_mapping import was_closed
 
 log = logging.getLogger(__name__)
@@ -18,8 +24,8 @@ class RangeInside:
     """What the attempts have met that ask for one range which begins inside a block.
 
     Args:
-        attempts: how many of them in a row the service may leave without an answer, or answer with
-            a failure of its own.
+        attempts: how many of them in a row may end without a byte of the range, by a failure of the
+            service or a connection that is closed.
     """
 
     def __init__(self, attempts: int) -> None:
@@ -32,14 +38,19 @@ class RangeInside:
         Raises:
             RequestError: the range is not given.
         """
-        if isinstance(error, ServerError) or was_closed(error):
-            self._failed += 1
-        else:
-            # What is slow, or breaks off, is given.
-            self._failed = 0
+        # What is slow, or breaks off, is given.
+        self._failed = self._failed + 1 if _is_failure(error) else 0
         if self._failed >= self._attempts or _is_refusal(error):
             log.info("a range that begins inside a MiB is not given: %s", error)
             raise RequestError(str(error)) from error
+
+
+def _is_failure(error: TransientError) -> bool:
+    """Return whether an attempt ended early, and brought nothing."""
+    if isinstance(error, ServerError) or was_closed(error):
+        return True
+    wrong = isinstance(error, WrongAnswerError) and not isinstance(error, ForeignAnswerError)
+    return not error.received and (wrong or isinstance(error.__cause__, ConnectionError))
 
 
 def _is_refusal(error: TransientError) -> bool:

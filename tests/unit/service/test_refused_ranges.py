@@ -38,7 +38,7 @@ def answering(*answers):
 
     def spoil(request, answer):
         instead = left.pop(0) if left else answer
-        return cut(request, answer) if instead is cut else instead
+        return instead(request, answer) if instead in CUTS else instead
 
     with serving(Archive(DATA, spoil=spoil)) as server:
         yield server
@@ -48,7 +48,16 @@ def closed(request, wire):
     """No answer."""
 
 
-cut = cut_after(1000)
+def reset_after_its_head(request, answer):
+    def behave(request, wire):
+        wire.send(answer.head)
+        wire.reset()
+
+    return behave
+
+
+cut, cut_after_its_head = cut_after(1000), cut_after(0)
+CUTS = [cut, cut_after_its_head, reset_after_its_head]
 
 
 def asked(server: Server) -> int:
@@ -63,7 +72,17 @@ def test_a_page_that_refuses_it_is_believed_at_once_and_the_job_is_not_asked(sta
         assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("failure", [closed, html(500), html(502), refusal(503, "SlowDown")])
+FAILURES = {
+    "closed": closed,
+    "closed after its head": cut_after_its_head,
+    "reset after its head": reset_after_its_head,
+    "500": html(500),
+    "502": html(502),
+    "503": refusal(503, "SlowDown"),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
 def test_three_failures_in_a_row_refuse_it(failure):
     with answering(*[failure] * 3) as server:
         with pytest.raises(RequestError):
