@@ -27,7 +27,8 @@ class TreeTuning:
     remembered_directories: int = 64
     """Directories whose names are kept in memory, for programs that walk through them."""
     shared_prefixes: int = 16384
-    """Directories of which it is remembered what their names share: inodes depend on that."""
+    """Directories for which casfs remembers the common prefix of their names: inodes depend on
+    it."""
     described_vaults: int = 16
     """Known vaults that are described again each time the list of all is refused."""
 
