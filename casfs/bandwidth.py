@@ -115,7 +115,7 @@ def _one_rate(part: str, text: str, name: str) -> float | None:
     if not rate:
         return None
     if rate > _MOST:
-        raise _error(name, text, "that is more than any line has")
+        raise _error(name, text, "that is more than any network has")
     if rate < LEAST:
         raise _error(name, text, "less than 4K cannot be told from a dead connection")
     return rate

@@ -82,7 +82,7 @@ def test_slots_of_days_and_of_every_day_are_mixed_as_rclone_does():
         ("24:00,1M", "HH:MM"),
         ("Foo-08:00,1M", "Mon, Tue"),
         ("08:00,", "K, M, G or T"),
-        ("9" * 400, "more than any line"),
+        ("9" * 400, "more than any network"),
     ],
 )
 def test_what_is_no_limit_is_refused_with_an_example(text, why):
