@@ -54,6 +54,18 @@ def test_a_server_that_gives_less_than_is_asked_for(tmp_path: Path, home: Path) 
             assert mount.status()["counters"]["unchecked_blocks"] == 0
 
 
+def test_a_line_that_breaks_every_answer_to_an_output_of_unknown_size(
+    tmp_path: Path, home: Path
+) -> None:
+    job = {"JobId": "big", "@size": 3 * MIB + 1, "@seed": 3}
+    untold = job | {"ArchiveSizeInBytes": None, "RetrievalByteRange": None}
+    with RunningOrigin(tmp_path / "origin", {"v": {"jobs": [untold]}}) as origin:
+        origin.misbehave({"when": {"call": "output"}, "do": {"cut": 300_000}})
+        with mounted(home, origin.url, CASFS_DEADLINE=20) as mount:
+            assert copied(mount, tmp_path) == content(job)
+            assert mount.status()["counters"]["unchecked_blocks"] == 0
+
+
 def test_a_line_on_which_a_block_takes_twice_the_deadline(tmp_path: Path, home: Path) -> None:
     job = {"JobId": "big", "@size": 3 * MIB, "@seed": 3}
     with (
