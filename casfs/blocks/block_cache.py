@@ -12,7 +12,7 @@ from casfs.blocks.delivery import Delivery
 from casfs.blocks.disk.store import OutputStores
 from casfs.blocks.disk.write_behind import BlockWriter
 from casfs.blocks.download import Downloader
-from casfs.blocks.found_blocks import Found, wait
+from casfs.blocks.found_blocks import Found, InFlight, wait
 from casfs.blocks.get_queue import GetQueue, Left, Queued, owner_of
 from casfs.blocks.gets.pool import Pool
 from casfs.blocks.gets.slots import Slots
@@ -215,8 +215,10 @@ class BlockCache:
     def _wait(
         self, opened: OpenOutput, run: range, ended: int, found: Found
     ) -> dict[int, memoryview]:
-        def moved(owner: object) -> float:
-            return owner.moved if isinstance(owner, OpenOutput) else 0.0
+        def moved(entry: InFlight) -> float:
+            # Its turn comes for as long as others get on.
+            anybody = self._downloader.moved if entry.waits_for_turn() else 0.0
+            return max(anybody, entry.owner.moved if isinstance(entry.owner, OpenOutput) else 0.0)
 
         deadline = Deadline(self._deadline)
         while True:

@@ -78,6 +78,7 @@ class Downloader:
 
     Attributes:
         line: what GETs have shown of the line.
+        moved: when bytes last came, of anything, by the monotonic clock.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Downloader:
         again: Callable[[OpenOutput, range], None],
     ) -> None:
         self.line = Line(deadline)
+        self.moved = 0.0
         self._width = Width(slots.requests)
         self._service = service
         self._outputs = service.outputs
@@ -231,7 +233,7 @@ class Downloader:
         return saved + time.monotonic() - began
 
     def _note_progress(self, opened: OpenOutput, moment: float) -> None:
-        opened.moved = moment
+        opened.moved = self.moved = moment
         if self.line.speed() >= LineSpeed.SLOW:
             # More connections cost this machine nothing, and who waits for a turn loses time.
             self._bodies.open()

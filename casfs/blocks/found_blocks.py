@@ -25,6 +25,10 @@ class InFlight:
     task: Task | None = None
     read: bool = False
 
+    def waits_for_turn(self) -> bool:
+        """Return whether nobody is at it yet."""
+        return self.task is not None and not self.task.begun
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -58,15 +62,16 @@ class Found:
 
 
 def wait(
-    found: Found, deadline: Deadline, what: object, moved: Callable[[object], float]
+    found: Found, deadline: Deadline, what: object, moved: Callable[[InFlight], float]
 ) -> dict[int, memoryview]:
     """Return all blocks that were looked up, once they have come.
 
     Args:
         found: what is known of them.
-        deadline: restarts while somebody who fetches one of them makes progress.
+        deadline: restarts with that progress.
         what: what they are of, for messages.
-        moved: reports when an owner last made progress, by the monotonic clock.
+        moved: reports when whoever fetches a block, or keeps it waiting for its turn, last made
+            progress, by the monotonic clock.
 
     Raises:
         DeadlineError: one did not.
@@ -80,7 +85,7 @@ def wait(
                 blocks[number] = result_within(entry.result, deadline.remaining())
                 break
             except FutureTimeoutError:
-                deadline.extend(moved(entry.owner))
+                deadline.extend(moved(entry))
             if deadline.passed() and not entry.result.done():
                 raise DeadlineError(
                     f"received nothing of block {number} of the {what} for {deadline.seconds:g} s; "

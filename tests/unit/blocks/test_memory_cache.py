@@ -23,7 +23,7 @@ def flights_of(memory_blocks=4, saved=None):
 
 
 def got(found, seconds=GENEROUS):
-    return wait(found, Deadline(seconds), "output", lambda owner: 0.0)
+    return wait(found, Deadline(seconds), "output", lambda entry: 0.0)
 
 
 def test_only_the_first_who_wants_a_block_has_to_bring_it():

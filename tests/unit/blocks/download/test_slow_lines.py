@@ -95,6 +95,21 @@ def test_a_change_of_rate_is_followed_both_ways(tmp_path):
         assert max(read(84, 128)) >= 4 * MIB
 
 
+def test_whoever_waits_for_a_turn_waits_for_as_long_as_others_get_on(tmp_path):
+    """One connection, whose blocks come one after the other, each within the deadline."""
+    data = DATA[:MIB]
+    whole = output_of_bytes(data, root(data))
+    outputs = [renamed(whole, f"j{number}", f"{number:064}") for number in range(12)]
+    with (
+        serving(Archive(data, spoil=Paced(2 * MIB))) as server,
+        bringing(server.url, tmp_path, connections=1, deadline=1.5, attempts=None) as parts,
+        ThreadPoolExecutor(12) as pool,
+    ):
+        readers = [parts.reader(output) for output in outputs]
+        for came in list(pool.map(lambda reader: bytes(reader.pread(MIB, 0)), readers)):
+            assert came == data
+
+
 def test_few_connections_are_opened_for_many_outputs_on_a_slow_line(tmp_path):
     """Each seems to stall now and then, and lends its place."""
     data = DATA[: 4 * MIB]
