@@ -41,6 +41,8 @@ class BlockTuning:
     """Time after which a measured speed no longer counts, and the next GETs start small."""
     well: int = 8
     """GETs in a row that must succeed before larger ones are tried."""
+    well_most: int = 256
+    """The most of them, if larger GETs broke off each time that they were tried."""
     overlap: int = 4
     """Connections for which one more request is sent, while the bodies of others arrive."""
     reserve_connections: int = 4

@@ -46,7 +46,10 @@ class Line:
         self._noted = clock()
         self._bytes = self._seconds = 0.0
         self._unbroken = TUNING.largest_get
-        self._well = 0
+        self._well, self._patience = 0, TUNING.well
+        """GETs in a row that ended well; how many of them before larger ones are tried."""
+        self._trying = False
+        """Larger ones are tried: few of them have ended so far."""
 
     def note(self, size: int, seconds: float) -> None:
         """Note that a GET brought so many bytes in so many seconds."""
@@ -61,6 +64,9 @@ class Line:
         """Note that a GET of so many blocks broke off."""
         with self._lock:
             self._well = 0
+            if self._trying:
+                self._patience = min(2 * self._patience, TUNING.well_most)
+                self._trying = False
             self._unbroken = min(self._unbroken, max(blocks // 2, 1))
 
     def note_well(self, size: int, seconds: float) -> None:
@@ -72,12 +78,14 @@ class Line:
         """
         if size:
             self.note(size, seconds)
-        if self._unbroken == TUNING.largest_get:
+        if self._unbroken == TUNING.largest_get and not self._trying:
             return
         with self._lock:
             self._well += 1
-            if self._well >= TUNING.well:
-                self._well = 0
+            if self._trying and self._well >= TUNING.well:
+                self._patience, self._trying = TUNING.well, False
+            if self._well >= self._patience and self._unbroken < TUNING.largest_get:
+                self._well, self._trying = 0, True
                 self._unbroken = min(2 * self._unbroken, TUNING.largest_get)
 
     def largest_get(self) -> int:

@@ -73,3 +73,23 @@ def test_gets_are_halved_by_what_breaks_and_grow_when_the_line_is_well(line):
     for _ in range(24):
         line.note_well(0, 0.0)
     assert line.largest_get() == TUNING.largest_get
+
+
+def ends_well(line, gets):
+    """GETs that end well; return how large they are then."""
+    for _ in range(gets):
+        line.note_well(0, 0.0)
+    return line.largest_get()
+
+
+def test_what_breaks_whenever_larger_gets_are_tried_is_tried_less_and_less_often(line):
+    """Each of them may cost the time in which a silent connection is given up."""
+    line.note(BLOCK_SIZE, 0.01)
+    line.note_break(2)
+    for gets in (8, 16, 32, 64, 128, 256, 256):
+        assert ends_well(line, gets - 1) == 1
+        assert ends_well(line, 1) == 2
+        line.note_break(2)
+    # Until they come well once more.
+    assert ends_well(line, 256) == 2
+    assert [ends_well(line, 8) for _ in range(2)] == [4, 8]
