@@ -43,6 +43,16 @@ class BlockTuning:
     """GETs in a row that must succeed before larger ones are tried."""
     well_most: int = 256
     """The most of them, if larger GETs broke off each time that they were tried."""
+    lag: float = 8.0
+    """How many times faster the other connections are when one is replaced by a new one."""
+    lag_seconds: float = 10.0
+    """How long a connection is compared with the others."""
+    lag_most: int = 3
+    """The most connections to replace for one run: on a line that has become slow, each new one is
+    as slow as the one before."""
+    line_fresh_seconds: float = 2.0
+    """How long the speed of the other connections is compared with after they last received
+    bytes."""
     overlap: int = 4
     """Connections for which one more request is sent, while the bodies of others arrive."""
     reserve_connections: int = 4

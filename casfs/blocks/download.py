@@ -102,6 +102,7 @@ class Downloader:
             service.received,
             self.line.stall_rate,
             self._note_stall,
+            service.cut,
             lambda: service.throttle.rate() is not None,
         )
         self._bodies = Turns(slots.bodies, slots.reserve, self._stalls.pause)
@@ -261,13 +262,14 @@ class Downloader:
             raise
         finally:
             # What comes now is not of the output; the answer may still turn out to be too long.
-            get.watched.progress.leave()
+            get.watched.leave_answer()
 
     def _receive_range(self, get: Get, body: Body) -> None:
         try:
             with self._turn(get):
                 # One that stalls before its body comes keeps no room from others.
                 self._memory.receive(get.opened.key, get.run.asked)
+                get.watched.receive_body(get.span[1] - get.span[0])
                 began = time.monotonic()
                 blocks = get.run.receive(body, self._delivery.buffers)
                 received = time.monotonic() - began
@@ -276,7 +278,7 @@ class Downloader:
                     get.watched.spent = answered + received, answered + (1 - behind) * received
                 get.opened.compare(blocks)
         except TransientError as error:
-            if not isinstance(error, MismatchError):
+            if not (isinstance(error, MismatchError) or get.watched.given_up):
                 self.line.note_break(len(get.run.asked))
             if get.run.go_on(error) or get.run.mismatches >= TUNING.mismatches:
                 raise _AgainError(error) from error

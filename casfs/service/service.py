@@ -78,6 +78,10 @@ class Service:
         """Return the bytes that a thread's connection received; see `Transport.received`."""
         return self._transport.received(thread)
 
+    def cut(self, thread: int) -> None:
+        """End a thread's connection; see `Transport.cut`."""
+        self._transport.cut(thread)
+
     def may_ask_again(self, lost: int, deadline: Deadline) -> bool:
         """Wait as `Transport.may_ask_again`."""
         return self._transport.may_ask_again(lost, deadline)

@@ -48,6 +48,7 @@ class Transport:
     Attributes:
         clock: the service's, as answers with lists tell it.
         received: returns the bytes that a thread's connection received; see `Watchdog.received`.
+        cut: ends a thread's connection; see `Watchdog.cut`.
     """
 
     def __init__(self, endpoint: str, dialect: Dialect, limits: Limits, metrics: Metrics) -> None:
@@ -59,6 +60,7 @@ class Transport:
         log_malformed_headers_once()
         self._watchdog = Watchdog(lambda: self._sessions.drop_aged())
         self.received = self._watchdog.received
+        self.cut = self._watchdog.cut
         self._route = Route(endpoint, dialect.ca_variables, dialect.ca_file)
         self._sender = Sender(endpoint, dialect.authorization, limits, self._watchdog, self._route)
         self._sessions = Sessions(self._sender.session, self._watchdog)

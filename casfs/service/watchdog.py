@@ -105,6 +105,12 @@ class Watchdog:
                 return -1
         return int.from_bytes(info[_BYTES_RECEIVED], sys.byteorder) if len(info) == _SIZE else -1
 
+    def cut(self, thread: int) -> None:
+        """Shut down the socket that a thread, named by its identity, waits for, if there is one."""
+        with self._lock:
+            if thread in self._sockets:
+                _end(self._sockets[thread][1])
+
     def close(self) -> None:
         """Shut down every socket and stop watching."""
         self._closed.set()

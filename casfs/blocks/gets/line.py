@@ -99,6 +99,12 @@ class Line:
             limit //= 2
         return limit
 
+    def rate(self) -> float | None:
+        """Return how many bytes a second a connection brings, None if none brought any lately."""
+        if not self._bytes or self._clock() - self._noted > TUNING.line_fresh_seconds:
+            return None
+        return self._bytes / self._seconds
+
     def speed(self) -> LineSpeed:
         """Return how fast a connection is."""
         seconds = self._block_seconds() or 0.0

@@ -4,7 +4,8 @@ While one brings bytes, nobody who waits for its blocks gives up. Whether bytes 
 connections, from time to time, so it costs the bytes nothing. A GET that has no connection, because
 it waits for one or for its next attempt, stalls. So does one whose bytes come so slowly that a
 block takes much of the deadline: others do not wait for it. That does not end it: the deadline
-restarts as bytes come.
+restarts as bytes come. Only a connection that lags far behind the others is ended, and the rest
+asked for on a new one.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from casfs.blocks.block_tuning import TUNING
+from casfs.blocks.gets.lag import Lag
 from casfs.blocks.gets.line import Line
 from casfs.deadline import Deadline
 from casfs.errors import ThreadError
@@ -38,6 +40,7 @@ class GetProgress:
 
     Attributes:
         answered: seconds from the request to the answer that began last.
+        lagged: connections that were given up because they lagged behind.
     """
 
     def __init__(self, deadline: Deadline, line: Line, tell: Callable[[float], None]) -> None:
@@ -51,6 +54,7 @@ class GetProgress:
         self._counted = 0.0
         """Bytes of this span that have counted as progress."""
         self.answered = 0.0
+        self.lagged = 0
         self._asked = self._since = time.monotonic()
         self._more = 0
         """Bytes since then, which were not reported to the line."""
@@ -100,6 +104,9 @@ class GetProgress:
         self._deadline.extend(now)
         self._tell(now)
 
+    def lag(self, size: int) -> Lag | None:
+        """Return what tells whether a body of so many bytes comes too slowly, if that is to be."""
+        return Lag(size, self._line.rate) if self.lagged < TUNING.lag_most else None
 
 @dataclass(slots=True)
 class WatchedGet:
@@ -108,7 +115,8 @@ class WatchedGet:
     `reported` is what its connection had received when its progress was last reported, None where
     nothing is known yet of its connection. `brought` are the bytes of an answer that has ended as
     it should. `spent` are the seconds from its request to its last byte, and those of them in which
-    it waited for the line, None if that is not known.
+    it waited for the line, None if that is not known. `lag` tells whether its body, which is being
+    received, comes too slowly; `given_up` is whether its connection was ended for that.
     """
 
     progress: GetProgress
@@ -119,12 +127,23 @@ class WatchedGet:
     stalled: bool = False
     brought: int = 0
     spent: tuple[float, float] | None = None
+    lag: Lag | None = None
+    given_up: bool = False
 
     def begin_answer(self, span: tuple[int, int]) -> None:
         """Note that an answer with these bytes of the output begins."""
         # There may be another connection than before.
-        self.reported = None
+        self.reported, self.given_up = None, False
         self.progress.begin(span)
+
+    def receive_body(self, size: int) -> None:
+        """Note that a body of so many bytes is received from now on."""
+        self.lag = self.progress.lag(size)
+
+    def leave_answer(self) -> None:
+        """Note that the answer that began brings nothing more of the output."""
+        self.lag = None
+        self.progress.leave()
 
 
 class Stalls:
@@ -137,6 +156,7 @@ class Stalls:
             no connection, -1 if nobody knows.
         least: bytes a second of a GET that does not stall.
         tell: is notified of a thread, by its identity, and whether it stalls.
+        cut: ends the connection of a thread.
         limited: returns whether the rate is limited here: then a GET that is slow does not stall.
     """
 
@@ -145,12 +165,14 @@ class Stalls:
         received: Callable[[int], int | None],
         least: float,
         tell: Callable[[int, bool], None],
+        cut: Callable[[int], None],
         limited: Callable[[], bool] = lambda: False,
     ) -> None:
         self._limited = limited
         self._received = received
         self._least = least * TUNING.stalled_seconds
         self._tell = tell
+        self._cut = cut
         self._lock = threading.Lock()
         self._begun = threading.Condition(self._lock)
         self._watched: dict[int, WatchedGet] = {}
@@ -216,6 +238,7 @@ class Stalls:
         received = self._received(thread)
         if received is not None:
             _tell_progress(watched, received)
+            self._look_at_lag(thread, watched, received, now)
             more = received - watched.received
             # Fewer than before: it is another connection.
             if received < 0 or (received if more < 0 else more) >= self._least:
@@ -223,6 +246,19 @@ class Stalls:
         if self._limited():
             watched.since = now
         return now - watched.since > TUNING.stalled_seconds
+
+    def _look_at_lag(self, thread: int, watched: WatchedGet, received: int, now: float) -> None:
+        # The thread that receives may end the body at any moment.
+        lag = watched.lag
+        if lag is None or received < 0:
+            return
+        if self._limited():
+            lag.restart()
+        elif lag.is_too_slow(now, received):
+            log.info("a connection lags far behind the others; asking for the rest on a new one")
+            watched.lag, watched.given_up = None, True
+            watched.progress.lagged += 1
+            self._cut(thread)
 
     def _set(self, thread: int, watched: WatchedGet, stalled: bool) -> None:
         if watched.stalled != stalled:

@@ -4,9 +4,12 @@ import contextlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
+from casfs.blocks.block_tuning import TUNING
+from casfs.blocks.gets import lag
 from casfs.errors import CasfsError, DeadlineError
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, renamed, root
 from tests.support.blocks import bringing
@@ -93,6 +96,39 @@ def test_a_change_of_rate_is_followed_both_ways(tmp_path):
         spoil.rate = 400 * MIB
         read(64, 84)
         assert max(read(84, 128)) >= 4 * MIB
+
+
+@pytest.mark.parametrize("pause", [0.05, 30], ids=["a little", "nothing"])
+def test_a_connection_that_lags_behind_the_others_is_given_up_for_a_new_one(
+    tmp_path, monkeypatch, pause
+):
+    monkeypatch.setattr(lag, "TUNING", replace(TUNING, lag_seconds=0.3, get_seconds=1.0))
+    data, ended = random_bytes(64 * MIB, seed=4), threading.Event()
+    lagging = iter([16 * MIB + 700_000])
+
+    def spoil(request, answer):
+        first, stop = request.span
+        if not first <= 16 * MIB < stop or not (until := next(lagging, 0) - first) > 0:
+            return answer
+
+        def behave(request, wire):
+            wire.send(answer.head + answer.body[:until])
+            with contextlib.suppress(OSError):
+                for at in range(until, len(answer.body), 100):
+                    if ended.wait(pause):
+                        break
+                    wire.send(answer.body[at : at + 100])
+
+        return behave
+
+    with reading(tmp_path, spoil, data, read_timeout=60, deadline=60) as (reader, server, parts):
+        for at in range(0, len(data), MIB):
+            assert bytes(reader.pread(MIB, at)) == data[at : at + MIB]
+        ended.set()
+        # What it brought is kept, and only the rest of it asked for.
+        assert [first for first, _ in server.spans() if first % MIB]
+        assert parts.count("received_bytes") < len(data) + 10_000
+        assert parts.count("unchecked_blocks") == 0
 
 
 def test_whoever_waits_for_a_turn_waits_for_as_long_as_others_get_on(tmp_path):

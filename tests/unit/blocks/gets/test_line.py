@@ -93,3 +93,11 @@ def test_what_breaks_whenever_larger_gets_are_tried_is_tried_less_and_less_often
     # Until they come well once more.
     assert ends_well(line, 256) == 2
     assert [ends_well(line, 8) for _ in range(2)] == [4, 8]
+
+
+def test_the_rate_of_a_connection_is_known_while_bytes_come(line, clock):
+    assert line.rate() is None
+    flow(line, clock, 8 * MIB, 5)
+    assert line.rate() == pytest.approx(8 * MIB)
+    clock.now += TUNING.line_fresh_seconds + 0.1
+    assert line.rate() is None

@@ -18,7 +18,8 @@ class Watching:
         self.received: dict[int, int | None] = {}
         self.stalled: dict[int, bool] = {}
         self.moments: list[float] = []
-        self.stalls = Stalls(self.received.get, 1000, self.stalled.__setitem__)
+        self.cut: list[int] = []
+        self.stalls = Stalls(self.received.get, 1000, self.stalled.__setitem__, self.cut.append)
         self.progress = GetProgress(Deadline(60), Line(60), self.moments.append)
         self.me = threading.get_ident()
 
