@@ -59,9 +59,12 @@ class BlockTuning:
     """Connections for which one more GET is allowed, if somebody waits for its bytes."""
     mismatches: int = 10
     """Mismatches after which a run is given up: each costs traffic."""
-    least_kept: int = 32 << 10
-    """Bytes of a block that an answer must bring to be kept when it breaks off: requesting the rest
-    takes time, and a service may charge for it."""
+    least_kept: int = 4 << 10
+    """The least bytes that an answer that broke off must have brought for the rest to be requested
+    without a pause."""
+    recounted: int = 10
+    """How many answers to one request may break off before bytes that arrive again no longer count
+    as progress."""
 
     # progress
     stalled_seconds: float = 0.5

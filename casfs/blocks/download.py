@@ -184,9 +184,8 @@ class Downloader:
                 except _AgainError as again:
                     self._delivery.metrics.failures.labels("BrokenOff").inc()
                     log.info("requesting the rest of the %s: %s", opened.output, again)
-                    lost = 0 if resumable.kept else lost + 1
-                    if resumable.kept:
-                        progress.note_kept(time.monotonic())
+                    lost = 0 if resumable.kept >= TUNING.least_kept else lost + 1
+                    progress.note_kept(resumable.kept)
                     if resumable.mismatches >= TUNING.mismatches or not self._service.may_ask_again(
                         lost, deadline
                     ):

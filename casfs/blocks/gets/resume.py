@@ -8,7 +8,6 @@ before. There is no I/O here but to read bodies into memory.
 """
 
 from casfs.blocks.block import Block
-from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.buffers import Buffers
 from casfs.blocks.gets.parts import Answer, Part
 from casfs.blocks.verify import (
@@ -41,7 +40,7 @@ class ResumableRun:
     Attributes:
         asked: the blocks that were asked for last.
         mismatches: how often what came was wrong.
-        kept: something of the last answer that failed was kept.
+        kept: bytes of the last answer that failed that were kept.
     """
 
     def __init__(self, output: Output, run: range, verifier: Verifier, any_range: bool) -> None:
@@ -64,8 +63,9 @@ class ResumableRun:
         if len(run) == output.layout.blocks and output.tree_hash is not None:
             self._whole = Announced(run, output.tree_hash)
             self._announced.append(self._whole)
-        self.mismatches = 0
-        self.kept = False
+        self._mixed = False
+        """What came is of answers with different ETags."""
+        self.mismatches = self.kept = 0
         self._answer = Answer()
 
     @property
@@ -108,11 +108,13 @@ class ResumableRun:
         if part is None and body.tree_hash is not None:
             self._answer.announced_hashes = [Announced(self.asked, body.tree_hash)]
         if part is not None and part.etag != body.etag:
-            self._any_range = False
-            raise MismatchError(
-                f"the {self._output} has the ETag {body.etag}, and had {part.etag} before; "
-                "the part of a block that came before is requested again"
-            )
+            # A hash tells more than an ETag, which servers may make for each range.
+            self._mixed = True
+            if not self._has_hash(self.asked[0]):
+                raise MismatchError(
+                    f"the {self._output} has the ETag {body.etag}, and had {part.etag} before; "
+                    "the part of a block that came before is requested again"
+                )
         for number in self.asked:
             data, filled = (part.data, part.filled) if part else (self._take(number, memory), 0)
             try:
@@ -149,12 +151,13 @@ class ResumableRun:
         Returns:
             False if the same bytes are to be asked for again.
         """
-        before, part = self._span, self._answer.part
-        self.kept = False
+        before, part, held = self._span, self._answer.part, self._held()
+        self.kept = 0
         if isinstance(error, MismatchError):
             self.mismatches += 1
             if not (self._waiting or self._part):
                 return False
+            self._any_range = self._any_range and not self._mixed
             self._forget_all()
         else:
             # Where neither a length nor a hash was announced, what broke off may be anything.
@@ -164,7 +167,7 @@ class ResumableRun:
             ):
                 self._keep()
                 self._part = part if worth else self._part
-                self.kept = True
+                self.kept = self._held() - held
             self._limit = max(self._limit // 2, 1)
         self._forget_answer()
         return self.ask(self._limit) != before
@@ -187,6 +190,10 @@ class ResumableRun:
         self._forget_answer()
         self._waiting.clear()
         self._part = None
+
+    def _held(self) -> int:
+        """Return the bytes that need not come again."""
+        return sum(map(len, self._waiting.values())) + (self._part.filled if self._part else 0)
 
     def _take(self, number: int, memory: Buffers) -> memoryview:
         return memory.take(self._output.layout.length(number))
@@ -216,7 +223,7 @@ class ResumableRun:
 
     def _is_worth_keeping(self, part: Part) -> bool:
         before = self._part.filled if self._part and not self._answer.blocks else 0
-        if not self._any_range or part.filled - before < TUNING.least_kept:
+        if not self._any_range or part.filled <= before:
             return False
         # Without a hash, only the ETag shows whether two answers have the same bytes.
         number = self.asked[len(self._answer.blocks)]
@@ -243,6 +250,6 @@ class ResumableRun:
             del self._leaves[number]
         self._missing = self.left
         self._waiting.clear()
-        self._part = None
+        self._part, self._mixed = None, False
         whole = range(self._output.layout.blocks)
         self._announced = [one for one in self._announced if one.run == whole]

@@ -29,9 +29,9 @@ class GetProgress:
     """The bytes of the GETs for one run, as they come.
 
     Only the bytes of answers that may bring the run count, since pages of errors and headers may
-    come for ever. Where nothing is kept of an answer that broke off, the next one must bring more
-    than it did to count: else a GET whose answer always breaks off at the same place would never
-    end.
+    come for ever. Where nothing was kept of several answers that broke off, the next one must bring
+    more than they did to count: else a GET whose answer always breaks off at the same place would
+    never end.
 
     Args:
         deadline: of the GETs; restarts as bytes come.
@@ -49,8 +49,10 @@ class GetProgress:
         self._tell = tell
         self._need = TUNING.least_rate * deadline.seconds
         self._span: object = None
-        self._came = 0
-        """Bytes of this answer."""
+        self._answers = 0
+        """Answers with this span that have begun."""
+        self._came = self._kept = 0
+        """Bytes of this answer; bytes that were kept since the last progress."""
         self._counted = 0.0
         """Bytes of this span that have counted as progress."""
         self.answered = 0.0
@@ -70,7 +72,10 @@ class GetProgress:
     def begin(self, span: tuple[int, int]) -> None:
         """Note that an answer with these bytes of the output begins."""
         if span != self._span:
-            self._span, self._counted = span, 0.0
+            self._span, self._answers = span, 0
+        self._answers += 1
+        if self._answers <= TUNING.recounted:
+            self._counted = 0.0
         self._came = 0
         self.answered = time.monotonic() - self._asked
         self._counting = True
@@ -88,7 +93,7 @@ class GetProgress:
         self._more += size
         if self._came >= self._counted + self._need:
             self._counted = self._came
-            self.note_kept(now)
+            self._advance(now)
         if now - self._since >= TUNING.note_seconds:
             self._line.note(self._more, now - self._since)
             self._since, self._more, self._reported = now, 0, True
@@ -97,16 +102,23 @@ class GetProgress:
         """Note that an answer of so many bytes has come to its end."""
         now = time.monotonic()
         self._line.note_well(0 if self._reported else size, now - self._asked)
-        self.note_kept(now)
+        self._advance(now)
 
-    def note_kept(self, now: float) -> None:
-        """Note that something came that need not come again."""
-        self._deadline.extend(now)
-        self._tell(now)
+    def note_kept(self, size: int) -> None:
+        """Note that so many bytes of an answer that broke off need not come again."""
+        self._kept += size
+        if self._kept >= self._need:
+            self._advance(time.monotonic())
 
     def lag(self, size: int) -> Lag | None:
         """Return what tells whether a body of so many bytes comes too slowly, if that is to be."""
         return Lag(size, self._line.rate) if self.lagged < TUNING.lag_most else None
+
+    def _advance(self, now: float) -> None:
+        self._kept = 0
+        self._deadline.extend(now)
+        self._tell(now)
+
 
 @dataclass(slots=True)
 class WatchedGet:

@@ -91,7 +91,7 @@ def asked_twice(server, cut):
 
 @pytest.mark.parametrize("connections", [1, 8])
 @pytest.mark.parametrize("how", [closed, reset])
-@pytest.mark.parametrize("cut", [50_000, 300_000, 1_100_000, 2_000_000, 5_000_000])
+@pytest.mark.parametrize("cut", [30_000, 300_000, 1_100_000, 2_000_000, 5_000_000])
 @pytest.mark.parametrize("name", ["cas", "glacier"])
 def test_what_breaks_always_at_the_same_place_is_read_and_nothing_comes_twice(
     tmp_path, name, cut, how, connections
@@ -105,6 +105,14 @@ def test_what_breaks_always_at_the_same_place_is_read_and_nothing_comes_twice(
         assert parts.count("unchecked_blocks") == 0
         # A reset overtakes bytes that were sent before it.
         assert how is reset or asked_twice(server, cut) == 0
+
+
+@pytest.mark.parametrize("cut", [1, 1000, 5000])
+def test_what_breaks_after_a_few_bytes_is_read_too_and_nothing_comes_twice(tmp_path, cut):
+    data = DATA[: 100 * cut]
+    with reading(tmp_path, breaking(cut), data=data) as (reader, server, _):
+        assert bytes(reader.pread(len(data), 0)) == data
+        assert len(server.spans()) == 100
 
 
 @pytest.mark.parametrize("how", [closed, reset])

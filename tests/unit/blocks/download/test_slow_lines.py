@@ -11,10 +11,12 @@ import pytest
 from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.gets import lag
 from casfs.errors import CasfsError, DeadlineError
+from casfs.service.cas import cas
 from tests.support.archive import MIB, Archive, output_of_bytes, random_bytes, renamed, root
 from tests.support.blocks import bringing
 from tests.support.pools import threads_of
 from tests.support.server import serving
+from tests.support.service import KEY
 
 DATA = random_bytes(8 * MIB + 100)
 PIECE = 16 << 10
@@ -60,6 +62,36 @@ def test_a_block_that_takes_longer_than_the_deadline_comes_while_its_bytes_do(tm
         assert bytes(reader.pread(MIB, 0)) == data
         assert time.monotonic() - started > 2
         assert sizes(server) == [MIB]
+
+
+def test_bytes_that_come_again_are_progress_where_none_can_be_kept(tmp_path):
+    """The second answer takes longer than the deadline to bring more than the first one did."""
+    data = DATA[:MIB]
+    tries = iter([900_000])
+
+    def spoil(request, answer):
+        def behave(request, wire):
+            paced(request, answer)(request, Ending(wire, len(answer.head) + next(tries, 2 * MIB)))
+
+        return behave
+
+    paced, dialect = Paced(MIB / 2), replace(cas("-", KEY, ""), any_range=False)
+    with reading(tmp_path, spoil, data, deadline=1.2, dialect=dialect) as (reader, server, _):
+        assert bytes(reader.pread(MIB, 0)) == data
+        assert sizes(server) == [MIB, MIB]
+
+
+class Ending:
+    """A connection that closes after so many bytes."""
+
+    def __init__(self, wire, left):
+        self.wire, self.left = wire, left
+
+    def send(self, data):
+        self.wire.send(data[: self.left])
+        self.left -= len(data)
+        if self.left < 0:
+            raise ConnectionResetError
 
 
 def test_what_only_trickles_fails_in_time(tmp_path):

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.buffers import Buffers
 from casfs.blocks.gets.resume import ResumableRun
 from casfs.blocks.verify import Trust, Verifier
@@ -86,7 +85,7 @@ def joined(handed_on):
     return b"".join(handed_on[number][0] for number in sorted(handed_on))
 
 
-CUTS = st.lists(st.integers(0, 8 * MIB) | st.integers(0, 40_000), max_size=12)
+CUTS = st.lists(st.integers(0, 8 * MIB) | st.integers(0, 40_000) | st.integers(0, 2), max_size=12)
 
 
 @settings(max_examples=30, deadline=None)
@@ -99,7 +98,7 @@ def test_every_block_comes_right_and_once_whatever_breaks_off(cuts, any_range, h
         Trust.CHECKED if hashes else Trust.UNCHECKED
     }
     # Without a hash, the rest of a block is asked for only where an ETag tells that it is the same.
-    lost = TUNING.least_kept if any_range else MIB
+    lost = 0 if any_range else MIB
     assert service.came <= len(DATA) + len(cuts) * lost
     starts = [first for first, _ in service.asked if first % MIB]
     assert any_range or not starts
@@ -191,6 +190,40 @@ def test_with_a_hash_parts_are_put_together_without_an_etag():
     service.etag = None
     assert joined(fetch(run_of(), service, [MIB + 200_000])) == DATA
     assert [start for start, _ in service.asked if start % MIB]
+
+
+def broken_in_two(service, run):
+    """Receive the beginning of the second block, and a server with another ETag from then on."""
+    service.etag = '"one"'
+    with pytest.raises(TransientError) as caught:
+        run.receive(service.body(run.ask(8), MIB + 200_000), MEMORY)
+    assert run.go_on(caught.value)
+    assert run.kept == MIB + 200_000
+    service.etag = '"two"'
+
+
+def test_a_hash_that_matches_tells_more_than_an_etag_that_does_not():
+    """Some servers make an ETag for each range, or each of several servers its own."""
+    service, run = Service(), run_of()
+    broken_in_two(service, run)
+    assert joined(fetch(run, service, [])) == DATA
+    assert service.came == len(DATA)
+
+
+def test_parts_of_different_etags_that_do_not_match_are_asked_for_again_as_whole_blocks():
+    service, run = Service(flipped(DATA, MIB + 100)), run_of()
+    broken_in_two(service, run)
+    service.data = DATA
+    while len(service.asked) < 3:
+        run.receive(service.body(run.ask(8), 8 * MIB), MEMORY)
+        run.accept()
+        run.note_handed_on()
+    with pytest.raises(MismatchError) as caught:
+        run.receive(service.body(run.ask(8), 8 * MIB), MEMORY)
+    assert run.go_on(caught.value)
+    service.asked.clear()
+    assert joined(fetch(run, service, [100_000]))[-MIB:] == DATA[-MIB:]
+    assert not [first for first, _ in service.asked if first % MIB]
 
 
 def test_a_service_that_refuses_to_begin_inside_a_block_is_asked_for_whole_ones():
