@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from casfs.blocks.block import Block
+from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.disk.leaf_file import LeafFile
 from casfs.blocks.disk.part_file import PartFile
 from casfs.blocks.disk.part_place import PartPlace
@@ -36,7 +37,7 @@ from casfs.service.service import Service
 _PATIENCE = 2.0
 """Seconds to wait for a place among the GETs; if all of them stall, others must lend theirs."""
 _BROKEN = 3
-"""Answers for one output that may break off before it is left to `PartFilling`."""
+"""Answers for one output that may bring nothing before it is left to `PartFilling`."""
 _RATE = 16 << 10
 """Bytes a second that each connection is believed to bring, until one was seen to bring more or
 less."""
@@ -202,8 +203,9 @@ class SmallOutputs:
                 self._service.outputs.read(output, span, self._receiver(run, span), deadline)
                 blocks = run.accept()
             except _BrokenOffError as error:
-                broken += 1
-                if broken >= _BROKEN:
+                if run.kept >= TUNING.least_kept:
+                    deadline.extend(time.monotonic())
+                elif (broken := broken + 1) >= _BROKEN:
                     raise UnusualError from error
             except RequestError as error:
                 if span[0]:

@@ -130,6 +130,21 @@ def test_an_answer_that_is_wrong_or_breaks_off_is_not_what_is_restored(tmp_path,
         assert len(server.spans()) == 2
 
 
+def test_a_line_that_breaks_every_answer_brings_nothing_twice(tmp_path):
+    def break_off(request, wire):
+        first, stop = request.span
+        head = Answer(206, b"", {"Content-Length": str(stop - first)} | named(first))
+        wire.send(head.head + DATA[first : first + 6000])
+
+    def named(first):
+        return {"Content-Range": content_range(first)}
+
+    with fetching(tmp_path, break_off) as (files, server):
+        assert files.bring()[1].verified == "yes"
+        assert files.found() == {DATA}
+        assert server.spans() == [(at, len(DATA)) for at in range(0, len(DATA), 6000)]
+
+
 def test_bytes_that_are_wrong_for_good_are_refused(tmp_path):
     with (
         fetching(tmp_path, other_bytes) as (files, _),
