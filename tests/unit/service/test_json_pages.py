@@ -254,7 +254,7 @@ def test_a_listing_that_makes_progress_has_no_deadline_as_a_whole():
         time.sleep(0.12)
         number = int(request.query.get("marker", "0"))
         names = [f"{number}-{n}" for n in range(1000)]
-        return Answer(body=page(names, str(number + 1) if number < 10 else None))
+        return Answer(body=page(names, str(number + 1) if number < 24 else None))
 
-    # Eleven pages take longer than five deadlines.
-    assert len(listing(slow, deadline=0.25)) == 11_000
+    # 25 pages take longer than five deadlines.
+    assert len(listing(slow, deadline=0.5)) == 25_000

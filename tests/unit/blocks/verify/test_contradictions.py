@@ -1,6 +1,7 @@
 """A block that comes once more, and not the same: what was vouched for stands, nothing is mixed."""
 
 import errno
+import threading
 from dataclasses import replace
 
 import pytest
@@ -121,10 +122,18 @@ def test_a_pass_that_is_not_the_one_that_broke_off_is_not_mixed_with_it(tmp_path
         wrong = replace(answer, body=flipped(answer.body, THIRD.start))
         return cut_after(5 * MIB)(request, wrong)
 
-    archive = Archive(DATA, ranges=False, hashes=False, spoil=once(broken))
+    def spoil(request, answer):
+        spoiled = first(request, answer)
+        if spoiled is answer:
+            was_read.wait(30)
+        return spoiled
+
+    first, was_read = once(broken), threading.Event()
+    archive = Archive(DATA, ranges=False, hashes=False, spoil=spoil)
     with serving(archive) as server, bringing(server.url, tmp_path, connections=1) as parts:
         reader = parts.reader(OUTPUT)
         assert bytes(reader.pread(MIB, THIRD.start)) != DATA[THIRD], "nothing can tell yet"
+        was_read.set()
         with pytest.raises(OutputMismatchError):
             reader.pread(1, len(DATA) - 1)
         assert read_all(parts.reader(OUTPUT)) == DATA
