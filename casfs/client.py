@@ -30,7 +30,7 @@ from casfs.tree.archives.queries import Archives
 from casfs.tree.archives.readable import Readable
 from casfs.tree.archives.selection import Selected
 from casfs.tree.archives.states import ArchiveState, Condition
-from casfs.tree.available_archives import Available, AvailableArchives
+from casfs.tree.available_archives import Available, AvailableArchives, Rest
 from casfs.tree.cache_report import CachedOutput, CacheReport
 from casfs.tree.current_names import CurrentNames
 from casfs.tree.directory_times import DirectoryTimes
@@ -68,6 +68,7 @@ __all__ = [
     "JobEntry",
     "Listed",
     "Node",
+    "Rest",
     "RestorableFile",
     "Selected",
     "SmallFile",

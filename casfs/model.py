@@ -133,8 +133,8 @@ class JobSlice:
     """A slice of an output: neighboring blocks that one job retrieves, and their place in its own.
 
     Attributes:
-        job_id: whom to ask for them.
-        run: the blocks that it is asked for. The last of them is the last of the job's own.
+        job_id: whom to ask for them; "" if there is nobody, so that only the cache can have them.
+        run: the blocks that it is asked for.
         begin: block of the output with which the job's own begins: `run.start`, or one before it
             where an earlier source has the same blocks.
         key: key of the job's own output.
@@ -146,6 +146,11 @@ class JobSlice:
     begin: int
     key: str
     layout: Layout
+
+    @property
+    def own(self) -> range:
+        """Return the blocks that the job's own output has, numbered as in the output."""
+        return range(self.begin, self.begin + self.layout.blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +190,16 @@ class Output:
         return cls(vault, key, layout, tree_hash, (source,), measured, archive)
 
     def __str__(self) -> str:
-        first, *others = (source.job_id for source in self.sources)
-        if not others:
-            return f"output of job {first} in vault {self.vault}"
-        more = f"{len(others)} more jobs" if others[1:] else f"job {others[0]}"
-        return f"archive that job {first} and {more} in vault {self.vault} cover together"
+        ids = dict.fromkeys(source.job_id for source in self.sources)
+        first, *others = [f"job {job_id}" for job_id in ids if job_id] or [""]
+        if not first:
+            return f"archive {self.archive} of vault {self.vault}"
+        names = [first, f"{len(others)} more jobs"] if others[1:] else [first, *others]
+        if "" in ids:
+            names.append("the cache")
+        if not names[1:]:
+            return f"output of {first} in vault {self.vault}"
+        return f"archive that {' and '.join(names)} in vault {self.vault} cover together"
 
     def source_number(self, block: int) -> int:
         """Return which of the sources has a block."""

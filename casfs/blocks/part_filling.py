@@ -10,7 +10,7 @@ from casfs.blocks.disk.part_store import PartStore
 from casfs.blocks.read_back import Piece, ReadBack, ReadBehind
 from casfs.blocks.reader import Reader
 from casfs.blocks.verify import Digest, Verifier
-from casfs.errors import ExpiredError, OutputMismatchError
+from casfs.errors import OutputMismatchError
 from casfs.metrics import Metrics
 from casfs.model import Output
 from casfs.ranges import BLOCK_SIZE
@@ -149,8 +149,6 @@ class PartFilling:
 
     def _bring(self, reader: Reader, number: int) -> memoryview:
         """Fetch a block, from cache or service, and see to it that it is written."""
-        if not self._output.sources[0].job_id:
-            raise ExpiredError(f"no job has the output for {self._store.place.shown} any more")
         data = memoryview(reader.pread(BLOCK_SIZE, number * BLOCK_SIZE))
         if not self._store.holds(number):
             # It was in memory, or whoever brought it could not write it.

@@ -22,7 +22,7 @@ class OpenSource:
 
     def __init__(self, output: Output, source: JobSlice, disk: OutputStores) -> None:
         self.shared = SharedTransfer()
-        self.run = range(source.begin, source.run.stop)
+        self.run = source.own
         self.elsewhere = disk.elsewhere(output, source)
 
     def doubted(self, store: BlockStore) -> bool:

@@ -127,7 +127,7 @@ def written_before(prepared: Prepared, worklist: Worklist) -> Totals:
 def readable_load(prepared: Prepared) -> Load:
     """Return what is fetched that needs no request: only its traffic and its GETs cost."""
     groups = (prepared.plan.groups[one] for one in (Group.READABLE, Group.RUNNING))
-    size = sum(one.bytes for one in groups)
+    size = sum(one.bytes for one in groups) - prepared.plan.held
     return Load("standard", 0, size, load_of("", size).gets)
 
 

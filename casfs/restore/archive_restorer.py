@@ -288,7 +288,7 @@ class ArchiveRestorer:
 
 def jobs_of(output: Output) -> tuple[str, ...]:
     """Return the ids of the jobs that bring an output."""
-    return tuple(source.job_id for source in output.sources if source.job_id)
+    return tuple(dict.fromkeys(source.job_id for source in output.sources if source.job_id))
 
 
 def _times(item: WorkItem) -> dict[str, str]:

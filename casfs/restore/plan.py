@@ -57,6 +57,7 @@ class Plan:
     Attributes:
         all: everything that is wanted.
         groups: the same by group.
+        held: bytes of what is readable that are in the cache, and need not be fetched.
         gets: requests that read the outputs of what is to be requested, `again` aside.
         gets_again: of `again`.
         ready: when the last running job is done.
@@ -64,6 +65,7 @@ class Plan:
 
     all: Sum = field(default_factory=Sum)
     groups: dict[Group, Sum] = field(default_factory=lambda: {group: Sum() for group in Group})
+    held: int = 0
     gets: int = 0
     gets_again: int = 0
     ready: datetime | None = None
@@ -137,6 +139,9 @@ class Planner:
             found = self._group(item, archive_size, available, plan)
         plan.all.add(item.size)
         plan.groups[found].add(item.size)
+        rest = available.joined.get(item.archive)
+        if found is Group.READABLE and rest is not None and item.whole and item.size is not None:
+            plan.held += item.size - rest.bytes
         gets = load_of("", item.size).gets
         if found is Group.REQUESTED:
             plan.gets += gets
@@ -187,9 +192,12 @@ class Planner:
 
 
 def is_joined(item: Item, available: Available, fetching: Fetching) -> bool:
-    """Return whether jobs bring the archive of an item together, and for long enough."""
-    joined = available.joined
-    return item.archive in joined and fetching.suffices(joined[item.archive], item.size)
+    """Return whether jobs bring what the cache lacks of an item's archive, for long enough."""
+    rest = available.joined.get(item.archive)
+    if rest is None:
+        return False
+    size = rest.bytes if item.size is None else min(rest.bytes, item.size)
+    return fetching.suffices(rest.expires, size)
 
 
 def range_key(archive: str, first: int, last: int) -> int:

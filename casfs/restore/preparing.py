@@ -227,9 +227,11 @@ class Preparation:
 
     def _selected_and_available(self) -> Iterator[tuple[Selected, Available]]:
         """Yield what is wanted, and what there is of its archive, and of others."""
-        selected = self._selected()
+        selected, among = self._selected(), self.client.retrievals.available.among
+        # Only what a mount shows is there for whoever requests it.
+        shown = self.wanted is None
         while some := list(islice(selected, _AT_ONCE)):
-            available = self.client.retrievals.available.among(self.vault.name, some)
+            available = among(self.vault.name, some, shown)
             yield from ((one, available) for one in some)
 
     def _selected(self) -> Iterator[Selected]:

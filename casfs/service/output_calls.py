@@ -148,6 +148,11 @@ class OutputCalls:
             CasfsError: this machine failed, in `consume`.
         """
         source = output.sources[output.source_number(span[0] // BLOCK_SIZE)]
+        if not source.job_id:
+            raise ExpiredError(
+                f"block {span[0] // BLOCK_SIZE} of the {output} is no longer in the cache, and no "
+                "job has it; request the archive again"
+            )
         # The job counts from where its own output begins.
         begin = source.begin * BLOCK_SIZE
         asked = (span[0] - begin, span[1] - begin)

@@ -1,7 +1,7 @@
 """The bytes of an archive, from the jobs that retrieved it."""
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from casfs.errors import CasfsError, ExpiredError
@@ -10,7 +10,13 @@ from casfs.service.service import Service
 from casfs.settings import EXPIRING_WITHIN
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.states import Condition, JobsOfArchives, condition, size_of
-from casfs.tree.coverage import digest_of, joined_output, lasting_jobs, lasting_output
+from casfs.tree.coverage import (
+    completed_output,
+    digest_of,
+    joined_output,
+    lasting_output,
+    lasting_parts,
+)
 from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.sqlite.database import Database
 
@@ -42,7 +48,8 @@ class ArchiveJobs:
     def output(self, vault: str, archive: Archive) -> Output:
         """Return the output to read for an archive, from jobs that are still listed if possible.
 
-        Of these, it is from those that have all of it for the longest time; see `expiries`.
+        Of these, it is from those that have all of it for the longest time; see `expiries`. What
+        they lack is to be in the cache, where jobs have put it that are no longer listed.
 
         Raises:
             ExpiredError: it cannot be read, or no longer.
@@ -94,9 +101,8 @@ class ArchiveJobs:
                 "gone; start a new retrieval job"
             )
         listed = [known.job for known in succeeded if not known.retained]
-        every = [known.job for known in succeeded]
-        retained = {known.job.id for known in succeeded if known.retained}
-        output = self._join(archive, listed) or self._join(archive, every, retained)
+        unlisted = [known.job for known in succeeded if known.retained]
+        output = self._join(archive, listed, unlisted)
         if output is None:
             raise CasfsError(
                 f"the jobs of archive {archive.id} in vault {vault} contradict its "
@@ -111,7 +117,7 @@ class ArchiveJobs:
     def expiries(
         self, archives: Sequence[Archive], jobs: KnownJobs
     ) -> Iterator[tuple[str, datetime | None]]:
-        """Yield the ids of archives that the service has all of, and until when.
+        """Yield the ids of archives that the service has something of, and until when all of that.
 
         That is when the first expires of the jobs that `outputs` reads; None if it is unknown.
 
@@ -124,7 +130,7 @@ class ArchiveJobs:
             size = size_of(archive, listed)
             if size is None:
                 continue
-            lasting = lasting_jobs(listed, size, digest_of(archive.tree_hash))
+            lasting = lasting_parts(listed, size, digest_of(archive.tree_hash))
             if lasting:
                 times = [job.expires for job in lasting if job.expires is not None]
                 yield archive.id, min(times, default=None)
@@ -152,9 +158,13 @@ class ArchiveJobs:
         return self._jobs.of(vault, [archive.id]).get(archive.id, [])
 
     def _join(
-        self, archive: Archive, jobs: Sequence[Job], retained: Collection[str] = ()
+        self, archive: Archive, listed: Sequence[Job], unlisted: Sequence[Job]
     ) -> Output | None:
-        size = size_of(archive, jobs)
-        if size is None:
-            return None
-        return lasting_output(jobs, size, digest_of(archive.tree_hash), self._origin, retained)
+        digest, origin, every = digest_of(archive.tree_hash), self._origin, [*listed, *unlisted]
+        size = size_of(archive, listed)
+        output = None if size is None else lasting_output(listed, size, digest, origin)
+        size = size_of(archive, every)
+        if output is not None or size is None:
+            return output
+        completed = completed_output(listed, unlisted, size, digest, origin)
+        return completed or joined_output(every, size, digest, origin)

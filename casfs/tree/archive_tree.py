@@ -239,7 +239,7 @@ def _below(path: str) -> tuple[tuple[str, ...], str]:
 
 def _jobs(output: Output) -> str:
     """Return the jobs of an output; only the first of many, as an attribute must be short."""
-    ids = [source.job_id for source in output.sources]
+    ids = list(dict.fromkeys(source.job_id for source in output.sources if source.job_id))
     more = len(ids) - _JOBS_TOLD
     return " ".join(ids[:_JOBS_TOLD]) + (f" and {more} more" if more > 0 else "")
 

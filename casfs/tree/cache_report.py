@@ -17,8 +17,9 @@ from casfs.blocks.verify import Digest
 from casfs.model import Job, JobKind, Output, output_key
 from casfs.ranges import Layout
 from casfs.service.service import Service
+from casfs.tree.archive_outputs import archive_output
 from casfs.tree.archives.queries import Archives
-from casfs.tree.coverage import archive_output, joined_output
+from casfs.tree.coverage import joined_output
 from casfs.tree.inventory_files import kept_key
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.paths import Name

@@ -1,13 +1,14 @@
 """Archives that several jobs cover together: which jobs to ask, and for which blocks."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from casfs.blocks.verify import Digest
-from casfs.model import Job, JobKind, JobSlice, Output, output_of
-from casfs.ranges import BLOCK_SIZE
+from casfs.model import Job, Output
+from casfs.tree.archive_outputs import archive_output, join
+from casfs.tree.job_ranges import Furthest, agreeing, fits, stated_hashes, stop_of
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -42,20 +43,14 @@ def joined_output(
     Returns:
         the archive, None if the jobs do not cover it.
     """
-    covering, digest = _covering(jobs, archive_size, tree_hash)
-    return _join(covering, archive_size, digest, origin) if covering else None
+    return _joined(*_covering(jobs, archive_size, tree_hash), archive_size, origin)
 
 
 def lasting_output(
-    jobs: Iterable[Job],
-    archive_size: int,
-    tree_hash: Digest | None,
-    origin: tuple[str, ...],
-    retained: Collection[str] = (),
+    jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None, origin: tuple[str, ...]
 ) -> Output | None:
     """Return a whole archive, as `joined_output` does, but covered by its `lasting_jobs`."""
-    covering, digest = _lasting(jobs, archive_size, tree_hash, retained)
-    return _join(covering, archive_size, digest, origin) if covering else None
+    return _joined(*_lasting(jobs, archive_size, tree_hash), archive_size, origin)
 
 
 def lasting_jobs(
@@ -80,18 +75,113 @@ def lasting_jobs(
     return tuple(_lasting(jobs, archive_size, tree_hash, retained)[0])
 
 
+def lasting_parts(
+    jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None
+) -> tuple[Job, ...]:
+    """Return jobs that cover as much of an archive as all of them do, otherwise as `lasting_jobs`.
+
+    Args:
+        jobs: as in `joined_output`.
+        archive_size: bytes of the archive.
+        tree_hash: as in `joined_output`.
+
+    Returns:
+        the jobs, none if no job fits the archive, or if they cover a part and contradict one
+        another.
+    """
+    fitting = [job for job in jobs if fits(job, archive_size)]
+    covering, _ = _lasting(fitting, archive_size, tree_hash)
+    if not covering:
+        agreed, digest = _agreed(fitting, archive_size, tree_hash)
+        covering = _with_gaps(agreed, agreed[0], archive_size, digest) if agreed else []
+    return tuple(job for job in covering if job.id)
+
+
+def completed_output(
+    listed: Sequence[Job],
+    unlisted: Sequence[Job],
+    archive_size: int,
+    tree_hash: Digest | None,
+    origin: tuple[str, ...],
+) -> Output | None:
+    """Return a whole archive of which listed jobs cover a part; only the cache can have the rest.
+
+    The listed jobs are its `lasting_parts`. Where they cover nothing, its sources are jobs that are
+    no longer listed, which may have put it into the cache. A source without a job is where there
+    are none of these either.
+
+    Args:
+        listed: jobs as in `joined_output`, which the service still lists.
+        unlisted: others, which it does not.
+        archive_size: bytes of the archive.
+        tree_hash: as in `joined_output`.
+        origin: see `Service`.
+
+    Returns:
+        the archive, None if no job fits it, or if they contradict one another.
+    """
+    agreed, digest = _agreed([*listed, *unlisted], archive_size, tree_hash)
+    if not agreed:
+        return None
+    ours = agreeing(listed, archive_size, digest)
+    others = Furthest(agreeing(unlisted, archive_size, digest))
+    parts: list[tuple[Job | None, int]] = []
+    at = 0
+    for piece in _with_gaps(ours, agreed[0], archive_size, digest):
+        if piece.id:
+            parts.append((piece, stop_of(piece)))
+        else:
+            parts += _fill(range(at, stop_of(piece)), others)
+        at = stop_of(piece)
+    return join(parts, archive_output(agreed[0], archive_size, digest, origin), origin)
+
+
+def _fill(gap: range, others: Furthest) -> Iterator[tuple[Job | None, int]]:
+    """Yield who covers bytes that no listed job covers, and up to where; None if nobody does."""
+    at = gap.start
+    while at < gap.stop:
+        job = others.at(at)
+        at = min(gap.stop, others.next(gap.stop) if job is None else stop_of(job))
+        yield job, at
+
+
+def _with_gaps(
+    jobs: Sequence[Job], like: Job, archive_size: int, digest: Digest | None
+) -> list[Job]:
+    """Return jobs that cover as much as all of them do for longest, and one for each gap, in order.
+
+    Args:
+        jobs: those that agree with the hash.
+        like: a job for the same archive; those for the gaps are like it, without an id.
+        archive_size: bytes of the archive.
+        digest: hash of the archive.
+    """
+    furthest, at = Furthest(jobs), 0
+    gaps: list[Job] = []
+    while at < archive_size:
+        job = furthest.at(at)
+        if job is None:
+            stop = furthest.next(archive_size)
+            job = replace(like, id="", completed=None, tree_hash=None, archive_size=archive_size)
+            job = replace(job, first_byte=at, size=stop - at)
+            gaps.append(job)
+        at = stop_of(job)
+    # What is not asked of a job does not expire.
+    return _lasting([*jobs, *gaps], archive_size, digest)[0]
+
+
 def _lasting(
     jobs: Iterable[Job],
     archive_size: int,
     tree_hash: Digest | None,
-    retained: Collection[str],
+    retained: Collection[str] = (),
 ) -> tuple[list[Job], Digest | None]:
     """Return `lasting_jobs`, and the hash of the archive; [] if there are none."""
 
     def expiry(job: Job) -> datetime:
         return _LAST if job.expires is None or job.id in retained else job.expires
 
-    fitting = [job for job in jobs if _fits(job, archive_size)]
+    fitting = [job for job in jobs if fits(job, archive_size)]
     # All of them tell the hash: what is cached is found by it, however long they last.
     some, digest = _covering(fitting, archive_size, tree_hash)
     if not some or len(some) == len(fitting):
@@ -112,75 +202,30 @@ def _covering(
     jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None
 ) -> tuple[list[Job], Digest | None]:
     """Return the jobs of `joined_output`, and the hash of the archive; [] if there are none."""
-    fitting = [job for job in jobs if _fits(job, archive_size)]
-    digests = (
-        {tree_hash}
-        if tree_hash
-        else {d for job in fitting for d in _stated_hashes(job, archive_size)}
-    )
-    for digest in sorted(digests) if digests else [None]:
-        agreeing = [job for job in fitting if _stated_hashes(job, archive_size) <= {digest}]
-        covering = _cover(agreeing, archive_size)
+    fitting = [job for job in jobs if fits(job, archive_size)]
+    for digest in _digests(fitting, archive_size, tree_hash):
+        covering = _cover(agreeing(fitting, archive_size, digest), archive_size)
         if covering:
             return covering, digest
     return [], None
 
 
-def archive_output(
-    job: Job, archive_size: int, tree_hash: Digest | None, origin: tuple[str, ...]
-) -> Output:
-    """Return the archive of a job as if the job covered all of it.
-
-    Args:
-        job: one that names its archive.
-        archive_size: bytes of the archive.
-        tree_hash: digest of the archive, None if that is not known.
-        origin: see `Service`.
-    """
-    alone = replace(job, archive_size=archive_size, first_byte=0, tree_hash=tree_hash)
-    return output_of(alone, archive_size, origin)
+def _agreed(
+    jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None
+) -> tuple[list[Job], Digest | None]:
+    """Return the jobs that fit an archive, and its hash; [] if they contradict one another."""
+    fitting = [job for job in jobs if fits(job, archive_size)]
+    digest, *others = _digests(fitting, archive_size, tree_hash)
+    return ([], None) if others else (agreeing(fitting, archive_size, digest), digest)
 
 
-def archive_part(
-    job: Job, archive_size: int, tree_hash: Digest | None, origin: tuple[str, ...]
-) -> Output | None:
-    """Return an archive of which the only source is a job that brought a part of it.
-
-    Args:
-        job: as in `joined_output`.
-        archive_size: bytes of the archive.
-        tree_hash: digest of the archive, None if that is not known.
-        origin: see `Service`.
-
-    Returns:
-        the archive, None if the job cannot be one of those that cover it.
-    """
-    fits = _fits(job, archive_size)
-    return _join([job], archive_size, tree_hash, origin) if fits else None
-
-
-def _fits(job: Job, archive_size: int) -> bool:
-    stop = _stop(job)
-    return (
-        job.readable
-        and job.kind is JobKind.ARCHIVE
-        and job.archive_id is not None
-        and job.archive_size in (archive_size, None)
-        and job.first_byte % BLOCK_SIZE == 0
-        and job.first_byte < stop <= archive_size
-        and (stop % BLOCK_SIZE == 0 or stop == archive_size)
-    )
-
-
-def _stop(job: Job) -> int:
-    """Return the first byte of the archive behind those that a job covers."""
-    return job.first_byte + (job.size or 0)
-
-
-def _stated_hashes(job: Job, archive_size: int) -> set[Digest]:
-    """Return the hashes that a job states for its whole archive: two if it contradicts itself."""
-    stated = {job.archive_tree_hash, job.tree_hash if job.size == archive_size else None}
-    return {digest for digest in stated if digest is not None}
+def _digests(
+    jobs: Iterable[Job], archive_size: int, tree_hash: Digest | None
+) -> Sequence[Digest | None]:
+    """Return the hash of an archive, or all that jobs state if it is unknown; None if none does."""
+    if tree_hash:
+        return [tree_hash]
+    return sorted({d for job in jobs for d in stated_hashes(job, archive_size)}) or [None]
 
 
 def _cover(jobs: Iterable[Job], size: int) -> list[Job]:
@@ -188,37 +233,22 @@ def _cover(jobs: Iterable[Job], size: int) -> list[Job]:
 
     The next one is always the job that reaches furthest, of those that leave no gap.
     """
-    waiting = sorted(jobs, key=lambda job: job.first_byte, reverse=True)
+    furthest, reached = Furthest(jobs), 0
     chosen: list[Job] = []
-    candidates: list[Job] = []
-    reached = 0
     while reached < size:
-        while waiting and waiting[-1].first_byte <= reached:
-            candidates.append(waiting.pop())
-        if not candidates:
+        job = furthest.at(reached)
+        if job is None:
             return []
-        furthest = max(candidates, key=_worth)
-        if _stop(furthest) <= reached:
-            return []
-        chosen.append(furthest)
-        candidates = [furthest]
-        reached = _stop(furthest)
+        chosen.append(job)
+        reached = stop_of(job)
     return chosen
 
 
-def _worth(job: Job) -> tuple[int, datetime, str]:
-    return _stop(job), job.expires or datetime.min.replace(tzinfo=UTC), job.id
-
-
-def _join(
-    jobs: Sequence[Job], size: int, tree_hash: Digest | None, origin: tuple[str, ...]
-) -> Output:
-    sources, at = [], jobs[0].first_byte // BLOCK_SIZE
-    for job in jobs:
-        own = output_of(job, _stop(job) - job.first_byte, origin)
-        stop = -(-_stop(job) // BLOCK_SIZE)
-        begin = job.first_byte // BLOCK_SIZE
-        sources.append(JobSlice(job.id, range(at, stop), begin, own.key, own.layout))
-        at = stop
-    alone = archive_output(jobs[0], size, tree_hash, origin)
-    return replace(alone, sources=tuple(sources))
+def _joined(
+    jobs: Sequence[Job], digest: Digest | None, size: int, origin: tuple[str, ...]
+) -> Output | None:
+    """Return a whole archive from jobs that cover it, None if there are none."""
+    if not jobs:
+        return None
+    whole = archive_output(jobs[0], size, digest, origin)
+    return join([(job, stop_of(job)) for job in jobs], whole, origin)

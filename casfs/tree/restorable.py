@@ -100,14 +100,14 @@ class Restorable:
                 yield marked, mtime
 
     def expiries(self, vault: str, archive_ids: Sequence[str]) -> dict[str, datetime | None]:
-        """Return until when the service has archives; those that cannot be read are left out.
+        """Return until when the service has what it has of archives; unknown ones are left out.
 
-        The time is None if it is unknown, or if the service has an archive no more.
+        The time is None if it is unknown, or if the service has nothing of an archive.
 
         Raises:
             CasfsError: the catalog cannot be read.
         """
-        archives = [one for one in self.index.by_ids(vault, archive_ids) if one.readable]
+        archives = list(self.index.by_ids(vault, archive_ids))
         found: dict[str, datetime | None] = dict.fromkeys(one.id for one in archives)
         found.update(self.jobs.expiries(archives, self.jobs.of(vault, archives)))
         return found

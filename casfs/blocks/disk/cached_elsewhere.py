@@ -20,28 +20,30 @@ class CachedElsewhere:
 
     Args:
         store: has them.
-        begin: block of the output with which the store begins.
+        run: blocks of the output that the store is for.
 
     Attributes:
         store: has them.
     """
 
-    def __init__(self, store: OutputStore, begin: int) -> None:
+    def __init__(self, store: OutputStore, run: range) -> None:
         self.store = store
-        self._begin = begin
+        self._run = run
 
     def holds(self, block: int) -> bool:
         """Return whether a block seems to be there, without reading it."""
-        return not self._is_wrong() and self.store.holds(block - self._begin)
+        if block not in self._run or self._is_wrong():
+            return False
+        return self.store.holds(block - self._run.start)
 
     def load(self, block: int) -> Stored | None:
         """Return a block that is there, else None.
 
         One that is provisional there is none yet: here, nobody would take it back.
         """
-        if self._is_wrong():
+        if block not in self._run or self._is_wrong():
             return None
-        number = block - self._begin
+        number = block - self._run.start
         stored = self.store.load(number)
         # Last: it may have been taken back meanwhile, but does not become provisional again.
         return stored if self.store.leaves.doubts.settled(number) else None
@@ -49,7 +51,7 @@ class CachedElsewhere:
     def share(self, block: int, data: memoryview, other: BlockStore) -> None:
         """Put a block that was loaded into another store as well: linked, or written."""
         try:
-            other.share(block, data, self.store.path(block - self._begin))
+            other.share(block, data, self.store.path(block - self._run.start))
         except OSError as error:
             # Nobody needs it there yet: it may be found here again.
             log.info("cannot take over block %d: %s", block, reason(error))

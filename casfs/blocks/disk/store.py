@@ -127,7 +127,7 @@ class DiskCache:
         """
         if source.key == output.key:
             return []
-        return [CachedElsewhere(self.store(source), source.begin)]
+        return [CachedElsewhere(self.store(source), source.own)]
 
     def everywhere(self, output: Output, source: JobSlice) -> Sequence[CachedElsewhere]:
         """Return every place where blocks of a source may be cached, best first.
@@ -135,7 +135,8 @@ class DiskCache:
         Raises:
             ConfigError: as `store`.
         """
-        return [CachedElsewhere(self.store(output), 0), *self.elsewhere(output, source)]
+        own = CachedElsewhere(self.store(output), range(output.layout.blocks))
+        return [own, *self.elsewhere(output, source)]
 
     def held(self, keys: Iterable[str]) -> Iterator[str]:
         """Yield those of some keys of outputs of which there may be something."""
@@ -161,28 +162,31 @@ class DiskCache:
         Raises:
             ConfigError: as `store`.
         """
-        for source in output.sources:
-            places = self.everywhere(output, source)
-            if not all(any(place.holds(n) for place in places) for n in source.run):
-                return False
-        return True
+        lacking = (self._lacking(output, source) for source in output.sources)
+        return all(next(numbers, None) is None for numbers in lacking)
 
-    def held_everywhere(self, outputs: Sequence[Output]) -> Iterator[Output]:
-        """Yield those of some outputs of which `holds_everywhere` is true.
+    def lacking(self, outputs: Sequence[Output]) -> Iterator[list[int]]:
+        """Yield for each output how many bytes of each of its sources are in none of their places.
 
-        Many at a time cost little: nothing is opened for one if a source of it has no place.
+        Many at a time cost little: nothing is opened for a source that has no place.
 
         Raises:
             ConfigError: as `store`.
         """
-        sources = ((output, source) for output in outputs for source in output.sources)
+        sources = [(output, source) for output in outputs for source in output.sources]
         held = set(self.held({key for one in sources for key in (one[0].key, one[1].key)}))
         for output in outputs:
-            needed = (source for source in output.sources if source.run)
-            if all(held & {output.key, source.key} for source in needed) and (
-                self.holds_everywhere(output)
-            ):
-                yield output
+            yield [
+                sum(map(output.layout.length, self._lacking(output, source)))
+                if held & {output.key, source.key}
+                else len(range(*output.layout.span(source.run)))
+                for source in output.sources
+            ]
+
+    def _lacking(self, output: Output, source: JobSlice) -> Iterator[int]:
+        """Yield the blocks of a source that seem to be in none of its places."""
+        places = self.everywhere(output, source)
+        return (n for n in source.run if not any(place.holds(n) for place in places))
 
 
 def _write_tag(root: PrivateDirectory) -> None:

@@ -111,7 +111,7 @@ def condition(
 
 
 def _needed(archive: Archive, succeeded: Sequence[KnownJob]) -> Sequence[Job]:
-    """Return the listed jobs that an archive is read from, as `ArchiveJobs.output` chooses them."""
+    """Return the listed jobs without which an archive cannot be read, and that last longest."""
     listed = [known.job for known in succeeded if not known.retained]
     every = [known.job for known in succeeded]
     size, digest = size_of(archive, every), digest_of(archive.tree_hash)

@@ -10,7 +10,8 @@ from typing import Any
 
 from casfs.model import Job
 from casfs.service.service import Service
-from casfs.tree.coverage import archive_part, digest_of
+from casfs.tree.archive_outputs import archive_part
+from casfs.tree.coverage import digest_of
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import loaded
 

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from casfs.model import Job, Output
 from casfs.service.service import Service
-from casfs.tree.coverage import archive_part, digest_of
+from casfs.tree.archive_outputs import archive_part
+from casfs.tree.coverage import digest_of
 from casfs.tree.file_names import from_file_name, is_cut, to_file_name
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.times import mtime

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from casfs.client import Available
+from casfs.client import Available, Rest
 from casfs.ledger.request import TO_THE_END
 from casfs.model import JobState
 from casfs.restore.items import Item
@@ -22,12 +22,12 @@ def planned(jobs, available: Available, item: Item = WHOLE) -> tuple[Group, set[
     """The group of an item, and the running jobs that are adopted for it."""
     planner, plan = Planner(ListedJobs(jobs), Fetching(1e7, NOW)), Plan()
     found = planner.group(item, SIZE, available, plan)
-    assert (plan.groups[found].archives, plan.all.bytes) == (1, item.size)
+    assert (plan.groups[found].archives, plan.all.bytes) == (1, item.size or 0)
     return found, planner.adopted
 
 
-def joined(expires) -> Available:
-    return Available(frozenset(), {"one": expires})
+def joined(expires, left: int = SIZE) -> Available:
+    return Available(frozenset(), {"one": Rest(left, expires)})
 
 
 @pytest.mark.parametrize("item", [WHOLE, PART])
@@ -44,10 +44,30 @@ def test_what_jobs_bring_together_for_too_short_a_time_is_not_readable():
     assert planned([lasting], joined(SOON)) == (Group.READABLE, set())
 
 
+def test_what_the_cache_has_takes_no_time():
+    large = WHOLE._replace(size=1 << 40)
+    jobs = [made_job(JobState.SUCCEEDED, left=timedelta(hours=1))]
+    assert planned(jobs, joined(LATER, left=1 << 40), large) == (Group.REQUESTED, set())
+    assert planned(jobs, joined(LATER, left=1 << 30), large) == (Group.READABLE, set())
+    assert planned(jobs, joined(LATER, left=1 << 40), PART) == (Group.READABLE, set())
+    unsized = WHOLE._replace(size=None)
+    assert planned([], joined(LATER, left=1 << 40), unsized)[0] is Group.REQUESTED
+
+
+def test_what_the_cache_has_is_not_fetched_of_what_is_readable():
+    planner, plan = Planner(ListedJobs(), Fetching(1e7, NOW)), Plan()
+    for item in (WHOLE, PART, WHOLE._replace(archive="another")):
+        planner.group(item, SIZE, joined(LATER, left=30), plan)
+    assert plan.held == SIZE - 30
+    planner.group(WHOLE, SIZE, joined(SOON, left=30), plan)
+    assert plan.held == SIZE - 30
+
+
 def test_what_is_cached_is_not_fetched():
-    there = Available(frozenset({"one"}), {"one": LATER})
+    rest = Rest(SIZE, LATER)
+    there = Available(frozenset({"one"}), {"one": rest})
     assert planned([made_job(JobState.SUCCEEDED)], there) == (Group.CACHED, set())
-    assert planned([], Available(frozenset({"other"}), {"other": LATER})) == (
+    assert planned([], Available(frozenset({"other"}), {"other": rest})) == (
         Group.REQUESTED,
         set(),
     )

@@ -52,6 +52,11 @@ def test_half_of_what_is_read_may_be_in_the_cache_alone(vaults):
     assert read_from(vaults, halves[1], halves[0]) == (["left", "right"], 8)
 
 
-def test_what_is_all_in_the_cache_is_not_fetched_from_what_brings_a_part(vaults):
+def test_what_the_cache_may_have_lost_is_read_from_what_the_service_has(vaults):
     retained = [job_of("left", 0, 2, 0), job_of("right", 2, 4, 0)]
-    assert read_from(vaults, [job_of("most", 1, 4, 8)], retained) == (["left", "right"], None)
+    assert read_from(vaults, [job_of("most", 1, 4, 8)], retained) == (["left", "most"], 8)
+
+
+def test_what_nobody_has_is_not_asked_of_anybody(vaults):
+    listed = [job_of("middle", 1, 2, 8), job_of("longer", 1, 3, 9)]
+    assert read_from(vaults, listed, []) == (["", "longer", ""], 9)

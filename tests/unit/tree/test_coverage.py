@@ -1,5 +1,6 @@
 """Archives that several jobs bring together, against a plain model of what covers them."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -9,7 +10,13 @@ from hypothesis import strategies as st
 
 from casfs.model import Job, JobKind, JobState, Output, output_of
 from casfs.ranges import Layout
-from casfs.tree.coverage import joined_output, lasting_jobs, lasting_output
+from casfs.tree.coverage import (
+    completed_output,
+    joined_output,
+    lasting_jobs,
+    lasting_output,
+    lasting_parts,
+)
 from casfs.treehash import Digest
 from tests.support.archive import MIB
 from tests.support.jobs import COMPLETED, ORIGIN, range_job
@@ -106,6 +113,72 @@ def test_jobs_that_may_never_expire_last():
     assert lasting_jobs(jobs, SIZE, HASH) == tuple(forever)
     assert lasting_jobs([*jobs[:1], *forever[:1]], SIZE, HASH) == tuple(jobs[:1])
     assert lasting_jobs(forever[:1], SIZE, HASH) == ()
+    assert lasting_parts(forever[:1], SIZE, HASH) == tuple(forever[:1])
+
+
+def covered(jobs: Iterable[Job]) -> set[int]:
+    return {leaf for job in jobs for leaf in leaves_of(job)}
+
+
+@given(job_lists())
+def test_no_other_jobs_cover_as_much_for_longer(jobs):
+    found = lasting_parts(jobs, SIZE, HASH)
+    assert found == (lasting_jobs(jobs, SIZE, HASH) or found)
+    assert covered(found) == covered(jobs)
+    for job in jobs:
+        longer = [one for one in jobs if expiry(one) > expiry(job)]
+        if covered(longer) == covered(jobs):
+            assert job not in found
+
+
+@given(job_lists(), job_lists())
+def test_what_listed_jobs_lack_is_looked_for_in_the_cache(listed, others):
+    unlisted = [replace(job, id=f"unlisted-{job.id}") for job in others]
+    found = completed_output(listed, unlisted, SIZE, HASH, ORIGIN)
+    if found is None:
+        assert [*listed, *unlisted] == []
+        return
+    whole = output_of(spanning("alone", 0, LEAVES, tree_hash=HASH), SIZE, ORIGIN)
+    assert replace(found, sources=whole.sources) == whole
+    assert [leaf for source in found.sources for leaf in source.run] == list(range(LEAVES))
+    asked = [job for job in listed if job.id in {source.job_id for source in found.sources}]
+    assert tuple(sorted(asked, key=leaves_of_start)) == lasting_parts(listed, SIZE, HASH)
+    by_id = {job.id: job for job in [*listed, *unlisted]}
+    for source in found.sources:
+        if not source.job_id:
+            assert not covered([*listed, *unlisted]) & set(source.run)
+            assert (source.key, source.layout, source.begin) == (whole.key, whole.layout, 0)
+            continue
+        job = by_id[source.job_id]
+        assert job.size is not None
+        own = output_of(job, job.size, ORIGIN)
+        assert (source.key, source.layout, source.own) == (own.key, own.layout, leaves_of(job))
+        assert set(source.run) <= set(leaves_of(job))
+        assert job in listed or not covered(listed) & set(source.run)
+
+
+def leaves_of_start(job: Job) -> int:
+    return leaves_of(job).start
+
+
+def test_jobs_that_contradict_one_another_complete_nothing():
+    left = spanning("left", 0, 4, archive_tree_hash=HASH)
+    right = spanning("right", 5, LEAVES, archive_tree_hash=OTHER)
+    assert completed_output([left], [right], SIZE, None, ORIGIN) is None
+    assert lasting_parts([left, right], SIZE, None) == ()
+    found = completed_output([left], [right], SIZE, HASH, ORIGIN)
+    assert found is not None
+    assert [source.job_id for source in found.sources] == ["left", ""]
+    assert lasting_parts([left, right], SIZE, HASH) == (left,)
+
+
+def test_jobs_tell_the_hash_of_what_they_do_not_complete():
+    left, right = spanning("left", 0, 4), spanning("right", 5, LEAVES, archive_tree_hash=HASH)
+    found = completed_output([left], [right], SIZE, None, ORIGIN)
+    assert found is not None
+    assert found.tree_hash == HASH
+    assert [source.job_id for source in found.sources] == ["left", "", "right"]
+    assert completed_output([], [], SIZE, None, ORIGIN) is None
 
 
 @given(job_lists())
@@ -196,3 +269,10 @@ def test_messages_name_the_jobs():
     assert str(joined([spanning("a", 0, LEAVES)])) == "output of job a in vault v"
     assert str(two) == "archive that job a and job b in vault v cover together"
     assert str(three) == "archive that job a and 2 more jobs in vault v cover together"
+    listed = [spanning("a", 0, 4)]
+    half = completed_output(listed, [], SIZE, HASH, ORIGIN)
+    more = completed_output(listed, [spanning("b", 5, LEAVES)], SIZE, HASH, ORIGIN)
+    assert str(half) == "archive that job a and the cache in vault v cover together"
+    assert str(more) == "archive that job a and job b and the cache in vault v cover together"
+    nobody = Output.of_job("v", "", "k", Layout(SIZE), HASH, archive="one")
+    assert str(nobody) == "archive one of vault v"

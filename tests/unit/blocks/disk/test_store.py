@@ -153,32 +153,31 @@ def test_an_archive_is_there_if_every_block_is_under_some_key(tmp_path):
     assert not cache.holds_everywhere(output)
 
 
-def test_nothing_is_opened_for_archives_of_which_nothing_is_there(tmp_path, monkeypatch):
+def test_what_an_archive_lacks_is_told_for_each_of_its_jobs(tmp_path, monkeypatch):
     jobs = RangeJobs(DATA, {"a": (0, 2), "b": (2, len(BLOCKS))})
     joined = jobs.joined()
     cache = cache_at(tmp_path)
     empty = replace(OUTPUT, key="e" * 64, sources=())
-    asked: list[str] = []
-    real = DiskCache.holds_everywhere
+    opened: list[str] = []
+    real = DiskCache.store
 
-    def holds_everywhere(self, output):
-        asked.append(output.key)
+    def store(self, output):
+        opened.append(output.key)
         return real(self, output)
 
-    monkeypatch.setattr(DiskCache, "holds_everywhere", holds_everywhere)
-    assert list(cache.held_everywhere([joined, empty])) == [empty]
-    assert asked == [empty.key]
-    for number in range(len(BLOCKS)):
+    monkeypatch.setattr(DiskCache, "store", store)
+    assert list(cache.lacking([joined, empty])) == [[2 * MIB, MIB + 5], []]
+    assert opened == [], "though nothing of it is there"
+    for number in (1, 2, 3):
         put(cache.store(joined), number)
-    assert list(cache.held_everywhere([joined, empty])) == [joined, empty]
-    # What a part of has no place is not looked at further.
+    assert list(cache.lacking([joined, empty])) == [[MIB, 0], []]
     parts = replace(joined, key="f" * 64)
     own = cache.store(jobs.own("b"))
     put_leaf(own.leaves, 0, SHA256.leaf(BLOCKS[2]), Trust.CHECKED)
     own.write(0, BLOCKS[2])
-    asked.clear()
-    assert not list(cache.held_everywhere([parts]))
-    assert asked == []
+    opened.clear()
+    assert list(cache.lacking([parts])) == [[2 * MIB, 5]]
+    assert set(opened) == {parts.key, jobs.own("b").key}, "though the first job has no place"
 
 
 def test_an_archive_that_is_wrong_for_good_is_not_there(tmp_path):

@@ -18,9 +18,10 @@ from casfs.blocks.small_outputs import SmallOutputs
 from casfs.blocks.write_through import WriteThrough
 from casfs.errors import ExpiredError
 from casfs.model import Output
-from tests.support.archive import MIB, flipped, random_bytes
+from casfs.tree.coverage import completed_output
+from tests.support.archive import MIB, flipped, random_bytes, root
 from tests.support.blocks import Bringing, bringing
-from tests.support.jobs import RangeJobs
+from tests.support.jobs import ORIGIN, RangeJobs
 from tests.support.server import Server, serving
 
 BLOCKS = 6
@@ -186,6 +187,31 @@ def test_wrong_bytes_for_which_nothing_vouches_are_found_by_the_whole(tmp_path, 
         assert files.found() == DATA
     # Nor does anybody find them in the cache by now.
     assert not block_file(tmp_path, output, 4).exists()
+
+
+def test_what_no_job_brings_is_copied_or_has_expired(tmp_path, server, jobs):
+    whole = jobs.joined()
+    read(server, tmp_path, whole)
+    keep_only(tmp_path, whole, 0, 1, 2)
+    output = completed_output([jobs.job("b")], [], len(DATA), root(DATA), ORIGIN)
+    assert output is not None
+    with restoring(server, tmp_path) as files:
+        filled = files.bring(output)
+        assert (filled.fetched, filled.copied) == (2 * MIB + LAST, 3 * MIB)
+        assert filled.verified == "yes"
+        assert files.found() == DATA
+
+
+def test_a_block_that_is_evicted_and_that_no_job_brings_has_expired(tmp_path, server, jobs):
+    whole = jobs.joined()
+    read(server, tmp_path, whole)
+    keep_only(tmp_path, whole, 0, 2)
+    output = completed_output([jobs.job("b")], [], len(DATA), root(DATA), ORIGIN)
+    assert output is not None
+    with restoring(server, tmp_path) as files, pytest.raises(ExpiredError, match="block 1 of the"):
+        files.bring(output)
+    asked = {request.path for request in server.requests}
+    assert all("/jobs/b/" in path for path in asked), "nobody is asked for what no job brings"
 
 
 @pytest.mark.parametrize("size", [1000, 3 * MIB])

@@ -7,7 +7,7 @@ import pytest
 
 from casfs.model import output_of
 from casfs.service.service import Service
-from casfs.tree.coverage import archive_output
+from casfs.tree.archive_outputs import archive_output
 from casfs.tree.metadata import expired_jobs
 from casfs.tree.metadata.expired_jobs import ExpiredJobs
 from casfs.treehash import Digest
