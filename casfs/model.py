@@ -164,6 +164,8 @@ class Output:
         sources: the jobs to ask, ascending; each block belongs to one of them.
         measured: its size was measured, not stated: an answer may show that it has another one.
         archive: the id of the archive of which these are all bytes, None if they are not.
+        others: what jobs have retrieved of the same bytes beside what they are asked for. What is
+            cached of their outputs need not be fetched.
     """
 
     vault: str
@@ -173,6 +175,7 @@ class Output:
     sources: tuple[JobSlice, ...]
     measured: bool = False
     archive: str | None = None
+    others: tuple[JobSlice, ...] = ()
 
     @classmethod
     def of_job(  # noqa: PLR0913 (the facts of an output)

@@ -74,7 +74,7 @@ class Filling:
         layout, store = self._output.layout, self._opened.store
         cached = store.cached_bytes()
         alone = all(source.key == self._output.key for source in self._output.sources)
-        if alone and not cached:
+        if alone and not (cached or self._output.others):
             return layout.size
         if cached == layout.size and store.leaves.complete():
             return 0

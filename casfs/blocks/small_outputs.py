@@ -110,9 +110,8 @@ class SmallOutputs:
             output.tree_hash is not None
             and bool(output.sources[0].job_id)
             and output.layout.size <= max(self._most, self._rate * self._seconds / _PART)
-            and not any(
-                os.path.lexists(self._disk.directory_of(one)) for one in (output, output.sources[0])
-            )
+            and not self._disk.has_place(output)
+            and not any(map(self._disk.has_place, (*output.sources, *output.others)))
         )
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 An archive that several jobs bring together has blocks of its own on disk, and beside them those
 that were cached when the output of one of the jobs was read by itself. The latter are still there
-when that job has expired.
+when that job has expired. So are those of jobs that are not asked, because others last longer.
 """
 
 from casfs.blocks.disk.block_store import BlockStore

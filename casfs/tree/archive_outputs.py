@@ -6,7 +6,7 @@ from dataclasses import replace
 from casfs.blocks.verify import Digest
 from casfs.model import Job, JobSlice, Output, output_of
 from casfs.ranges import BLOCK_SIZE
-from casfs.tree.job_ranges import fits, stop_of
+from casfs.tree.job_ranges import agreeing, fits, stop_of
 
 
 def archive_output(
@@ -54,6 +54,26 @@ def slice_of(job: Job, run: range, origin: tuple[str, ...]) -> JobSlice:
     """
     own = output_of(job, job.size or 0, origin)
     return JobSlice(job.id, run, job.first_byte // BLOCK_SIZE, own.key, own.layout)
+
+
+def with_others(output: Output, jobs: Iterable[Job], origin: tuple[str, ...]) -> Output:
+    """Return an archive that knows in which outputs of other jobs its blocks may be cached as well.
+
+    Args:
+        output: the archive.
+        jobs: for it. Those count that agree with its size and hash, and that it does not ask for
+            all that they brought.
+        origin: see `Service`.
+    """
+    size = output.layout.size
+    known = {output.key, *(source.key for source in output.sources if source.run == source.own)}
+    found: dict[str, JobSlice] = {}
+    for job in agreeing(jobs, size, output.tree_hash):
+        run = range(job.first_byte // BLOCK_SIZE, -(-stop_of(job) // BLOCK_SIZE))
+        one = slice_of(job, run, origin)
+        if one.key not in known:
+            found[one.key] = one
+    return replace(output, others=tuple(found.values()))
 
 
 def join(

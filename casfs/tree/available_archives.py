@@ -113,7 +113,7 @@ class AvailableArchives:
         for source, size in zip(output.sources, lacking, strict=True):
             job = listed.get(source.job_id)
             if job is None:
-                part = replace(output, sources=(replace(source, run=source.own),))
+                part = replace(output, sources=(replace(source, run=source.own),), others=())
                 if size or (shown and not self.disk.holds_everywhere(part)):
                     return None
             elif size and job.expires is not None:

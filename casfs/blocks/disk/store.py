@@ -117,17 +117,22 @@ class DiskCache:
         """Return the directory in which something of an output may be."""
         return self.directory / output.key[:2] / output.key[2:]
 
-    def elsewhere(self, output: Output, source: JobSlice) -> Sequence[CachedElsewhere]:
-        """Return where else blocks of a source may be cached: under the key of its own output.
+    def has_place(self, output: Output | JobSlice) -> bool:
+        """Return whether there is a directory for an output; nothing is opened."""
+        return os.path.lexists(self.directory_of(output))
 
-        Whoever reads the output looks there before the service is asked.
+    def elsewhere(self, output: Output, source: JobSlice) -> Sequence[CachedElsewhere]:
+        """Return where else blocks of a source may be cached, best first.
+
+        That is under the key of its own output, and of outputs of other jobs. Whoever reads the
+        output looks there before the service is asked.
 
         Raises:
             ConfigError: as `store`.
         """
-        if source.key == output.key:
-            return []
-        return [CachedElsewhere(self.store(source), source.own)]
+        found = [source] if source.key != output.key else []
+        found += filter(self.has_place, _beside(output, source))
+        return [CachedElsewhere(self.store(one), one.own) for one in found]
 
     def everywhere(self, output: Output, source: JobSlice) -> Sequence[CachedElsewhere]:
         """Return every place where blocks of a source may be cached, best first.
@@ -174,11 +179,11 @@ class DiskCache:
             ConfigError: as `store`.
         """
         sources = [(output, source) for output in outputs for source in output.sources]
-        held = set(self.held({key for one in sources for key in (one[0].key, one[1].key)}))
+        held = set(self.held({key for one in sources for key in _keys(*one)}))
         for output in outputs:
             yield [
                 sum(map(output.layout.length, self._lacking(output, source)))
-                if held & {output.key, source.key}
+                if held.intersection(_keys(output, source))
                 else len(range(*output.layout.span(source.run)))
                 for source in output.sources
             ]
@@ -187,6 +192,19 @@ class DiskCache:
         """Yield the blocks of a source that seem to be in none of its places."""
         places = self.everywhere(output, source)
         return (n for n in source.run if not any(place.holds(n) for place in places))
+
+
+def _beside(output: Output, source: JobSlice) -> Iterator[JobSlice]:
+    """Yield what jobs have retrieved of the blocks of a source that other jobs are asked for."""
+    first, stop = source.run.start, source.run.stop
+    for one in output.others:
+        if one.begin < stop and first < one.begin + one.layout.blocks and one.key != source.key:
+            yield one
+
+
+def _keys(output: Output, source: JobSlice) -> set[str]:
+    """Return the keys under which blocks of a source may be cached."""
+    return {output.key, source.key, *(one.key for one in _beside(output, source))}
 
 
 def _write_tag(root: PrivateDirectory) -> None:

@@ -1,6 +1,7 @@
 """`casfs restore` of what range jobs have put in the cache together: for nothing, as planned."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ SIZES = {
     "bare.bin": 3 * MIB + 5,
     "bare-file.bin": 3 * MIB + 5,
     "mixed.bin": 3 * MIB + 5,
+    "asked.bin": 5 * MIB + 3,
 }
 PIECE = 2 * MIB
 
@@ -156,6 +158,26 @@ def test_of_what_is_there_in_part_only_the_rest_is_fetched(vault, tmp_path):
     line = restored(vault, tmp_path / "dest", name, "-y")
     assert line["cached"] >= MIB
     assert line["fetched"] + line["cached"] == SIZES[name]
+
+
+def test_what_was_read_of_jobs_is_not_fetched_from_one_that_lasts_longer(vault, tmp_path):
+    name = "asked.bin"
+    ((archive,),) = vault.emulator.sql("SELECT id FROM archives WHERE description = ?", name)
+    rows = vault.emulator.sql("SELECT id FROM jobs WHERE archive = ? ORDER BY first", archive)
+    ranges = [job for (job,) in rows]
+    read(vault, ranges[1])
+    vault.emulator.finish(vault.emulator.retrieve(VAULT, archive))
+    soon = time.time() - vault.lifetime + 3600
+    vault.emulator.sql_many(
+        "UPDATE jobs SET completed = ? WHERE id = ?", [(soon, one) for one in ranges]
+    )
+    assert plan_of(vault, tmp_path / "part", name)["readable"]["files"] == 1
+    line = restored(vault, tmp_path / "part", name)
+    assert (line["fetched"], line["cached"]) == (SIZES[name] - PIECE, PIECE)
+    assert line["job"] not in ranges
+    for job in ranges:
+        read(vault, job)
+    check_free(vault, tmp_path / "all", name)
 
 
 def test_what_has_rotted_meanwhile_is_fetched_once_it_is_agreed_to(vault, tmp_path):

@@ -17,10 +17,11 @@ from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.verify import Forgiven, Trust, Verifier
 from casfs.errors import ConfigError
 from casfs.metrics import Metrics
+from casfs.tree.archive_outputs import with_others
 from casfs.treehash import SHA256
 from tests.support.archive import MIB, flipped, output_of_bytes, random_bytes
 from tests.support.blocks import block_files, leaves_file, put_leaf
-from tests.support.jobs import RangeJobs
+from tests.support.jobs import ORIGIN, RangeJobs
 
 DATA = random_bytes(3 * MIB + 5)
 OUTPUT = output_of_bytes(DATA)
@@ -178,6 +179,21 @@ def test_what_an_archive_lacks_is_told_for_each_of_its_jobs(tmp_path, monkeypatc
     opened.clear()
     assert list(cache.lacking([parts])) == [[2 * MIB, 5]]
     assert set(opened) == {parts.key, jobs.own("b").key}, "though the first job has no place"
+
+
+def test_an_archive_is_there_if_jobs_that_it_does_not_ask_have_brought_it(tmp_path):
+    jobs = RangeJobs(DATA, {"a": (0, 2), "b": (1, 3), "c": (2, len(BLOCKS))})
+    asked = RangeJobs(DATA, {"whole": (0, len(BLOCKS))}).joined()
+    output = with_others(asked, [jobs.job(name) for name in "abc"], ORIGIN)
+    cache = cache_at(tmp_path)
+    for name, number in (("a", 0), ("b", 1), ("b", 2), ("c", 3)):
+        assert not cache.holds_everywhere(output)
+        first, _ = jobs.ranges[name]
+        own = cache.store(jobs.own(name))
+        put_leaf(own.leaves, number - first, SHA256.leaf(BLOCKS[number]), Trust.CHECKED)
+        own.write(number - first, BLOCKS[number])
+    assert cache.holds_everywhere(output)
+    assert list(cache.lacking([output, asked])) == [[0], [len(DATA)]]
 
 
 def test_an_archive_that_is_wrong_for_good_is_not_there(tmp_path):

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from casfs.blocks.read_limits import ReadLimits
 from casfs.blocks.small_outputs import SmallOutputs
 from casfs.blocks.write_through import WriteThrough
 from casfs.errors import ExpiredError
-from casfs.model import Output
+from casfs.model import Output, output_of
+from casfs.tree.archive_outputs import with_others
 from casfs.tree.coverage import completed_output
 from tests.support.archive import MIB, flipped, random_bytes, root
 from tests.support.blocks import Bringing, bringing
@@ -187,6 +189,35 @@ def test_wrong_bytes_for_which_nothing_vouches_are_found_by_the_whole(tmp_path, 
         assert files.found() == DATA
     # Nor does anybody find them in the cache by now.
     assert not block_file(tmp_path, output, 4).exists()
+
+
+def test_what_jobs_that_are_not_asked_have_brought_is_copied(tmp_path, server, jobs):
+    read(server, tmp_path, jobs.own("b"))
+    asked = {"long": (0, 5), "last": (5, BLOCKS)}
+    every = RangeJobs(DATA, asked | TWO)
+    output = with_others(
+        RangeJobs(DATA, asked).joined(), [every.job(name) for name in every.ranges], ORIGIN
+    )
+    jobs.ranges = every.ranges
+    for name in asked:
+        jobs.serve(name)
+    with restoring(server, tmp_path) as files:
+        filled = files.bring(output)
+        assert (filled.fetched, filled.copied) == (3 * MIB, 2 * MIB + LAST)
+        assert filled.verified == "yes"
+        assert files.found() == DATA
+
+
+def test_a_small_archive_is_copied_from_a_job_that_is_not_asked(tmp_path):
+    data = DATA[:1000]
+    jobs = RangeJobs(data, {"asked": (0, 1), "other": (0, 1)})
+    asked = output_of(replace(jobs.job("asked"), tree_hash=root(data)), len(data), ORIGIN)
+    with serving(jobs) as server:
+        read(server, tmp_path, jobs.own("other"))
+        with restoring(server, tmp_path) as files:
+            filled = files.bring(with_others(asked, [jobs.job("other")], ORIGIN))
+            assert (filled.fetched, filled.copied, filled.verified) == (0, 1000, "yes")
+        assert server.requests == []
 
 
 def test_what_no_job_brings_is_copied_or_has_expired(tmp_path, server, jobs):
