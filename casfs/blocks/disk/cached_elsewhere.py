@@ -36,6 +36,12 @@ class CachedElsewhere:
             return False
         return self.store.holds(block - self._run.start)
 
+    def may_hold(self, run: range) -> bool:
+        """Return whether there may be something of a run, without a look at each block."""
+        first, stop = max(run.start, self._run.start), min(run.stop, self._run.stop)
+        start = self._run.start
+        return first < stop and self.store.may_hold(range(first - start, stop - start))
+
     def load(self, block: int) -> Stored | None:
         """Return a block that is there, else None.
 

@@ -78,6 +78,11 @@ class OutputStore(BlockStore):
         except OSError:
             return False
 
+    def may_hold(self, run: range) -> bool:
+        """Return whether there may be something of a run; far fewer looks than at each block."""
+        directories = range(run.start // _DIRECTORY_BLOCKS, -(-run.stop // _DIRECTORY_BLOCKS))
+        return any(os.path.lexists(f"{self._directory}/{number}") for number in directories)
+
     def load(self, block: int, rotten: Callable[[int], None] | None = None) -> Stored | None:
         """Return a block whose bytes hash to its leaf, and what is known of it, else None.
 

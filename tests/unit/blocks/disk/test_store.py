@@ -13,10 +13,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.verify import Forgiven, Trust, Verifier
 from casfs.errors import ConfigError
 from casfs.metrics import Metrics
+from casfs.model import JobSlice
+from casfs.ranges import Layout
 from casfs.tree.archive_outputs import with_others
 from casfs.treehash import SHA256
 from tests.support.archive import MIB, flipped, output_of_bytes, random_bytes
@@ -179,6 +182,28 @@ def test_what_an_archive_lacks_is_told_for_each_of_its_jobs(tmp_path, monkeypatc
     opened.clear()
     assert list(cache.lacking([parts])) == [[2 * MIB, 5]]
     assert set(opened) == {parts.key, jobs.own("b").key}, "though the first job has no place"
+
+
+def test_of_a_large_archive_only_what_is_there_is_looked_at(tmp_path, monkeypatch):
+    large, begin = 5000, 3
+    layout = Layout(large * MIB, 0, large)
+    whole = replace(OUTPUT, key="a" * 64, layout=layout)
+    own = JobSlice("b", range(begin, large), begin, "b" * 64, Layout((large - begin) * MIB, begin))
+    output = replace(whole, sources=(JobSlice("a", range(begin), 0, "a" * 64, layout), own))
+    cache, looked = cache_at(tmp_path), []
+    leaf = SHA256.leaf(BLOCKS[0])
+    for store, number in ((cache.store(whole), 1025), (cache.store(own), large - begin - 1)):
+        put_leaf(store.leaves, number, leaf, Trust.CHECKED)
+        store.write(number, BLOCKS[0])
+    real = OutputStore.holds
+
+    def holds(self, block):
+        looked.append(block)
+        return real(self, block)
+
+    monkeypatch.setattr(OutputStore, "holds", holds)
+    assert list(cache.lacking([output])) == [[begin * MIB, (large - begin - 2) * MIB]]
+    assert len(looked) < large
 
 
 def test_an_archive_is_there_if_jobs_that_it_does_not_ask_have_brought_it(tmp_path):
