@@ -4,6 +4,7 @@
     ├── ConfigError            EINVAL     the configuration or command line cannot be used
     ├── LedgerError            EIO        the record of requests cannot be used, so nothing is sent
     ├── CatalogError           EIO        the catalog cannot be read or written
+    │   └── CacheError                    it cannot be found out what is cached
     ├── DestinationError       EIO        a restored file cannot be written
     │   ├── DestinationBusyError EBUSY another restore writes to the directory
     │   └── DestinationDiskError       the disk of a restore fails, so nothing more can be written
@@ -72,6 +73,10 @@ class LedgerError(CasfsError):
 
 class CatalogError(CasfsError):
     """The catalog cannot be read or written: another process writes, or its disk fails."""
+
+
+class CacheError(CatalogError):
+    """It cannot be found out what is cached, so nothing is forgotten, or requested again."""
 
 
 class DestinationError(CasfsError):

@@ -69,7 +69,8 @@ class AvailableArchives:
                 that of which an expired job has left only a part in the cache.
 
         Raises:
-            CasfsError: the catalog cannot be read.
+            CatalogError: the catalog, or what is cached, cannot be read.
+            CasfsError: what is cached is not ours.
         """
         unsure: list[str] = []
         by_key: dict[str, str] = {}

@@ -12,6 +12,7 @@ PROMISED = {
     "ConfigError": errno.EINVAL,
     "LedgerError": errno.EIO,
     "CatalogError": errno.EIO,
+    "CacheError": errno.EIO,
     "DestinationError": errno.EIO,
     "DestinationBusyError": errno.EBUSY,
     "DestinationDiskError": errno.EIO,

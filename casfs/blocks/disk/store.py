@@ -27,7 +27,7 @@ from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.disk.staging import Temporary
 from casfs.blocks.verify import Verifier
 from casfs.disks import is_disk_failure, trouble
-from casfs.errors import CasfsError, ConfigError
+from casfs.errors import CacheError, CasfsError, ConfigError
 from casfs.metrics import Metrics
 from casfs.model import JobSlice, Output
 from casfs.private import PrivateDirectory
@@ -148,14 +148,24 @@ class DiskCache:
         return CachedElsewhere(self.store(output), range(output.layout.blocks))
 
     def held(self, keys: Iterable[str]) -> Iterator[str]:
-        """Yield those of some keys of outputs of which there may be something."""
+        """Yield those of some keys of outputs of which there may be something.
+
+        Raises:
+            CacheError: that cannot be found out; also during iteration.
+        """
         try:
             begins = frozenset(os.listdir(self.directory))
-        except OSError:
+            for key in keys:
+                if key[:2] in begins and _is_there(f"{self.directory}/{key[:2]}/{key[2:]}"):
+                    yield key
+        except FileNotFoundError:
             return
-        for key in keys:
-            if key[:2] in begins and os.path.lexists(f"{self.directory}/{key[:2]}/{key[2:]}"):
-                yield key
+        except OSError as error:
+            # Whoever took it for empty would forget, or pay again for, what is there.
+            raise CacheError(
+                f"cannot find out what is in the cache {self.private.path}: "
+                f"{os.strerror(error.errno or 0)}; fix this, or give another --cache-dir"
+            ) from error
 
     def holds_whole(self, output: Output) -> bool:
         """Return whether every block of an output seems to be there."""
@@ -184,6 +194,7 @@ class DiskCache:
 
         Raises:
             ConfigError: as `store`.
+            CacheError: as `held`.
         """
         sources = [(output, source) for output in outputs for source in output.sources]
         held = set(self.held({key for one in sources for key in _keys(*one)}))
@@ -222,6 +233,14 @@ def _held(places: Sequence[CachedElsewhere], source: JobSlice) -> Iterator[int]:
 def _keys(output: Output, source: JobSlice) -> set[str]:
     """Return the keys under which blocks of a source may be cached."""
     return {output.key, source.key, *(one.key for one in _beside(output, source))}
+
+
+def _is_there(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _write_tag(root: PrivateDirectory) -> None:

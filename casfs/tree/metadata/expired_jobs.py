@@ -5,15 +5,19 @@ lists the jobs again and again, with a hundred thousand outputs of earlier ones 
 here, each is looked at once in a process, and nothing in the cache is opened.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from casfs.errors import CacheError
 from casfs.model import Job
 from casfs.service.service import Service
 from casfs.tree.archive_outputs import archive_part
 from casfs.tree.coverage import digest_of
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import loaded
+
+log = logging.getLogger(__name__)
 
 _PAGE = 1000
 """Jobs that are read, and forgotten, at a time."""
@@ -25,7 +29,8 @@ class ExpiredJobs:
     Args:
         service: understands its own descriptions.
         database: stores them.
-        held: yields those of some keys of outputs of which something may be cached.
+        held: yields those of some keys of outputs of which something may be cached; raises
+            CacheError if that cannot be found out.
     """
 
     def __init__(
@@ -44,7 +49,8 @@ class ExpiredJobs:
         """Forget the jobs of a vault that its last list lacks, unless they are still of use.
 
         They are if something is cached under one of their keys, and if no inventory lists their
-        archive: without them, nobody would know that there is one.
+        archive: without them, nobody would know that there is one. While it cannot be found out
+        what is cached, all are kept, and looked at again after the next list.
 
         Raises:
             CasfsError: the catalog cannot be read or written.
@@ -58,7 +64,11 @@ class ExpiredJobs:
         # A catalog that was rebuilt counts from the beginning.
         for page in self._pages(vault, since if since <= listed else 0, listed):
             keys = {id_: self._keys(vault, *facts) for id_, *facts in page}
-            held = frozenset(self._held({key for some in keys.values() for key in some}))
+            try:
+                held = frozenset(self._held({key for some in keys.values() for key in some}))
+            except CacheError as error:
+                log.warning("jobs that have expired are kept: %s", error)
+                return
             gone = [(vault, id_, listed) for id_, some in keys.items() if not held & some]
             with self._database.transaction() as connection:
                 connection.executemany(_FORGET, gone)

@@ -1,5 +1,6 @@
 """The disk cache returns exactly what was put there, or nothing."""
 
+import errno
 import multiprocessing
 import os
 import shutil
@@ -16,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.verify import Forgiven, Trust, Verifier
-from casfs.errors import ConfigError
+from casfs.errors import CacheError, ConfigError
 from casfs.metrics import Metrics
 from casfs.model import JobSlice
 from casfs.ranges import Layout
@@ -219,6 +220,36 @@ def test_an_archive_is_there_if_jobs_that_it_does_not_ask_have_brought_it(tmp_pa
         own.write(number - first, BLOCKS[number])
     assert cache.holds_everywhere(output)
     assert list(cache.lacking([output, asked])) == [[0], [len(DATA)]]
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EIO, errno.ESTALE])
+def test_a_cache_that_cannot_be_looked_at_is_not_taken_for_empty(tmp_path, monkeypatch, code):
+    cache = cache_at(tmp_path)
+    put(cache.store(OUTPUT), 0)
+    assert list(cache.held([OUTPUT.key, "e" * 64])) == [OUTPUT.key]
+    for call in ("listdir", "lstat"):
+        real = getattr(os, call)
+
+        def fail(path, real=real, **more):
+            if str(path).startswith(str(cache.directory)):
+                raise OSError(code, os.strerror(code))
+            return real(path, **more)
+
+        with monkeypatch.context() as failing:
+            failing.setattr(os, call, fail)
+            with pytest.raises(CacheError, match=f"cache {tmp_path}: {os.strerror(code)}; fix"):
+                list(cache.held([OUTPUT.key]))
+            with pytest.raises(CacheError):
+                list(cache.held_everywhere([OUTPUT]))
+
+
+def test_a_cache_that_is_not_there_yet_is_empty(tmp_path):
+    cache = cache_at(tmp_path)
+    shutil.rmtree(tmp_path)
+    assert list(cache.held([OUTPUT.key])) == []
+    cache.directory.mkdir(parents=True)
+    (cache.directory / OUTPUT.key[:2]).write_text("no directory")
+    assert list(cache.held([OUTPUT.key])) == []
 
 
 def test_an_archive_that_is_wrong_for_good_is_not_there(tmp_path):

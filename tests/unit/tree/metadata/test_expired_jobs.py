@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from casfs.errors import CacheError
 from casfs.model import output_of
 from casfs.service.service import Service
 from casfs.tree.archive_outputs import archive_output
@@ -36,9 +37,12 @@ class Held:
 
     def __init__(self) -> None:
         self.keys: set[str] = set()
+        self.failure: CacheError | None = None
         self.asked: list[str] = []
 
     def __call__(self, keys):
+        if self.failure is not None:
+            raise self.failure
         self.asked.extend(keys)
         return self.keys & set(keys)
 
@@ -133,6 +137,18 @@ def test_each_is_looked_at_once(vaults, expired, held, service):
     expired.forget("v")
     assert own_key(service, later) in held.asked
     assert own_key(service, kept) not in held.asked
+    assert known(vaults) == {"kept"}
+
+
+def test_nothing_is_forgotten_while_the_cache_cannot_be_looked_at(vaults, expired, held, service):
+    kept = job_of("kept", "0")
+    list_only(vaults, kept, job_of("gone", "1"))
+    list_only(vaults)
+    held.keys, held.failure = {own_key(service, kept)}, CacheError("too many open files")
+    expired.forget("v")
+    assert known(vaults) == {"kept", "gone"}
+    held.failure = None
+    expired.forget("v")
     assert known(vaults) == {"kept"}
 
 
