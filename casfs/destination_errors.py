@@ -11,6 +11,7 @@ from casfs.errors import (
     DestinationDiskError,
     DestinationError,
     DestinationFullError,
+    DestinationSyncError,
 )
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -52,7 +53,7 @@ def sync_error(shown: str, path: Path, error: OSError) -> CasfsError:
     """
     if error.errno not in UNSUPPORTED:
         return destination_error(shown, path, error)
-    return DestinationDiskError(
+    return DestinationSyncError(
         f"cannot write {shown}: the disk at {disk_of(path)} cannot sync files (fsync), so a crash "
         "may undo what was written; use another disk"
     )

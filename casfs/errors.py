@@ -8,7 +8,8 @@
     ├── DestinationError       EIO        a restored file cannot be written
     │   ├── DestinationBusyError EBUSY another restore writes to the directory
     │   └── DestinationDiskError       the disk of a restore fails, so nothing more can be written
-    │       └── DestinationFullError ENOSPC that disk is full
+    │       ├── DestinationFullError ENOSPC that disk is full
+    │       └── DestinationSyncError   that disk can never sync files, so another one is needed
     ├── MountError             EIO        the mount cannot be created or removed
     │   ├── LibraryError                  internal: libfuse failed; it printed why
     │   └── PrivateMountError             another user's, who alone can look at it
@@ -97,6 +98,10 @@ class DestinationFullError(DestinationDiskError):
     """The disk to which a restore writes is full."""
 
     code = errno.ENOSPC
+
+
+class DestinationSyncError(DestinationDiskError):
+    """The disk to which a restore writes can never sync files: running it again cannot help."""
 
 
 class MountError(CasfsError):

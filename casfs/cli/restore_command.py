@@ -25,6 +25,7 @@ from casfs.errors import (
     ConfigError,
     DestinationBusyError,
     DestinationDiskError,
+    DestinationSyncError,
     LedgerError,
 )
 
@@ -129,6 +130,9 @@ def _tell(error: BaseException, interrupted: int, messages: Any) -> None:
             code = exit_status.NOT_STARTED
         if isinstance(error, DestinationDiskError | DestinationBusyError):
             code = exit_status.UNFINISHED
+        if isinstance(error, DestinationSyncError):
+            # No later run can do better there.
+            code = exit_status.USAGE
     messages.facts("exit_error", code=code, message=message)
     messages.complain(message)
     raise SystemExit(code) from error

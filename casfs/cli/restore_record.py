@@ -18,7 +18,7 @@ from casfs.restore.destination.own_directory import OwnDirectory, manifest_of, o
 from casfs.restore.destination.recorder import Recorder
 from casfs.restore.destination.sha256sums import sum_lines
 from casfs.restore.request_options import Options
-from casfs.restore.verdict import Status, Verdict
+from casfs.restore.verdict import Verdict, stopped_by
 
 
 @dataclass(frozen=True)
@@ -106,5 +106,5 @@ class RestoreRecord:
                 own.replace_sums(sum_lines(index))
         except DestinationDiskError as error:
             self.messages.warn(str(error))
-            return max(verdict.status, Status.UNFINISHED)
+            return max(verdict.status, stopped_by(error).status)
         return verdict.status

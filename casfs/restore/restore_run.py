@@ -24,7 +24,7 @@ from casfs.restore.rerequests import EXHAUSTED, Rerequests
 from casfs.restore.restore_planner import Question, Restore, RestorePlanner, RestoreProgress
 from casfs.restore.running import Run
 from casfs.restore.spool import Spool
-from casfs.restore.verdict import DONE, Status, Verdict
+from casfs.restore.verdict import DONE, Status, Verdict, stopped_by
 from casfs.restore.work_items import Again, Stage
 
 _INTERVAL = 300.0
@@ -234,7 +234,7 @@ class RestoreRun:
             text = f"{counts.mismatches:,} do not match their tree hash; see above"
             return Verdict(Status.MISMATCH, text)
         if self._fetcher.stopped is not None:
-            return Verdict(Status.UNFINISHED, str(self._fetcher.stopped))
+            return stopped_by(self._fetcher.stopped)
         if left and self._verdict.status is not Status.DONE:
             return self._verdict
         if left:

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from casfs.errors import CasfsError, DestinationSyncError
+
 
 class Status(IntEnum):
     """Exit statuses."""
 
     DONE = 0
     FAILED = 1
+    USAGE = 2
     MISMATCH = 3
     NOT_STARTED = 4
     UNFINISHED = 75
@@ -28,3 +31,9 @@ class Verdict:
 
 
 DONE = Verdict(Status.DONE)
+
+
+def stopped_by(error: CasfsError) -> Verdict:
+    """Return how a restore ends that an error has stopped: whether it is worth another run."""
+    again = not isinstance(error, DestinationSyncError)
+    return Verdict(Status.UNFINISHED if again else Status.USAGE, str(error))

@@ -17,6 +17,7 @@ PROMISED = {
     "DestinationBusyError": errno.EBUSY,
     "DestinationDiskError": errno.EIO,
     "DestinationFullError": errno.ENOSPC,
+    "DestinationSyncError": errno.EIO,
     "LibraryError": errno.EIO,
     "MountError": errno.EIO,
     "PrivateMountError": errno.EIO,

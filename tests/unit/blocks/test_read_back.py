@@ -15,7 +15,7 @@ from casfs.blocks.disk.part_place import PartPlace
 from casfs.blocks.disk.part_store import PartStore
 from casfs.blocks.read_back import ReadBack, ReadBehind
 from casfs.blocks.verify import Trust, Verifier
-from casfs.errors import DestinationDiskError, DestinationError, ThreadError
+from casfs.errors import DestinationError, DestinationSyncError, ThreadError
 from casfs.metrics import Metrics
 from casfs.ranges import BLOCK_SIZE, Layout
 from casfs.treehash import SHA256
@@ -146,7 +146,7 @@ def test_a_disk_that_cannot_sync_is_said_to_be_so(tmp_path, monkeypatch):
 
     restored = Restored(tmp_path)
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(DestinationDiskError, match=r"write a\.bin: .* cannot sync files \(fsync\)"):
+    with pytest.raises(DestinationSyncError, match=r"write a\.bin: .* cannot sync files \(fsync\)"):
         restored.read_back(received=True)
 
 

@@ -20,8 +20,8 @@ from casfs.blocks.write_through import WriteThrough
 from casfs.errors import (
     CasfsError,
     DeniedError,
-    DestinationDiskError,
     DestinationFullError,
+    DestinationSyncError,
     ExpiredError,
 )
 from casfs.service.retries import Limits, Persistence
@@ -241,7 +241,7 @@ def test_a_disk_that_cannot_sync_is_said_to_be_so(tmp_path, monkeypatch, number)
     monkeypatch.setattr(os, "fsync", fsync)
     with (
         fetching(tmp_path, Archive(DATA)) as (files, _),
-        pytest.raises(DestinationDiskError, match=r"cannot sync files \(fsync\)"),
+        pytest.raises(DestinationSyncError, match=r"cannot sync files \(fsync\)"),
     ):
         files.bring()
 

@@ -4,7 +4,10 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from casfs.client import RestorableFile
+from casfs.errors import DestinationFullError, DestinationSyncError
 from casfs.ledger.request import TO_THE_END
 from casfs.restore import restore_run
 from casfs.restore.amounts import Cap
@@ -14,6 +17,7 @@ from casfs.restore.request_options import Options
 from casfs.restore.rerequests import Rerequests
 from casfs.restore.restore_planner import ListedWork, RestorePlanner
 from casfs.restore.restore_run import RestoreRun
+from casfs.restore.verdict import Status, Verdict
 from casfs.restore.work_items import Again, Stage
 from casfs.restore.worklist import Worklist
 
@@ -42,6 +46,20 @@ def test_outputs_that_expire_one_after_another_do_not_list_the_jobs_each(monkeyp
         run = RestoreRun(restore, nothing, fetcher, nothing, nothing, waits=True)
         assert run._pause() is False
     assert 20 < clock.uptime < 60
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [(DestinationSyncError, 2), (DestinationFullError, 75)]
+)
+def test_only_what_another_run_can_mend_is_left_to_it(kind, status):
+    """A script runs the command again as long as it ends with 75."""
+    counts = SimpleNamespace(mismatches=0, left=[])
+    fetcher: Any = SimpleNamespace(counts=counts, stopped=kind("no"))
+    nothing: Any = None
+    with Worklist() as worklist:
+        restore: Any = SimpleNamespace(client=nothing, worklist=worklist, watcher=nothing)
+        run = RestoreRun(restore, nothing, fetcher, nothing, nothing, waits=True)
+        assert run._end() == Verdict(Status(status), "no")
 
 
 def test_what_was_lost_before_anybody_waited_is_not_left_to_another_run():

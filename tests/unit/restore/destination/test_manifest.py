@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from casfs.errors import ConfigError, DestinationDiskError
+from casfs.errors import ConfigError, DestinationSyncError
 from casfs.restore.destination.manifest import (
     ManifestLine,
     ManifestWriter,
@@ -61,7 +61,7 @@ def test_a_disk_that_cannot_sync_is_said_to_be_so(tmp_path, monkeypatch, number)
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(DestinationDiskError, match=r"the manifest .* cannot sync files \(fsync\)"):
+    with pytest.raises(DestinationSyncError, match=r"the manifest .* cannot sync files \(fsync\)"):
         written(tmp_path / "manifest", line("a", "verified"))
 
 

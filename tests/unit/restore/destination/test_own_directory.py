@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from casfs.errors import DestinationBusyError, DestinationDiskError
+from casfs.errors import DestinationBusyError, DestinationDiskError, DestinationSyncError
 from casfs.restore.destination.opened_tree import OpenedTree
 from casfs.restore.destination.own_directory import OwnDirectory, open_manifest_at
 
@@ -76,6 +76,6 @@ def test_a_disk_that_cannot_sync_files_is_said_to_be_so(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", fsync)
     with OwnDirectory(OpenedTree(tmp_path)) as own:
-        with pytest.raises(DestinationDiskError, match=r"SHA256SUMS: .* cannot sync files"):
+        with pytest.raises(DestinationSyncError, match=r"SHA256SUMS: .* cannot sync files"):
             own.replace_sums(iter([b"line\n"]))
         assert os.listdir(own.sums.parent) == ["lock"]
