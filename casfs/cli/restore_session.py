@@ -102,6 +102,7 @@ class RestoreSession:
             tree, own = open_destination(wish.destination, writes=not wish.dry_run)
             if own is not None:
                 stack.enter_context(own)
+                own.require_sync()
             record = RestoreRecord(client.config, wish, self._options, self._messages)
             manifest = record.earlier(stack)
             report = RestoreReport(

@@ -84,6 +84,20 @@ class OwnDirectory:
                 self._tree.remove_made()
         os.close(self._locked)
 
+    def require_sync(self) -> None:
+        """Require that files can be brought to disk here, before anything is paid for.
+
+        The manifest, which is synced first, may be on another disk.
+
+        Raises:
+            DestinationSyncError: the disk can never do that.
+            DestinationDiskError: it fails.
+        """
+        try:
+            os.fsync(self._locked)
+        except OSError as error:
+            raise sync_error(str(self._tree.path), self._tree.path, error) from error
+
     def name_rules(self) -> NameRules:
         """Return which names the file system refuses."""
         return probed_rules(self._directory.descriptor)

@@ -1,5 +1,6 @@
 """`casfs restore` from a service that breaks off, or has no hash for what it sends."""
 
+import errno
 import os
 
 from click.testing import CliRunner
@@ -70,6 +71,29 @@ def test_a_restore_that_waits_outlasts_a_catalog_that_fails_for_a_while(tmp_path
         assert len(looks) > 3
         vault.check(destination)
         assert sorted(vault.requested().values()) == [1, 1]
+
+
+def test_a_disk_that_cannot_sync_is_refused_before_anything_is_paid(tmp_path, monkeypatch):
+    """As some FUSE file systems; the manifest may be on a disk that can."""
+    destination, manifest_file = tmp_path / "dest", tmp_path / "manifest"
+    sync = os.fsync
+
+    def fsync(file):
+        path = os.readlink(f"/proc/self/fd/{file}")
+        if path.startswith(str(destination)) and os.path.isfile(path):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        sync(file)
+
+    with restores(tmp_path, {"a.bin": 1000}) as vault:
+        for name, value in vault.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(os, "fsync", fsync)
+        arguments = ["restore", VAULT, str(destination), "-y", "--manifest", str(manifest_file)]
+        done = CliRunner().invoke(casfs_command, arguments)
+        assert (done.exit_code, "cannot sync files" in done.output) == (2, True), done.output
+        assert not vault.requested()
+        assert not destination.exists()
+        assert not manifest_file.exists()
 
 
 def test_cat_marks_what_has_no_hash(tmp_path):
