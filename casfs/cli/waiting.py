@@ -44,7 +44,8 @@ _INTERRUPTED = "interrupted; jobs that were started continue: run the same comma
     "--interval",
     type=DurationType(),
     help="Time between two lists of jobs. By default, the second is made when a job may be done, "
-    "by its tier, and then one every 5 min; with an emulator on this machine, every second.",
+    "by its tier, and then one every 5 min, or every min for an Expedited job that is younger than "
+    "that; with an emulator on this machine, every second.",
 )
 @account_options
 def wait_command(  # noqa: PLR0913 (its options)

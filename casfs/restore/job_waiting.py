@@ -25,7 +25,7 @@ INTERVAL = 300.0
 _JITTER = 0.1
 _LONGEST_SLEEP = 30.0
 _SHARED = 0.5
-"""Part of an interval for which the list of another process is good enough."""
+"""Part of a pause for which the list of another process is good enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,18 @@ def pause_until(
     """
     wait = INTERVAL if interval is None else interval
     if interval is None and service_now is not None:
-        left = [
-            (job.created - service_now + soonest(job)).total_seconds()
-            for job in running
-            if job.created is not None
-        ]
-        wait = max(wait, min(left, default=0.0))
+        waits = (_pause(job, service_now - job.created) for job in running if job.created)
+        wait = min(waits, default=wait)
     return wait * (1 + random.uniform(0, _JITTER))  # noqa: S311 - nothing secret
+
+
+def _pause(job: ListedJob, age: timedelta) -> float:
+    """Return the seconds until another list may show that a job of some age is done."""
+    wait = INTERVAL
+    if job.tier is not None and age < job.tier.latest:
+        # One that takes a few minutes is not to be noticed after a few more.
+        wait = min(wait, job.tier.soonest.total_seconds())
+    return max(wait, (soonest(job) - age).total_seconds())
 
 
 class Waiting:
@@ -170,9 +175,10 @@ class Waiting:
                 # Nothing was started yet, so that there is nothing to list.
                 failure = None
                 continue
-            age = (INTERVAL if limits.interval is None else limits.interval) * _SHARED
+            # One's own last list is older.
+            longest = INTERVAL if limits.interval is None else limits.interval
             try:
-                listed, failure = self._sweeps.jobs(age), None
+                listed, failure = self._sweeps.jobs(min(pause, longest) * _SHARED), None
             except (TransientError, DeadlineError) as error:
                 failure = error
 

@@ -24,7 +24,10 @@ def job(name, tier=None, ago=0.0, state=JobState.RUNNING):
 @pytest.mark.parametrize(
     ("jobs", "seconds"),
     [
-        ([job("a", Tier.EXPEDITED)], 300),
+        ([job("a", Tier.EXPEDITED)], 60),
+        ([job("a", Tier.EXPEDITED, 40)], 60),
+        ([job("a", Tier.EXPEDITED, 200), job("b", Tier.BULK)], 60),
+        ([job("a", Tier.EXPEDITED, 300)], 300),
         ([job("a", Tier.STANDARD)], 3 * HOUR),
         ([job("a", Tier.BULK)], 5 * HOUR),
         ([job("a", Tier.BULK), job("b", Tier.STANDARD, 2 * HOUR)], HOUR),
@@ -49,6 +52,7 @@ class World:
         self.left = list(lists)
         self.asked = []
         self.described = {}
+        self.service_now = None
         monkeypatch.setattr(job_waiting, "now", lambda: Moment(NOW, "boot", self.uptime))
 
     def sleep(self, seconds):
@@ -56,6 +60,7 @@ class World:
         self.uptime += seconds
 
     def jobs(self, age):
+        assert self.uptime - age > max(self.asked, default=0), "one's own list is no news"
         self.asked.append(self.uptime)
         found = self.left.pop(0) if len(self.left) > 1 else self.left[0]
         if isinstance(found, Exception):
@@ -69,7 +74,7 @@ class World:
         return found
 
     def wait(self, first, wanted, **limits):
-        made = Waiting(cast(Any, self), self.describe, lambda: None, self.sleep)
+        made = Waiting(cast(Any, self), self.describe, lambda: self.service_now, self.sleep)
         return list(made.until_ended(first, wanted, WaitLimits(**limits)))
 
 
@@ -85,6 +90,16 @@ def test_jobs_end_one_after_the_other(monkeypatch):
     first, second = world.asked
     assert 300 <= first - 1000 <= 330
     assert 300 <= second - first <= 330
+
+
+def test_an_expedited_job_is_seen_to_be_done_within_a_minute(monkeypatch):
+    world = World(monkeypatch, [job("a", Tier.EXPEDITED, 60)], [done("a")])
+    world.service_now = NOW
+    found = world.wait([job("a", Tier.EXPEDITED)], {"a"})
+    assert found[-1].ended
+    first, second = world.asked
+    assert 60 <= first - 1000 <= 66
+    assert 60 <= second - first <= 66
 
 
 def test_what_a_time_out_leaves(monkeypatch):
