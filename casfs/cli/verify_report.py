@@ -136,8 +136,10 @@ class _VerifyReport:
         if found.unreadable:
             return "unreadable", f"{_blocks(found.unreadable)} could not be read"
         if found.bare:
-            what = _blocks(found.bare)
-            return "unreadable", f"the recorded hashes of {what} were damaged, and were removed"
+            one = len(found.bare) == 1
+            hashes, blocks = ("hash", "the block was") if one else ("hashes", "the blocks were")
+            are = f"of {_blocks(found.bare)} {'is' if one else 'are'} damaged"
+            return "unreadable", f"the recorded {hashes} {are}; {blocks} removed"
         if found.unchecked:
             return "unverified", None
         return ("verified" if found.whole or found.size == item.size else "partial"), None
