@@ -128,7 +128,8 @@ def umount_command(mountpoint: str, lazy: bool) -> None:
 def status_command(mountpoint: str | None, state_dir: str | None, as_json: bool) -> None:
     """Show the state of a mount or a restore, or of all of them.
 
-    Fails if a mount does not answer. Mounts of other users are shown only if you name them.
+    Fails if a mount does not answer. Mounts of other users are listed without their state, unless
+    you name one.
     """
     if mountpoint is not None and find(mountpoint) is None:
         restore = restore_to(mountpoint, state_dir)
