@@ -212,7 +212,7 @@ class ExpiryWatch:
         self._warned[one.vault] = at_risk
         log.warning(
             "at %.1f MB/s, the rate of the last minutes, %d bytes of %d outputs of vault %s cannot "
-            "be fetched before they expire; casfs fetch fetches those that expire first",
+            "be fetched before they expire; casfs fetch starts with those that expire first",
             rate / 1e6,
             at_risk,
             len(one.late),
