@@ -99,8 +99,9 @@ def times_of(facts: Mapping[str, Any]) -> list[float] | None:
 
 def damaged_text(count: int) -> str:
     """Return what is to be said of lines that are damaged."""
-    lines = "1 line of the manifest is" if count == 1 else f"{count:,} lines of the manifest are"
-    return f"{lines} damaged; the files recorded there cannot be checked"
+    if count == 1:
+        return "1 line of the manifest is damaged; it is unknown which file it recorded"
+    return f"{count:,} lines of the manifest are damaged; it is unknown which files they recorded"
 
 
 def _is_path(fact: object) -> bool:
