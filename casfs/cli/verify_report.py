@@ -55,7 +55,8 @@ def verify_cache(
     )
     unknown = sum(item.vault is None for item in items)
     if unknown and not patterns:
-        messages.complain(f"{_outputs(unknown)} in the cache not in the catalog: not checked")
+        are = "is not in the catalog, and is" if unknown == 1 else "are not in the catalog, and are"
+        messages.complain(f"{_outputs(unknown)} in the cache {are} not checked")
     messages.facts("plan", total_files=len(chosen), total_bytes=total, jobs=0, estimate={})
     report = _VerifyReport(client, verbose, messages)
     report.run(chosen, total, stats)
