@@ -76,7 +76,7 @@ def _lines(data: "ReportData", manifest: Path) -> Iterator[str]:
         begun, ended = data.history.begun.astimezone(), times[-1].astimezone()
         yield f"from {begun:%Y-%m-%d %H:%M:%S %Z} to {ended:%Y-%m-%d %H:%M:%S %Z}"
     for text, found in sorted(data.reasons.items(), key=lambda one: -one[1].archives):
-        yield f"failed: {found.archives:,}: {text or 'other reasons'}"
+        yield f"not restored: {found.archives:,}: {text or 'other reasons'}"
         for path in found.paths[:_NAMED]:
             yield f"    {path}"
         if found.archives > _NAMED:

@@ -56,9 +56,11 @@ if TYPE_CHECKING:
     type=click.Choice(["never", "if-changed", "always"]),
     default="if-changed",
     show_default=True,
-    help="Which files in DEST to replace; if-changed: those that are older, or of another size.",
+    help="Which files in DEST to replace; if-changed: those that differ and are not newer.",
 )
-@click.option("--checksum", is_flag=True, help="Compare content instead of size and time.")
+@click.option(
+    "--checksum", is_flag=True, help="Compare the content of files of the right size, not the time."
+)
 @retrieval_options
 @click.option("--no-wait", is_flag=True, help="Request, restore what can be read now, and end.")
 @click.option("--keep-in-cache", is_flag=True, help="Keep what is fetched in the cache as well.")

@@ -35,6 +35,7 @@ def restore_lines(
     rows = (
         ("written before", written_before(prepared, worklist), "whole on disk, nothing to fetch"),
         ("skipped", totals[Stage.SKIPPED], ""),
+        ("kept", totals[Stage.KEPT], "newer files that differ are there"),
         (
             "cannot be restored",
             Totals(failed.archives - too_large.archives, failed.bytes - too_large.bytes),
@@ -96,7 +97,8 @@ def restore_facts(
         "total_bytes": None if found.unsized else found.bytes,
         "destination": str(destination),
         "files_written": written_before(prepared, worklist).archives,
-        "files_skipped": totals[Stage.SKIPPED].archives,
+        "files_skipped": totals[Stage.SKIPPED].archives + totals[Stage.KEPT].archives,
+        "files_kept": totals[Stage.KEPT].archives,
         "files_failed": totals[Stage.FAILED].archives,
         "directories": directories,
         "bytes_to_write": _to_write(totals),
@@ -117,10 +119,13 @@ def written_before(prepared: Prepared, worklist: Worklist) -> Totals:
     """Return what earlier runs have written: nothing of it is requested or fetched."""
     totals, found = worklist.totals(), everything(prepared, worklist)
     too_large, others = prepared.plan.groups[Group.TOO_LARGE], prepared.plan.all
-    parts = (totals[Stage.SKIPPED], totals[Stage.FAILED], others)
+    decided = [totals[stage] for stage in (Stage.SKIPPED, Stage.KEPT, Stage.FAILED)]
     return Totals(
-        found.archives + too_large.archives - sum(one.archives for one in parts),
-        found.bytes + too_large.bytes - sum(one.bytes for one in parts),
+        found.archives
+        + too_large.archives
+        - others.archives
+        - sum(one.archives for one in decided),
+        found.bytes + too_large.bytes - others.bytes - sum(one.bytes for one in decided),
     )
 
 

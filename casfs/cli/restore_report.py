@@ -19,6 +19,7 @@ from casfs.cli.show import local_text, size_text
 from casfs.cli.standing import Standing, rate_text
 from casfs.metrics import Metrics
 from casfs.restore.amounts import amount_text
+from casfs.restore.destination.existing_files import Existing
 from casfs.restore.destination.manifest import FAILED, ManifestLine
 from casfs.restore.job_sending import Sent
 from casfs.restore.preparing import Prepared
@@ -31,6 +32,9 @@ from casfs.throughput import RateWindow
 
 _NAMED = 20
 """Failures that are named on the terminal; the manifest and JSON lines have all."""
+_KEPT = "kept"
+_TOLD = {FAILED: "have failed", _KEPT: "newer files that differ are kept"}
+_SKIPPED = (Stage.SKIPPED, Stage.KEPT)
 _MEASURED = 30.0
 """Seconds after which a rate says what can be fetched in time."""
 _RISK_SECONDS = 30.0
@@ -97,8 +101,9 @@ class RestoreReport:
 
     def told(self, line: ManifestLine) -> None:
         """Tell what became of an archive."""
+        state = _KEPT if line.reason == Existing.DIFFERENT.reason else line.state
         with self._lock:
-            self.states[line.state] += 1
+            self.states[state] += 1
             self.messages.facts(
                 "archive",
                 archive=line.archive,
@@ -111,10 +116,10 @@ class RestoreReport:
                 sha256=line.sha256,
                 tree_hash=line.tree_hash,
             )
-            if line.state == FAILED and self.states[FAILED] <= _NAMED:
+            if state in _TOLD and self.states[state] <= _NAMED:
                 self.messages.complain(f"{line.path}: {line.reason}")
-            elif line.state == FAILED and self.states[FAILED] == _NAMED + 1:
-                self.messages.complain("more have failed; the manifest names all")
+            elif state in _TOLD and self.states[state] == _NAMED + 1:
+                self.messages.complain(f"more {_TOLD[state]}; the manifest names all")
             elif self.verbose:
                 self.messages.text(f"{line.path}: {line.reason or line.state}")
 
@@ -149,14 +154,15 @@ class RestoreReport:
         if progress.phase == "restoring":
             self.busy += time_now - self._told
         self._told = time_now
-        done = _sum(totals, Stage.RESTORED, Stage.SKIPPED).bytes
+        skipped = _sum(totals, *_SKIPPED)
+        done = totals[Stage.RESTORED].bytes + skipped.bytes
         # An archive may be recorded before its lane is free.
         in_flight = min(self.in_flight(), all_of_it.bytes - done)
         return Standing(
             phase=progress.phase,
             files=totals[Stage.RESTORED].archives,
             total_files=all_of_it.archives,
-            skipped=totals[Stage.SKIPPED].archives,
+            skipped=skipped.archives,
             failed=totals[Stage.FAILED].archives,
             size=done + in_flight,
             total=all_of_it.bytes,
@@ -167,7 +173,7 @@ class RestoreReport:
             unit="archives",
             facts={
                 "bytes_restored": totals[Stage.RESTORED].bytes + in_flight,
-                "bytes_skipped": totals[Stage.SKIPPED].bytes,
+                "bytes_skipped": skipped.bytes,
                 "files_unverified": self.states["unverified"],
                 "jobs_running": progress.running,
                 "jobs_readable": left.archives,
@@ -230,7 +236,8 @@ class RestoreReport:
         counts: dict[str, Any] = {
             "total_files": _sum(totals, *Stage).archives,
             "files_restored": totals[Stage.RESTORED].archives,
-            "files_skipped": totals[Stage.SKIPPED].archives,
+            "files_skipped": _sum(totals, *_SKIPPED).archives,
+            "files_kept": totals[Stage.KEPT].archives,
             "files_failed": totals[Stage.FAILED].archives,
             "files_left": left,
             "files_unverified": self.states["unverified"],

@@ -17,7 +17,7 @@ from casfs.settings import variable
 _SHOWN = timedelta(days=1)
 """How long a restore is shown after it has ended."""
 _ENDED = {
-    exit_status.FAILED: "ended, and some files failed",
+    exit_status.FAILED: "ended, but not everything was restored",
     exit_status.USAGE: "not finished; its directory must be on another disk",
     exit_status.MISMATCH: "ended, and bytes did not match their tree hash",
     exit_status.NOT_STARTED: "not started",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
+from casfs.restore.destination.existing_files import Existing
 from casfs.restore.destination.manifest import FAILED, STATES
 from casfs.restore.destination.manifest_index import ManifestIndex
 
@@ -32,7 +33,7 @@ class StateTotal:
 
 @dataclass(slots=True)
 class Reason:
-    """Why archives failed: how many, and some of their paths."""
+    """Why archives were not restored: how many, and some of their paths."""
 
     archives: int = 0
     paths: list[str] = field(default_factory=list)
@@ -69,7 +70,8 @@ class ReportData:
         totals: by state; they add up to all.
         fetched: bytes that were fetched from the service.
         cached: bytes that came from the cache.
-        reasons: why archives failed; those beyond the most frequent are counted as "".
+        reasons: why archives failed, or newer files that differ are kept; those beyond the most
+            frequent are counted as "".
         history: None if nothing happened yet.
         damaged: lines that cannot be read.
     """
@@ -124,7 +126,7 @@ def _count(facts: Mapping[str, Any], data: ReportData) -> None:
     total.bytes += facts.get("size") or 0
     data.fetched += facts.get("fetched", 0)
     data.cached += facts.get("cached", 0)
-    if facts["state"] == FAILED:
+    if facts["state"] == FAILED or facts.get("reason") == Existing.DIFFERENT.reason:
         reason = facts.get("reason") or "unknown"
         if reason not in data.reasons and len(data.reasons) >= _REASONS:
             reason = ""

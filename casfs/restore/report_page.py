@@ -84,8 +84,8 @@ def _totals(data: ReportData, size_text: Callable[[int], str]) -> str:
 
 def _failures(data: ReportData) -> str:
     if not data.reasons:
-        return "<h2>Failures</h2>\n<p>None.</p>\n"
-    parts = ["<h2>Failures</h2>\n<table><tr><th>archives<th>why<th>which"]
+        return "<h2>Not restored</h2>\n<p>None.</p>\n"
+    parts = ["<h2>Not restored</h2>\n<table><tr><th>archives<th>why<th>which"]
     for reason, found in sorted(data.reasons.items(), key=lambda one: -one[1].archives):
         names = "<br>".join(f"<code>{_text(path)}</code>" for path in found.paths)
         more = found.archives - len(found.paths)

@@ -35,6 +35,8 @@ _EMULATOR_INTERVAL = 1.0
 _JITTER = 0.1
 _STEP = 1.0
 """Seconds between two reports of how far it is."""
+_DECIDED = {Stage.SKIPPED: SKIPPED, Stage.KEPT: SKIPPED, Stage.FAILED: FAILED}
+"""What the manifest says of stages that are reached without fetching."""
 _LOST = "it has no output that can be fetched any more; --rerequest yes requests it again"
 
 
@@ -183,7 +185,7 @@ class RestoreRun:
 
     def _record_decided(self) -> None:
         """Record what was decided without fetching it: skipped, or failed."""
-        for stage, state in ((Stage.SKIPPED, SKIPPED), (Stage.FAILED, FAILED)):
+        for stage, state in _DECIDED.items():
             for item in self._worklist.untold(stage):
                 self._worklist.note_told(item.number)
                 known = self._manifest.get(item.path) if self._manifest else None
@@ -229,7 +231,7 @@ class RestoreRun:
         counts, totals = self._fetcher.counts, self._worklist.totals()
         unfinished = (Stage.WAITING, Stage.READABLE, Stage.FETCHING, Stage.LEFT)
         left = sum(totals[stage].archives for stage in unfinished)
-        failed = totals[Stage.FAILED].archives
+        failed, kept = totals[Stage.FAILED].archives, totals[Stage.KEPT].archives
         if counts.mismatches:
             text = f"{counts.mismatches:,} do not match their tree hash; see above"
             return Verdict(Status.MISMATCH, text)
@@ -241,6 +243,9 @@ class RestoreRun:
             why = f" ({counts.left[0]})" if counts.left else ""
             text = f"{left:,} are not restored yet{why}; run the same command again"
             return Verdict(Status.UNFINISHED, text)
-        if failed:
-            return Verdict(Status.FAILED, f"{failed:,} were not restored; see above")
+        if failed or kept:
+            text = f"{failed + kept:,} were not restored"
+            if kept:
+                text += f", {kept:,} of them because newer files that differ are there"
+            return Verdict(Status.FAILED, f"{text}; see above")
         return DONE

@@ -26,6 +26,8 @@ from casfs.restore.worklist import Worklist
 if TYPE_CHECKING:
     from casfs.blocks.output_files import OutputFiles
 
+_NEWER = (Existing.NEWER, Existing.DIFFERENT)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
@@ -92,7 +94,8 @@ class Survey:
             self.worklist.add(file, Stage.READABLE, replace=replace, here=True)
             return None
         if not existing.is_restored:
-            self.worklist.add(file, Stage.SKIPPED, reason=existing.reason)
+            stage = Stage.KEPT if existing is Existing.DIFFERENT else Stage.SKIPPED
+            self.worklist.add(file, stage, reason=existing.reason)
             return None
         self.worklist.add(file, Stage.WAITING, replace=replace)
         return Selected(file.archive, file.path, file.size, file.created, file.tree_hash)
@@ -121,7 +124,8 @@ class Survey:
         if found is Existing.COMPARE and status is not None:
             if file.tree_hash is not None and self._has_hash(file, names):
                 return Existing.SAME_CONTENT
-            return judge_other(status.st_mtime_ns, file.mtime)
+            differs = file.tree_hash is not None
+            return judge_other(status.st_mtime_ns, file.mtime, differs=differs)
         return found
 
     def _is_restored_by_us(self, file: RestorableFile, status: os.stat_result) -> bool:
@@ -175,7 +179,7 @@ class Survey:
 
         Either only their name is missing, or they have it, and the manifest does not say so yet.
         """
-        is_other = existing is Existing.NEWER and self.stores_times
+        is_other = existing in _NEWER and self.stores_times
         if self.tree is None or is_other:
             return False
         names = split(file.path)
@@ -194,5 +198,5 @@ class Survey:
         if existing is Existing.ABSENT or not place.has_leaves():
             return False
         # Neither a size nor a time tells here whether the file is the one that a run has named.
-        is_unknown = existing in (Existing.REPLACE, Existing.NEWER)
+        is_unknown = existing in (Existing.REPLACE, *_NEWER)
         return not is_unknown or self._is_content(file, names)

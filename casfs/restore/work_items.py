@@ -21,6 +21,8 @@ class Stage(Enum):
     FETCHING = "fetching"
     RESTORED = "restored"
     SKIPPED = "skipped"
+    KEPT = "kept"
+    """Skipped, because a newer file is there that differs."""
     FAILED = "failed"
     LEFT = "left"
     """It is left to another run: the service fails."""

@@ -27,7 +27,9 @@ class Existing(Enum):
     SAME_CONTENT = "same content"
     """It has the bytes of the archive: skip it."""
     NEWER = "newer"
-    """It is newer than the archive: skip it."""
+    """It is newer than the archive, and may have its bytes: skip it."""
+    DIFFERENT = "different"
+    """It is newer than the archive, and has other bytes: skip it, and say so."""
     KEPT = "kept"
     """It is there, and no file is replaced: skip it."""
     COMPARE = "compare"
@@ -41,7 +43,7 @@ class Existing(Enum):
     @property
     def is_kept(self) -> bool:
         """Return whether what is there must stay, since it is something else."""
-        return self in (Existing.NEWER, Existing.KEPT)
+        return self in (Existing.NEWER, Existing.DIFFERENT, Existing.KEPT)
 
     @property
     def reason(self) -> str:
@@ -56,6 +58,8 @@ _REASONS = {
     Existing.SAME: "there already: same size and time",
     Existing.SAME_CONTENT: "there already: same content",
     Existing.NEWER: "a newer file is there",
+    Existing.DIFFERENT: "a newer file with other content is there, and is kept; move it away, or "
+    "--overwrite always",
     Existing.KEPT: "a file is there",
 }
 
@@ -94,17 +98,20 @@ def judge_existing(
         return Existing.COMPARE
     if same_size and same_time(status.st_mtime_ns, mtime):
         return Existing.SAME
-    return judge_other(status.st_mtime_ns, mtime)
+    return judge_other(status.st_mtime_ns, mtime, differs=not same_size)
 
 
-def judge_other(found: int, mtime: int) -> Existing:
-    """Return what becomes of an archive where a file with other content is.
+def judge_other(found: int, mtime: int, *, differs: bool) -> Existing:
+    """Return what becomes of an archive where a file is that may have other content.
 
     Args:
         found: time of the file, nanoseconds since 1970.
         mtime: that of the archive.
+        differs: it is known to have other content, and may be a copy that was cut off.
     """
-    return Existing.NEWER if found > mtime and not same_time(found, mtime) else Existing.REPLACE
+    if found <= mtime or same_time(found, mtime):
+        return Existing.REPLACE
+    return Existing.DIFFERENT if differs else Existing.NEWER
 
 
 _TICKS = (1, 100, 1_000, 1_000_000, 1_000_000_000, 2_000_000_000)

@@ -116,7 +116,8 @@ def may_replace(directory: OpenedDirectory, path: str, mtime: int, overwrite: Ov
         return False
     if overwrite is Overwrite.ALWAYS:
         return True
-    if not stat.S_ISREG(status.st_mode) or judge_other(status.st_mtime_ns, mtime).is_kept:
+    found = judge_other(status.st_mtime_ns, mtime, differs=True)
+    if not stat.S_ISREG(status.st_mode) or found.is_kept:
         raise FileAppearedError(
             f"{path} has meanwhile been replaced by something newer, which is kept"
         )

@@ -16,6 +16,7 @@ from casfs.cli.show import size_text
 from tests.support.emulator.running import running_anew
 from tests.support.processes import wait_until
 from tests.support.restores import MIB, VAULT, Restores, manifest, restores, sizes_of, states
+from tests.support.schemas import checked_lines
 
 SIZES = sizes_of(24)
 
@@ -130,16 +131,16 @@ def test_files_that_are_there_are_replaced_as_wanted(vault, restored):
     # Same size and time: only the content tells.
     assert "skipped 24" in vault.restore(restored)[1]
     assert "restored 1 " in vault.restore(restored, "--checksum")[1]
-    for newer, arguments, result in (
-        (-(10**9), ["--overwrite", "never"], "restored 0 "),
-        (-(10**9), [], "restored 1 "),
-        (10**9, [], "restored 0 "),
-        (10**9, ["--checksum"], "restored 0 "),
-        (10**9, ["--overwrite", "always", "--include", "0/0000.bin"], "restored 1 "),
+    for newer, arguments, expected, result in (
+        (-(10**9), ["--overwrite", "never"], 0, "restored 0 "),
+        (-(10**9), [], 0, "restored 1 "),
+        (10**9, [], 0, "restored 0 "),
+        (10**9, ["--checksum"], 1, "restored 0 "),
+        (10**9, ["--overwrite", "always", "--include", "0/0000.bin"], 0, "restored 1 "),
     ):
         change(newer)
         status, output, errors = vault.restore(restored, *arguments)
-        assert (status, result in output) == (0, True), output + errors
+        assert (status, result in output) == (expected, True), output + errors
     other.unlink()
     other.mkdir()
     status, output, errors = vault.restore(restored)
@@ -149,6 +150,30 @@ def test_files_that_are_there_are_replaced_as_wanted(vault, restored):
     assert vault.restore(restored)[0] == 0
     vault.check(restored)
     assert Counter(states(restored).values()) == {"verified": 24}
+
+
+def test_a_copy_that_was_cut_off_is_kept_and_named(vault, restored, tmp_path):
+    """It is newer, as of `cp -r` from a mount; who deletes the vault now must know."""
+    name = "large/0.bin"
+    copy = tmp_path / name
+    copy.parent.mkdir()
+    copy.write_bytes(vault.files[name][:MIB])
+    arguments = ["--include", name]
+    for _ in range(2):
+        status, output, errors = vault.restore(tmp_path, *arguments)
+        assert (status, "restored 0 " in output) == (1, True), output + errors
+        assert f"{name}: a newer file with other content is there, and is kept" in errors
+        assert "1 were not restored, 1 of them because newer files that differ" in errors
+        assert "kept " in output
+    assert copy.stat().st_size == MIB
+    assert states(tmp_path) == {name: "skipped"}
+    assert "but not everything was restored" in vault.run("status", str(tmp_path))[1]
+    assert "not restored: 1: a newer file with other" in vault.run("report", str(tmp_path))[1]
+    status, output, errors = vault.restore(tmp_path, *arguments, "--json")
+    plan, *_, summary, _ = checked_lines(output)
+    assert (plan["files_kept"], summary["files_kept"], summary["files_skipped"]) == (1, 1, 1)
+    assert vault.restore(tmp_path, *arguments, "--overwrite", "always")[0] == 0
+    assert copy.read_bytes() == vault.files[name]
 
 
 def test_what_others_write_meanwhile_is_kept(vault, restored, tmp_path, monkeypatch):

@@ -230,7 +230,7 @@ def test_status_and_top_show_restores(mount, tmp_path):
     for words in ("first expiry in 2 h 00 min", "at risk: 3.0 GiB", "spent: 12.50 CNY", error):
         assert words in top
     file.end(1)
-    assert "some files failed" in mount.good(CASFS, "status", destination, *own)
+    assert "not everything was restored" in mount.good(CASFS, "status", destination, *own)
     found = json.loads(mount.good(CASFS, "status", destination, *own, "--json"))
     assert (found["exit_status"], found["files_failed"]) == (1, 1)
 

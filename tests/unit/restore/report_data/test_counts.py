@@ -25,7 +25,7 @@ from casfs.restore.worklist import Worklist
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 NAMES = st.integers(0, 5).map(str)
 SIZES = st.none() | st.integers(0, 9)
-ADDED = st.sampled_from([Stage.WAITING, Stage.READABLE, Stage.SKIPPED, Stage.FAILED])
+ADDED = st.sampled_from([Stage.WAITING, Stage.READABLE, Stage.SKIPPED, Stage.KEPT, Stage.FAILED])
 
 
 def note(call):
