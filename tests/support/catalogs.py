@@ -1,10 +1,11 @@
 """A catalogue in a file of a test's own."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from casfs.credentials import Credentials
+from casfs.errors import CacheError
 from casfs.model import Output
 from casfs.service.cas import cas
 from casfs.tree.metadata.job_table import JobTable
@@ -33,16 +34,26 @@ PRAGMA user_version = 1;
 
 
 class CachedJobs:
-    """A cache that holds the outputs of some jobs, and nothing else."""
+    """A cache that holds the outputs of some jobs, and nothing else.
+
+    Attributes:
+        is_failing: its disk fails, so that nothing seems to be there.
+    """
 
     def __init__(self, jobs: Container[str] = ()) -> None:
         self._jobs = jobs
+        self.is_failing = False
 
     def holds_whole(self, output: Output) -> bool:
-        return output.sources[0].job_id in self._jobs
+        return not self.is_failing and output.sources[0].job_id in self._jobs
 
     def holds_everywhere(self, output: Output) -> bool:
         return self.holds_whole(output)
+
+    def held(self, keys: Iterable[str]) -> Iterable[str]:
+        if self.is_failing:
+            raise CacheError("too many open files")
+        return keys
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """A snapshot of vaults and jobs, from database and cache, without asking the service."""
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from casfs.errors import CacheError
 from casfs.model import Job, Output
 from casfs.service.service import Service
 from casfs.tree.archive_outputs import archive_part
@@ -10,6 +13,8 @@ from casfs.tree.coverage import digest_of
 from casfs.tree.file_names import from_file_name, is_cut, to_file_name
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.times import mtime
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,13 @@ class Cache(Protocol):
 
     def holds_everywhere(self, output: Output) -> bool:
         """Return whether every block of its sources seems to be in one of its places."""
+
+    def held(self, keys: Iterable[str]) -> Iterable[str]:
+        """Yield those of some keys of outputs of which there may be something.
+
+        Raises:
+            CacheError: that cannot be found out.
+        """
 
 
 class Snapshot:
@@ -60,14 +72,17 @@ class Snapshot:
 
     def jobs(self, vault: str) -> dict[str, int]:
         """Return the mtime of each job of a vault by its file name; forgets those that are gone."""
-        names = {}
+        names: dict[str, int] = {}
+        can_look: bool | None = None
         for row in self._table.job_times(vault):
             time = row.mtime
             if time is None or not row.listed:
                 job = self._service.parse_job(vault, row.description or "{}")
                 if not (row.listed or self.is_retained(job)):
-                    self._forget(job)
-                    continue
+                    can_look = self._can_look() if can_look is None else can_look
+                    if can_look:
+                        self._forget(job)
+                        continue
                 time = mtime(job)
             names[to_file_name(row.id)] = time
         self._table.put_newest_job(vault, max(names.values(), default=None))
@@ -93,7 +108,7 @@ class Snapshot:
     def forget_job(self, vault: str, job_id: str) -> None:
         """Forget a job that is gone, unless it says what is cached of an archive."""
         row = self._table.job(vault, job_id)
-        if row is not None:
+        if row is not None and self._can_look():
             self._forget(self._service.parse_job(vault, row.description))
 
     def inventory_jobs(self, vault: str) -> list[Job]:
@@ -137,6 +152,15 @@ class Snapshot:
         if size is None or size == 0:
             return False
         return self._cache.holds_whole(self._service.output(job, size))
+
+    def _can_look(self) -> bool:
+        """Return whether the cache can be read: what it holds seems not to be there otherwise."""
+        try:
+            list(self._cache.held(()))
+        except CacheError as error:
+            log.warning("jobs that are no longer listed are kept: %s", error)
+            return False
+        return True
 
     def _forget(self, job: Job) -> None:
         if not self._has_part(job):

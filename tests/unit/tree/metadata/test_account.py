@@ -74,8 +74,10 @@ def server(world):
 
 
 @contextmanager
-def account_at(server, folder, *, ttl=0.0, whole=()):
-    """An account whose jobs named in `whole` are whole in the cache."""
+def account_at(server, folder, *, ttl=0.0, whole=(), failing=False):
+    """An account whose jobs named in `whole` are whole in the cache, whose disk may be failing."""
+    cache = CachedJobs(whole)
+    cache.is_failing = failing
     with (
         service_at(server.url, attempts=1) as service,
         catalog_at(folder / "c.sqlite") as catalog,
@@ -84,7 +86,7 @@ def account_at(server, folder, *, ttl=0.0, whole=()):
         made = Account(
             service,
             catalog,
-            CachedJobs(whole),
+            cache,
             lambda out: None,
             AccountSettings(ttl, 10),
             metrics,
@@ -196,6 +198,20 @@ def test_a_retained_job_keeps_its_vault(server, world, tmp_path):
         assert names(later) == ["w"]
         with pytest.raises(NotFoundError):
             later.job_names("v")
+
+
+def test_nothing_is_forgotten_while_the_cache_cannot_be_read(server, world, tmp_path):
+    """What it holds seems not to be there then, and would have to be paid for again."""
+    with account_at(server, tmp_path, failing=True) as account:
+        names(account)
+        account.job_names("v")
+        world.jobs = {"c": job("c")}
+        assert account.job_names("v").keys() == {"a", "b", "c"}
+        world.vaults = ["w"]
+        assert names(account) == ["v", "w"]
+    with account_at(server, tmp_path, whole={"a"}) as later:
+        assert names(later) == ["v", "w"]
+        assert later.job_names("v").keys() == {"a"}
 
 
 def test_a_job_that_comes_back_is_no_longer_retained(server, world, tmp_path):
