@@ -20,7 +20,8 @@ READABLE = {"2019/spring.tif": 3 * MIB, "2019/summer.tif": 2 * MIB, "2019/autumn
 """Too little for a rate, by which a mount would know what is at risk."""
 COLD = {"2020/ice.tif": 40 << 30, "2020/snow.tif": 700 << 30}
 _VARYING = (
-    (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? \w+|\d\d:\d\d\b", "TIME"),
+    # With its date if that is another day.
+    (r"(\d{4}-\d\d-\d\d |\d\d [A-Z][a-z]{2} )?\d\d:\d\d(:\d\d)?( [A-Z]{3,5}\b)?", "TIME"),
     # The disk of a busy machine may be slow, which is a warning.
     (r"^ *last warning .*", ""),
     (r"working; see the last warning|\bwarning\b", "good"),
