@@ -64,5 +64,5 @@ def test_evacuating_a_vault_and_its_report(tmp_path):
             ElementTree.fromstring(chart)
         # It needs nothing else, and nothing in it runs.
         assert not re.search(r"<script|<link|src=|@import|url\(", text)
-        for word in ("requested", "readable", "fetched", "verified", "MB/s", "Failures"):
+        for word in ("requested", "readable", "fetched", "verified", "MB/s", "Not restored"):
             assert word in text
