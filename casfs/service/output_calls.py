@@ -69,8 +69,7 @@ class _Judge:
         missing: Callable[[CasfsError], CasfsError | None],
     ) -> None:
         self._request = request
-        most = min(attempts or TUNING.attempts_inside, TUNING.attempts_inside)
-        self._inside = RangeInside(most) if request.inside else None
+        self._inside = _range_inside(attempts) if request.inside else None
         self._missing = missing
         self._asked = False
 
@@ -95,6 +94,12 @@ class _Judge:
         with contextlib.suppress(TransientError, DeadlineError):
             if missing := self._missing(error):
                 raise missing from error
+
+
+def _range_inside(attempts: int | None) -> RangeInside:
+    if attempts is not None and attempts <= TUNING.attempts_inside:
+        return RangeInside(attempts, 0.0)
+    return RangeInside(TUNING.attempts_inside, TUNING.inside_seconds)
 
 
 class OutputCalls:

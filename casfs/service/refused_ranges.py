@@ -5,6 +5,7 @@ to be asked for instead. So less is needed to give one up than to give up a read
 """
 
 import logging
+import time
 
 import requests
 
@@ -24,13 +25,16 @@ class RangeInside:
     """What the attempts have met that ask for one range which begins inside a block.
 
     Args:
-        attempts: how many of them in a row may end without a byte of the range, by a failure of the
-            service or a connection that is closed.
+        attempts: how many of them in a row must end without a byte of the range, by
+            a failure of the service or a connection that is closed.
+        seconds: how long they must have failed.
     """
 
-    def __init__(self, attempts: int) -> None:
+    def __init__(self, attempts: int, seconds: float) -> None:
         self._attempts = attempts
-        self._failed = 0
+        self._seconds = seconds
+        self._failed, self._since = 0, 0.0
+        """How many of them have failed in a row, and when the first one did."""
 
     def note(self, error: TransientError) -> None:
         """Note what an attempt met.
@@ -38,9 +42,12 @@ class RangeInside:
         Raises:
             RequestError: the range is not given.
         """
+        now = time.monotonic()
         # What is slow, or breaks off, is given.
         self._failed = self._failed + 1 if _is_failure(error) else 0
-        if self._failed >= self._attempts or _is_refusal(error):
+        self._since = self._since if self._failed > 1 else now
+        fails = self._failed >= self._attempts and now - self._since >= self._seconds
+        if fails or _is_refusal(error):
             log.info("a range that begins inside a MiB is not given: %s", error)
             raise RequestError(str(error)) from error
 

@@ -82,9 +82,9 @@ class Service:
         """End a thread's connection; see `Transport.cut`."""
         self._transport.cut(thread)
 
-    def may_ask_again(self, lost: int, deadline: Deadline) -> bool:
+    def may_ask_again(self, lost: int, deadline: Deadline, little: bool = False) -> bool:
         """Wait as `Transport.may_ask_again`."""
-        return self._transport.may_ask_again(lost, deadline)
+        return self._transport.may_ask_again(lost, deadline, little)
 
     def vaults(self, deadline: Deadline) -> Iterator[Vault]:
         """Yield every vault of the account, page by page."""

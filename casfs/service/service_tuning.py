@@ -12,6 +12,11 @@ class ServiceTuning:
 
     first_pause: float = 0.1
     """Pause between the first two attempts of a call."""
+    doublings: int = 16
+    """How often a pause doubles at most; the longest one is a setting."""
+    most_patience: int = 4
+    """How many times `read_timeout` an attempt waits for its first byte at most, after others have
+    waited in vain."""
     last_chance: float = 1.0
     """How long before the deadline the last attempt begins, if a pause would be longer. For a short
     deadline, a tenth of it."""
@@ -21,6 +26,8 @@ class ServiceTuning:
     attempts_inside: int = 3
     """Failed attempts in a row after which a range that begins inside a block is given up: its
     first bytes then cost another request. A line that breaks at random rarely fails so often."""
+    inside_seconds: float = 1.0
+    """How long they must fail for that: a server that restarts is back by then."""
     breaks: int = 10
     """Times that an answer may break off after it made progress, which restarts its deadline: an
     answer that always does would otherwise be downloaded for ever."""

@@ -84,20 +84,23 @@ class Transport:
         self._watchdog.close()
         self._sessions.close()
 
-    def may_ask_again(self, lost: int, deadline: Deadline) -> bool:
+    def may_ask_again(self, lost: int, deadline: Deadline, little: bool = False) -> bool:
         """Wait before another request for the rest of what several answers bring.
 
         Args:
             lost: answers in a row of which nothing could be used.
             deadline: of all of them.
+            little: so little of the last one could be used that the request was hardly worth it.
 
         Returns:
             whether to ask: not when `attempts` are used up, or the client is closed.
         """
         if self._limits.attempts is not None and lost >= self._limits.attempts:
             return False
-        pause = min(TUNING.first_pause * 2.0**lost, self._limits.longest_pause) if lost > 1 else 0.0
-        self._closed.wait(min(pause, deadline.remaining()))
+        pause = TUNING.first_pause if little else 0.0
+        if lost > 1:
+            pause = TUNING.first_pause * 2.0 ** min(lost, TUNING.doublings)
+        self._closed.wait(min(pause, self._limits.longest_pause, deadline.remaining()))
         return not self._closed.is_set()
 
     def get(  # noqa: PLR0913 (most calls need only the first four)
@@ -169,7 +172,8 @@ class Transport:
                 return self._attempt(call, message, consume, deadline, tries > 1, patience)
             except TransientError as error:
                 # It may be the service that always takes so long.
-                patience *= 2 if isinstance(error.__cause__, requests.ReadTimeout) else 1
+                if isinstance(error.__cause__, requests.ReadTimeout):
+                    patience = min(2 * patience, TUNING.most_patience)
                 if on_failure is not None:
                     on_failure(error)
                 raise

@@ -8,7 +8,9 @@ import pytest
 
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, RequestError, TransientError
+from casfs.service import output_calls
 from casfs.service.cas import cas
+from casfs.service.service_tuning import TUNING
 from tests.support.archive import MIB, Archive, cut_after, output_of_bytes, random_bytes
 from tests.support.server import Server, serving
 from tests.support.service import KEY, html, refusal, service_at
@@ -83,7 +85,11 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
-def test_three_failures_in_a_row_refuse_it(failure):
+def test_three_failures_in_a_row_refuse_it_if_they_take_a_while(failure, monkeypatch):
+    with answering(*[failure] * 5) as server:
+        # A server that restarts is back within a second; pauses are short here.
+        assert read(server.url, INSIDE) == DATA[slice(*INSIDE)]
+    monkeypatch.setattr(output_calls, "TUNING", replace(TUNING, inside_seconds=0.0))
     with answering(*[failure] * 3) as server:
         with pytest.raises(RequestError):
             read(server.url, INSIDE)

@@ -226,3 +226,12 @@ def test_a_refusal_by_a_server_of_our_time_is_not(date):
         pytest.raises(errors.DeniedError, match="check the keys"),
     ):
         ask(server)
+
+
+def test_it_may_be_asked_again_however_often_nothing_could_be_used():
+    with transport_to("http://127.0.0.1:1", attempts=None) as transport:
+        assert transport.may_ask_again(5000, Deadline(10))
+        assert transport.may_ask_again(0, Deadline(10), little=True)
+    with transport_to("http://127.0.0.1:1", attempts=3) as transport:
+        assert transport.may_ask_again(2, Deadline(10))
+        assert not transport.may_ask_again(3, Deadline(10))
