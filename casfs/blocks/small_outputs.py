@@ -26,6 +26,7 @@ from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.gets.resume import ResumableRun
 from casfs.blocks.part_filling import FilledPart, PartFilling
 from casfs.blocks.read_back import is_same
+from casfs.blocks.small_limit import SmallLimit
 from casfs.blocks.verify import Digest, matches
 from casfs.deadline import Deadline
 from casfs.errors import DeadlineError, MismatchError, RequestError, TransientError
@@ -37,15 +38,7 @@ from casfs.service.service import Service
 _PATIENCE = 2.0
 """Seconds to wait for a place among the GETs; if all of them stall, others must lend theirs."""
 _BROKEN = 3
-"""Answers for one output that may bring nothing before it is left to `PartFilling`."""
-_RATE = 16 << 10
-"""Bytes a second that each connection is believed to bring, until one was seen to bring more or
-less."""
-_TELLING = 32 << 10
-"""Bytes of an output from which on its GET shows how fast a connection is."""
-_PART = 8
-"""The part of the deadline, an eighth, that a GET may be expected to take: bytes that come slowly
-do not extend it here."""
+"""Answers in a row that bring nothing after which an output is left to `PartFilling`."""
 
 
 class UnusualError(Exception):
@@ -96,10 +89,7 @@ class SmallOutputs:
         self._seconds = deadline
         self._lock = threading.Lock()
         self._deadlines: set[Deadline] = set()
-        self._most = self._most_at_first = _RATE * deadline / _PART
-        """Bytes of the largest output that is brought here while the rate is not known."""
-        self._rate = 0.0
-        """Bytes a second that the last GET brought, 0 if that is not known."""
+        self._limit = SmallLimit(deadline)
         self._closed = False
 
     def takes(self, output: Output) -> bool:
@@ -109,7 +99,7 @@ class SmallOutputs:
         return (
             output.tree_hash is not None
             and bool(output.sources[0].job_id)
-            and output.layout.size <= max(self._most, self._rate * self._seconds / _PART)
+            and self._limit.allows(output.layout.size)
             and not self._disk.has_place(output)
             and not any(map(self._disk.has_place, (*output.sources, *output.others)))
         )
@@ -181,15 +171,12 @@ class SmallOutputs:
         try:
             block = self._fetch(output, deadline)
         except BaseException as error:
-            self._rate = 0.0
+            self._limit.note_failure()
             if isinstance(error, DeadlineError) and not self._closed:
-                # The line is slower than it was believed to be.
-                self._most = min(self._most, size / 2)
+                self._limit.note_too_slow(size)
                 raise UnusualError from error
             raise
-        self._most = min(self._most_at_first, max(self._most, 2 * size))
-        if size >= _TELLING:
-            self._rate = size / max(time.monotonic() - begun, 1e-9)
+        self._limit.note(size, time.monotonic() - begun)
         return block
 
     def _fetch(self, output: Output, deadline: Deadline) -> Block:
@@ -202,10 +189,12 @@ class SmallOutputs:
                 self._service.outputs.read(output, span, self._receiver(run, span), deadline)
                 blocks = run.accept()
             except _BrokenOffError as error:
-                if run.kept >= TUNING.least_kept:
-                    deadline.extend(time.monotonic())
-                elif (broken := broken + 1) >= _BROKEN:
+                broken = 0 if run.kept else broken + 1
+                little = 0 < run.kept < TUNING.least_kept
+                if broken >= _BROKEN or not self._service.may_ask_again(broken, deadline, little):
                     raise UnusualError from error
+                if run.kept:
+                    deadline.extend(time.monotonic())
             except RequestError as error:
                 if span[0]:
                     # It gives no range that begins inside a block.

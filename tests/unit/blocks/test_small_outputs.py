@@ -293,7 +293,7 @@ def test_a_line_that_is_slower_than_believed_is_left_to_the_way_that_waits(tmp_p
         wire.hang()
 
     with fetching(tmp_path, Once(trickle), deadline=1) as (files, _):
-        files.small._most = files.small._most_at_first = float(len(DATA))
+        files.small._limit._most = files.small._limit._most_at_first = float(len(DATA))
         assert files.small.takes(OUTPUT)
         # No error: it costs none of the attempts that an archive has.
         assert files.bring()[1].verified == "yes"
