@@ -216,8 +216,9 @@ class BlockCache:
         self, opened: OpenOutput, run: range, ended: int, found: Found
     ) -> dict[int, memoryview]:
         def moved(entry: InFlight) -> float:
-            # Its turn comes for as long as others get on.
-            anybody = self._downloader.moved if entry.waits_for_turn() else 0.0
+            # A download that is queued gets its turn for as long as others get on.
+            waits = entry.task is not None and self._network.waits(entry.task)
+            anybody = self._downloader.moved if waits else 0.0
             return max(anybody, entry.owner.moved if isinstance(entry.owner, OpenOutput) else 0.0)
 
         deadline = Deadline(self._deadline)

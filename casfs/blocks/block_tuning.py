@@ -43,25 +43,24 @@ class BlockTuning:
     """GETs in a row that must succeed before larger ones are tried."""
     well_most: int = 256
     """The most of them, if larger GETs broke off each time that they were tried."""
-    lag: float = 8.0
-    """How many times faster the other connections are when one is replaced by a new one."""
+    lag_factor: float = 8.0
+    """How many times faster the other connections must be for one to be replaced by a new one."""
     lag_seconds: float = 10.0
-    """How long a connection is compared with the others."""
-    lag_most: int = 3
-    """The most connections to replace for one run: on a line that has become slow, each new one is
-    as slow as the one before."""
-    line_fresh_seconds: float = 2.0
-    """How long the speed of the other connections is compared with after they last received
-    bytes."""
+    """How long a connection is compared with the others before it is replaced."""
+    lag_pause_seconds: float = 600.0
+    """How long no connection is replaced after a new one was as slow as the one before."""
+    late_seconds: float = 1.0
+    """A look at the GETs in flight that is later than this tells nothing of their speed: the
+    process may have been stopped."""
     overlap: int = 4
     """Connections for which one more request is sent, while the bodies of others arrive."""
     reserve_connections: int = 4
     """Connections for which one more GET is allowed, if somebody waits for its bytes."""
     mismatches: int = 10
     """Mismatches after which a run is given up: each costs traffic."""
-    least_kept: int = 4 << 10
+    least_kept: int = 32 << 10
     """The least bytes that an answer that broke off must have brought for the rest to be requested
-    without a pause."""
+    without a pause: the request takes time, and a service may charge for it."""
     recounted: int = 10
     """How many answers to one request may break off before bytes that arrive again no longer count
     as progress."""

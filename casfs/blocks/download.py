@@ -2,66 +2,34 @@
 
 import logging
 import time
-import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack
 from functools import partial
 
 from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.delivery import Delivery
+from casfs.blocks.gets.get_progress import GetProgress
 from casfs.blocks.gets.line import Line, LineSpeed
 from casfs.blocks.gets.pool import Pool
 from casfs.blocks.gets.resume import ResumableRun
 from casfs.blocks.gets.slots import Slots
-from casfs.blocks.gets.stalls import GetProgress, Stalls, WatchedGet
+from casfs.blocks.gets.stalls import Stalls
 from casfs.blocks.gets.turns import Turns
 from casfs.blocks.gets.width import Width
 from casfs.blocks.idle_transfer import IdleTransferError
 from casfs.blocks.open_output import OpenOutput
+from casfs.blocks.receiving import AgainError, Get, Receiving
 from casfs.blocks.whole_body.transfer import WholeBodies
 from casfs.deadline import Deadline
 from casfs.errors import (
     CasfsError,
-    MismatchError,
     OutputMismatchError,
     RequestError,
     ShortRangeError,
-    TransientError,
 )
-from casfs.service.output_body import Body
 from casfs.service.service import Service
 
 log = logging.getLogger(__name__)
-
-
-class _AgainError(Exception):
-    """An answer failed, and something else is to be asked for than was before."""
-
-    def __init__(self, reason: TransientError) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Get:
-    """A GET that is under way.
-
-    Attributes:
-        opened: the output that is read.
-        run: the run that it brings, or a part of it.
-        span: the bytes that it asks for.
-        deadline: ends it.
-        watched: is notified of its answers.
-        transfers: the transfers of whole outputs that its answers turn out to be.
-    """
-
-    opened: OpenOutput
-    run: ResumableRun
-    span: tuple[int, int]
-    deadline: Deadline
-    watched: WatchedGet
-    transfers: ExitStack
 
 
 class Downloader:
@@ -78,7 +46,7 @@ class Downloader:
 
     Attributes:
         line: what GETs have shown of the line.
-        moved: when bytes last came, of anything, by the monotonic clock.
+        moved: when a GET, for any output, last made progress, by the monotonic clock.
     """
 
     def __init__(
@@ -109,6 +77,7 @@ class Downloader:
         self._pool = pool
         turns = Turns(slots.bodies, 0, self._stalls.pause)
         self._whole = WholeBodies(delivery, pool, self._stalls, turns)
+        self._receiving = Receiving(delivery, self.line, self._bodies, self._whole)
         self._deadline = deadline
         self._again = again
 
@@ -177,17 +146,18 @@ class Downloader:
                 try:
                     with self._stalls.watch(progress) as watched:
                         get = Get(opened, resumable, span, deadline, watched, transfers)
-                        receive = partial(self._receive, get)
+                        receive = partial(self._receiving.receive, get)
                         if not self._outputs.read(opened.output, span, receive, deadline):
                             return
                         watched.brought = span[1] - span[0]
-                except _AgainError as again:
+                except AgainError as again:
                     self._delivery.metrics.failures.labels("BrokenOff").inc()
                     log.info("requesting the rest of the %s: %s", opened.output, again)
-                    lost = 0 if resumable.kept >= TUNING.least_kept else lost + 1
+                    lost = 0 if resumable.kept else lost + 1
                     progress.note_kept(resumable.kept)
+                    little = 0 < resumable.kept < TUNING.least_kept
                     if resumable.mismatches >= TUNING.mismatches or not self._service.may_ask_again(
-                        lost, deadline
+                        lost, deadline, little
                     ):
                         raise again.reason from None
                 except (RequestError, ShortRangeError) as error:
@@ -243,51 +213,6 @@ class Downloader:
         """Hand an error to whoever waits for blocks, or for those left to their transfer."""
         for failed in [left, *self._whole.take_left(opened, first)]:
             self._memory.fail(opened.key, failed, error)
-
-    def _receive(self, get: Get, body: Body) -> bool:
-        """Receive a body; return False if it is left to a whole-body transfer."""
-        get.watched.begin_answer(get.span)
-        try:
-            if get.opened.state.undoubted != get.opened.generation:
-                get.opened.require_current()
-            if (body.first, body.stop) == get.span:
-                self._receive_range(get, body)
-                return True
-            self._whole.take(get.opened, get.run.rest, body, get.deadline, get.transfers)
-            return False
-        except Exception as error:
-            # Whoever keeps the error, and cycles around it, keep no memory of blocks with it.
-            traceback.clear_frames(error.__traceback__)
-            raise
-        finally:
-            # What comes now is not of the output; the answer may still turn out to be too long.
-            get.watched.leave_answer()
-
-    def _receive_range(self, get: Get, body: Body) -> None:
-        try:
-            with self._turn(get):
-                # One that stalls before its body comes keeps no room from others.
-                self._memory.receive(get.opened.key, get.run.asked)
-                get.watched.receive_body(get.span[1] - get.span[0])
-                began = time.monotonic()
-                blocks = get.run.receive(body, self._delivery.buffers)
-                received = time.monotonic() - began
-                if (behind := body.behind()) is not None:
-                    answered = get.watched.progress.answered
-                    get.watched.spent = answered + received, answered + (1 - behind) * received
-                get.opened.compare(blocks)
-        except TransientError as error:
-            if not (isinstance(error, MismatchError) or get.watched.given_up):
-                self.line.note_break(len(get.run.asked))
-            if get.run.go_on(error) or get.run.mismatches >= TUNING.mismatches:
-                raise _AgainError(error) from error
-            raise
-
-    def _turn(self, get: Get) -> AbstractContextManager[None]:
-        if self.line.speed() >= LineSpeed.SLOW:
-            return nullcontext()
-        urgent = self._memory.is_wanted(get.opened.key, get.run.asked)
-        return self._bodies.turn(urgent, get.deadline, get.opened.output)
 
     def _note_stall(self, thread: int, stalled: bool) -> None:
         for places in (self._pool, self._bodies, self._whole.turns):

@@ -25,10 +25,6 @@ class InFlight:
     task: Task | None = None
     read: bool = False
 
-    def waits_for_turn(self) -> bool:
-        """Return whether nobody is at it yet."""
-        return self.task is not None and not self.task.begun
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -68,7 +64,7 @@ def wait(
 
     Args:
         found: what is known of them.
-        deadline: restarts with that progress.
+        deadline: restarts as progress is made; see `moved`.
         what: what they are of, for messages.
         moved: reports when whoever fetches a block, or keeps it waiting for its turn, last made
             progress, by the monotonic clock.

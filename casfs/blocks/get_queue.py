@@ -11,7 +11,7 @@ from casfs.blocks.memory_cache import MemoryCache
 from casfs.blocks.open_output import OpenOutput
 from casfs.ranges import runs
 
-_UNDER_WAY = Task(lambda: None, urgent=True, begun=True)
+_UNDER_WAY = Task(lambda: None, urgent=True)
 """Stands for the task of blocks that a thread has taken out of a larger task: it waits no more."""
 
 

@@ -1,35 +1,43 @@
 """Tells which connection lags so far behind the others that a new one would bring the rest sooner.
 
-One connection may become slow for good where the others are well, as when a path through the
-network loses packets. What it has brought is kept, so that a new one costs a request. Nothing is
-compared before the body comes, and nothing once the others bring nothing either.
+One connection may become slow for good while the others are well, as when a path through the
+network loses packets. Then a request for the rest over a new connection costs less than waiting. It
+is compared with what the others have brought since its body began. On a line that becomes slow as a
+whole, they slow down as well.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from casfs.blocks.block_tuning import TUNING
+from casfs.blocks.gets.line import Traffic
+from casfs.ranges import BLOCK_SIZE
 
 
 @dataclass(slots=True)
 class Lag:
-    """The bytes of one body, as they come.
+    """Compares the bytes of one body, as they come, with those of other connections.
 
     Attributes:
         size: bytes that the body has.
-        usual: returns the bytes a second that a connection brings, None if none does now.
+        keeps_parts: what came of a block is kept if its connection ends.
+        others: returns what the others have brought so far.
     """
 
     size: int
-    usual: Callable[[], float | None]
+    keeps_parts: bool
+    others: Callable[[], Traffic]
     _since: float | None = None
-    _first: int = 0
-    """What the connection had received when it was looked at first."""
+    """When the comparison began."""
+    _first: int | None = None
+    """Bytes that the connection had received before the body."""
     _before: int = 0
-    """The same, of when it was compared last."""
+    """Bytes that the connection had received when the comparison began."""
+    _others_before: Traffic = field(default_factory=Traffic)
+    """What the others had brought by then."""
 
     def restart(self) -> None:
-        """Compare nothing of what was before, in which its thread may have waited for others."""
+        """Begin the comparison anew: what was before tells nothing of the connection."""
         self._since = None
 
     def is_too_slow(self, now: float, received: int) -> bool:
@@ -39,16 +47,18 @@ class Lag:
             now: by the monotonic clock.
             received: bytes that the connection has received.
         """
-        if self._since is None:
-            self._since, self._before = now, received
-            self._first = self._first or received
+        if self._since is None or self._first is None:
+            self._since, self._before, self._others_before = now, received, self.others()
+            self._first = received if self._first is None else self._first
         seconds = now - self._since
-        if seconds < TUNING.lag_seconds:
+        others = self.others().less(self._others_before)
+        if seconds < TUNING.lag_seconds or others.size < BLOCK_SIZE:
             return False
+        came = received - self._first
+        left, lost = self.size - came, 0 if self.keeps_parts else came % BLOCK_SIZE
         rate = (received - self._before) / seconds
-        left = self.size - (received - self._first)
-        self._since, self._before = now, received
-        usual = self.usual()
-        if usual is None:
-            return False
-        return rate * TUNING.lag < usual and left > rate * TUNING.get_seconds
+        return (
+            rate * TUNING.lag_factor * others.seconds < others.size
+            and left > rate * TUNING.get_seconds
+            and left > lost
+        )

@@ -7,6 +7,7 @@ one that takes long need not end first. How long they last is known from those t
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 
 from casfs.blocks.block_tuning import TUNING
@@ -22,6 +23,22 @@ class LineSpeed(IntEnum):
     """So slow that more of them cost this machine nothing."""
     STALLED = 2
     """So slow that each of them counts as stalled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What GETs brought: bytes, and the seconds that each GET took for them, together."""
+
+    size: float = 0.0
+    seconds: float = 0.0
+
+    def and_(self, size: float, seconds: float) -> "Traffic":
+        """Return it with more."""
+        return Traffic(self.size + size, self.seconds + seconds)
+
+    def less(self, other: "Traffic") -> "Traffic":
+        """Return it without another, which it contains."""
+        return Traffic(self.size - other.size, self.seconds - other.seconds)
 
 
 class Line:
@@ -45,6 +62,7 @@ class Line:
         self._lock = threading.Lock()
         self._noted = clock()
         self._bytes = self._seconds = 0.0
+        self._traffic = Traffic()
         self._unbroken = TUNING.largest_get
         self._well, self._patience = 0, TUNING.well
         """GETs in a row that ended well; how many of them before larger ones are tried."""
@@ -59,34 +77,39 @@ class Line:
             self._noted = now
             self._bytes = self._bytes * left + size
             self._seconds = self._seconds * left + seconds
+            self._traffic = self._traffic.and_(size, seconds)
 
     def note_break(self, blocks: int) -> None:
         """Note that a GET of so many blocks broke off."""
         with self._lock:
             self._well = 0
             if self._trying:
-                self._patience = min(2 * self._patience, TUNING.well_most)
+                if blocks >= self._unbroken:
+                    self._patience = min(2 * self._patience, TUNING.well_most)
                 self._trying = False
             self._unbroken = min(self._unbroken, max(blocks // 2, 1))
 
-    def note_well(self, size: int, seconds: float) -> None:
-        """Note that a GET brought all that was asked for.
-
-        Args:
-            size: bytes of it that were not noted before.
-            seconds: in which those came.
-        """
-        if size:
-            self.note(size, seconds)
+    def note_well(self, blocks: int) -> None:
+        """Note that a GET of so many blocks brought all that was asked for."""
         if self._unbroken == TUNING.largest_get and not self._trying:
             return
         with self._lock:
+            if self._trying and blocks < self._unbroken:
+                # It began before larger ones were tried, and tells nothing of them.
+                return
             self._well += 1
-            if self._trying and self._well >= TUNING.well:
+            if self._well < (TUNING.well if self._trying else self._patience):
+                return
+            if self._trying:
                 self._patience, self._trying = TUNING.well, False
-            if self._well >= self._patience and self._unbroken < TUNING.largest_get:
-                self._well, self._trying = 0, True
-                self._unbroken = min(2 * self._unbroken, TUNING.largest_get)
+            if self._unbroken < TUNING.largest_get:
+                self._unbroken, self._trying = 2 * self._unbroken, True
+            self._well = 0
+
+    def traffic(self) -> Traffic:
+        """Return what all GETs have brought so far."""
+        with self._lock:
+            return self._traffic
 
     def largest_get(self) -> int:
         """Return how many blocks to ask for at once, now: one until it is known how fast it is."""
@@ -98,12 +121,6 @@ class Line:
         while limit > 1 and limit * seconds > self._get_seconds:
             limit //= 2
         return limit
-
-    def rate(self) -> float | None:
-        """Return how many bytes a second a connection brings, None if none brought any lately."""
-        if not self._bytes or self._clock() - self._noted > TUNING.line_fresh_seconds:
-            return None
-        return self._bytes / self._seconds
 
     def speed(self) -> LineSpeed:
         """Return how fast a connection is."""

@@ -106,6 +106,11 @@ class Pool:
             if self._next() is not None:
                 self._changed.notify()
 
+    def waits(self, task: Task) -> bool:
+        """Return whether a task is queued here."""
+        with self._changed:
+            return task in self._urgent or task in self._later
+
     def cancel(self, task: Task) -> bool:
         """Take a task that is not urgent out of the queue; return whether it was still there."""
         with self._changed:

@@ -69,6 +69,11 @@ class ResumableRun:
         self._answer = Answer()
 
     @property
+    def keeps_parts(self) -> bool:
+        """Return whether a part of a block is kept if its connection ends."""
+        return self._any_range
+
+    @property
     def left(self) -> list[int]:
         """Return the blocks that were not delivered yet."""
         return sorted([*self._missing, *self._waiting])
@@ -100,7 +105,8 @@ class ResumableRun:
             the blocks that may be delivered if the answer is right.
 
         Raises:
-            MismatchError: what came does not match a tree hash of the service.
+            MismatchError: what came does not match a tree hash of the service, or has another ETag
+                than what came before, and no hash covers both.
             TransientError: the answer broke off, or is not of the same bytes as what came before.
         """
         self._forget_answer()
@@ -212,7 +218,9 @@ class ResumableRun:
         delivered = self._leaves.keys() - here.keys()
         wrong = contradicted(self._verifier.root, complete, self._leaves, delivered)
         for one, found in wrong:
-            if one is self._whole and left_to_whole(one, complete, self.mismatches):
+            # What was put together of answers with different ETags says nothing of the whole.
+            to_whole = one is self._whole and not self._mixed
+            if to_whole and left_to_whole(one, complete, self.mismatches):
                 self._announced.remove(one)
                 self._whole = None
                 continue

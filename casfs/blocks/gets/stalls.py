@@ -5,7 +5,7 @@ connections, from time to time, so it costs the bytes nothing. A GET that has no
 it waits for one or for its next attempt, stalls. So does one whose bytes come so slowly that a
 block takes much of the deadline: others do not wait for it. That does not end it: the deadline
 restarts as bytes come. Only a connection that lags far behind the others is ended, and the rest
-asked for on a new one.
+requested over a new one.
 """
 
 import contextlib
@@ -13,149 +13,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from casfs.blocks.block_tuning import TUNING
-from casfs.blocks.gets.lag import Lag
-from casfs.blocks.gets.line import Line
-from casfs.deadline import Deadline
+from casfs.blocks.gets.get_progress import GetProgress, WatchedGet
 from casfs.errors import ThreadError
 from casfs.threads import start_thread
 
 log = logging.getLogger(__name__)
-
-
-class GetProgress:
-    """The bytes of the GETs for one run, as they come.
-
-    Only the bytes of answers that may bring the run count, since pages of errors and headers may
-    come for ever. Where nothing was kept of several answers that broke off, the next one must bring
-    more than they did to count: else a GET whose answer always breaks off at the same place would
-    never end.
-
-    Args:
-        deadline: of the GETs; restarts as bytes come.
-        line: learns how fast they come.
-        tell: is notified of the moment of each progress.
-
-    Attributes:
-        answered: seconds from the request to the answer that began last.
-        lagged: connections that were given up because they lagged behind.
-    """
-
-    def __init__(self, deadline: Deadline, line: Line, tell: Callable[[float], None]) -> None:
-        self._deadline = deadline
-        self._line = line
-        self._tell = tell
-        self._need = TUNING.least_rate * deadline.seconds
-        self._span: object = None
-        self._answers = 0
-        """Answers with this span that have begun."""
-        self._came = self._kept = 0
-        """Bytes of this answer; bytes that were kept since the last progress."""
-        self._counted = 0.0
-        """Bytes of this span that have counted as progress."""
-        self.answered = 0.0
-        self.lagged = 0
-        self._asked = self._since = time.monotonic()
-        self._more = 0
-        """Bytes since then, which were not reported to the line."""
-        self._reported = False
-        self._counting = False
-
-    def ask(self) -> None:
-        """Note that a request is sent."""
-        self._asked = self._since = time.monotonic()
-        self._more, self._reported = 0, False
-        self._counting = False
-
-    def begin(self, span: tuple[int, int]) -> None:
-        """Note that an answer with these bytes of the output begins."""
-        if span != self._span:
-            self._span, self._answers = span, 0
-        self._answers += 1
-        if self._answers <= TUNING.recounted:
-            self._counted = 0.0
-        self._came = 0
-        self.answered = time.monotonic() - self._asked
-        self._counting = True
-
-    def leave(self) -> None:
-        """Note that the answer that began brings nothing more."""
-        self._counting = False
-
-    def note(self, size: int) -> None:
-        """Note that so many bytes came."""
-        if not self._counting:
-            return
-        now = time.monotonic()
-        self._came += size
-        self._more += size
-        if self._came >= self._counted + self._need:
-            self._counted = self._came
-            self._advance(now)
-        if now - self._since >= TUNING.note_seconds:
-            self._line.note(self._more, now - self._since)
-            self._since, self._more, self._reported = now, 0, True
-
-    def end(self, size: int) -> None:
-        """Note that an answer of so many bytes has come to its end."""
-        now = time.monotonic()
-        self._line.note_well(0 if self._reported else size, now - self._asked)
-        self._advance(now)
-
-    def note_kept(self, size: int) -> None:
-        """Note that so many bytes of an answer that broke off need not come again."""
-        self._kept += size
-        if self._kept >= self._need:
-            self._advance(time.monotonic())
-
-    def lag(self, size: int) -> Lag | None:
-        """Return what tells whether a body of so many bytes comes too slowly, if that is to be."""
-        return Lag(size, self._line.rate) if self.lagged < TUNING.lag_most else None
-
-    def _advance(self, now: float) -> None:
-        self._kept = 0
-        self._deadline.extend(now)
-        self._tell(now)
-
-
-@dataclass(slots=True)
-class WatchedGet:
-    """A GET: when it last did not stall, and how many bytes its connection had received by then.
-
-    `reported` is what its connection had received when its progress was last reported, None where
-    nothing is known yet of its connection. `brought` are the bytes of an answer that has ended as
-    it should. `spent` are the seconds from its request to its last byte, and those of them in which
-    it waited for the line, None if that is not known. `lag` tells whether its body, which is being
-    received, comes too slowly; `given_up` is whether its connection was ended for that.
-    """
-
-    progress: GetProgress
-    since: float
-    received: int = 0
-    reported: int | None = None
-    paused: bool = False
-    stalled: bool = False
-    brought: int = 0
-    spent: tuple[float, float] | None = None
-    lag: Lag | None = None
-    given_up: bool = False
-
-    def begin_answer(self, span: tuple[int, int]) -> None:
-        """Note that an answer with these bytes of the output begins."""
-        # There may be another connection than before.
-        self.reported, self.given_up = None, False
-        self.progress.begin(span)
-
-    def receive_body(self, size: int) -> None:
-        """Note that a body of so many bytes is received from now on."""
-        self.lag = self.progress.lag(size)
-
-    def leave_answer(self) -> None:
-        """Note that the answer that began brings nothing more of the output."""
-        self.lag = None
-        self.progress.leave()
 
 
 class Stalls:
@@ -188,6 +52,8 @@ class Stalls:
         self._lock = threading.Lock()
         self._begun = threading.Condition(self._lock)
         self._watched: dict[int, WatchedGet] = {}
+        self._looked = self._lag_from = 0.0
+        """When the GETs were looked at last; from when on connections may be replaced."""
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
 
@@ -240,17 +106,26 @@ class Stalls:
             with self._lock:
                 while not (self._watched or self._closed.is_set()):
                     self._begun.wait()
-                now = time.monotonic()
-                for thread, watched in self._watched.items():
-                    self._set(thread, watched, self._stalls(thread, watched, now))
+                replaced = self._look(time.monotonic())
+            if replaced:
+                log.info("replaced %d connections that lagged far behind the others", replaced)
 
-    def _stalls(self, thread: int, watched: WatchedGet, now: float) -> bool:
+    def _look(self, now: float) -> int:
+        """Look at all GETs; return how many connections are to be replaced."""
+        late, self._looked = now - self._looked > TUNING.late_seconds, now
+        replaced = 0
+        for thread, watched in self._watched.items():
+            received = None if watched.paused else self._received(thread)
+            if received is not None:
+                _tell_progress(watched, received)
+                replaced += self._replaces(thread, watched, received, now, late)
+            self._set(thread, watched, self._stalls(watched, received, now))
+        return replaced
+
+    def _stalls(self, watched: WatchedGet, received: int | None, now: float) -> bool:
         if watched.paused:
             return False
-        received = self._received(thread)
         if received is not None:
-            _tell_progress(watched, received)
-            self._look_at_lag(thread, watched, received, now)
             more = received - watched.received
             # Fewer than before: it is another connection.
             if received < 0 or (received if more < 0 else more) >= self._least:
@@ -259,18 +134,27 @@ class Stalls:
             watched.since = now
         return now - watched.since > TUNING.stalled_seconds
 
-    def _look_at_lag(self, thread: int, watched: WatchedGet, received: int, now: float) -> None:
+    def _replaces(
+        self, thread: int, watched: WatchedGet, received: int, now: float, late: bool
+    ) -> bool:
+        """End a connection that lags behind the others; return whether that was done."""
         # The thread that receives may end the body at any moment.
         lag = watched.lag
         if lag is None or received < 0:
-            return
-        if self._limited():
+            return False
+        if late or now < self._lag_from or self._limited():
             lag.restart()
-        elif lag.is_too_slow(now, received):
-            log.info("a connection lags far behind the others; asking for the rest on a new one")
-            watched.lag, watched.given_up = None, True
-            watched.progress.lagged += 1
-            self._cut(thread)
+        if not lag.is_too_slow(now, received):
+            return False
+        if watched.lag is lag:
+            watched.lag = None
+        if watched.progress.replaced:
+            # It is not the connection that is slow.
+            self._lag_from = now + TUNING.lag_pause_seconds
+            return False
+        watched.progress.replaced = watched.given_up = True
+        self._cut(thread)
+        return True
 
     def _set(self, thread: int, watched: WatchedGet, stalled: bool) -> None:
         if watched.stalled != stalled:

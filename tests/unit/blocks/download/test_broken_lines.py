@@ -227,7 +227,10 @@ def test_a_range_inside_a_block_may_be_refused_in_any_form(tmp_path, refuse, tim
     with reading(tmp_path, spoil, data=DATA[: 2 * MIB], attempts=attempts) as (reader, server, _):
         assert read_all(reader) == DATA[: 2 * MIB]
         inside = [first for first, _ in server.spans() if first % MIB]
-        assert inside == [600_000] * min(times, attempts or times)
+        assert set(inside) == {600_000}
+        # A few failures may be those of a server that restarts, where there may be more attempts.
+        fewest = min(times, attempts or times)
+        assert len(inside) == fewest or (times > 1 and attempts is None and len(inside) > fewest)
 
 
 @pytest.mark.parametrize("how", [closed, reset, fails])

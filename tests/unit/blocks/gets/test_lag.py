@@ -1,58 +1,76 @@
-"""Which connection is given up for a new one."""
+"""Which connection is replaced by a new one."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casfs.blocks.block_tuning import TUNING
 from casfs.blocks.gets.lag import Lag
+from casfs.blocks.gets.line import Traffic
 
 MIB = 1 << 20
-USUAL = 25 * MIB
-
-
-def is_given_up(rates, usual=USUAL, size=8 * MIB, step=0.1, start=0):
-    """Whether a connection that brings so many bytes a second, one rate for each step, is."""
-    lag = Lag(size, lambda: usual)
-    received = float(start)
-    for step_number, rate in enumerate(rates):
-        if lag.is_too_slow(step_number * step, int(received)):
-            return True
-        received += rate * step
-    return False
-
-
-def seconds_of(rate, seconds):
-    return [rate] * round(seconds * 10)
-
-
+STEP = 0.5
 LONG = TUNING.lag_seconds + 1
 
 
-def test_one_that_brings_far_less_than_the_others_is():
-    assert is_given_up(seconds_of(64 << 10, LONG))
-    assert is_given_up(seconds_of(0, LONG))
-    assert is_given_up(seconds_of(MIB, 3) + seconds_of(1000, 2 * LONG), start=10**9)
+def lasting(seconds, rate):
+    """A rate for each look at a connection, for so long."""
+    return [rate] * round(seconds / STEP)
 
 
-@given(st.integers(0, USUAL // 8), st.integers(USUAL // 7, 10 * USUAL))
-def test_none_is_where_the_others_bring_about_as_much_or_nothing(slow, fast):
-    assert not is_given_up(seconds_of(fast, LONG), size=1 << 40)
-    assert not is_given_up(seconds_of(slow, LONG), usual=None)
-    assert not is_given_up(seconds_of(slow, LONG), usual=slow * 7)
+def is_replaced(rates, others, size=8 * MIB, keeps_parts=True, before=10**9):
+    """Whether a connection is that brings so many bytes a second, beside others."""
+    brought = Traffic()
+    lag = Lag(size, keeps_parts, lambda: brought)
+    received = float(before)
+    for number, (rate, theirs) in enumerate(zip(rates, others, strict=True)):
+        if lag.is_too_slow(number * STEP, int(received)):
+            return True
+        received += rate * STEP
+        brought = brought.and_(theirs * STEP, STEP if theirs else 0)
+    return False
+
+
+def test_one_that_receives_far_less_than_the_others_is():
+    usual = lasting(LONG, 25 * MIB)
+    assert is_replaced(lasting(LONG, 64 << 10), usual)
+    assert is_replaced(lasting(LONG, 0), usual)
+
+
+def test_one_that_became_slow_is_even_if_the_others_have_nothing_left_to_fetch():
+    rates = lasting(1, 3 * MIB) + lasting(30, 300)
+    assert is_replaced(rates, lasting(1, 25 * MIB) + lasting(30, 0))
+
+
+@given(st.integers(0, 25 * MIB), st.integers(0, 25 * MIB), st.floats(0, 9), st.floats(0, 30))
+def test_none_is_where_the_line_changes_as_a_whole(before, after, begin, then):
+    rates = lasting(begin, before) + lasting(then, after)
+    assert not is_replaced(rates, [7 * rate for rate in rates][: len(rates)], size=1 << 50)
+
+
+@given(st.integers(0, 1 << 40))
+def test_none_is_without_others(rate):
+    rates = lasting(LONG, rate)
+    assert not is_replaced(rates, lasting(LONG, 0), size=1 << 50)
 
 
 def test_none_is_for_a_short_while():
-    assert not is_given_up(seconds_of(0, TUNING.lag_seconds - 1))
+    rates = lasting(TUNING.lag_seconds - 1, 0)
+    assert not is_replaced(rates, lasting(TUNING.lag_seconds - 1, 25 * MIB))
 
 
 def test_one_that_is_about_to_end_is_left_alone():
-    rate = 200_000
-    assert not is_given_up(seconds_of(rate, LONG), size=int(rate * LONG) + 1000)
+    usual = lasting(LONG, 25 * MIB)
+    assert not is_replaced(lasting(LONG, 200_000), usual, size=int(200_000 * LONG) + 1000)
+    # Where a part of a block is lost, no more may be lost than is left.
+    assert not is_replaced(lasting(LONG, 60_000), usual, size=MIB, keeps_parts=False)
+    assert is_replaced(lasting(LONG, 60_000), usual, size=2 * MIB, keeps_parts=False)
 
 
-def test_what_waited_for_others_is_not_held_against_it():
-    lag = Lag(8 * MIB, lambda: USUAL)
+def test_what_was_before_it_was_stopped_is_not_held_against_it():
+    brought = Traffic()
+    lag = Lag(8 * MIB, True, lambda: brought)
     for number in range(1000):
-        assert not lag.is_too_slow(number / 10, 0)
-        if number % 50 == 0:
+        brought = brought.and_(25 * MIB, 1)
+        if number % 9 == 0:
             lag.restart()
+        assert not lag.is_too_slow(float(number), 0)

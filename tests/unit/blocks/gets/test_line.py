@@ -3,7 +3,7 @@
 import pytest
 
 from casfs.blocks.block_tuning import TUNING
-from casfs.blocks.gets.line import Line, LineSpeed
+from casfs.blocks.gets.line import Line, LineSpeed, Traffic
 from casfs.ranges import BLOCK_SIZE
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -70,15 +70,16 @@ def test_gets_are_halved_by_what_breaks_and_grow_when_the_line_is_well(line):
         line.note_break(blocks)
         sizes.append(line.largest_get())
     assert sizes == [4, 2, 1, 1, 1]
-    for _ in range(24):
-        line.note_well(0, 0.0)
+    for size in (1, 2, 4):
+        for _ in range(8):
+            line.note_well(size)
     assert line.largest_get() == TUNING.largest_get
 
 
 def ends_well(line, gets):
-    """GETs that end well; return how large they are then."""
+    """GETs that end well, as large as may be; return how large they are then."""
     for _ in range(gets):
-        line.note_well(0, 0.0)
+        line.note_well(line.largest_get())
     return line.largest_get()
 
 
@@ -90,14 +91,18 @@ def test_what_breaks_whenever_larger_gets_are_tried_is_tried_less_and_less_often
         assert ends_well(line, gets - 1) == 1
         assert ends_well(line, 1) == 2
         line.note_break(2)
+    # Those that were under way before say nothing of larger ones.
+    ends_well(line, 256)
+    for _ in range(100):
+        line.note_well(1)
+    assert line.largest_get() == 2
+    line.note_break(2)
     # Until they come well once more.
     assert ends_well(line, 256) == 2
     assert [ends_well(line, 8) for _ in range(2)] == [4, 8]
 
 
-def test_the_rate_of_a_connection_is_known_while_bytes_come(line, clock):
-    assert line.rate() is None
+def test_what_all_gets_brought_is_counted(line, clock):
+    before = line.traffic()
     flow(line, clock, 8 * MIB, 5)
-    assert line.rate() == pytest.approx(8 * MIB)
-    clock.now += TUNING.line_fresh_seconds + 0.1
-    assert line.rate() is None
+    assert line.traffic().less(before) == Traffic(40 * MIB, 5)

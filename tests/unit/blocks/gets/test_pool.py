@@ -128,7 +128,9 @@ def test_a_task_that_has_not_started_can_be_canceled(pool):
     gone = noting(pool, notes, "gone", urgent=False)
     noting(pool, notes, "stays", urgent=False, last=last)
     assert waiting_in(pool) == 2
+    assert pool.waits(gone)
     assert pool.cancel(gone)
+    assert not pool.waits(gone)
     assert not pool.cancel(gone)
     busy.let_go()
     assert last.wait(GENEROUS)

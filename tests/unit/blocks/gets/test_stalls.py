@@ -2,11 +2,15 @@
 
 import contextlib
 import threading
+from dataclasses import replace
 
 import pytest
 
+from casfs.blocks.block_tuning import TUNING
+from casfs.blocks.gets import lag
+from casfs.blocks.gets.get_progress import GetProgress
 from casfs.blocks.gets.line import Line
-from casfs.blocks.gets.stalls import GetProgress, Stalls
+from casfs.blocks.gets.stalls import Stalls
 from casfs.deadline import Deadline
 from tests.support.processes import wait_until
 
@@ -20,7 +24,8 @@ class Watching:
         self.moments: list[float] = []
         self.cut: list[int] = []
         self.stalls = Stalls(self.received.get, 1000, self.stalled.__setitem__, self.cut.append)
-        self.progress = GetProgress(Deadline(60), Line(60), self.moments.append)
+        self.line = Line(60)
+        self.progress = GetProgress(Deadline(60), self.line, self.moments.append)
         self.me = threading.get_ident()
 
 
@@ -81,3 +86,35 @@ def test_progress(watching, why):
 def stall(watching, ended):
     with watching.stalls.watch(watching.progress):
         ended.wait(30)
+
+
+def test_a_connection_is_replaced_once_and_none_while_that_does_not_help(watching, monkeypatch):
+    monkeypatch.setattr(lag, "TUNING", replace(TUNING, lag_seconds=0.2))
+    watching.received[watching.me] = 0
+
+    def lags(watched):
+        watched.begin_answer((0, 8 << 20))
+        watched.receive_body(8 << 20, keeps_parts=True)
+
+        def is_seen():
+            watching.line.note(25 << 20, 1)
+            return watched.lag is None
+
+        wait_until(is_seen, "the connection to be seen to lag")
+
+    with watching.stalls.watch(watching.progress) as watched:
+        lags(watched)
+        assert (watching.cut, watched.given_up) == ([watching.me], True)
+        lags(watched)
+        assert (watching.cut, watched.given_up) == ([watching.me], False)
+    watching.progress = GetProgress(Deadline(60), watching.line, watching.moments.append)
+    with watching.stalls.watch(watching.progress) as watched:
+        watched.receive_body(8 << 20, keeps_parts=True)
+        # Another one that stalls shows that time passes.
+        ended = threading.Event()
+        other = threading.Thread(target=stall, args=(watching, ended))
+        other.start()
+        wait_until(lambda: watching.stalled.get(other.ident), "the other one to stall")
+        ended.set()
+        other.join()
+    assert watching.cut == [watching.me]
