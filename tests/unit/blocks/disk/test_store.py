@@ -240,7 +240,7 @@ def test_a_cache_that_cannot_be_looked_at_is_not_taken_for_empty(tmp_path, monke
             with pytest.raises(CacheError, match=f"cache {tmp_path}: {os.strerror(code)}; fix"):
                 list(cache.held([OUTPUT.key]))
             with pytest.raises(CacheError):
-                list(cache.held_everywhere([OUTPUT]))
+                list(cache.lacking([OUTPUT]))
 
 
 def test_a_cache_that_is_not_there_yet_is_empty(tmp_path):
