@@ -88,7 +88,7 @@ class Receiving:
             with self._turn(get):
                 # One that stalls before its body comes keeps no room from others.
                 self._memory.receive(get.opened.key, get.run.asked)
-                get.watched.receive_body(get.span[1] - get.span[0], get.run.keeps_parts)
+                get.watched.receive_body(body.stop - body.first, get.run.kept_size(body))
                 began = time.monotonic()
                 blocks = get.run.receive(body, self._buffers)
                 received = time.monotonic() - began

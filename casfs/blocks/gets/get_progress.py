@@ -142,9 +142,9 @@ class WatchedGet:
         self.reported, self.given_up = None, False
         self.progress.begin(span)
 
-    def receive_body(self, size: int, keeps_parts: bool) -> None:
+    def receive_body(self, size: int, kept_size: int) -> None:
         """Note that a body is received from now on; see `Lag`."""
-        self.lag = Lag(size, keeps_parts, self.progress.others)
+        self.lag = Lag(size, kept_size, self.progress.others)
 
     def leave_answer(self) -> None:
         """Note that the answer that began brings nothing more of the output."""

@@ -20,12 +20,12 @@ class Lag:
 
     Attributes:
         size: bytes that the body has.
-        keeps_parts: what came of a block is kept if its connection ends.
+        kept_size: what came is kept in pieces of so many bytes if its connection ends.
         others: returns what the others have brought so far.
     """
 
     size: int
-    keeps_parts: bool
+    kept_size: int
     others: Callable[[], Traffic]
     _since: float | None = None
     """When the comparison began."""
@@ -55,7 +55,7 @@ class Lag:
         if seconds < TUNING.lag_seconds or others.size < BLOCK_SIZE:
             return False
         came = received - self._first
-        left, lost = self.size - came, 0 if self.keeps_parts else came % BLOCK_SIZE
+        left, lost = self.size - came, came % self.kept_size
         rate = (received - self._before) / seconds
         return (
             rate * TUNING.lag_factor * others.seconds < others.size

@@ -21,7 +21,7 @@ from casfs.blocks.verify import (
 )
 from casfs.errors import MismatchError, TransientError
 from casfs.model import Output
-from casfs.ranges import runs
+from casfs.ranges import BLOCK_SIZE, runs
 from casfs.service.output_body import Body
 
 
@@ -68,10 +68,11 @@ class ResumableRun:
         self.mismatches = self.kept = 0
         self._answer = Answer()
 
-    @property
-    def keeps_parts(self) -> bool:
-        """Return whether a part of a block is kept if its connection ends."""
-        return self._any_range
+    def kept_size(self, body: Body) -> int:
+        """Return the bytes of the pieces in which what comes of a body is kept if it breaks off."""
+        if not (body.announced or body.tree_hash is not None or self._has_hash(self.asked[0])):
+            return body.stop - body.first
+        return 1 if self._any_range else BLOCK_SIZE
 
     @property
     def left(self) -> list[int]:

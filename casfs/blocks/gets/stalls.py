@@ -146,8 +146,9 @@ class Stalls:
             lag.restart()
         if not lag.is_too_slow(now, received):
             return False
-        if watched.lag is lag:
-            watched.lag = None
+        if watched.lag is not lag:
+            return False
+        watched.lag = None
         if watched.progress.replaced:
             # It is not the connection that is slow.
             self._lag_from = now + TUNING.lag_pause_seconds

@@ -17,10 +17,10 @@ def lasting(seconds, rate):
     return [rate] * round(seconds / STEP)
 
 
-def is_replaced(rates, others, size=8 * MIB, keeps_parts=True, before=10**9):
+def is_replaced(rates, others, size=8 * MIB, kept_size=1, before=10**9):
     """Whether a connection is that brings so many bytes a second, beside others."""
     brought = Traffic()
-    lag = Lag(size, keeps_parts, lambda: brought)
+    lag = Lag(size, kept_size, lambda: brought)
     received = float(before)
     for number, (rate, theirs) in enumerate(zip(rates, others, strict=True)):
         if lag.is_too_slow(number * STEP, int(received)):
@@ -62,13 +62,13 @@ def test_one_that_is_about_to_end_is_left_alone():
     usual = lasting(LONG, 25 * MIB)
     assert not is_replaced(lasting(LONG, 200_000), usual, size=int(200_000 * LONG) + 1000)
     # Where a part of a block is lost, no more may be lost than is left.
-    assert not is_replaced(lasting(LONG, 60_000), usual, size=MIB, keeps_parts=False)
-    assert is_replaced(lasting(LONG, 60_000), usual, size=2 * MIB, keeps_parts=False)
+    assert not is_replaced(lasting(LONG, 60_000), usual, size=MIB, kept_size=MIB)
+    assert is_replaced(lasting(LONG, 60_000), usual, size=2 * MIB, kept_size=MIB)
 
 
 def test_what_was_before_it_was_stopped_is_not_held_against_it():
     brought = Traffic()
-    lag = Lag(8 * MIB, True, lambda: brought)
+    lag = Lag(8 * MIB, 1, lambda: brought)
     for number in range(1000):
         brought = brought.and_(25 * MIB, 1)
         if number % 9 == 0:

@@ -94,7 +94,7 @@ def test_a_connection_is_replaced_once_and_none_while_that_does_not_help(watchin
 
     def lags(watched):
         watched.begin_answer((0, 8 << 20))
-        watched.receive_body(8 << 20, keeps_parts=True)
+        watched.receive_body(8 << 20, kept_size=1)
 
         def is_seen():
             watching.line.note(25 << 20, 1)
@@ -109,7 +109,7 @@ def test_a_connection_is_replaced_once_and_none_while_that_does_not_help(watchin
         assert (watching.cut, watched.given_up) == ([watching.me], False)
     watching.progress = GetProgress(Deadline(60), watching.line, watching.moments.append)
     with watching.stalls.watch(watching.progress) as watched:
-        watched.receive_body(8 << 20, keeps_parts=True)
+        watched.receive_body(8 << 20, kept_size=1)
         # Another one that stalls shows that time passes.
         ended = threading.Event()
         other = threading.Thread(target=stall, args=(watching, ended))
