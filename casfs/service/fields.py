@@ -39,10 +39,16 @@ def digest(value: Any, length: int) -> Digest | None:
 
 def byte_range(value: Any) -> tuple[int, int] | None:
     """Return first and last byte of a range such as "0-1048575", else None."""
-    found = _RANGE.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    if not isinstance(value, str):
         return None
-    start, end = int(found[1]), int(found[2])
+    first, _, last = value.partition("-")
+    # The usual form takes a third of the time of the expression, for each job of a listing.
+    if not (first.isdecimal() and last.isdecimal() and value.isascii() and len(value) < 40):
+        found = _RANGE.fullmatch(value)
+        if found is None:
+            return None
+        first, last = found.groups()
+    start, end = int(first), int(last)
     return (start, end) if start <= end <= _LARGEST else None
 
 

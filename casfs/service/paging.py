@@ -97,8 +97,8 @@ def every_item(what: str, key: str, page: Callable[[str | None], Page]) -> Itera
             name = fields.text(item.get(key)) if isinstance(item, dict) else None
             if name is None:
                 nameless += 1
-            elif hash(name) not in seen:
-                seen.add(hash(name))
+            elif (hashed := hash(name)) not in seen:
+                seen.add(hashed)
                 news += 1
                 yield item
         entries, unnamed = entries + read, unnamed + nameless

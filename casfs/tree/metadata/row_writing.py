@@ -64,8 +64,10 @@ def _pages(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
     size = 0
     for row in rows:
         page.append(row)
-        # A tuple: a union of types takes ten times as long to make as the test itself.
-        size += sum([len(value) for value in row if isinstance(value, (str, bytes))])
+        # Once for each of a hundred thousand jobs: this takes half as long as `isinstance`.
+        for value in row:
+            if value.__class__ is str or value.__class__ is bytes:
+                size += len(value)
         if len(page) == _PAGE or size > _PAGE_SIZE:
             yield page
             page, size = [], 0
