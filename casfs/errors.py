@@ -129,9 +129,14 @@ class NotReadyError(CasfsError):
 
 
 class ExpiredError(CasfsError):
-    """The output is gone from the service and the block is not in the cache."""
+    """The output is gone from the service and the block is not in the cache.
+
+    Attributes:
+        job: id of the job whose output the service no longer has, None if it did not say so of one.
+    """
 
     code = errno.ESTALE
+    job: str | None = None
 
 
 class DeniedError(CasfsError):

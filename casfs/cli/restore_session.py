@@ -198,8 +198,8 @@ class RestoreSession:
             if len(self._delivered) >= _JOBS:
                 self._note_delivered(ledger)
 
-        def gone(jobs: tuple[str, ...]) -> None:
-            ledger.note_outputs(jobs, RequestState.EXPIRED, "it expired before it was fetched")
+        def gone(job: str) -> None:
+            ledger.note_outputs([job], RequestState.EXPIRED, "it expired before it was fetched")
 
         return ArchiveRestorer(
             client=self._client,

@@ -51,7 +51,7 @@ class ArchiveRestorer:
         overwrite: which files may be replaced.
         told: is called with each line that was recorded, by one thread at a time.
         delivered: is called with the jobs whose output has been restored.
-        gone: is called with the jobs whose output has expired.
+        gone: is called with a job whose output has expired; others of the archive may last.
     """
 
     client: Client
@@ -65,7 +65,7 @@ class ArchiveRestorer:
     overwrite: Overwrite
     told: Callable[[ManifestLine], None]
     delivered: Callable[[tuple[str, ...]], None]
-    gone: Callable[[tuple[str, ...]], None]
+    gone: Callable[[str], None]
     _jobs: dict[int, tuple[str, ...]] = field(default_factory=dict, init=False)
     _outputs: dict[int, tuple[float, Output]] = field(default_factory=dict, init=False)
     _lost: dict[int, tuple[str, ...]] = field(default_factory=dict, init=False)
@@ -221,20 +221,20 @@ class ArchiveRestorer:
         finally:
             os.close(file)
 
-    def expired(self, item: WorkItem, error: CasfsError) -> bool:
+    def expired(self, item: WorkItem, error: ExpiredError) -> bool:
         """Note that the output of an archive has expired before all of it was fetched.
 
         Returns:
             False if the service still lists the jobs of which it had no output before: asking once
             more would never end.
         """
-        del error
         jobs = self._jobs.get(item.number, ())
         if jobs and self._lost.get(item.number) == jobs:
             return False
-        self._lost[item.number] = jobs
+        self._lost[item.number] = self._jobs.pop(item.number, ())
         self.worklist.note_lost(item.archive)
-        self.gone(self._jobs.pop(item.number, ()))
+        if error.job is not None:
+            self.gone(error.job)
         return True
 
     def failed(self, item: WorkItem, error: CasfsError) -> None:

@@ -59,7 +59,7 @@ class Restores(Protocol):
             CasfsError: it cannot be restored.
         """
 
-    def expired(self, item: WorkItem, error: CasfsError) -> bool:
+    def expired(self, item: WorkItem, error: ExpiredError) -> bool:
         """Note that the output of an archive has expired before all of it was fetched.
 
         Returns:

@@ -242,10 +242,12 @@ class OutputCalls:
                 f"job {job_id} in vault {vault} is still running; wait until it succeeds"
             )
         if state is None or isinstance(error, NotFoundError):
-            return ExpiredError(
+            expired = ExpiredError(
                 f"the output of job {job_id} in vault {vault} is gone; "
                 f"a new job for the same archive brings it back ({error})"
             )
+            expired.job = job_id
+            return expired
         return None
 
     def _state(self, vault: str, job_id: str, deadline: Deadline) -> JobState | None:

@@ -293,8 +293,9 @@ def test_a_connection_that_breaks_in_the_body_is_reported_as_that():
 
 def test_an_output_that_is_gone_has_expired():
     gone = refusal(404, "ResourceNotFoundException", "The job ID was not found: j")
-    with pytest.raises(ExpiredError, match=r"job j in vault v is gone.*request-42"):
+    with pytest.raises(ExpiredError, match=r"job j in vault v is gone.*request-42") as met:
         read(in_turn(gone))
+    assert met.value.job == "j"
 
 
 def test_the_output_of_a_running_job_is_not_ready():

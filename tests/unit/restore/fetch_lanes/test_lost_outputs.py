@@ -30,7 +30,7 @@ class Restores:
 
     def __init__(self, worklist: Worklist, error: CasfsError) -> None:
         self.error = error
-        self.gone: list[tuple[str, ...]] = []
+        self.gone: list[str] = []
         self.failures: list[str] = []
         self.worklist = worklist
         names = ("client", "vault", "files", "tree", "recorder", "algorithm", "mode", "overwrite")
@@ -41,7 +41,7 @@ class Restores:
         pass
 
     def restore(self, item, note):
-        self.restorer._jobs[item.number] = ("job",)
+        self.restorer._jobs[item.number] = ("job", "another")
         raise self.error
 
     def expired(self, item, error):
@@ -50,6 +50,12 @@ class Restores:
     def failed(self, item, error):
         self.failures.append(item.path)
         self.worklist.set_stage(item.number, Stage.FAILED)
+
+
+def expired_error(job: str | None) -> ExpiredError:
+    error = ExpiredError("gone")
+    error.job = job
+    return error
 
 
 @pytest.fixture
@@ -68,12 +74,22 @@ def fetch(worklist: Worklist, restores: Restores) -> None:
 
 
 def test_jobs_that_are_listed_without_an_output_are_asked_twice_at_most(worklist):
-    restores = Restores(worklist, ExpiredError("gone"))
+    restores = Restores(worklist, expired_error("job"))
     for _ in range(5):
         fetch(worklist, restores)
         # The service lists the job still.
         worklist.note_readable("1", None, NOW)
-    assert (restores.gone, restores.failures) == ([("job",)], ["a"])
+    assert (restores.gone, restores.failures) == (["job"], ["a"])
+
+
+@pytest.mark.parametrize("job", ["another", None])
+def test_only_the_job_whose_output_is_gone_is_recorded_as_expired(worklist, job):
+    """An archive may have a thousand, and of what is evicted from the cache none has expired."""
+    restores = Restores(worklist, expired_error(job))
+    fetch(worklist, restores)
+    assert restores.gone == [one for one in [job] if one]
+    assert worklist.totals()[Stage.WAITING].archives == 1
+    assert list(worklist.unplanned()) == ["1"]
 
 
 def test_what_has_come_of_an_archive_counts_until_its_lane_is_free(worklist):
