@@ -73,7 +73,6 @@ class Run:
         prepared: Prepared,
         watch: Callable[[Sent], None],
     ) -> None:
-        self._retrievals = client.retrievals
         self._options = options
         self._ledger = ledger
         self._spool = spool
@@ -219,7 +218,7 @@ class Run:
         job = listed.adoptable(item.archive, item.first, item.last, item.size, fetching)
         if job is not None and job.state is JobState.SUCCEEDED:
             return True
-        available = self._retrievals.available_of(self._prepared.vault.name, item.archive)
+        available = self._settlement.available(item.archive)
         if item.archive in available.cached or is_joined(item, available, fetching):
             return True
         if job is not None:

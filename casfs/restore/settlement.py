@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from casfs.client import Client
+from casfs.client import Available, Client
 from casfs.ledger.request import Request, RequestState
 from casfs.restore.clock import now
 from casfs.restore.items import Item
@@ -46,6 +46,7 @@ class Settlement:
         self.expired = 0
         self.jobs: set[str] = set()
         self.refused: deque[Item] = deque()
+        self._available: tuple[str, Available] | None = None
 
     @property
     def fetching(self) -> Fetching:
@@ -66,6 +67,20 @@ class Settlement:
         own = request.run == self._prepared.run
         return own or bool(self._spool.waiting_for(request.number))
 
+    def available(self, archive: str) -> Available:
+        """Return what there is of an archive, by the last list of jobs.
+
+        The items of an archive that is split follow each other: of a thousand, which a thousand
+        jobs may bring, only the first has it looked up.
+
+        Raises:
+            CatalogError: the catalog, or what is cached, cannot be read.
+        """
+        if self._available is None or self._available[0] != archive:
+            found = self._retrievals.available_of(self._prepared.vault.name, archive)
+            self._available = archive, found
+        return self._available[1]
+
     def list_again(self) -> ListedJobs:
         """List the jobs, and settle by them what has no answer.
 
@@ -76,6 +91,7 @@ class Settlement:
             LedgerError: the ledger fails.
             CasfsError: the jobs cannot be listed, or not be cataloged.
         """
+        self._available = None
         before = [one.number for one in self.open()]
         begun, vault = now(), self._prepared.vault.name
         listed = ListedJobs()

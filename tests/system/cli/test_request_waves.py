@@ -14,6 +14,7 @@ from casfs.client import Client
 from casfs.config import load
 from casfs.errors import CatalogError
 from casfs.ledger.measured_rate import record_rate
+from casfs.restore.settlement import Settlement
 from casfs.tree.retrievals import Retrievals
 from tests.support.processes import wait_until
 from tests.support.request_stress import VAULT, stress
@@ -136,6 +137,34 @@ def test_a_wave_follows_after_the_catalog_failed_in_it(tmp_path, monkeypatch):
         assert done.exit_code == 0, done.output
         assert len(failed) == 2
         one.check()
+
+
+def test_an_archive_that_is_split_is_looked_up_once_for_each_list(tmp_path, monkeypatch):
+    """Of a thousand parts, each look took as long as all jobs of the archive take."""
+    looks: list[str] = []
+    lists: list[int] = []
+    look, list_again = Retrievals.available_of, Settlement.list_again
+
+    def available_of(self, vault, archive):
+        looks.append(archive)
+        return look(self, vault, archive)
+
+    def counted(self):
+        lists.append(len(lists))
+        return list_again(self)
+
+    monkeypatch.setattr(Retrievals, "available_of", available_of)
+    monkeypatch.setattr(Settlement, "list_again", counted)
+    monkeypatch.setattr("casfs.restore.running.WAVE", timedelta(seconds=1))
+    with restores(tmp_path, {"a.bin": 9 * MIB}, "--job-seconds", "1") as one:
+        for name, value in one.environment.items():
+            monkeypatch.setenv(name, value)
+        # A wave is what 12 hours fetch: three parts.
+        paced = ["request", VAULT, "--all", "--split", "1MiB", "-y", "--pace", "300KiB/h", "--wait"]
+        done = CliRunner().invoke(casfs_command, paced)
+        assert done.exit_code == 0, done.output
+        assert list(one.requested().values()) == [9]
+        assert 0 < len(looks) <= len(lists)
 
 
 def test_what_ranges_have_brought_is_not_requested_again_after_an_error(tmp_path):
