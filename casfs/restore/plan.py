@@ -12,6 +12,8 @@ from casfs.restore.items import Item
 from casfs.restore.listed_jobs import Fetching, ListedJobs
 from casfs.restore.prices import Load, load_of
 
+_NOTHING = Available(frozenset(), {})
+
 
 class Group(Enum):
     """What is known of something that is wanted."""
@@ -69,6 +71,11 @@ class Plan:
     gets: int = 0
     gets_again: int = 0
     ready: datetime | None = None
+
+    def count(self, item: Item, group: Group) -> None:
+        """Count an item of a group."""
+        self.all.add(item.size)
+        self.groups[group].add(item.size)
 
     def load(self, tier: str, again: bool) -> Load:
         """Return the jobs that are to be started.
@@ -137,8 +144,7 @@ class Planner:
             found = Group.CACHED
         else:
             found = self._group(item, archive_size, available, plan)
-        plan.all.add(item.size)
-        plan.groups[found].add(item.size)
+        plan.count(item, found)
         rest = available.joined.get(item.archive)
         if found is Group.READABLE and rest is not None and item.whole and item.size is not None:
             plan.held += item.size - rest.bytes
@@ -147,6 +153,17 @@ class Planner:
             plan.gets += gets
         elif found is Group.AGAIN:
             plan.gets_again += gets
+        return found
+
+    def group_of_jobs(self, item: Item, plan: Plan) -> Group | None:
+        """Return the group of an item that a job brings, whatever is cached, and count it.
+
+        Returns:
+            None if no job does: the cache may have it, or it must be requested.
+        """
+        found = self._of_jobs(item, _NOTHING, plan)
+        if found is not None:
+            plan.count(item, found)
         return found
 
     def blocker(self, item: Item) -> int | None:
@@ -168,6 +185,16 @@ class Planner:
     def _group(
         self, item: Item, archive_size: int | None, available: Available, plan: Plan
     ) -> Group:
+        found = self._of_jobs(item, available, plan)
+        if found is not None:
+            return found
+        if self._was_lost(item):
+            return Group.AGAIN
+        if self.largest is not None and (archive_size or 0) > self.largest:
+            return Group.TOO_LARGE
+        return Group.REQUESTED
+
+    def _of_jobs(self, item: Item, available: Available, plan: Plan) -> Group | None:
         job = self.jobs.adoptable(item.archive, item.first, item.last, item.size, self.fetching)
         if job is not None and job.state is JobState.SUCCEEDED:
             return Group.READABLE
@@ -184,11 +211,7 @@ class Planner:
                 if request.job is not None:
                     self._adopt(request.job)
                 return Group.UNCERTAIN if uncertain else Group.RUNNING
-        if self._was_lost(item):
-            return Group.AGAIN
-        if self.largest is not None and (archive_size or 0) > self.largest:
-            return Group.TOO_LARGE
-        return Group.REQUESTED
+        return None
 
 
 def is_joined(item: Item, available: Available, fetching: Fetching) -> bool:

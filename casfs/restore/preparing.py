@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from casfs.client import Available, Client, Completeness, Selected
-from casfs.errors import ConfigError, NotFoundError
+from casfs.errors import CacheError, ConfigError, NotFoundError
 from casfs.job_requests import JobFeatures, RetrievalPolicy, Tier
 from casfs.ledger.measured_rate import recorded_rate
 from casfs.ledger.request import TO_THE_END, Request, RequestState
@@ -57,6 +57,8 @@ class Prepared:
         unverifiable: ranges without a hash.
         adopted: ids of the jobs that are running already.
         late: requests whose outputs expire before they can be fetched, which new ones replace.
+        cache_error: why it is unknown what is cached of some archives; of these, only those that
+            jobs bring are in the plan. None if it is known.
     """
 
     run: str
@@ -77,6 +79,7 @@ class Prepared:
     unverifiable: int = 0
     adopted: set[str] = field(default_factory=set)
     late: LateRequests = field(default_factory=LateRequests)
+    cache_error: CacheError | None = None
 
     def total(self, *loads: Load) -> Estimate:
         """Return what the restore costs with more jobs, those that it has requested included."""
@@ -107,6 +110,7 @@ class Preparation:
         noted: is called with each item and what is known of it.
         lost: `range_key` of more that counts as requested before, and lost.
         agreed: archive -> whether the user agreed already to requesting it again.
+        without_cache: go on where it cannot be found out what is cached; see `cache_error`.
     """
 
     client: Client
@@ -118,6 +122,7 @@ class Preparation:
     noted: Callable[[Item, Group], None] | None = None
     lost: frozenset[int] = frozenset()
     agreed: Callable[[str], bool] = lambda _: False
+    without_cache: bool = False
 
     def prepare(self) -> Prepared:
         """Return what would be requested.
@@ -211,9 +216,16 @@ class Preparation:
         return self.options.ids is None and self.wanted is None
 
     def _fill(self, planner: Planner, prepared: Prepared) -> None:
-        for one, available in self._selected_and_available():
+        plan = prepared.plan
+        for one, available in self._selected_and_available(prepared):
             for item in self._items(one):
-                group = planner.group(item, one.size, available, prepared.plan)
+                if available is not None:
+                    group = planner.group(item, one.size, available, plan)
+                elif (of_jobs := planner.group_of_jobs(item, plan)) is not None:
+                    group = of_jobs
+                else:
+                    # Nothing is paid for that may be there.
+                    continue
                 if self.noted is not None:
                     self.noted(item, group)
                 if group in (Group.REQUESTED, Group.AGAIN):
@@ -225,14 +237,28 @@ class Preparation:
                 elif group is Group.TOO_LARGE and len(prepared.too_large) < _NAMED:
                     prepared.too_large.append(item)
 
-    def _selected_and_available(self) -> Iterator[tuple[Selected, Available]]:
-        """Yield what is wanted, and what there is of its archive, and of others."""
-        selected, among = self._selected(), self.client.retrievals.available.among
+    def _selected_and_available(
+        self, prepared: Prepared
+    ) -> Iterator[tuple[Selected, Available | None]]:
+        """Yield what is wanted, and what there is of its archive, and of others; None if unknown."""
+        selected = self._selected()
+        while some := list(islice(selected, _AT_ONCE)):
+            available = self._available(some, prepared)
+            yield from ((one, available) for one in some)
+
+    def _available(self, some: list[Selected], prepared: Prepared) -> Available | None:
+        if prepared.cache_error is not None:
+            # A disk that fails may take long for each error.
+            return None
         # Only what a mount shows is there for whoever requests it.
         shown = self.wanted is None
-        while some := list(islice(selected, _AT_ONCE)):
-            available = among(self.vault.name, some, shown)
-            yield from ((one, available) for one in some)
+        try:
+            return self.client.retrievals.available.among(self.vault.name, some, shown)
+        except CacheError as error:
+            if not self.without_cache:
+                raise
+            prepared.cache_error = error
+            return None
 
     def _selected(self) -> Iterator[Selected]:
         options, retrievals, name = self.options, self.client.retrievals, self.vault.name

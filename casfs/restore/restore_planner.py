@@ -112,10 +112,20 @@ class RestorePlanner:
         self._readable: list[str] = []
         self.seen = ListedWork()
 
-    def prepare(self, spool: Spool, wanted: Callable[[], Iterator[Selected]]) -> Prepared:
+    def prepare(
+        self,
+        spool: Spool,
+        wanted: Callable[[], Iterator[Selected]],
+        without_cache: bool = False,
+    ) -> Prepared:
         """Return the plan for what is wanted; `seen` says what the list has shown.
 
         What can be read is so in the worklist from now on, and what the plan requests is planned.
+
+        Args:
+            spool: gets what is to be requested.
+            wanted: yields what is wanted, once all jobs are known.
+            without_cache: as in `Preparation`.
 
         Raises:
             CasfsError: as `Preparation.prepare`.
@@ -132,6 +142,7 @@ class RestorePlanner:
             noted=self._note,
             lost=frozenset(range_key(archive, 0, TO_THE_END) for archive in unplanned),
             agreed=restore.worklist.is_agreed,
+            without_cache=without_cache,
         ).prepare()
         self._note_readable()
         return prepared

@@ -119,7 +119,8 @@ class RestoreRun:
         self._expired = self._fetcher.counts.expired
         with Spool() as spool:
             try:
-                prepared = self._planner.prepare(spool, self._worklist.waiting)
+                # What has been paid for expires, whatever the cache does.
+                prepared = self._planner.prepare(spool, self._worklist.waiting, without_cache=True)
             except (TransientError, DeadlineError, CatalogError) as error:
                 self._watcher.warn(f"the jobs could not be listed; trying again: {error}")
                 return True
@@ -127,7 +128,10 @@ class RestoreRun:
                 self._worklist.note_lost(request.archive)
                 self._watcher.warn(f"job {request.job} of archive {request.archive}: {reason}")
             self._fetcher.wake()
-            return self._request(prepared, spool, self._decide(prepared))
+            if prepared.cache_error is not None:
+                self._watcher.warn(f"what has no job is not requested yet: {prepared.cache_error}")
+            may_come = self._request(prepared, spool, self._decide(prepared))
+            return may_come or prepared.cache_error is not None
 
     def _decide(self, prepared: Prepared) -> bool:
         """Decide what becomes of what is lost, or ask; return whether it is requested again now."""

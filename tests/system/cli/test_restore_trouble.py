@@ -2,15 +2,19 @@
 
 import errno
 import os
+import shutil
+from datetime import timedelta
 
 from click.testing import CliRunner
 
 from casfs.cli.main import casfs as casfs_command
-from casfs.errors import CatalogError
+from casfs.errors import CacheError, CatalogError
+from casfs.tree.available_archives import AvailableArchives
 from casfs.tree.retrievals import Retrievals
 from tests.support.command import run_command
 from tests.support.emulator.running import KEYS
 from tests.support.origin_account import MIB, made_bytes
+from tests.support.processes import wait_until
 from tests.support.restores import VAULT, manifest, restores
 from tests.support.running_origin import RunningOrigin
 from tests.support.schemas import checked_lines
@@ -69,6 +73,52 @@ def test_a_restore_that_waits_outlasts_a_catalog_that_fails_for_a_while(tmp_path
         done = CliRunner().invoke(casfs_command, ["restore", VAULT, str(destination), "-y"])
         assert done.exit_code == 0, done.output
         assert len(looks) > 3
+        vault.check(destination)
+        assert sorted(vault.requested().values()) == [1, 1]
+
+
+def test_what_is_paid_for_is_fetched_while_the_cache_cannot_be_read(tmp_path):
+    """It would expire, and be paid for once more."""
+    with restores(tmp_path, {"a.bin": 1000, "b.bin": 3 * MIB}, "--job-seconds", "3") as vault:
+        destination, blocks = tmp_path / "dest", vault.home / "cache/blocks-1"
+        process = vault.start("restore", VAULT, str(destination), "-y")
+        try:
+            wait_until(lambda: vault.requested().total() == 2, "the requests")
+            shutil.rmtree(blocks, ignore_errors=True)
+            blocks.symlink_to(blocks.name)
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert process.returncode == 0, output + errors
+        vault.check(destination)
+        assert sorted(vault.requested().values()) == [1, 1]
+
+
+def test_nothing_is_requested_while_nobody_knows_what_is_cached(tmp_path, monkeypatch):
+    real, destination = AvailableArchives.among, tmp_path / "dest"
+    looks: list[tuple[int, bool]] = []
+
+    def among(self, vault_name, archives, shown=True):
+        fails = 0 < len(looks) < 5
+        looks.append((vault.requested().total(), (destination / "a.bin").exists()))
+        if fails:
+            raise CacheError("cannot find out what is in the cache /c: Input/output error")
+        return real(self, vault_name, archives, shown)
+
+    with restores(tmp_path, {"a.bin": 60, "b.bin": 61}, "--job-seconds", "1") as vault:
+        for name, value in vault.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(AvailableArchives, "among", among)
+        # A wave is what 12 hours fetch: one archive.
+        monkeypatch.setattr("casfs.restore.running.WAVE", timedelta(seconds=1))
+        arguments = ["restore", VAULT, str(destination), "-y", "--pace", "8/h"]
+        done = CliRunner().invoke(casfs_command, arguments)
+        assert done.exit_code == 0, done.output
+        # By then, one was fetched, and nothing was requested.
+        assert looks[:2] == [(0, False), (1, False)]
+        assert looks[5] == (1, True)
+        assert "not requested yet: cannot find out what is in the cache /c" in done.output
+        assert "could not be listed" not in done.output
         vault.check(destination)
         assert sorted(vault.requested().values()) == [1, 1]
 

@@ -9,7 +9,7 @@ from casfs.ledger.request import TO_THE_END
 from casfs.model import JobState
 from casfs.restore.items import Item
 from casfs.restore.listed_jobs import Fetching, ListedJobs
-from casfs.restore.plan import Group, Plan, Planner
+from casfs.restore.plan import Group, Plan, Planner, range_key
 from tests.support.restore_jobs import NOW, made_job
 
 SIZE = 100
@@ -61,6 +61,22 @@ def test_what_the_cache_has_is_not_fetched_of_what_is_readable():
     assert plan.held == SIZE - 30
     planner.group(WHOLE, SIZE, joined(SOON, left=30), plan)
     assert plan.held == SIZE - 30
+
+
+def test_what_jobs_bring_counts_though_nobody_knows_what_is_cached():
+    brought = {JobState.SUCCEEDED: Group.READABLE, JobState.RUNNING: Group.RUNNING}
+    for state, group in brought.items():
+        plan, jobs = Plan(), ListedJobs([made_job(state, left=timedelta(hours=1))])
+        assert Planner(jobs, Fetching(1e7, NOW)).group_of_jobs(WHOLE, plan) is group
+        assert (plan.groups[group].archives, plan.all.bytes) == (1, SIZE)
+    plan, lost = Plan(), frozenset({range_key("one", 0, TO_THE_END)})
+    for planner in (
+        Planner(ListedJobs(), Fetching(1e7, NOW)),
+        Planner(ListedJobs(), Fetching(1e7, NOW), lost=lost),
+        Planner(ListedJobs(), Fetching(1e7, NOW), largest=1),
+    ):
+        assert planner.group_of_jobs(WHOLE, plan) is None
+    assert plan == Plan()
 
 
 def test_what_is_cached_is_not_fetched():
