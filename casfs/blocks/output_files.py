@@ -11,6 +11,7 @@ from casfs.blocks.disk.part_store import PartStore
 from casfs.blocks.disk.store import DiskCache
 from casfs.blocks.part_filling import PartFilling
 from casfs.blocks.small_outputs import SmallFilling, SmallOutputs
+from casfs.errors import CacheError
 from casfs.metrics import Metrics
 from casfs.model import JobSlice, Output
 
@@ -128,9 +129,12 @@ class OutputFiles:
 
         Raises:
             DestinationError: the file cannot be made, or is not ours alone.
+            CacheError: it cannot be found out what is cached of the output.
         """
         try:
             store = self._parts.begin(output, place)
+        except CacheError:
+            raise
         except OSError as error:
             raise place.error(error) from error
         return PartFilling(self._cache, output, store, self._parts.verifier, self._metrics)

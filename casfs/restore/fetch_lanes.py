@@ -15,6 +15,7 @@ from functools import partial
 from typing import Protocol
 
 from casfs.errors import (
+    CacheError,
     CasfsError,
     DeadlineError,
     DeniedError,
@@ -38,6 +39,7 @@ _TRIES = 3
 """Times that an archive is fetched while the service fails, before it is left to another run."""
 _PAUSE = 5.0
 """Seconds before an archive is fetched again."""
+_PASSING = (TransientError, DeadlineError, NotReadyError, ThreadError, CacheError)
 _PAGE_SMALL, _PAGE_LARGE = 64, 4
 """Archives that are taken from the worklist at a time."""
 
@@ -217,17 +219,15 @@ class Fetcher:
         if self._ended:
             return None
         now = time.monotonic()
-        ready = [item for at, item in self._later if at <= now]
+        found = [item for at, item in self._later if at <= now]
         self._later = [(at, item) for at, item in self._later if at > now]
-        found = list(ready)
         if self._order.wants_small:
             self._fresh = self._worklist.take_readable(large=False, count=_PAGE_SMALL)
             found += self._fresh
         if self._order.wants_large:
             found += self._worklist.take_readable(large=True, count=_PAGE_LARGE)
         for item in found:
-            # Its last try may still have a lane.
-            key = str(next(self._keys))
+            key = str(next(self._keys))  # Its last try may still have a lane.
             self._items[key] = item
             self._order.add(Fetchable.of(key, item.size or 0, item.expiry))
         return self._order.take()
@@ -273,7 +273,7 @@ class Fetcher:
             with self._changed:
                 self.counts.mismatches += 1
             self._fail(item, error)
-        elif isinstance(error, TransientError | DeadlineError | NotReadyError | ThreadError):
+        elif isinstance(error, _PASSING):
             self._try_later(item, error)
         else:
             self._fail(item, error)

@@ -240,7 +240,7 @@ class Preparation:
     def _selected_and_available(
         self, prepared: Prepared
     ) -> Iterator[tuple[Selected, Available | None]]:
-        """Yield what is wanted, and what there is of its archive, and of others; None if unknown."""
+        """Yield what is wanted, and what there is of its archive, and others; None if unknown."""
         selected = self._selected()
         while some := list(islice(selected, _AT_ONCE)):
             available = self._available(some, prepared)

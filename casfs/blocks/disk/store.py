@@ -101,14 +101,21 @@ class DiskCache:
 
         Raises:
             ConfigError: what is in its place is a link, or belongs to somebody else.
+            CacheError: that cannot be found out.
         """
         with self._lock:
             store = self._stores.get(output.key)
         if store is not None:
             return store
         directory = self.directory_of(output)
-        if directory.parent not in self._checked and self.private.check_directory(directory.parent):
-            self._checked.add(directory.parent)
+        try:
+            parent = directory.parent
+            if parent not in self._checked and self.private.check_directory(parent):
+                self._checked.add(parent)
+        except CasfsError:
+            raise
+        except OSError as error:
+            raise self._unreadable(error) from error
         made = OutputStore(
             directory, self.temporary, output.layout, self.verifier, self.memory, self._metrics
         )
@@ -162,10 +169,13 @@ class DiskCache:
             return
         except OSError as error:
             # Whoever took it for empty would forget, or pay again for, what is there.
-            raise CacheError(
-                f"cannot find out what is in the cache {self.private.path}: "
-                f"{os.strerror(error.errno or 0)}; fix this, or give another --cache-dir"
-            ) from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> CacheError:
+        return CacheError(
+            f"cannot find out what is in the cache {self.private.path}: "
+            f"{os.strerror(error.errno or 0)}; fix this, or give another --cache-dir"
+        )
 
     def holds_whole(self, output: Output) -> bool:
         """Return whether every block of an output seems to be there."""

@@ -15,7 +15,7 @@ from tests.support.command import run_command
 from tests.support.emulator.running import KEYS
 from tests.support.origin_account import MIB, made_bytes
 from tests.support.processes import wait_until
-from tests.support.restores import VAULT, manifest, restores
+from tests.support.restores import VAULT, manifest, restores, states
 from tests.support.running_origin import RunningOrigin
 from tests.support.schemas import checked_lines
 
@@ -89,7 +89,13 @@ def test_what_is_paid_for_is_fetched_while_the_cache_cannot_be_read(tmp_path):
             output, errors = process.communicate(timeout=60)
         finally:
             process.kill()
-        assert process.returncode == 0, output + errors
+        # Of a large one, blocks may be in the cache: it is left to another run.
+        assert process.returncode == 75, output + errors
+        assert f"cannot find out what is in the cache {blocks.parent}" in errors
+        assert states(destination) == {"a.bin": "verified"}
+        blocks.unlink()
+        status, output, errors = vault.restore(destination)
+        assert status == 0, output + errors
         vault.check(destination)
         assert sorted(vault.requested().values()) == [1, 1]
 
