@@ -22,6 +22,19 @@ def is_disk_failure(error: OSError) -> bool:
     return error.errno not in _SETTINGS
 
 
+def is_there(path: str) -> bool:
+    """Return whether there is something at a path.
+
+    Raises:
+        OSError: that cannot be found out.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def existing(path: Path) -> Path:
     """Return the nearest directory that exists: the path itself or one of its parents."""
     while not path.is_dir() and path != path.parent:

@@ -36,8 +36,22 @@ class CachedElsewhere:
             return False
         return self.store.holds(block - self._run.start)
 
+    def has(self, block: int) -> bool:
+        """Return what `holds` does, if that can be found out.
+
+        Raises:
+            OSError: it cannot.
+        """
+        if block not in self._run or self._is_wrong():
+            return False
+        return self.store.has(block - self._run.start)
+
     def may_hold(self, run: range) -> bool:
-        """Return whether there may be something of a run, without a look at each block."""
+        """Return whether there may be something of a run, without a look at each block.
+
+        Raises:
+            OSError: that cannot be found out.
+        """
         first, stop = max(run.start, self._run.start), min(run.stop, self._run.stop)
         start = self._run.start
         return first < stop and self.store.may_hold(range(first - start, stop - start))

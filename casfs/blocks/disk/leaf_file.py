@@ -50,6 +50,9 @@ class LeafFile:
         blocks: number of blocks.
         digest_size: bytes of a leaf.
         private: the directory that it is in.
+
+    Attributes:
+        unread: the errno for which what is written could not be read, None if it was.
     """
 
     def __init__(self, path: Path, blocks: int, digest_size: int, private: LeafDirectory) -> None:
@@ -59,6 +62,7 @@ class LeafFile:
         self._digest_size = digest_size
         self._size = 1 + digest_size
         self._unwritten = False
+        self.unread: int | None = None
         self._there = False
         """It was read, or written, here."""
         self._lock = threading.Lock()
@@ -83,8 +87,7 @@ class LeafFile:
         except CasfsError:
             raise
         except OSError as error:
-            log.warning("cannot read hashes, fetching their blocks again: %s", reason(error))
-            return 0
+            return self._note_unread(error)
         self._there = True
         try:
             for number, records in self._read(file):
@@ -93,8 +96,7 @@ class LeafFile:
                 take(number, records[:: self._size], bytes(leaves))
             return int.from_bytes(os.pread(file, 1, self._blocks * self._size))
         except OSError as error:
-            log.warning("cannot read hashes, fetching their blocks again: %s", reason(error))
-            return 0
+            return self._note_unread(error)
         finally:
             os.close(file)
 
@@ -134,6 +136,11 @@ class LeafFile:
             finally:
                 with self._lock:
                     self._writing = False
+
+    def _note_unread(self, error: OSError) -> int:
+        log.warning("cannot read hashes, fetching their blocks again: %s", reason(error))
+        self.unread = error.errno
+        return 0
 
     def _write(self, records: dict[int, bytes], fresh: bool) -> None:
         try:

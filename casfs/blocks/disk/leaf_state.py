@@ -41,6 +41,14 @@ class LeafState:
         self.whole: Digest | None = None
         self.note = self.file.load(self.pages.load)
 
+    @property
+    def unread(self) -> int | None:
+        """Return for which errno leaves that the file may have are not known, None if all are.
+
+        Their blocks seem not to be there, though they may be.
+        """
+        return None if self.pages.complete() else self.file.unread
+
     def end(
         self,
         message: str | None,

@@ -14,7 +14,7 @@ from casfs.blocks.disk.in_use import Use
 from casfs.blocks.disk.leaf_index import LeafIndex
 from casfs.blocks.disk.staging import Temporary
 from casfs.blocks.verify import Digest, Trust, Verifier
-from casfs.disks import is_disk_failure
+from casfs.disks import is_disk_failure, is_there
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics
 from casfs.ranges import Layout
@@ -71,17 +71,32 @@ class OutputStore(BlockStore):
 
     def holds(self, block: int) -> bool:
         """Return whether a block seems to be there, without reading it."""
+        try:
+            return self.has(block)
+        except OSError:
+            return False
+
+    def has(self, block: int) -> bool:
+        """Return what `holds` does, if that can be found out.
+
+        Raises:
+            OSError: it cannot.
+        """
         if self.leaves.trust(block) is Trust.UNKNOWN:
             return False
         try:
             return os.lstat(self.path(block)).st_size == self._layout.length(block)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
 
     def may_hold(self, run: range) -> bool:
-        """Return whether there may be something of a run; far fewer looks than at each block."""
+        """Return whether there may be something of a run; far fewer looks than at each block.
+
+        Raises:
+            OSError: that cannot be found out.
+        """
         directories = range(run.start // _DIRECTORY_BLOCKS, -(-run.stop // _DIRECTORY_BLOCKS))
-        return any(os.path.lexists(f"{self._directory}/{number}") for number in directories)
+        return any(is_there(f"{self._directory}/{number}") for number in directories)
 
     def load(self, block: int, rotten: Callable[[int], None] | None = None) -> Stored | None:
         """Return a block whose bytes hash to its leaf, and what is known of it, else None.

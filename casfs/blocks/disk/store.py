@@ -12,6 +12,7 @@ crash a file may be torn, and any file may rot. A block therefore counts only if
 its leaf; one that does not is removed and fetched again.
 """
 
+import contextlib
 import logging
 import os
 import threading
@@ -26,7 +27,7 @@ from casfs.blocks.disk.cached_elsewhere import CachedElsewhere
 from casfs.blocks.disk.output_store import OutputStore
 from casfs.blocks.disk.staging import Temporary
 from casfs.blocks.verify import Verifier
-from casfs.disks import is_disk_failure, trouble
+from casfs.disks import is_disk_failure, is_there, trouble
 from casfs.errors import CacheError, CasfsError, ConfigError
 from casfs.metrics import Metrics
 from casfs.model import JobSlice, Output
@@ -108,14 +109,10 @@ class DiskCache:
         if store is not None:
             return store
         directory = self.directory_of(output)
-        try:
+        with self._looking():
             parent = directory.parent
             if parent not in self._checked and self.private.check_directory(parent):
                 self._checked.add(parent)
-        except CasfsError:
-            raise
-        except OSError as error:
-            raise self._unreadable(error) from error
         made = OutputStore(
             directory, self.temporary, output.layout, self.verifier, self.memory, self._metrics
         )
@@ -160,28 +157,26 @@ class DiskCache:
         Raises:
             CacheError: that cannot be found out; also during iteration.
         """
-        try:
+        with self._looking(), contextlib.suppress(FileNotFoundError):
             begins = frozenset(os.listdir(self.directory))
             for key in keys:
-                if key[:2] in begins and _is_there(f"{self.directory}/{key[:2]}/{key[2:]}"):
+                if key[:2] in begins and is_there(f"{self.directory}/{key[:2]}/{key[2:]}"):
                     yield key
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            # Whoever took it for empty would forget, or pay again for, what is there.
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: OSError) -> CacheError:
-        return CacheError(
-            f"cannot find out what is in the cache {self.private.path}: "
-            f"{os.strerror(error.errno or 0)}; fix this, or give another --cache-dir"
-        )
 
     def holds_whole(self, output: Output) -> bool:
-        """Return whether every block of an output seems to be there."""
-        store = self.store(output)
-        # A block without a leaf is none, and may be there after a crash.
-        return store.leaves.complete() and store.cached_bytes() == output.layout.size
+        """Return whether every block of an output seems to be there.
+
+        Raises:
+            ConfigError: as `store`.
+            CacheError: as `held`.
+        """
+        with self._looking():
+            store = self.store(output)
+            # A block without a leaf is none, and may be there after a crash.
+            if store.leaves.complete():
+                return store.cached_bytes() == output.layout.size
+            _require_read([store])
+        return False
 
     def holds_everywhere(self, output: Output) -> bool:
         """Return whether every block of an output seems to be in one of its places.
@@ -190,11 +185,14 @@ class DiskCache:
 
         Raises:
             ConfigError: as `store`.
+            CacheError: as `held`.
         """
-        for source in output.sources:
-            places = self.everywhere(output, source)
-            if not all(any(place.holds(n) for place in places) for n in source.run):
-                return False
+        with self._looking():
+            for source in output.sources:
+                places = self.everywhere(output, source)
+                if not all(any(place.has(n) for place in places) for n in source.run):
+                    _require_read(place.store for place in places)
+                    return False
         return True
 
     def lacking(self, outputs: Sequence[Output]) -> Iterator[list[int]]:
@@ -209,15 +207,36 @@ class DiskCache:
         sources = [(output, source) for output in outputs for source in output.sources]
         held = set(self.held({key for one in sources for key in _keys(*one)}))
         for output in outputs:
-            own: CachedElsewhere | None = None
-            lacking = [len(range(*output.layout.span(source.run))) for source in output.sources]
-            for number, source in enumerate(output.sources):
-                if held.intersection(_keys(output, source)):
-                    # It is opened once, since thousands of sources may share it.
-                    own = own or self._own_place(output)
-                    found = _held([own, *self.elsewhere(output, source)], source)
-                    lacking[number] -= sum(map(output.layout.length, found))
+            with self._looking():
+                lacking = self._lacking(output, held)
             yield lacking
+
+    def _lacking(self, output: Output, held: set[str]) -> list[int]:
+        own: CachedElsewhere | None = None
+        lacking = [len(range(*output.layout.span(source.run))) for source in output.sources]
+        for number, source in enumerate(output.sources):
+            if held.intersection(_keys(output, source)):
+                # It is opened once, since thousands of sources may share it.
+                own = own or self._own_place(output)
+                places = [own, *self.elsewhere(output, source)]
+                lacking[number] -= sum(map(output.layout.length, _held(places, source)))
+                if lacking[number]:
+                    _require_read(place.store for place in places)
+        return lacking
+
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[None]:
+        """Raise CacheError if it cannot be found out what is there."""
+        try:
+            yield
+        except CasfsError:
+            raise
+        except OSError as error:
+            # Whoever took it for empty would forget, or pay again for, what is there.
+            raise CacheError(
+                f"cannot find out what is in the cache {self.private.path}: "
+                f"{os.strerror(error.errno or 0)}; fix this, or give another --cache-dir"
+            ) from error
 
 
 def _beside(output: Output, source: JobSlice) -> Iterator[JobSlice]:
@@ -237,20 +256,20 @@ def _held(places: Sequence[CachedElsewhere], source: JobSlice) -> Iterator[int]:
     for first in range(source.run.start, source.run.stop, _LOOK):
         part = range(first, min(first + _LOOK, source.run.stop))
         there = [place for place in places if place.may_hold(part)]
-        yield from (n for n in part if any(place.holds(n) for place in there))
+        yield from (n for n in part if any(place.has(n) for place in there))
+
+
+def _require_read(stores: Iterable[OutputStore]) -> None:
+    """Raise the OSError for which one of them may have more than it seems to."""
+    for store in stores:
+        code = store.leaves.state.unread
+        if code is not None:
+            raise OSError(code, os.strerror(code))
 
 
 def _keys(output: Output, source: JobSlice) -> set[str]:
     """Return the keys under which blocks of a source may be cached."""
     return {output.key, source.key, *(one.key for one in _beside(output, source))}
-
-
-def _is_there(path: str) -> bool:
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
 
 
 def _write_tag(root: PrivateDirectory) -> None:

@@ -388,3 +388,77 @@ def test_a_cache_folder_that_cannot_be_used_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"cache directory .*file.*--cache-dir"):
         cache_at(tmp_path / "file")
+
+
+def filled(folder):
+    """A cache that has every block of the output, as a later process finds it."""
+    for number in range(len(BLOCKS)):
+        put(cache_at(folder).store(OUTPUT), number)
+    return cache_at(folder)
+
+
+def failing(patch, call, code, end=""):
+    """Let a call of the system fail for paths with this end, and count how often it does."""
+    real, failed = getattr(os, call), []
+
+    def fail(target, *more, **options):
+        if str(target).endswith(end):
+            failed.append(target)
+            raise OSError(code, os.strerror(code))
+        return real(target, *more, **options)
+
+    patch.setattr(os, call, fail)
+    return failed
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EIO, errno.ESTALE])
+@pytest.mark.parametrize(("call", "end"), [("open", "/leaves"), ("pread", "")])
+def test_leaves_that_cannot_be_read_are_not_taken_for_none(tmp_path, monkeypatch, code, call, end):
+    cache = filled(tmp_path)
+    with monkeypatch.context() as patch:
+        failing(patch, call, code, end)
+        for look in (cache.holds_whole, cache.holds_everywhere, lambda o: list(cache.lacking([o]))):
+            with pytest.raises(CacheError, match=f"cache {tmp_path}: {os.strerror(code)}; fix"):
+                look(OUTPUT)
+        store = cache.store(OUTPUT)
+        # Who reads fetches it.
+        assert not store.holds(0)
+        assert store.read(0) is None
+        del store
+    assert list(cache.lacking([OUTPUT])) == [[0]]
+    assert cache.holds_whole(OUTPUT)
+    assert cache.holds_everywhere(OUTPUT)
+
+
+def test_what_was_fetched_since_is_there_though_the_leaves_could_not_be_read(tmp_path, monkeypatch):
+    cache = filled(tmp_path)
+    with monkeypatch.context() as patch:
+        failing(patch, "open", errno.EMFILE, "/leaves")
+        store = cache.store(OUTPUT)
+    for number in range(len(BLOCKS)):
+        with pytest.raises(CacheError):
+            cache.holds_everywhere(OUTPUT)
+        put(store, number)
+    assert cache.holds_whole(OUTPUT)
+    assert cache.holds_everywhere(OUTPUT)
+    assert list(cache.lacking([OUTPUT])) == [[0]]
+
+
+@pytest.mark.parametrize("end", ["/0", "/0/1"])
+def test_a_block_that_cannot_be_looked_at_is_not_taken_for_none(tmp_path, monkeypatch, end):
+    cache = filled(tmp_path)
+    failing(monkeypatch, "lstat", errno.ESTALE, end)
+    with pytest.raises(CacheError):
+        list(cache.lacking([OUTPUT]))
+    if end == "/0/1":
+        with pytest.raises(CacheError):
+            cache.holds_everywhere(OUTPUT)
+        assert not cache.store(OUTPUT).holds(1)
+
+
+def test_an_output_whose_directory_cannot_be_looked_at_is_not_taken_for_none(tmp_path, monkeypatch):
+    cache = filled(tmp_path)
+    failing(monkeypatch, "lstat", errno.EIO, OUTPUT.key[2:])
+    for look in (cache.holds_whole, cache.holds_everywhere, lambda o: list(cache.lacking([o]))):
+        with pytest.raises(CacheError):
+            look(OUTPUT)
