@@ -462,3 +462,64 @@ def test_an_output_whose_directory_cannot_be_looked_at_is_not_taken_for_none(tmp
     for look in (cache.holds_whole, cache.holds_everywhere, lambda o: list(cache.lacking([o]))):
         with pytest.raises(CacheError):
             look(OUTPUT)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENODATA, errno.EUCLEAN])
+def test_a_block_that_the_disk_has_lost_is_removed(tmp_path, monkeypatch, code):
+    """It would be taken for cached, and so never be requested again."""
+    filled(tmp_path)
+    metrics = Metrics()
+    cache = cache_at(tmp_path, metrics)
+    store = cache.store(OUTPUT)
+    with monkeypatch.context() as patch:
+        assert failing(patch, "preadv", code) == []
+        assert store.read(1) is None
+    assert not store.holds(1)
+    assert "1" not in block_files(tmp_path)
+    assert metrics.as_dict()["rotten_blocks"] == 1
+    assert list(cache.lacking([OUTPUT])) == [[MIB]]
+    put(store, 1)
+    assert store.read(1) == BLOCKS[1]
+
+
+def test_a_block_that_the_disk_has_lost_only_for_a_moment_stays(tmp_path, monkeypatch):
+    store = filled(tmp_path).store(OUTPUT)
+    real = os.preadv
+    failed: list[object] = []
+
+    def fail_once(*args):
+        if not failed:
+            failed.append(args)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(*args)
+
+    monkeypatch.setattr(os, "preadv", fail_once)
+    assert store.read(1) == BLOCKS[1]
+    assert failed
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ESTALE, errno.ENOMEM, errno.EACCES])
+def test_a_block_that_only_this_process_cannot_read_stays(tmp_path, monkeypatch, code):
+    cache = filled(tmp_path)
+    with monkeypatch.context() as patch:
+        failing(patch, "preadv", code)
+        assert cache.store(OUTPUT).read(1) is None
+    assert cache.store(OUTPUT).read(1) == BLOCKS[1]
+
+
+@pytest.mark.parametrize("is_rotten", [False, True])
+def test_a_damaged_block_that_cannot_be_removed_is_missing(tmp_path, monkeypatch, is_rotten):
+    cache = filled(tmp_path)
+    if is_rotten:
+        block_files(tmp_path)["1"].write_bytes(bytes(MIB))
+    with monkeypatch.context() as patch:
+        failing(patch, "unlink", errno.EPERM, "/0/1")
+        if not is_rotten:
+            failing(patch, "preadv", errno.EIO)
+        store = cache.store(OUTPUT)
+        assert store.read(1) is None
+        assert not store.holds(1)
+    for one in (cache, cache_at(tmp_path)):
+        assert list(one.lacking([OUTPUT])) == [[MIB]]
+    put(store, 1)
+    assert cache_at(tmp_path).store(OUTPUT).read(1) == BLOCKS[1]
