@@ -12,6 +12,7 @@ from casfs.settings import EXPIRING_WITHIN
 from casfs.tree.archives.entries import Archive
 from casfs.tree.archives.readable import Parse
 from casfs.tree.coverage import digest_of, lasting_jobs
+from casfs.tree.metadata.job_columns import PARTLY_CACHED
 from casfs.tree.metadata.snapshot import KnownJob
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import hash_of
@@ -142,6 +143,6 @@ def _running(jobs: list[Job]) -> Condition:
 _JOBS = """SELECT description,
     generation >= ifnull((SELECT generation FROM listings WHERE scope = ?), 0)
     FROM jobs WHERE hash IN (SELECT value FROM json_each(?)) ORDER BY vault, id"""
-_IN_RANGES_OR_UNLISTED = """SELECT DISTINCT hash FROM jobs
-    WHERE hash IN (SELECT value FROM json_each(?)) AND state = 'succeeded' AND (NOT whole
-        OR generation < (SELECT generation FROM listings WHERE scope = ?))"""
+_IN_RANGES_OR_UNLISTED = f"""SELECT DISTINCT hash FROM jobs
+    WHERE hash IN (SELECT value FROM json_each(?)) AND state IN ('succeeded', '{PARTLY_CACHED}')
+    AND (NOT whole OR generation < (SELECT generation FROM listings WHERE scope = ?))"""  # noqa: S608 - a constant

@@ -207,7 +207,7 @@ class Account:
 
     def is_cached(self, job: Job) -> bool:
         """Return whether the output of a job is fully cached, without asking."""
-        return self._snapshot.is_retained(job)
+        return self._snapshot.is_cached(job)
 
     def output(self, job: Job) -> Output:
         """Return the output of a job; asks the service if its size is uncertain.

@@ -10,10 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from casfs.errors import CacheError
-from casfs.model import Job
 from casfs.service.service import Service
-from casfs.tree.archive_outputs import archive_part
-from casfs.tree.coverage import digest_of
+from casfs.tree.metadata.job_keys import job_keys
 from casfs.tree.sqlite.database import Database
 from casfs.tree.sqlite.values import loaded
 
@@ -83,21 +81,9 @@ class ExpiredJobs:
     def _keys(
         self, vault: str, description: str, measured: int | None, tree_hash: str | bytes | None
     ) -> frozenset[str]:
-        """Return the keys under which something of what a job brought may be cached."""
         job = self._service.parse_job(vault, description)
-        if not job.readable:
-            return frozenset()
         size = measured if job.measured and measured is not None else job.size
-        own = self._service.output(job, size or 0)
-        return frozenset({own.key, *self._archive_keys(job, tree_hash)})
-
-    def _archive_keys(self, job: Job, tree_hash: str | bytes | None) -> Iterator[str]:
-        if job.archive_id is None or job.archive_size is None:
-            return
-        for digest in {digest_of(loaded(tree_hash)), job.archive_tree_hash}:
-            part = archive_part(job, job.archive_size, digest, self._service.origin)
-            if part is not None:
-                yield part.key
+        return job_keys(self._service, job, size, loaded(tree_hash))
 
 
 _EXPIRED = """SELECT jobs.id, jobs.description, jobs.size, archives.tree_hash FROM jobs

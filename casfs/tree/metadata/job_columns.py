@@ -7,6 +7,12 @@ from casfs.model import Job, JobKind, JobState
 from casfs.tree.sqlite.values import Value, hash_of, storable
 from casfs.tree.times import mtime
 
+PARTLY_CACHED = "partly cached"
+"""The state of a job that has succeeded, that the service has dropped, and that has left a part.
+
+A restore may find that part in the cache by it; as a file, its archive cannot be read.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class JobRow:

@@ -14,7 +14,7 @@ from pathlib import Path
 from casfs.blocks.disk.store import CATALOG
 from casfs.errors import CasfsError
 from casfs.model import Job, Vault
-from casfs.tree.metadata.job_columns import JobRow, JobTime, VaultRow, job_row
+from casfs.tree.metadata.job_columns import PARTLY_CACHED, JobRow, JobTime, VaultRow, job_row
 from casfs.tree.metadata.losses import ListingChange, matters
 from casfs.tree.metadata.row_writing import write_page, write_rows
 from casfs.tree.sqlite.database import Database
@@ -110,8 +110,13 @@ class JobTable:
 
     def remove_job(self, vault: str, job_id: str) -> None:
         """Forget a job."""
+        self.settle_jobs(vault, [job_id], [])
+
+    def settle_jobs(self, vault: str, gone: Iterable[str], partly: Iterable[str]) -> None:
+        """Forget jobs, and keep of others what is cached of them; see `PARTLY_CACHED`."""
         with self._database.transaction() as connection:
-            connection.execute("DELETE FROM jobs WHERE vault = ? AND id = ?", (vault, job_id))
+            connection.executemany(_FORGET_JOB, ((vault, one) for one in gone))
+            connection.executemany(_KEEP_PART, ((vault, one) for one in partly))
 
     def vaults_listed_at(self) -> float | None:
         """Return when all vaults were last listed (Unix time), None if never."""
@@ -277,6 +282,10 @@ _PUT_JOB = f"{_UPSERT_JOB} max(generation, excluded.generation)"
 # In a listing, known rows get the generation below that of new ones.
 _LIST_VAULT = f"{_UPSERT_VAULT} max(generation, excluded.generation - 1)"
 _LIST_JOB = f"{_UPSERT_JOB} max(generation, excluded.generation - 1)"
+_FORGET_JOB = "DELETE FROM jobs WHERE vault = ? AND id = ?"
+# One that was never parsed stays so, or it would have no archive.
+_KEEP_PART = f"""UPDATE jobs SET state = '{PARTLY_CACHED}'
+    WHERE vault = ? AND id = ? AND state = 'succeeded'"""  # noqa: S608 - a constant
 _JOB_TIMES = """SELECT id, mtime, generation >= ?1,
     CASE WHEN mtime IS NULL OR generation < ?1 THEN description END
     FROM jobs WHERE vault = ?2 AND id > ?3 ORDER BY id LIMIT ?4"""

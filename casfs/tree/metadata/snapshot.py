@@ -1,7 +1,7 @@
 """A snapshot of vaults and jobs, from database and cache, without asking the service."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from casfs.service.service import Service
 from casfs.tree.archive_outputs import archive_part
 from casfs.tree.coverage import digest_of
 from casfs.tree.file_names import from_file_name, is_cut, to_file_name
+from casfs.tree.metadata.job_keys import job_keys
 from casfs.tree.metadata.job_table import JobTable
 from casfs.tree.times import mtime
 
@@ -19,7 +20,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class KnownJob:
-    """A job, and whether it is retained: no longer listed by the service, but fully cached."""
+    """A job, and whether it is retained: no longer listed by the service, but fully cached.
+
+    While it cannot be found out what is cached, one that may be retained is.
+    """
 
     job: Job
     retained: bool
@@ -29,10 +33,18 @@ class Cache(Protocol):
     """What of outputs is cached; see `DiskCache`."""
 
     def holds_whole(self, output: Output) -> bool:
-        """Return whether every block of an output seems to be there."""
+        """Return whether every block of an output seems to be there.
+
+        Raises:
+            CacheError: that cannot be found out.
+        """
 
     def holds_everywhere(self, output: Output) -> bool:
-        """Return whether every block of its sources seems to be in one of its places."""
+        """Return whether every block of its sources seems to be in one of its places.
+
+        Raises:
+            CacheError: that cannot be found out.
+        """
 
     def held(self, keys: Iterable[str]) -> Iterable[str]:
         """Yield those of some keys of outputs of which there may be something.
@@ -73,18 +85,18 @@ class Snapshot:
     def jobs(self, vault: str) -> dict[str, int]:
         """Return the mtime of each job of a vault by its file name; forgets those that are gone."""
         names: dict[str, int] = {}
-        can_look: bool | None = None
+        gone: list[Job] = []
         for row in self._table.job_times(vault):
             time = row.mtime
             if time is None or not row.listed:
                 job = self._service.parse_job(vault, row.description or "{}")
                 if not (row.listed or self.is_retained(job)):
-                    can_look = self._can_look() if can_look is None else can_look
-                    if can_look:
-                        self._forget(job)
-                        continue
+                    gone.append(job)
+                    continue
                 time = mtime(job)
             names[to_file_name(row.id)] = time
+        if not self._forget(vault, gone):
+            names.update((to_file_name(job.id), mtime(job)) for job in gone)
         self._table.put_newest_job(vault, max(names.values(), default=None))
         return names
 
@@ -101,15 +113,15 @@ class Snapshot:
         if row is None:
             return None
         job = self._service.parse_job(vault, row.description)
-        if not row.listed and self._has_part(job) and not self.is_retained(job):
+        if not row.listed and not self.is_retained(job):
             return None
         return KnownJob(job, retained=not row.listed)
 
     def forget_job(self, vault: str, job_id: str) -> None:
-        """Forget a job that is gone, unless it says what is cached of an archive."""
+        """Forget a job that is gone, unless something of it may be cached."""
         row = self._table.job(vault, job_id)
-        if row is not None and self._can_look():
-            self._forget(self._service.parse_job(vault, row.description))
+        if row is not None:
+            self._forget(vault, [self._service.parse_job(vault, row.description)])
 
     def inventory_jobs(self, vault: str) -> list[Job]:
         """Return the inventory jobs of a vault that have an output."""
@@ -144,7 +156,22 @@ class Snapshot:
         return None if size is None else self._service.output(known.job, size)
 
     def is_retained(self, job: Job) -> bool:
-        """Return whether the output of a job is fully cached."""
+        """Return whether the output of a job is fully cached, or may be."""
+        try:
+            return self._holds_whole(job)
+        except CacheError as error:
+            log.info("job %s of vault %s is kept: %s", job.id, job.vault, error)
+            return True
+
+    def is_cached(self, job: Job) -> bool:
+        """Return whether the output of a job is fully cached, as far as that can be found out."""
+        try:
+            return self._holds_whole(job)
+        except CacheError as error:
+            log.info("job %s of vault %s is not read: %s", job.id, job.vault, error)
+            return False
+
+    def _holds_whole(self, job: Job) -> bool:
         if not job.readable:
             return False
         size = self.expected_size(job)
@@ -153,21 +180,31 @@ class Snapshot:
             return False
         return self._cache.holds_whole(self._service.output(job, size))
 
-    def _can_look(self) -> bool:
-        """Return whether the cache can be read: what it holds seems not to be there otherwise."""
+    def _forget(self, vault: str, jobs: Sequence[Job]) -> bool:
+        """Forget jobs of which nothing is cached; return False if that cannot be found out.
+
+        By others, a restore finds what they have left of an archive. A part of an inventory is of
+        no use.
+        """
+        if not jobs:
+            return True
+        keys = {job.id: self._keys(job) for job in jobs}
         try:
-            list(self._cache.held(()))
+            held = frozenset(self._cache.held({key for some in keys.values() for key in some}))
         except CacheError as error:
             log.warning("jobs that are no longer listed are kept: %s", error)
             return False
+        some = [job for job in jobs if job.archive_id is not None and keys[job.id] & held]
+        gone = {job.id for job in jobs}.difference(job.id for job in some)
+        self._table.settle_jobs(vault, gone, [job.id for job in some if not self._has_part(job)])
         return True
 
-    def _forget(self, job: Job) -> None:
-        if not self._has_part(job):
-            self._table.remove_job(job.vault, job.id)
+    def _keys(self, job: Job) -> frozenset[str]:
+        stated = self._table.archive_hash(job.vault, job.archive_id) if job.archive_id else None
+        return job_keys(self._service, job, self.expected_size(job), stated)
 
     def _has_part(self, job: Job) -> bool:
-        """Return whether all that a job brought of its archive is cached.
+        """Return whether all that a job brought of its archive is cached, or may be.
 
         It may be so under the keys of the archive and of the job together. If that is true of all
         jobs of an archive, it can be read without them.
@@ -177,4 +214,8 @@ class Snapshot:
         stated = self._table.archive_hash(job.vault, job.archive_id)
         of_archive = digest_of(stated) or job.archive_tree_hash
         part = archive_part(job, job.archive_size, of_archive, self._service.origin)
-        return part is not None and self._cache.holds_everywhere(part)
+        try:
+            return part is not None and self._cache.holds_everywhere(part)
+        except CacheError as error:
+            log.info("job %s of vault %s is kept: %s", job.id, job.vault, error)
+            return True

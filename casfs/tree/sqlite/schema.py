@@ -7,7 +7,8 @@
     vaults(name, description, generation)           description is the service's JSON
     jobs(vault, id, description, size, generation)  size is set where it was measured
         + kind, state, archive, hash, whole         what archives and inventories depend on;
-                                                    state is NULL until the job was parsed
+                                                    state is NULL until the job was parsed, and
+                                                    PARTLY_CACHED where only a part is left
         + mtime                                     microseconds since 1970, 0 where it is not
                                                     known; NULL until the job was parsed
     changed(hash)                                   archives some job of which came, changed or went

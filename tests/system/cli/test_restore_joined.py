@@ -21,6 +21,7 @@ SIZES = {
     "bare-file.bin": 3 * MIB + 5,
     "mixed.bin": 3 * MIB + 5,
     "asked.bin": 5 * MIB + 3,
+    "left.bin": 4 * MIB + 1,
 }
 PIECE = 2 * MIB
 
@@ -178,6 +179,25 @@ def test_what_was_read_of_jobs_is_not_fetched_from_one_that_lasts_longer(vault, 
     for job in ranges:
         read(vault, job)
     check_free(vault, tmp_path / "all", name)
+
+
+def test_what_an_expired_job_has_left_is_not_paid_for_again(vault, tmp_path):
+    name = "left.bin"
+    ((archive,),) = vault.emulator.sql("SELECT id FROM archives WHERE description = ?", name)
+    ((job,),) = vault.emulator.sql("SELECT id FROM jobs WHERE archive = ? AND first = 0", archive)
+    read(vault, job)
+    data = vault.files[name][MIB : 2 * MIB]
+    (evicted,) = [path for path in blocks(vault, 1) if path.read_bytes() == data]
+    evicted.unlink()
+    vault.emulator.sql("DELETE FROM jobs WHERE id = ?", job)
+    status, output, errors = vault.run("jobs", VAULT)
+    assert (status, job in output) == (0, False), output + errors
+    rest = vault.emulator.retrieve(VAULT, archive, RetrievalByteRange=f"{MIB}-{2 * MIB - 1}")
+    vault.emulator.finish(rest)
+    requests = len(vault.emulator.job_requests())
+    line = restored(vault, tmp_path / "dest", name, "-y")
+    assert (line["fetched"], line["cached"]) == (SIZES[name] - MIB, MIB)
+    assert len(vault.emulator.job_requests()) == requests
 
 
 def test_what_has_rotted_meanwhile_is_fetched_once_it_is_agreed_to(vault, tmp_path):
