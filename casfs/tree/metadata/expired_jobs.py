@@ -86,8 +86,11 @@ class ExpiredJobs:
         return job_keys(self._service, job, size, loaded(tree_hash))
 
 
+# Of a job that an earlier version cataloged, it is not known for which archive it is until
+# `Readable` has parsed it: the next list is soon enough.
 _EXPIRED = """SELECT jobs.id, jobs.description, jobs.size, archives.tree_hash FROM jobs
     LEFT JOIN archives ON archives.hash = jobs.hash
     WHERE jobs.vault = ? AND jobs.generation >= ? AND jobs.generation < ? AND jobs.id > ?
-    AND (jobs.hash IS NULL OR archives.listed <> 0) ORDER BY jobs.id LIMIT ?"""
+    AND jobs.state IS NOT NULL AND (jobs.hash IS NULL OR archives.listed <> 0)
+    ORDER BY jobs.id LIMIT ?"""
 _FORGET = "DELETE FROM jobs WHERE vault = ? AND id = ? AND generation < ?"

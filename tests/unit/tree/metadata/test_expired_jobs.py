@@ -1,7 +1,9 @@
 """Which jobs are forgotten once they are no longer listed, and what it takes to find that out."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -13,6 +15,7 @@ from casfs.tree.metadata import expired_jobs
 from casfs.tree.metadata.expired_jobs import ExpiredJobs
 from casfs.treehash import Digest
 from tests.support.archive import MIB
+from tests.support.catalogs import FIRST_VERSION
 from tests.support.service import service_at
 from tests.support.vaults import archive, job, vaults_at
 
@@ -119,6 +122,22 @@ def test_what_alone_tells_of_an_archive_stays(vaults, expired):
     vaults.readable.refresh()
     assert known(vaults) == {"only"}
     assert vaults.archives.by_id("v", "in no inventory") is not None
+
+
+def test_what_an_earlier_version_cataloged_is_kept_until_its_archive_is_known(
+    tmp_path, service, held
+):
+    path = tmp_path / "older.sqlite"
+    with closing(sqlite3.connect(path)) as older:
+        older.executescript(FIRST_VERSION)
+        only = job_of("retained", "in no inventory").raw
+        older.execute("UPDATE jobs SET description = ? WHERE id = 'retained'", (only,))
+        older.commit()
+    with vaults_at(path) as vaults:
+        ExpiredJobs(service, vaults.database, held).forget("v")
+        assert known(vaults) == {"listed", "retained"}
+        vaults.readable.refresh()
+        assert vaults.archives.by_id("v", "in no inventory") is not None
 
 
 def test_each_is_looked_at_once(vaults, expired, held, service):
