@@ -98,7 +98,6 @@ class RestoreSession:
             ledger = stack.enter_context(open_ledger(client, vault, dry_run=wish.dry_run))
             spool = stack.enter_context(Spool())
             worklist = stack.enter_context(Worklist())
-            worklist.cached_first = wish.keep_in_cache
             files = stack.enter_context(client.restorable.output_files(wish.keep_in_cache))
             tree, own = open_destination(wish.destination, writes=not wish.dry_run)
             if own is not None:

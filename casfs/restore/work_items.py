@@ -1,17 +1,15 @@
 """An archive of a restore, and how far it is."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import Enum, IntEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from casfs.client import RestorableFile
-from casfs.ledger.request import to_microseconds, to_text, to_time
+from casfs.ledger.request import to_microseconds, to_time
 
 NEVER = to_microseconds(datetime.max.replace(tzinfo=UTC))
 """Expiry of what does not expire."""
-_SOON = timedelta(hours=1)
 
 
 class Stage(Enum):
@@ -67,18 +65,6 @@ class WorkItem(NamedTuple):
     here: bool = False
     reason: str = ""
 
-    @classmethod
-    def of_row(cls, row: Sequence[Any]) -> "WorkItem":
-        """Return an archive as a row of the worklist has it."""
-        item = cls(*row)
-        return item._replace(
-            archive=to_text(row[1]),
-            path=to_text(row[2]),
-            mtime=int(row[4]),
-            replace=bool(item.replace),
-            here=bool(item.here),
-        )
-
     @property
     def expiry(self) -> datetime | None:
         """Return when its output expires, UTC; None if that is unknown, or it does not."""
@@ -88,21 +74,6 @@ class WorkItem(NamedTuple):
     def file(self) -> RestorableFile:
         """Return the archive as the catalog has it."""
         return RestorableFile(self.archive, self.path, self.size, self.mtime, self.tree_hash, 0)
-
-
-def turns(cached_first: bool, now: datetime) -> list[str]:
-    """Return what is fetched before what, as conditions for rows of the worklist.
-
-    Args:
-        cached_first: what does not expire, since it is in the cache, comes before what lasts longer
-            than it takes to copy that: what is fetched would evict it.
-        now: UTC.
-    """
-    if not cached_first:
-        return ["1"]
-    # What is in its file already has no expiry, and comes before anything else.
-    soon = f"expires < {to_microseconds(now + _SOON)}"
-    return ["expires IS NULL", soon, f"expires = {NEVER}", "1"]
 
 
 @dataclass(frozen=True, slots=True)

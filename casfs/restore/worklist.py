@@ -7,12 +7,12 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from casfs.client import RestorableFile, Selected
 from casfs.ledger.request import to_column, to_microseconds, to_text, to_time
-from casfs.restore.work_items import NEVER, Again, Stage, Totals, WorkItem, turns
+from casfs.restore.work_items import NEVER, Again, Stage, Totals, WorkItem
 from casfs.restore.worklist_tables import COUNT, INDEXES, INSERT, ITEM, TABLES
 
 _AT_ONCE = 1000
@@ -23,7 +23,6 @@ class Worklist:
 
     Attributes:
         allocated: bytes of the disk that files take which earlier runs began: they need no room.
-        cached_first: what is in the cache is copied before what is fetched evicts it.
     """
 
     def __init__(self) -> None:
@@ -38,7 +37,6 @@ class Worklist:
         self._undecided = False
         """Of some, something must be decided."""
         self.allocated = 0
-        self.cached_first = False
 
     def __enter__(self) -> "Worklist":
         return self
@@ -190,22 +188,15 @@ class Worklist:
     def take_readable(self, large: bool, count: int) -> list[WorkItem]:
         """Return archives that can be read, soonest expiry first; they are being fetched now.
 
-        Where `cached_first`, what expires within an hour comes first, then what is in the cache.
-
         Args:
             large: whether large or small ones are wanted.
             count: most that are wanted.
         """
-        query = f"SELECT {ITEM} FROM work WHERE stage = 'readable' AND large = ?"  # noqa: S608
-        items: list[WorkItem] = []
+        query = f"""SELECT {ITEM} FROM work WHERE stage = 'readable' AND large = ?
+            ORDER BY expires, number LIMIT ?"""  # noqa: S608 - constants
         with self._lock:
             self._settle()
-            for turn in turns(self.cached_first, datetime.now(UTC)):
-                page = f"{query} AND {turn} ORDER BY expires, number LIMIT ?"
-                rows = self._connection.execute(page, (large, count))
-                items = [WorkItem.of_row(row) for row in rows]
-                if items:
-                    break
+            items = [_item(row) for row in self._connection.execute(query, (large, count))]
             self._connection.executemany(
                 "UPDATE work SET stage = 'fetching' WHERE number = ?",
                 [(item.number,) for item in items],
@@ -218,7 +209,7 @@ class Worklist:
         query = f"""SELECT {ITEM} FROM work WHERE stage IN ('readable', 'fetching')
             AND (expires, number) > (?, ?) ORDER BY expires, number LIMIT {_AT_ONCE}"""  # noqa: S608
         while rows := self._rows(query, *last):
-            items = [WorkItem.of_row(row) for row in rows]
+            items = [_item(row) for row in rows]
             yield from items
             last = (items[-1].expires or 0, items[-1].number)
 
@@ -232,7 +223,7 @@ class Worklist:
     def untold(self, stage: Stage) -> Iterator[WorkItem]:
         """Yield the archives that were decided without being fetched, and not told yet."""
         for row in self._pages(f"stage = '{stage.value}' AND reason <> '' AND NOT told", ITEM):
-            yield WorkItem.of_row(row)
+            yield _item(row)
 
     def note_told(self, number: int) -> None:
         """Note that what became of an archive is told."""
@@ -294,3 +285,14 @@ class Worklist:
             sizes[row["stage"]] += row["size"] or 0
         found = [(stage, count, sizes[stage]) for stage, count in totals.items()]
         self._connection.executemany(COUNT, found)
+
+
+def _item(row: Sequence[Any]) -> WorkItem:
+    item = WorkItem(*row)
+    return item._replace(
+        archive=to_text(row[1]),
+        path=to_text(row[2]),
+        mtime=int(row[4]),
+        replace=bool(item.replace),
+        here=bool(item.here),
+    )
