@@ -11,9 +11,6 @@ _SETTINGS = frozenset({
     errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR,
     errno.EINVAL, errno.ENOENT, errno.EEXIST,
 })  # fmt: skip
-_LOST = frozenset({
-    errno.EIO, errno.ENODATA, errno.EREMOTEIO, errno.EILSEQ, errno.EBADMSG, errno.EUCLEAN,
-})  # fmt: skip
 _TEXTS = {
     errno.EDQUOT: "has no space left: the quota is exhausted",
     errno.EROFS: "is read-only",
@@ -23,11 +20,6 @@ _TEXTS = {
 def is_disk_failure(error: OSError) -> bool:
     """Return whether the disk is full or failing; otherwise a setting is wrong and retries fail."""
     return error.errno not in _SETTINGS
-
-
-def is_lost(error: OSError) -> bool:
-    """Return whether a disk says that it cannot give back what a file has, now or later."""
-    return error.errno in _LOST
 
 
 def is_there(path: str) -> bool:

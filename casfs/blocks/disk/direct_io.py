@@ -11,8 +11,6 @@ import os
 from pathlib import Path
 
 from casfs.blocks.buffers import Buffers
-from casfs.disks import is_lost
-from casfs.errors import CasfsError
 from casfs.private import PrivateDirectory
 
 _PAGE = 4096
@@ -80,25 +78,6 @@ def read_file(
         return data
     finally:
         os.close(file)
-
-
-def read_kept(
-    path: Path, length: int, memory: Buffers, private: PrivateDirectory
-) -> memoryview | None:
-    """Return the bytes of a file that is removed if they are lost, as `read_file` does.
-
-    A disk on the network may be away for a moment, so it is asked twice: what it still has may have
-    to be paid for again.
-
-    Raises:
-        ConfigError, OSError: as `read_file`.
-    """
-    try:
-        return read_file(path, length, memory, private)
-    except OSError as error:
-        if isinstance(error, CasfsError) or not is_lost(error):
-            raise
-    return read_file(path, length, memory, private)
 
 
 def _open(path: Path, flags: int, direct: bool) -> int:

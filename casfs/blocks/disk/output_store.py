@@ -8,13 +8,13 @@ from pathlib import Path
 
 from casfs.blocks.buffers import Buffers
 from casfs.blocks.disk.block_store import BlockStore, Stored
-from casfs.blocks.disk.direct_io import read_file, read_kept, write_file
+from casfs.blocks.disk.direct_io import read_file, write_file
 from casfs.blocks.disk.held import Held
 from casfs.blocks.disk.in_use import Use
 from casfs.blocks.disk.leaf_index import LeafIndex
 from casfs.blocks.disk.staging import Temporary
 from casfs.blocks.verify import Digest, Trust, Verifier
-from casfs.disks import is_disk_failure, is_lost, is_there
+from casfs.disks import is_disk_failure, is_there
 from casfs.errors import CasfsError
 from casfs.metrics import Metrics
 from casfs.ranges import Layout
@@ -101,8 +101,6 @@ class OutputStore(BlockStore):
     def load(self, block: int, rotten: Callable[[int], None] | None = None) -> Stored | None:
         """Return a block whose bytes hash to its leaf, and what is known of it, else None.
 
-        One that is damaged is removed, or it would seem to be there for ever.
-
         Args:
             block: number of the block.
             rotten: is called with it if its bytes are wrong, and not only gone.
@@ -116,16 +114,13 @@ class OutputStore(BlockStore):
         path = self.path(block)
         try:
             self._check(path.parent)
-            data = read_kept(path, self._layout.length(block), self._memory, self._private)
+            data = read_file(path, self._layout.length(block), self._memory, self._private)
         except FileNotFoundError:
             return None
         except CasfsError:
             raise
         except OSError as error:
             log.warning("cannot read block %s, fetching it again: %s", path, reason(error))
-            if is_lost(error):
-                self._metrics.rotten_blocks.inc()
-                self._discard(block)
             return None
         if data is not None and self._verifier.is_block(data, leaf):
             trust = self.leaves.confirm(block, leaf)
@@ -134,7 +129,7 @@ class OutputStore(BlockStore):
         if rotten is not None:
             rotten(block)
         log.warning("block %s is corrupt, fetching it again", path)
-        self._discard(block)
+        self.remove(block)
         return None
 
     def hashed(self, block: int) -> Digest | None:
@@ -242,15 +237,6 @@ class OutputStore(BlockStore):
 
     def remove(self, block: int) -> None:
         """Remove a block's file, if it is there and can be removed."""
-        self._remove(block)
-
-    def _discard(self, block: int) -> None:
-        """Let a damaged block not seem to be there any more."""
-        if not self._remove(block):
-            # A leaf that was delivered must stay: later bytes are to be the same.
-            self.leaves.forget_inherited([block])
-
-    def _remove(self, block: int) -> bool:
         path = self.path(block)
         try:
             self._check(path.parent)
@@ -258,8 +244,6 @@ class OutputStore(BlockStore):
         except OSError as error:
             # What cannot be removed is found bad again, and a new file takes its place.
             log.warning("cannot remove block %s: %s", path, reason(error))
-            return False
-        return True
 
     def cached_bytes(self) -> int:
         """Return the bytes of the blocks that are there."""
