@@ -113,9 +113,9 @@ class DiskCache:
             parent = directory.parent
             if parent not in self._checked and self.private.check_directory(parent):
                 self._checked.add(parent)
-        made = OutputStore(
-            directory, self.temporary, output.layout, self.verifier, self.memory, self._metrics
-        )
+            made = OutputStore(
+                directory, self.temporary, output.layout, self.verifier, self.memory, self._metrics
+            )
         with self._lock:
             return self._stores.setdefault(output.key, made)
 

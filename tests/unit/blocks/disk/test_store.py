@@ -20,6 +20,7 @@ from casfs.blocks.verify import Forgiven, Trust, Verifier
 from casfs.errors import CacheError, ConfigError
 from casfs.metrics import Metrics
 from casfs.model import JobSlice
+from casfs.private import PrivateDirectory
 from casfs.ranges import Layout
 from casfs.tree.archive_outputs import with_others
 from casfs.treehash import SHA256
@@ -261,6 +262,21 @@ def test_an_archive_that_is_wrong_for_good_is_not_there(tmp_path):
             put(store, number)
         assert cache.holds_everywhere(OUTPUT) is found
         store.leaves.end_wrong_whole(store.leaves.generation, Forgiven.EVERYTHING)
+
+
+def test_a_cache_that_fails_while_it_is_used_is_named(tmp_path, monkeypatch):
+    """Else a restore would blame its destination."""
+    cache = cache_at(tmp_path)
+    look = PrivateDirectory.check_directory
+
+    def fail(private, path):
+        if path == cache.directory_of(OUTPUT):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return look(private, path)
+
+    monkeypatch.setattr(PrivateDirectory, "check_directory", fail)
+    with pytest.raises(CacheError, match=f"cache {tmp_path}"):
+        cache.store(OUTPUT)
 
 
 def test_all_who_ask_for_an_output_share_its_store(tmp_path):
