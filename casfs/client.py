@@ -111,9 +111,8 @@ class Client(contextlib.AbstractContextManager["Client"]):
         self._table = table = JobTable(database)
         settings = AccountSettings(config.listing_ttl, config.deadline, config.vaults, own)
         first_read = assembly.first_read_of(self._blocks, self.metrics)
-        self._account = account = Account(
-            service, self._table, disk, first_read, settings, self.metrics
-        )
+        account = Account(service, table, disk, first_read, settings, self.metrics)
+        self._account = account
         outputs = InventoryOutputs(account, self._blocks, self.metrics)
         self._ingest = ingest = IngestWorker(
             service.dialect, account, Ingest(database), outputs.read, config.rules
