@@ -168,9 +168,12 @@ class Persistence:
 
     def stop(self, state: tenacity.RetryCallState) -> bool:
         """Return whether that was the last attempt."""
+        if self._deadline.passed():
+            # What ended it is the deadline, even if that was the last attempt as well.
+            return True
         if self._limits.attempts is not None and state.attempt_number >= self._limits.attempts:
             self.exhausted = True
-        return self.exhausted or self._last_chances > 1 or self._deadline.passed()
+        return self.exhausted or self._last_chances > 1
 
 
 def _error(state: tenacity.RetryCallState) -> BaseException | None:

@@ -52,6 +52,14 @@ OUTAGES = {
 }
 
 
+def test_what_the_deadline_ends_was_ended_by_it_even_if_that_was_the_last_attempt():
+    with (
+        serving(lambda request, wire: wire.hang()) as server,
+        pytest.raises(DeadlineError, match=r"gave up after 1 attempts in 0.3 s"),
+    ):
+        ask(server.url, deadline=0.3, attempts=1)
+
+
 @pytest.mark.parametrize("bad", OUTAGES.values(), ids=OUTAGES.keys())
 def test_an_outage_longer_than_many_attempts_costs_no_error(bad):
     with serving(until(1.5, bad)) as server:
