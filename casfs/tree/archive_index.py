@@ -4,7 +4,7 @@
 by-id/<archive id>    any archive, by the file name of its id
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from casfs.tree.archives.completeness import Completeness
 from casfs.tree.archives.entries import Archive, Entry, Scope
@@ -43,13 +43,13 @@ class ArchiveIndex:
         self._account.job_names(vault)
         self._readable.refresh()
 
-    def refresh(self) -> None:
-        """Bring the archives up to date with the jobs that are known.
+    def refresh(self, step: Callable[[], None] = lambda: None) -> None:
+        """Bring the archives up to date with the jobs that are known; see `Readable.refresh`.
 
         Raises:
             CasfsError: the catalog cannot be written.
         """
-        self._readable.refresh()
+        self._readable.refresh(step)
 
     def entry(self, vault: str, names: Sequence[str], scope: Scope) -> Entry | None:
         """Return what is at a place, None if nothing is that the scope includes.

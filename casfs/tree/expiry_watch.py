@@ -186,7 +186,7 @@ class ExpiryWatch:
         outputs = size = missing = 0
         left: list[FetchableOutput] = []
         share = TimeShare(self._closed.wait)
-        for one in self._fetchable.all(name, ask=False):
+        for one in self._fetchable.all(name, ask=False, step=share.step):
             if self._closed.is_set():
                 break
             share.step()

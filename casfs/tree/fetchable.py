@@ -1,7 +1,7 @@
 """Which outputs of a vault can be fetched now, until when, and how much of each is missing."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -111,7 +111,9 @@ class FetchableOutputs:
                     seen.add(key)
                     yield found
 
-    def all(self, vault: str, ask: bool = True) -> Iterator[FetchableOutput]:
+    def all(
+        self, vault: str, ask: bool = True, step: Callable[[], None] = lambda: None
+    ) -> Iterator[FetchableOutput]:
         """Yield every output of a vault that can be read now.
 
         Archives that several jobs bring together come as one; so do inventories, and what single
@@ -120,11 +122,12 @@ class FetchableOutputs:
         Args:
             vault: name of the vault.
             ask: ask the service for sizes that are not known; else leave such outputs out.
+            step: is called from time to time before the first output; see `TimeShare`.
 
         Raises:
             CasfsError: as `selected`.
         """
-        self._retrievals.index.refresh()
+        self._retrievals.index.refresh(step)
         whole: set[str] = set()
         for archive in self._readable(vault):
             found = self._archive_output(vault, archive, archive.path or "")

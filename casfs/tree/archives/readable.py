@@ -45,8 +45,11 @@ class Readable:
         self._parse = parse
         self._covers = covers
 
-    def refresh(self) -> None:
+    def refresh(self, step: Callable[[], None] = lambda: None) -> None:
         """Apply what changed with jobs; costs next to nothing if nothing did.
+
+        Args:
+            step: is called between transactions; see `TimeShare`.
 
         Raises:
             CasfsError: the catalog cannot be written.
@@ -59,6 +62,7 @@ class Readable:
                 )
                 self._settle(connection, [hash_ for (hash_,) in changed])
                 settle_directories(connection)
+            step()
 
     def _complete(self) -> None:
         """Fill in the columns of jobs that an earlier version of casfs cataloged."""

@@ -22,7 +22,8 @@ class _Outputs(FetchableOutputs):
         self.left -= 1
         return self.left >= 0
 
-    def all(self, vault, ask=True):
+    def all(self, vault, ask=True, step=None):
+        step()
         self.left_at_look = self.left
         self.looked.set()
         return iter(())

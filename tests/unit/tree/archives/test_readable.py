@@ -2,10 +2,13 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
+from casfs.tree.archives import readable
 from casfs.tree.archives.entries import Scope
+from casfs.tree.tree_tuning import TUNING
 from tests.support.catalogs import FIRST_VERSION
 from tests.support.vaults import archive, job, vaults_at
 
@@ -44,6 +47,17 @@ def test_one_job_alone_makes_an_archive_readable_at_once(vaults):
     vaults.catalog.remove_vault("v")
     vaults.readable.refresh()
     assert vaults.tree(Scope.READABLE) == {}
+
+
+def test_who_is_in_no_hurry_may_pause_between_transactions(vaults, monkeypatch):
+    """What was settled by then can be read; readers of 100,000 jobs are not kept waiting."""
+    monkeypatch.setattr(readable, "TUNING", replace(TUNING, query_rows=1))
+    for number in "123":
+        vaults.catalog.put_job(job(f"j{number}", number))
+    seen = []
+    vaults.readable.refresh(lambda: seen.append(len(vaults.tree(Scope.READABLE))))
+    assert len(seen) == 3
+    assert 0 < seen[0] < seen[-1] == 5
 
 
 def test_ranges_that_meet_make_an_archive_readable(vaults):
