@@ -102,10 +102,10 @@ class GetProgress:
 
     def others(self) -> Traffic:
         """Return what the GETs for other runs have brought so far."""
-        return self._line.traffic().less(self._own)
+        return self._line.traffic().minus(self._own)
 
     def _report(self, size: int, seconds: float) -> None:
-        self._own = self._own.and_(size, seconds)
+        self._own = self._own.plus(size, seconds)
         self._line.note(size, seconds)
 
     def _advance(self, now: float) -> None:

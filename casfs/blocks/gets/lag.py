@@ -51,7 +51,7 @@ class Lag:
             self._since, self._before, self._others_before = now, received, self.others()
             self._first = received if self._first is None else self._first
         seconds = now - self._since
-        others = self.others().less(self._others_before)
+        others = self.others().minus(self._others_before)
         if seconds < TUNING.lag_seconds or others.size < BLOCK_SIZE:
             return False
         came = received - self._first

@@ -32,11 +32,11 @@ class Traffic:
     size: float = 0.0
     seconds: float = 0.0
 
-    def and_(self, size: float, seconds: float) -> "Traffic":
+    def plus(self, size: float, seconds: float) -> "Traffic":
         """Return it with more."""
         return Traffic(self.size + size, self.seconds + seconds)
 
-    def less(self, other: "Traffic") -> "Traffic":
+    def minus(self, other: "Traffic") -> "Traffic":
         """Return it without another, which it contains."""
         return Traffic(self.size - other.size, self.seconds - other.seconds)
 
@@ -77,7 +77,7 @@ class Line:
             self._noted = now
             self._bytes = self._bytes * left + size
             self._seconds = self._seconds * left + seconds
-            self._traffic = self._traffic.and_(size, seconds)
+            self._traffic = self._traffic.plus(size, seconds)
 
     def note_break(self, blocks: int) -> None:
         """Note that a GET of so many blocks broke off."""

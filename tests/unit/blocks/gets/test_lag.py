@@ -26,7 +26,7 @@ def is_replaced(rates, others, size=8 * MIB, kept_size=1, before=10**9):
         if lag.is_too_slow(number * STEP, int(received)):
             return True
         received += rate * STEP
-        brought = brought.and_(theirs * STEP, STEP if theirs else 0)
+        brought = brought.plus(theirs * STEP, STEP if theirs else 0)
     return False
 
 
@@ -70,7 +70,7 @@ def test_what_was_before_it_was_stopped_is_not_held_against_it():
     brought = Traffic()
     lag = Lag(8 * MIB, 1, lambda: brought)
     for number in range(1000):
-        brought = brought.and_(25 * MIB, 1)
+        brought = brought.plus(25 * MIB, 1)
         if number % 9 == 0:
             lag.restart()
         assert not lag.is_too_slow(float(number), 0)

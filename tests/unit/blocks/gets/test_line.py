@@ -105,4 +105,4 @@ def test_what_breaks_whenever_larger_gets_are_tried_is_tried_less_and_less_often
 def test_what_all_gets_brought_is_counted(line, clock):
     before = line.traffic()
     flow(line, clock, 8 * MIB, 5)
-    assert line.traffic().less(before) == Traffic(40 * MIB, 5)
+    assert line.traffic().minus(before) == Traffic(40 * MIB, 5)
