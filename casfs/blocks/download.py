@@ -175,7 +175,7 @@ class Downloader:
     ) -> bool:
         """Have other ranges of a run asked for; return False if there are none."""
         if isinstance(refusal, ShortRangeError):
-            log.info("asking for less at once: %s", refusal)
+            log.info("requesting less at once: %s", refusal)
             self.line.note_break(len(resumable.asked))
             resumable.ask_less()
             return True

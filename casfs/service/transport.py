@@ -192,8 +192,9 @@ class Transport:
         except TransientError as error:
             if self._closed.is_set() or persistence.exhausted:
                 raise
+            attempts = "1 attempt" if tries == 1 else f"{tries} attempts"
             raise DeadlineError(
-                f"{error}; gave up after {tries} attempts in {deadline.seconds:g} s"
+                f"{error}; gave up after {attempts} in {deadline.seconds:g} s"
             ) from error
 
     def post(

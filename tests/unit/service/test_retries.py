@@ -55,7 +55,7 @@ OUTAGES = {
 def test_what_the_deadline_ends_was_ended_by_it_even_if_that_was_the_last_attempt():
     with (
         serving(lambda request, wire: wire.hang()) as server,
-        pytest.raises(DeadlineError, match=r"gave up after 1 attempts in 0.3 s"),
+        pytest.raises(DeadlineError, match=r"gave up after 1 attempt in 0.3 s"),
     ):
         ask(server.url, deadline=0.3, attempts=1)
 
