@@ -65,7 +65,10 @@ def test_a_size_that_nobody_knows_is_an_error(spoil):
 
 def test_what_ends_with_the_connection_is_no_size_if_the_job_tells_another():
     """It may have broken off."""
-    spoil = lambda request, answer: Answer(200, DATA[:-1], {"Content-Length": None})  # noqa: E731
+
+    def spoil(request, answer):
+        return Answer(200, DATA[:-1], {"Content-Length": None})
+
     facts = {"JobId": "j", "Action": "InventoryRetrieval", "InventorySizeInBytes": len(DATA)}
     with (
         serving(Archive(DATA, spoil=spoil)) as server,
@@ -76,7 +79,9 @@ def test_what_ends_with_the_connection_is_no_size_if_the_job_tells_another():
 
 
 def test_a_size_that_is_not_announced_is_counted():
-    spoil = lambda request, answer: Answer(200, DATA, {"Content-Length": None})  # noqa: E731
+    def spoil(request, answer):
+        return Answer(200, DATA, {"Content-Length": None})
+
     with serving(Archive(DATA, spoil=spoil)) as server, service_at(server.url) as service:
         assert service.measure(JOB, Deadline(60)) == len(DATA)
 
